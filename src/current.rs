@@ -1,0 +1,67 @@
+//! Graph → [`Current`]: what a tenant has, as far as a file speaks of it.
+//!
+//! All reads go out at once, within the client's limits, and none waits for another; only a flow
+//! that is not there asks for the list of those that are. What cannot be read is unknown.
+
+use futures_util::future::{join, join_all};
+
+use crate::graph::{Graph, GraphError};
+use crate::model::{ConnectorKey, Current, CurrentFlow, Desired, FlowId, Reading, Step};
+
+/// Reads the bindings that `desired` speaks of, and the connectors where it names any.
+pub async fn read(graph: &Graph, desired: &Desired) -> Current {
+    let connectors =
+        async { if names_connectors(desired) { Some(reading(graph.connectors().await)) } else { None } };
+    let configurations =
+        join_all(desired.flows.iter().map(|flow| graph.configuration(&flow.id, &desired.steps)));
+    let (connectors, configurations) = join(connectors, configurations).await;
+
+    let missing = desired
+        .flows
+        .iter()
+        .zip(&configurations)
+        .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
+    let flow_list = match missing {
+        Some((flow, _)) => graph.flow_ids(flow.id.kind()).await.ok(),
+        None => None,
+    };
+    let flows = desired
+        .flows
+        .iter()
+        .zip(configurations)
+        .map(|(flow, read)| {
+            let read = match read {
+                Ok(steps) => CurrentFlow::Found(steps),
+                Err(error) => not_read(&flow.id, &error, &desired.steps, flow_list.as_deref()),
+            };
+            (flow.id.clone(), read)
+        })
+        .collect();
+    Current { connectors, flows, flow_list }
+}
+
+/// Whether any binding is by name, or by an id that a name stands beside.
+fn names_connectors(desired: &Desired) -> bool {
+    desired
+        .flows
+        .iter()
+        .flat_map(|flow| flow.bindings.values())
+        .filter_map(|binding| binding.connector.as_ref())
+        .any(|connector| !matches!(connector.by, ConnectorKey::Id(_)))
+}
+
+fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {
+    match read {
+        Ok(value) => Reading::Known(value),
+        Err(error) => Reading::Unknown(error.to_string()),
+    }
+}
+
+/// A flow is missing when the service says so and its list, where it gives one, agrees.
+fn not_read(flow: &FlowId, error: &GraphError, steps: &[Step], list: Option<&[String]>) -> CurrentFlow {
+    let listed = list.is_some_and(|list| list.iter().any(|id| id == flow.as_str()));
+    if error.is_not_found() && !listed {
+        return CurrentFlow::Missing(error.to_string());
+    }
+    CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(error.to_string()))).collect())
+}

@@ -1,0 +1,115 @@
+//! Desired-state files: YAML → [`Desired`], or every problem at once.
+//!
+//! `source` reads and parses text, `walk` and `schema` turn the tree into keys, `check` holds what
+//! the keys must say together. Nothing here knows a tenant.
+
+mod check;
+mod schema;
+mod source;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Source};
+use crate::model::{
+    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Step, is_guid,
+};
+use schema::{ConnectorEntry, File, Version};
+use walk::{Spanned, Walker};
+
+/// Reads and checks the file at a path.
+///
+/// # Errors
+/// Every problem of the file, in the file's order.
+pub fn load(path: &Path) -> Result<Desired, Vec<Diagnostic>> {
+    check_source(&source::read(path).map_err(|problem| vec![problem])?)
+}
+
+/// Checks the bytes of a file that is called `name`.
+///
+/// # Errors
+/// Every problem of the file, in the file's order.
+pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
+    check_source(&source::decode(name, bytes).map_err(|problem| vec![problem])?)
+}
+
+/// The JSON Schema of a desired-state file.
+pub fn json_schema() -> schemars::Schema {
+    schema::json_schema()
+}
+
+fn check_source(source: &Arc<Source>) -> Result<Desired, Vec<Diagnostic>> {
+    let root = source::parse(source).map_err(|problem| vec![problem])?;
+    let mut walker = Walker::new(source);
+    let file = schema::file(&mut walker, &root);
+    if let Some(file) = &file {
+        check::check(&mut walker, file);
+    }
+    let mut problems = walker.finish();
+    problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.range().start));
+    match file {
+        Some(file) if problems.is_empty() => Ok(desired(source.name(), file)),
+        _ => Err(problems),
+    }
+}
+
+/// Turns a file that holds to every rule into what it wants.
+fn desired(name: &str, file: File) -> Desired {
+    let File { version: Version, tenant, client_id, cloud, api, steps, connectors, flows } = file;
+    let mut steps: Vec<_> = match steps {
+        Some(steps) => steps.into_iter().map(|step| step.value).collect(),
+        None => Step::DEFAULT.to_vec(),
+    };
+    steps.sort_unstable();
+    let flows = flows
+        .into_iter()
+        .map(|flow| DesiredFlow {
+            id: flow.id.value,
+            span: flow.id.span,
+            bindings: flow
+                .bindings
+                .into_iter()
+                .map(|(step, binding)| {
+                    let connector = binding.connector.map(|name| reference(name, connectors.as_ref()));
+                    let span = binding.span;
+                    (step, DesiredBinding { connector, span })
+                })
+                .collect(),
+        })
+        .collect();
+    Desired {
+        file: name.to_owned(),
+        tenant,
+        client_id,
+        cloud,
+        api: api.map(|api| api.value).unwrap_or_default(),
+        steps,
+        flows,
+    }
+}
+
+/// What a binding names: a GUID is always an id; else a short name where the file has any; else a
+/// displayName.
+fn reference(name: Spanned<String>, connectors: Option<&BTreeMap<String, ConnectorEntry>>) -> ConnectorRef {
+    let Spanned { value, span } = name;
+    if let Some(id) = is_guid(&value).then(|| ConnectorId::parse(&value).ok()).flatten() {
+        let by = ConnectorKey::Id(id);
+        return ConnectorRef { by, span };
+    }
+    let entry = connectors.and_then(|connectors| connectors.get(&value));
+    let id = entry.and_then(|entry| entry.id.as_ref());
+    let name = entry.and_then(|entry| entry.display_name.as_ref());
+    match (id, name) {
+        (Some(id), Some(name)) => ConnectorRef {
+            by: ConnectorKey::IdAndName(id.value.clone(), name.value.clone()),
+            span: id.span.clone(),
+        },
+        (Some(id), None) => ConnectorRef { by: ConnectorKey::Id(id.value.clone()), span: id.span.clone() },
+        (None, Some(name)) => {
+            ConnectorRef { by: ConnectorKey::Name(name.value.clone()), span: name.span.clone() }
+        }
+        (None, None) => ConnectorRef { by: ConnectorKey::Name(value), span },
+    }
+}

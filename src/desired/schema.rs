@@ -1,0 +1,470 @@
+//! The keys of a desired-state file: their types, their documentation, and how a tree becomes them.
+//!
+//! `schemas/desired.schema.json` is made from these types. Every key is checked here for being
+//! known, single, of the right type and well-formed on its own; what several keys say together is
+//! for `check`.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use super::source::{Node, Value};
+use super::walk::{Entry, Spanned, Walker, duplicate};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::model::{Api, Cloud, ConnectorId, FlowId, InvalidId, Step, Tenant, is_guid};
+
+/// The API connectors that the user flows of one tenant call.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields, title = "flowbind desired state")]
+pub(super) struct File {
+    /// The version of this format.
+    #[schemars(with = "u8", extend("const" = 1), example = 1)]
+    pub(super) version: Version,
+    /// The tenant, as a domain or a GUID.
+    #[schemars(
+        with = "String",
+        example = &"contoso.onmicrosoft.com",
+        example = &"8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11"
+    )]
+    pub(super) tenant: Tenant,
+    /// The application (client) id of the app that signs in to this tenant. It is not a secret.
+    #[schemars(
+        with = "Option<String>",
+        extend("type" = "string", "pattern" = GUID_PATTERN),
+        example = &"6f9c2c8e-5f0f-4a43-8b0b-0b6e4f3f9d10"
+    )]
+    pub(super) client_id: Option<String>,
+    /// The national cloud that the tenant lives in.
+    #[schemars(
+        with = "Option<String>",
+        extend("type" = "string", "enum" = Cloud::ALL.map(Cloud::name), "default" = Cloud::default().name()),
+        example = &"usgov"
+    )]
+    pub(super) cloud: Cloud,
+    /// The version of Microsoft Graph to ask. B2C user flows exist in `beta` only.
+    #[schemars(
+        with = "Option<String>",
+        extend("type" = "string", "enum" = Api::ALL.map(Api::name), "default" = Api::default().name()),
+        example = &"beta"
+    )]
+    pub(super) api: Option<Spanned<Api>>,
+    /// The steps that this file speaks of; all others are neither read nor changed.
+    /// `preTokenIssuance` is not in Graph's documentation and is opted in to here.
+    #[schemars(
+        with = "Option<Vec<String>>",
+        extend(
+            "type" = "array",
+            "items" = {"enum": Step::ALL.map(Step::name)},
+            "minItems" = 1,
+            "uniqueItems" = true,
+            "default" = Step::DEFAULT.map(Step::name)
+        ),
+        example = Step::ALL.map(Step::name)
+    )]
+    pub(super) steps: Option<Vec<Spanned<Step>>>,
+    /// Short names for the connectors that this file binds. With this key, a binding names one of
+    /// them or an id; without it, a binding names a connector's displayName or id.
+    #[schemars(
+        with = "Option<BTreeMap<String, ConnectorEntry>>",
+        extend("type" = "object"),
+        example = json!({"fraud-check": {"displayName": "Fraud check"}, "enrich": "Claims enricher"})
+    )]
+    pub(super) connectors: Option<BTreeMap<String, ConnectorEntry>>,
+    /// The user flows, and what each of their steps calls. A step that is left out is not managed.
+    #[schemars(
+        with = "BTreeMap<String, Flow>",
+        extend("propertyNames" = {"pattern": FLOW_ID_PATTERN}),
+        example = json!({"B2C_1_signup": {"postFederationSignup": "fraud-check", "postAttributeCollection": null}})
+    )]
+    pub(super) flows: Vec<Flow>,
+}
+
+const GUID_PATTERN: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
+const FLOW_ID_PATTERN: &str = r"^B2[CX]_1_[^\s/\\?#%']+$";
+
+/// The one version that there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Version;
+
+/// How a connector is found in the tenant.
+#[derive(Debug)]
+pub(super) struct ConnectorEntry {
+    pub(super) display_name: Option<Spanned<String>>,
+    pub(super) id: Option<Spanned<ConnectorId>>,
+}
+
+/// What the steps of one flow call.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) id: Spanned<FlowId>,
+    pub(super) bindings: BTreeMap<Step, Binding>,
+}
+
+/// What one step of one flow calls.
+#[derive(Debug)]
+pub(super) struct Binding {
+    /// Where the step is named.
+    pub(super) step: Span,
+    /// A connector's short name, displayName or id; `None` where nothing may be bound.
+    pub(super) connector: Option<Spanned<String>>,
+    /// Where the value stands.
+    pub(super) span: Span,
+}
+
+impl JsonSchema for ConnectorEntry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Connector".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let display_name = json!({
+            "description": "The connector's displayName, exactly as the tenant has it.",
+            "type": "string",
+            "minLength": 1,
+            "examples": ["Fraud check"],
+        });
+        json_schema!({
+            "description": "How a connector is found in the tenant: by its displayName, its id, or both, which must then fit the same connector.",
+            "anyOf": [
+                display_name,
+                {
+                    "type": "object",
+                    "properties": {
+                        "displayName": display_name,
+                        "id": {
+                            "description": "The connector's id.",
+                            "type": "string",
+                            "pattern": GUID_PATTERN,
+                            "examples": ["1f1d2c3b-0000-4000-8000-00000000abcd"],
+                        },
+                    },
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for Flow {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Flow".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let binding = generator.subschema_for::<Binding>();
+        let properties: BTreeMap<_, _> = Step::ALL
+            .into_iter()
+            .map(|step| {
+                let schema = json!({
+                    "description": meaning(step),
+                    "anyOf": [binding],
+                    "examples": ["fraud-check", {"connector": "fraud-check"}, null],
+                });
+                (step.name(), schema)
+            })
+            .collect();
+        json_schema!({
+            "description": "What the steps of one user flow call.",
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl JsonSchema for Binding {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Binding".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let connector = json!({
+            "description": "A connector's short name, displayName or id, or `null` where nothing may be bound.",
+            "type": ["string", "null"],
+            "minLength": 1,
+            "examples": ["fraud-check", null],
+        });
+        json_schema!({
+            "description": "What one step of one user flow calls.",
+            "anyOf": [
+                connector,
+                {
+                    "type": "object",
+                    "properties": {"connector": connector},
+                    "required": ["connector"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}
+
+/// What a step is, for people who fill in a file. Source:
+/// <https://learn.microsoft.com/azure/active-directory-b2c/api-connectors-overview>
+fn meaning(step: Step) -> &'static str {
+    match step {
+        Step::PostFederationSignup => {
+            "After federation with an identity provider during sign-up. Not called for local accounts."
+        }
+        Step::PostAttributeCollection => {
+            "After the person has given their attributes, before the account is created."
+        }
+        Step::PreTokenIssuance => {
+            "Before a token is issued. Not in Graph's documentation: list it in `steps` to use it."
+        }
+    }
+}
+
+/// Reads the tree of a file. `None` where a key is missing that nothing can do without.
+pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
+    if let Value::Null { .. } = root.value {
+        walker.report(
+            Diagnostic::error("the file is empty")
+                .at(&walker.span(root))
+                .hint("write at least `version: 1`, `tenant:` and `flows:`"),
+        );
+        return None;
+    }
+    let mut fields = walker.fields(root, "the file", "keys and values: `version: 1`, `tenant:`, `flows:`")?;
+    let version = fields.require(walker, "version", "1").and_then(|node| version(walker, node));
+    let tenant = fields
+        .require(walker, "tenant", "contoso.onmicrosoft.com")
+        .and_then(|node| walker.parsed(node, "tenant", "a domain or a GUID", str::parse));
+    let client_id = fields
+        .take("clientId")
+        .and_then(|node| walker.parsed(node, "clientId", "the GUID of the app registration", guid));
+    let cloud = fields.take("cloud").and_then(|node| walker.one_of(node, "cloud", Cloud::ALL, Cloud::name));
+    let api = fields.take("api").and_then(|node| walker.one_of(node, "api", Api::ALL, Api::name));
+    let steps = fields.take("steps").and_then(|node| steps(walker, node));
+    let connectors = fields.take("connectors").and_then(|node| connectors(walker, node));
+    let flows = fields
+        .require(walker, "flows", "{B2C_1_signup: {postFederationSignup: Fraud check}}")
+        .and_then(|node| flows(walker, node));
+    fields.finish(walker);
+    Some(File {
+        version: version?,
+        tenant: tenant?.value,
+        client_id: client_id.map(|id| id.value),
+        cloud: cloud.map(|cloud| cloud.value).unwrap_or_default(),
+        api,
+        steps,
+        connectors,
+        flows: flows?,
+    })
+}
+
+fn version(walker: &mut Walker<'_>, node: &Node) -> Option<Version> {
+    let span = walker.span(node);
+    match node.value {
+        Value::Number if span.text() == "1" => Some(Version),
+        Value::Number => {
+            walker.report(
+                Diagnostic::error(format!("version {} is not known here", span.text()))
+                    .at(&span)
+                    .hint("write `version: 1`, or use a flowbind that knows this version"),
+            );
+            None
+        }
+        _ => {
+            walker.wrong_type(node, "version", "a number", "`version: 1`");
+            None
+        }
+    }
+}
+
+fn guid(text: &str) -> Result<String, &'static str> {
+    if is_guid(text) { Ok(text.to_owned()) } else { Err("it must be a GUID") }
+}
+
+fn steps(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Spanned<Step>>> {
+    const RIGHT: &str = "a list: `[postFederationSignup, postAttributeCollection]`";
+    let Value::Sequence(items) = &node.value else {
+        walker.wrong_type(node, "steps", "a list", RIGHT);
+        return None;
+    };
+    if items.is_empty() {
+        walker.report(
+            Diagnostic::error("`steps` lists no step")
+                .at(&walker.span(node))
+                .hint(format!("write {RIGHT}, or leave `steps` out")),
+        );
+    }
+    let mut steps = Vec::<Spanned<Step>>::new();
+    for item in items {
+        let Some(step) = walker.one_of(item, "steps", Step::ALL, Step::name) else {
+            continue;
+        };
+        match steps.iter().find(|earlier| earlier.value == step.value) {
+            Some(first) => walker.report(duplicate(step.value.name(), &step.span, &first.span)),
+            None => steps.push(step),
+        }
+    }
+    Some(steps)
+}
+
+fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, ConnectorEntry>> {
+    let right = "short names: `{fraud-check: Fraud check}`";
+    let mut connectors = BTreeMap::new();
+    for Entry { key, value } in walker.entries(node, "connectors", right)? {
+        if is_guid(key.value) {
+            walker.report(
+                Diagnostic::error(
+                    "a GUID cannot be a short name: in a binding it is always a connector's id",
+                )
+                .at(&key.span)
+                .hint("give the connector a readable short name"),
+            );
+        }
+        // A bad entry is still an entry: the bindings that name it are not at fault.
+        let entry = connector(walker, &key, value).unwrap_or(ConnectorEntry { display_name: None, id: None });
+        connectors.insert(key.value.to_owned(), entry);
+    }
+    Some(connectors)
+}
+
+fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Option<ConnectorEntry> {
+    if let Value::String(_) = node.value {
+        return Some(ConnectorEntry { display_name: Some(display_name(walker, node, key.value)?), id: None });
+    }
+    let right = "a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`";
+    let mut fields = walker.fields(node, key.value, right)?;
+    let name = fields.take("displayName");
+    let id = fields.take("id");
+    if name.is_none() && id.is_none() {
+        walker.report(
+            Diagnostic::error(format!("`{}` names no connector", key.value))
+                .at(&key.span)
+                .hint(format!("write {right}")),
+        );
+    }
+    let entry = ConnectorEntry {
+        display_name: name.and_then(|node| display_name(walker, node, "displayName")),
+        id: id.and_then(|node| {
+            walker.parsed(node, "id", "the GUID of a connector", |text| {
+                guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "it must be a GUID"))
+            })
+        }),
+    };
+    fields.finish(walker);
+    Some(entry)
+}
+
+fn display_name(walker: &mut Walker<'_>, node: &Node, key: &str) -> Option<Spanned<String>> {
+    let right = "the connector's displayName";
+    walker.parsed(node, key, right, |text| match text {
+        "" => Err("it is empty"),
+        name => Ok(name.to_owned()),
+    })
+}
+
+fn flows(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Flow>> {
+    let right = "flow ids with their steps, or `{}` for none";
+    let mut flows = Vec::new();
+    for Entry { key, value } in walker.entries(node, "flows", right)? {
+        let bindings = bindings(walker, key.value, value);
+        match FlowId::parse(key.value) {
+            Ok(id) => flows.push(Flow {
+                id: Spanned { value: id, span: key.span },
+                bindings: bindings.unwrap_or_default(),
+            }),
+            Err(error) => walker.report(
+                Diagnostic::error(format!("`{}` is no user flow's id: {error}", key.value))
+                    .at(&key.span)
+                    .hint("write the id as Graph gives it, such as `B2C_1_signup_signin`"),
+            ),
+        }
+    }
+    Some(flows)
+}
+
+fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node) -> Option<BTreeMap<Step, Binding>> {
+    let right = "steps with their connectors, or `{}` to manage none";
+    let mut bindings = BTreeMap::new();
+    for Entry { key, value } in walker.entries(node, flow, right)? {
+        let binding = binding(walker, &key, value);
+        let Some(step) = Step::named(key.value) else {
+            walker.report(
+                Diagnostic::error(format!("unknown step `{}`", key.value))
+                    .at(&key.span)
+                    .suggest(key.value, Step::ALL.map(Step::name))
+                    .hint("the steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`"),
+            );
+            continue;
+        };
+        bindings.extend(binding.map(|binding| (step, binding)));
+    }
+    Some(bindings)
+}
+
+fn binding(walker: &mut Walker<'_>, step: &Spanned<&str>, node: &Node) -> Option<Binding> {
+    let binding = |connector, span| Binding { step: step.span.clone(), connector, span };
+    let Value::Mapping(_) = node.value else {
+        let connector = bound(walker, step.value, node)?;
+        return Some(binding(connector, walker.span(node)));
+    };
+    let mut fields = walker.fields(node, step.value, "")?;
+    let connector = fields
+        .require(walker, "connector", "Fraud check")
+        .and_then(|node| Some((bound(walker, "connector", node)?, walker.span(node))));
+    fields.finish(walker);
+    let (connector, span) = connector?;
+    Some(binding(connector, span))
+}
+
+/// What a binding names: a connector, or nothing where `null` is spelled out. A key with nothing
+/// after it is an error, since a half-typed line must not open a gate.
+fn bound(walker: &mut Walker<'_>, key: &str, node: &Node) -> Option<Option<Spanned<String>>> {
+    const RIGHT: &str = "a connector, or `null` to disable";
+    match &node.value {
+        Value::Null { literal } if walker.is_spelled_null(literal) => Some(None),
+        Value::Null { .. } => {
+            walker.report(
+                Diagnostic::error(format!("`{key}` has no value"))
+                    .at(&walker.span(node))
+                    .hint("write `null` to disable, or name a connector"),
+            );
+            None
+        }
+        _ => {
+            let name = walker.parsed(node, key, RIGHT, |text| match text {
+                "" => Err("it is empty"),
+                name => Ok(name.to_owned()),
+            })?;
+            Some(Some(name))
+        }
+    }
+}
+
+/// The JSON Schema of a desired-state file.
+pub(super) fn json_schema() -> Schema {
+    schemars::schema_for!(File)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Fields::take` knows the keys, the schema documents them: neither may know more.
+    #[test]
+    fn the_schema_and_the_reader_know_the_same_keys() {
+        let schema = json_schema().to_value();
+        for (key, property) in schema["properties"].as_object().unwrap() {
+            assert!(property["description"].is_string(), "{key} has no description");
+            assert!(property["examples"].is_array(), "{key} has no example");
+        }
+        let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let source = crate::diagnostic::Source::new("f", "no-such-key: 1\n");
+        let root = super::super::source::parse(&source).unwrap();
+        let mut walker = Walker::new(&source);
+        assert!(file(&mut walker, &root).is_none());
+        let problems = walker.finish();
+        let unknown = problems.iter().find(|problem| problem.what == "unknown key `no-such-key`").unwrap();
+        let mut known: Vec<_> = unknown.hints[0].split('`').skip(1).step_by(2).collect();
+        known.sort_unstable();
+        let mut keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, known);
+    }
+}

@@ -1,0 +1,244 @@
+//! Text → tree. Every key and every value of the tree carries its place in the text.
+//!
+//! Owns what is YAML about a desired-state file, and nothing of what its keys mean. Duplicate and
+//! merge keys are passed on as they stand, so that `schema` can report all of them at once.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
+
+use crate::diagnostic::{Diagnostic, Position, Source};
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: usize = 16 << 20;
+
+/// The most keys and values that a file may have: a thousand times the flows that a tenant may have
+/// (<https://learn.microsoft.com/azure/active-directory-b2c/service-limits>), at ten for each.
+const MAX_NODES: usize = 2_000_000;
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    /// Bytes in the source. Where an alias stands, the alias; empty for a block mapping or sequence.
+    pub(super) range: Range<usize>,
+}
+
+/// What YAML tells apart. Numbers stay text: no key of ours takes one that is computed with.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// `null`, `~`, or nothing at all: `literal` is where it, or what an alias stands for, is written.
+    Null {
+        literal: Range<usize>,
+    },
+    Bool,
+    Number,
+    String(String),
+    Sequence(Vec<Node>),
+    Mapping(Vec<(Node, Node)>),
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// It cannot be read, is over 16 MiB, or is not UTF-8.
+pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
+    let name = path.to_string_lossy();
+    let unreadable = |error: std::io::Error| {
+        Diagnostic::error(format!("cannot read `{name}`"))
+            .caused_by(error.to_string())
+            .hint("give the path of a desired-state file; without one, `flowbind.yaml` is read")
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large from one that just fits.
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    decode(&name, &bytes)
+}
+
+/// Makes a source of bytes; a byte order mark is left out.
+///
+/// # Errors
+/// Over 16 MiB, or not UTF-8.
+pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Diagnostic::error(format!("`{name}` is larger than 16 MiB"))
+            .hint("split it into a file for each tenant"));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match str::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(error) => {
+            let at = error.valid_up_to();
+            let source = Source::new(name, String::from_utf8_lossy(bytes));
+            Err(Diagnostic::error(format!("`{name}` is not UTF-8"))
+                .at(&source.span(at..at.saturating_add(1)))
+                .hint("save it as UTF-8"))
+        }
+    }
+}
+
+/// Parses the one document of a source.
+///
+/// # Errors
+/// What is not YAML, at the first place where it is not.
+pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    serde_yaml::from_str_with_options::<Spanned<Value>>(source.text(), options())
+        .map(Node::from)
+        .map_err(|error| syntax_error(source, &error))
+}
+
+fn options() -> Options {
+    let aliases = serde_yaml::alias_limits! {
+        max_total_replayed_events: 1_000_000,
+        max_alias_expansions_per_anchor: 100_000,
+    };
+    serde_yaml::options! {
+        budget: serde_yaml::budget! {
+            max_nodes: MAX_NODES,
+            max_events: 3 * MAX_NODES,
+        },
+        alias_limits: aliases,
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        merge_keys: MergeKeyPolicy::AsOrdinary,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    }
+}
+
+fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
+    let location = error.location().unwrap_or(Location::UNKNOWN);
+    let range = bytes_of(location).unwrap_or_else(|| {
+        let at = source.offset(Position {
+            line: usize::try_from(location.line()).unwrap_or(usize::MAX),
+            column: usize::try_from(location.column()).unwrap_or(usize::MAX),
+        });
+        at..at
+    });
+    let span = source.span(range);
+    let message = error.to_string();
+    // The place is shown with the line that it is in.
+    let place = format!(" at line {}, column {}", location.line(), location.column());
+    let what = message.strip_suffix(place.as_str()).unwrap_or(&message);
+    use serde_yaml::Error as Yaml;
+    match error.without_snippet() {
+        Yaml::MultipleDocuments { .. } => Diagnostic::error("the file holds several YAML documents")
+            .at(&span)
+            .hint("keep one document in a file: take out what stands from `---` on"),
+        Yaml::AliasReplayLimitExceeded { .. }
+        | Yaml::AliasExpansionLimitExceeded { .. }
+        | Yaml::AliasReplayCounterOverflow { .. }
+        | Yaml::AliasReplayStackDepthExceeded { .. }
+        | Yaml::RecursiveReferencesRequireWeakTypes { .. } => {
+            Diagnostic::error("the aliases of this file expand without measure")
+                .at(&span)
+                .caused_by(what)
+                .hint("write the values out")
+        }
+        Yaml::Budget { .. } => Diagnostic::error("this is nested too deeply or too large")
+            .at(&span)
+            .caused_by(what)
+            .hint("a desired-state file needs four levels"),
+        _ => Diagnostic::error(format!("this is not YAML: {what}"))
+            .at(&span)
+            .hint(
+                "indent with spaces, close what was opened, and put a string in quotes when it holds `: ` or ` #` \
+                 or starts with one of `@ % * & ! | > [ {`",
+            ),
+    }
+}
+
+fn bytes_of(location: Location) -> Option<Range<usize>> {
+    let span = location.span();
+    let start = usize::try_from(span.byte_offset()?).ok()?;
+    let length = usize::try_from(span.byte_len()?).ok()?;
+    Some(start..start.saturating_add(length))
+}
+
+impl From<Spanned<Value>> for Node {
+    fn from(Spanned { value, referenced, defined }: Spanned<Value>) -> Self {
+        Self {
+            value: match value {
+                Value::Null { .. } => Value::Null { literal: bytes_of(defined).unwrap_or_default() },
+                other => other,
+            },
+            range: bytes_of(referenced).unwrap_or_default(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null { literal: Range::default() })
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Bool)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Number)
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<Value, E> {
+        Ok(Value::Number)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
+        Ok(Value::Number)
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Value, E> {
+        Ok(Value::Number)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Number)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element::<Spanned<Value>>()? {
+            items.push(item.into());
+        }
+        Ok(Value::Sequence(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = access.next_key::<Spanned<Value>>()? {
+            entries.push((key.into(), access.next_value::<Spanned<Value>>()?.into()));
+        }
+        Ok(Value::Mapping(entries))
+    }
+}

@@ -1,0 +1,243 @@
+//! How a tree is walked: one problem for each thing that is not as it should be, and on it goes.
+//!
+//! Knows mappings, keys and types, and nothing of which keys there are.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::source::{Node, Value};
+use crate::diagnostic::{Diagnostic, Source, Span};
+
+/// A value with its place in the file.
+#[derive(Debug, Clone)]
+pub(super) struct Spanned<T> {
+    pub(super) value: T,
+    pub(super) span: Span,
+}
+
+/// Collects the problems of one file.
+pub(super) struct Walker<'s> {
+    source: &'s Arc<Source>,
+    problems: Vec<Diagnostic>,
+}
+
+/// A key of a mapping and its value.
+pub(super) struct Entry<'n> {
+    pub(super) key: Spanned<&'n str>,
+    pub(super) value: &'n Node,
+}
+
+/// The entries of a mapping whose keys are ours, each to be taken by name.
+pub(super) struct Fields<'n> {
+    place: Span,
+    entries: Vec<Entry<'n>>,
+    known: Vec<&'static str>,
+}
+
+impl<'s> Walker<'s> {
+    pub(super) fn new(source: &'s Arc<Source>) -> Self {
+        Self { source, problems: Vec::new() }
+    }
+
+    /// Gives the problems that were found.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        self.problems
+    }
+
+    pub(super) fn report(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    pub(super) fn span(&self, node: &Node) -> Span {
+        self.source.span(node.range.clone())
+    }
+
+    /// Whether a null was written out. Nothing after a key is one as well for YAML, not for us.
+    pub(super) fn is_spelled_null(&self, literal: &Range<usize>) -> bool {
+        matches!(self.source.span(literal.clone()).text(), "null" | "Null" | "NULL" | "~")
+    }
+
+    /// The text of a string, or a problem that says what would be `right`.
+    pub(super) fn string<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Spanned<&'n str>> {
+        let Value::String(text) = &node.value else {
+            self.wrong_type(node, key, "a string", right);
+            return None;
+        };
+        Some(Spanned { value: text, span: self.span(node) })
+    }
+
+    /// A string that `parse` takes.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        right: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Spanned<T>> {
+        let Spanned { value: text, span } = self.string(node, key, right)?;
+        match parse(text) {
+            Ok(value) => Some(Spanned { value, span }),
+            Err(error) => {
+                self.report(
+                    Diagnostic::error(format!("`{text}` is no `{key}`: {error}"))
+                        .at(&span)
+                        .hint(format!("write {right}")),
+                );
+                None
+            }
+        }
+    }
+
+    /// A string that is one of the names of `all`.
+    pub(super) fn one_of<T: Copy, const N: usize>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        all: [T; N],
+        name: fn(T) -> &'static str,
+    ) -> Option<Spanned<T>> {
+        let names = all.map(name);
+        let right = listed(&names);
+        let Spanned { value: text, span } = self.string(node, key, &right)?;
+        match all.into_iter().find(|value| name(*value) == text) {
+            Some(value) => Some(Spanned { value, span }),
+            None => {
+                self.report(
+                    Diagnostic::error(format!("`{text}` is no `{key}`"))
+                        .at(&span)
+                        .suggest(text, names)
+                        .hint(format!("write {right}")),
+                );
+                None
+            }
+        }
+    }
+
+    /// The entries of a mapping, their keys strings and single.
+    pub(super) fn entries<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Vec<Entry<'n>>> {
+        let Value::Mapping(pairs) = &node.value else {
+            self.wrong_type(node, key, "a mapping", right);
+            return None;
+        };
+        let mut seen = BTreeMap::new();
+        let mut entries = Vec::with_capacity(pairs.len());
+        for (key_node, value) in pairs {
+            let span = self.span(key_node);
+            let Value::String(name) = &key_node.value else {
+                self.report(
+                    Diagnostic::error(format!("a key must be a string, not {}", kind(&key_node.value)))
+                        .at(&span)
+                        .hint("put the key in quotes"),
+                );
+                continue;
+            };
+            if name == "<<" {
+                self.report(
+                    Diagnostic::error("YAML merge keys (`<<`) are not taken")
+                        .at(&span)
+                        .hint("write the keys out: a reviewer reads what stands here"),
+                );
+                continue;
+            }
+            if let Some(first) = seen.insert(name.as_str(), span.clone()) {
+                self.report(duplicate(name, &span, &first));
+                // The first one stays the one that later duplicates are measured against.
+                seen.insert(name, first);
+                continue;
+            }
+            entries.push(Entry { key: Spanned { value: name, span }, value });
+        }
+        Some(entries)
+    }
+
+    /// The entries of a mapping whose keys are ours.
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Fields<'n>> {
+        Some(Fields { place: self.span(node), entries: self.entries(node, key, right)?, known: Vec::new() })
+    }
+
+    pub(super) fn wrong_type(&mut self, node: &Node, key: &str, expected: &str, right: &str) {
+        let span = self.span(node);
+        let problem = match &node.value {
+            Value::Null { literal } if !self.is_spelled_null(literal) => {
+                Diagnostic::error(format!("`{key}` has no value"))
+            }
+            value => Diagnostic::error(format!("`{key}` must be {expected}, not {}", kind(value))),
+        };
+        let quotable = matches!(node.value, Value::Number | Value::Bool) && expected == "a string";
+        let problem = if quotable {
+            problem.hint(format!("put it in quotes: \"{}\"", span.text()))
+        } else {
+            problem.hint(format!("write {right}"))
+        };
+        self.report(problem.at(&span));
+    }
+}
+
+impl<'n> Fields<'n> {
+    /// Takes the value of a key, where it is given. What is never taken is unknown.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.known.push(name);
+        let at = self.entries.iter().position(|entry| entry.key.value == name)?;
+        Some(self.entries.remove(at).value)
+    }
+
+    /// Takes the value of a key that must be given.
+    pub(super) fn require(
+        &mut self,
+        walker: &mut Walker<'_>,
+        name: &'static str,
+        example: &str,
+    ) -> Option<&'n Node> {
+        let node = self.take(name);
+        if node.is_none() {
+            walker.report(
+                Diagnostic::error(format!("the key `{name}` is missing"))
+                    .at(&self.place)
+                    .hint(format!("add `{name}: {example}`")),
+            );
+        }
+        node
+    }
+
+    /// Reports the keys that nobody took.
+    pub(super) fn finish(self, walker: &mut Walker<'_>) {
+        for Entry { key, value: _ } in self.entries {
+            walker.report(
+                Diagnostic::error(format!("unknown key `{}`", key.value))
+                    .at(&key.span)
+                    .suggest(key.value, self.known.iter().copied())
+                    .hint(format!("the keys here are {}", listed(&self.known))),
+            );
+        }
+    }
+}
+
+/// Reports a second `name` and tells where the first is.
+pub(super) fn duplicate(name: &str, second: &Span, first: &Span) -> Diagnostic {
+    Diagnostic::error(format!("`{name}` is given twice"))
+        .at(second)
+        .hint(format!("keep one of them: the first is in line {}", first.position().line))
+}
+
+/// The names in backticks, with `or` before the last.
+fn listed(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null { .. } => "null",
+        Value::Bool => "a boolean",
+        Value::Number => "a number",
+        Value::String(_) => "a string",
+        Value::Sequence(_) => "a list",
+        Value::Mapping(_) => "a mapping",
+    }
+}

@@ -1,0 +1,190 @@
+//! The plan as JSON, format version 1. These structs are the format: they change only by adding.
+
+use serde::Serialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::model::{Action, Api, Cloud, Connector, FlowId, Step};
+use crate::plan::{Change, Place, Plan, Summary, Target, Unknown, Unmanaged};
+
+/// Writes a plan as JSON. `created_at` is RFC 3339.
+///
+/// # Errors
+/// None that a plan could give.
+pub fn to_json(plan: &Plan, created_at: &str) -> serde_json::Result<String> {
+    let file = PlanFile {
+        format_version: "1",
+        kind: "plan",
+        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        created_at,
+        fingerprint: plan.fingerprint(),
+        targets: plan.targets.iter().map(PlanTarget::from).collect(),
+        errors: plan.errors.iter().map(PlanError::from).collect(),
+    };
+    Ok(serde_json::to_string_pretty(&file)? + "\n")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PlanFile<'a> {
+    format_version: &'a str,
+    kind: &'a str,
+    tool: Tool<'a>,
+    created_at: &'a str,
+    fingerprint: String,
+    targets: Vec<PlanTarget<'a>>,
+    errors: Vec<PlanError<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    name: &'a str,
+    version: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PlanTarget<'a> {
+    tenant: &'a str,
+    tenant_id: Option<&'a str>,
+    cloud: Cloud,
+    api: Api,
+    graph_url: &'a str,
+    file: &'a str,
+    fingerprint: String,
+    changes: Vec<PlanChange<'a>>,
+    unmanaged: Vec<PlanUnmanaged<'a>>,
+    pins: [(); 0],
+    unknown: Vec<PlanUnknown<'a>>,
+    refusals: [(); 0],
+    overrides: [(); 0],
+    warnings: &'a [String],
+    summary: PlanSummary,
+}
+
+#[derive(Serialize)]
+struct PlanChange<'a> {
+    flow: &'a FlowId,
+    step: Step,
+    action: Action,
+    current: Option<&'a Connector>,
+    desired: Option<&'a Connector>,
+    protected: bool,
+    source: PlanPlace<'a>,
+}
+
+#[derive(Serialize)]
+struct PlanPlace<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+}
+
+#[derive(Serialize)]
+struct PlanUnmanaged<'a> {
+    flow: &'a FlowId,
+    step: Step,
+    current: Option<&'a Connector>,
+}
+
+#[derive(Serialize)]
+struct PlanUnknown<'a> {
+    flow: &'a FlowId,
+    step: Step,
+    error: &'a str,
+}
+
+#[derive(Serialize)]
+struct PlanSummary {
+    enable: usize,
+    replace: usize,
+    disable: usize,
+    unchanged: usize,
+}
+
+#[derive(Serialize)]
+struct PlanError<'a> {
+    message: &'a str,
+    file: Option<&'a str>,
+    line: Option<usize>,
+    column: Option<usize>,
+}
+
+impl<'a> From<&'a Target> for PlanTarget<'a> {
+    fn from(target: &'a Target) -> Self {
+        let Target {
+            tenant,
+            tenant_id,
+            cloud,
+            api,
+            graph_url,
+            file,
+            changes,
+            unchanged: _,
+            unmanaged,
+            unknown,
+            warnings,
+        } = target;
+        Self {
+            tenant,
+            tenant_id: tenant_id.as_deref(),
+            cloud: *cloud,
+            api: *api,
+            graph_url,
+            file,
+            fingerprint: target.fingerprint(),
+            changes: changes.iter().map(PlanChange::from).collect(),
+            unmanaged: unmanaged.iter().map(PlanUnmanaged::from).collect(),
+            pins: [],
+            unknown: unknown.iter().map(PlanUnknown::from).collect(),
+            refusals: [],
+            overrides: [],
+            warnings,
+            summary: target.summary().into(),
+        }
+    }
+}
+
+impl<'a> From<&'a Change> for PlanChange<'a> {
+    fn from(Change { flow, step, action, current, desired, source }: &'a Change) -> Self {
+        let Place { file, line, column } = source;
+        Self {
+            flow,
+            step: *step,
+            action: *action,
+            current: current.as_ref(),
+            desired: desired.as_ref(),
+            protected: false,
+            source: PlanPlace { file, line: *line, column: *column },
+        }
+    }
+}
+
+impl<'a> From<&'a Unmanaged> for PlanUnmanaged<'a> {
+    fn from(Unmanaged { flow, step, current }: &'a Unmanaged) -> Self {
+        Self { flow, step: *step, current: current.as_ref() }
+    }
+}
+
+impl<'a> From<&'a Unknown> for PlanUnknown<'a> {
+    fn from(Unknown { flow, step, error }: &'a Unknown) -> Self {
+        Self { flow, step: *step, error }
+    }
+}
+
+impl From<Summary> for PlanSummary {
+    fn from(Summary { enable, replace, disable, unchanged }: Summary) -> Self {
+        Self { enable, replace, disable, unchanged }
+    }
+}
+
+impl<'a> From<&'a Diagnostic> for PlanError<'a> {
+    fn from(Diagnostic { severity: _, what, span, causes: _, hints: _ }: &'a Diagnostic) -> Self {
+        let position = span.as_ref().map(|span| span.position());
+        Self {
+            message: what,
+            file: span.as_ref().map(|span| span.source().name()),
+            line: position.map(|position| position.line),
+            column: position.map(|position| position.column),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What went wrong between us and Graph, in the service's own words.
+
+use serde::Deserialize;
+
+use crate::http::{Answer, SendError};
+
+/// A request that did not give what it was for.
+#[derive(Debug, thiserror::Error)]
+#[error("{request}: {kind}{}", ids(.request_id.as_deref(), .client_request_id.as_deref()))]
+pub struct GraphError {
+    /// The verb and the path.
+    pub request: String,
+    /// What happened.
+    pub kind: GraphErrorKind,
+    /// Graph's tag of the request.
+    pub request_id: Option<String>,
+    /// Our tag of the request.
+    pub client_request_id: Option<String>,
+}
+
+/// What Graph or the way to it did.
+#[derive(Debug, thiserror::Error)]
+pub enum GraphErrorKind {
+    /// No answer.
+    #[error("{0}")]
+    NoAnswer(SendError),
+    /// An answer that says no. Classified by its status: the code is mostly a catch-all.
+    #[error("answered {status}{}", words(.code.as_deref(), .message.as_deref()))]
+    Refused {
+        /// The status.
+        status: u16,
+        /// The service's code.
+        code: Option<String>,
+        /// The service's message, whole.
+        message: Option<String>,
+    },
+    /// An answer that is not what was asked for.
+    #[error("the answer makes no sense: {0}")]
+    Broken(String),
+    /// A link to elsewhere, which would take the token along.
+    #[error("the answer links to `{0}`, and the token goes nowhere but to the Graph URL")]
+    LinkElsewhere(String),
+}
+
+fn words(code: Option<&str>, message: Option<&str>) -> String {
+    [code, message].into_iter().flatten().map(|word| format!(": {word}")).collect()
+}
+
+fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
+    let ids: Vec<_> = [("request-id", request_id), ("client-request-id", client_request_id)]
+        .into_iter()
+        .filter_map(|(name, id)| Some(format!("{name} {}", id?)))
+        .collect();
+    if ids.is_empty() { String::new() } else { format!(" ({})", ids.join(", ")) }
+}
+
+impl GraphError {
+    /// Whether the service says that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind, GraphErrorKind::Refused { status: 404, .. })
+    }
+
+    pub(super) fn not_sent(request: String, error: SendError) -> Self {
+        let client_request_id = error.client_request_id.clone();
+        Self { request, kind: GraphErrorKind::NoAnswer(error), request_id: None, client_request_id }
+    }
+
+    /// An answer whose status is no success.
+    pub(super) fn refused(request: String, answer: &Answer) -> Self {
+        let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
+        let kind =
+            GraphErrorKind::Refused { status: answer.status, code: error.code, message: error.message };
+        let mut refused = Self::of(request, answer, kind);
+        refused.request_id = refused.request_id.or(error.inner_error.request_id);
+        refused
+    }
+
+    /// An answer that is no use for another reason than its status.
+    pub(super) fn of(request: String, answer: &Answer, kind: GraphErrorKind) -> Self {
+        let header = answer.headers.get("request-id").and_then(|value| value.to_str().ok());
+        Self {
+            request,
+            kind,
+            request_id: header.map(str::to_owned),
+            client_request_id: Some(answer.client_request_id.clone()),
+        }
+    }
+}
+
+/// The body of an error (<https://learn.microsoft.com/graph/errors>). Whatever is missing or of
+/// another type leaves the status to speak for itself.
+#[derive(Debug, Default, Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    error: ErrorObject,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ErrorObject {
+    code: Option<String>,
+    message: Option<String>,
+    #[serde(default, alias = "innererror", rename = "innerError")]
+    inner_error: InnerError,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct InnerError {
+    #[serde(rename = "request-id")]
+    request_id: Option<String>,
+}

@@ -1,0 +1,120 @@
+//! JSON as Graph sends it, and what it means. Unknown properties, annotations and enum values are
+//! ignored; what a property must be and is not is an error, never a default.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::model::{Bound, Connector, ConnectorId, Reading, Step};
+
+/// One page of a collection.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    pub(super) value: Vec<T>,
+    #[serde(rename = "@odata.nextLink")]
+    pub(super) next_link: Option<String>,
+}
+
+/// An `identityApiConnector`, of which only id and name are taken.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConnectorEntity {
+    #[serde(deserialize_with = "connector_id")]
+    id: ConnectorId,
+    display_name: Option<String>,
+}
+
+/// A user flow, of which only the id is taken.
+#[derive(Debug, Deserialize)]
+pub(super) struct FlowEntity {
+    pub(super) id: String,
+}
+
+/// The relationships of an `apiConnectorConfiguration` that were asked for.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Configuration(BTreeMap<String, Value>);
+
+fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorId, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    ConnectorId::parse(&text)
+        .map_err(|error| D::Error::custom(format!("`{text}` is no connector's id: {error}")))
+}
+
+impl From<ConnectorEntity> for Connector {
+    fn from(ConnectorEntity { id, display_name }: ConnectorEntity) -> Self {
+        Self { id, display_name }
+    }
+}
+
+impl Configuration {
+    /// What is bound to a step. Nothing is bound where the step is null, absent, or an object
+    /// without an id.
+    pub(super) fn bound(&mut self, step: Step) -> Reading<Bound> {
+        let value = self.0.remove(step.name()).unwrap_or_default();
+        match &value {
+            Value::Null => return Reading::Known(None),
+            Value::Object(object) if object.get("id").is_none_or(Value::is_null) => {
+                return Reading::Known(None);
+            }
+            _ => {}
+        }
+        match ConnectorEntity::deserialize(value) {
+            Ok(connector) => Reading::Known(Some(connector.into())),
+            Err(error) => Reading::Unknown(format!("the answer makes no sense: `{step}`: {error}")),
+        }
+    }
+
+    /// Whether this is an error that came with a status of success.
+    pub(super) fn is_error(&self) -> bool {
+        self.0.contains_key("error")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(json: &str) -> Reading<Bound> {
+        serde_json::from_str::<Configuration>(json).unwrap().bound(Step::PostFederationSignup)
+    }
+
+    #[test]
+    fn every_shape_of_an_unbound_step_is_nothing() {
+        for shape in [
+            r#"{}"#,
+            r#"{"postFederationSignup": null}"#,
+            r#"{"postFederationSignup": {}}"#,
+            r#"{"postFederationSignup": {"id": null, "displayName": null}}"#,
+            r##"{"postFederationSignup": {"@odata.type": "#x", "displayName": "ghost"}}"##,
+            r#"{"@odata.context": "c", "postFederationSignup@odata.context": "c", "other": 1}"#,
+        ] {
+            assert_eq!(bound(shape), Reading::Known(None), "{shape}");
+        }
+    }
+
+    #[test]
+    fn a_connector_is_its_id_and_name_and_the_rest_is_ignored() {
+        let shape = r##"{"postFederationSignup": {"id": "A", "displayName": "N", "targetUrl": 7,
+            "authenticationConfiguration": {"@odata.type": "#microsoft.graph.new"}, "new": []}}"##;
+        let connector = Connector { id: ConnectorId::parse("A").unwrap(), display_name: Some("N".into()) };
+        assert_eq!(bound(shape), Reading::Known(Some(connector)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_unknown_and_never_nothing() {
+        for shape in [
+            r#"{"postFederationSignup": "x"}"#,
+            r#"{"postFederationSignup": []}"#,
+            r#"{"postFederationSignup": false}"#,
+            r#"{"postFederationSignup": {"id": ""}}"#,
+            r#"{"postFederationSignup": {"id": 7}}"#,
+            r#"{"postFederationSignup": {"id": "../x"}}"#,
+            r#"{"postFederationSignup": {"id": "A", "displayName": 7}}"#,
+        ] {
+            assert!(matches!(bound(shape), Reading::Unknown(_)), "{shape}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! flowbind
+pub mod auth;
+pub mod current;
+pub mod desired;
+pub mod diagnostic;
+pub mod files;
+pub mod graph;
+pub mod http;
+pub mod model;
+pub mod plan;
+pub mod render;
+pub mod terminal;

@@ -1,0 +1,125 @@
+//! What differs between desired and current.
+
+use super::resolve::Resolver;
+use super::{Change, Place, Target, Unknown, Unmanaged};
+use crate::diagnostic::Diagnostic;
+use crate::model::{
+    Action, Bound, Connector, Current, CurrentFlow, Desired, DesiredBinding, DesiredFlow, Reading, Step,
+};
+
+/// Compares what a file wants with what its tenant has. Gives the target's plan, and what keeps it
+/// from being whole, in the file's order.
+pub fn plan(desired: &Desired, current: &Current, graph_url: &str) -> (Target, Vec<Diagnostic>) {
+    let mut planner = Planner {
+        resolver: Resolver::new(current),
+        current,
+        errors: Vec::new(),
+        target: Target {
+            tenant: desired.tenant.to_string(),
+            tenant_id: desired.tenant.guid().map(str::to_ascii_lowercase),
+            cloud: desired.cloud,
+            api: desired.api,
+            graph_url: graph_url.to_owned(),
+            file: desired.file.clone(),
+            changes: Vec::new(),
+            unchanged: 0,
+            unmanaged: Vec::new(),
+            unknown: Vec::new(),
+            warnings: Vec::new(),
+        },
+    };
+    for flow in &desired.flows {
+        planner.flow(flow, &desired.steps);
+    }
+    let Planner { mut target, mut errors, .. } = planner;
+    if target.changes.iter().any(|change| change.step == Step::PreTokenIssuance) {
+        target.warnings.push(
+            "`preTokenIssuance` is not in Graph's documentation: this plan relies on a PUT that may stop working"
+                .to_owned(),
+        );
+    }
+    // A short name that is used twice has one place, and so one error.
+    errors.sort_by_key(|error| error.span.as_ref().map(|span| span.range().start));
+    errors.dedup();
+    (target, errors)
+}
+
+struct Planner<'a> {
+    resolver: Resolver<'a>,
+    current: &'a Current,
+    target: Target,
+    errors: Vec<Diagnostic>,
+}
+
+impl Planner<'_> {
+    fn flow(&mut self, flow: &DesiredFlow, steps: &[Step]) {
+        let found = match self.current.flows.get(&flow.id) {
+            Some(CurrentFlow::Found(found)) => found,
+            Some(CurrentFlow::Missing(answer)) => return self.missing(flow, answer),
+            None => return,
+        };
+        for step in steps {
+            // A step that was not even asked for is as little known as one that was denied.
+            let unread = Reading::Unknown("it was not read".to_owned());
+            let read = found.get(step).unwrap_or(&unread);
+            match flow.bindings.get(step) {
+                Some(binding) => self.managed(flow, *step, binding, read),
+                None => self.unmanaged(flow, *step, read),
+            }
+        }
+    }
+
+    fn managed(&mut self, flow: &DesiredFlow, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
+        let desired = binding.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
+        let desired = match desired {
+            Ok(desired) => desired,
+            Err(error) => return self.errors.push(error),
+        };
+        let current = match read {
+            Reading::Known(current) => current,
+            Reading::Unknown(error) => {
+                let unknown = Unknown { flow: flow.id.clone(), step, error: error.clone() };
+                return self.target.unknown.push(unknown);
+            }
+        };
+        match action(current.as_ref(), desired.as_ref()) {
+            None => self.target.unchanged = self.target.unchanged.saturating_add(1),
+            Some(action) => self.target.changes.push(Change {
+                flow: flow.id.clone(),
+                step,
+                action,
+                current: current.clone(),
+                desired,
+                source: Place::from(&binding.span),
+            }),
+        }
+    }
+
+    fn unmanaged(&mut self, flow: &DesiredFlow, step: Step, read: &Reading<Bound>) {
+        if let Reading::Known(current @ Some(_)) = read {
+            let unmanaged = Unmanaged { flow: flow.id.clone(), step, current: current.clone() };
+            self.target.unmanaged.push(unmanaged);
+        }
+    }
+
+    fn missing(&mut self, flow: &DesiredFlow, answer: &str) {
+        let others = self.current.flow_list.iter().flatten().map(String::as_str);
+        self.errors.push(
+            Diagnostic::error(format!("the tenant has no user flow `{}`", flow.id))
+                .at(&flow.span)
+                .caused_by(answer)
+                .suggest(flow.id.as_str(), others)
+                .hint("create the flow first, or take it out of the file"),
+        );
+    }
+}
+
+/// How a binding has to change; `None` where it is as desired.
+fn action(current: Option<&Connector>, desired: Option<&Connector>) -> Option<Action> {
+    match (current, desired) {
+        (None, None) => None,
+        (None, Some(_)) => Some(Action::Enable),
+        (Some(_), None) => Some(Action::Disable),
+        (Some(current), Some(desired)) => (current.id != desired.id).then_some(Action::Replace),
+    }
+}

@@ -1,0 +1,163 @@
+//! (Desired, Current) → [`Plan`]. Pure: no I/O, no clock, and the same input gives the same plan.
+//!
+//! `resolve` turns names into connectors, `diff` compares, `fingerprint` tells plans apart.
+
+mod diff;
+mod fingerprint;
+mod resolve;
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::model::{Action, Api, Bound, Cloud, FlowId, Step};
+
+pub use diff::plan;
+
+/// What a run would do to its tenants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// One for each tenant, in the order of the files.
+    pub targets: Vec<Target>,
+    /// What keeps the plan from being whole: it can be read, not applied.
+    pub errors: Vec<Diagnostic>,
+}
+
+/// What a run would do to one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The tenant, as the file names it.
+    pub tenant: String,
+    /// The tenant's GUID, where it is known.
+    pub tenant_id: Option<String>,
+    /// The tenant's cloud.
+    pub cloud: Cloud,
+    /// The version of Graph that is asked.
+    pub api: Api,
+    /// Graph's root, version included.
+    pub graph_url: String,
+    /// The file that wants this.
+    pub file: String,
+    /// The differences: flows in the file's order, then steps in the order of [`Step::ALL`].
+    pub changes: Vec<Change>,
+    /// How many managed bindings are as desired.
+    pub unchanged: usize,
+    /// What is bound to the listed flows and not mentioned by the file.
+    pub unmanaged: Vec<Unmanaged>,
+    /// The managed bindings that could not be read.
+    pub unknown: Vec<Unknown>,
+    /// What a reviewer should know.
+    pub warnings: Vec<String>,
+}
+
+/// One binding that differs. One change is exactly one PUT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The flow.
+    pub flow: FlowId,
+    /// The step.
+    pub step: Step,
+    /// How it changes.
+    pub action: Action,
+    /// What is bound.
+    pub current: Bound,
+    /// What is to be bound.
+    pub desired: Bound,
+    /// Where the file says so.
+    pub source: Place,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in Unicode characters, from 1.
+    pub column: usize,
+}
+
+/// A binding that the file does not mention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmanaged {
+    /// The flow.
+    pub flow: FlowId,
+    /// The step.
+    pub step: Step,
+    /// What is bound.
+    pub current: Bound,
+}
+
+/// A managed binding that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// The flow.
+    pub flow: FlowId,
+    /// The step.
+    pub step: Step,
+    /// Why it could not be read.
+    pub error: String,
+}
+
+/// How many bindings there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Nothing → a connector.
+    pub enable: usize,
+    /// One connector → another.
+    pub replace: usize,
+    /// A connector → nothing.
+    pub disable: usize,
+    /// As desired.
+    pub unchanged: usize,
+}
+
+impl Plan {
+    /// The counts over all tenants.
+    pub fn summary(&self) -> Summary {
+        self.targets.iter().map(Target::summary).fold(Summary::default(), |sum, one| Summary {
+            enable: sum.enable + one.enable,
+            replace: sum.replace + one.replace,
+            disable: sum.disable + one.disable,
+            unchanged: sum.unchanged + one.unchanged,
+        })
+    }
+
+    /// What tells this plan from every other: the same for the same changes on any day.
+    pub fn fingerprint(&self) -> String {
+        fingerprint::of_run(self.targets.iter().map(Target::fingerprint))
+    }
+
+    /// Whether anything would change.
+    pub fn has_changes(&self) -> bool {
+        self.targets.iter().any(|target| !target.changes.is_empty())
+    }
+
+    /// Whether everything that the plan speaks of could be read and resolved.
+    pub fn is_whole(&self) -> bool {
+        self.errors.is_empty() && self.targets.iter().all(|target| target.unknown.is_empty())
+    }
+}
+
+impl Target {
+    /// The counts of this tenant.
+    pub fn summary(&self) -> Summary {
+        let count = |action| self.changes.iter().filter(|change| change.action == action).count();
+        Summary {
+            enable: count(Action::Enable),
+            replace: count(Action::Replace),
+            disable: count(Action::Disable),
+            unchanged: self.unchanged,
+        }
+    }
+
+    /// What tells this tenant's changes from any others.
+    pub fn fingerprint(&self) -> String {
+        fingerprint::of_target(self)
+    }
+}
+
+impl From<&Span> for Place {
+    fn from(span: &Span) -> Self {
+        let position = span.position();
+        Self { file: span.source().name().to_owned(), line: position.line, column: position.column }
+    }
+}

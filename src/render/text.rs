@@ -1,0 +1,154 @@
+//! A plan as text, to be read in a terminal or a log.
+//!
+//! Every mark of colour stands beside a word that says the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use super::escape;
+use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step};
+use crate::plan::{Change, Plan, Summary, Target, Unknown, Unmanaged};
+
+const STRONG: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const ALARM: Style = AnsiColor::Red.on_default().bold();
+
+/// Draws a plan, ending with the counts and the fingerprint. Styled: what prints it strips the
+/// styles where they are not wanted.
+pub fn plan(plan: &Plan) -> String {
+    let mut text = String::new();
+    for target in &plan.targets {
+        text.push_str(&self::target(target));
+    }
+    if !plan.is_whole() {
+        let errors = plan.errors.len();
+        let unknown: usize = plan.targets.iter().map(|target| target.unknown.len()).sum();
+        let errors = (errors > 0).then(|| counted(errors, "error", "errors"));
+        let unknown = (unknown > 0).then(|| counted(unknown, "unknown binding", "unknown bindings"));
+        let why: Vec<_> = errors.into_iter().chain(unknown).collect();
+        line(&mut text, format_args!("{ALARM}This plan is not whole: {}.{ALARM:#}", why.join(", ")));
+    }
+    let Summary { enable, replace, disable, unchanged: _ } = plan.summary();
+    if plan.has_changes() || !plan.is_whole() {
+        let counts = format!("{enable} to enable, {replace} to replace, {disable} to disable");
+        line(&mut text, format_args!("{STRONG}Plan: {counts}.{STRONG:#}"));
+    } else {
+        line(&mut text, format_args!("{STRONG}No changes.{STRONG:#}"));
+    }
+    line(&mut text, format_args!("Fingerprint: {}", plan.fingerprint()));
+    text
+}
+
+fn target(target: &Target) -> String {
+    let Target { tenant, cloud, api, file, changes, unchanged, unmanaged, unknown, warnings, .. } = target;
+    let names = Names::of(target);
+    let mut text = String::new();
+    let (tenant, file) = (escape::text(tenant), escape::text(file));
+    line(&mut text, format_args!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}\n"));
+
+    for changes in changes.chunk_by(|one, next| one.flow == next.flow) {
+        if let Some(first) = changes.first() {
+            line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.flow)));
+        }
+        for change in changes {
+            text.push_str(&self::change(change, &names));
+        }
+        text.push('\n');
+    }
+    for warning in warnings {
+        let warning = escape::text(warning);
+        line(&mut text, format_args!("{ALARM}Warning{ALARM:#}: {warning}\n"));
+    }
+    if !unknown.is_empty() {
+        line(&mut text, format_args!("{ALARM}Unknown, could not be read:{ALARM:#}"));
+        text.push_str(&unknowns(unknown));
+    }
+    if !unmanaged.is_empty() {
+        line(&mut text, format_args!("Unmanaged, left alone:"));
+        for Unmanaged { flow, step, current } in unmanaged {
+            let (flow, current) = (self::flow(flow), names.bound(current));
+            line(&mut text, format_args!("{FAINT}    {flow} {step}: {current}{FAINT:#}"));
+        }
+        text.push('\n');
+    }
+    if *unchanged > 0 {
+        line(&mut text, format_args!("Unchanged: {}\n", counted(*unchanged, "binding", "bindings")));
+    }
+    text
+}
+
+fn change(change: &Change, names: &Names<'_>) -> String {
+    let Change { flow: _, step, action, current, desired, source: _ } = change;
+    let (mark, style) = match action {
+        Action::Enable => ("+ enable ", AnsiColor::Green.on_default()),
+        Action::Replace => ("~ replace", AnsiColor::Yellow.on_default()),
+        // What takes a check away must not be overlooked, with or without colour.
+        Action::Disable => ("- DISABLE", ALARM),
+    };
+    let width = Step::ALL.map(|step| step.name().len()).into_iter().max().unwrap_or_default();
+    let (current, desired, step) = (names.bound(current), names.bound(desired), step.name());
+    format!("  {style}{mark}{style:#}  {step:width$}  {current} → {desired}\n")
+}
+
+/// Bindings of one flow mostly share one reason, which is then told once.
+fn unknowns(unknown: &[Unknown]) -> String {
+    let mut text = String::new();
+    for same in unknown.chunk_by(|one, next| one.flow == next.flow && one.error == next.error) {
+        let Some(first) = same.first() else { continue };
+        let steps: Vec<_> = same.iter().map(|unknown| unknown.step.name()).collect();
+        let (flow, error) = (flow(&first.flow), escape::text(&first.error));
+        line(&mut text, format_args!("  ? {flow} {}\n      {error}", steps.join(", ")));
+    }
+    text.push('\n');
+    text
+}
+
+/// What connectors are called in one target: by name, and by id as well where the name does not
+/// tell them apart.
+struct Names<'a> {
+    ids: BTreeMap<&'a str, BTreeSet<&'a ConnectorId>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(target: &'a Target) -> Self {
+        let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
+        let unmanaged = target.unmanaged.iter().map(|unmanaged| &unmanaged.current);
+        let mut ids: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for connector in changed.chain(unmanaged).flatten() {
+            if let Some(name) = &connector.display_name {
+                ids.entry(name.as_str()).or_default().insert(&connector.id);
+            }
+        }
+        Self { ids }
+    }
+
+    fn bound(&self, bound: &Bound) -> String {
+        let Some(Connector { id, display_name }) = bound else { return "nothing".to_owned() };
+        let id = escape::text(id.as_str());
+        match display_name.as_deref() {
+            Some(name) if name.trim().is_empty() => id.into_owned(),
+            Some(name) => {
+                let shown = escape::text(name);
+                // `nothing` is what we call the absence of a connector.
+                let unclear = self.ids.get(name).is_some_and(|ids| ids.len() > 1) || name == "nothing";
+                if unclear { format!("{shown} ({id})") } else { shown.into_owned() }
+            }
+            None => id.into_owned(),
+        }
+    }
+}
+
+fn flow(id: &FlowId) -> String {
+    escape::text(id.as_str()).into_owned()
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    _ = writeln!(text, "{line}");
+}

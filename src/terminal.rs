@@ -1,0 +1,35 @@
+//! The two streams of a terminal: data goes to stdout, everything else to stderr.
+//!
+//! The only module that prints. Styles are stripped where they are not wanted, and a reader that
+//! closed the pipe has seen enough: that is no error.
+
+use std::io::{self, ErrorKind, Write};
+
+pub use anstream::ColorChoice;
+
+/// Says when to colour, for both streams.
+pub fn set_color(choice: ColorChoice) {
+    choice.write_global();
+}
+
+/// Writes data to stdout.
+///
+/// # Errors
+/// Any failure to write but a closed pipe.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    closed_pipe_is_fine(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Writes a message to stderr. There is nobody to tell when that fails.
+pub fn message(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    _ = stderr.write_all(text.as_bytes());
+}
+
+fn closed_pipe_is_fine(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
