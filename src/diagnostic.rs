@@ -72,12 +72,14 @@ impl Diagnostic {
     /// Adds `did you mean …` where `candidates` hold something near `word`.
     #[must_use]
     pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        let near = nearest(word, candidates);
-        if near.is_empty() {
-            return self;
-        }
-        let names: Vec<_> = near.iter().map(|name| format!("`{name}`")).collect();
-        self.hint(format!("did you mean {}?", names.join(" or ")))
+        self.did_you_mean(nearest(word, candidates))
+    }
+
+    /// Adds `did you mean …` where there are any `names`.
+    #[must_use]
+    pub fn did_you_mean(self, names: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        if names.is_empty() { self } else { self.hint(format!("did you mean {}?", names.join(" or "))) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! flowbind
 pub mod auth;
+pub mod cli;
 pub mod current;
 pub mod desired;
 pub mod diagnostic;
@@ -9,4 +10,6 @@ pub mod http;
 pub mod model;
 pub mod plan;
 pub mod render;
+pub mod sandbox;
+pub mod snapshot;
 pub mod terminal;

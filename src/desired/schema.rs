@@ -293,7 +293,7 @@ fn steps(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Spanned<Step>>> {
     }
     let mut steps = Vec::<Spanned<Step>>::new();
     for item in items {
-        let Some(step) = walker.one_of(item, "steps", Step::ALL, Step::name) else {
+        let Some(step) = walker.one_of(item, "step", Step::ALL, Step::name) else {
             continue;
         };
         match steps.iter().find(|earlier| earlier.value == step.value) {
@@ -325,10 +325,10 @@ fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, C
 }
 
 fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Option<ConnectorEntry> {
-    if let Value::String(_) = node.value {
-        return Some(ConnectorEntry { display_name: Some(display_name(walker, node, key.value)?), id: None });
-    }
     let right = "a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`";
+    let Value::Mapping(_) = node.value else {
+        return Some(ConnectorEntry { display_name: Some(walker.name(node, key.value, right)?), id: None });
+    };
     let mut fields = walker.fields(node, key.value, right)?;
     let name = fields.take("displayName");
     let id = fields.take("id");
@@ -340,7 +340,7 @@ fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Optio
         );
     }
     let entry = ConnectorEntry {
-        display_name: name.and_then(|node| display_name(walker, node, "displayName")),
+        display_name: name.and_then(|node| walker.name(node, "displayName", "the connector's displayName")),
         id: id.and_then(|node| {
             walker.parsed(node, "id", "the GUID of a connector", |text| {
                 guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "it must be a GUID"))
@@ -349,14 +349,6 @@ fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Optio
     };
     fields.finish(walker);
     Some(entry)
-}
-
-fn display_name(walker: &mut Walker<'_>, node: &Node, key: &str) -> Option<Spanned<String>> {
-    let right = "the connector's displayName";
-    walker.parsed(node, key, right, |text| match text {
-        "" => Err("it is empty"),
-        name => Ok(name.to_owned()),
-    })
 }
 
 fn flows(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Flow>> {
@@ -427,13 +419,7 @@ fn bound(walker: &mut Walker<'_>, key: &str, node: &Node) -> Option<Option<Spann
             );
             None
         }
-        _ => {
-            let name = walker.parsed(node, key, RIGHT, |text| match text {
-                "" => Err("it is empty"),
-                name => Ok(name.to_owned()),
-            })?;
-            Some(Some(name))
-        }
+        _ => walker.name(node, key, RIGHT).map(Some),
     }
 }
 

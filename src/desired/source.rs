@@ -103,6 +103,8 @@ fn options() -> Options {
         budget: serde_yaml::budget! {
             max_nodes: MAX_NODES,
             max_events: 3 * MAX_NODES,
+            // Higher than what aliases may expand to, so that a bomb is called what it is.
+            max_recorded_anchor_events: 10 * MAX_NODES,
         },
         alias_limits: aliases,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -126,8 +128,7 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
     let span = source.span(range);
     let message = error.to_string();
     // The place is shown with the line that it is in.
-    let place = format!(" at line {}, column {}", location.line(), location.column());
-    let what = message.strip_suffix(place.as_str()).unwrap_or(&message);
+    let what = message.split(" at line ").next().unwrap_or(&message);
     use serde_yaml::Error as Yaml;
     match error.without_snippet() {
         Yaml::MultipleDocuments { .. } => Diagnostic::error("the file holds several YAML documents")
@@ -147,6 +148,12 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
             .at(&span)
             .caused_by(what)
             .hint("a desired-state file needs four levels"),
+        Yaml::UnsupportedTag { .. } => {
+            Diagnostic::error(what).at(&span).hint("take the tag out: a file says what it says")
+        }
+        Yaml::UnknownAnchor { .. } => Diagnostic::error(what)
+            .at(&span)
+            .hint("define the anchor above with `&`, or put a string that starts with `*` in quotes"),
         _ => Diagnostic::error(format!("this is not YAML: {what}"))
             .at(&span)
             .hint(

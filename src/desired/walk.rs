@@ -59,13 +59,34 @@ impl<'s> Walker<'s> {
         matches!(self.source.span(literal.clone()).text(), "null" | "Null" | "NULL" | "~")
     }
 
-    /// The text of a string, or a problem that says what would be `right`.
-    pub(super) fn string<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Spanned<&'n str>> {
-        let Value::String(text) = &node.value else {
-            self.wrong_type(node, key, "a string", right);
-            return None;
+    /// The text of a string that is not empty, or a problem that says what would be `right`.
+    fn string<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Spanned<&'n str>> {
+        let span = self.span(node);
+        match &node.value {
+            Value::String(text) if text.is_empty() => {
+                self.report(
+                    Diagnostic::error(format!("`{key}` is empty")).at(&span).hint(format!("write {right}")),
+                );
+                None
+            }
+            Value::String(text) => Some(Spanned { value: text, span }),
+            _ => {
+                self.wrong_type(node, key, "a string", right);
+                None
+            }
+        }
+    }
+
+    /// A name that may be any string, even one that looks like a number.
+    pub(super) fn name(&mut self, node: &Node, key: &str, right: &str) -> Option<Spanned<String>> {
+        let right = match node.value {
+            Value::Number | Value::Bool => {
+                &format!("{right}; a name goes in quotes: \"{}\"", self.span(node).text())
+            }
+            _ => right,
         };
-        Some(Spanned { value: text, span: self.span(node) })
+        let Spanned { value, span } = self.string(node, key, right)?;
+        Some(Spanned { value: value.to_owned(), span })
     }
 
     /// A string that `parse` takes.
@@ -165,13 +186,7 @@ impl<'s> Walker<'s> {
             }
             value => Diagnostic::error(format!("`{key}` must be {expected}, not {}", kind(value))),
         };
-        let quotable = matches!(node.value, Value::Number | Value::Bool) && expected == "a string";
-        let problem = if quotable {
-            problem.hint(format!("put it in quotes: \"{}\"", span.text()))
-        } else {
-            problem.hint(format!("write {right}"))
-        };
-        self.report(problem.at(&span));
+        self.report(problem.at(&span).hint(format!("write {right}")));
     }
 }
 

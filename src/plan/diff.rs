@@ -2,7 +2,7 @@
 
 use super::resolve::Resolver;
 use super::{Change, Place, Target, Unknown, Unmanaged};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::{
     Action, Bound, Connector, Current, CurrentFlow, Desired, DesiredBinding, DesiredFlow, Reading, Step,
 };
@@ -103,12 +103,17 @@ impl Planner<'_> {
     }
 
     fn missing(&mut self, flow: &DesiredFlow, answer: &str) {
-        let others = self.current.flow_list.iter().flatten().map(String::as_str);
+        // All ids begin alike, which would make all of them near.
+        let prefix = flow.id.kind().prefix();
+        let name = |id| str::strip_prefix(id, prefix);
+        let others = self.current.flow_list.iter().flatten().filter_map(|id| name(id));
+        let wanted = name(flow.id.as_str()).unwrap_or_default();
+        let near = nearest(wanted, others).into_iter().map(|name| format!("{prefix}{name}"));
         self.errors.push(
             Diagnostic::error(format!("the tenant has no user flow `{}`", flow.id))
                 .at(&flow.span)
                 .caused_by(answer)
-                .suggest(flow.id.as_str(), others)
+                .did_you_mean(near)
                 .hint("create the flow first, or take it out of the file"),
         );
     }

@@ -78,7 +78,6 @@ impl<'a> Resolver<'a> {
             None if !self.complete => Ok(Connector { id: id.clone(), display_name: None }),
             None => Err(Diagnostic::error(format!("no connector of the tenant has the id `{id}`"))
                 .at(&wanted.span)
-                .suggest(id.as_str(), self.by_id.keys().map(|id| id.as_str()))
                 .hint("create the connector first, or name one that is there")),
         }
     }

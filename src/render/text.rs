@@ -106,9 +106,9 @@ fn unknowns(unknown: &[Unknown]) -> String {
 }
 
 /// What connectors are called in one target: by name, and by id as well where the name does not
-/// tell them apart.
+/// tell them apart for somebody who reads.
 struct Names<'a> {
-    ids: BTreeMap<&'a str, BTreeSet<&'a ConnectorId>>,
+    ids: BTreeMap<String, BTreeSet<&'a ConnectorId>>,
 }
 
 impl<'a> Names<'a> {
@@ -118,7 +118,7 @@ impl<'a> Names<'a> {
         let mut ids: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for connector in changed.chain(unmanaged).flatten() {
             if let Some(name) = &connector.display_name {
-                ids.entry(name.as_str()).or_default().insert(&connector.id);
+                ids.entry(look(name)).or_default().insert(&connector.id);
             }
         }
         Self { ids }
@@ -131,13 +131,19 @@ impl<'a> Names<'a> {
             Some(name) if name.trim().is_empty() => id.into_owned(),
             Some(name) => {
                 let shown = escape::text(name);
-                // `nothing` is what we call the absence of a connector.
-                let unclear = self.ids.get(name).is_some_and(|ids| ids.len() > 1) || name == "nothing";
+                let shared = self.ids.get(&look(name)).is_some_and(|ids| ids.len() > 1);
+                // These are our own words: a name must not pass for them.
+                let unclear = shared || name.trim() == "nothing" || name.contains('→');
                 if unclear { format!("{shown} ({id})") } else { shown.into_owned() }
             }
             None => id.into_owned(),
         }
     }
+}
+
+/// What is left of a name at a glance: neither case nor spaces nor what cannot be seen.
+fn look(name: &str) -> String {
+    name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn flow(id: &FlowId) -> String {

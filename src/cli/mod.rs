@@ -1,0 +1,174 @@
+//! The command line: arguments and environment in, exit code out. One file for each subcommand.
+//!
+//! The only module that reads the environment, and the one place where a domain error becomes a
+//! message (`failure`).
+
+mod connect;
+mod environment;
+mod failure;
+mod numbers;
+mod plan;
+mod sandbox;
+mod schema;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use tracing::Level;
+
+use crate::diagnostic::Diagnostic;
+use crate::http::Rate;
+use crate::{render, terminal};
+use environment::Environment;
+use failure::Failure;
+
+/// What a run ends with; part of the contract with pipelines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Done, or nothing differs.
+    Done = 0,
+    /// Bad input or usage, or something could not be read.
+    Error = 1,
+    /// Something differs. No failure uses this number.
+    Differs = 2,
+}
+
+/// Keep the API connectors of Microsoft Graph user flows as YAML in git
+#[derive(Debug, Parser)]
+#[command(name = "flowbind", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Root of Microsoft Graph with its version [default: by the file's cloud and api]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "sandbox")]
+    graph_url: Option<String>,
+    /// Run against an emulated tenant, loaded from and kept in this snapshot
+    #[arg(long, global = true, value_name = "FILE")]
+    sandbox: Option<PathBuf>,
+    /// Seconds that the whole run may take
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "600", value_parser = numbers::seconds)]
+    timeout: Duration,
+    /// Requests in flight per tenant
+    #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = numbers::positive)]
+    parallelism: std::num::NonZeroU32,
+    /// Request budget per tenant: so many in so many seconds
+    #[arg(long, global = true, value_name = "N/SECONDS", default_value = "200/60", value_parser = numbers::rate)]
+    rate: Rate,
+    /// When to colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    /// Log to stderr what is asked and answered; twice for more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Show errors only on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check files alone: no network, no credentials
+    Validate(validate::ValidateArgs),
+    /// Compare a file with its tenant and print what would change
+    Plan(plan::PlanArgs),
+    /// Serve an emulated tenant on loopback until stopped
+    Sandbox(sandbox::SandboxArgs),
+    /// Print a JSON Schema
+    Schema(schema::SchemaArgs),
+}
+
+/// Runs a command line to its end.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to tell when this cannot be printed.
+            _ = error.print();
+            // clap's own code for usage errors means "something differs" here.
+            let exit = if error.use_stderr() { Exit::Error } else { Exit::Done };
+            return ExitCode::from(exit as u8);
+        }
+    };
+    terminal::set_color(match cli.global.color {
+        Color::Auto => terminal::ColorChoice::Auto,
+        Color::Always => terminal::ColorChoice::Always,
+        Color::Never => terminal::ColorChoice::Never,
+    });
+    log_to_stderr(&cli.global);
+    match run(&cli) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            report(&failure.into_diagnostics());
+            ExitCode::from(Exit::Error as u8)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    let environment = Environment::read();
+    // One thread does: a run waits for its requests and little else.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    runtime.block_on(async {
+        match command {
+            Command::Validate(args) => validate::run(args, global),
+            Command::Plan(args) => plan::run(args, global, &environment).await,
+            Command::Sandbox(args) => sandbox::run(args).await,
+            Command::Schema(args) => schema::run(args),
+        }
+    })
+}
+
+/// Writes diagnostics to stderr, a blank line between them.
+fn report(diagnostics: &[Diagnostic]) {
+    let texts: Vec<_> = diagnostics.iter().map(render::diagnostic).collect();
+    terminal::message(&texts.join("\n"));
+}
+
+fn log_to_stderr(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (false, 1) => Level::INFO,
+        (false, _) => Level::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

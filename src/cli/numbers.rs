@@ -1,0 +1,56 @@
+//! Numbers on the command line, each with a message that says what would be right.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::http::Rate;
+
+/// A whole number from 1.
+pub(super) fn positive(text: &str) -> Result<NonZeroU32, &'static str> {
+    text.parse().map_err(|_| "it must be a whole number from 1")
+}
+
+/// Whole seconds from 1.
+pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds: NonZeroU32 = text.parse().map_err(|_| "it must be a whole number of seconds from 1")?;
+    Ok(Duration::from_secs(seconds.get().into()))
+}
+
+/// Whole milliseconds from 0.
+pub(super) fn milliseconds(text: &str) -> Result<Duration, &'static str> {
+    let milliseconds: u32 = text.parse().map_err(|_| "it must be a whole number of milliseconds")?;
+    Ok(Duration::from_millis(milliseconds.into()))
+}
+
+/// So many requests in so many seconds.
+pub(super) fn rate(text: &str) -> Result<Rate, &'static str> {
+    let wrong = "it must be a number of requests and of seconds, both from 1, such as 200/60";
+    let (requests, per) = text.split_once('/').ok_or(wrong)?;
+    Ok(Rate { requests: positive(requests).map_err(|_| wrong)?, per: seconds(per).map_err(|_| wrong)? })
+}
+
+/// A share from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, &'static str> {
+    let share: Option<f64> = text.parse().ok();
+    share.filter(|share| (0.0..=1.0).contains(share)).ok_or("it must be a share from 0 to 1, such as 0.1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_of_ours_is_refused() {
+        for bad in ["", "0", "-1", "1.5", "x", "99999999999", " 1", "1e3"] {
+            assert!(positive(bad).is_err(), "{bad:?}");
+            assert!(seconds(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "200", "/60", "200/", "0/60", "200/0", "200/60/2", "-1/60", "a/b"] {
+            assert!(rate(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "-0.1", "1.1", "NaN", "inf", "x"] {
+            assert!(share(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(rate("200/60").unwrap().requests.get(), 200);
+    }
+}

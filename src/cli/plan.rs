@@ -1,0 +1,83 @@
+//! `plan`: reads, compares, prints. Writes nothing to the tenant.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::connect::connect;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::{Exit, Global, report};
+use crate::diagnostic::Diagnostic;
+use crate::plan::Plan;
+use crate::{current, desired, files, plan, render, terminal};
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Desired-state file
+    #[arg(default_value = "flowbind.yaml")]
+    file: PathBuf,
+    /// What stdout gets
+    #[arg(long, default_value = "text")]
+    format: Format,
+    /// End with 2 when something differs
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+pub(super) async fn run(
+    args: &PlanArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    // What could not be planned at all is told in the format that was asked for as well.
+    let plan = make(&args.file, global, environment)
+        .await
+        .unwrap_or_else(|failure| Plan { targets: Vec::new(), errors: failure.into_diagnostics() });
+    report(&plan.errors);
+    report(unread(&plan).as_slice());
+    let text = match args.format {
+        Format::Text if plan.targets.is_empty() => String::new(),
+        Format::Text => render::plan_text(&plan),
+        Format::Json => files::plan::to_json(&plan, &environment.now().to_string())
+            .context("cannot write the plan as JSON")?,
+    };
+    terminal::print(&text).context("cannot write to stdout")?;
+    Ok(exit(&plan, args.detailed_exitcode))
+}
+
+async fn make(file: &Path, global: &Global, environment: &Environment) -> Result<Plan, Failure> {
+    let desired = desired::load(file)?;
+    let connection = connect(&desired, global, environment).await?;
+    let current = current::read(&connection.graph, &desired).await;
+    let (target, errors) = plan::plan(&desired, &current, &connection.shown_url);
+    Ok(Plan { targets: vec![target], errors })
+}
+
+/// The plan itself tells why, binding by binding.
+fn unread(plan: &Plan) -> Option<Diagnostic> {
+    let bindings: usize = plan.targets.iter().map(|target| target.unknown.len()).sum();
+    (bindings > 0).then(|| {
+        Diagnostic::error(format!("managed bindings that could not be read: {bindings}"))
+            .hint("what is unknown is never taken for nothing: the plan is not whole until they can be read")
+    })
+}
+
+fn exit(plan: &Plan, detailed: bool) -> Exit {
+    if !plan.is_whole() {
+        Exit::Error
+    } else if detailed && plan.has_changes() {
+        Exit::Differs
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,99 @@
+//! `sandbox`: serves an emulated tenant until it is stopped.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::connect::{read_snapshot, start_sandbox};
+use super::failure::Failure;
+use super::{Exit, numbers};
+use crate::http::Rate;
+use crate::sandbox::{Options, Throttle};
+use crate::terminal;
+
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// Snapshot of the tenant; what is written to the tenant is kept in it
+    file: PathBuf,
+    /// Loopback address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    listen: SocketAddr,
+    /// Milliseconds that every answer takes
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = numbers::milliseconds)]
+    latency: Duration,
+    /// Request budget: beyond it the answer is 429
+    #[arg(long, value_name = "N/SECONDS", value_parser = numbers::rate)]
+    throttle: Option<Rate>,
+    /// Share of requests that fail with 429, 500, 502, 503 or 504
+    #[arg(long, value_name = "RATE", default_value = "0", value_parser = numbers::share)]
+    fail: f64,
+    /// Items on a page of a list
+    #[arg(long, value_name = "N", default_value = "100", value_parser = numbers::positive)]
+    page_size: NonZeroU32,
+    /// Milliseconds for which reads still show the value before a write
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = numbers::milliseconds)]
+    lag: Duration,
+    /// Seed of all chance: the same seed fails the same requests
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// File that gets a JSON line for each request, tokens masked
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
+    let snapshot = read_snapshot(&args.file)?;
+    let journal = match &args.journal {
+        Some(path) => {
+            let file = File::create(path)
+                .with_context(|| format!("cannot write the journal `{}`", path.display()))?;
+            Some(Box::new(file) as _)
+        }
+        None => None,
+    };
+    let options = Options {
+        listen: args.listen,
+        latency: args.latency,
+        throttle: args.throttle.map(|Rate { requests, per }| Throttle { requests: requests.get(), per }),
+        fail: args.fail,
+        page_size: args.page_size.get() as usize,
+        lag: args.lag,
+        seed: args.seed,
+        faults: Vec::new(),
+    };
+    // Caught from here on, so that whoever reads the URL may stop the sandbox at once.
+    let stopped = stop_signal()?;
+    let sandbox = start_sandbox(&args.file, snapshot, options, journal).await?;
+    terminal::print(&format!("{}/beta\n", sandbox.url())).context("cannot write to stdout")?;
+    stopped.await;
+    sandbox.stop().await;
+    Ok(Exit::Done)
+}
+
+/// Ends when somebody asks the process to stop.
+#[cfg(unix)]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ends when somebody asks the process to stop.
+#[cfg(not(unix))]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Where the signal cannot be watched for, it ends the process by itself.
+        _ = tokio::signal::ctrl_c().await;
+    })
+}

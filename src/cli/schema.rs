@@ -1,0 +1,32 @@
+//! `schema`: prints the JSON Schemas that `schemas/` holds.
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::Exit;
+use super::failure::Failure;
+use crate::{desired, snapshot, terminal};
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// The format that it describes
+    name: Name,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Name {
+    /// The desired-state file
+    Desired,
+    /// The snapshot that a sandbox is loaded from
+    Snapshot,
+}
+
+pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
+    let schema = match args.name {
+        Name::Desired => desired::json_schema(),
+        Name::Snapshot => snapshot::json_schema(),
+    };
+    let text = serde_json::to_string_pretty(&schema).context("cannot write the schema as JSON")?;
+    terminal::print(&(text + "\n")).context("cannot write to stdout")?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,116 @@
+//! The sandbox over real connections, seen by a client that knows little more than TCP.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use super::*;
+use crate::snapshot::Step;
+
+const CONNECTORS: &str = "/beta/identity/apiConnectors";
+const STEP: &str = "/beta/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration/postFederationSignup/$ref";
+const BIND: &str = r#"{"@odata.id":"https://graph.microsoft.com/beta/identity/apiConnectors/c1"}"#;
+
+fn snapshot() -> Snapshot {
+    let json = r#"{ "formatVersion": "1", "tenant": "t", "cloud": "global", "takenAt": "",
+        "connectors": [{ "id": "c1" }],
+        "flows": [{ "id": "B2C_1_a", "userFlowType": "signUp", "userFlowTypeVersion": 1, "bindings": {} }] }"#;
+    Snapshot::parse(json).unwrap()
+}
+
+async fn start(options: Options) -> Sandbox {
+    Sandbox::start(snapshot(), options, None, None).await.unwrap()
+}
+
+async fn start_with(path: &str, effect: Effect) -> Sandbox {
+    let fault = Fault { method: None, path_contains: path.into(), skip: 0, times: Some(1), effect };
+    start(Options { faults: vec![fault], ..Options::default() }).await
+}
+
+fn request(method: &str, target: &str, body: &str, connection: &str) -> String {
+    format!(
+        "{method} {target} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer t\r\nConnection: {connection}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Sends bytes over one connection and reads until it is closed, away from the runtime's thread.
+async fn exchange(sandbox: &Sandbox, sent: String) -> String {
+    let address = sandbox.url().strip_prefix("http://").unwrap().to_owned();
+    let exchange = move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut received = Vec::new();
+        // A connection that is closed early may be reset; what came before still counts.
+        let _ = stream.read_to_end(&mut received);
+        String::from_utf8(received).unwrap()
+    };
+    tokio::task::spawn_blocking(exchange).await.unwrap()
+}
+
+fn is_bound(sandbox: &Sandbox) -> bool {
+    sandbox.snapshot().flows[0].bindings.get(&Step::PostFederationSignup).is_some_and(Option::is_some)
+}
+
+#[tokio::test]
+async fn a_connection_serves_several_requests() {
+    let sandbox = start(Options::default()).await;
+    let requests = [
+        request("PUT", STEP, BIND, "keep-alive"),
+        request("GET", CONNECTORS, "", "keep-alive"),
+        request("GET", "/beta/users", "", "close"),
+    ];
+    let received = exchange(&sandbox, requests.concat()).await;
+    let statuses: Vec<_> = received.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["204", "200", "404"]);
+    assert!(received.contains("\r\nrequest-id: "));
+    assert!(is_bound(&sandbox));
+}
+
+#[tokio::test]
+async fn a_dropped_answer_leaves_its_effect() {
+    let sandbox = start_with("$ref", Effect::DropAfter).await;
+    assert_eq!(exchange(&sandbox, request("PUT", STEP, BIND, "close")).await, "");
+    assert!(is_bound(&sandbox));
+}
+
+#[tokio::test]
+async fn a_truncated_answer_announces_more_than_it_sends() {
+    for (method, target, body, sends_some) in [("PUT", STEP, BIND, false), ("GET", CONNECTORS, "", true)] {
+        let sandbox = start_with("identity", Effect::Truncate).await;
+        let received = exchange(&sandbox, request(method, target, body, "close")).await;
+        let (head, sent) = received.split_once("\r\n\r\n").unwrap();
+        let announced = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        assert_eq!(announced.parse::<usize>().unwrap(), sent.len() + 64, "{received}");
+        assert_eq!(!sent.is_empty(), sends_some);
+    }
+}
+
+#[tokio::test]
+async fn too_large_a_body_is_refused() {
+    let sandbox = start(Options::default()).await;
+    let head = format!("PUT {STEP} HTTP/1.1\r\nHost: sandbox\r\nContent-Length: {}\r\n\r\n", 5 << 20);
+    assert!(exchange(&sandbox, head).await.starts_with("HTTP/1.1 413 "));
+}
+
+#[tokio::test]
+async fn nobody_else_can_be_served() {
+    let listen = "0.0.0.0:0".parse().unwrap();
+    let refusal = Sandbox::start(snapshot(), Options { listen, ..Options::default() }, None, None).await;
+    let Err(error) = refusal else { panic!("it listens") };
+    assert_eq!(error.to_string(), "`0.0.0.0:0` is not a loopback address");
+}
+
+#[tokio::test]
+async fn a_stopped_sandbox_is_gone() {
+    let sandbox = start_with("identity", Effect::Hang).await;
+    let address = sandbox.url().strip_prefix("http://").unwrap().to_owned();
+    let mut open = TcpStream::connect(&address).unwrap();
+    open.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    open.write_all(request("GET", CONNECTORS, "", "close").as_bytes()).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    sandbox.stop().await;
+    assert_eq!(open.read(&mut [0; 8]).unwrap_or(0), 0, "a hanging request ends too");
+    assert!(TcpStream::connect(&address).is_err());
+}

@@ -1,0 +1,14 @@
+//! What flowbind promises, shown through its command line and over real HTTP.
+
+#![allow(unreachable_pub, reason = "the modules of one test binary")]
+
+mod cases;
+mod help;
+mod layering;
+mod properties;
+mod quickstart;
+mod sandbox;
+mod schema;
+mod support;
+mod validate;
+mod wire;

@@ -1,0 +1,68 @@
+//! The binary, run in a cleared environment.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
+
+/// A run of flowbind that is still to be started.
+pub struct Flowbind(Command);
+
+/// What a run printed and ended with. Shows as one text, so that one assertion holds all of it.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Prepares a run. Nothing of the test's own environment reaches it, and the clock stands still.
+pub fn flowbind<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Flowbind {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowbind"));
+    command.env_clear().env("SOURCE_DATE_EPOCH", "1793606400").args(args);
+    Flowbind(command)
+}
+
+impl Flowbind {
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    pub fn run(mut self) -> Outcome {
+        let output = self.0.output().unwrap();
+        Outcome {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub fn command(self) -> Command {
+        self.0
+    }
+}
+
+impl Outcome {
+    /// Whether a panic came to light, which no input may cause.
+    pub fn panicked(&self) -> bool {
+        self.code == 101 || self.stderr.contains("panicked at")
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}

@@ -1,0 +1,96 @@
+//! What tests share: running the binary in an environment of its own, and tenants to run it against.
+
+mod command;
+mod served;
+
+pub use command::{Outcome, flowbind};
+pub use served::{Served, answer, serve};
+
+use std::path::{Path, PathBuf};
+
+use flowbind::snapshot::Snapshot;
+
+/// A path inside the package.
+pub fn package(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A folder that is gone after the test.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Writes a file and gives its path.
+pub fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// The id of the connector that [`tenant`] calls `Connector N`.
+pub fn connector_id(number: usize) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+/// A tenant with connectors `Connector 1` to `Connector 5` and the flows given: `(id, what is bound
+/// to postFederationSignup, to postAttributeCollection)`, 0 for nothing.
+pub fn tenant(flows: &[(&str, usize, usize)]) -> Snapshot {
+    let bound = |number| if number == 0 { serde_json::Value::Null } else { connector_id(number).into() };
+    let connectors: Vec<_> = (1..=5)
+        .map(|number| {
+            serde_json::json!({
+                "id": connector_id(number),
+                "displayName": format!("Connector {number}"),
+                "targetUrl": "https://api.contoso.com/check",
+            })
+        })
+        .collect();
+    let flows: Vec<_> = flows
+        .iter()
+        .map(|(id, federation, attributes)| {
+            serde_json::json!({
+                "id": id,
+                "userFlowType": "signUpOrSignIn",
+                "userFlowTypeVersion": 3,
+                "bindings": {
+                    "postFederationSignup": bound(*federation),
+                    "postAttributeCollection": bound(*attributes),
+                },
+            })
+        })
+        .collect();
+    let snapshot = serde_json::json!({
+        "formatVersion": "1",
+        "tenant": "contoso.onmicrosoft.com",
+        "cloud": "global",
+        "takenAt": "2026-11-02T08:00:00Z",
+        "connectors": connectors,
+        "flows": flows,
+    });
+    Snapshot::parse(&snapshot.to_string()).unwrap()
+}
+
+/// A file that wants `Connector 1` after federation in each of the flows.
+pub fn wants_connector_1(flows: &[&str]) -> String {
+    let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
+    for flow in flows {
+        yaml.push_str(&format!("  {flow}:\n    postFederationSignup: Connector 1\n"));
+    }
+    yaml
+}
+
+/// Hides what is new in every run: the tags of requests, and ports.
+pub fn masked(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) =
+        ["request-id ", "127.0.0.1:"].iter().filter_map(|mark| Some(rest.find(mark)? + mark.len())).min()
+    {
+        let (before, after) = rest.split_at(at);
+        let end = after.find(|char: char| !char.is_ascii_hexdigit() && char != '-').unwrap_or(after.len());
+        masked.push_str(before);
+        masked.push('…');
+        rest = &after[end..];
+    }
+    masked + rest
+}

@@ -1,0 +1,105 @@
+//! `tests/bad/*.yaml`: files that must be refused, each with the whole of what is said about it.
+//!
+//! Anyone adds one by adding a file and running the tests with `UPDATE_EXPECT=1`.
+
+use std::fs;
+
+use expect_test::expect_file;
+
+use crate::support::{file, flowbind, folder, package};
+
+#[test]
+fn every_bad_file_is_refused_with_all_that_is_wrong_with_it() {
+    let mut files: Vec<_> =
+        fs::read_dir(package("tests/bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+    files.sort();
+    assert!(files.len() >= 40, "{} files", files.len());
+    for path in files {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let outcome = flowbind(["validate", name]).within(&package("tests/bad")).run();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{name}: {outcome}");
+        expect_file![path.with_extension("txt")].assert_eq(&outcome.stderr);
+    }
+}
+
+/// `plan` says the same of a bad file, and its JSON says it too.
+#[test]
+fn plan_says_of_a_bad_file_what_validate_says() {
+    let folder = folder();
+    file(folder.path(), "bad.yaml", "version: 1\ntenant: a.com\nflows:\n  x: {}\n  y: {}\n");
+    let run = |args: &[&str]| flowbind(args).within(folder.path()).run();
+    let validate = run(&["validate", "bad.yaml"]);
+    for format in ["text", "json"] {
+        let plan = run(&["plan", "bad.yaml", "--format", format]);
+        assert_eq!((plan.code, &plan.stderr), (1, &validate.stderr), "{plan}");
+    }
+    let plan = run(&["plan", "bad.yaml", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    let places: Vec<_> = plan["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (&error["file"], &error["line"], &error["column"]))
+        .collect();
+    let (file, three) = (&"bad.yaml".into(), &3.into());
+    assert_eq!(places, [(file, &4.into(), three), (file, &5.into(), three)]);
+}
+
+#[test]
+fn a_good_file_is_valid_and_says_what_is_in_it() {
+    let outcome = flowbind(["validate", "examples/quickstart/flowbind.yaml"]).within(&package("")).run();
+    let said = "examples/quickstart/flowbind.yaml: valid, 3 flows, 5 managed bindings\n";
+    assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (0, said, ""));
+}
+
+#[test]
+fn without_a_path_flowbind_yaml_is_read() {
+    let folder = folder();
+    let outcome = flowbind(["validate"]).within(folder.path()).run();
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("cannot read `flowbind.yaml`"), "{outcome}");
+    file(folder.path(), "flowbind.yaml", "version: 1\ntenant: a.com\nflows: {}\n");
+    assert_eq!(flowbind(["validate"]).within(folder.path()).run().code, 0);
+}
+
+#[test]
+fn what_cannot_be_read_as_a_file_is_a_clear_error() {
+    let folder = folder();
+    file(folder.path(), "large.yaml", vec![b'#'; (16 << 20) + 1]);
+    file(
+        folder.path(),
+        "fits.yaml",
+        [b"version: 1\ntenant: a.com\nflows: {}\n", vec![b'#'; 16 << 20].as_slice()]
+            .concat()
+            .split_at(16 << 20)
+            .0,
+    );
+    let validate = |path: &str| flowbind(["validate", path]).within(folder.path()).run();
+    assert!(validate("large.yaml").stderr.contains("`large.yaml` is larger than 16 MiB"));
+    assert_eq!(validate("fits.yaml").code, 0);
+    for path in [".", "no/such.yaml", "a\u{1b}[31mb"] {
+        let outcome = validate(path);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("cannot read `") && !outcome.stderr.contains('\u{1b}'), "{outcome}");
+    }
+}
+
+/// Nine levels of ten aliases each stand for a thousand million values.
+#[test]
+fn an_alias_bomb_is_refused() {
+    let mut yaml =
+        "version: 1\ntenant: a.com\nflows: {}\nx0: &x0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
+    for level in 1..10 {
+        let alias = format!("*x{}", level - 1);
+        yaml.push_str(&format!("x{level}: &x{level} [{}]\n", [alias.as_str(); 10].join(", ")));
+    }
+    let folder = folder();
+    file(folder.path(), "bomb.yaml", yaml);
+    let outcome = flowbind(["validate", "bomb.yaml"]).within(folder.path()).run();
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome.stderr.starts_with("error: the aliases of this file expand without measure\n --> bomb.yaml:"),
+        "{outcome}"
+    );
+}

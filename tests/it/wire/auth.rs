@@ -1,0 +1,88 @@
+//! The one credential for now, and where it goes.
+
+use flowbind::sandbox::Options;
+
+use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+
+fn plan(args: &[&str], token: Option<&str>) -> Outcome {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let run = flowbind(["plan"]).args(args).within(folder.path());
+    match token {
+        Some(token) => run.env("FLOWBIND_ACCESS_TOKEN", token).run(),
+        None => run.run(),
+    }
+}
+
+#[test]
+fn without_a_token_and_without_a_sandbox_there_is_a_clear_error() {
+    for token in [None, Some(""), Some(" \n")] {
+        let outcome = plan(&[], token);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""));
+        assert!(outcome.stderr.contains("`FLOWBIND_ACCESS_TOKEN` is not set"), "{outcome}");
+        assert!(outcome.stderr.contains("--sandbox FILE"), "{outcome}");
+    }
+}
+
+#[test]
+fn the_token_is_sent_and_never_shown() {
+    let secret = "eyJ0eXAi.s3cr3t.t0k3n";
+    let faults =
+        vec![answer("Configuration", 2, 401, &[], r#"{"error": {"code": "InvalidAuthenticationToken"}}"#)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    for verbosity in ["-q", "-v", "-vv"] {
+        let outcome = plan(&["--graph-url", &served.graph_url(), verbosity], Some(secret));
+        assert!(!outcome.to_string().contains("s3cr3t"), "{outcome}");
+    }
+    for entry in served.journal() {
+        assert_eq!(entry["authorization"], "Bearer ***");
+        assert!(entry["clientRequestId"].is_string());
+    }
+    let ids: std::collections::BTreeSet<_> =
+        served.journal().iter().map(|entry| entry["clientRequestId"].to_string()).collect();
+    assert_eq!(ids.len(), served.journal().len(), "each request has its own tag");
+}
+
+#[test]
+fn a_token_that_no_header_can_carry_is_refused_unseen() {
+    let outcome = plan(&["--graph-url", "http://127.0.0.1:9/beta"], Some("s3cr3t\nX-Evil: 1"));
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("the access token has characters that no token has"), "{outcome}");
+    assert!(!outcome.stderr.contains("s3cr3t"), "{outcome}");
+}
+
+#[test]
+fn a_graph_url_that_would_betray_the_token_is_refused() {
+    for (url, why) in [
+        ("http://graph.microsoft.com/beta", "plain http is for loopback only"),
+        ("http://127.0.0.1.example.com/beta", "plain http is for loopback only"),
+        ("https://graph.microsoft.com/v1.0", "the version that the file asks for: `/beta`"),
+        ("https://graph.microsoft.com", "the version that the file asks for: `/beta`"),
+        ("https://user:s3cr3t@graph.microsoft.com/beta", "and nothing else"),
+        ("https://graph.microsoft.com/beta?x=y", "and nothing else"),
+        ("ftp://graph.microsoft.com/beta", "and nothing else"),
+        ("graph.microsoft.com/beta", "is not a URL"),
+        ("", "is not a URL"),
+    ] {
+        let outcome = plan(&[&format!("--graph-url={url}")], Some("t"));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(why), "{url}: {outcome}");
+        assert!(!outcome.stderr.contains("s3cr3t"), "{outcome}");
+    }
+}
+
+/// A proxy must not see what goes to loopback, whatever the environment says.
+#[test]
+fn loopback_is_never_reached_through_a_proxy() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let outcome = flowbind(["plan", "--graph-url", &served.graph_url(), "--timeout", "5"])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .env("http_proxy", "http://127.0.0.1:9")
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("ALL_PROXY", "http://127.0.0.1:9")
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+}

@@ -1,0 +1,171 @@
+//! Answers that say no, or nothing that can be used: unknown, told whole, and never taken for nothing.
+
+use flowbind::sandbox::Options;
+use serde_json::{Value, json};
+
+use crate::support::{answer, connector_id, serve, tenant, wants_connector_1};
+
+const DENIED: &str = r#"{"error": {"code": "AADB2C", "message": "The application needs IdentityUserFlow.Read.All.",
+    "innerError": {"correlationId": "c", "date": "2026-01-01T00:00:00", "request-id": "rid-from-the-body"}}}"#;
+
+/// Plans one flow whose configuration is answered with this body and 200.
+fn plan_of_answer(body: &str) -> (i32, Value) {
+    let faults = vec![answer("apiConnectorConfiguration", 0, 200, &[], body)];
+    let served = serve(tenant(&[("B2C_1_a", 2, 2)]), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    (outcome.code, serde_json::from_str(&outcome.stdout).unwrap())
+}
+
+#[test]
+fn a_denied_flow_is_unknown_and_the_others_are_planned() {
+    let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
+    let faults = vec![answer("B2C_1_b/", 0, 403, &[], DENIED)];
+    let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&flows), &[]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("? B2C_1_b postFederationSignup"), "{outcome}");
+    assert!(
+        outcome.stdout.contains("answered 403: AADB2C: The application needs IdentityUserFlow.Read.All."),
+        "{outcome}"
+    );
+    assert!(outcome.stdout.contains("client-request-id "), "{outcome}");
+    assert!(outcome.stdout.contains("Plan: 2 to enable, 0 to replace, 0 to disable."), "{outcome}");
+    assert!(outcome.stderr.contains("managed bindings that could not be read: 1"), "{outcome}");
+    // A second look at the same answers, as a program sees them.
+    let outcome = served.plan(&wants_connector_1(&flows), &["--format", "json", "--detailed-exitcode"]);
+    let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(outcome.code, 1);
+    assert_eq!(plan["targets"][0]["unknown"][0]["flow"], "B2C_1_b");
+    assert_eq!(plan["targets"][0]["unknown"][0]["step"], "postFederationSignup");
+    assert_eq!(plan["targets"][0]["changes"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_request_id_is_taken_from_the_body_where_no_header_has_it() {
+    // The emulator gives every answer its own header, so the body's is only seen without one.
+    let faults = vec![answer("B2C_1_a/", 0, 403, &[], DENIED)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+    assert!(outcome.stdout.contains("(request-id "), "{outcome}");
+}
+
+#[test]
+fn every_shape_of_an_unbound_step_is_nothing() {
+    for shape in [
+        json!({"postFederationSignup": null}),
+        json!({}),
+        json!({"postFederationSignup": {}}),
+        json!({"postFederationSignup": {"id": null, "displayName": null}}),
+        json!({"postFederationSignup": {"displayName": "without id"}, "postAttributeCollection": {}}),
+        json!({"@odata.context": "c", "postFederationSignup@odata.context": "c", "future": {"x": [1]}}),
+    ] {
+        let (code, plan) = plan_of_answer(&shape.to_string());
+        assert_eq!(code, 0, "{shape}");
+        assert_eq!(plan["targets"][0]["changes"][0]["action"], "enable", "{shape}");
+        assert_eq!(plan["targets"][0]["changes"][0]["current"], Value::Null, "{shape}");
+    }
+}
+
+#[test]
+fn what_else_a_connector_says_is_ignored() {
+    let answer = json!({"postFederationSignup": {
+        "@odata.type": "#microsoft.graph.identityApiConnector", "id": connector_id(1), "displayName": "New name",
+        "authenticationConfiguration": {"@odata.type": "#microsoft.graph.fromTheFuture", "secret": 7}, "more": [[]],
+    }});
+    let (code, plan) = plan_of_answer(&answer.to_string());
+    assert_eq!(code, 0);
+    assert_eq!(plan["targets"][0]["summary"]["unchanged"], 1);
+}
+
+#[test]
+fn an_answer_that_makes_no_sense_is_unknown() {
+    let large = format!(r#"{{"x": "{}"}}"#, "y".repeat(9 << 20));
+    for body in [
+        "",
+        "null",
+        "[]",
+        "\"x\"",
+        "<html>Sign in</html>",
+        r#"{"postFederationSignup": {"id": "#,
+        r#"{"postFederationSignup": "x"}"#,
+        r#"{"postFederationSignup": [{"id": "x"}]}"#,
+        r#"{"postFederationSignup": {"id": ""}}"#,
+        r#"{"postFederationSignup": {"id": 7}}"#,
+        r#"{"postFederationSignup": {"id": "../../x"}}"#,
+        r#"{"postFederationSignup": {"id": "x", "displayName": "\ud800"}}"#,
+        r#"{"error": {"code": "AADB2C", "message": "no"}}"#,
+        &large,
+    ] {
+        let (code, plan) = plan_of_answer(body);
+        let shown = &body[..body.len().min(60)];
+        assert_eq!(code, 1, "{shown}");
+        assert_eq!(plan["targets"][0]["changes"], json!([]), "{shown}");
+        assert_eq!(plan["targets"][0]["unknown"].as_array().unwrap().len(), 1, "{shown}");
+    }
+}
+
+#[test]
+fn one_step_that_makes_no_sense_leaves_the_other_known() {
+    let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n  B2C_1_a:\n    postFederationSignup: null\n    postAttributeCollection: null\n";
+    let body =
+        json!({"postFederationSignup": 7, "postAttributeCollection": {"id": connector_id(2)}}).to_string();
+    let faults = vec![answer("apiConnectorConfiguration", 0, 200, &[], &body)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = served.plan(yaml, &[]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("? B2C_1_a postFederationSignup"), "{outcome}");
+    assert!(outcome.stdout.contains("- DISABLE  postAttributeCollection"), "{outcome}");
+}
+
+#[test]
+fn without_the_connectors_names_cannot_be_resolved_but_ids_can() {
+    let faults = || vec![answer("/apiConnectors", 0, 403, &[], DENIED)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults: faults(), ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("connectors could not be read"), "{outcome}");
+    assert!(outcome.stderr.contains("flowbind.yaml:5:27"), "{outcome}");
+    assert!(outcome.stderr.contains("APIConnectors.Read.All"), "{outcome}");
+    let by_id = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let outcome = served.plan(&by_id, &[]);
+    assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
+}
+
+/// A flow that the list has and whose configuration is 404 is not a flow that is not there.
+#[test]
+fn a_flow_that_is_listed_and_not_found_is_unknown() {
+    let faults = vec![answer("B2C_1_a/", 0, 404, &[], "")];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("? B2C_1_a postFederationSignup"), "{outcome}");
+}
+
+#[test]
+fn a_redirect_elsewhere_is_an_error_and_the_token_does_not_go_there() {
+    let elsewhere = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    let location =
+        format!("{}/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration", elsewhere.graph_url());
+    for status in [301, 302, 303, 307, 308] {
+        let faults = vec![answer("Configuration", 0, status, &[("Location", &location)], "")];
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+        let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+        assert_eq!(outcome.code, 1, "{status}: {outcome}");
+        assert!(
+            outcome.stdout.contains("the token goes nowhere but to the Graph URL"),
+            "{status}: {outcome}"
+        );
+    }
+    assert_eq!(elsewhere.requests(), Vec::<String>::new());
+}
+
+/// Whatever a service says, it cannot act on the terminal that shows it.
+#[test]
+fn a_message_of_the_service_is_shown_escaped() {
+    let body = json!({"error": {"code": "\u{1b}[2J", "message": "a\n::error::b\u{202e}"}}).to_string();
+    let faults = vec![answer("Configuration", 0, 403, &[], &body)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["-vv"]);
+    assert!(outcome.stdout.contains(r"\u{1b}[2J: a\n::error::b\u{202e}"), "{outcome}");
+    assert!(!outcome.to_string().contains(['\u{1b}', '\u{202e}']), "{outcome}");
+}

@@ -1,0 +1,6 @@
+//! What travels between flowbind and Graph, over real HTTP on loopback.
+
+mod auth;
+mod errors;
+mod paging;
+mod retry;

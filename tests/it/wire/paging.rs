@@ -1,0 +1,74 @@
+//! Lists come in pages, wherever the service cuts them.
+
+use std::net::{SocketAddr, TcpListener};
+
+use flowbind::sandbox::Options;
+
+use crate::support::{answer, serve, tenant, wants_connector_1};
+
+fn wants_connector_5() -> String {
+    wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector 5")
+}
+
+/// A port that is free, for tests whose answers must name it beforehand.
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn every_page_is_read_and_a_last_empty_one_does_no_harm() {
+    // Five connectors: three pages of two, and five of one with an empty sixth.
+    for (page_size, pages) in [(2, 3), (1, 6), (5, 2), (100, 1)] {
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { page_size, ..Options::default() });
+        let outcome = served.plan(&wants_connector_5(), &[]);
+        assert!(outcome.stdout.contains("nothing → Connector 5"), "{outcome}");
+        assert_eq!(served.requests().len(), 1 + pages, "pages of {page_size}");
+    }
+}
+
+#[test]
+fn an_empty_page_in_the_middle_is_not_the_end() {
+    let listen = free_port();
+    let empty =
+        format!(r#"{{"value": [], "@odata.nextLink": "http://{listen}/beta/identity/apiConnectors?x"}}"#);
+    let last = r#"{"value": [{"id": "00000000-0000-4000-8000-000000000009", "displayName": "Connector 5"}]}"#;
+    let faults =
+        vec![answer("apiConnectors?x", 0, 200, &[], last), answer("apiConnectors", 0, 200, &[], &empty)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { listen, faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_5(), &[]);
+    assert!(outcome.stdout.contains("nothing → Connector 5"), "{outcome}");
+}
+
+#[test]
+fn a_link_to_another_place_is_an_error_and_the_token_does_not_go_there() {
+    let elsewhere = serve(tenant(&[]), Options::default());
+    for link in [
+        format!("{}/identity/apiConnectors", elsewhere.graph_url()),
+        "https://graph.microsoft.com.example/beta/identity/apiConnectors".into(),
+        "//example.com/beta".into(),
+        "javascript:alert(1)".into(),
+        "https://user:pw@127.0.0.1/".into(),
+    ] {
+        let page = serde_json::json!({"value": [], "@odata.nextLink": link}).to_string();
+        let faults = vec![answer("apiConnectors", 0, 200, &[], &page)];
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+        let outcome = served.plan(&wants_connector_5(), &[]);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("the token goes nowhere but to the Graph URL"), "{outcome}");
+        assert!(!outcome.stderr.contains("pw"), "{outcome}");
+    }
+    assert_eq!(elsewhere.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn pages_that_go_round_in_a_circle_end() {
+    let listen = free_port();
+    let page =
+        format!(r#"{{"value": [], "@odata.nextLink": "http://{listen}/beta/identity/apiConnectors?x"}}"#);
+    let faults = vec![answer("apiConnectors", 0, 200, &[], &page)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { listen, faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_5(), &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("its pages have no end"), "{outcome}");
+    assert_eq!(served.requests().len(), 3);
+}

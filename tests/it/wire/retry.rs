@@ -1,0 +1,150 @@
+//! What may pass by itself is asked again, as the service wants it; all else is final.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant, SystemTime};
+
+use flowbind::sandbox::{Effect, Fault, Options, Throttle};
+
+use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+
+/// Plans one flow while a fault is in force. Gives the outcome, the number of requests for the
+/// flow's configuration, and the time it took.
+fn plan_with(fault: Fault, args: &[&str]) -> (Outcome, usize, Duration) {
+    let options = Options { faults: vec![fault], ..Options::default() };
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options);
+    let started = Instant::now();
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), args);
+    let took = started.elapsed();
+    let asked = served.requests().iter().filter(|line| line.contains("Configuration")).count();
+    (outcome, asked, took)
+}
+
+#[test]
+fn a_throttled_or_failing_answer_is_asked_again_after_retry_after() {
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));
+    let forms = [("1", 1000), ("0.3", 300), ("0", 0), (date.as_str(), 0), ("soon", 500), ("-1", 500)];
+    for status in [429, 503] {
+        for (retry_after, at_least) in forms {
+            let fault = answer("Configuration", 1, status, &[("Retry-After", retry_after)], "");
+            let (outcome, asked, took) = plan_with(fault, &[]);
+            assert!(outcome.stdout.contains("nothing → Connector 1"), "{status} {retry_after}: {outcome}");
+            assert_eq!(asked, 2, "{status} {retry_after}");
+            assert!(took >= Duration::from_millis(at_least), "{status} {retry_after}: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn what_may_pass_by_itself_is_asked_again() {
+    for status in [408, 500, 502, 504, 509] {
+        let fault = answer("Configuration", 1, status, &[("Retry-After", "0")], "<html>oops</html>");
+        let (outcome, asked, _) = plan_with(fault, &[]);
+        assert_eq!((outcome.code, asked), (0, 2), "{status}: {outcome}");
+    }
+    for effect in [Effect::DropBefore, Effect::Truncate] {
+        let fault =
+            Fault { method: None, path_contains: "Configuration".into(), skip: 0, times: Some(1), effect };
+        let (outcome, asked, _) = plan_with(fault, &[]);
+        assert_eq!((outcome.code, asked), (0, 2), "{outcome}");
+    }
+}
+
+#[test]
+fn every_other_status_is_final() {
+    for status in [400, 401, 403, 405, 406, 409, 410, 412, 415, 423, 501] {
+        let (outcome, asked, _) = plan_with(answer("Configuration", 0, status, &[], ""), &[]);
+        assert_eq!((outcome.code, asked), (1, 1), "{status}: {outcome}");
+        assert!(outcome.stdout.contains(&format!("answered {status}")), "{outcome}");
+    }
+}
+
+#[test]
+fn a_pause_beyond_the_time_left_ends_the_run_and_nothing_more_is_sent() {
+    let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
+    let faults = vec![answer("", 0, 429, &[("Retry-After", "900")], "")];
+    let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&flows), &["--timeout", "20", "--parallelism", "1"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("the service asks for a pause of 900 s"), "{outcome}");
+    assert_eq!(served.requests().len(), 1);
+}
+
+#[test]
+fn a_silent_service_ends_with_the_time_of_the_run() {
+    let fault = Fault {
+        method: None,
+        path_contains: "Configuration".into(),
+        skip: 0,
+        times: None,
+        effect: Effect::Hang,
+    };
+    let (outcome, _, took) = plan_with(fault, &["--timeout", "1"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("the time for the whole run (`--timeout`) is over"), "{outcome}");
+    assert!(took >= Duration::from_secs(1));
+}
+
+#[test]
+fn nobody_there_is_told_within_the_time_of_the_run() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let outcome =
+        flowbind(["plan", "--timeout", "2", "--graph-url", &format!("http://127.0.0.1:{port}/beta")])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run();
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("refused"), "{outcome}");
+}
+
+/// A tenant's own limiter, met by a run that is told a budget beyond it.
+#[test]
+fn a_run_gets_through_a_tight_limiter() {
+    let flows: Vec<_> = (0..8).map(|number| format!("B2C_1_{number}")).collect();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    let throttle = Some(Throttle { requests: 4, per: Duration::from_millis(700) });
+    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
+    let served = serve(tenant(&bound), Options { throttle, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&flows), &[]);
+    assert!(outcome.stdout.contains("Plan: 8 to enable"), "{outcome}");
+}
+
+/// `--rate` keeps a run below a limiter without ever meeting it.
+#[test]
+fn a_run_that_keeps_to_its_budget_is_never_throttled() {
+    let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d"];
+    let throttle = Some(Throttle { requests: 3, per: Duration::from_millis(900) });
+    let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { throttle, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&flows), &["--rate", "3/1"]);
+    assert!(outcome.stdout.contains("Plan: 4 to enable"), "{outcome}");
+    assert_eq!(served.requests().len(), 5);
+}
+
+/// Answers one request on each of two connections: first 503, then what is wanted.
+#[test]
+fn after_a_503_the_request_goes_over_a_new_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/beta", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut busy = listener.accept().unwrap().0;
+        reply(&mut busy, "503 Service Unavailable\r\nRetry-After: 0", "");
+        let mut fresh = listener.accept().unwrap().0;
+        reply(&mut fresh, "200 OK", "{}");
+    });
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"));
+    let outcome = flowbind(["plan", "--timeout", "20", "--graph-url", &url])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert!(outcome.stdout.contains("No changes."), "{outcome}");
+    server.join().unwrap();
+}
+
+fn reply(connection: &mut TcpStream, head: &str, body: &str) {
+    let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
+    while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+    write!(connection, "HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+}
