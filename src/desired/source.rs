@@ -130,7 +130,11 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
     // The place is shown with the line that it is in.
     let what = message.split(" at line ").next().unwrap_or(&message);
     use serde_yaml::Error as Yaml;
-    match error.without_snippet() {
+    let mut cause = error.without_snippet();
+    while let Yaml::AliasError { error, .. } = cause {
+        cause = error;
+    }
+    match cause {
         Yaml::MultipleDocuments { .. } => Diagnostic::error("the file holds several YAML documents")
             .at(&span)
             .hint("keep one document in a file: take out what stands from `---` on"),

@@ -108,3 +108,44 @@ struct InnerError {
     #[serde(rename = "request-id")]
     request_id: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(header: Option<&'static str>, body: &str) -> String {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.extend(header.map(|id| {
+            (
+                reqwest::header::HeaderName::from_static("request-id"),
+                reqwest::header::HeaderValue::from_static(id),
+            )
+        }));
+        let body = body.as_bytes().to_vec();
+        let answer = Answer { status: 403, headers, body, client_request_id: "ours".into(), attempts: 1 };
+        GraphError::refused("GET /x".into(), &answer).to_string()
+    }
+
+    #[test]
+    fn the_service_speaks_for_itself_and_its_tag_comes_from_the_header_or_the_body() {
+        for inner in ["innerError", "innererror"] {
+            let body =
+                format!(r#"{{"error": {{"code": "C", "message": "M.", "{inner}": {{"request-id": "b"}}}}}}"#);
+            assert_eq!(
+                refused(None, &body),
+                "GET /x: answered 403: C: M. (request-id b, client-request-id ours)"
+            );
+            assert_eq!(
+                refused(Some("h"), &body),
+                "GET /x: answered 403: C: M. (request-id h, client-request-id ours)"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_error_leaves_the_status_to_speak() {
+        for body in ["", "<html>", "[]", "{}", r#"{"error": 7}"#, r#"{"error": {"code": 7}}"#] {
+            assert_eq!(refused(None, body), "GET /x: answered 403 (client-request-id ours)", "{body}");
+        }
+    }
+}

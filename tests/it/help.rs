@@ -1,1 +1,97 @@
+//! The command line as people meet it: help, usage errors, closed pipes, colour.
 
+use std::process::Stdio;
+
+use expect_test::expect_file;
+
+use crate::support::{flowbind, package};
+
+const QUICKSTART: [&str; 4] =
+    ["plan", "examples/quickstart/flowbind.yaml", "--sandbox", "examples/quickstart/tenant.json"];
+
+#[test]
+fn help_says_what_each_command_does() {
+    for command in ["", "validate", "plan", "sandbox", "schema"] {
+        let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
+        let outcome = flowbind(args).run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+        let name = if command.is_empty() { "flowbind" } else { command };
+        expect_file![package("tests/help").join(format!("{name}.txt"))].assert_eq(&outcome.stdout);
+    }
+}
+
+/// 2 means "something differs", so a slip on the command line must not end with it.
+#[test]
+fn a_usage_error_ends_with_1_and_says_what_would_be_right() {
+    for (args, why) in [
+        (vec![], "Usage: flowbind"),
+        (vec!["pln"], "a similar subcommand exists: 'plan'"),
+        (vec!["plan", "--formt", "json"], "a similar argument exists: '--format'"),
+        (vec!["plan", "--format", "yaml"], "[possible values: text, json]"),
+        (vec!["plan", "a.yaml", "b.yaml"], "unexpected argument 'b.yaml'"),
+        (vec!["plan", "--timeout", "0"], "a whole number of seconds from 1"),
+        (vec!["plan", "--timeout", "soon"], "a whole number of seconds from 1"),
+        (vec!["plan", "--parallelism", "0"], "a whole number from 1"),
+        (vec!["plan", "--rate", "0/60"], "such as 200/60"),
+        (vec!["plan", "--rate", "200"], "such as 200/60"),
+        (vec!["plan", "--color", "blue"], "[possible values: auto, always, never]"),
+        (vec!["plan", "--sandbox", "a", "--graph-url", "b"], "cannot be used with"),
+        (vec!["plan", "-q", "-v"], "cannot be used with"),
+        (vec!["sandbox"], "<FILE>"),
+        (vec!["sandbox", "x", "--fail", "2"], "a share from 0 to 1"),
+        (vec!["sandbox", "x", "--latency=-1"], "a whole number of milliseconds"),
+        (vec!["sandbox", "x", "--listen", "here"], "invalid socket address"),
+        (vec!["sandbox", "x", "--page-size", "0"], "a whole number from 1"),
+        (vec!["schema", "plans"], "[possible values: desired, snapshot]"),
+    ] {
+        let outcome = flowbind(&args).run();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}: {outcome}");
+        assert!(outcome.stderr.contains(why), "{args:?}: {outcome}");
+    }
+}
+
+#[test]
+fn version_is_printed() {
+    let outcome = flowbind(["--version"]).run();
+    assert_eq!((outcome.code, outcome.stdout), (0, format!("flowbind {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn colour_adds_and_never_carries_the_meaning() {
+    let run = |args: &[&str]| flowbind(QUICKSTART).args(args).within(&package("")).run();
+    let plain = run(&[]);
+    let coloured = run(&["--color", "always"]);
+    assert!(!plain.stdout.contains('\u{1b}'));
+    assert!(coloured.stdout.contains("\u{1b}[1m\u{1b}[31m- DISABLE"), "{}", coloured.stdout);
+    assert_eq!(anstream::adapter::strip_str(&coloured.stdout).to_string(), plain.stdout);
+    let with = |name| flowbind(QUICKSTART).env(name, "1").within(&package("")).run().stdout;
+    assert_eq!(with("NO_COLOR"), plain.stdout);
+    assert_eq!(with("CLICOLOR_FORCE"), coloured.stdout);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    for args in [&QUICKSTART[..], &["schema", "desired"], &["--help"]] {
+        let mut child = flowbind(args)
+            .within(&package(""))
+            .command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    // A device that is always full, where there is one.
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
+    let output = flowbind(QUICKSTART).within(&package("")).command().stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr.contains("cannot write to stdout"), "{stderr}");
+}

@@ -1,1 +1,120 @@
+//! Who may use whom. Every `crate::` path of every module counts, not only `use` lines.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::support::package;
+
+/// Each module of the crate and the modules that it may use. `cli` may use all.
+const ALLOWED: [(&str, &[&str]); 15] = [
+    ("diagnostic", &[]),
+    ("http", &[]),
+    ("snapshot", &[]),
+    ("terminal", &[]),
+    ("model", &["diagnostic"]),
+    ("desired", &["model", "diagnostic"]),
+    ("auth", &["http"]),
+    ("graph", &["model", "auth", "http"]),
+    ("current", &["model", "graph"]),
+    ("plan", &["model", "diagnostic"]),
+    ("apply", &["model", "plan", "graph"]),
+    ("files", &["model", "plan", "apply", "diagnostic"]),
+    ("render", &["model", "plan", "apply", "files", "diagnostic"]),
+    ("sandbox", &["snapshot"]),
+    (
+        "cli",
+        &[
+            "auth",
+            "current",
+            "desired",
+            "diagnostic",
+            "files",
+            "graph",
+            "http",
+            "model",
+            "plan",
+            "render",
+            "sandbox",
+            "snapshot",
+            "terminal",
+            "apply",
+        ],
+    ),
+];
+
+/// The crate's modules that a source file names.
+fn used(text: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    let name = |text: &str| {
+        text.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect::<String>()
+    };
+    for (at, path) in text.match_indices("crate::") {
+        let rest = &text[at + path.len()..];
+        // `$crate` and `other_crate::` are not ours.
+        let before = text[..at].chars().next_back();
+        if before.is_some_and(|char| char.is_alphanumeric() || char == '_' || char == '$') {
+            continue;
+        }
+        match rest.strip_prefix('{') {
+            None => _ = used.insert(name(rest)),
+            Some(group) => {
+                let mut depth = 0;
+                let mut start = true;
+                for (at, char) in group.char_indices() {
+                    match char {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        char if start && !char.is_whitespace() => {
+                            used.insert(name(&group[at..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    used
+}
+
+fn sources(path: &Path, text: &mut String) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            sources(&entry.unwrap().path(), text);
+        }
+    } else if path.extension().is_some_and(|ending| ending == "rs") {
+        text.push_str(&fs::read_to_string(path).unwrap());
+    }
+}
+
+#[test]
+fn every_module_uses_only_what_it_may() {
+    let allowed: BTreeMap<_, BTreeSet<_>> =
+        ALLOWED.iter().map(|(module, uses)| (*module, uses.iter().copied().collect())).collect();
+    let mut modules = BTreeSet::new();
+    for entry in fs::read_dir(package("src")).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let mut text = String::new();
+        sources(&path, &mut text);
+        let allowed =
+            allowed.get(module.as_str()).unwrap_or_else(|| panic!("`{module}` is not in the table"));
+        for used in used(&text) {
+            assert!(used == module || allowed.contains(used.as_str()), "`{module}` must not use `{used}`");
+        }
+        modules.insert(module);
+    }
+    assert!(modules.len() >= 12, "{modules:?}");
+}
+
+#[test]
+fn a_path_is_seen_wherever_it_stands() {
+    let text = "use crate::{a, b::{c, d}, e as f};\nuse crate::g::h; fn x() { crate::i::j() } $crate::k; my_crate::l";
+    assert_eq!(used(text).into_iter().collect::<Vec<_>>(), ["a", "b", "e", "g", "i"]);
+}

@@ -1,1 +1,230 @@
+//! What holds for every tenant and every file.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use flowbind::model::{Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Reading, Step};
+use flowbind::plan::{Plan, plan};
+use flowbind::{desired, files, render};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+const URL: &str = "https://graph.microsoft.com/beta";
+
+/// (flow, step) → number of a connector, or nothing. A pair that is absent is not mentioned.
+type Bindings = BTreeMap<(u8, Step), Option<u8>>;
+
+fn bindings() -> impl Strategy<Value = Bindings> {
+    let step = prop::sample::select(Step::DEFAULT.to_vec());
+    btree_map((0..12u8, step), prop::option::of(0..6u8), 0..24)
+}
+
+fn flow(number: u8) -> String {
+    format!("B2C_1_flow{number}")
+}
+
+/// Connectors 4 and 5 share a name, so a file can name them by id only.
+fn connector(number: u8) -> Connector {
+    Connector {
+        id: ConnectorId::parse(&format!("00000000-0000-4000-8000-00000000000{number}")).unwrap(),
+        display_name: Some(format!("Connector {}", number.min(4))),
+    }
+}
+
+/// A file that wants these bindings, its flows in the order given, and each step by name or id.
+fn file(bindings: &Bindings, by_id: bool) -> Desired {
+    let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
+    for number in bindings.keys().map(|(flow, _)| *flow).collect::<BTreeSet<_>>() {
+        yaml.push_str(&format!("  {}:\n", flow(number)));
+        for ((_, step), wanted) in bindings.iter().filter(|((flow, _), _)| *flow == number) {
+            let value = match wanted {
+                None => "null".to_owned(),
+                Some(number) if by_id || *number >= 4 => connector(*number).id.to_string(),
+                Some(number) => connector(*number).display_name.unwrap(),
+            };
+            yaml.push_str(&format!("    {step}: {value}\n"));
+        }
+    }
+    if bindings.is_empty() {
+        yaml = yaml.replace("flows:", "flows: {}");
+    }
+    desired::parse("f.yaml", yaml.as_bytes()).unwrap()
+}
+
+/// A tenant that has these bindings, and nothing bound elsewhere, as far as `desired` asks.
+fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
+    let flows = desired.flows.iter().map(|wanted| {
+        let bound = |step: Step| -> Reading<Bound> {
+            let found =
+                bindings.iter().find(|((number, at), _)| flow(*number) == wanted.id.as_str() && *at == step);
+            Reading::Known(found.and_then(|(_, bound)| *bound).map(connector))
+        };
+        let steps = desired.steps.iter().map(|step| (*step, bound(*step))).collect();
+        (wanted.id.clone(), CurrentFlow::Found(steps))
+    });
+    Current {
+        connectors: Some(Reading::Known((0..6).map(connector).collect())),
+        flows: flows.collect(),
+        flow_list: None,
+    }
+}
+
+/// Runs a plan on a value: what the tenant is once every change is made.
+fn applied(plan: &Plan, current: &Current) -> Current {
+    let mut current = current.clone();
+    for change in plan.targets.iter().flat_map(|target| &target.changes) {
+        let Some(CurrentFlow::Found(steps)) = current.flows.get_mut(&change.flow) else {
+            panic!("{change:?}")
+        };
+        steps.insert(change.step, Reading::Known(change.desired.clone()));
+    }
+    current
+}
+
+fn planned(desired: &Desired, current: &Current) -> Plan {
+    let (target, errors) = plan(desired, current, URL);
+    Plan { targets: vec![target], errors }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn in_sync_the_plan_is_empty(wanted in bindings(), by_id: bool) {
+        let desired = file(&wanted, by_id);
+        let plan = planned(&desired, &tenant(&wanted, &desired));
+        prop_assert!(plan.is_whole() && !plan.has_changes());
+        prop_assert_eq!(plan.summary().unchanged, wanted.len());
+        prop_assert!(render::plan_text(&plan).contains("No changes."));
+    }
+
+    /// As many changes as managed bindings differ, each of them one that does.
+    #[test]
+    fn a_plan_is_minimal(wanted in bindings(), has in bindings(), by_id: bool) {
+        let desired = file(&wanted, by_id);
+        let plan = planned(&desired, &tenant(&has, &desired));
+        let has = |at: &(u8, Step)| has.get(at).copied().flatten();
+        let differing = wanted.iter().filter(|(at, wanted)| has(at) != **wanted).count();
+        let target = &plan.targets[0];
+        prop_assert_eq!(target.changes.len(), differing);
+        prop_assert_eq!(target.unchanged, wanted.len() - differing);
+        for change in &target.changes {
+            prop_assert_ne!(&change.current, &change.desired);
+            let action = match (&change.current, &change.desired) {
+                (None, _) => Action::Enable,
+                (_, None) => Action::Disable,
+                _ => Action::Replace,
+            };
+            prop_assert_eq!(change.action, action);
+        }
+    }
+
+    #[test]
+    fn what_is_not_managed_is_never_changed(wanted in bindings(), has in bindings()) {
+        let desired = file(&wanted, false);
+        let plan = planned(&desired, &tenant(&has, &desired));
+        let managed = |flow_id: &str, step| wanted.keys().any(|(number, at)| flow(*number) == flow_id && *at == step);
+        for change in &plan.targets[0].changes {
+            prop_assert!(managed(change.flow.as_str(), change.step));
+        }
+        for unmanaged in &plan.targets[0].unmanaged {
+            prop_assert!(!managed(unmanaged.flow.as_str(), unmanaged.step));
+        }
+    }
+
+    #[test]
+    fn after_the_plan_there_is_nothing_to_plan(wanted in bindings(), has in bindings(), by_id: bool) {
+        let desired = file(&wanted, by_id);
+        let before = tenant(&has, &desired);
+        let after = applied(&planned(&desired, &before), &before);
+        prop_assert!(!planned(&desired, &after).has_changes());
+    }
+
+    /// The order in which a service lists things is not the plan's.
+    #[test]
+    fn shuffled_input_gives_identical_bytes(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 6)) {
+        let desired = file(&wanted, false);
+        let current = tenant(&has, &desired);
+        let mut shuffled = current.clone();
+        if let Some(Reading::Known(connectors)) = &mut shuffled.connectors {
+            for (from, to) in at.iter().enumerate() {
+                connectors.swap(from, to.index(6));
+            }
+        }
+        let (one, other) = (planned(&desired, &current), planned(&desired, &shuffled));
+        prop_assert_eq!(render::plan_text(&one), render::plan_text(&other));
+        prop_assert_eq!(files::plan::to_json(&one, "now").unwrap(), files::plan::to_json(&other, "now").unwrap());
+    }
+
+    /// The fingerprint knows the changes and not their order, and tells any two plans apart.
+    #[test]
+    fn the_fingerprint_is_of_the_changes(wanted in bindings(), one in bindings(), other in bindings()) {
+        let desired = file(&wanted, false);
+        let one = planned(&desired, &tenant(&one, &desired));
+        let other = planned(&desired, &tenant(&other, &desired));
+        let same = one.targets[0].changes == other.targets[0].changes;
+        prop_assert_eq!(one.fingerprint() == other.fingerprint(), same);
+        let mut reversed = one.clone();
+        reversed.targets[0].changes.reverse();
+        prop_assert_eq!(one.fingerprint(), reversed.fingerprint());
+    }
+
+    /// What could not be read is neither changed nor counted as nothing.
+    #[test]
+    fn unknown_is_never_nothing(wanted in bindings(), has in bindings(), gone in any::<Index>()) {
+        let desired = file(&wanted, true);
+        let mut current = tenant(&has, &desired);
+        prop_assume!(!desired.flows.is_empty());
+        let flow = desired.flows[gone.index(desired.flows.len())].clone();
+        if let Some(CurrentFlow::Found(steps)) = current.flows.get_mut(&flow.id) {
+            steps.values_mut().for_each(|read| *read = Reading::Unknown("denied".into()));
+        }
+        let plan = planned(&desired, &current);
+        prop_assert!(!plan.is_whole());
+        prop_assert!(plan.targets[0].changes.iter().all(|change| change.flow != flow.id));
+        prop_assert_eq!(plan.targets[0].unknown.len(), flow.bindings.len());
+        prop_assert!(!render::plan_text(&plan).contains("No changes."));
+    }
+
+    #[test]
+    fn any_bytes_are_a_value_or_diagnostics(bytes in vec(any::<u8>(), 0..400)) {
+        check(&bytes)?;
+    }
+
+    /// Bytes that look much like a file get further than any bytes.
+    #[test]
+    fn a_damaged_file_is_a_value_or_diagnostics(
+        wanted in bindings(),
+        damage in vec((any::<Index>(), 0..4usize, prop::sample::select(vec![
+            "", ":", ": ", "- ", "\n", "  ", "\t", "\"", "'", "&a ", "*a", "<<: ", "!x ", "{", "}", "[", "]", "#", "|", ">",
+            "null", "~", "?", "%", "é", "\u{202e}", "\u{0}", "\r", "\u{feff}", "---\n", "B2C_1_", "postFederationSignup",
+        ])), 0..8),
+    ) {
+        let mut text = "version: 1\ntenant: a.com\nconnectors:\n  c: {id: 00000000-0000-4000-8000-000000000001}\nflows:\n".to_owned();
+        for ((number, step), _) in &wanted {
+            text.push_str(&format!("  {}{step}:\n    {step}: c\n", flow(*number)));
+        }
+        for (at, cut, insert) in damage {
+            let mut chars: Vec<_> = text.chars().collect();
+            let at = at.index(chars.len().max(1)).min(chars.len());
+            let end = (at + cut).min(chars.len());
+            chars.splice(at..end, insert.chars());
+            text = chars.into_iter().collect();
+        }
+        check(text.as_bytes())?;
+    }
+}
+
+/// Parses bytes. What comes out can be shown, points into the file, and is in order.
+fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let Err(problems) = desired::parse("f.yaml", bytes) else { return Ok(()) };
+    prop_assert!(!problems.is_empty());
+    let mut last = 0;
+    for problem in problems {
+        prop_assert!(!render::diagnostic(&problem).is_empty());
+        let start = problem.span.map_or(0, |span| span.range().start);
+        prop_assert!(start >= last, "out of order");
+        last = start;
+    }
+    Ok(())
+}

@@ -1,1 +1,157 @@
+//! The sandbox as a command: any HTTP client can use it, and it keeps what is written.
 
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use flowbind::snapshot::Snapshot;
+use serde_json::{Value, json};
+
+use crate::support::{connector_id, file, flowbind, folder, package, tenant, wants_connector_1};
+
+/// A running `flowbind sandbox`; killed when dropped.
+struct Running {
+    child: Child,
+    url: String,
+}
+
+fn start(folder: &Path, args: &[&str]) -> Running {
+    let mut child = flowbind(["sandbox", "tenant.json"])
+        .args(args)
+        .within(folder)
+        .command()
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    Running { child, url: url.trim().to_owned() }
+}
+
+impl Running {
+    /// Sends a request as any client would, and gives the status and the body.
+    fn send(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let host = self.url.trim_start_matches("http://").trim_end_matches("/beta");
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} /beta{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer s3cr3t\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Where the test is done with it, it is gone already.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_prints_its_url_serves_keeps_what_is_written_and_stops_when_asked() {
+    let folder = folder();
+    let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
+    let sandbox = start(folder.path(), &["--journal", "journal.jsonl", "--seed", "7"]);
+    let configuration = "/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration";
+    let reference =
+        json!({"@odata.id": format!("{}/identity/apiConnectors/{}", sandbox.url, connector_id(1))});
+    let put = |step: &str, body: &str| sandbox.send("PUT", &format!("{configuration}/{step}/$ref"), body).0;
+    assert_eq!(put("postFederationSignup", &reference.to_string()), 204);
+    assert_eq!(put("postAttributeCollection", "{}"), 204);
+    assert_eq!(put("postAttributeCollection", ""), 400);
+    let (status, body) = sandbox.send(
+        "GET",
+        &format!("{configuration}?$expand=postFederationSignup,postAttributeCollection"),
+        "",
+    );
+    assert_eq!(status, 200);
+    assert_eq!(body["postFederationSignup"]["id"], connector_id(1));
+    assert_eq!(body["postAttributeCollection"], Value::Null);
+    assert_eq!(sandbox.stop(), Some(0));
+
+    let kept = Snapshot::parse(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(kept, tenant(&[("B2C_1_a", 1, 0)]));
+    let journal = fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
+    assert_eq!(journal.lines().count(), 4);
+    assert!(journal.contains("Bearer ***") && !journal.contains("s3cr3t"), "{journal}");
+}
+
+#[test]
+fn plan_runs_against_it_with_latency_throttling_and_faults() {
+    let folder = folder();
+    let flows: Vec<_> = (0..12).map(|number| format!("B2C_1_{number}")).collect();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
+    file(folder.path(), "tenant.json", tenant(&bound).to_json());
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+    let args = ["--latency", "5", "--throttle", "9/1", "--fail", "0.3", "--page-size", "2", "--seed", "3"];
+    let sandbox = start(folder.path(), &args);
+    let outcome = flowbind(["plan", "--graph-url", &sandbox.url])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.contains("Plan: 12 to enable, 0 to replace, 0 to disable."), "{outcome}");
+}
+
+#[test]
+fn a_bad_snapshot_or_place_is_a_clear_error() {
+    let folder = folder();
+    let good = tenant(&[("B2C_1_a", 0, 0)]).to_json();
+    file(folder.path(), "good.json", &good);
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    for (name, text) in [
+        ("empty.json", ""),
+        ("not-json.json", "version: 1"),
+        ("truncated.json", &good[..good.len() / 2]),
+        ("other-version.json", &good.replace("\"formatVersion\": \"1\"", "\"formatVersion\": \"2\"")),
+        ("other-key.json", &good.replace("\"takenAt\"", "\"takenat\"")),
+        ("other-tenant.json", &good.replace("contoso", "fabrikam")),
+        ("other-cloud.json", &good.replace("\"global\"", "\"china\"")),
+        ("odd-flow.json", &good.replace("B2C_1_a", "signup")),
+    ] {
+        file(folder.path(), name, text);
+        let outcome = flowbind(["plan", "--sandbox", name]).within(folder.path()).run();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{name}: {outcome}");
+        assert!(outcome.stderr.contains(name) && !outcome.panicked(), "{outcome}");
+    }
+    let sandbox = |args: &[&str]| flowbind(["sandbox"]).args(args).within(folder.path()).run();
+    let outcome = sandbox(&["good.json", "--listen", "0.0.0.0:0"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("is not a loopback address"), "{outcome}");
+    let outcome = sandbox(&["good.json", "--journal", "no/such/folder"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("cannot write the journal"), "{outcome}");
+    let outcome = sandbox(&["missing.json"]);
+    assert!(
+        outcome.code == 1 && outcome.stderr.contains("cannot read the snapshot `missing.json`"),
+        "{outcome}"
+    );
+}
+
+/// A rehearsal must be the real plan to the byte: no port of the sandbox in it.
+#[test]
+fn a_plan_on_a_sandbox_shows_the_clouds_own_url() {
+    let outcome = flowbind(["plan", "examples/quickstart/flowbind.yaml", "--format", "json"])
+        .args(["--sandbox", "examples/quickstart/tenant.json"])
+        .within(&package(""))
+        .run();
+    assert!(outcome.stdout.contains(r#""graphUrl": "https://graph.microsoft.com/beta""#), "{outcome}");
+    assert!(!outcome.stdout.contains("127.0.0.1"), "{outcome}");
+}

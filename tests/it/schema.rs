@@ -1,1 +1,102 @@
+//! `schemas/` holds what the types say, and every example fits its schema.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use expect_test::expect_file;
+use jsonschema::Validator;
+use serde_json::Value;
+
+use crate::support::{flowbind, package};
+
+fn schema(name: &str) -> Validator {
+    let text = fs::read_to_string(package("schemas").join(format!("{name}.schema.json"))).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+/// All files below a folder with this ending.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|it| it == ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn yaml(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap();
+    let strict = serde_yaml::options! { strict_booleans: true };
+    serde_yaml::from_str_with_options(text.trim_start_matches('\u{feff}'), strict).unwrap()
+}
+
+fn assert_fits(schema: &Validator, value: &Value, path: &Path) {
+    let errors: Vec<_> = schema.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+}
+
+#[test]
+fn the_files_hold_what_the_command_prints() {
+    for name in ["desired", "snapshot"] {
+        let outcome = flowbind(["schema", name]).run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+        expect_file![package("schemas").join(format!("{name}.schema.json"))].assert_eq(&outcome.stdout);
+    }
+}
+
+#[test]
+fn every_example_and_every_case_fits_its_schema() {
+    let (desired, snapshot) = (schema("desired"), schema("snapshot"));
+    let mut seen = 0;
+    for folder in ["examples", "tests/cases"] {
+        for path in files(&package(folder), "yaml") {
+            assert_fits(&desired, &yaml(&path), &path);
+            seen += 1;
+        }
+        let tenants =
+            files(&package(folder), "json").into_iter().filter(|path| path.ends_with("tenant.json"));
+        for path in tenants {
+            let text = fs::read_to_string(&path).unwrap();
+            assert_fits(&snapshot, &serde_json::from_str(&text).unwrap(), &path);
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+/// What an editor can see by the schema alone is the larger part of what can be wrong.
+#[test]
+fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
+    let schema = schema("desired");
+    let refused = |name: &str| !schema.is_valid(&yaml(&package("tests/bad").join(format!("{name}.yaml"))));
+    for name in [
+        "unknown-key",
+        "missing-keys",
+        "version-unknown",
+        "version-as-a-string",
+        "tenant-as-a-number",
+        "client-id-that-is-no-guid",
+        "cloud-unknown",
+        "api-unknown",
+        "steps-empty",
+        "steps-twice",
+        "steps-unknown",
+        "step-unknown",
+        "flow-without-prefix",
+        "flow-with-white-space",
+        "flow-as-null",
+        "flows-as-a-list",
+        "binding-to-an-empty-string",
+        "binding-to-a-boolean",
+        "binding-without-connector",
+        "binding-with-an-unknown-key",
+        "connector-that-names-nothing",
+        "connector-id-that-is-no-guid",
+        "connector-with-an-unknown-key",
+    ] {
+        assert!(refused(name), "{name}");
+    }
+}

@@ -41,15 +41,6 @@ fn a_denied_flow_is_unknown_and_the_others_are_planned() {
 }
 
 #[test]
-fn the_request_id_is_taken_from_the_body_where_no_header_has_it() {
-    // The emulator gives every answer its own header, so the body's is only seen without one.
-    let faults = vec![answer("B2C_1_a/", 0, 403, &[], DENIED)];
-    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
-    assert!(outcome.stdout.contains("(request-id "), "{outcome}");
-}
-
-#[test]
 fn every_shape_of_an_unbound_step_is_nothing() {
     for shape in [
         json!({"postFederationSignup": null}),
