@@ -1,4 +1,20 @@
-//! flowbind
+//! GitOps for the API connectors of Microsoft Graph user flows.
+//!
+//! ```text
+//! files ──desired──▶ Desired ──┐
+//!                              ├──plan──▶ Plan ──render──▶ text for a person or a pipeline
+//! tenant ─current──▶ Current ──┘
+//! ```
+//!
+//! Everything between the arrows is a value. [`desired`] and [`current`] only make theirs, [`plan`]
+//! is pure, and [`render`] and [`files`] only read the plan. [`cli`] puts them together: it alone
+//! knows of arguments, the environment and exit codes. [`graph`] speaks Microsoft Graph over
+//! [`http`] with what [`auth`] gives it; [`sandbox`] is a Graph of our own for rehearsals and tests,
+//! which shares nothing with the client but the [`snapshot`] format.
+//!
+//! The library exists so that tests can call the pieces. Its API promises nothing; the command
+//! line, the exit codes and the file formats do.
+
 pub mod auth;
 pub mod cli;
 pub mod current;

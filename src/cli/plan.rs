@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::{Exit, Global, report};
 use crate::diagnostic::Diagnostic;
-use crate::plan::Plan;
+use crate::plan::{Plan, Problem, Target};
 use crate::{current, desired, files, plan, render, terminal};
 
 #[derive(Debug, Args)]
@@ -40,10 +40,12 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     // What could not be planned at all is told in the format that was asked for as well.
-    let plan = make(&args.file, global, environment)
-        .await
-        .unwrap_or_else(|failure| Plan { targets: Vec::new(), errors: failure.into_diagnostics() });
-    report(&plan.errors);
+    let (targets, errors) = match make(&args.file, global, environment).await {
+        Ok((target, errors)) => (vec![target], errors),
+        Err(failure) => (Vec::new(), failure.into_diagnostics()),
+    };
+    report(&errors);
+    let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
     report(unread(&plan).as_slice());
     let text = match args.format {
         Format::Text if plan.targets.is_empty() => String::new(),
@@ -55,12 +57,16 @@ pub(super) async fn run(
     Ok(exit(&plan, args.detailed_exitcode))
 }
 
-async fn make(file: &Path, global: &Global, environment: &Environment) -> Result<Plan, Failure> {
+/// Plans a file's tenant, with what keeps the plan from being whole.
+async fn make(
+    file: &Path,
+    global: &Global,
+    environment: &Environment,
+) -> Result<(Target, Vec<Diagnostic>), Failure> {
     let desired = desired::load(file)?;
     let connection = connect(&desired, global, environment).await?;
     let current = current::read(&connection.graph, &desired).await;
-    let (target, errors) = plan::plan(&desired, &current, &connection.shown_url);
-    Ok(Plan { targets: vec![target], errors })
+    Ok(plan::plan(&desired, &current, &connection.shown_url))
 }
 
 /// The plan itself tells why, binding by binding.

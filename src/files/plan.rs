@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use crate::diagnostic::Diagnostic;
 use crate::model::{Action, Api, Cloud, Connector, FlowId, Step};
-use crate::plan::{Change, Place, Plan, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{Change, Place, Plan, Problem, Summary, Target, Unknown, Unmanaged};
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
 ///
@@ -177,14 +176,14 @@ impl From<Summary> for PlanSummary {
     }
 }
 
-impl<'a> From<&'a Diagnostic> for PlanError<'a> {
-    fn from(Diagnostic { severity: _, what, span, causes: _, hints: _ }: &'a Diagnostic) -> Self {
-        let position = span.as_ref().map(|span| span.position());
+impl<'a> From<&'a Problem> for PlanError<'a> {
+    fn from(Problem { message, place }: &'a Problem) -> Self {
+        let place = place.as_ref();
         Self {
-            message: what,
-            file: span.as_ref().map(|span| span.source().name()),
-            line: position.map(|position| position.line),
-            column: position.map(|position| position.column),
+            message,
+            file: place.map(|place| place.file.as_str()),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
         }
     }
 }

@@ -17,7 +17,16 @@ pub struct Plan {
     /// One for each tenant, in the order of the files.
     pub targets: Vec<Target>,
     /// What keeps the plan from being whole: it can be read, not applied.
-    pub errors: Vec<Diagnostic>,
+    pub errors: Vec<Problem>,
+}
+
+/// What keeps a plan from being whole, as it is saved: without the text that it points into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What happened.
+    pub message: String,
+    /// The place in a file, where there is one.
+    pub place: Option<Place>,
 }
 
 /// What a run would do to one tenant.
@@ -152,6 +161,12 @@ impl Target {
     /// What tells this tenant's changes from any others.
     pub fn fingerprint(&self) -> String {
         fingerprint::of_target(self)
+    }
+}
+
+impl From<&Diagnostic> for Problem {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        Self { message: diagnostic.what.clone(), place: diagnostic.span.as_ref().map(Place::from) }
     }
 }
 

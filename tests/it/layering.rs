@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("current", &["model", "graph"]),
     ("plan", &["model", "diagnostic"]),
     ("apply", &["model", "plan", "graph"]),
-    ("files", &["model", "plan", "apply", "diagnostic"]),
+    ("files", &["model", "plan", "apply"]),
     ("render", &["model", "plan", "apply", "files", "diagnostic"]),
     ("sandbox", &["snapshot"]),
     (

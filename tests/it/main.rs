@@ -1,6 +1,7 @@
 //! What flowbind promises, shown through its command line and over real HTTP.
 
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cases;
 mod help;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flowbind::model::{Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Reading, Step};
-use flowbind::plan::{Plan, plan};
+use flowbind::plan::{Plan, Problem, plan};
 use flowbind::{desired, files, render};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -83,7 +83,7 @@ fn applied(plan: &Plan, current: &Current) -> Current {
 
 fn planned(desired: &Desired, current: &Current) -> Plan {
     let (target, errors) = plan(desired, current, URL);
-    Plan { targets: vec![target], errors }
+    Plan { targets: vec![target], errors: errors.iter().map(Problem::from).collect() }
 }
 
 proptest! {

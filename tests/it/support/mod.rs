@@ -4,10 +4,11 @@ mod command;
 mod served;
 
 pub use command::{Outcome, flowbind};
-pub use served::{Served, answer, serve};
+pub use served::{Served, serve};
 
 use std::path::{Path, PathBuf};
 
+use flowbind::sandbox::{Effect, Fault};
 use flowbind::snapshot::Snapshot;
 
 /// A path inside the package.
@@ -77,6 +78,31 @@ pub fn wants_connector_1(flows: &[&str]) -> String {
         yaml.push_str(&format!("  {flow}:\n    postFederationSignup: Connector 1\n"));
     }
     yaml
+}
+
+impl Served {
+    /// Runs `plan` on a file's text against this tenant, with more arguments.
+    pub fn plan(&self, yaml: &str, args: &[&str]) -> Outcome {
+        let folder = folder();
+        file(folder.path(), "flowbind.yaml", yaml);
+        flowbind(["plan", "--graph-url", &self.graph_url()])
+            .args(args)
+            .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
+            .within(folder.path())
+            .run()
+    }
+}
+
+/// A fault that answers this to GETs of paths that contain a text; `times` 0 for every time.
+pub fn answer(path: &str, times: u32, status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Fault {
+        method: Some("GET".into()),
+        path_contains: path.into(),
+        skip: 0,
+        times: (times > 0).then_some(times),
+        effect: Effect::Answer { status, headers, body: body.into() },
+    }
 }
 
 /// Hides what is new in every run: the tags of requests, and ports.

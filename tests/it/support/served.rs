@@ -5,11 +5,9 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use flowbind::sandbox::{Effect, Fault, Options, Sandbox};
+use flowbind::sandbox::{Options, Sandbox};
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
-
-use super::{Outcome, flowbind};
 
 /// A sandbox that serves until it is dropped.
 pub struct Served {
@@ -51,33 +49,10 @@ pub fn serve(snapshot: Snapshot, options: Options) -> Served {
     Served { url: url.recv().unwrap(), journal, stop: Some(stop), thread: Some(thread) }
 }
 
-/// A fault that answers this to GETs of paths that contain a text; `times` 0 for every time.
-pub fn answer(path: &str, times: u32, status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Fault {
-        method: Some("GET".into()),
-        path_contains: path.into(),
-        skip: 0,
-        times: (times > 0).then_some(times),
-        effect: Effect::Answer { status, headers, body: body.into() },
-    }
-}
-
 impl Served {
     /// What `--graph-url` takes.
     pub fn graph_url(&self) -> String {
         format!("{}/beta", self.url)
-    }
-
-    /// Runs `plan` on a file's text against this tenant, with more arguments.
-    pub fn plan(&self, yaml: &str, args: &[&str]) -> Outcome {
-        let folder = super::folder();
-        super::file(folder.path(), "flowbind.yaml", yaml);
-        flowbind(["plan", "--graph-url", &self.graph_url()])
-            .args(args)
-            .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
-            .within(folder.path())
-            .run()
     }
 
     /// Every request so far, in the order of arrival.
