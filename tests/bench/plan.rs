@@ -8,7 +8,6 @@
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
 #[path = "../it/support/served.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
 mod served;
 
 use std::fmt::Write as _;
