@@ -5,15 +5,16 @@
 
 use futures_util::future::{join, join_all};
 
-use crate::graph::{Graph, GraphError};
+use crate::graph::{Graph, GraphError, Patience};
 use crate::model::{ConnectorKey, Current, CurrentFlow, Desired, FlowId, Reading, Step};
 
 /// Reads the bindings that `desired` speaks of, and the connectors where it names any.
 pub async fn read(graph: &Graph, desired: &Desired) -> Current {
     let connectors =
         async { if names_connectors(desired) { Some(reading(graph.connectors().await)) } else { None } };
+    let configurations = desired.flows.iter();
     let configurations =
-        join_all(desired.flows.iter().map(|flow| graph.configuration(&flow.id, &desired.steps)));
+        join_all(configurations.map(|flow| graph.configuration(&flow.id, &desired.steps, Patience::Full)));
     let (connectors, configurations) = join(connectors, configurations).await;
 
     let missing = desired

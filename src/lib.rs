@@ -15,6 +15,7 @@
 //! The library exists so that tests can call the pieces. Its API promises nothing; the command
 //! line, the exit codes and the file formats do.
 
+pub mod apply;
 pub mod auth;
 pub mod cli;
 pub mod current;

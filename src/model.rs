@@ -196,6 +196,11 @@ pub struct Connector {
 /// What a binding's value may be: a connector, or nothing.
 pub type Bound = Option<Connector>;
 
+/// What two values are compared by: the id, since a name may or may not have been read.
+pub fn bound_id(bound: &Bound) -> Option<&ConnectorId> {
+    bound.as_ref().map(|connector| &connector.id)
+}
+
 /// The national cloud that a tenant lives in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -427,6 +432,17 @@ pub enum Action {
     Replace,
     /// A connector → nothing.
     Disable,
+}
+
+impl Action {
+    /// Its name in plans and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enable => "enable",
+            Self::Replace => "replace",
+            Self::Disable => "disable",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Credentials: what proves to Graph who asks.
 
+pub mod tenant;
+
 use std::fmt;
 
 /// A text that is never shown. Its `Debug` is a mask, and there is no `Display`.

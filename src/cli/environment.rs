@@ -10,6 +10,8 @@ pub(super) struct Environment {
     /// `SOURCE_DATE_EPOCH`: the time that goes into outputs, in seconds since 1970, so that the
     /// same run gives the same bytes (<https://reproducible-builds.org/specs/source-date-epoch/>).
     source_date_epoch: Option<i64>,
+    /// `AZURE_AUTHORITY_HOST`: where tenants sign in, in place of the cloud's own host.
+    pub(super) authority_host: Option<String>,
 }
 
 impl Environment {
@@ -17,6 +19,7 @@ impl Environment {
         Self {
             access_token: variable("FLOWBIND_ACCESS_TOKEN").map(Secret::new),
             source_date_epoch: variable("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok()),
+            authority_host: variable("AZURE_AUTHORITY_HOST"),
         }
     }
 

@@ -2,18 +2,25 @@
 
 use std::path::Path;
 
+use super::Exit;
 use crate::diagnostic::Diagnostic;
+use crate::files::OutputError;
 use crate::graph::{InvalidGraphUrl, InvalidToken};
 use crate::snapshot::SnapshotError;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub(super) struct Failure(Vec<Diagnostic>);
+pub(super) struct Failure {
+    /// What to tell.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// What to end with.
+    pub(super) exit: Exit,
+}
 
 impl Failure {
-    /// What to tell.
-    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.0
+    /// Something that must not be done as things are.
+    pub(super) fn refusal(problem: Diagnostic) -> Self {
+        Self { diagnostics: vec![problem], exit: Exit::Refused }
     }
 
     /// A snapshot that is none.
@@ -22,6 +29,20 @@ impl Failure {
             .caused_by(error.to_string())
             .hint("`flowbind schema snapshot` prints the format");
         problem.into()
+    }
+
+    /// An output that cannot be written.
+    pub(super) fn output(error: OutputError) -> Self {
+        Diagnostic::error(error.to_string()).hint("give a file in a folder that can be written to").into()
+    }
+
+    /// It is not known whose tenant would be changed.
+    pub(super) fn tenant_unchecked(why: &str) -> Self {
+        Self::refusal(
+            Diagnostic::error("it cannot be established that the access token is for the file's tenant")
+                .caused_by(why)
+                .hint("where you know that it is, give `--tenant-unchecked`"),
+        )
     }
 
     /// No credential serves.
@@ -35,13 +56,13 @@ impl Failure {
 
 impl From<Diagnostic> for Failure {
     fn from(problem: Diagnostic) -> Self {
-        Self(vec![problem])
+        vec![problem].into()
     }
 }
 
 impl From<Vec<Diagnostic>> for Failure {
     fn from(problems: Vec<Diagnostic>) -> Self {
-        Self(problems)
+        Self { diagnostics: problems, exit: Exit::Error }
     }
 }
 

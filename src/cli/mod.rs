@@ -3,13 +3,18 @@
 //! The only module that reads the environment, and the one place where a domain error becomes a
 //! message (`failure`).
 
+mod apply;
+mod approval;
 mod connect;
 mod environment;
 mod failure;
+mod format;
 mod numbers;
 mod plan;
 mod sandbox;
 mod schema;
+mod signals;
+mod tenant;
 mod validate;
 
 use std::ffi::OsString;
@@ -36,6 +41,14 @@ enum Exit {
     Error = 1,
     /// Something differs. No failure uses this number.
     Differs = 2,
+    /// Refused; nothing was written.
+    Refused = 3,
+    /// At least one PUT was sent, and not all is done.
+    Incomplete = 4,
+    /// Stopped by SIGINT, after what was in flight.
+    Interrupted = 130,
+    /// Stopped by SIGTERM, after what was in flight.
+    Terminated = 143,
 }
 
 /// Keep the API connectors of Microsoft Graph user flows as YAML in git
@@ -90,6 +103,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Compare a file with its tenant and print what would change
     Plan(plan::PlanArgs),
+    /// Make a file's changes: plan, ask, PUT, read back
+    Apply(apply::ApplyArgs),
     /// Serve an emulated tenant on loopback until stopped
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema
@@ -117,8 +132,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match run(&cli) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
-            report(&failure.into_diagnostics());
-            ExitCode::from(Exit::Error as u8)
+            report(&failure.diagnostics);
+            ExitCode::from(failure.exit as u8)
         }
     }
 }
@@ -135,6 +150,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         match command {
             Command::Validate(args) => validate::run(args, global),
             Command::Plan(args) => plan::run(args, global, &environment).await,
+            Command::Apply(args) => apply::run(args, global, &environment).await,
             Command::Sandbox(args) => sandbox::run(args).await,
             Command::Schema(args) => schema::run(args),
         }

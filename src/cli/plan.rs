@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::connect::connect;
+use super::connect::{Connection, Place, connect};
 use super::environment::Environment;
 use super::failure::Failure;
+use super::format::Format;
+use super::signals;
+use super::tenant::{Checked, Rule};
 use super::{Exit, Global, report};
 use crate::diagnostic::Diagnostic;
+use crate::http::Stop;
 use crate::plan::{Plan, Problem, Target};
 use crate::{current, desired, files, plan, render, terminal};
 
@@ -26,12 +30,12 @@ pub(super) struct PlanArgs {
     detailed_exitcode: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
+/// A tenant's plan, and the way to the tenant.
+pub(super) struct Planned {
+    pub(super) target: Target,
+    /// What keeps the plan from being whole.
+    pub(super) errors: Vec<Diagnostic>,
+    pub(super) connection: Connection,
 }
 
 pub(super) async fn run(
@@ -40,9 +44,9 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     // What could not be planned at all is told in the format that was asked for as well.
-    let (targets, errors) = match make(&args.file, global, environment).await {
-        Ok((target, errors)) => (vec![target], errors),
-        Err(failure) => (Vec::new(), failure.into_diagnostics()),
+    let (targets, errors) = match make(&args.file, global, environment, &signals::never(), Rule::Warn).await {
+        Ok(Planned { target, errors, connection: _ }) => (vec![target], errors),
+        Err(failure) => (Vec::new(), failure.diagnostics),
     };
     report(&errors);
     let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
@@ -57,20 +61,29 @@ pub(super) async fn run(
     Ok(exit(&plan, args.detailed_exitcode))
 }
 
-/// Plans a file's tenant, with what keeps the plan from being whole.
-async fn make(
+/// Plans a file's tenant.
+pub(super) async fn make(
     file: &Path,
     global: &Global,
     environment: &Environment,
-) -> Result<(Target, Vec<Diagnostic>), Failure> {
+    stop: &Stop,
+    rule: Rule,
+) -> Result<Planned, Failure> {
     let desired = desired::load(file)?;
-    let connection = connect(&desired, global, environment).await?;
+    let place = Place { tenant: &desired.tenant, cloud: desired.cloud, api: desired.api };
+    let connection = connect(&place, global, environment, stop, rule).await?;
     let current = current::read(&connection.graph, &desired).await;
-    Ok(plan::plan(&desired, &current, &connection.shown_url))
+    let (mut target, errors) = plan::plan(&desired, &current, &connection.shown_url);
+    match &connection.checked {
+        Checked::Same(guid) => target.tenant_id = Some(guid.clone()),
+        Checked::Unknown(why) => target.warnings.push(format!("the tenant is not checked: {why}")),
+        Checked::Exempt => {}
+    }
+    Ok(Planned { target, errors, connection })
 }
 
 /// The plan itself tells why, binding by binding.
-fn unread(plan: &Plan) -> Option<Diagnostic> {
+pub(super) fn unread(plan: &Plan) -> Option<Diagnostic> {
     let bindings: usize = plan.targets.iter().map(|target| target.unknown.len()).sum();
     (bindings > 0).then(|| {
         Diagnostic::error(format!("managed bindings that could not be read: {bindings}"))

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::connect::{read_snapshot, start_sandbox};
 use super::failure::Failure;
+use super::signals::Signals;
 use super::{Exit, numbers};
 use crate::http::Rate;
 use crate::sandbox::{Options, Throttle};
@@ -67,33 +68,10 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
         faults: Vec::new(),
     };
     // Caught from here on, so that whoever reads the URL may stop the sandbox at once.
-    let stopped = stop_signal()?;
+    let signals = Signals::catch()?;
     let sandbox = start_sandbox(&args.file, snapshot, options, journal).await?;
     terminal::print(&format!("{}/beta\n", sandbox.url())).context("cannot write to stdout")?;
-    stopped.await;
+    signals.stopped().await;
     sandbox.stop().await;
     Ok(Exit::Done)
-}
-
-/// Ends when somebody asks the process to stop.
-#[cfg(unix)]
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Ends when somebody asks the process to stop.
-#[cfg(not(unix))]
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // Where the signal cannot be watched for, it ends the process by itself.
-        _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::Exit;
 use super::failure::Failure;
-use crate::{desired, snapshot, terminal};
+use crate::{desired, files, snapshot, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
@@ -17,6 +17,8 @@ pub(super) struct SchemaArgs {
 enum Name {
     /// The desired-state file
     Desired,
+    /// The report of an apply
+    Report,
     /// The snapshot that a sandbox is loaded from
     Snapshot,
 }
@@ -24,6 +26,7 @@ enum Name {
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.name {
         Name::Desired => desired::json_schema(),
+        Name::Report => files::report::json_schema(),
         Name::Snapshot => snapshot::json_schema(),
     };
     let text = serde_json::to_string_pretty(&schema).context("cannot write the schema as JSON")?;

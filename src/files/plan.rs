@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::model::{Action, Api, Cloud, Connector, FlowId, Step};
-use crate::plan::{Change, Place, Plan, Problem, Summary, Target, Unknown, Unmanaged};
+use super::parts::{ConnectorPart, ErrorPart, TOOL, Tool};
+use crate::model::{Action, Api, Cloud, FlowId, Step};
+use crate::plan::{Change, Place, Plan, Summary, Target, Unknown, Unmanaged};
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
 ///
@@ -13,11 +14,11 @@ pub fn to_json(plan: &Plan, created_at: &str) -> serde_json::Result<String> {
     let file = PlanFile {
         format_version: "1",
         kind: "plan",
-        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        tool: TOOL,
         created_at,
         fingerprint: plan.fingerprint(),
         targets: plan.targets.iter().map(PlanTarget::from).collect(),
-        errors: plan.errors.iter().map(PlanError::from).collect(),
+        errors: plan.errors.iter().map(ErrorPart::from).collect(),
     };
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }
@@ -27,17 +28,11 @@ pub fn to_json(plan: &Plan, created_at: &str) -> serde_json::Result<String> {
 struct PlanFile<'a> {
     format_version: &'a str,
     kind: &'a str,
-    tool: Tool<'a>,
+    tool: Tool,
     created_at: &'a str,
     fingerprint: String,
     targets: Vec<PlanTarget<'a>>,
-    errors: Vec<PlanError<'a>>,
-}
-
-#[derive(Serialize)]
-struct Tool<'a> {
-    name: &'a str,
-    version: &'a str,
+    errors: Vec<ErrorPart<'a>>,
 }
 
 #[derive(Serialize)]
@@ -65,8 +60,8 @@ struct PlanChange<'a> {
     flow: &'a FlowId,
     step: Step,
     action: Action,
-    current: Option<&'a Connector>,
-    desired: Option<&'a Connector>,
+    current: Option<ConnectorPart<'a>>,
+    desired: Option<ConnectorPart<'a>>,
     protected: bool,
     source: PlanPlace<'a>,
 }
@@ -82,7 +77,7 @@ struct PlanPlace<'a> {
 struct PlanUnmanaged<'a> {
     flow: &'a FlowId,
     step: Step,
-    current: Option<&'a Connector>,
+    current: Option<ConnectorPart<'a>>,
 }
 
 #[derive(Serialize)]
@@ -98,14 +93,6 @@ struct PlanSummary {
     replace: usize,
     disable: usize,
     unchanged: usize,
-}
-
-#[derive(Serialize)]
-struct PlanError<'a> {
-    message: &'a str,
-    file: Option<&'a str>,
-    line: Option<usize>,
-    column: Option<usize>,
 }
 
 impl<'a> From<&'a Target> for PlanTarget<'a> {
@@ -150,8 +137,8 @@ impl<'a> From<&'a Change> for PlanChange<'a> {
             flow,
             step: *step,
             action: *action,
-            current: current.as_ref(),
-            desired: desired.as_ref(),
+            current: current.as_ref().map(ConnectorPart::from),
+            desired: desired.as_ref().map(ConnectorPart::from),
             protected: false,
             source: PlanPlace { file, line: *line, column: *column },
         }
@@ -160,7 +147,7 @@ impl<'a> From<&'a Change> for PlanChange<'a> {
 
 impl<'a> From<&'a Unmanaged> for PlanUnmanaged<'a> {
     fn from(Unmanaged { flow, step, current }: &'a Unmanaged) -> Self {
-        Self { flow, step: *step, current: current.as_ref() }
+        Self { flow, step: *step, current: current.as_ref().map(ConnectorPart::from) }
     }
 }
 
@@ -173,17 +160,5 @@ impl<'a> From<&'a Unknown> for PlanUnknown<'a> {
 impl From<Summary> for PlanSummary {
     fn from(Summary { enable, replace, disable, unchanged }: Summary) -> Self {
         Self { enable, replace, disable, unchanged }
-    }
-}
-
-impl<'a> From<&'a Problem> for PlanError<'a> {
-    fn from(Problem { message, place }: &'a Problem) -> Self {
-        let place = place.as_ref();
-        Self {
-            message,
-            file: place.map(|place| place.file.as_str()),
-            line: place.map(|place| place.line),
-            column: place.map(|place| place.column),
-        }
     }
 }

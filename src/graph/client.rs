@@ -5,21 +5,32 @@ use std::collections::BTreeMap;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::cloud::GraphUrl;
-use super::error::{GraphError, GraphErrorKind};
+use super::error::{self, GraphError, GraphErrorKind};
 use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Secret;
-use crate::http::{Answer, Client, Request};
-use crate::model::{Bound, Connector, FlowId, FlowKind, Reading, Step};
+use crate::http::{Answer, Client, Patience, Request};
+use crate::model::{Bound, Connector, ConnectorId, FlowId, FlowKind, Reading, Step};
 
 /// Graph, as one tenant's app sees it.
 #[derive(Debug)]
 pub struct Graph {
     http: Client,
     root: GraphUrl,
+    reference_root: GraphUrl,
     authorization: HeaderValue,
+}
+
+/// A PUT that the service took. What it did is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Graph's tag of the request.
+    pub request_id: Option<String>,
 }
 
 /// A token that no header can carry.
@@ -28,15 +39,21 @@ pub struct Graph {
 pub struct InvalidToken;
 
 impl Graph {
-    /// Asks Graph at `root` with an access token. The token goes nowhere else.
+    /// Asks Graph at `root` with an access token. The token goes nowhere else. References to
+    /// connectors are written with `reference_root`, which is the same but for an emulator.
     ///
     /// # Errors
     /// The token cannot be sent in a header.
-    pub fn new(http: Client, root: GraphUrl, token: &Secret) -> Result<Self, InvalidToken> {
+    pub fn new(
+        http: Client,
+        root: GraphUrl,
+        reference_root: GraphUrl,
+        token: &Secret,
+    ) -> Result<Self, InvalidToken> {
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| InvalidToken)?;
         authorization.set_sensitive(true);
-        Ok(Self { http, root, authorization })
+        Ok(Self { http, root, reference_root, authorization })
     }
 
     /// Lists the tenant's connectors.
@@ -70,31 +87,70 @@ impl Graph {
         &self,
         flow: &FlowId,
         steps: &[Step],
+        patience: Patience,
     ) -> Result<BTreeMap<Step, Reading<Bound>>, GraphError> {
-        let path = ["identity", flow.kind().collection(), flow.as_str(), "apiConnectorConfiguration"];
+        let path = configuration_path(flow);
         let names: Vec<_> = steps.iter().map(|step| step.name()).collect();
         let url = self.root.join(&path, Some(&format!("$expand={}", names.join(","))));
-        let (answer, mut configuration) = self.get::<Configuration>(url.clone()).await?;
+        let (answer, mut configuration) = self.get::<Configuration>(url.clone(), patience).await?;
         if configuration.is_error() {
             return Err(GraphError::refused(self.request_line("GET", &url), &answer));
         }
         Ok(steps.iter().map(|step| (*step, configuration.bound(*step))).collect())
     }
 
-    /// Reads one JSON document.
-    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<(Answer, T), GraphError> {
-        let line = self.request_line("GET", &url);
-        let request = Request { method: Method::GET, url, authorization: self.authorization.clone() };
-        let answer = match self.http.send(&request).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(GraphError::not_sent(line, error)),
+    /// Binds a connector to a step of a flow, or nothing. This is all that ever writes.
+    /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-put-apiconnectorconfiguration>
+    ///
+    /// # Errors
+    /// The service did not take it, or did not answer: then it may have taken it all the same.
+    pub async fn bind(
+        &self,
+        flow: &FlowId,
+        step: Step,
+        connector: Option<&ConnectorId>,
+    ) -> Result<Taken, GraphError> {
+        let path = [&configuration_path(flow)[..], &[step.name(), "$ref"]].concat();
+        let body = match connector {
+            Some(id) => {
+                let reference = self.reference_root.join(&["identity", "apiConnectors", id.as_str()], None);
+                json!({"@odata.id": reference.as_str()}).to_string()
+            }
+            // An empty body is refused: disabling takes these two bytes.
+            None => "{}".to_owned(),
         };
-        if !(200..300).contains(&answer.status) {
-            return Err(GraphError::refused(line, &answer));
-        }
+        let answer = self.send(Method::PUT, self.root.join(&path, None), Some(body), Patience::Full).await?;
+        Ok(Taken { attempts: answer.attempts, request_id: error::request_id(&answer) })
+    }
+
+    /// Reads one JSON document.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        patience: Patience,
+    ) -> Result<(Answer, T), GraphError> {
+        let line = self.request_line("GET", &url);
+        let answer = self.send(Method::GET, url, None, patience).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(value) => Ok((answer, value)),
             Err(error) => Err(GraphError::of(line, &answer, GraphErrorKind::Broken(error.to_string()))),
+        }
+    }
+
+    /// Sends a request and takes no other answer than a success.
+    async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<String>,
+        patience: Patience,
+    ) -> Result<Answer, GraphError> {
+        let line = self.request_line(method.as_str(), &url);
+        let authorization = Some(self.authorization.clone());
+        match self.http.send(&Request { method, url, authorization, body, patience }).await {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
+            Ok(answer) => Err(GraphError::refused(line, &answer)),
+            Err(error) => Err(GraphError::not_sent(line, error)),
         }
     }
 
@@ -107,4 +163,8 @@ impl Graph {
     pub(super) fn request_line(&self, method: &str, url: &Url) -> String {
         format!("{method} {}", url.path())
     }
+}
+
+fn configuration_path(flow: &FlowId) -> [&str; 4] {
+    ["identity", flow.kind().collection(), flow.as_str(), "apiConnectorConfiguration"]
 }

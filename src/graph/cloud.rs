@@ -17,6 +17,15 @@ fn root(cloud: Cloud) -> &'static str {
     }
 }
 
+/// Where a cloud's tenants sign in, after the same page.
+pub fn authority(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Global => "https://login.microsoftonline.com",
+        Cloud::Usgov | Cloud::UsgovDod => "https://login.microsoftonline.us",
+        Cloud::China => "https://login.chinacloudapi.cn",
+    }
+}
+
 /// A root of Graph with its version segment, such as `https://graph.microsoft.com/beta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphUrl(Url);
@@ -102,7 +111,8 @@ fn without_user_info(text: &str) -> String {
     text.rsplit_once('@').map_or(text, |(_, rest)| rest).to_owned()
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL is on this machine.
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -16,6 +16,8 @@ pub struct GraphError {
     pub request_id: Option<String>,
     /// Our tag of the request.
     pub client_request_id: Option<String>,
+    /// How often it was sent; 0 where it never left.
+    pub attempts: u32,
 }
 
 /// What Graph or the way to it did.
@@ -55,6 +57,12 @@ fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
 }
 
 impl GraphError {
+    /// Whether the service said no before it could have done anything: at once, and for a reason
+    /// that lies in the request.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind, GraphErrorKind::Refused { status: 400..500, .. }) && self.attempts == 1
+    }
+
     /// Whether the service says that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Refused { status: 404, .. })
@@ -62,7 +70,9 @@ impl GraphError {
 
     pub(super) fn not_sent(request: String, error: SendError) -> Self {
         let client_request_id = error.client_request_id.clone();
-        Self { request, kind: GraphErrorKind::NoAnswer(error), request_id: None, client_request_id }
+        let attempts = error.attempts;
+        let kind = GraphErrorKind::NoAnswer(error);
+        Self { request, kind, request_id: None, client_request_id, attempts }
     }
 
     /// An answer whose status is no success.
@@ -77,14 +87,20 @@ impl GraphError {
 
     /// An answer that is no use for another reason than its status.
     pub(super) fn of(request: String, answer: &Answer, kind: GraphErrorKind) -> Self {
-        let header = answer.headers.get("request-id").and_then(|value| value.to_str().ok());
         Self {
             request,
             kind,
-            request_id: header.map(str::to_owned),
+            request_id: request_id(answer),
             client_request_id: Some(answer.client_request_id.clone()),
+            attempts: answer.attempts,
         }
     }
+}
+
+/// Graph's tag of the request that was answered.
+pub(super) fn request_id(answer: &Answer) -> Option<String> {
+    let header = answer.headers.get("request-id")?;
+    header.to_str().ok().map(str::to_owned)
 }
 
 /// The body of an error (<https://learn.microsoft.com/graph/errors>). Whatever is missing or of

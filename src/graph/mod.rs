@@ -6,6 +6,7 @@ mod error;
 mod page;
 mod wire;
 
-pub use client::{Graph, InvalidToken};
-pub use cloud::{GraphUrl, InvalidGraphUrl};
+pub use crate::http::Patience;
+pub use client::{Graph, InvalidToken, Taken};
+pub use cloud::{GraphUrl, InvalidGraphUrl, authority, is_loopback};
 pub use error::{GraphError, GraphErrorKind};

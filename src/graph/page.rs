@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::client::Graph;
 use super::error::{GraphError, GraphErrorKind};
 use super::wire::Page;
+use crate::http::Patience;
 
 /// More pages than any collection of ours can have: a tenant has some 200 flows and 20 connectors.
 const MAX_PAGES: usize = 1_000;
@@ -19,7 +20,7 @@ pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Resul
     let mut seen = BTreeSet::new();
     let mut next = first;
     loop {
-        let (answer, page) = graph.get::<Page<T>>(next.clone()).await?;
+        let (answer, page) = graph.get::<Page<T>>(next.clone(), Patience::Full).await?;
         items.extend(page.value);
         let Some(link) = page.next_link else { return Ok(items) };
         let line = graph.request_line("GET", &next);

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url, redirect};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, info, warn};
 
@@ -26,8 +26,14 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// A tag of our own for each request, which the service repeats and logs.
 pub const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// How long a last word may take after a run was told to end.
+const LAST_WORD: Duration = Duration::from_secs(10);
+
+/// Tells a run to begin nothing new. What is in flight is finished.
+pub type Stop = watch::Receiver<bool>;
+
 /// How one tenant is asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Requests in flight.
     pub parallelism: NonZeroU32,
@@ -37,6 +43,8 @@ pub struct Settings {
     pub deadline: Instant,
     /// How often and how far apart a request is sent again.
     pub retry: Policy,
+    /// Turns true when nothing new may begin.
+    pub stop: Stop,
 }
 
 /// Sends the requests of one tenant.
@@ -54,10 +62,23 @@ pub struct Client {
 pub struct Request {
     /// The verb.
     pub method: Method,
-    /// Where it goes; redirects to another scheme, host or port are refused.
+    /// Where it goes. Redirects are not followed.
     pub url: Url,
-    /// The value of `Authorization`, marked sensitive.
-    pub authorization: HeaderValue,
+    /// The value of `Authorization`, marked sensitive; none for what is public.
+    pub authorization: Option<HeaderValue>,
+    /// The JSON that is sent along.
+    pub body: Option<String>,
+    /// How long it is tried.
+    pub patience: Patience,
+}
+
+/// How long a request is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until it is answered for good, the time is over, or the run is stopped.
+    Full,
+    /// Once, for a few seconds, even when the run is stopped or out of time.
+    LastWord,
 }
 
 /// An answer, whatever its status.
@@ -105,9 +126,12 @@ pub enum SendErrorKind {
     /// The answer is larger than any that is expected.
     #[error("the answer is larger than 8 MiB")]
     TooLarge,
-    /// A redirect elsewhere, which would take the token along.
+    /// A redirect, which would take the token along.
     #[error("the answer redirects to `{0}`, and the token goes nowhere but to the Graph URL")]
     Redirected(String),
+    /// Somebody asked the run to stop.
+    #[error("the run was stopped")]
+    Stopped,
 }
 
 fn tries(attempts: u32) -> String {
@@ -121,11 +145,11 @@ impl Client {
     /// The system's certificates or proxy settings cannot be used.
     pub fn new(settings: Settings, loopback: bool) -> Result<Self, String> {
         Ok(Self {
-            settings,
             permits: Semaphore::new(settings.parallelism.get() as usize),
             pace: Pace::new(settings.rate),
             loopback,
             connections: connections(loopback).map_err(|error| with_causes(&error))?,
+            settings,
         })
     }
 
@@ -134,43 +158,45 @@ impl Client {
     /// # Errors
     /// There is no answer in time, or none that may be taken.
     pub async fn send(&self, request: &Request) -> Result<Answer, SendError> {
-        let mut attempts = 0;
-        let mut last_id = None;
+        let mut sent = Sent::default();
         let mut connections = self.connections.clone();
+        let deadline = match request.patience {
+            Patience::Full => self.settings.deadline,
+            Patience::LastWord => Instant::now() + LAST_WORD,
+        };
         loop {
-            let attempted = self.attempt(&connections, request, &mut attempts, &mut last_id).await;
-            let fail = |kind| SendError { kind, client_request_id: last_id.clone(), attempts };
+            let attempted = self.attempt(&connections, request, deadline, &mut sent).await;
             let outcome = match &attempted {
                 Ok(answer) => Outcome::Answered(answer.status, pause_asked(answer)),
                 Err(SendErrorKind::Broken(_)) => Outcome::Broken,
-                Err(_) => return attempted.map_err(fail),
+                Err(_) => return attempted.map_err(|kind| sent.error(kind)),
             };
-            let next = self.settings.retry.next(attempts, outcome, fastrand::f64());
-            let what = match &attempted {
-                Ok(answer) => format!("answered {}", answer.status),
-                Err(kind) => kind.to_string(),
+            let next = match request.patience {
+                Patience::Full => self.settings.retry.next(sent.attempts, outcome, fastrand::f64()),
+                Patience::LastWord => Next::Stop,
             };
             match next {
-                Next::Stop => return attempted.map_err(fail),
+                Next::Stop => return attempted.map_err(|kind| sent.error(kind)),
                 Next::PauseAll(pause) => {
                     warn!("throttled: waiting {:.1} s", pause.as_secs_f64());
                     self.pace.pause(pause);
                 }
                 Next::Again(pause) => {
-                    if self.time_left() < pause {
-                        let asked = matches!(outcome, Outcome::Answered(_, Some(_)));
-                        return match attempted {
-                            Ok(_) if asked => Err(fail(SendErrorKind::PauseBeyondTimeout(pause))),
-                            attempted => attempted.map_err(fail),
+                    if deadline.saturating_duration_since(Instant::now()) < pause {
+                        return match outcome {
+                            Outcome::Answered(_, Some(_)) => {
+                                Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)))
+                            }
+                            _ => attempted.map_err(|kind| sent.error(kind)),
                         };
                     }
-                    info!(
-                        "{} {}: {what}; again in {:.1} s",
-                        request.method,
-                        request.url,
-                        pause.as_secs_f64()
-                    );
-                    sleep(pause).await;
+                    let what = match &attempted {
+                        Ok(answer) => format!("answered {}", answer.status),
+                        Err(kind) => kind.to_string(),
+                    };
+                    let Request { method, url, .. } = request;
+                    info!("{method} {url}: {what}; again in {:.1} s", pause.as_secs_f64());
+                    self.unless_stopped(request, sleep(pause)).await.map_err(|kind| sent.error(kind))?;
                     if matches!(outcome, Outcome::Answered(503, _)) {
                         connections = self.new_connections();
                     }
@@ -184,28 +210,49 @@ impl Client {
         &self,
         connections: &reqwest::Client,
         request: &Request,
-        attempts: &mut u32,
-        last_id: &mut Option<String>,
+        deadline: Instant,
+        sent: &mut Sent,
     ) -> Result<Answer, SendErrorKind> {
-        let deadline = self.settings.deadline;
-        let permit = timeout_at(deadline, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else { return Err(SendErrorKind::Timeout) };
-        self.pace.wait(deadline).await.map_err(|why| match why {
-            TooLate::Paused(pause) => SendErrorKind::PauseBeyondTimeout(pause),
-            TooLate::Budget => SendErrorKind::BudgetBeyondTimeout,
-        })?;
+        let _permit = self.unless_stopped(request, self.admitted(deadline)).await??;
         let id = uuid::Uuid::new_v4().to_string();
-        *attempts = attempts.saturating_add(1);
-        *last_id = Some(id.clone());
+        sent.attempts = sent.attempts.saturating_add(1);
+        sent.last_id = Some(id.clone());
         match timeout_at(deadline, exchange(connections, request, &id)).await {
             Err(_) => Err(SendErrorKind::Timeout),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(answer)) => Ok(Answer { client_request_id: id, attempts: *attempts, ..answer }),
+            Ok(Ok(answer)) => Ok(Answer { client_request_id: id, attempts: sent.attempts, ..answer }),
         }
     }
 
-    fn time_left(&self) -> Duration {
-        self.settings.deadline.saturating_duration_since(Instant::now())
+    async fn admitted(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, SendErrorKind> {
+        let permit = timeout_at(deadline, self.permits.acquire()).await;
+        let Ok(Ok(permit)) = permit else { return Err(SendErrorKind::Timeout) };
+        match self.pace.wait(deadline).await {
+            Ok(()) => Ok(permit),
+            Err(TooLate::Paused(pause)) => Err(SendErrorKind::PauseBeyondTimeout(pause)),
+            Err(TooLate::Budget) => Err(SendErrorKind::BudgetBeyondTimeout),
+        }
+    }
+
+    /// Waits for something that nobody needs any more once the run is stopped.
+    async fn unless_stopped<T>(
+        &self,
+        request: &Request,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, SendErrorKind> {
+        let mut stop = self.settings.stop.clone();
+        let stopped = async {
+            match request.patience {
+                // Nobody who could stop the run is left when the sender is gone.
+                Patience::Full if stop.wait_for(|stop| *stop).await.is_ok() => {}
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stopped => Err(SendErrorKind::Stopped),
+            done = waiting => Ok(done),
+        }
     }
 
     /// After a 503 Graph wants the request on a new connection
@@ -216,28 +263,46 @@ impl Client {
     }
 }
 
+/// How often a request was sent, and the tag of the last time.
+#[derive(Debug, Default)]
+struct Sent {
+    attempts: u32,
+    last_id: Option<String>,
+}
+
+impl Sent {
+    fn error(&self, kind: SendErrorKind) -> SendError {
+        SendError { kind, client_request_id: self.last_id.clone(), attempts: self.attempts }
+    }
+}
+
 /// Sends a request once and takes the whole answer.
 async fn exchange(
     connections: &reqwest::Client,
     request: &Request,
     id: &str,
 ) -> Result<Answer, SendErrorKind> {
-    let Request { method, url, authorization } = request;
+    let Request { method, url, authorization, body, patience: _ } = request;
     let broken = |error: reqwest::Error| SendErrorKind::Broken(with_causes(&error.without_url()));
     let started = Instant::now();
-    let mut response = connections
+    let mut sending = connections
         .request(method.clone(), url.clone())
-        .header(header::AUTHORIZATION, authorization)
         .header(header::ACCEPT, "application/json")
-        .header(CLIENT_REQUEST_ID, id)
-        .send()
-        .await
-        .map_err(broken)?;
+        .header(CLIENT_REQUEST_ID, id);
+    if let Some(authorization) = authorization {
+        sending = sending.header(header::AUTHORIZATION, authorization);
+    }
+    if let Some(body) = body {
+        sending = sending.header(header::CONTENT_TYPE, "application/json").body(body.clone());
+    }
+    let mut response = sending.send().await.map_err(broken)?;
     let status = response.status();
     if status.is_redirection() {
-        let location = response.headers().get(header::LOCATION);
-        let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        return Err(SendErrorKind::Redirected(location.unwrap_or_default()));
+        let location = response.headers().get(header::LOCATION).map(HeaderValue::as_bytes);
+        let location = String::from_utf8_lossy(location.unwrap_or_default());
+        // A query may carry what is nobody's business.
+        let place = location.split(['?', '#']).next().unwrap_or_default();
+        return Err(SendErrorKind::Redirected(place.to_owned()));
     }
     let headers = response.headers().clone();
     let mut body = Vec::new();
@@ -252,20 +317,12 @@ async fn exchange(
 }
 
 fn connections(loopback: bool) -> reqwest::Result<reqwest::Client> {
-    let same_place = redirect::Policy::custom(|attempt| {
-        let from = attempt.previous().last().map(Url::origin);
-        if from == Some(attempt.url().origin()) && attempt.previous().len() <= 5 {
-            attempt.follow()
-        } else {
-            attempt.stop()
-        }
-    });
     let builder = reqwest::Client::builder()
         .user_agent(concat!("flowbind/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .read_timeout(SILENCE)
         .retry(reqwest::retry::never())
-        .redirect(same_place);
+        .redirect(redirect::Policy::none());
     if loopback { builder.no_proxy() } else { builder }.build()
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Target;
-use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step};
+use crate::model::{Cloud, ConnectorId, FlowId, Step, bound_id};
 
 /// What goes in. The fields are in the order of their names, which makes the JSON canonical.
 #[derive(Serialize)]
@@ -35,8 +35,8 @@ pub(super) fn of_target(target: &Target) -> String {
         .changes
         .iter()
         .map(|change| CanonicalChange {
-            current: id(&change.current),
-            desired: id(&change.desired),
+            current: bound_id(&change.current),
+            desired: bound_id(&change.desired),
             flow: &change.flow,
             step: change.step,
         })
@@ -61,10 +61,6 @@ pub(super) fn of_run(targets: impl Iterator<Item = String>) -> String {
         [only] => only.clone(),
         several => sha256(several.join("\n").as_bytes()),
     }
-}
-
-fn id(bound: &Bound) -> Option<&ConnectorId> {
-    bound.as_ref().map(|connector| &connector.id)
 }
 
 fn sha256(bytes: &[u8]) -> String {

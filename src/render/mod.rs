@@ -2,7 +2,9 @@
 
 mod diagnostic;
 pub mod escape;
+mod report;
 mod text;
 
 pub use diagnostic::diagnostic;
+pub use report::{moved as moved_text, report as report_text};
 pub use text::plan as plan_text;

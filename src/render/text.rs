@@ -43,7 +43,7 @@ pub fn plan(plan: &Plan) -> String {
 
 fn target(target: &Target) -> String {
     let Target { tenant, cloud, api, file, changes, unchanged, unmanaged, unknown, warnings, .. } = target;
-    let names = Names::of(target);
+    let names = Names::of_target(target);
     let mut text = String::new();
     let (tenant, file) = (escape::text(tenant), escape::text(file));
     line(&mut text, format_args!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}\n"));
@@ -107,16 +107,19 @@ fn unknowns(unknown: &[Unknown]) -> String {
 
 /// What connectors are called in one target: by name, and by id as well where the name does not
 /// tell them apart for somebody who reads.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     ids: BTreeMap<String, BTreeSet<&'a ConnectorId>>,
 }
 
 impl<'a> Names<'a> {
-    fn of(target: &'a Target) -> Self {
+    fn of_target(target: &'a Target) -> Self {
         let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
-        let unmanaged = target.unmanaged.iter().map(|unmanaged| &unmanaged.current);
+        Self::of(changed.chain(target.unmanaged.iter().map(|unmanaged| &unmanaged.current)))
+    }
+
+    pub(super) fn of(shown: impl Iterator<Item = &'a Bound>) -> Self {
         let mut ids: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for connector in changed.chain(unmanaged).flatten() {
+        for connector in shown.flatten() {
             if let Some(name) = &connector.display_name {
                 ids.entry(look(name)).or_default().insert(&connector.id);
             }
@@ -124,7 +127,7 @@ impl<'a> Names<'a> {
         Self { ids }
     }
 
-    fn bound(&self, bound: &Bound) -> String {
+    pub(super) fn bound(&self, bound: &Bound) -> String {
         let Some(Connector { id, display_name }) = bound else { return "nothing".to_owned() };
         let id = escape::text(id.as_str());
         match display_name.as_deref() {
@@ -146,15 +149,15 @@ fn look(name: &str) -> String {
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn flow(id: &FlowId) -> String {
+pub(super) fn flow(id: &FlowId) -> String {
     escape::text(id.as_str()).into_owned()
 }
 
-fn counted(number: usize, one: &str, many: &str) -> String {
+pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+pub(super) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     _ = writeln!(text, "{line}");
 }

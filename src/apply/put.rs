@@ -1,0 +1,75 @@
+//! The PUTs: one for each change, as many at once as the client allows.
+//!
+//! The steps of one flow go one after the other: the service keeps them in one document, and the
+//! documentation asks for one step at a time.
+
+use std::cell::Cell;
+
+use futures_util::future::join_all;
+
+use super::Options;
+use crate::graph::{Graph, GraphError, Taken};
+use crate::plan::Change;
+
+/// What came of the PUT of one change.
+#[derive(Debug)]
+pub(super) enum Put {
+    /// The tenant had the desired value before.
+    Needless,
+    /// It was not sent, for this reason.
+    NotSent(Option<String>),
+    /// The service said yes.
+    Taken(Taken),
+    /// The service said no at once, so nothing happened.
+    Refused(GraphError),
+    /// There was no answer, or one that does not tell whether anything happened.
+    Unclear(GraphError),
+}
+
+impl Put {
+    /// Whether the tenant may show the desired value because of it.
+    pub(super) fn may_have_worked(&self) -> bool {
+        matches!(self, Self::Taken(_) | Self::Unclear(_))
+    }
+}
+
+/// Sends the PUTs of all changes. Gives what came of each, in the order of the changes.
+pub(super) async fn put_all(
+    graph: &Graph,
+    changes: &[Change],
+    already: impl Fn(&Change) -> bool,
+    options: &Options,
+) -> Vec<Put> {
+    let failed = Cell::new(false);
+    let put = async |change: &Change| {
+        if already(change) {
+            return Put::Needless;
+        }
+        if *options.stop.borrow() {
+            return Put::NotSent(Some("the run was stopped".into()));
+        }
+        if options.fail_fast && failed.get() {
+            return Put::NotSent(Some("another change failed before (`--fail-fast`)".into()));
+        }
+        let connector = change.desired.as_ref().map(|connector| &connector.id);
+        let put = match graph.bind(&change.flow, change.step, connector).await {
+            Ok(taken) => Put::Taken(taken),
+            Err(error) if error.attempts == 0 => Put::NotSent(Some(error.to_string())),
+            Err(error) if error.is_refusal() => Put::Refused(error),
+            Err(error) => Put::Unclear(error),
+        };
+        if !matches!(put, Put::Taken(_)) {
+            failed.set(true);
+        }
+        put
+    };
+    let flows = changes.chunk_by(|one, next| one.flow == next.flow);
+    let puts = join_all(flows.map(async |changes| {
+        let mut puts = Vec::with_capacity(changes.len());
+        for change in changes {
+            puts.push(put(change).await);
+        }
+        puts
+    }));
+    puts.await.into_iter().flatten().collect()
+}

@@ -1,0 +1,75 @@
+//! Before the first PUT: whether the plan's bindings are still what the plan was made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::verify::shows;
+use crate::graph::{Graph, Patience};
+use crate::model::{Bound, FlowId, Reading, Step, bound_id};
+use crate::plan::{Change, Target, Unknown};
+
+/// What became of a plan's bindings since it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recheck {
+    /// The bindings that have the desired value by now.
+    already: BTreeSet<(FlowId, Step)>,
+    /// The bindings that have neither the planned current value nor the desired one.
+    pub moved: Vec<Moved>,
+    /// The bindings that could not be read.
+    pub unknown: Vec<Unknown>,
+}
+
+/// A binding that is no longer what the plan was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The change that was planned.
+    pub change: Change,
+    /// What is bound now.
+    pub now: Bound,
+}
+
+impl Recheck {
+    /// Whether a change has been made already, by somebody else.
+    pub fn is_already(&self, change: &Change) -> bool {
+        self.already.contains(&(change.flow.clone(), change.step))
+    }
+}
+
+/// Reads the bindings of a plan again, and nothing else of the tenant.
+pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
+    let mut steps: BTreeMap<&FlowId, Vec<Step>> = BTreeMap::new();
+    for change in &target.changes {
+        steps.entry(&change.flow).or_default().push(change.step);
+    }
+    let reads = steps
+        .iter()
+        .map(async |(flow, steps)| (*flow, graph.configuration(flow, steps, Patience::Full).await));
+    let reads: BTreeMap<_, _> = join_all(reads).await.into_iter().collect();
+    let mut recheck = Recheck::default();
+    for change in &target.changes {
+        let read = match reads.get(&change.flow) {
+            Some(Ok(steps)) => steps.get(&change.step).cloned(),
+            Some(Err(error)) => Some(Reading::Unknown(error.to_string())),
+            None => None,
+        };
+        recheck.compare(change, read.unwrap_or_else(|| Reading::Unknown("it was not read".to_owned())));
+    }
+    recheck
+}
+
+impl Recheck {
+    fn compare(&mut self, change: &Change, read: Reading<Bound>) {
+        let Change { flow, step, .. } = change;
+        match read {
+            Reading::Unknown(error) => {
+                self.unknown.push(Unknown { flow: flow.clone(), step: *step, error });
+            }
+            read if shows(change, &read) => {
+                self.already.insert((flow.clone(), *step));
+            }
+            Reading::Known(now) if bound_id(&now) == bound_id(&change.current) => {}
+            Reading::Known(now) => self.moved.push(Moved { change: change.clone(), now }),
+        }
+    }
+}

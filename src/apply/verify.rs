@@ -1,0 +1,100 @@
+//! The read-back: changed bindings are read until they show the desired value or the time is over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use super::Options;
+use super::put::Put;
+use crate::graph::{Graph, Patience};
+use crate::model::{Bound, FlowId, Reading, Step, bound_id};
+use crate::plan::Change;
+
+/// The pauses between two looks at a change: the first, and the longest.
+const FIRST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Reads the changes back whose PUT may have worked. Gives what each binding showed last; `None`
+/// where it was not read.
+pub(super) async fn read_back(
+    graph: &Graph,
+    changes: &[Change],
+    puts: &[Put],
+    options: &Options,
+) -> Vec<Option<Reading<Bound>>> {
+    let mut seen = vec![None; changes.len()];
+    let deadline = options.deadline.min(Instant::now() + options.verify_timeout);
+    let mut pause = FIRST;
+    loop {
+        let open = open(changes, puts, &seen);
+        if open.is_empty() {
+            return seen;
+        }
+        // Once the run is stopped or out of time there is one last look.
+        let last = *options.stop.borrow() || Instant::now() >= deadline;
+        let patience = if last { Patience::LastWord } else { Patience::Full };
+        look(graph, changes, &open, patience, &mut seen).await;
+        if last {
+            return seen;
+        }
+        let mut stop = options.stop.clone();
+        let stopped = async {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = sleep(pause.min(deadline.saturating_duration_since(Instant::now()))) => {}
+            () = stopped => {}
+        }
+        pause = pause.saturating_mul(2).min(LONGEST);
+    }
+}
+
+/// The flows that have a change which may have worked and does not show yet, with the steps.
+fn open<'a>(
+    changes: &'a [Change],
+    puts: &[Put],
+    seen: &[Option<Reading<Bound>>],
+) -> BTreeMap<&'a FlowId, Vec<Step>> {
+    let mut open: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for ((change, put), seen) in changes.iter().zip(puts).zip(seen) {
+        let shows = seen.as_ref().is_some_and(|seen| shows(change, seen));
+        if put.may_have_worked() && !shows {
+            open.entry(&change.flow).or_default().push(change.step);
+        }
+    }
+    open
+}
+
+/// Whether a reading is what the change wants.
+pub(super) fn shows(change: &Change, seen: &Reading<Bound>) -> bool {
+    matches!(seen, Reading::Known(bound) if bound_id(bound) == bound_id(&change.desired))
+}
+
+async fn look(
+    graph: &Graph,
+    changes: &[Change],
+    open: &BTreeMap<&FlowId, Vec<Step>>,
+    patience: Patience,
+    seen: &mut [Option<Reading<Bound>>],
+) {
+    let reads = open.iter().map(async |(flow, steps)| {
+        let read = graph.configuration(flow, steps, patience).await;
+        (*flow, read.map_err(|error| error.to_string()))
+    });
+    let reads: BTreeMap<_, _> = join_all(reads).await.into_iter().collect();
+    for (change, seen) in changes.iter().zip(seen) {
+        let asked = open.get(&change.flow).is_some_and(|steps| steps.contains(&change.step));
+        let Some(read) = reads.get(&change.flow).filter(|_| asked) else { continue };
+        *seen = Some(match read {
+            Ok(steps) => {
+                let unread = || Reading::Unknown("it was not read".to_owned());
+                steps.get(&change.step).cloned().unwrap_or_else(unread)
+            }
+            Err(error) => Reading::Unknown(error.clone()),
+        });
+    }
+}
