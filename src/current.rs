@@ -41,14 +41,14 @@ pub async fn read(graph: &Graph, desired: &Desired) -> Current {
     Current { connectors, flows, flow_list }
 }
 
-/// Whether any binding is by name, or by an id that a name stands beside.
+/// Whether any binding is by name, or by an id that a name or a pin stands beside.
 fn names_connectors(desired: &Desired) -> bool {
     desired
         .flows
         .iter()
         .flat_map(|flow| flow.bindings.values())
         .filter_map(|binding| binding.connector.as_ref())
-        .any(|connector| !matches!(connector.by, ConnectorKey::Id(_)))
+        .any(|connector| connector.pin.is_some() || !matches!(connector.by, ConnectorKey::Id(_)))
 }
 
 fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {

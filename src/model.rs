@@ -2,6 +2,8 @@
 //!
 //! Plain values without behaviour beyond their own rules: nothing here reads, writes or decides.
 
+mod target_url;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Span;
+pub use target_url::{InvalidTargetUrl, TargetUrl};
 
 /// The id of a user flow. Its prefix tells the collection that it lives in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -191,6 +194,15 @@ pub struct Connector {
     pub id: ConnectorId,
     /// Its name, where it has one and it was read.
     pub display_name: Option<String>,
+}
+
+/// A connector as the tenant lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedConnector {
+    /// What a binding may hold.
+    pub connector: Connector,
+    /// The address that it calls, where it is one.
+    pub target_url: Option<TargetUrl>,
 }
 
 /// What a binding's value may be: a connector, or nothing.
@@ -380,6 +392,8 @@ pub struct ConnectorRef {
     pub by: ConnectorKey,
     /// Where the name or id is written: the place to point to when it does not fit.
     pub span: Span,
+    /// The address that it has to have, where the file pins it.
+    pub pin: Option<TargetUrl>,
 }
 
 /// What a connector is looked up by.
@@ -406,7 +420,7 @@ pub enum Reading<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Current {
     /// The tenant's connectors; `None` where nothing needs them.
-    pub connectors: Option<Reading<Vec<Connector>>>,
+    pub connectors: Option<Reading<Vec<ListedConnector>>>,
     /// The flows that were asked for.
     pub flows: BTreeMap<FlowId, CurrentFlow>,
     /// The ids of all flows of the tenant; `None` where nothing needed or gave them.

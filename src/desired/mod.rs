@@ -95,21 +95,16 @@ fn desired(name: &str, file: File) -> Desired {
 fn reference(name: Spanned<String>, connectors: Option<&BTreeMap<String, ConnectorEntry>>) -> ConnectorRef {
     let Spanned { value, span } = name;
     if let Some(id) = is_guid(&value).then(|| ConnectorId::parse(&value).ok()).flatten() {
-        let by = ConnectorKey::Id(id);
-        return ConnectorRef { by, span };
+        return ConnectorRef { by: ConnectorKey::Id(id), span, pin: None };
     }
-    let entry = connectors.and_then(|connectors| connectors.get(&value));
-    let id = entry.and_then(|entry| entry.id.as_ref());
-    let name = entry.and_then(|entry| entry.display_name.as_ref());
-    match (id, name) {
-        (Some(id), Some(name)) => ConnectorRef {
-            by: ConnectorKey::IdAndName(id.value.clone(), name.value.clone()),
-            span: id.span.clone(),
-        },
-        (Some(id), None) => ConnectorRef { by: ConnectorKey::Id(id.value.clone()), span: id.span.clone() },
-        (None, Some(name)) => {
-            ConnectorRef { by: ConnectorKey::Name(name.value.clone()), span: name.span.clone() }
-        }
-        (None, None) => ConnectorRef { by: ConnectorKey::Name(value), span },
-    }
+    let Some(entry) = connectors.and_then(|connectors| connectors.get(&value)) else {
+        return ConnectorRef { by: ConnectorKey::Name(value), span, pin: None };
+    };
+    let (by, span) = match (entry.id.clone(), entry.display_name.clone()) {
+        (Some(id), Some(name)) => (ConnectorKey::IdAndName(id.value, name.value), id.span),
+        (Some(id), None) => (ConnectorKey::Id(id.value), id.span),
+        (None, Some(name)) => (ConnectorKey::Name(name.value), name.span),
+        (None, None) => (ConnectorKey::Name(value), span),
+    };
+    ConnectorRef { by, span, pin: entry.target_url.clone() }
 }

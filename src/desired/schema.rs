@@ -12,7 +12,9 @@ use serde_json::json;
 use super::source::{Node, Value};
 use super::walk::{Entry, Spanned, Walker, duplicate};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{Api, Cloud, ConnectorId, FlowId, InvalidId, Step, Tenant, is_guid};
+use crate::model::{
+    Api, Cloud, ConnectorId, FlowId, InvalidId, InvalidTargetUrl, Step, TargetUrl, Tenant, is_guid,
+};
 
 /// The API connectors that the user flows of one tenant call.
 #[derive(Debug, JsonSchema)]
@@ -88,10 +90,11 @@ const FLOW_ID_PATTERN: &str = r"^B2[CX]_1_[^\s/\\?#%']+$";
 pub(super) struct Version;
 
 /// How a connector is found in the tenant.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ConnectorEntry {
     pub(super) display_name: Option<Spanned<String>>,
     pub(super) id: Option<Spanned<ConnectorId>>,
+    pub(super) target_url: Option<TargetUrl>,
 }
 
 /// What the steps of one flow call.
@@ -138,9 +141,15 @@ impl JsonSchema for ConnectorEntry {
                             "pattern": GUID_PATTERN,
                             "examples": ["1f1d2c3b-0000-4000-8000-00000000abcd"],
                         },
+                        "targetUrl": {
+                            "description": "A pin: the address that the connector has to call, without its query. A plan that would bind a connector with another address is refused.",
+                            "type": "string",
+                            "format": "uri",
+                            "examples": ["https://fraud.contoso.com/score"],
+                        },
                     },
                     "additionalProperties": false,
-                    "minProperties": 1,
+                    "anyOf": [{"required": ["displayName"]}, {"required": ["id"]}],
                 },
             ],
         })
@@ -318,7 +327,7 @@ fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, C
             );
         }
         // A bad entry is still an entry: the bindings that name it are not at fault.
-        let entry = connector(walker, &key, value).unwrap_or(ConnectorEntry { display_name: None, id: None });
+        let entry = connector(walker, &key, value).unwrap_or_default();
         connectors.insert(key.value.to_owned(), entry);
     }
     Some(connectors)
@@ -327,11 +336,13 @@ fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, C
 fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Option<ConnectorEntry> {
     let right = "a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`";
     let Value::Mapping(_) = node.value else {
-        return Some(ConnectorEntry { display_name: Some(walker.name(node, key.value, right)?), id: None });
+        let display_name = Some(walker.name(node, key.value, right)?);
+        return Some(ConnectorEntry { display_name, ..ConnectorEntry::default() });
     };
     let mut fields = walker.fields(node, key.value, right)?;
     let name = fields.take("displayName");
     let id = fields.take("id");
+    let pin = fields.take("targetUrl");
     if name.is_none() && id.is_none() {
         walker.report(
             Diagnostic::error(format!("`{}` names no connector", key.value))
@@ -346,9 +357,24 @@ fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Optio
                 guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "it must be a GUID"))
             })
         }),
+        target_url: pin.and_then(|node| target_url(walker, node)),
     };
     fields.finish(walker);
     Some(entry)
+}
+
+/// What is no address may hold a key all the same, so it is not repeated.
+fn target_url(walker: &mut Walker<'_>, node: &Node) -> Option<TargetUrl> {
+    let right = "the connector's address, such as `https://fraud.contoso.com/score`";
+    let Spanned { value, span } = walker.name(node, "targetUrl", right)?;
+    match value.parse() {
+        Ok(url) => Some(url),
+        Err(InvalidTargetUrl) => {
+            let problem = Diagnostic::error(format!("`targetUrl`: {InvalidTargetUrl}"));
+            walker.report(problem.at(&span).hint(format!("write {right}")));
+            None
+        }
+    }
 }
 
 fn flows(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Flow>> {

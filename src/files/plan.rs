@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::parts::{ConnectorPart, ErrorPart, TOOL, Tool};
 use crate::model::{Action, Api, Cloud, FlowId, Step};
-use crate::plan::{Change, Place, Plan, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{BrokenPin, Change, Place, Plan, Refusal, Summary, Target, Unknown, Unmanaged};
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
 ///
@@ -47,9 +47,9 @@ struct PlanTarget<'a> {
     fingerprint: String,
     changes: Vec<PlanChange<'a>>,
     unmanaged: Vec<PlanUnmanaged<'a>>,
-    pins: [(); 0],
+    pins: Vec<PlanPin<'a>>,
     unknown: Vec<PlanUnknown<'a>>,
-    refusals: [(); 0],
+    refusals: Vec<PlanRefusal<'a>>,
     overrides: [(); 0],
     warnings: &'a [String],
     summary: PlanSummary,
@@ -88,6 +88,19 @@ struct PlanUnknown<'a> {
 }
 
 #[derive(Serialize)]
+struct PlanPin<'a> {
+    connector: ConnectorPart<'a>,
+    expected: &'a str,
+    actual: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PlanRefusal<'a> {
+    reason: &'a str,
+    allow: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct PlanSummary {
     enable: usize,
     replace: usize,
@@ -108,6 +121,8 @@ impl<'a> From<&'a Target> for PlanTarget<'a> {
             unchanged: _,
             unmanaged,
             unknown,
+            pins,
+            refusals,
             warnings,
         } = target;
         Self {
@@ -120,9 +135,9 @@ impl<'a> From<&'a Target> for PlanTarget<'a> {
             fingerprint: target.fingerprint(),
             changes: changes.iter().map(PlanChange::from).collect(),
             unmanaged: unmanaged.iter().map(PlanUnmanaged::from).collect(),
-            pins: [],
+            pins: pins.iter().map(PlanPin::from).collect(),
             unknown: unknown.iter().map(PlanUnknown::from).collect(),
-            refusals: [],
+            refusals: refusals.iter().map(PlanRefusal::from).collect(),
             overrides: [],
             warnings,
             summary: target.summary().into(),
@@ -154,6 +169,18 @@ impl<'a> From<&'a Unmanaged> for PlanUnmanaged<'a> {
 impl<'a> From<&'a Unknown> for PlanUnknown<'a> {
     fn from(Unknown { flow, step, error }: &'a Unknown) -> Self {
         Self { flow, step: *step, error }
+    }
+}
+
+impl<'a> From<&'a BrokenPin> for PlanPin<'a> {
+    fn from(BrokenPin { connector, expected, actual }: &'a BrokenPin) -> Self {
+        Self { connector: connector.into(), expected, actual: actual.as_deref() }
+    }
+}
+
+impl<'a> From<&'a Refusal> for PlanRefusal<'a> {
+    fn from(Refusal { reason, allow }: &'a Refusal) -> Self {
+        Self { reason, allow: allow.as_deref() }
     }
 }
 

@@ -13,7 +13,7 @@ use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Secret;
 use crate::http::{Answer, Client, Patience, Request};
-use crate::model::{Bound, Connector, ConnectorId, FlowId, FlowKind, Reading, Step};
+use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, Reading, Step};
 
 /// Graph, as one tenant's app sees it.
 #[derive(Debug)]
@@ -61,10 +61,10 @@ impl Graph {
     ///
     /// # Errors
     /// Any page that could not be read.
-    pub async fn connectors(&self) -> Result<Vec<Connector>, GraphError> {
+    pub async fn connectors(&self) -> Result<Vec<ListedConnector>, GraphError> {
         let url = self.root.join(&["identity", "apiConnectors"], None);
         let connectors = page::all::<ConnectorEntity>(self, url).await?;
-        Ok(connectors.into_iter().map(Connector::from).collect())
+        Ok(connectors.into_iter().map(ListedConnector::from).collect())
     }
 
     /// Lists the ids of the tenant's flows of one kind.

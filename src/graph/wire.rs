@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::model::{Bound, Connector, ConnectorId, Reading, Step};
+use crate::model::{Bound, Connector, ConnectorId, ListedConnector, Reading, Step};
 
 /// One page of a collection.
 #[derive(Debug, Deserialize)]
@@ -17,13 +17,16 @@ pub(super) struct Page<T> {
     pub(super) next_link: Option<String>,
 }
 
-/// An `identityApiConnector`, of which only id and name are taken.
+/// An `identityApiConnector`, of which id, name and address are taken. Only a pin needs the address,
+/// so one that is no text is as good as none.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConnectorEntity {
     #[serde(deserialize_with = "connector_id")]
     id: ConnectorId,
     display_name: Option<String>,
+    #[serde(default)]
+    target_url: Value,
 }
 
 /// A user flow, of which only the id is taken.
@@ -44,8 +47,15 @@ fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorI
 }
 
 impl From<ConnectorEntity> for Connector {
-    fn from(ConnectorEntity { id, display_name }: ConnectorEntity) -> Self {
+    fn from(ConnectorEntity { id, display_name, target_url: _ }: ConnectorEntity) -> Self {
         Self { id, display_name }
+    }
+}
+
+impl From<ConnectorEntity> for ListedConnector {
+    fn from(entity: ConnectorEntity) -> Self {
+        let target_url = entity.target_url.as_str().and_then(|url| url.parse().ok());
+        Self { connector: entity.into(), target_url }
     }
 }
 

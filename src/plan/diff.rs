@@ -1,7 +1,7 @@
 //! What differs between desired and current.
 
 use super::resolve::Resolver;
-use super::{Change, Place, Target, Unknown, Unmanaged};
+use super::{Change, Place, Target, Unknown, Unmanaged, guard};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::{
     Action, Bound, Connector, Current, CurrentFlow, Desired, DesiredBinding, DesiredFlow, Reading, Step,
@@ -25,6 +25,8 @@ pub fn plan(desired: &Desired, current: &Current, graph_url: &str) -> (Target, V
             unchanged: 0,
             unmanaged: Vec::new(),
             unknown: Vec::new(),
+            pins: Vec::new(),
+            refusals: Vec::new(),
             warnings: Vec::new(),
         },
     };
@@ -38,6 +40,9 @@ pub fn plan(desired: &Desired, current: &Current, graph_url: &str) -> (Target, V
                 .to_owned(),
         );
     }
+    target.pins.sort_unstable();
+    target.pins.dedup();
+    target.refusals = guard::refusals(&target);
     // A short name that is used twice has one place, and so one error.
     errors.sort_by_key(|error| error.span.as_ref().map(|span| span.range().start));
     errors.dedup();
@@ -75,6 +80,11 @@ impl Planner<'_> {
             Ok(desired) => desired,
             Err(error) => return self.errors.push(error),
         };
+        let pin = binding.connector.as_ref().and_then(|wanted| wanted.pin.as_ref());
+        if let (Some(pin), Some(desired)) = (pin, &desired) {
+            self.target.pins.extend(guard::broken_pin(pin, desired));
+        }
+        let desired = desired.map(|resolved| resolved.connector);
         let current = match read {
             Reading::Known(current) => current,
             Reading::Unknown(error) => {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Target;
+use super::{Refusal, Target};
 use crate::model::{Cloud, ConnectorId, FlowId, Step, bound_id};
 
 /// What goes in. The fields are in the order of their names, which makes the JSON canonical.
@@ -17,7 +17,7 @@ struct Canonical<'a> {
     changes: Vec<CanonicalChange<'a>>,
     cloud: Cloud,
     graph_url: &'a str,
-    refusals: [(); 0],
+    refusals: Vec<CanonicalRefusal<'a>>,
     tenant: &'a str,
 }
 
@@ -27,6 +27,12 @@ struct CanonicalChange<'a> {
     desired: Option<&'a ConnectorId>,
     flow: &'a FlowId,
     step: Step,
+}
+
+#[derive(Serialize)]
+struct CanonicalRefusal<'a> {
+    allow: Option<&'a str>,
+    reason: &'a str,
 }
 
 /// The fingerprint of one tenant's changes, as 64 hexadecimal digits.
@@ -46,7 +52,11 @@ pub(super) fn of_target(target: &Target) -> String {
         changes,
         cloud: target.cloud,
         graph_url: &target.graph_url,
-        refusals: [],
+        refusals: target
+            .refusals
+            .iter()
+            .map(|Refusal { reason, allow }| CanonicalRefusal { allow: allow.as_deref(), reason })
+            .collect(),
         tenant: &target.tenant,
     };
     // Strings, lists and maps with string keys are always JSON.

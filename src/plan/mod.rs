@@ -1,13 +1,15 @@
 //! (Desired, Current) → [`Plan`]. Pure: no I/O, no clock, and the same input gives the same plan.
 //!
-//! `resolve` turns names into connectors, `diff` compares, `fingerprint` tells plans apart.
+//! `resolve` turns names into connectors, `diff` compares, `guard` finds what must not be done as
+//! things are, `fingerprint` tells plans apart.
 
 mod diff;
 mod fingerprint;
+mod guard;
 mod resolve;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{Action, Api, Bound, Cloud, FlowId, Step};
+use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step};
 
 pub use diff::plan;
 
@@ -52,8 +54,32 @@ pub struct Target {
     pub unmanaged: Vec<Unmanaged>,
     /// The managed bindings that could not be read.
     pub unknown: Vec<Unknown>,
+    /// The pins that do not hold.
+    pub pins: Vec<BrokenPin>,
+    /// Why the changes must not be made as things are.
+    pub refusals: Vec<Refusal>,
     /// What a reviewer should know.
     pub warnings: Vec<String>,
+}
+
+/// A connector that does not call the address that the file pins it to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BrokenPin {
+    /// The connector.
+    pub connector: Connector,
+    /// The address that the file gives.
+    pub expected: String,
+    /// The address that the tenant gives, where it gives one.
+    pub actual: Option<String>,
+}
+
+/// A reason against a plan.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// What is wrong.
+    pub reason: String,
+    /// The flag that would allow it, where one would.
+    pub allow: Option<String>,
 }
 
 /// One binding that differs. One change is exactly one PUT.
@@ -138,6 +164,11 @@ impl Plan {
     /// Whether anything would change.
     pub fn has_changes(&self) -> bool {
         self.targets.iter().any(|target| !target.changes.is_empty())
+    }
+
+    /// Whether the changes must not be made as things are.
+    pub fn is_refused(&self) -> bool {
+        self.targets.iter().any(|target| !target.refusals.is_empty())
     }
 
     /// Whether everything that the plan speaks of could be read and resolved.

@@ -4,28 +4,38 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::model::{Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Reading};
+use crate::model::{
+    Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, Reading,
+    TargetUrl,
+};
 
 /// The connectors of a tenant, by what a file may call them.
 pub(super) struct Resolver<'a> {
-    by_id: BTreeMap<&'a ConnectorId, &'a Connector>,
+    /// Those that the tenant lists; `None` where they were not read.
+    listed: Option<BTreeMap<&'a ConnectorId, &'a ListedConnector>>,
     by_name: BTreeMap<&'a str, Vec<&'a Connector>>,
+    /// Those that came along with the bindings.
+    bound: BTreeMap<&'a ConnectorId, &'a Connector>,
     /// Why the connectors could not be read, where they could not.
     unreadable: Option<&'a str>,
-    /// Whether `by_id` holds every connector of the tenant.
-    complete: bool,
+}
+
+/// A connector, and the address that it calls where it was read.
+pub(super) struct Resolved {
+    pub(super) connector: Connector,
+    pub(super) target_url: Option<TargetUrl>,
 }
 
 impl<'a> Resolver<'a> {
-    /// Takes what was read: the connectors, and those that came along with the bindings.
+    /// Takes what was read.
     pub(super) fn new(current: &'a Current) -> Self {
         let (list, unreadable) = match &current.connectors {
-            Some(Reading::Known(list)) => (list.as_slice(), None),
-            Some(Reading::Unknown(why)) => (&[][..], Some(why.as_str())),
-            None => (&[][..], None),
+            Some(Reading::Known(list)) => (Some(list), None),
+            Some(Reading::Unknown(why)) => (None, Some(why.as_str())),
+            None => (None, None),
         };
         let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for connector in list {
+        for ListedConnector { connector, .. } in list.into_iter().flatten() {
             if let Some(name) = &connector.display_name {
                 by_name.entry(name.as_str()).or_default().push(connector);
             }
@@ -35,47 +45,52 @@ impl<'a> Resolver<'a> {
             CurrentFlow::Missing(_) => Vec::new(),
         });
         let bound = bound.filter_map(|read| match read {
-            Reading::Known(bound) => bound.as_ref(),
+            Reading::Known(bound) => bound.as_ref().map(|connector| (&connector.id, connector)),
             Reading::Unknown(_) => None,
         });
-        let mut by_id = BTreeMap::new();
-        for connector in bound.chain(list) {
-            // Of two that say the same id, the one that has a name says more.
-            let known = by_id.entry(&connector.id).or_insert(connector);
-            if connector.display_name.is_some() {
-                *known = connector;
-            }
+        Self {
+            listed: list.map(|list| list.iter().map(|listed| (&listed.connector.id, listed)).collect()),
+            by_name,
+            bound: bound.collect(),
+            unreadable,
         }
-        let complete = matches!(current.connectors, Some(Reading::Known(_)));
-        Self { by_id, by_name, unreadable, complete }
     }
 
     /// Finds the connector that a file means.
-    pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Connector, Diagnostic> {
-        match &wanted.by {
-            ConnectorKey::Id(id) => self.by_id(id, wanted),
-            ConnectorKey::Name(name) => self.by_name(name, wanted),
-            ConnectorKey::IdAndName(id, name) => {
-                self.readable(wanted)?;
-                let connector = self.by_id(id, wanted)?;
-                if connector.display_name.as_ref() == Some(name) {
-                    return Ok(connector);
-                }
-                let actual = connector.display_name.as_deref().map_or("no displayName".into(), quoted);
-                Err(Diagnostic::error(format!(
-                    "the connector `{id}` is not called `{name}`: it has {actual}"
-                ))
-                .at(&wanted.span)
-                .hint("let `id` and `displayName` fit the same connector, or keep one of them"))
-            }
+    pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved, Diagnostic> {
+        if wanted.pin.is_some() {
+            self.readable(wanted)?;
         }
+        let connector = match &wanted.by {
+            ConnectorKey::Id(id) => self.by_id(id, wanted)?,
+            ConnectorKey::Name(name) => self.by_name(name, wanted)?,
+            ConnectorKey::IdAndName(id, name) => self.by_both(id, name, wanted)?,
+        };
+        let listed = self.listed.as_ref().and_then(|listed| listed.get(&connector.id));
+        Ok(Resolved { target_url: listed.and_then(|listed| listed.target_url.clone()), connector })
+    }
+
+    fn by_both(&self, id: &ConnectorId, name: &str, wanted: &ConnectorRef) -> Result<Connector, Diagnostic> {
+        self.readable(wanted)?;
+        let connector = self.by_id(id, wanted)?;
+        if connector.display_name.as_deref() == Some(name) {
+            return Ok(connector);
+        }
+        let actual =
+            connector.display_name.map_or("no displayName".to_owned(), |actual| format!("`{actual}`"));
+        Err(Diagnostic::error(format!("the connector `{id}` is not called `{name}`: it has {actual}"))
+            .at(&wanted.span)
+            .hint("let `id` and `displayName` fit the same connector, or keep one of them"))
     }
 
     fn by_id(&self, id: &ConnectorId, wanted: &ConnectorRef) -> Result<Connector, Diagnostic> {
-        match self.by_id.get(id) {
-            Some(connector) => Ok((*connector).clone()),
+        let Some(listed) = &self.listed else {
             // Where the connectors were not read, an id stands for itself.
-            None if !self.complete => Ok(Connector { id: id.clone(), display_name: None }),
+            let bound = self.bound.get(id).map(|connector| (*connector).clone());
+            return Ok(bound.unwrap_or_else(|| Connector { id: id.clone(), display_name: None }));
+        };
+        match listed.get(id) {
+            Some(listed) => Ok(listed.connector.clone()),
             None => Err(Diagnostic::error(format!("no connector of the tenant has the id `{id}`"))
                 .at(&wanted.span)
                 .hint("create the connector first, or name one that is there")),
@@ -108,14 +123,10 @@ impl<'a> Resolver<'a> {
     fn readable(&self, wanted: &ConnectorRef) -> Result<(), Diagnostic> {
         match self.unreadable {
             None => Ok(()),
-            Some(why) => Err(Diagnostic::error("the tenant's connectors could not be read, so names cannot be resolved")
+            Some(why) => Err(Diagnostic::error("the tenant's connectors could not be read, so names and pins cannot be checked")
                 .at(&wanted.span)
                 .caused_by(why)
-                .hint("the app needs the permission `APIConnectors.Read.All` (the documentation says `APIConnectors.ReadWrite.All`); naming connectors by `id` does without")),
+                .hint("the app needs the permission `APIConnectors.Read.All` (the documentation says `APIConnectors.ReadWrite.All`); naming connectors by `id` alone does without")),
         }
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{name}`")
 }

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::escape;
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step};
-use crate::plan::{Change, Plan, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{BrokenPin, Change, Plan, Refusal, Summary, Target, Unknown, Unmanaged};
 
 const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -42,7 +42,21 @@ pub fn plan(plan: &Plan) -> String {
 }
 
 fn target(target: &Target) -> String {
-    let Target { tenant, cloud, api, file, changes, unchanged, unmanaged, unknown, warnings, .. } = target;
+    let Target {
+        tenant,
+        tenant_id: _,
+        cloud,
+        api,
+        graph_url: _,
+        file,
+        changes,
+        unchanged,
+        unmanaged,
+        unknown,
+        pins,
+        refusals,
+        warnings,
+    } = target;
     let names = Names::of_target(target);
     let mut text = String::new();
     let (tenant, file) = (escape::text(tenant), escape::text(file));
@@ -54,6 +68,24 @@ fn target(target: &Target) -> String {
         }
         for change in changes {
             text.push_str(&self::change(change, &names));
+        }
+        text.push('\n');
+    }
+    if !pins.is_empty() {
+        line(&mut text, format_args!("{ALARM}Connectors that do not call what they are pinned to:{ALARM:#}"));
+        for BrokenPin { connector, expected, actual } in pins {
+            let connector = names.connector(connector);
+            let actual = actual.as_deref().unwrap_or("no address");
+            let (expected, actual) = (escape::text(expected), escape::text(actual));
+            line(&mut text, format_args!("    {connector}: pinned to {expected}, calls {actual}"));
+        }
+        text.push('\n');
+    }
+    for Refusal { reason, allow } in refusals {
+        let reason = escape::text(reason);
+        line(&mut text, format_args!("{ALARM}Refused{ALARM:#}: {reason}"));
+        if let Some(flag) = allow {
+            line(&mut text, format_args!("    allow it with {}", escape::text(flag)));
         }
         text.push('\n');
     }
@@ -128,7 +160,10 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn bound(&self, bound: &Bound) -> String {
-        let Some(Connector { id, display_name }) = bound else { return "nothing".to_owned() };
+        bound.as_ref().map_or("nothing".to_owned(), |connector| self.connector(connector))
+    }
+
+    fn connector(&self, Connector { id, display_name }: &Connector) -> String {
         let id = escape::text(id.as_str());
         match display_name.as_deref() {
             Some(name) if name.trim().is_empty() => id.into_owned(),
