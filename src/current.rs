@@ -6,7 +6,7 @@
 use futures_util::future::{join, join_all};
 
 use crate::graph::{Graph, GraphError, Patience};
-use crate::model::{ConnectorKey, Current, CurrentFlow, Desired, FlowId, Reading, Step};
+use crate::model::{ConnectorKey, Current, CurrentFlow, Desired, FlowId, Reading, Step, Unread};
 
 /// Reads the bindings that `desired` speaks of, and the connectors where it names any.
 pub async fn read(graph: &Graph, desired: &Desired) -> Current {
@@ -23,7 +23,7 @@ pub async fn read(graph: &Graph, desired: &Desired) -> Current {
         .zip(&configurations)
         .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
     let flow_list = match missing {
-        Some((flow, _)) => graph.flow_ids(flow.id.kind()).await.ok(),
+        Some((flow, _)) => Some(graph.flow_ids(flow.id.kind()).await),
         None => None,
     };
     let flows = desired
@@ -33,12 +33,12 @@ pub async fn read(graph: &Graph, desired: &Desired) -> Current {
         .map(|(flow, read)| {
             let read = match read {
                 Ok(steps) => CurrentFlow::Found(steps),
-                Err(error) => not_read(&flow.id, &error, &desired.steps, flow_list.as_deref()),
+                Err(error) => not_read(&flow.id, &error, &desired.steps, flow_list.as_ref()),
             };
             (flow.id.clone(), read)
         })
         .collect();
-    Current { connectors, flows, flow_list }
+    Current { connectors, flows, flow_list: flow_list.and_then(Result::ok) }
 }
 
 /// Whether any binding is by name, or by an id that a name or a pin stands beside.
@@ -54,15 +54,23 @@ fn names_connectors(desired: &Desired) -> bool {
 fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {
     match read {
         Ok(value) => Reading::Known(value),
-        Err(error) => Reading::Unknown(error.to_string()),
+        Err(error) => Reading::Unknown(Unread::from(&error)),
     }
 }
 
-/// A flow is missing when the service says so and its list, where it gives one, agrees.
-fn not_read(flow: &FlowId, error: &GraphError, steps: &[Step], list: Option<&[String]>) -> CurrentFlow {
-    let listed = list.is_some_and(|list| list.iter().any(|id| id == flow.as_str()));
-    if error.is_not_found() && !listed {
-        return CurrentFlow::Missing(error.to_string());
-    }
-    CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(error.to_string()))).collect())
+/// A flow is missing when the service says so and its list agrees; else it is unknown.
+fn not_read(
+    flow: &FlowId,
+    error: &GraphError,
+    steps: &[Step],
+    list: Option<&Result<Vec<String>, GraphError>>,
+) -> CurrentFlow {
+    let unread = match list.filter(|_| error.is_not_found()) {
+        Some(Ok(list)) if !list.iter().any(|id| id == flow.as_str()) => {
+            return CurrentFlow::Missing(error.to_string());
+        }
+        Some(Err(list)) => Unread::new(format!("{error}; and the list of flows: {list}")),
+        _ => Unread::from(error),
+    };
+    CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(unread.clone()))).collect())
 }

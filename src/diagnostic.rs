@@ -3,6 +3,7 @@
 //! Owns [`Diagnostic`] and the places it points to ([`Source`], [`Span`]).
 //! Knows nothing of terminals: `render::diagnostic` draws it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,6 +81,37 @@ impl Diagnostic {
     pub fn did_you_mean(self, names: impl IntoIterator<Item = impl fmt::Display>) -> Self {
         let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
         if names.is_empty() { self } else { self.hint(format!("did you mean {}?", names.join(" or "))) }
+    }
+}
+
+/// Suggests what was meant, as long as people read on: looking through all candidates for each of
+/// thousands of problems would take minutes.
+#[derive(Debug)]
+pub struct Suggester {
+    left: Cell<u32>,
+}
+
+impl Default for Suggester {
+    fn default() -> Self {
+        Self { left: Cell::new(100) }
+    }
+}
+
+impl Suggester {
+    /// Adds `did you mean …` where `candidates` hold something near `word`.
+    pub fn suggest<'a>(
+        &self,
+        problem: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        match self.left.get().checked_sub(1) {
+            Some(left) => {
+                self.left.set(left);
+                problem.suggest(word, candidates)
+            }
+            None => problem,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod target_url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -162,7 +163,8 @@ impl ConnectorId {
     /// # Errors
     /// Empty, white space, a control character or one of `/ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        if text.is_empty() {
+        // Two dots would lead a URL astray.
+        if text.trim_matches('.').is_empty() {
             return Err(InvalidId::Empty);
         }
         refuse_unsafe_characters(text)?;
@@ -412,8 +414,24 @@ pub enum ConnectorKey {
 pub enum Reading<T> {
     /// It was read.
     Known(T),
-    /// It was not, for this reason.
-    Unknown(String),
+    /// It was not.
+    Unknown(Unread),
+}
+
+/// Why a value could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// What happened. Shared, since one answer may stand for many values.
+    pub why: Arc<str>,
+    /// Whether the service says that the credential does not do.
+    pub denied: bool,
+}
+
+impl Unread {
+    /// A reason that has nothing to do with the credential.
+    pub fn new(why: impl Into<Arc<str>>) -> Self {
+        Self { why: why.into(), denied: false }
+    }
 }
 
 /// What a tenant has, as far as it was read.

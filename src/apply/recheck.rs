@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::verify::shows;
 use crate::graph::{Graph, Patience};
-use crate::model::{Bound, FlowId, Reading, Step, bound_id};
+use crate::model::{Bound, FlowId, Reading, Step, Unread, bound_id};
 use crate::plan::{Change, Target, Unknown};
 
 /// What became of a plan's bindings since it was made.
@@ -50,10 +50,10 @@ pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
     for change in &target.changes {
         let read = match reads.get(&change.flow) {
             Some(Ok(steps)) => steps.get(&change.step).cloned(),
-            Some(Err(error)) => Some(Reading::Unknown(error.to_string())),
+            Some(Err(error)) => Some(Reading::Unknown(Unread::from(error))),
             None => None,
         };
-        recheck.compare(change, read.unwrap_or_else(|| Reading::Unknown("it was not read".to_owned())));
+        recheck.compare(change, read.unwrap_or_else(|| Reading::Unknown(Unread::new("it was not read"))));
     }
     recheck
 }
@@ -62,8 +62,8 @@ impl Recheck {
     fn compare(&mut self, change: &Change, read: Reading<Bound>) {
         let Change { flow, step, .. } = change;
         match read {
-            Reading::Unknown(error) => {
-                self.unknown.push(Unknown { flow: flow.clone(), step: *step, error });
+            Reading::Unknown(unread) => {
+                self.unknown.push(Unknown { flow: flow.clone(), step: *step, error: unread.why });
             }
             read if shows(change, &read) => {
                 self.already.insert((flow.clone(), *step));

@@ -29,8 +29,8 @@ pub(super) fn settle(change: Change, put: Put, seen: Option<Reading<Bound>>) -> 
             let why = "the service took it, but does not show it";
             (Outcome::Unverified, Some(why.to_owned()))
         }
-        (Put::Taken(_), Some(Reading::Unknown(why))) => {
-            let why = format!("the service took it, but it could not be read back: {why}");
+        (Put::Taken(_), Some(Reading::Unknown(unread))) => {
+            let why = format!("the service took it, but it could not be read back: {}", unread.why);
             (Outcome::Unverified, Some(why))
         }
         (Put::Unclear(_), Some(Reading::Known(_))) => (Outcome::Failed, error),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::Options;
 use super::put::Put;
 use crate::graph::{Graph, Patience};
-use crate::model::{Bound, FlowId, Reading, Step, bound_id};
+use crate::model::{Bound, FlowId, Reading, Step, Unread, bound_id};
 use crate::plan::Change;
 
 /// The pauses between two looks at a change: the first, and the longest.
@@ -83,7 +83,7 @@ async fn look(
 ) {
     let reads = open.iter().map(async |(flow, steps)| {
         let read = graph.configuration(flow, steps, patience).await;
-        (*flow, read.map_err(|error| error.to_string()))
+        (*flow, read.map_err(|error| Unread::from(&error)))
     });
     let reads: BTreeMap<_, _> = join_all(reads).await.into_iter().collect();
     for (change, seen) in changes.iter().zip(seen) {
@@ -91,10 +91,10 @@ async fn look(
         let Some(read) = reads.get(&change.flow).filter(|_| asked) else { continue };
         *seen = Some(match read {
             Ok(steps) => {
-                let unread = || Reading::Unknown("it was not read".to_owned());
+                let unread = || Reading::Unknown(Unread::new("it was not read"));
                 steps.get(&change.step).cloned().unwrap_or_else(unread)
             }
-            Err(error) => Reading::Unknown(error.clone()),
+            Err(unread) => Reading::Unknown(unread.clone()),
         });
     }
 }

@@ -116,6 +116,11 @@ async fn end(
     if !plan.is_whole() {
         return Ok(Ended::before(&plan, Exit::Error));
     }
+    if plan.is_refused() {
+        report(&[Diagnostic::error("the plan is refused: nothing was changed")
+            .hint("the plan names each reason, and the flag that would allow it where there is one")]);
+        return Ok(Ended::before(&plan, Exit::Refused));
+    }
     if !plan.has_changes() {
         return Ok(Ended::before(&plan, Exit::Done));
     }
@@ -174,7 +179,7 @@ async fn recheck(target: &Target, connection: &Connection) -> Result<apply::Rech
     }
     if let Some(unknown) = recheck.unknown.first() {
         report(&[Diagnostic::error("the tenant could not be read again: nothing was changed")
-            .caused_by(unknown.error.clone())]);
+            .caused_by(&*unknown.error)]);
         return Err(Exit::Error);
     }
     Ok(recheck)

@@ -102,7 +102,7 @@ async fn open_sandbox(path: &Path, place: &Place<'_>) -> Result<Sandbox, Failure
 pub(super) fn read_snapshot(path: &Path) -> Result<Snapshot, Failure> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the snapshot `{}`", path.display()))?;
-    Snapshot::parse(&text).map_err(|error| Failure::snapshot(path, &error))
+    Snapshot::parse(text.trim_start_matches('\u{feff}')).map_err(|error| Failure::snapshot(path, &error))
 }
 
 /// Serves a snapshot and keeps in its file what is written.

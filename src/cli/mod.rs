@@ -140,7 +140,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
-    let environment = Environment::read();
+    let environment = Environment::read()?;
     // One thread does: a run waits for its requests and little else.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -157,9 +157,14 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     })
 }
 
-/// Writes diagnostics to stderr, a blank line between them.
+/// Writes diagnostics to stderr, a blank line between them: as many as somebody may read.
 fn report(diagnostics: &[Diagnostic]) {
-    let texts: Vec<_> = diagnostics.iter().map(render::diagnostic).collect();
+    const MOST: usize = 500;
+    let mut texts: Vec<_> = diagnostics.iter().take(MOST).map(render::diagnostic).collect();
+    let more = diagnostics.len().saturating_sub(MOST);
+    if more > 0 {
+        texts.push(format!("… and {more} more\n"));
+    }
     terminal::message(&texts.join("\n"));
 }
 
@@ -175,6 +180,8 @@ fn log_to_stderr(global: &Global) {
         .with_target(false)
         .with_ansi(false)
         .without_time()
+        // A log line that cannot be written must not end the run: the default is to panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
 }

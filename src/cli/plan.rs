@@ -86,7 +86,7 @@ pub(super) async fn make(
 pub(super) fn unread(plan: &Plan) -> Option<Diagnostic> {
     let bindings: usize = plan.targets.iter().map(|target| target.unknown.len()).sum();
     (bindings > 0).then(|| {
-        Diagnostic::error(format!("managed bindings that could not be read: {bindings}"))
+        Diagnostic::error(format!("bindings that could not be read: {bindings}"))
             .hint("what is unknown is never taken for nothing: the plan is not whole until they can be read")
     })
 }
@@ -94,6 +94,8 @@ pub(super) fn unread(plan: &Plan) -> Option<Diagnostic> {
 fn exit(plan: &Plan, detailed: bool) -> Exit {
     if !plan.is_whole() {
         Exit::Error
+    } else if plan.is_refused() {
+        Exit::Refused
     } else if detailed && plan.has_changes() {
         Exit::Differs
     } else {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use super::connect::{read_snapshot, start_sandbox};
 use super::failure::Failure;
 use super::signals::Signals;
 use super::{Exit, numbers};
+use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
 use crate::sandbox::{Options, Throttle};
 use crate::terminal;
@@ -51,6 +52,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     let snapshot = read_snapshot(&args.file)?;
     let journal = match &args.journal {
         Some(path) => {
+            refuse_the_snapshot_itself(path, &args.file)?;
             let file = File::create(path)
                 .with_context(|| format!("cannot write the journal `{}`", path.display()))?;
             Some(Box::new(file) as _)
@@ -74,4 +76,15 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     signals.stopped().await;
     sandbox.stop().await;
     Ok(Exit::Done)
+}
+
+/// A journal starts empty, which would be the end of the snapshot.
+fn refuse_the_snapshot_itself(journal: &Path, snapshot: &Path) -> Result<(), Failure> {
+    let real = |path: &Path| path.canonicalize().ok();
+    if real(journal).is_some() && real(journal) == real(snapshot) {
+        return Err(Diagnostic::error("the journal cannot be the snapshot itself")
+            .hint("give `--journal` a file of its own")
+            .into());
+    }
+    Ok(())
 }

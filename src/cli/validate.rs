@@ -8,7 +8,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::{Exit, Global};
 use crate::render::escape;
-use crate::{desired, terminal};
+use crate::{desired, render, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
@@ -21,9 +21,10 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, Failure>
     let desired = desired::load(&args.file)?;
     let bindings: usize = desired.flows.iter().map(|flow| flow.bindings.len()).sum();
     let file = escape::text(&desired.file);
-    let flows = desired.flows.len();
+    let flows = render::counted(desired.flows.len(), "flow", "flows");
+    let bindings = render::counted(bindings, "managed binding", "managed bindings");
     if !global.quiet {
-        terminal::print(&format!("{file}: valid, {flows} flows, {bindings} managed bindings\n"))
+        terminal::print(&format!("{file}: valid, {flows}, {bindings}\n"))
             .context("cannot write to stdout")?;
     }
     Ok(Exit::Done)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::{Binding, ConnectorEntry, File, Flow};
+use super::schema::{Binding, File, Flow};
 use super::walk::Walker;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Api, Cloud, FlowKind, Step, is_guid};
@@ -61,6 +61,9 @@ fn bound_steps_are_listed(walker: &mut Walker<'_>, file: &File) {
         Some(steps) => steps.iter().any(|listed| listed.value == step),
         None => Step::DEFAULT.contains(&step),
     };
+    if file.steps_unclear {
+        return;
+    }
     for (_, step, binding) in bindings(file) {
         if !listed(step) {
             walker.report(
@@ -106,11 +109,10 @@ fn bindings_name_known_connectors(walker: &mut Walker<'_>, file: &File) {
     let Some(connectors) = &file.connectors else {
         return;
     };
-    let displays = |name: &str| {
-        connectors.iter().find(|(_, entry): &(_, &ConnectorEntry)| {
-            entry.display_name.as_ref().is_some_and(|display| display.value == name)
-        })
-    };
+    let by_display_name: BTreeMap<_, _> = connectors
+        .iter()
+        .filter_map(|(key, entry)| Some((entry.display_name.as_ref()?.value.as_str(), key)))
+        .collect();
     for (_, _, binding) in bindings(file) {
         let Some(name) = &binding.connector else {
             continue;
@@ -120,11 +122,12 @@ fn bindings_name_known_connectors(walker: &mut Walker<'_>, file: &File) {
         }
         let problem =
             Diagnostic::error(format!("`{}` is none of the file's `connectors`", name.value)).at(&name.span);
-        walker.report(match displays(&name.value) {
-            Some((key, _)) => problem.hint(format!("write its short name: `{key}`")),
-            None => problem
-                .suggest(&name.value, connectors.keys().map(String::as_str))
+        let problem = match by_display_name.get(name.value.as_str()) {
+            Some(key) => problem.hint(format!("write its short name: `{key}`")),
+            None => walker
+                .suggest(problem, &name.value, connectors.keys().map(String::as_str))
                 .hint(format!("add `{}` to `connectors`, or write the connector's id", name.value)),
-        });
+        };
+        walker.report(problem);
     }
 }

@@ -50,14 +50,28 @@ fn check_source(source: &Arc<Source>) -> Result<Desired, Vec<Diagnostic>> {
     let mut problems = walker.finish();
     problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.range().start));
     match file {
-        Some(file) if problems.is_empty() => Ok(desired(source.name(), file)),
+        Some(file) if problems.is_empty() => desired(source.name(), file).ok_or(problems),
         _ => Err(problems),
     }
 }
 
-/// Turns a file that holds to every rule into what it wants.
-fn desired(name: &str, file: File) -> Desired {
-    let File { version: Version, tenant, client_id, cloud, api, steps, connectors, flows } = file;
+/// Turns a file that holds to every rule into what it wants. `None` where a key is missing, which
+/// breaks a rule.
+fn desired(name: &str, file: File) -> Option<Desired> {
+    let File {
+        version: Some(Version),
+        tenant: Some(tenant),
+        client_id,
+        cloud,
+        api,
+        steps,
+        steps_unclear: _,
+        connectors,
+        flows,
+    } = file
+    else {
+        return None;
+    };
     let mut steps: Vec<_> = match steps {
         Some(steps) => steps.into_iter().map(|step| step.value).collect(),
         None => Step::DEFAULT.to_vec(),
@@ -79,7 +93,7 @@ fn desired(name: &str, file: File) -> Desired {
                 .collect(),
         })
         .collect();
-    Desired {
+    Some(Desired {
         file: name.to_owned(),
         tenant,
         client_id,
@@ -87,7 +101,7 @@ fn desired(name: &str, file: File) -> Desired {
         api: api.map(|api| api.value).unwrap_or_default(),
         steps,
         flows,
-    }
+    })
 }
 
 /// What a binding names: a GUID is always an id; else a short name where the file has any; else a

@@ -22,14 +22,14 @@ use crate::model::{
 pub(super) struct File {
     /// The version of this format.
     #[schemars(with = "u8", extend("const" = 1), example = 1)]
-    pub(super) version: Version,
+    pub(super) version: Option<Version>,
     /// The tenant, as a domain or a GUID.
     #[schemars(
         with = "String",
         example = &"contoso.onmicrosoft.com",
         example = &"8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11"
     )]
-    pub(super) tenant: Tenant,
+    pub(super) tenant: Option<Tenant>,
     /// The application (client) id of the app that signs in to this tenant. It is not a secret.
     #[schemars(
         with = "Option<String>",
@@ -65,6 +65,9 @@ pub(super) struct File {
         example = Step::ALL.map(Step::name)
     )]
     pub(super) steps: Option<Vec<Spanned<Step>>>,
+    /// Whether `steps` is given and not as it should be.
+    #[schemars(skip)]
+    pub(super) steps_unclear: bool,
     /// Short names for the connectors that this file binds. With this key, a binding names one of
     /// them or an id; without it, a binding names a connector's displayName or id.
     #[schemars(
@@ -226,7 +229,7 @@ fn meaning(step: Step) -> &'static str {
     }
 }
 
-/// Reads the tree of a file. `None` where a key is missing that nothing can do without.
+/// Reads the tree of a file. `None` where it has no keys at all.
 pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
     if let Value::Null { .. } = root.value {
         walker.report(
@@ -246,31 +249,35 @@ pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
         .and_then(|node| walker.parsed(node, "clientId", "the GUID of the app registration", guid));
     let cloud = fields.take("cloud").and_then(|node| walker.one_of(node, "cloud", Cloud::ALL, Cloud::name));
     let api = fields.take("api").and_then(|node| walker.one_of(node, "api", Api::ALL, Api::name));
+    let before = walker.problems();
     let steps = fields.take("steps").and_then(|node| steps(walker, node));
+    let steps_unclear = walker.problems() > before;
     let connectors = fields.take("connectors").and_then(|node| connectors(walker, node));
     let flows = fields
         .require(walker, "flows", "{B2C_1_signup: {postFederationSignup: Fraud check}}")
         .and_then(|node| flows(walker, node));
     fields.finish(walker);
     Some(File {
-        version: version?,
-        tenant: tenant?.value,
+        version,
+        tenant: tenant.map(|tenant| tenant.value),
         client_id: client_id.map(|id| id.value),
         cloud: cloud.map(|cloud| cloud.value).unwrap_or_default(),
         api,
         steps,
+        steps_unclear,
         connectors,
-        flows: flows?,
+        flows: flows.unwrap_or_default(),
     })
 }
 
 fn version(walker: &mut Walker<'_>, node: &Node) -> Option<Version> {
     let span = walker.span(node);
     match node.value {
-        Value::Number if span.text() == "1" => Some(Version),
-        Value::Number => {
+        Value::Number { ref literal } if walker.text(literal) == "1" => Some(Version),
+        Value::Number { ref literal } => {
+            let version = walker.text(literal).to_owned();
             walker.report(
-                Diagnostic::error(format!("version {} is not known here", span.text()))
+                Diagnostic::error(format!("version {version} is not known here"))
                     .at(&span)
                     .hint("write `version: 1`, or use a flowbind that knows this version"),
             );
@@ -470,7 +477,7 @@ mod tests {
         let source = crate::diagnostic::Source::new("f", "no-such-key: 1\n");
         let root = super::super::source::parse(&source).unwrap();
         let mut walker = Walker::new(&source);
-        assert!(file(&mut walker, &root).is_none());
+        assert!(file(&mut walker, &root).is_some());
         let problems = walker.finish();
         let unknown = problems.iter().find(|problem| problem.what == "unknown key `no-such-key`").unwrap();
         let mut known: Vec<_> = unknown.hints[0].split('`').skip(1).step_by(2).collect();

@@ -38,7 +38,10 @@ pub(super) enum Value {
         literal: Range<usize>,
     },
     Bool,
-    Number,
+    Number {
+        /// Where it, or what an alias stands for, is written.
+        literal: Range<usize>,
+    },
     String(String),
     Sequence(Vec<Node>),
     Mapping(Vec<(Node, Node)>),
@@ -105,11 +108,15 @@ fn options() -> Options {
             max_events: 3 * MAX_NODES,
             // Higher than what aliases may expand to, so that a bomb is called what it is.
             max_recorded_anchor_events: 10 * MAX_NODES,
+            // Two hundred flows may well want the same. What that expands to is bounded below.
+            enforce_alias_anchor_ratio: false,
+            max_aliases: MAX_NODES,
         },
         alias_limits: aliases,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::AsOrdinary,
         strict_booleans: true,
+        ignore_binary_tag_for_string: true,
         reject_unsupported_tags: true,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
@@ -148,7 +155,7 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
                 .caused_by(what)
                 .hint("write the values out")
         }
-        Yaml::Budget { .. } => Diagnostic::error("this is nested too deeply or too large")
+        _ if matches!(cause, Yaml::Budget { .. }) || what.contains("recursion limit") => Diagnostic::error("this is nested too deeply or too large")
             .at(&span)
             .caused_by(what)
             .hint("a desired-state file needs four levels"),
@@ -179,6 +186,7 @@ impl From<Spanned<Value>> for Node {
         Self {
             value: match value {
                 Value::Null { .. } => Value::Null { literal: bytes_of(defined).unwrap_or_default() },
+                Value::Number { .. } => Value::Number { literal: bytes_of(defined).unwrap_or_default() },
                 other => other,
             },
             range: bytes_of(referenced).unwrap_or_default(),
@@ -210,23 +218,23 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Number)
+        Ok(Value::Number { literal: Range::default() })
     }
 
     fn visit_i128<E>(self, _: i128) -> Result<Value, E> {
-        Ok(Value::Number)
+        Ok(Value::Number { literal: Range::default() })
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Number)
+        Ok(Value::Number { literal: Range::default() })
     }
 
     fn visit_u128<E>(self, _: u128) -> Result<Value, E> {
-        Ok(Value::Number)
+        Ok(Value::Number { literal: Range::default() })
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Number)
+        Ok(Value::Number { literal: Range::default() })
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::source::{Node, Value};
-use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::diagnostic::{Diagnostic, Source, Span, Suggester};
 
 /// A value with its place in the file.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ pub(super) struct Spanned<T> {
 pub(super) struct Walker<'s> {
     source: &'s Arc<Source>,
     problems: Vec<Diagnostic>,
+    suggester: Suggester,
 }
 
 /// A key of a mapping and its value.
@@ -38,12 +39,27 @@ pub(super) struct Fields<'n> {
 
 impl<'s> Walker<'s> {
     pub(super) fn new(source: &'s Arc<Source>) -> Self {
-        Self { source, problems: Vec::new() }
+        Self { source, problems: Vec::new(), suggester: Suggester::default() }
     }
 
     /// Gives the problems that were found.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
         self.problems
+    }
+
+    /// How many problems were found so far.
+    pub(super) fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Adds what is near a word that is not as it should be.
+    pub(super) fn suggest<'a>(
+        &self,
+        problem: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        self.suggester.suggest(problem, word, candidates)
     }
 
     pub(super) fn report(&mut self, problem: Diagnostic) {
@@ -54,9 +70,14 @@ impl<'s> Walker<'s> {
         self.source.span(node.range.clone())
     }
 
+    /// What stands in the source.
+    pub(super) fn text(&self, range: &Range<usize>) -> &'s str {
+        self.source.text().get(range.clone()).unwrap_or_default()
+    }
+
     /// Whether a null was written out. Nothing after a key is one as well for YAML, not for us.
     pub(super) fn is_spelled_null(&self, literal: &Range<usize>) -> bool {
-        matches!(self.source.span(literal.clone()).text(), "null" | "Null" | "NULL" | "~")
+        matches!(self.text(literal), "null" | "Null" | "NULL" | "~")
     }
 
     /// The text of a string that is not empty, or a problem that says what would be `right`.
@@ -80,7 +101,7 @@ impl<'s> Walker<'s> {
     /// A name that may be any string, even one that looks like a number.
     pub(super) fn name(&mut self, node: &Node, key: &str, right: &str) -> Option<Spanned<String>> {
         let right = match node.value {
-            Value::Number | Value::Bool => {
+            Value::Number { .. } | Value::Bool => {
                 &format!("{right}; a name goes in quotes: \"{}\"", self.span(node).text())
             }
             _ => right,
@@ -250,7 +271,7 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null { .. } => "null",
         Value::Bool => "a boolean",
-        Value::Number => "a number",
+        Value::Number { .. } => "a number",
         Value::String(_) => "a string",
         Value::Sequence(_) => "a list",
         Value::Mapping(_) => "a mapping",

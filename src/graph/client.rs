@@ -35,7 +35,7 @@ pub struct Taken {
 
 /// A token that no header can carry.
 #[derive(Debug, thiserror::Error)]
-#[error("the access token has characters that no token has, such as a line end")]
+#[error("the access token has characters that no token has, such as spaces or line ends")]
 pub struct InvalidToken;
 
 impl Graph {
@@ -50,6 +50,10 @@ impl Graph {
         reference_root: GraphUrl,
         token: &Secret,
     ) -> Result<Self, InvalidToken> {
+        // `Bearer …` or two tokens would be sent as they are, and refused without saying why.
+        if token.expose().contains(char::is_whitespace) {
+            return Err(InvalidToken);
+        }
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| InvalidToken)?;
         authorization.set_sensitive(true);

@@ -1,8 +1,12 @@
 //! What went wrong between us and Graph, in the service's own words.
 
+use std::fmt;
+
+use reqwest::Url;
 use serde::Deserialize;
 
 use crate::http::{Answer, SendError};
+use crate::model::Unread;
 
 /// A request that did not give what it was for.
 #[derive(Debug, thiserror::Error)]
@@ -23,29 +27,55 @@ pub struct GraphError {
 /// What Graph or the way to it did.
 #[derive(Debug, thiserror::Error)]
 pub enum GraphErrorKind {
-    /// No answer.
-    #[error("{0}")]
-    NoAnswer(SendError),
-    /// An answer that says no. Classified by its status: the code is mostly a catch-all.
-    #[error("answered {status}{}", words(.code.as_deref(), .message.as_deref()))]
-    Refused {
-        /// The status.
-        status: u16,
-        /// The service's code.
-        code: Option<String>,
-        /// The service's message, whole.
-        message: Option<String>,
+    /// No answer for good, and what was answered before.
+    #[error("{error}{}", answered(.before.as_deref()))]
+    NoAnswer {
+        /// Why.
+        error: Box<SendError>,
+        /// The last answer, which was to be asked for again.
+        before: Option<Box<Refusal>>,
     },
+    /// An answer that says no.
+    #[error("{0}")]
+    Refused(Refusal),
     /// An answer that is not what was asked for.
     #[error("the answer makes no sense: {0}")]
     Broken(String),
-    /// A link to elsewhere, which would take the token along.
-    #[error("the answer links to `{0}`, and the token goes nowhere but to the Graph URL")]
-    LinkElsewhere(String),
+    /// A link or a redirect to elsewhere, which would take the token along.
+    #[error("the answer leads to `{0}`, and the token goes nowhere but to the Graph URL")]
+    LeadsElsewhere(String),
 }
 
-fn words(code: Option<&str>, message: Option<&str>) -> String {
-    [code, message].into_iter().flatten().map(|word| format!(": {word}")).collect()
+/// What the service said no with. Classified by its status: the code is mostly a catch-all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: u16,
+    /// The service's code.
+    pub code: Option<String>,
+    /// The service's message.
+    pub message: Option<String>,
+    /// How often it was asked.
+    pub attempts: u32,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "answered {}", self.status)?;
+        for word in [&self.code, &self.message].into_iter().flatten() {
+            write!(f, ": {word}")?;
+        }
+        if self.attempts > 1 {
+            write!(f, " (tried {} times)", self.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+fn answered(refusal: Option<&Refusal>) -> String {
+    refusal
+        .map(|refusal| format!("; before that it {}", Refusal { attempts: 1, ..refusal.clone() }))
+        .unwrap_or_default()
 }
 
 fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
@@ -60,29 +90,39 @@ impl GraphError {
     /// Whether the service said no before it could have done anything: at once, and for a reason
     /// that lies in the request.
     pub fn is_refusal(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Refused { status: 400..500, .. }) && self.attempts == 1
+        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 400..500, attempts: 1, .. }))
     }
 
     /// Whether the service says that there is no such thing.
     pub fn is_not_found(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Refused { status: 404, .. })
+        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 404, .. }))
     }
 
-    pub(super) fn not_sent(request: String, error: SendError) -> Self {
-        let client_request_id = error.client_request_id.clone();
-        let attempts = error.attempts;
-        let kind = GraphErrorKind::NoAnswer(error);
-        Self { request, kind, request_id: None, client_request_id, attempts }
+    /// Whether the service says that the credential does not do.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 401 | 403, .. }))
+    }
+
+    pub(super) fn not_sent(request: String, mut error: SendError) -> Self {
+        let last = error.last.take().map(|answer| words(&answer));
+        let (before, request_id) = last.unzip();
+        Self {
+            request,
+            client_request_id: error.client_request_id.take(),
+            attempts: error.attempts,
+            request_id: request_id.flatten(),
+            kind: GraphErrorKind::NoAnswer { error: Box::new(error), before: before.map(Box::new) },
+        }
     }
 
     /// An answer whose status is no success.
     pub(super) fn refused(request: String, answer: &Answer) -> Self {
-        let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
-        let kind =
-            GraphErrorKind::Refused { status: answer.status, code: error.code, message: error.message };
-        let mut refused = Self::of(request, answer, kind);
-        refused.request_id = refused.request_id.or(error.inner_error.request_id);
-        refused
+        let (refusal, request_id) = words(answer);
+        let kind = match location(answer) {
+            Some(place) => GraphErrorKind::LeadsElsewhere(place),
+            None => GraphErrorKind::Refused(refusal),
+        };
+        Self { request_id, ..Self::of(request, answer, kind) }
     }
 
     /// An answer that is no use for another reason than its status.
@@ -95,6 +135,48 @@ impl GraphError {
             attempts: answer.attempts,
         }
     }
+}
+
+impl From<&GraphError> for Unread {
+    fn from(error: &GraphError) -> Self {
+        Self { why: error.to_string().into(), denied: error.is_denied() }
+    }
+}
+
+/// Where a redirect leads.
+fn location(answer: &Answer) -> Option<String> {
+    let location = answer.headers.get("location").filter(|_| (300..400).contains(&answer.status))?;
+    Some(origin(&String::from_utf8_lossy(location.as_bytes())))
+}
+
+/// Where a link leads, without what it carries along.
+pub(super) fn origin(link: &str) -> String {
+    match Url::parse(link) {
+        Ok(url) if url.has_host() => url.origin().ascii_serialization(),
+        Ok(_) => "something that is no web address".into(),
+        Err(_) => "another path".into(),
+    }
+}
+
+/// The service's words, cut to what a person reads, and its tag of the request.
+fn words(answer: &Answer) -> (Refusal, Option<String>) {
+    let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
+    let refusal = Refusal {
+        status: answer.status,
+        code: error.code.map(cut),
+        message: error.message.map(cut),
+        attempts: answer.attempts,
+    };
+    (refusal, request_id(answer).or(error.inner_error.request_id))
+}
+
+fn cut(mut text: String) -> String {
+    const LONGEST: usize = 2_000;
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Graph's tag of the request that was answered.
@@ -156,6 +238,12 @@ mod tests {
                 "GET /x: answered 403: C: M. (request-id h, client-request-id ours)"
             );
         }
+    }
+
+    #[test]
+    fn a_message_without_end_is_cut() {
+        let body = format!(r#"{{"error": {{"message": "{}"}}}}"#, "é".repeat(1_000_000));
+        assert!(refused(None, &body).chars().count() < 2_100);
     }
 
     #[test]

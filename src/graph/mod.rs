@@ -9,4 +9,4 @@ mod wire;
 pub use crate::http::Patience;
 pub use client::{Graph, InvalidToken, Taken};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, is_loopback};
-pub use error::{GraphError, GraphErrorKind};
+pub use error::{GraphError, GraphErrorKind, Refusal};

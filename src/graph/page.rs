@@ -7,7 +7,7 @@ use reqwest::Url;
 use serde::de::DeserializeOwned;
 
 use super::client::Graph;
-use super::error::{GraphError, GraphErrorKind};
+use super::error::{GraphError, GraphErrorKind, origin};
 use super::wire::Page;
 use crate::http::Patience;
 
@@ -22,7 +22,7 @@ pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Resul
     loop {
         let (answer, page) = graph.get::<Page<T>>(next.clone(), Patience::Full).await?;
         items.extend(page.value);
-        let Some(link) = page.next_link else { return Ok(items) };
+        let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok(items) };
         let line = graph.request_line("GET", &next);
         seen.insert(next);
         next = follow(graph, &link, &seen).map_err(|kind| GraphError::of(line, &answer, kind))?;
@@ -31,17 +31,11 @@ pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Resul
 
 fn follow(graph: &Graph, link: &str, seen: &BTreeSet<Url>) -> Result<Url, GraphErrorKind> {
     let next = graph.root().resolve(link).filter(|url| graph.root().is_origin_of(url));
-    let next = next.ok_or_else(|| GraphErrorKind::LinkElsewhere(origin(link)))?;
+    // User info would be sent as a second credential.
+    let next = next.filter(|url| url.username().is_empty() && url.password().is_none());
+    let next = next.ok_or_else(|| GraphErrorKind::LeadsElsewhere(origin(link)))?;
     if seen.contains(&next) || seen.len() >= MAX_PAGES {
         return Err(GraphErrorKind::Broken("its pages have no end".into()));
     }
     Ok(next)
-}
-
-/// Where a link leads, without what it carries along.
-fn origin(link: &str) -> String {
-    match Url::parse(link) {
-        Ok(url) if url.has_host() => url.origin().ascii_serialization(),
-        _ => "something that is no URL".into(),
-    }
 }

@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::model::{Bound, Connector, ConnectorId, ListedConnector, Reading, Step};
+use crate::model::{Bound, Connector, ConnectorId, ListedConnector, Reading, Step, Unread};
 
 /// One page of a collection.
 #[derive(Debug, Deserialize)]
@@ -73,7 +73,10 @@ impl Configuration {
         }
         match ConnectorEntity::deserialize(value) {
             Ok(connector) => Reading::Known(Some(connector.into())),
-            Err(error) => Reading::Unknown(format!("the answer makes no sense: `{step}`: {error}")),
+            Err(error) => {
+                let why = format!("the answer makes no sense: `{step}`: {error}");
+                Reading::Unknown(Unread::new(why))
+            }
         }
     }
 

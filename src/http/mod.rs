@@ -4,6 +4,7 @@ mod pace;
 pub mod retry;
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -55,6 +56,12 @@ pub struct Client {
     pace: Pace,
     loopback: bool,
     connections: reqwest::Client,
+    /// Whether anything was ever answered.
+    reached: AtomicBool,
+    /// Whether it was given up that anything ever will be.
+    unreachable: AtomicBool,
+    /// Whether it was told that nobody answers.
+    warned: AtomicBool,
 }
 
 /// One request, as often as it takes.
@@ -106,6 +113,8 @@ pub struct SendError {
     pub client_request_id: Option<String>,
     /// How often the request was sent.
     pub attempts: u32,
+    /// The last answer, which was not for good.
+    pub last: Option<Box<Answer>>,
 }
 
 /// What kept an answer from coming.
@@ -114,9 +123,15 @@ pub enum SendErrorKind {
     /// No connection, a broken one, or a silent one; with what the layers below said.
     #[error("{0}")]
     Broken(String),
+    /// No connection at all, and no use in trying again.
+    #[error("{0}")]
+    Unreachable(String),
     /// The service wants a longer pause than there is time.
     #[error("the service asks for a pause of {} s, which is more than the time left", .0.as_secs_f64().ceil())]
     PauseBeyondTimeout(Duration),
+    /// The service throttles without saying for how long, and the time is too short to ask again.
+    #[error("the service throttles the run, and too little time is left to ask again")]
+    ThrottledToTheEnd,
     /// The budget has no room before the time is over.
     #[error("the request budget (`--rate`) has no room in the time left")]
     BudgetBeyondTimeout,
@@ -126,9 +141,6 @@ pub enum SendErrorKind {
     /// The answer is larger than any that is expected.
     #[error("the answer is larger than 8 MiB")]
     TooLarge,
-    /// A redirect, which would take the token along.
-    #[error("the answer redirects to `{0}`, and the token goes nowhere but to the Graph URL")]
-    Redirected(String),
     /// Somebody asked the run to stop.
     #[error("the run was stopped")]
     Stopped,
@@ -149,6 +161,9 @@ impl Client {
             pace: Pace::new(settings.rate),
             loopback,
             connections: connections(loopback).map_err(|error| with_causes(&error))?,
+            reached: AtomicBool::new(false),
+            unreachable: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
             settings,
         })
     }
@@ -166,43 +181,67 @@ impl Client {
         };
         loop {
             let attempted = self.attempt(&connections, request, deadline, &mut sent).await;
-            let outcome = match &attempted {
-                Ok(answer) => Outcome::Answered(answer.status, pause_asked(answer)),
-                Err(SendErrorKind::Broken(_)) => Outcome::Broken,
+            let (outcome, what) = match &attempted {
+                Ok(answer) => (
+                    Outcome::Answered(answer.status, pause_asked(answer)),
+                    format!("answered {}", answer.status),
+                ),
+                Err(SendErrorKind::Broken(what)) => (Outcome::Broken, what.clone()),
                 Err(_) => return attempted.map_err(|kind| sent.error(kind)),
             };
+            let asked = matches!(outcome, Outcome::Answered(_, Some(_)));
             let next = match request.patience {
                 Patience::Full => self.settings.retry.next(sent.attempts, outcome, fastrand::f64()),
                 Patience::LastWord => Next::Stop,
             };
+            let too_late = |pause| deadline.saturating_duration_since(Instant::now()) < pause;
             match next {
                 Next::Stop => return attempted.map_err(|kind| sent.error(kind)),
+                Next::Again(pause) if too_late(pause) && !asked => {
+                    return attempted.map_err(|kind| sent.error(kind));
+                }
+                Next::Again(pause) if too_late(pause) => {
+                    sent.last = attempted.ok().map(Box::new);
+                    return Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)));
+                }
                 Next::PauseAll(pause) => {
-                    warn!("throttled: waiting {:.1} s", pause.as_secs_f64());
-                    self.pace.pause(pause);
+                    if self.pace.pause(pause, asked) {
+                        warn!("throttled: nothing is sent for {} s", pause.as_secs().max(1));
+                    }
                 }
                 Next::Again(pause) => {
-                    if deadline.saturating_duration_since(Instant::now()) < pause {
-                        return match outcome {
-                            Outcome::Answered(_, Some(_)) => {
-                                Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)))
-                            }
-                            _ => attempted.map_err(|kind| sent.error(kind)),
-                        };
-                    }
-                    let what = match &attempted {
-                        Ok(answer) => format!("answered {}", answer.status),
-                        Err(kind) => kind.to_string(),
-                    };
                     let Request { method, url, .. } = request;
-                    info!("{method} {url}: {what}; again in {:.1} s", pause.as_secs_f64());
+                    info!("{method} {}: {what}; again in {:.1} s", url.path(), pause.as_secs_f64());
+                    if matches!(outcome, Outcome::Broken) {
+                        self.told_unreachable(&what, &mut sent)?;
+                    }
                     self.unless_stopped(request, sleep(pause)).await.map_err(|kind| sent.error(kind))?;
                     if matches!(outcome, Outcome::Answered(503, _)) {
                         connections = self.new_connections();
                     }
                 }
             }
+            sent.last = attempted.ok().map(Box::new).or(sent.last);
         }
+    }
+
+    /// Gives up on a place where nobody ever answered: for all requests, since all go there.
+    fn told_unreachable(&self, what: &str, sent: &mut Sent) -> Result<(), SendError> {
+        /// Some ten seconds of trying.
+        const ATTEMPTS: u32 = 5;
+        if self.reached.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if sent.attempts >= ATTEMPTS {
+            self.unreachable.store(true, Ordering::Relaxed);
+        }
+        if self.unreachable.load(Ordering::Relaxed) {
+            return Err(sent.error(SendErrorKind::Unreachable(what.to_owned())));
+        }
+        if sent.attempts == 1 && !self.warned.swap(true, Ordering::Relaxed) {
+            warn!("no answer ({what}): trying again");
+        }
+        Ok(())
     }
 
     /// Sends a request once, when parallelism and budget allow it.
@@ -220,7 +259,10 @@ impl Client {
         match timeout_at(deadline, exchange(connections, request, &id)).await {
             Err(_) => Err(SendErrorKind::Timeout),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(answer)) => Ok(Answer { client_request_id: id, attempts: sent.attempts, ..answer }),
+            Ok(Ok(answer)) => {
+                self.reached.store(true, Ordering::Relaxed);
+                Ok(Answer { client_request_id: id, attempts: sent.attempts, ..answer })
+            }
         }
     }
 
@@ -229,7 +271,8 @@ impl Client {
         let Ok(Ok(permit)) = permit else { return Err(SendErrorKind::Timeout) };
         match self.pace.wait(deadline).await {
             Ok(()) => Ok(permit),
-            Err(TooLate::Paused(pause)) => Err(SendErrorKind::PauseBeyondTimeout(pause)),
+            Err(TooLate::Paused { pause, asked: true }) => Err(SendErrorKind::PauseBeyondTimeout(pause)),
+            Err(TooLate::Paused { asked: false, .. }) => Err(SendErrorKind::ThrottledToTheEnd),
             Err(TooLate::Budget) => Err(SendErrorKind::BudgetBeyondTimeout),
         }
     }
@@ -263,16 +306,22 @@ impl Client {
     }
 }
 
-/// How often a request was sent, and the tag of the last time.
+/// How often a request was sent, and what came of the last time.
 #[derive(Debug, Default)]
 struct Sent {
     attempts: u32,
     last_id: Option<String>,
+    last: Option<Box<Answer>>,
 }
 
 impl Sent {
-    fn error(&self, kind: SendErrorKind) -> SendError {
-        SendError { kind, client_request_id: self.last_id.clone(), attempts: self.attempts }
+    fn error(&mut self, kind: SendErrorKind) -> SendError {
+        SendError {
+            kind,
+            client_request_id: self.last_id.take(),
+            attempts: self.attempts,
+            last: self.last.take(),
+        }
     }
 }
 
@@ -283,7 +332,13 @@ async fn exchange(
     id: &str,
 ) -> Result<Answer, SendErrorKind> {
     let Request { method, url, authorization, body, patience: _ } = request;
-    let broken = |error: reqwest::Error| SendErrorKind::Broken(with_causes(&error.without_url()));
+    let broken = |error: reqwest::Error| {
+        let hopeless = error.is_builder();
+        let what = with_causes(&error.without_url());
+        // A certificate that is refused once is refused every time.
+        let hopeless = hopeless || what.contains("certificate");
+        if hopeless { SendErrorKind::Unreachable(what) } else { SendErrorKind::Broken(what) }
+    };
     let started = Instant::now();
     let mut sending = connections
         .request(method.clone(), url.clone())
@@ -297,13 +352,6 @@ async fn exchange(
     }
     let mut response = sending.send().await.map_err(broken)?;
     let status = response.status();
-    if status.is_redirection() {
-        let location = response.headers().get(header::LOCATION).map(HeaderValue::as_bytes);
-        let location = String::from_utf8_lossy(location.unwrap_or_default());
-        // A query may carry what is nobody's business.
-        let place = location.split(['?', '#']).next().unwrap_or_default();
-        return Err(SendErrorKind::Redirected(place.to_owned()));
-    }
     let headers = response.headers().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
@@ -312,7 +360,7 @@ async fn exchange(
         }
         body.extend_from_slice(&chunk);
     }
-    debug!("{method} {url} → {} in {} ms, {id}", status.as_u16(), started.elapsed().as_millis());
+    debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
     Ok(Answer { status: status.as_u16(), headers, body, client_request_id: String::new(), attempts: 0 })
 }
 

@@ -27,14 +27,26 @@ pub(super) struct Pace {
 struct State {
     /// When the last requests went out, oldest first, never more than the rate's number.
     sent: VecDeque<Instant>,
-    paused_until: Option<Instant>,
+    pause: Option<Pause>,
+}
+
+/// Until when nothing goes out, and whether the service asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Pause {
+    until: Instant,
+    asked: bool,
 }
 
 /// Why a request cannot go out before the run has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TooLate {
-    /// The service asked for a pause that lasts this much longer.
-    Paused(Duration),
+    /// The run is throttled, and the pause lasts this much longer.
+    Paused {
+        /// How long.
+        pause: Duration,
+        /// Whether the service asked for it.
+        asked: bool,
+    },
     /// The budget has no room in time.
     Budget,
 }
@@ -62,21 +74,23 @@ impl Pace {
         }
     }
 
-    /// Holds everything back for a while, or longer where it is held back already.
-    pub(super) fn pause(&self, pause: Duration) {
+    /// Holds everything back for a while. Gives whether it was not held back that long already.
+    pub(super) fn pause(&self, pause: Duration, asked: bool) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         // A pause beyond the clock's end is as good as one beyond any deadline.
         let until = now.checked_add(pause).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()));
-        state.paused_until = state.paused_until.max(Some(until));
+        let longer = state.pause.is_none_or(|pause| pause.until < until);
+        state.pause = state.pause.max(Some(Pause { until, asked }));
+        longer
     }
 }
 
 impl State {
     /// Counts a request that goes out now, or tells when to ask again.
     fn admit(&mut self, rate: Rate, now: Instant) -> Result<(), (Instant, TooLate)> {
-        if let Some(until) = self.paused_until.filter(|until| *until > now) {
-            return Err((until, TooLate::Paused(until - now)));
+        if let Some(Pause { until, asked }) = self.pause.filter(|pause| pause.until > now) {
+            return Err((until, TooLate::Paused { pause: until - now, asked }));
         }
         let full = self.sent.len() >= rate.requests.get() as usize;
         if let Some(oldest) = self.sent.front().copied().filter(|_| full) {
@@ -118,8 +132,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_everything_and_the_longest_counts() {
         let pace = pace(9, 10);
-        pace.pause(Duration::from_secs(7));
-        pace.pause(Duration::from_secs(3));
+        assert!(pace.pause(Duration::from_secs(7), true));
+        assert!(!pace.pause(Duration::from_secs(3), true));
         assert_eq!(times(&pace, 2).await, [7, 7]);
     }
 
@@ -129,7 +143,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(30);
         assert_eq!(pace.wait(deadline).await, Ok(()));
         assert_eq!(pace.wait(deadline).await, Err(TooLate::Budget));
-        pace.pause(Duration::MAX);
-        assert!(matches!(pace.wait(deadline).await, Err(TooLate::Paused(_))));
+        pace.pause(Duration::MAX, true);
+        assert!(matches!(pace.wait(deadline).await, Err(TooLate::Paused { asked: true, .. })));
     }
 }

@@ -57,7 +57,13 @@ impl Policy {
         if !transient || (!throttled && attempt >= self.max_attempts) {
             return Next::Stop;
         }
-        let pause = asked.unwrap_or_else(|| self.backoff(attempt, jitter));
+        // A service that asks for no pause again and again is not to be asked in a tight loop.
+        let backoff = self.backoff(attempt, jitter);
+        let pause = match asked {
+            Some(asked) if attempt == 1 => asked,
+            Some(asked) => asked.max(backoff),
+            None => backoff,
+        };
         if throttled { Next::PauseAll(pause) } else { Next::Again(pause) }
     }
 
@@ -103,6 +109,14 @@ mod tests {
         let asked = Some(Duration::from_millis(2128));
         assert_eq!(next(1, Outcome::Answered(429, asked)), Next::PauseAll(Duration::from_millis(2128)));
         assert_eq!(next(1, Outcome::Answered(503, asked)), Next::Again(Duration::from_millis(2128)));
+    }
+
+    #[test]
+    fn a_service_that_asks_for_no_pause_again_gets_one_all_the_same() {
+        let none = Some(Duration::ZERO);
+        assert_eq!(next(1, Outcome::Answered(503, none)), Next::Again(Duration::ZERO));
+        assert_eq!(next(3, Outcome::Answered(503, none)), Next::Again(Duration::from_secs(4)));
+        assert_eq!(next(3, Outcome::Answered(429, none)), Next::PauseAll(Duration::from_secs(4)));
     }
 
     #[test]

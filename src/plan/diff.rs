@@ -1,10 +1,13 @@
 //! What differs between desired and current.
 
+use std::sync::Arc;
+
 use super::resolve::Resolver;
 use super::{Change, Place, Target, Unknown, Unmanaged, guard};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::{
     Action, Bound, Connector, Current, CurrentFlow, Desired, DesiredBinding, DesiredFlow, Reading, Step,
+    Unread,
 };
 
 /// Compares what a file wants with what its tenant has. Gives the target's plan, and what keeps it
@@ -46,6 +49,10 @@ pub fn plan(desired: &Desired, current: &Current, graph_url: &str) -> (Target, V
     // A short name that is used twice has one place, and so one error.
     errors.sort_by_key(|error| error.span.as_ref().map(|span| span.range().start));
     errors.dedup();
+    // One answer that keeps many names from being resolved is one error.
+    errors.dedup_by(|next, one| {
+        !one.causes.is_empty() && (&next.what, &next.causes) == (&one.what, &one.causes)
+    });
     (target, errors)
 }
 
@@ -65,11 +72,18 @@ impl Planner<'_> {
         };
         for step in steps {
             // A step that was not even asked for is as little known as one that was denied.
-            let unread = Reading::Unknown("it was not read".to_owned());
+            let unread = Reading::Unknown(Unread::new("it was not read"));
             let read = found.get(step).unwrap_or(&unread);
-            match flow.bindings.get(step) {
-                Some(binding) => self.managed(flow, *step, binding, read),
-                None => self.unmanaged(flow, *step, read),
+            if let Some(binding) = flow.bindings.get(step) {
+                self.managed(flow, *step, binding, read);
+            } else if let Reading::Known(current @ Some(_)) = read {
+                let unmanaged = Unmanaged { flow: flow.id.clone(), step: *step, current: current.clone() };
+                self.target.unmanaged.push(unmanaged);
+            }
+            // What nobody manages is told all the same: a flow that is listed is looked at.
+            if let Reading::Unknown(Unread { why, .. }) = read {
+                let unknown = Unknown { flow: flow.id.clone(), step: *step, error: Arc::clone(why) };
+                self.target.unknown.push(unknown);
             }
         }
     }
@@ -85,13 +99,7 @@ impl Planner<'_> {
             self.target.pins.extend(guard::broken_pin(pin, desired));
         }
         let desired = desired.map(|resolved| resolved.connector);
-        let current = match read {
-            Reading::Known(current) => current,
-            Reading::Unknown(error) => {
-                let unknown = Unknown { flow: flow.id.clone(), step, error: error.clone() };
-                return self.target.unknown.push(unknown);
-            }
-        };
+        let Reading::Known(current) = read else { return };
         match action(current.as_ref(), desired.as_ref()) {
             None => self.target.unchanged = self.target.unchanged.saturating_add(1),
             Some(action) => self.target.changes.push(Change {
@@ -102,13 +110,6 @@ impl Planner<'_> {
                 desired,
                 source: Place::from(&binding.span),
             }),
-        }
-    }
-
-    fn unmanaged(&mut self, flow: &DesiredFlow, step: Step, read: &Reading<Bound>) {
-        if let Reading::Known(current @ Some(_)) = read {
-            let unmanaged = Unmanaged { flow: flow.id.clone(), step, current: current.clone() };
-            self.target.unmanaged.push(unmanaged);
         }
     }
 

@@ -8,6 +8,8 @@ mod fingerprint;
 mod guard;
 mod resolve;
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step};
 
@@ -52,7 +54,7 @@ pub struct Target {
     pub unchanged: usize,
     /// What is bound to the listed flows and not mentioned by the file.
     pub unmanaged: Vec<Unmanaged>,
-    /// The managed bindings that could not be read.
+    /// What could not be read of the listed flows.
     pub unknown: Vec<Unknown>,
     /// The pins that do not hold.
     pub pins: Vec<BrokenPin>,
@@ -121,7 +123,7 @@ pub struct Unmanaged {
     pub current: Bound,
 }
 
-/// A managed binding that could not be read.
+/// A binding of a listed flow that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     /// The flow.
@@ -129,7 +131,7 @@ pub struct Unknown {
     /// The step.
     pub step: Step,
     /// Why it could not be read.
-    pub error: String,
+    pub error: Arc<str>,
 }
 
 /// How many bindings there are of each kind.
@@ -197,7 +199,9 @@ impl Target {
 
 impl From<&Diagnostic> for Problem {
     fn from(diagnostic: &Diagnostic) -> Self {
-        Self { message: diagnostic.what.clone(), place: diagnostic.span.as_ref().map(Place::from) }
+        let Diagnostic { severity: _, what, span, causes, hints: _ } = diagnostic;
+        let message = std::iter::once(what).chain(causes).map(String::as_str).collect::<Vec<_>>().join(": ");
+        Self { message, place: span.as_ref().map(Place::from) }
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Suggester};
 use crate::model::{
     Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, Reading,
-    TargetUrl,
+    TargetUrl, Unread,
 };
 
 /// The connectors of a tenant, by what a file may call them.
@@ -17,7 +17,8 @@ pub(super) struct Resolver<'a> {
     /// Those that came along with the bindings.
     bound: BTreeMap<&'a ConnectorId, &'a Connector>,
     /// Why the connectors could not be read, where they could not.
-    unreadable: Option<&'a str>,
+    unreadable: Option<&'a Unread>,
+    suggester: Suggester,
 }
 
 /// A connector, and the address that it calls where it was read.
@@ -31,13 +32,17 @@ impl<'a> Resolver<'a> {
     pub(super) fn new(current: &'a Current) -> Self {
         let (list, unreadable) = match &current.connectors {
             Some(Reading::Known(list)) => (Some(list), None),
-            Some(Reading::Unknown(why)) => (None, Some(why.as_str())),
+            Some(Reading::Unknown(unread)) => (None, Some(unread)),
             None => (None, None),
         };
         let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ListedConnector { connector, .. } in list.into_iter().flatten() {
             if let Some(name) = &connector.display_name {
-                by_name.entry(name.as_str()).or_default().push(connector);
+                let named: &mut Vec<&Connector> = by_name.entry(name.as_str()).or_default();
+                // A list that changes while its pages are read may hold one twice.
+                if named.iter().all(|known| known.id != connector.id) {
+                    named.push(connector);
+                }
             }
         }
         let bound = current.flows.values().flat_map(|flow| match flow {
@@ -53,6 +58,7 @@ impl<'a> Resolver<'a> {
             by_name,
             bound: bound.collect(),
             unreadable,
+            suggester: Suggester::default(),
         }
     }
 
@@ -113,20 +119,28 @@ impl<'a> Resolver<'a> {
                 .at(&wanted.span)
                 .hint("name the one that you mean by its `id`"))
             }
-            _ => Err(Diagnostic::error(format!("no connector of the tenant is called `{name}`"))
-                .at(&wanted.span)
-                .suggest(name, self.by_name.keys().copied())
-                .hint("names compare exactly; a connector without a displayName can be named by `id` only")),
+            _ => {
+                let problem = Diagnostic::error(format!("no connector of the tenant is called `{name}`"));
+                let problem =
+                    self.suggester.suggest(problem.at(&wanted.span), name, self.by_name.keys().copied());
+                Err(problem.hint(
+                    "names compare exactly; a connector without a displayName can be named by `id` only",
+                ))
+            }
         }
     }
 
     fn readable(&self, wanted: &ConnectorRef) -> Result<(), Diagnostic> {
-        match self.unreadable {
-            None => Ok(()),
-            Some(why) => Err(Diagnostic::error("the tenant's connectors could not be read, so names and pins cannot be checked")
-                .at(&wanted.span)
-                .caused_by(why)
-                .hint("the app needs the permission `APIConnectors.Read.All` (the documentation says `APIConnectors.ReadWrite.All`); naming connectors by `id` alone does without")),
-        }
+        let Some(Unread { why, denied }) = self.unreadable else { return Ok(()) };
+        let problem = Diagnostic::error(
+            "the tenant's connectors could not be read, so names and pins cannot be checked",
+        )
+        .at(&wanted.span)
+        .caused_by(&**why);
+        Err(if *denied {
+            problem.hint("the app needs the permission `APIConnectors.Read.All` (the documentation says `APIConnectors.ReadWrite.All`); naming connectors by `id` alone does without")
+        } else {
+            problem
+        })
     }
 }

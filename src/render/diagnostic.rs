@@ -16,6 +16,9 @@ const FRAME: Style = AnsiColor::Blue.on_default().bold();
 const BEFORE: usize = 60;
 const AFTER: usize = 80;
 
+/// How far back a URL is looked for that reaches into what is shown.
+const LOOK_BACK: usize = 2_000;
+
 /// Draws one diagnostic, ending in a line end. Styled: what prints it strips the styles where they
 /// are not wanted.
 pub fn diagnostic(diagnostic: &Diagnostic) -> String {
@@ -58,33 +61,54 @@ fn marked_line(span: &Span, style: Style, indent: usize) -> String {
 }
 
 /// The line that a span starts in: what stands before it, the span as far as it is in that line,
-/// and what follows. Ends of a long line are cut off.
+/// and what follows. Ends of a long line are cut off, and never looked at.
 fn cut(span: &Span) -> (String, String, String) {
     let text = span.source().text();
     let range = span.range();
-    let line_end = |char| matches!(char, '\n' | '\r');
+    let line_end = |char: &char| matches!(char, '\n' | '\r');
     let head = text.get(..range.start).unwrap_or_default();
     let tail = text.get(range.start..).unwrap_or_default();
-    let tail = tail.split(line_end).next().unwrap_or_default();
-    let length = range.len().min(tail.len());
-    let (marked, after) = tail.split_at_checked(length).unwrap_or((tail, ""));
+    let marked = tail.char_indices().take_while(|(at, _)| *at < range.len()).take(AFTER).count();
 
-    let mut before: Vec<char> =
-        head.chars().rev().take_while(|char| !line_end(*char)).take(BEFORE + 1).collect();
-    if before.len() > BEFORE {
-        before.truncate(BEFORE - 1);
-        before.push('…');
-    }
-    let before = before.into_iter().rev().collect();
-    let marked = shortened(marked, AFTER);
-    let after = shortened(after, AFTER.saturating_sub(marked.chars().count()));
-    (before, marked, after)
+    let mut line: Vec<_> = head.chars().rev().take_while(|char| !line_end(char)).take(LOOK_BACK).collect();
+    line.reverse();
+    let before = line.len();
+    line.extend(tail.chars().take_while(|char| !line_end(char)).take(AFTER + 1));
+    mask_secrets(&mut line);
+
+    let (before, tail) = line.split_at(before);
+    let (marked, after) = tail.split_at(marked.min(tail.len()));
+    let cut_before = match before.len().checked_sub(BEFORE) {
+        Some(over) if over > 0 => ['…'].iter().chain(before.iter().skip(over + 1)).collect(),
+        _ => before.iter().collect(),
+    };
+    let room = AFTER - marked.len();
+    let cut_after = if after.len() > room {
+        after.iter().take(room.saturating_sub(1)).chain(&['…']).collect()
+    } else {
+        after.iter().collect()
+    };
+    (cut_before, marked.iter().collect(), cut_after)
 }
 
-fn shortened(text: &str, length: usize) -> String {
-    match text.char_indices().nth(length) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(length.saturating_sub(1)).chain(['…']).collect(),
+/// Hides what may be a key in a URL: user info, query and fragment. Each character stays one, so
+/// that columns stay what they are.
+fn mask_secrets(line: &mut [char]) {
+    let mut rest = line;
+    while let Some(at) = rest.windows(3).position(|three| three == [':', '/', '/']) {
+        let (_, url) = rest.split_at_mut(at + 3);
+        let ends = |char: &char| char.is_whitespace() || matches!(char, '"' | '\'' | '}' | ',' | '`');
+        let end = url.iter().position(ends).unwrap_or(url.len());
+        let (url, after) = url.split_at_mut(end);
+        let query = url.iter().position(|char| matches!(char, '?' | '#')).unwrap_or(url.len());
+        let path = url.iter().position(|char| *char == '/').unwrap_or(url.len()).min(query);
+        let host = url.iter().take(path).rposition(|char| *char == '@').unwrap_or(0);
+        for (at, char) in url.iter_mut().enumerate() {
+            if at < host || at > query {
+                *char = '*';
+            }
+        }
+        rest = after;
     }
 }
 
@@ -125,6 +149,15 @@ mod tests {
         assert!(shown.len() < 500, "{shown}");
         assert!(shown.contains(":1:1000001"), "{shown}");
         assert!(shown.contains("…aaa") && shown.contains("badzzz") && shown.contains("zzz…"), "{shown}");
+    }
+
+    #[test]
+    fn what_may_be_a_key_in_a_url_is_hidden_and_columns_stay() {
+        let line = "a: https://user:pw@h/p?code=s3cr3t, b: x";
+        let shown = plain(line, 39..40);
+        assert!(shown.contains("1 | a: https://*******@h/p?***********, b: x\n"), "{shown}");
+        assert!(shown.contains("\n  |                                        ^\n"), "{shown}");
+        assert!(!plain(line, 3..34).contains("s3cr3t"));
     }
 
     #[test]

@@ -7,4 +7,4 @@ mod text;
 
 pub use diagnostic::diagnostic;
 pub use report::{moved as moved_text, report as report_text};
-pub use text::plan as plan_text;
+pub use text::{counted, plan as plan_text};

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthChar as _;
 
 use super::escape;
-use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step};
+use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
 use crate::plan::{BrokenPin, Change, Plan, Refusal, Summary, Target, Unknown, Unmanaged};
 
 const STRONG: Style = Style::new().bold();
@@ -171,12 +172,28 @@ impl<'a> Names<'a> {
                 let shown = escape::text(name);
                 let shared = self.ids.get(&look(name)).is_some_and(|ids| ids.len() > 1);
                 // These are our own words: a name must not pass for them.
-                let unclear = shared || name.trim() == "nothing" || name.contains('→');
+                let ours = name.trim() == "nothing" || name.contains('→') || has_guid(name);
+                let unclear = shared || ours || !is_visible(name);
                 if unclear { format!("{shown} ({id})") } else { shown.into_owned() }
             }
             None => id.into_owned(),
         }
     }
+}
+
+/// Whether a name looks as if it told an id.
+fn has_guid(name: &str) -> bool {
+    let chars: Vec<_> = name.chars().collect();
+    chars.windows(36).any(|window| is_guid(&window.iter().collect::<String>()))
+}
+
+/// Whether each character of a name can be seen, but for single spaces within. The Hangul fillers
+/// are letters that show nothing.
+fn is_visible(name: &str) -> bool {
+    let blank = |char: char| {
+        char.width() == Some(0) || matches!(char, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
+    };
+    name.trim() == name && !name.chars().any(blank)
 }
 
 /// What is left of a name at a glance: neither case nor spaces nor what cannot be seen.
@@ -188,7 +205,8 @@ pub(super) fn flow(id: &FlowId) -> String {
     escape::text(id.as_str()).into_owned()
 }
 
-pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
+/// A number and what it counts.
+pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 

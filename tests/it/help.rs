@@ -42,7 +42,7 @@ fn a_usage_error_ends_with_1_and_says_what_would_be_right() {
         (vec!["sandbox", "x", "--latency=-1"], "a whole number of milliseconds"),
         (vec!["sandbox", "x", "--listen", "here"], "invalid socket address"),
         (vec!["sandbox", "x", "--page-size", "0"], "a whole number from 1"),
-        (vec!["schema", "plans"], "[possible values: desired, snapshot]"),
+        (vec!["schema", "plans"], "[possible values: desired, report, snapshot]"),
     ] {
         let outcome = flowbind(&args).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}: {outcome}");
@@ -83,6 +83,32 @@ fn a_closed_pipe_is_no_error() {
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+/// Logging must not end a run either: here a throttled service is warned about.
+#[test]
+fn a_closed_stderr_is_no_error() {
+    let mut child = flowbind(QUICKSTART)
+        .args(["-vv"])
+        .within(&package(""))
+        .command()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("Fingerprint: "));
+}
+
+#[test]
+fn a_variable_that_cannot_be_what_it_is_for_is_an_error() {
+    for epoch in ["garbage", "99999999999999", "1.5"] {
+        let outcome = flowbind(QUICKSTART).env("SOURCE_DATE_EPOCH", epoch).within(&package("")).run();
+        assert_eq!(outcome.code, 1);
+        assert!(outcome.stderr.contains("`SOURCE_DATE_EPOCH` is no number of seconds"), "{outcome}");
     }
 }
 

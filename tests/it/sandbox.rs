@@ -138,6 +138,9 @@ fn a_bad_snapshot_or_place_is_a_clear_error() {
     assert!(outcome.code == 1 && outcome.stderr.contains("is not a loopback address"), "{outcome}");
     let outcome = sandbox(&["good.json", "--journal", "no/such/folder"]);
     assert!(outcome.code == 1 && outcome.stderr.contains("cannot write the journal"), "{outcome}");
+    let outcome = sandbox(&["good.json", "--journal", "./good.json"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("cannot be the snapshot itself"), "{outcome}");
+    assert_eq!(fs::read_to_string(folder.path().join("good.json")).unwrap(), good);
     let outcome = sandbox(&["missing.json"]);
     assert!(
         outcome.code == 1 && outcome.stderr.contains("cannot read the snapshot `missing.json`"),

@@ -1,5 +1,8 @@
 //! The one credential for now, and where it goes.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
 use flowbind::sandbox::Options;
 
 use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
@@ -43,12 +46,34 @@ fn the_token_is_sent_and_never_shown() {
     assert_eq!(ids.len(), served.journal().len(), "each request has its own tag");
 }
 
+/// What really travels, as a server that keeps nothing back sees it.
+#[test]
+fn the_header_holds_the_token_as_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/beta", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut connection = listener.accept().unwrap().0;
+        let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+        let head: Vec<_> = lines.map(|line| line.unwrap()).take_while(|line| !line.is_empty()).collect();
+        write!(connection, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap();
+        head
+    });
+    let outcome =
+        plan(&["--graph-url", &url, "--parallelism", "1", "--timeout", "3"], Some(" eyJ0.t0k3n \n"));
+    assert_eq!(outcome.code, 1);
+    let head = server.join().unwrap();
+    assert_eq!(head.iter().filter(|line| *line == "authorization: Bearer eyJ0.t0k3n").count(), 1, "{head:?}");
+    assert_eq!(head.iter().filter(|line| line.starts_with("client-request-id: ")).count(), 1, "{head:?}");
+}
+
 #[test]
 fn a_token_that_no_header_can_carry_is_refused_unseen() {
-    let outcome = plan(&["--graph-url", "http://127.0.0.1:9/beta"], Some("s3cr3t\nX-Evil: 1"));
-    assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("the access token has characters that no token has"), "{outcome}");
-    assert!(!outcome.stderr.contains("s3cr3t"), "{outcome}");
+    for token in ["s3cr3t\nX-Evil: 1", "Bearer s3cr3t", "s3cr3t\u{1}"] {
+        let outcome = plan(&["--graph-url", "http://127.0.0.1:9/beta"], Some(token));
+        assert_eq!(outcome.code, 1);
+        assert!(outcome.stderr.contains("the access token has characters that no token has"), "{outcome}");
+        assert!(!outcome.stderr.contains("s3cr3t"), "{outcome}");
+    }
 }
 
 #[test]

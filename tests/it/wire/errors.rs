@@ -23,14 +23,14 @@ fn a_denied_flow_is_unknown_and_the_others_are_planned() {
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
     let outcome = served.plan(&wants_connector_1(&flows), &[]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("? B2C_1_b postFederationSignup"), "{outcome}");
+    assert!(outcome.stdout.contains("? B2C_1_b postFederationSignup, postAttributeCollection"), "{outcome}");
     assert!(
         outcome.stdout.contains("answered 403: AADB2C: The application needs IdentityUserFlow.Read.All."),
         "{outcome}"
     );
     assert!(outcome.stdout.contains("client-request-id "), "{outcome}");
     assert!(outcome.stdout.contains("Plan: 2 to enable, 0 to replace, 0 to disable."), "{outcome}");
-    assert!(outcome.stderr.contains("managed bindings that could not be read: 1"), "{outcome}");
+    assert!(outcome.stderr.contains("bindings that could not be read: 2"), "{outcome}");
     // A second look at the same answers, as a program sees them.
     let outcome = served.plan(&wants_connector_1(&flows), &["--format", "json", "--detailed-exitcode"]);
     let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -91,7 +91,7 @@ fn an_answer_that_makes_no_sense_is_unknown() {
         let shown = &body[..body.len().min(60)];
         assert_eq!(code, 1, "{shown}");
         assert_eq!(plan["targets"][0]["changes"], json!([]), "{shown}");
-        assert_eq!(plan["targets"][0]["unknown"].as_array().unwrap().len(), 1, "{shown}");
+        assert_eq!(plan["targets"][0]["unknown"][0]["step"], "postFederationSignup", "{shown}");
     }
 }
 
@@ -122,6 +122,59 @@ fn without_the_connectors_names_cannot_be_resolved_but_ids_can() {
     assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
 }
 
+/// A flow that is listed is looked at, whether or not one of its steps is managed.
+#[test]
+fn a_denied_flow_of_which_nothing_is_managed_is_unknown_too() {
+    let faults = vec![answer("B2C_1_a/", 0, 403, &[], DENIED)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = served.plan("version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {}}\n", &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(!outcome.stdout.contains("No changes."), "{outcome}");
+}
+
+/// A proxy or a wrong path answers 404 to everything: that is no reason to take flows out of a file.
+#[test]
+fn where_the_list_cannot_be_read_either_no_flow_is_missing() {
+    let faults = vec![answer("", 0, 404, &[], "nope")];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let by_id = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let outcome = served.plan(&by_id, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(
+        outcome.stdout.contains("and the list of flows: GET /beta/identity/b2cUserFlows: answered 404"),
+        "{outcome}"
+    );
+    assert!(!outcome.stderr.contains("the tenant has no user flow"), "{outcome}");
+}
+
+/// The permission is only named where the service says that it is missing, and the reason is in the
+/// JSON as well; one answer is one error, however many names it concerns.
+#[test]
+fn a_reason_is_told_once_and_in_every_format() {
+    for (status, hint) in [(403, true), (401, true), (400, false)] {
+        let faults = vec![answer("/apiConnectors", 0, status, &[], DENIED)];
+        let flows = ["B2C_1_a", "B2C_1_b"];
+        let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
+        let outcome = served.plan(&wants_connector_1(&flows), &["--format", "json"]);
+        let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(plan["errors"].as_array().unwrap().len(), 1, "{outcome}");
+        let message = plan["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("The application needs IdentityUserFlow.Read.All."), "{message}");
+        assert_eq!(outcome.stderr.contains("APIConnectors.Read.All"), hint, "{status}: {outcome}");
+    }
+}
+
+/// A list that changes while its pages are read may hold a connector twice.
+#[test]
+fn a_connector_that_is_listed_twice_is_one_connector() {
+    let twice = json!({"id": connector_id(1), "displayName": "Connector 1"});
+    let body = json!({"value": [twice, twice]}).to_string();
+    let faults = vec![answer("/apiConnectors", 0, 200, &[], &body)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+    assert!(outcome.stdout.contains("nothing → Connector 1"), "{outcome}");
+}
+
 /// A flow that the list has and whose configuration is 404 is not a flow that is not there.
 #[test]
 fn a_flow_that_is_listed_and_not_found_is_unknown() {
@@ -135,17 +188,18 @@ fn a_flow_that_is_listed_and_not_found_is_unknown() {
 #[test]
 fn a_redirect_elsewhere_is_an_error_and_the_token_does_not_go_there() {
     let elsewhere = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let location =
-        format!("{}/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration", elsewhere.graph_url());
+    let location = format!("{}/identity/b2cUserFlows?sig=s3cr3t", elsewhere.graph_url());
     for status in [301, 302, 303, 307, 308] {
         let faults = vec![answer("Configuration", 0, status, &[("Location", &location)], "")];
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-        let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+        let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["-vv"]);
         assert_eq!(outcome.code, 1, "{status}: {outcome}");
         assert!(
             outcome.stdout.contains("the token goes nowhere but to the Graph URL"),
             "{status}: {outcome}"
         );
+        assert!(outcome.stdout.contains("(request-id "), "{status}: {outcome}");
+        assert!(!outcome.to_string().contains("s3cr3t"), "{status}: {outcome}");
     }
     assert_eq!(elsewhere.requests(), Vec::<String>::new());
 }

@@ -48,6 +48,7 @@ fn a_link_to_another_place_is_an_error_and_the_token_does_not_go_there() {
         "//example.com/beta".into(),
         "javascript:alert(1)".into(),
         "https://user:pw@127.0.0.1/".into(),
+        elsewhere.graph_url().replace("http://", "http://user:pw@"),
     ] {
         let page = serde_json::json!({"value": [], "@odata.nextLink": link}).to_string();
         let faults = vec![answer("apiConnectors", 0, 200, &[], &page)];

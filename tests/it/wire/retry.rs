@@ -62,12 +62,26 @@ fn every_other_status_is_final() {
 #[test]
 fn a_pause_beyond_the_time_left_ends_the_run_and_nothing_more_is_sent() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
-    let faults = vec![answer("", 0, 429, &[("Retry-After", "900")], "")];
+    let faults =
+        vec![answer("", 0, 429, &[("Retry-After", "900")], r#"{"error": {"code": "TooManyRequests"}}"#)];
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
     let outcome = served.plan(&wants_connector_1(&flows), &["--timeout", "20", "--parallelism", "1"]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("the service asks for a pause of 900 s"), "{outcome}");
+    assert!(outcome.stderr.contains("before that it answered 429: TooManyRequests"), "{outcome}");
+    assert!(outcome.stderr.contains("(request-id "), "{outcome}");
     assert_eq!(served.requests().len(), 1);
+}
+
+/// Throttled without a word for how long: our own pauses are not blamed on the service.
+#[test]
+fn a_service_that_throttles_to_the_end_is_told_as_it_is() {
+    let fault = answer("Configuration", 0, 429, &[], r#"{"error": {"code": "TooManyRequests"}}"#);
+    let (outcome, asked, _) = plan_with(fault, &["--timeout", "2"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("the service throttles the run"), "{outcome}");
+    assert!(outcome.stdout.contains("before that it answered 429: TooManyRequests"), "{outcome}");
+    assert!(asked <= 4, "{asked}");
 }
 
 #[test]
@@ -96,6 +110,7 @@ fn nobody_there_is_told_within_the_time_of_the_run() {
             .within(folder.path())
             .run();
     assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("WARN no answer"), "{outcome}");
     assert!(outcome.stderr.contains("refused"), "{outcome}");
 }
 
