@@ -11,10 +11,9 @@ mod verify;
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Stop};
 use crate::model::{Api, Cloud};
 use crate::plan::{Change, Plan, Problem, Target};
 
@@ -30,7 +29,7 @@ pub struct Options {
     /// When the run has to be over.
     pub deadline: Instant,
     /// Turns true when nothing new may begin.
-    pub stop: watch::Receiver<bool>,
+    pub stop: Stop,
 }
 
 /// What became of a plan.

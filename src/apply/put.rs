@@ -3,9 +3,8 @@
 //! The steps of one flow go one after the other: the service keeps them in one document, and the
 //! documentation asks for one step at a time.
 
-use std::cell::Cell;
-
 use futures_util::future::join_all;
+use tokio::sync::watch;
 
 use super::Options;
 use crate::graph::{Graph, GraphError, Taken};
@@ -40,7 +39,7 @@ pub(super) async fn put_all(
     already: impl Fn(&Change) -> bool,
     options: &Options,
 ) -> Vec<Put> {
-    let failed = Cell::new(false);
+    let (fail, halt) = watch::channel(false);
     let put = async |change: &Change| {
         if already(change) {
             return Put::Needless;
@@ -48,18 +47,18 @@ pub(super) async fn put_all(
         if *options.stop.borrow() {
             return Put::NotSent(Some("the run was stopped".into()));
         }
-        if options.fail_fast && failed.get() {
-            return Put::NotSent(Some("another change failed before (`--fail-fast`)".into()));
-        }
         let connector = change.desired.as_ref().map(|connector| &connector.id);
-        let put = match graph.bind(&change.flow, change.step, connector).await {
-            Ok(taken) => Put::Taken(taken),
+        let put = match graph.bind(&change.flow, change.step, connector, &halt).await {
+            Ok(taken) => return Put::Taken(taken),
+            Err(error) if error.attempts == 0 && *halt.borrow() => {
+                return Put::NotSent(Some("another change failed before (`--fail-fast`)".into()));
+            }
             Err(error) if error.attempts == 0 => Put::NotSent(Some(error.to_string())),
             Err(error) if error.is_refusal() => Put::Refused(error),
             Err(error) => Put::Unclear(error),
         };
-        if !matches!(put, Put::Taken(_)) {
-            failed.set(true);
+        if options.fail_fast {
+            fail.send_replace(true);
         }
         put
     };

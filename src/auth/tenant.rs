@@ -37,8 +37,14 @@ pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<S
         path.pop_if_empty().extend([domain, "v2.0", ".well-known", "openid-configuration"]);
     }
     let place = url.to_string();
-    let request =
-        Request { method: Method::GET, url, authorization: None, body: None, patience: Patience::Full };
+    let request = Request {
+        method: Method::GET,
+        url,
+        authorization: None,
+        body: None,
+        patience: Patience::Full,
+        halt: None,
+    };
     let answer = http.send(&request).await.map_err(|error| format!("GET {place}: {error}"))?;
     if answer.status != 200 {
         return Err(format!("GET {place}: answered {}", answer.status));

@@ -12,7 +12,7 @@ use super::error::{self, GraphError, GraphErrorKind};
 use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Secret;
-use crate::http::{Answer, Client, Patience, Request};
+use crate::http::{Answer, Client, Patience, Request, Stop};
 use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, Reading, Step};
 
 /// Graph, as one tenant's app sees it.
@@ -103,7 +103,8 @@ impl Graph {
         Ok(steps.iter().map(|step| (*step, configuration.bound(*step))).collect())
     }
 
-    /// Binds a connector to a step of a flow, or nothing. This is all that ever writes.
+    /// Binds a connector to a step of a flow, or nothing. This is all that ever writes. It is not
+    /// begun once `halt` turned true.
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-put-apiconnectorconfiguration>
     ///
     /// # Errors
@@ -113,6 +114,7 @@ impl Graph {
         flow: &FlowId,
         step: Step,
         connector: Option<&ConnectorId>,
+        halt: &Stop,
     ) -> Result<Taken, GraphError> {
         let path = [&configuration_path(flow)[..], &[step.name(), "$ref"]].concat();
         let body = match connector {
@@ -123,7 +125,15 @@ impl Graph {
             // An empty body is refused: disabling takes these two bytes.
             None => "{}".to_owned(),
         };
-        let answer = self.send(Method::PUT, self.root.join(&path, None), Some(body), Patience::Full).await?;
+        let request = Request {
+            method: Method::PUT,
+            url: self.root.join(&path, None),
+            authorization: Some(self.authorization.clone()),
+            body: Some(body),
+            patience: Patience::Full,
+            halt: Some(halt.clone()),
+        };
+        let answer = self.send(request).await?;
         Ok(Taken { attempts: answer.attempts, request_id: error::request_id(&answer) })
     }
 
@@ -134,7 +144,15 @@ impl Graph {
         patience: Patience,
     ) -> Result<(Answer, T), GraphError> {
         let line = self.request_line("GET", &url);
-        let answer = self.send(Method::GET, url, None, patience).await?;
+        let request = Request {
+            method: Method::GET,
+            url,
+            authorization: Some(self.authorization.clone()),
+            body: None,
+            patience,
+            halt: None,
+        };
+        let answer = self.send(request).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(value) => Ok((answer, value)),
             Err(error) => Err(GraphError::of(line, &answer, GraphErrorKind::Broken(error.to_string()))),
@@ -142,16 +160,9 @@ impl Graph {
     }
 
     /// Sends a request and takes no other answer than a success.
-    async fn send(
-        &self,
-        method: Method,
-        url: Url,
-        body: Option<String>,
-        patience: Patience,
-    ) -> Result<Answer, GraphError> {
-        let line = self.request_line(method.as_str(), &url);
-        let authorization = Some(self.authorization.clone());
-        match self.http.send(&Request { method, url, authorization, body, patience }).await {
+    async fn send(&self, request: Request) -> Result<Answer, GraphError> {
+        let line = self.request_line(request.method.as_str(), &request.url);
+        match self.http.send(&request).await {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
             Ok(answer) => Err(GraphError::refused(line, &answer)),
             Err(error) => Err(GraphError::not_sent(line, error)),

@@ -6,7 +6,7 @@ mod error;
 mod page;
 mod wire;
 
-pub use crate::http::Patience;
+pub use crate::http::{Patience, Stop};
 pub use client::{Graph, InvalidToken, Taken};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, is_loopback};
 pub use error::{GraphError, GraphErrorKind, Refusal};

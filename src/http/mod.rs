@@ -77,6 +77,8 @@ pub struct Request {
     pub body: Option<String>,
     /// How long it is tried.
     pub patience: Patience,
+    /// Turns true when this request is not to be begun any more, whatever the run does.
+    pub halt: Option<Stop>,
 }
 
 /// How long a request is tried.
@@ -283,17 +285,11 @@ impl Client {
         request: &Request,
         waiting: impl Future<Output = T>,
     ) -> Result<T, SendErrorKind> {
-        let mut stop = self.settings.stop.clone();
-        let stopped = async {
-            match request.patience {
-                // Nobody who could stop the run is left when the sender is gone.
-                Patience::Full if stop.wait_for(|stop| *stop).await.is_ok() => {}
-                _ => std::future::pending().await,
-            }
-        };
+        let stop = Some(&self.settings.stop).filter(|_| request.patience == Patience::Full);
         tokio::select! {
             biased;
-            () = stopped => Err(SendErrorKind::Stopped),
+            () = told(stop) => Err(SendErrorKind::Stopped),
+            () = told(request.halt.as_ref()) => Err(SendErrorKind::Stopped),
             done = waiting => Ok(done),
         }
     }
@@ -303,6 +299,14 @@ impl Client {
     fn new_connections(&self) -> reqwest::Client {
         // What could be made once can be made again; if not, the old ones still serve.
         connections(self.loopback).unwrap_or_else(|_| self.connections.clone())
+    }
+}
+
+/// Waits until somebody says stop; for ever where nobody is left who could.
+async fn told(stop: Option<&Stop>) {
+    let Some(mut stop) = stop.cloned() else { return std::future::pending().await };
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -331,7 +335,7 @@ async fn exchange(
     request: &Request,
     id: &str,
 ) -> Result<Answer, SendErrorKind> {
-    let Request { method, url, authorization, body, patience: _ } = request;
+    let Request { method, url, authorization, body, patience: _, halt: _ } = request;
     let broken = |error: reqwest::Error| {
         let hopeless = error.is_builder();
         let what = with_causes(&error.without_url());

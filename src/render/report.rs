@@ -16,6 +16,11 @@ pub fn report(report: &Report) -> String {
     if report.changes().next().is_none() {
         return text;
     }
+    let untouched = |change: &ChangeReport| change.outcome == Outcome::NotAttempted && change.error.is_none();
+    if report.changes().all(untouched) {
+        line(&mut text, format_args!("\n{STRONG}Nothing was changed.{STRONG:#}"));
+        return text;
+    }
     for target in &report.targets {
         text.push_str(&self::target(target));
     }

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
+#[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../it/support/served.rs"]
 mod served;
 

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use expect_test::expect_file;
 use flowbind::sandbox::Options;
 use flowbind::snapshot::Snapshot;
+use serde_json::Value;
 
-use crate::support::{flowbind, masked, package, serve};
+use crate::support::{Outcome, Served, flowbind, masked, package, serve};
 
 fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<_> =
@@ -65,10 +66,7 @@ fn every_case_plans_as_its_folder_says() {
 }
 
 /// The tags of requests are new each time; all else is the same to the byte.
-fn plan_again(
-    first: &crate::support::Outcome,
-    mut second: crate::support::Outcome,
-) -> crate::support::Outcome {
+fn plan_again(first: &Outcome, mut second: Outcome) -> Outcome {
     assert_eq!(masked(&first.stdout), masked(&second.stdout));
     assert_eq!(masked(&first.stderr), masked(&second.stderr));
     second.stdout.clone_from(&first.stdout);
@@ -76,26 +74,61 @@ fn plan_again(
     second
 }
 
-/// One request for each flow, one for the connectors where a name needs them, and no other but
-/// where a flow is not there.
+/// The requests of a run: its reads, its writes with their bodies, and its read-backs, each sorted,
+/// since those of one kind travel together.
+fn requests(served: &Served) -> String {
+    let journal = served.journal();
+    let is_write = |entry: &&Value| entry["method"] == "PUT";
+    let reads = journal.iter().take_while(|entry| !is_write(entry));
+    let read_backs = journal.iter().skip_while(|entry| !is_write(entry)).filter(|entry| !is_write(entry));
+    let sections: [Vec<&Value>; 3] =
+        [reads.collect(), journal.iter().filter(is_write).collect(), read_backs.collect()];
+    let sections = sections.map(|entries| {
+        let mut lines: Vec<_> = entries.into_iter().map(line).collect();
+        lines.sort();
+        lines.concat()
+    });
+    masked(&sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n"))
+}
+
+fn line(entry: &Value) -> String {
+    let (method, path) = (entry["method"].as_str().unwrap(), entry["path"].as_str().unwrap());
+    match &entry["body"] {
+        Value::Null => format!("{method} {path}\n"),
+        body => format!("{method} {path} {} {body}\n", entry["contentType"].as_str().unwrap_or("-")),
+    }
+}
+
+/// One request for each flow, one for the connectors where a name needs them, one PUT for each
+/// change, one look at each changed flow. The second time nothing is sent but reads.
 #[test]
-fn every_case_asks_what_its_folder_says() {
+fn every_case_is_applied_by_the_requests_that_its_folder_says_and_by_none_the_second_time() {
     for case in cases() {
+        let name = case.display();
         let tenant = Snapshot::parse(&fs::read_to_string(case.join("tenant.json")).unwrap()).unwrap();
         let yaml = fs::read_to_string(case.join("desired.yaml")).unwrap();
         let served = serve(tenant, Options::default());
-        let url = if yaml.contains("api: v1.0") {
-            served.graph_url().replace("/beta", "/v1.0")
-        } else {
-            served.graph_url()
+        let version = if yaml.contains("api: v1.0") { "/v1.0" } else { "/beta" };
+        let url = served.graph_url().replace("/beta", version);
+        let apply = || {
+            flowbind(["apply", "desired.yaml", "--yes", "--graph-url", &url])
+                .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
+                .within(&case)
+                .run()
         };
-        let outcome = flowbind(["plan", "desired.yaml", "--detailed-exitcode", "--graph-url", &url])
-            .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
-            .within(&case)
-            .run();
-        assert!(!outcome.panicked(), "{outcome}");
-        let mut reads = served.requests();
-        reads.sort();
-        expect(&case, "requests.txt", &reads.iter().map(|line| format!("{line}\n")).collect::<String>());
+        let first = apply();
+        expect(&case, "requests.txt", &requests(&served));
+        let (_, report) = first.stdout.split_once("Fingerprint: ").unwrap();
+        let report = report.split_once('\n').unwrap().1;
+        expect(&case, "apply.txt", &masked(report));
+        // What differs is no error for an apply; what keeps a plan from being whole is.
+        let planned: i32 = fs::read_to_string(case.join("exit")).unwrap().trim().parse().unwrap();
+        assert_eq!(first.code, if planned == 2 { 0 } else { planned }, "{name}: {first}");
+
+        let sent = served.journal().len();
+        let second = apply();
+        assert!(served.journal().iter().skip(sent).all(|entry| entry["method"] == "GET"), "{name}");
+        assert_eq!(second.code, first.code, "{name}: {second}");
+        assert_eq!(second.stdout.contains("No changes."), second.code == 0, "{name}: {second}");
     }
 }

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apply;
 mod cases;
 mod help;
 mod layering;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{flowbind, package};
 
-fn schema(name: &str) -> Validator {
+pub fn schema(name: &str) -> Validator {
     let text = fs::read_to_string(package("schemas").join(format!("{name}.schema.json"))).unwrap();
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
@@ -37,14 +37,14 @@ fn yaml(path: &Path) -> Value {
     serde_yaml::from_str_with_options(text.trim_start_matches('\u{feff}'), strict).unwrap()
 }
 
-fn assert_fits(schema: &Validator, value: &Value, path: &Path) {
+pub fn assert_fits(schema: &Validator, value: &Value, path: &Path) {
     let errors: Vec<_> = schema.iter_errors(value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{}: {errors:?}", path.display());
 }
 
 #[test]
 fn the_files_hold_what_the_command_prints() {
-    for name in ["desired", "snapshot"] {
+    for name in ["desired", "report", "snapshot"] {
         let outcome = flowbind(["schema", name]).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
         expect_file![package("schemas").join(format!("{name}.schema.json"))].assert_eq(&outcome.stdout);

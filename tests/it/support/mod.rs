@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use flowbind::sandbox::{Effect, Fault};
 use flowbind::snapshot::Snapshot;
+use serde_json::Value;
 
 /// A path inside the package.
 pub fn package(path: &str) -> PathBuf {
@@ -80,12 +81,33 @@ pub fn wants_connector_1(flows: &[&str]) -> String {
     yaml
 }
 
+/// A fault that hits the PUTs of paths that contain a text; `times` 0 for every time.
+pub fn on_put(path: &str, times: u32, effect: Effect) -> Fault {
+    let times = (times > 0).then_some(times);
+    Fault { method: Some("PUT".into()), path_contains: path.into(), skip: 0, times, effect }
+}
+
 impl Served {
     /// Runs `plan` on a file's text against this tenant, with more arguments.
     pub fn plan(&self, yaml: &str, args: &[&str]) -> Outcome {
+        self.run("plan", yaml, args)
+    }
+
+    /// Runs `apply --yes` on a file's text against this tenant, with more arguments. Gives the
+    /// report as well.
+    pub fn apply(&self, yaml: &str, args: &[&str]) -> (Outcome, Value) {
+        let folder = folder();
+        let report = folder.path().join("report.json");
+        let args = [&["--yes", "--out", report.to_str().unwrap()], args].concat();
+        let outcome = self.run("apply", yaml, &args);
+        let report = std::fs::read_to_string(report).unwrap_or("null".into());
+        (outcome, serde_json::from_str(&report).unwrap())
+    }
+
+    fn run(&self, command: &str, yaml: &str, args: &[&str]) -> Outcome {
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml);
-        flowbind(["plan", "--graph-url", &self.graph_url()])
+        flowbind([command, "--graph-url", &self.graph_url()])
             .args(args)
             .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
             .within(folder.path())

@@ -13,8 +13,13 @@ use serde_json::Value;
 pub struct Served {
     url: String,
     journal: Journal,
-    stop: Option<mpsc::Sender<()>>,
+    ask: Option<mpsc::Sender<Ask>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the test wants of the thread that serves. When nobody can ask any more, it ends.
+enum Ask {
+    Truth(mpsc::Sender<Snapshot>),
 }
 
 #[derive(Clone, Default)]
@@ -34,19 +39,26 @@ impl Write for Journal {
 pub fn serve(snapshot: Snapshot, options: Options) -> Served {
     let journal = Journal::default();
     let (tell_url, url) = mpsc::channel();
-    let (stop, stopped) = mpsc::channel::<()>();
+    let (ask, asked) = mpsc::channel();
     let lines = journal.clone();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let sandbox = Sandbox::start(snapshot, options, Some(Box::new(lines)), None).await.unwrap();
             tell_url.send(sandbox.url()).unwrap();
-            // The thread serves while it waits; dropping `Served` ends the wait.
-            _ = tokio::task::spawn_blocking(move || stopped.recv()).await;
+            let asked = Arc::new(Mutex::new(asked));
+            loop {
+                // The thread serves while it waits.
+                let asked = Arc::clone(&asked);
+                match tokio::task::spawn_blocking(move || asked.lock().unwrap().recv()).await.unwrap() {
+                    Ok(Ask::Truth(tell)) => tell.send(sandbox.snapshot()).unwrap(),
+                    Err(_) => break,
+                }
+            }
             sandbox.stop().await;
         });
     });
-    Served { url: url.recv().unwrap(), journal, stop: Some(stop), thread: Some(thread) }
+    Served { url: url.recv().unwrap(), journal, ask: Some(ask), thread: Some(thread) }
 }
 
 impl Served {
@@ -61,6 +73,18 @@ impl Served {
         String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// What the tenant truly has now.
+    pub fn truth(&self) -> Snapshot {
+        let (tell, told) = mpsc::channel();
+        self.ask.as_ref().unwrap().send(Ask::Truth(tell)).unwrap();
+        told.recv().unwrap()
+    }
+
+    /// How many PUTs there were so far.
+    pub fn puts(&self) -> usize {
+        self.journal().iter().filter(|entry| entry["method"] == "PUT").count()
+    }
+
     /// `METHOD path` of every request so far, in the order of arrival.
     pub fn requests(&self) -> Vec<String> {
         let line = |entry: &Value| {
@@ -72,7 +96,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.stop.take();
+        self.ask.take();
         if let Some(thread) = self.thread.take() {
             _ = thread.join();
         }

@@ -1,0 +1,102 @@
+//! The word that a change needs.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flowbind::sandbox::Options;
+
+use crate::support::{
+    Outcome, Served, connector_id, file, flowbind, folder, serve, tenant, wants_connector_1,
+};
+
+#[test]
+fn without_a_word_and_without_a_terminal_it_is_refused() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let outcome = flowbind(["apply", "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
+    assert!(outcome.stderr.contains("give `--yes`"), "{outcome}");
+    assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
+}
+
+#[test]
+fn with_nothing_to_do_nobody_is_asked() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let outcome = flowbind(["apply", "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+/// Runs `apply` at a terminal, does something once it asks, and answers. `None` where the system
+/// has no `script` that lends a terminal.
+fn at_a_terminal(served: &Served, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let flowbind = env!("CARGO_BIN_EXE_flowbind");
+    let command = format!("{flowbind} apply --color never --graph-url {}", served.graph_url());
+    let mut child = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    // The tenant is read before anybody is asked.
+    let patience = Instant::now() + Duration::from_secs(30);
+    while served.requests().len() < 2 {
+        assert!(Instant::now() < patience, "the tenant is not read");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    meanwhile();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(answer.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    Some(Outcome { code: output.status.code().unwrap(), stdout, stderr: String::new() })
+}
+
+#[test]
+fn at_a_terminal_only_yes_will_do() {
+    for (answer, code) in [("yes\n", 0), ("y\n", 3), ("no\n", 3), ("\n", 3), ("YES\n", 3)] {
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+        let Some(outcome) = at_a_terminal(&served, || {}, answer) else { return };
+        assert_eq!(outcome.code, code, "{answer:?}: {outcome}");
+        assert_eq!(served.puts(), usize::from(code == 0), "{answer:?}");
+        assert!(outcome.stdout.contains("Only `yes` will do"), "{outcome}");
+    }
+}
+
+/// Binds a connector as somebody else would, in the portal.
+fn meddle(served: &Served, connector: usize) {
+    let other = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(connector));
+    assert_eq!(served.apply(&other, &[]).0.code, 0);
+}
+
+#[test]
+fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
+    let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
+    let Some(outcome) = at_a_terminal(&served, || meddle(&served, 3), "yes\n") else { return };
+    assert_eq!((outcome.code, served.puts()), (3, 1), "{outcome}");
+    let moved = "B2C_1_a postFederationSignup: planned Connector 2 → Connector 1, now Connector 3";
+    assert!(outcome.stdout.contains(moved), "{outcome}");
+}
+
+#[test]
+fn a_change_that_somebody_else_made_meanwhile_is_not_made_again() {
+    let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
+    let Some(outcome) = at_a_terminal(&served, || meddle(&served, 1), "yes\n") else { return };
+    assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");
+    assert!(outcome.stdout.contains("Apply: 0 applied, 1 already."), "{outcome}");
+}

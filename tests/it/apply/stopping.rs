@@ -1,0 +1,109 @@
+//! Stopped or killed at any moment: the report is true, and a rerun sends only what is missing.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flowbind::sandbox::Options;
+use serde_json::Value;
+
+use crate::support::{Served, file, flowbind, folder, serve, tenant, wants_connector_1};
+
+const FLOWS: [&str; 6] = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d", "B2C_1_e", "B2C_1_f"];
+
+/// Six changes at a tenant that takes its time, one after the other.
+fn slow_tenant() -> Served {
+    let latency = Duration::from_millis(120);
+    serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options { latency, ..Options::default() })
+}
+
+fn start(served: &Served, folder: &Path) -> Child {
+    file(folder, "flowbind.yaml", wants_connector_1(&FLOWS));
+    flowbind([
+        "apply",
+        "--yes",
+        "--parallelism",
+        "1",
+        "--out",
+        "report.json",
+        "--graph-url",
+        &served.graph_url(),
+    ])
+    .env("FLOWBIND_ACCESS_TOKEN", "t")
+    .within(folder)
+    .command()
+    .stdout(Stdio::null())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap()
+}
+
+/// Waits until so many PUTs arrived, and sends a signal.
+fn signal_after(served: &Served, puts: usize, child: &Child, signal: &str) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while served.puts() < puts {
+        assert!(Instant::now() < patience, "no {puts} PUTs");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// The flows that have their connector.
+fn bound(served: &Served) -> Vec<String> {
+    let flows = served.truth().flows.into_iter();
+    let is_bound = |flow: &flowbind::snapshot::Flow| flow.bindings.values().any(Option::is_some);
+    flows.filter(is_bound).map(|flow| flow.id).collect()
+}
+
+#[test]
+fn a_signal_between_two_puts_finishes_what_is_in_flight_and_reports_it() {
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        let (served, folder) = (slow_tenant(), folder());
+        let mut child = start(&served, folder.path());
+        signal_after(&served, 2, &child, signal);
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let changes = report["targets"][0]["changes"].as_array().unwrap();
+        let ended = |outcome: &str| -> Vec<_> {
+            let ended = changes.iter().filter(|change| change["outcome"] == outcome);
+            ended.map(|change| change["flow"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(ended("applied"), bound(&served));
+        assert_eq!(ended("applied").len() + ended("not-attempted").len(), FLOWS.len(), "{report}");
+        assert_eq!(ended("applied").len(), served.puts());
+        assert!(served.puts() < FLOWS.len());
+    }
+}
+
+#[test]
+fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
+    let (served, folder) = (slow_tenant(), folder());
+    let mut child = start(&served, folder.path());
+    let patience = Instant::now() + Duration::from_secs(30);
+    while served.requests().is_empty() {
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    signal_after(&served, 0, &child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(served.puts(), 0);
+    assert!(folder.path().join("report.json").exists());
+}
+
+#[test]
+fn killed_hard_at_any_moment_a_rerun_sends_only_what_is_missing() {
+    for puts in [1, 3, 6] {
+        let (served, folder) = (slow_tenant(), folder());
+        let mut child = start(&served, folder.path());
+        signal_after(&served, puts, &child, "-KILL");
+        child.wait().unwrap();
+        // What the killed run sent last may still be on its way through the service.
+        std::thread::sleep(Duration::from_millis(300));
+        let (had, sent) = (bound(&served).len(), served.puts());
+        let (outcome, _) = served.apply(&wants_connector_1(&FLOWS), &[]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert_eq!(served.puts() - sent, FLOWS.len() - had);
+        assert_eq!(bound(&served).len(), FLOWS.len());
+    }
+}

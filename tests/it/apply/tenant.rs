@@ -1,0 +1,135 @@
+//! A token for another tenant, which may well have flows of the same names, is the accident that
+//! the tenant check stops.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use flowbind::sandbox::Options;
+use serde_json::Value;
+
+use crate::support::{Outcome, file, flowbind, folder, serve, tenant, wants_connector_1};
+
+const OURS: &str = "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11";
+const THEIRS: &str = "11111111-2222-4333-8444-555555555555";
+
+fn token_of(tenant: &str) -> String {
+    let claims = serde_json::json!({"aud": "https://graph.microsoft.com", "tid": tenant}).to_string();
+    format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims))
+}
+
+#[test]
+fn on_loopback_a_token_that_tells_is_compared_with_a_tenant_that_is_a_guid() {
+    let mut snapshot = tenant(&[("B2C_1_a", 0, 0)]);
+    snapshot.tenant = OURS.into();
+    let served = serve(snapshot, Options::default());
+    let folder = folder();
+    let yaml = wants_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", &OURS.to_uppercase());
+    file(folder.path(), "flowbind.yaml", yaml);
+    let run = |command: &[&str], token: &str| {
+        flowbind(command)
+            .args(["--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", token)
+            .within(folder.path())
+            .run()
+    };
+    for command in [&["plan"][..], &["apply", "--yes"], &["apply", "--yes", "--tenant-unchecked"]] {
+        let outcome = run(command, &token_of(THEIRS));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(
+            outcome.stderr.contains(&format!("the access token is for the tenant `{THEIRS}`")),
+            "{outcome}"
+        );
+    }
+    assert_eq!(served.requests(), Vec::<String>::new(), "before the first request to Graph");
+    let plan = run(&["plan", "--format", "json"], &token_of(OURS));
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert_eq!(plan["targets"][0]["tenantId"], OURS);
+    assert_eq!(run(&["apply", "--yes"], &token_of(OURS)).code, 0);
+}
+
+/// An authority that answers one request with this.
+fn authority(status: &'static str, body: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut connection = listener.accept().unwrap().0;
+        let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+        let head: Vec<_> = lines.map(|line| line.unwrap()).take_while(|line| !line.is_empty()).collect();
+        let asked = "GET /contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration HTTP/1.1";
+        let right = head[0] == asked && !head.iter().any(|line| line.starts_with("authorization"));
+        let status = if right { status } else { "418 Not What Was To Be Asked" };
+        let length = body.len();
+        write!(connection, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    });
+    url
+}
+
+fn issuer(tenant: &str) -> String {
+    serde_json::json!({"issuer": format!("https://login.microsoftonline.com/{tenant}/v2.0")}).to_string()
+}
+
+/// Runs against the real Graph URL, which is out of reach: whatever would go there goes to a proxy on
+/// loopback where nobody listens.
+fn run(args: &[&str], authority: &str, token: &str) -> Outcome {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    flowbind(args)
+        .args(["--timeout", "1"])
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .env("AZURE_AUTHORITY_HOST", authority)
+        .env("FLOWBIND_ACCESS_TOKEN", token)
+        .within(folder.path())
+        .run()
+}
+
+#[test]
+fn a_domain_is_resolved_through_the_authority() {
+    let plan = ["plan", "--format", "json"];
+    let outcome = run(&plan, &authority("200 OK", issuer(OURS)), &token_of(OURS));
+    let plan_: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(plan_["targets"][0]["tenantId"], OURS, "{outcome}");
+    let outcome = run(&plan, &authority("200 OK", issuer(OURS)), &token_of(THEIRS));
+    assert_eq!(outcome.code, 1);
+    let said = format!(
+        "the access token is for the tenant `{THEIRS}`, not for `contoso.onmicrosoft.com`, which is `{OURS}`"
+    );
+    assert!(outcome.stderr.contains(&said), "{outcome}");
+}
+
+#[test]
+fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
+    let apply = ["apply", "--yes"];
+    let unchecked = ["apply", "--yes", "--tenant-unchecked"];
+    type Case = (fn() -> String, String, &'static str);
+    let cases: [Case; 5] = [
+        (|| "http://127.0.0.1:9".into(), token_of(OURS), "openid-configuration"),
+        (|| authority("404 Not Found", String::new()), token_of(OURS), "answered 404"),
+        (|| authority("200 OK", "<html>".into()), token_of(OURS), "makes no sense"),
+        (|| authority("200 OK", issuer("common")), token_of(OURS), "makes no sense"),
+        (|| "http://127.0.0.1:9".into(), "opaque".into(), "does not say which tenant it is for"),
+    ];
+    for (authority, token, why) in cases {
+        let outcome = run(&["plan"], &authority(), &token);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let warned = outcome.stdout.contains("the tenant is not checked") && outcome.stdout.contains(why);
+        assert!(warned, "{why}: {outcome}");
+        let outcome = run(&apply, &authority(), &token);
+        assert_eq!(outcome.code, 3, "{outcome}");
+        assert!(outcome.stderr.contains(why) && outcome.stderr.contains("--tenant-unchecked"), "{outcome}");
+        // Then it is Graph itself that is out of reach.
+        let outcome = run(&unchecked, &authority(), &token);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stdout.contains("the tenant is not checked"), "{outcome}");
+    }
+}
+
+#[test]
+fn an_authority_that_could_be_listened_to_is_refused() {
+    for host in ["http://login.example.com", "login.example.com", "ftp://127.0.0.1"] {
+        let outcome = run(&["plan"], host, &token_of(OURS));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("`AZURE_AUTHORITY_HOST` is no https address"), "{outcome}");
+    }
+}

@@ -1,0 +1,211 @@
+//! Writes that go wrong on the way: a change is applied when it was seen, and not otherwise.
+
+use std::time::Duration;
+
+use flowbind::sandbox::{Effect, Options};
+use serde_json::Value;
+
+use crate::support::{answer, connector_id, on_put, serve, tenant, wants_connector_1};
+
+const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
+
+fn options(faults: Vec<flowbind::sandbox::Fault>) -> Options {
+    Options { faults, ..Options::default() }
+}
+
+/// The outcomes of the changes, in the report's order.
+fn outcomes(report: &Value) -> Vec<&str> {
+    let changes = report["targets"][0]["changes"].as_array().unwrap();
+    changes.iter().map(|change| change["outcome"].as_str().unwrap()).collect()
+}
+
+fn answered(status: u16, retry_after: &str) -> Effect {
+    Effect::Answer {
+        status,
+        headers: vec![("Retry-After".into(), retry_after.into())],
+        body: r#"{"error": {"code": "AADB2C", "message": "no"}}"#.into(),
+    }
+}
+
+#[test]
+fn a_put_is_what_the_documentation_says() {
+    let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n  B2C_1_a:\n    postFederationSignup: Connector 1\n    postAttributeCollection: null\n";
+    let served = serve(tenant(&[("B2C_1_a", 0, 2)]), Options::default());
+    let (outcome, report) = served.apply(yaml, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(outcomes(&report), ["applied", "applied"]);
+    let puts: Vec<_> = served.journal().into_iter().filter(|entry| entry["method"] == "PUT").collect();
+    let path = "/beta/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration";
+    assert_eq!(puts[0]["path"], format!("{path}/postFederationSignup/$ref"));
+    let reference = format!("{}/identity/apiConnectors/{}", served.graph_url(), connector_id(1));
+    assert_eq!(puts[0]["body"], serde_json::json!({"@odata.id": reference}));
+    assert_eq!(puts[1]["path"], format!("{path}/postAttributeCollection/$ref"));
+    assert_eq!(puts[1]["body"], serde_json::json!({}));
+    for put in puts {
+        assert_eq!(put["contentType"], "application/json");
+        assert!(put["clientRequestId"].is_string());
+    }
+}
+
+#[test]
+fn an_answer_that_was_lost_is_settled_by_what_the_tenant_shows() {
+    for effect in [Effect::DropBefore, Effect::DropAfter, Effect::Truncate] {
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 1, effect.clone())]));
+        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+        assert_eq!((outcome.code, served.puts()), (0, 2), "{effect:?}: {outcome}");
+        assert_eq!(outcomes(&report), ["applied"]);
+        assert_eq!(report["targets"][0]["changes"][0]["attempts"], 2);
+    }
+}
+
+/// No PUT is ever answered, and yet the report knows what happened.
+#[test]
+fn where_no_put_is_answered_the_tenant_tells() {
+    for (effect, outcome_, code) in [(Effect::DropAfter, "applied", 0), (Effect::DropBefore, "failed", 4)] {
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
+        let args = ["--timeout", "3", "--verify-timeout", "1"];
+        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &args);
+        assert_eq!(outcome.code, code, "{outcome}");
+        assert_eq!(outcomes(&report), [outcome_]);
+    }
+}
+
+#[test]
+fn a_yes_that_binds_nothing_is_unverified() {
+    let served = serve(
+        tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]),
+        options(vec![on_put("B2C_1_b", 0, Effect::AcceptOnly)]),
+    );
+    let (outcome, report) =
+        served.apply(&wants_connector_1(&["B2C_1_a", "B2C_1_b"]), &["--verify-timeout", "1"]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    assert_eq!(outcomes(&report), ["applied", "unverified"]);
+    assert!(outcome.stdout.contains("Apply: 1 applied, 1 unverified."), "{outcome}");
+    assert!(outcome.stdout.contains("the service took it, but does not show it"), "{outcome}");
+}
+
+#[test]
+fn a_tenant_that_shows_writes_late_is_waited_for() {
+    let lag = Duration::from_millis(900);
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { lag, ..Options::default() });
+    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+    assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");
+    assert_eq!(outcomes(&report), ["applied"]);
+}
+
+#[test]
+fn what_cannot_be_read_back_is_unverified() {
+    let mut fault = answer("Configuration", 0, 403, &[], r#"{"error": {"message": "no more"}}"#);
+    fault.skip = 1;
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
+    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    assert_eq!(outcomes(&report), ["unverified"]);
+    assert!(
+        outcome.stdout.contains("could not be read back") && outcome.stdout.contains("no more"),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn a_storm_of_429_is_sat_out() {
+    let served =
+        serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 5, answered(429, "0"))]));
+    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    assert_eq!((outcome.code, served.puts()), (0, 8), "{outcome}");
+    assert_eq!(outcomes(&report), ["applied"; 3]);
+}
+
+#[test]
+fn one_change_that_fails_does_not_stop_the_others() {
+    for status in [400, 401, 403, 404] {
+        let served = serve(
+            tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+            options(vec![on_put("B2C_1_b", 0, answered(status, "0"))]),
+        );
+        let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+        assert_eq!(outcome.code, 4, "{outcome}");
+        assert_eq!(outcomes(&report), ["applied", "failed", "applied"], "{status}");
+        assert!(outcome.stdout.contains(&format!("answered {status}: AADB2C: no (request-id ")), "{outcome}");
+        let change = &report["targets"][0]["changes"][1];
+        assert!(change["requestId"].is_string() && change["error"].is_string(), "{change}");
+    }
+}
+
+#[test]
+fn with_fail_fast_it_does() {
+    let served = serve(
+        tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+        options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
+    );
+    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &["--fail-fast", "--parallelism", "1"]);
+    assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
+    assert_eq!(outcomes(&report), ["failed", "not-attempted", "not-attempted"]);
+}
+
+/// All failed is 4 too: a PUT was sent.
+#[test]
+fn where_all_changes_fail_the_code_is_4() {
+    let served =
+        serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 0, answered(403, "0"))]));
+    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    assert_eq!(outcomes(&report), ["failed"; 3]);
+}
+
+#[test]
+fn a_flow_that_could_not_be_read_blocks_the_tenant() {
+    let served =
+        serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![answer("B2C_1_b/", 0, 403, &[], "")]));
+    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
+    assert_eq!(outcomes(&report), ["not-attempted"; 2]);
+    assert!(outcome.stdout.contains("Nothing was changed."), "{outcome}");
+}
+
+#[test]
+fn the_report_is_written_when_there_is_nothing_to_do_and_when_nothing_can_be_done() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
+    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+    assert_eq!((outcome.code, served.puts()), (0, 0), "{outcome}");
+    assert!(outcome.stdout.contains("No changes."), "{outcome}");
+    assert_eq!(outcomes(&report), Vec::<&str>::new());
+
+    let (outcome, report) = served.apply("version: 2\ntenant: a.com\nflows: {}\n", &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(report["errors"][0]["message"], "version 2 is not known here");
+    assert_eq!(report["errors"][0]["line"], 1);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_found_out_before_the_tenant_is_read() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    for out in ["no/such/folder/report.json", "report.yaml", "report"] {
+        let outcome =
+            crate::support::flowbind(["apply", "--yes", "--graph-url", &served.graph_url(), "--out", out])
+                .env("FLOWBIND_ACCESS_TOKEN", "t")
+                .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(out), "{outcome}");
+    }
+    assert_eq!(served.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn with_format_json_stdout_is_the_report() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    let printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(printed, report);
+    assert!(outcome.stderr.contains("Plan: 1 to enable"), "{outcome}");
+}
+
+#[test]
+fn a_report_fits_its_schema() {
+    let schema = crate::schema::schema("report");
+    let faults = vec![on_put("B2C_1_b", 0, answered(403, "0")), on_put("B2C_1_c", 0, Effect::AcceptOnly)];
+    let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(faults));
+    let (_, report) = served.apply(&wants_connector_1(&FLOWS), &["--verify-timeout", "1"]);
+    assert_eq!(outcomes(&report), ["applied", "failed", "unverified"]);
+    crate::schema::assert_fits(&schema, &report, std::path::Path::new("report.json"));
+}
