@@ -3,10 +3,15 @@
 //! All reads go out at once, within the client's limits, and none waits for another; only a flow
 //! that is not there asks for the list of those that are. What cannot be read is unknown.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::{join, join_all};
 
 use crate::graph::{Graph, GraphError, Patience};
-use crate::model::{ConnectorKey, Current, CurrentFlow, Desired, FlowId, Reading, Step, Unread};
+use crate::model::{
+    Bound, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Reading,
+    Step, Unread,
+};
 
 /// Reads the bindings that `desired` speaks of, and the connectors where it names any.
 pub async fn read(graph: &Graph, desired: &Desired) -> Current {
@@ -23,7 +28,10 @@ pub async fn read(graph: &Graph, desired: &Desired) -> Current {
         .zip(&configurations)
         .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
     let flow_list = match missing {
-        Some((flow, _)) => Some(graph.flow_ids(flow.id.kind()).await),
+        Some((flow, _)) => {
+            let flows = graph.flows(flow.id.kind()).await;
+            Some(flows.map(|flows| flows.into_iter().map(|flow| flow.id).collect::<Vec<_>>()))
+        }
         None => None,
     };
     let flows = desired
@@ -39,6 +47,58 @@ pub async fn read(graph: &Graph, desired: &Desired) -> Current {
         })
         .collect();
     Current { connectors, flows, flow_list: flow_list.and_then(Result::ok) }
+}
+
+/// Reads all that a tenant has at the given steps, of the first of the kinds that it has.
+///
+/// # Errors
+/// Everything that could not be read: what is unknown is not left out.
+pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Result<Inventory, Vec<String>> {
+    let (connectors, flows) = join(graph.connectors(), flows(graph, kinds)).await;
+    let mut errors = Vec::new();
+    let connectors = connectors.unwrap_or_else(|error| {
+        errors.push(error.to_string());
+        Vec::new()
+    });
+    let (kind, flows) = match flows {
+        Ok(found) => found,
+        Err(reasons) => return Err([errors, reasons].concat()),
+    };
+    let reads = flows.iter().map(async |flow| {
+        let id = FlowId::parse(&flow.id).map_err(|error| format!("the flow `{}`: {error}", flow.id))?;
+        let read = graph.configuration(&id, steps, Patience::Full).await;
+        known(read.map_err(|error| error.to_string())?)
+    });
+    let mut inventory = Inventory { kind, connectors, flows: Vec::new() };
+    for (read, flow) in join_all(reads).await.into_iter().zip(flows.clone()) {
+        match read {
+            Ok(bindings) => inventory.flows.push((flow, bindings)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(inventory) } else { Err(errors) }
+}
+
+/// The flows of the first kind that the tenant has any of. Each kind of tenant denies the other's.
+async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<ListedFlow>), Vec<String>> {
+    let mut empty = None;
+    let mut errors = Vec::new();
+    for kind in kinds {
+        match graph.flows(*kind).await {
+            Ok(flows) if flows.is_empty() => empty = empty.or(Some((*kind, flows))),
+            Ok(flows) => return Ok((*kind, flows)),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    empty.ok_or(errors)
+}
+
+fn known(steps: BTreeMap<Step, Reading<Bound>>) -> Result<BTreeMap<Step, Bound>, String> {
+    let known = |(step, read)| match read {
+        Reading::Known(bound) => Ok((step, bound)),
+        Reading::Unknown(Unread { why, .. }) => Err(why.to_string()),
+    };
+    steps.into_iter().map(known).collect()
 }
 
 /// Whether any binding is by name, or by an id that a name or a pin stands beside.

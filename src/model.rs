@@ -40,6 +40,14 @@ impl FlowKind {
         }
     }
 
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::B2c => "B2C",
+            Self::B2x => "B2X",
+        }
+    }
+
     /// The collection under `/identity`.
     pub fn collection(self) -> &'static str {
         match self {
@@ -205,6 +213,28 @@ pub struct ListedConnector {
     pub connector: Connector,
     /// The address that it calls, where it is one.
     pub target_url: Option<TargetUrl>,
+}
+
+/// A flow as the tenant lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedFlow {
+    /// Its id, whatever it looks like.
+    pub id: String,
+    /// What it is for, such as `signUpOrSignIn`.
+    pub user_flow_type: Option<String>,
+    /// The version of its type, such as 3.
+    pub version: Option<serde_json::Number>,
+}
+
+/// All that a tenant has of what flowbind speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// The kind of its flows.
+    pub kind: FlowKind,
+    /// Its connectors.
+    pub connectors: Vec<ListedConnector>,
+    /// Its flows, and what is bound to the steps that were asked for.
+    pub flows: Vec<(ListedFlow, BTreeMap<Step, Bound>)>,
 }
 
 /// What a binding's value may be: a connector, or nothing.

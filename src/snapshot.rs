@@ -56,6 +56,14 @@ pub enum Cloud {
 }
 
 impl Cloud {
+    /// Every cloud.
+    pub const ALL: [Self; 4] = [Self::Global, Self::Usgov, Self::UsgovDod, Self::China];
+
+    /// The cloud of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cloud| cloud.name() == name)
+    }
+
     /// Its name in files.
     pub fn name(self) -> &'static str {
         match self {

@@ -14,7 +14,7 @@ use super::format::Format;
 use super::plan::{Planned, make, unread};
 use super::signals::Signals;
 use super::tenant::Rule;
-use super::{Exit, Global, numbers, report};
+use super::{Exit, Global, report, values};
 use crate::apply::{self, Options, Report};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Output};
@@ -33,7 +33,7 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     fail_fast: bool,
     /// Seconds for which changes are read back until they show
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = numbers::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = values::seconds)]
     verify_timeout: Duration,
     /// Go on where it cannot be established which tenant the token is for
     #[arg(long)]

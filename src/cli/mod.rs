@@ -7,15 +7,16 @@ mod apply;
 mod approval;
 mod connect;
 mod environment;
+mod export;
 mod failure;
 mod format;
-mod numbers;
 mod plan;
 mod sandbox;
 mod schema;
 mod signals;
 mod tenant;
 mod validate;
+mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -71,13 +72,13 @@ struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     sandbox: Option<PathBuf>,
     /// Seconds that the whole run may take
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "600", value_parser = numbers::seconds)]
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "600", value_parser = values::seconds)]
     timeout: Duration,
     /// Requests in flight per tenant
-    #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = numbers::positive)]
+    #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = values::positive)]
     parallelism: std::num::NonZeroU32,
     /// Request budget per tenant: so many in so many seconds
-    #[arg(long, global = true, value_name = "N/SECONDS", default_value = "200/60", value_parser = numbers::rate)]
+    #[arg(long, global = true, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::rate)]
     rate: Rate,
     /// When to colour the output
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -105,6 +106,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Make a file's changes: plan, ask, PUT, read back
     Apply(apply::ApplyArgs),
+    /// Print what a tenant has as a file to begin with
+    Export(export::ExportArgs),
     /// Serve an emulated tenant on loopback until stopped
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema
@@ -151,6 +154,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             Command::Validate(args) => validate::run(args, global),
             Command::Plan(args) => plan::run(args, global, &environment).await,
             Command::Apply(args) => apply::run(args, global, &environment).await,
+            Command::Export(args) => export::run(args, global, &environment).await,
             Command::Sandbox(args) => sandbox::run(args).await,
             Command::Schema(args) => schema::run(args),
         }

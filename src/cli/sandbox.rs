@@ -12,7 +12,7 @@ use clap::Args;
 use super::connect::{read_snapshot, start_sandbox};
 use super::failure::Failure;
 use super::signals::Signals;
-use super::{Exit, numbers};
+use super::{Exit, values};
 use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
 use crate::sandbox::{Options, Throttle};
@@ -26,19 +26,19 @@ pub(super) struct SandboxArgs {
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     listen: SocketAddr,
     /// Milliseconds that every answer takes
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = numbers::milliseconds)]
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = values::milliseconds)]
     latency: Duration,
     /// Request budget: beyond it the answer is 429
-    #[arg(long, value_name = "N/SECONDS", value_parser = numbers::rate)]
+    #[arg(long, value_name = "N/SECONDS", value_parser = values::rate)]
     throttle: Option<Rate>,
     /// Share of requests that fail with 429, 500, 502, 503 or 504
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = numbers::share)]
+    #[arg(long, value_name = "RATE", default_value = "0", value_parser = values::share)]
     fail: f64,
     /// Items on a page of a list
-    #[arg(long, value_name = "N", default_value = "100", value_parser = numbers::positive)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
     page_size: NonZeroU32,
     /// Milliseconds for which reads still show the value before a write
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = numbers::milliseconds)]
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = values::milliseconds)]
     lag: Duration,
     /// Seed of all chance: the same seed fails the same requests
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -13,7 +13,7 @@ use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Secret;
 use crate::http::{Answer, Client, Patience, Request, Stop};
-use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, Reading, Step};
+use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step};
 
 /// Graph, as one tenant's app sees it.
 #[derive(Debug)]
@@ -71,15 +71,15 @@ impl Graph {
         Ok(connectors.into_iter().map(ListedConnector::from).collect())
     }
 
-    /// Lists the ids of the tenant's flows of one kind.
+    /// Lists the tenant's flows of one kind.
     /// <https://learn.microsoft.com/graph/api/identitycontainer-list-b2cuserflows>
     ///
     /// # Errors
     /// Any page that could not be read.
-    pub async fn flow_ids(&self, kind: FlowKind) -> Result<Vec<String>, GraphError> {
+    pub async fn flows(&self, kind: FlowKind) -> Result<Vec<ListedFlow>, GraphError> {
         let url = self.root.join(&["identity", kind.collection()], None);
         let flows = page::all::<FlowEntity>(self, url).await?;
-        Ok(flows.into_iter().map(|flow| flow.id).collect())
+        Ok(flows.into_iter().map(ListedFlow::from).collect())
     }
 
     /// Reads what is bound to the given steps of a flow.

@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::model::{Bound, Connector, ConnectorId, ListedConnector, Reading, Step, Unread};
+use crate::model::{Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, Unread};
 
 /// One page of a collection.
 #[derive(Debug, Deserialize)]
@@ -29,10 +29,24 @@ pub(super) struct ConnectorEntity {
     target_url: Value,
 }
 
-/// A user flow, of which only the id is taken.
+/// A user flow. Type and version are evolvable and only told further: what is no text or no number
+/// is as good as none.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct FlowEntity {
-    pub(super) id: String,
+    id: String,
+    #[serde(default)]
+    user_flow_type: Value,
+    #[serde(default)]
+    user_flow_type_version: Value,
+}
+
+impl From<FlowEntity> for ListedFlow {
+    fn from(FlowEntity { id, user_flow_type, user_flow_type_version }: FlowEntity) -> Self {
+        let user_flow_type = user_flow_type.as_str().map(str::to_owned);
+        let version = user_flow_type_version.as_number().cloned();
+        Self { id, user_flow_type, version }
+    }
 }
 
 /// The relationships of an `apiConnectorConfiguration` that were asked for.

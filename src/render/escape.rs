@@ -23,6 +23,37 @@ pub fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Writes a string as YAML: plain where nobody could take it for anything else, else in quotes.
+pub fn yaml(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut quoted = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            // Writing to a String cannot fail. YAML has its own ideas of what can be printed.
+            char if acts(char) || matches!(char, '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
+                _ = write!(quoted, "\\u{:04x}", u32::from(char));
+            }
+            char => quoted.push(char),
+        }
+    }
+    Cow::Owned(quoted + "\"")
+}
+
+/// Whether a string can stand in YAML as it is: letters first, and nothing that any version of YAML
+/// takes for a boolean, a null, a comment or a key.
+fn is_plain(text: &str) -> bool {
+    const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    let fits = |char: char| char.is_ascii_alphanumeric() || " _-./():".contains(char);
+    text.starts_with(|char: char| char.is_ascii_alphabetic())
+        && text.chars().all(fits)
+        && !text.ends_with([' ', ':'])
+        && !text.contains(": ")
+        && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
 /// Whether a terminal or a reader's eye would take a character for more than itself: C0 and C1
 /// controls, the line and paragraph separators, and the bidirectional formatting characters of
 /// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>.
@@ -44,6 +75,60 @@ mod tests {
         let shown = text(hostile);
         assert_eq!(shown, "a\\u{1b}[31m\\n\\r\\t\\u{0}\\u{7f}\\u{9b}\\u{202e}\\u{2066}\\u{2028}\\u{61c}é");
         assert!(!shown.chars().any(acts));
+    }
+
+    #[test]
+    fn a_string_in_yaml_reads_back_as_the_same_string() {
+        for text in [
+            "Fraud check",
+            "https://a.b/c",
+            "",
+            " a",
+            "a ",
+            "a: b",
+            "a #b",
+            "a:",
+            "null",
+            "NO",
+            "yes",
+            "~",
+            "1",
+            "1e3",
+            "0x1f",
+            "- a",
+            "? a",
+            "@a",
+            "'a'",
+            "\"a\"",
+            "a\\b",
+            "a\nb",
+            "a\r\tb",
+            "\u{1b}[31m",
+            "\u{85}\u{2028}\u{feff}",
+            "\u{202e}",
+            "é 漢 🎉",
+            "{a}",
+            "[a]",
+            "a, b",
+            "%a",
+            "!a",
+            "&a",
+            "*a",
+            "|",
+            ">",
+            "2026-11-23",
+            ".inf",
+            "=",
+            "<<",
+            "\u{7f}\u{0}",
+            "\u{ffff}",
+        ] {
+            let read: String = serde_yaml::from_str(&format!("- {}\n", yaml(text)))
+                .map(|read: Vec<String>| read.concat())
+                .unwrap();
+            assert_eq!(read, text, "{}", yaml(text));
+            assert!(!yaml(text).chars().any(acts));
+        }
     }
 
     #[test]

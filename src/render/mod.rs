@@ -2,9 +2,11 @@
 
 mod diagnostic;
 pub mod escape;
+mod export;
 mod report;
 mod text;
 
 pub use diagnostic::diagnostic;
+pub use export::export;
 pub use report::{moved as moved_text, report as report_text};
 pub use text::{counted, plan as plan_text};

@@ -5,6 +5,7 @@
 
 mod apply;
 mod cases;
+mod export;
 mod help;
 mod layering;
 mod properties;

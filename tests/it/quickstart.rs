@@ -4,20 +4,11 @@ use std::fs;
 
 use expect_test::expect_file;
 
-use crate::support::{file, flowbind, folder, package};
+use crate::support::{self, file, flowbind, folder, package};
 
-/// The fenced blocks of the README, as (language, text).
+/// The fenced blocks of the README.
 fn blocks() -> Vec<(String, String)> {
-    let readme = fs::read_to_string(package("README.md")).unwrap();
-    let mut blocks = Vec::new();
-    let mut rest = readme.as_str();
-    while let Some((_, fence)) = rest.split_once("\n```") {
-        let (language, body) = fence.split_once('\n').unwrap();
-        let (text, after) = body.split_once("```").unwrap();
-        blocks.push((language.to_owned(), text.to_owned()));
-        rest = after;
-    }
-    blocks
+    support::blocks(&fs::read_to_string(package("README.md")).unwrap())
 }
 
 /// The arguments of the README's first command.
@@ -27,14 +18,35 @@ fn first_command() -> Vec<String> {
     arguments.split(' ').map(str::to_owned).collect()
 }
 
+/// The README's three runs: the plan, the apply on a copy, and the plan of that copy.
 #[test]
-fn the_first_command_prints_what_the_readme_shows() {
-    let outcome = flowbind(first_command()).within(&package("")).run();
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
-    let readme = fs::read_to_string(package("README.md")).unwrap();
-    let (_, shown) = blocks().into_iter().find(|(language, _)| language == "text").unwrap();
-    let fenced = |text: &str| format!("```text\n{text}```");
-    let told = readme.replacen(&fenced(&shown), &fenced(&outcome.stdout), 1);
+fn the_commands_print_what_the_readme_shows() {
+    let folder = folder();
+    let copy = folder.path().join("tenant.json");
+    fs::copy(package("examples/quickstart/tenant.json"), &copy).unwrap();
+    let copy = copy.to_str().unwrap();
+    let run = |command: &str| {
+        let arguments = command.strip_prefix("cargo run -- ").unwrap().replace("/tmp/tenant.json", copy);
+        let outcome = flowbind(arguments.split(' ')).within(&package("")).run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{command}");
+        outcome.stdout
+    };
+    let blocks = blocks();
+    let commands: Vec<_> = blocks.iter().filter(|(language, _)| language == "sh").collect();
+    let shown: Vec<_> = blocks.iter().filter(|(language, _)| language == "text").collect();
+    let plan = run(commands[0].1.trim());
+    let [copying, apply, again] = commands[2].1.lines().collect::<Vec<_>>()[..] else {
+        panic!("three commands")
+    };
+    assert_eq!(copying, "cp examples/quickstart/tenant.json /tmp/tenant.json");
+    let applied = run(apply).strip_prefix(&plan).unwrap().trim_start().to_owned();
+    let again = run(again);
+
+    let mut told = fs::read_to_string(package("README.md")).unwrap();
+    for ((_, shown), printed) in shown.into_iter().zip([plan, applied, again]) {
+        let fenced = |text: &str| format!("```text\n{text}```");
+        told = told.replacen(&fenced(shown), &fenced(&printed), 1);
+    }
     expect_file![package("README.md")].assert_eq(&told);
 }
 

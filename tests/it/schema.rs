@@ -28,7 +28,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-fn yaml(path: &Path) -> Value {
+pub fn yaml(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap();
     let strict = serde_yaml::options! {
         strict_booleans: true,

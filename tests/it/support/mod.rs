@@ -127,6 +127,19 @@ pub fn answer(path: &str, times: u32, status: u16, headers: &[(&str, &str)], bod
     }
 }
 
+/// The fenced blocks of a Markdown text, as (language, text).
+pub fn blocks(markdown: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut rest = markdown;
+    while let Some((_, fence)) = rest.split_once("\n```") {
+        let (language, body) = fence.split_once('\n').unwrap();
+        let (text, after) = body.split_once("```").unwrap();
+        blocks.push((language.to_owned(), text.to_owned()));
+        rest = after;
+    }
+    blocks
+}
+
 /// Hides what is new in every run: the tags of requests, and ports.
 pub fn masked(text: &str) -> String {
     let mut masked = String::new();

@@ -1,9 +1,10 @@
-//! Numbers on the command line, each with a message that says what would be right.
+//! Values on the command line, each with a message that says what would be right.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::http::Rate;
+use crate::model::{Api, Cloud, Step};
 
 /// A whole number from 1.
 pub(super) fn positive(text: &str) -> Result<NonZeroU32, &'static str> {
@@ -33,6 +34,25 @@ pub(super) fn rate(text: &str) -> Result<Rate, &'static str> {
 pub(super) fn share(text: &str) -> Result<f64, &'static str> {
     let share: Option<f64> = text.parse().ok();
     share.filter(|share| (0.0..=1.0).contains(share)).ok_or("it must be a share from 0 to 1, such as 0.1")
+}
+
+/// A national cloud.
+pub(super) fn cloud(text: &str) -> Result<Cloud, String> {
+    Cloud::named(text).ok_or_else(|| one_of(&Cloud::ALL.map(Cloud::name)))
+}
+
+/// A version of Graph.
+pub(super) fn api(text: &str) -> Result<Api, String> {
+    Api::named(text).ok_or_else(|| one_of(&Api::ALL.map(Api::name)))
+}
+
+/// A step.
+pub(super) fn step(text: &str) -> Result<Step, String> {
+    Step::named(text).ok_or_else(|| one_of(&Step::ALL.map(Step::name)))
+}
+
+fn one_of(names: &[&str]) -> String {
+    format!("it must be one of {}", names.join(", "))
 }
 
 #[cfg(test)]

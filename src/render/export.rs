@@ -1,0 +1,168 @@
+//! A tenant's inventory as a desired-state file whose plan is empty.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::escape;
+use super::text::line;
+use crate::model::{
+    Api, Bound, Cloud, Connector, ConnectorId, Inventory, ListedConnector, Step, Tenant, bound_id, is_guid,
+};
+
+/// Writes a desired-state file. `taken_at` is RFC 3339.
+pub fn export(
+    inventory: &Inventory,
+    tenant: &Tenant,
+    cloud: Cloud,
+    api: Api,
+    steps: &[Step],
+    taken_at: &str,
+) -> String {
+    let mut text = String::new();
+    line(&mut text, format_args!("# The API connectors of the user flows of {tenant},"));
+    line(&mut text, format_args!("# taken from the tenant on {taken_at} by flowbind export."));
+    line(
+        &mut text,
+        format_args!("# A plan of this file is empty as long as nobody changes the tenant or the file."),
+    );
+    line(&mut text, format_args!("version: 1\ntenant: {}", escape::yaml(tenant.as_str())));
+    if cloud != Cloud::default() {
+        line(&mut text, format_args!("cloud: {cloud}"));
+    }
+    if api != Api::default() {
+        line(&mut text, format_args!("api: {api}"));
+    }
+    if steps != Step::DEFAULT {
+        let steps: Vec<_> = steps.iter().map(|step| step.name()).collect();
+        line(&mut text, format_args!("steps: [{}]", steps.join(", ")));
+    }
+    let names = ShortNames::of(&inventory.connectors);
+    text.push_str(&connectors(inventory, &names));
+    text.push_str(&flows(inventory, &names));
+    text
+}
+
+fn connectors(inventory: &Inventory, names: &ShortNames<'_>) -> String {
+    let mut text = String::new();
+    if inventory.connectors.is_empty() {
+        return text;
+    }
+    line(
+        &mut text,
+        format_args!(
+            "\n# Short names. A plan that would bind a connector is refused when the connector calls"
+        ),
+    );
+    line(&mut text, format_args!("# another address than its `targetUrl` here.\nconnectors:"));
+    for (short, listed) in &names.connectors {
+        let ListedConnector { connector, target_url } = listed;
+        line(&mut text, format_args!("  {}:", escape::yaml(short)));
+        match connector.display_name.as_deref().filter(|name| names.is_unique(name)) {
+            Some(name) => line(&mut text, format_args!("    displayName: {}", escape::yaml(name))),
+            None => line(&mut text, format_args!("    id: {}", escape::yaml(connector.id.as_str()))),
+        }
+        if let Some(url) = target_url {
+            line(&mut text, format_args!("    targetUrl: {}", escape::yaml(&url.to_string())));
+        }
+    }
+    text
+}
+
+fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
+    let mut text = String::new();
+    if inventory.flows.is_empty() {
+        line(&mut text, format_args!("\nflows: {{}}"));
+        return text;
+    }
+    line(&mut text, format_args!("\n# `null`: nothing may be called at this step.\nflows:"));
+    for (flow, bindings) in &inventory.flows {
+        line(&mut text, format_args!("  {}:", escape::yaml(&flow.id)));
+        let mut managed = false;
+        for (step, bound) in bindings {
+            managed |= binding(&mut text, *step, bound, names);
+        }
+        if !managed {
+            line(&mut text, format_args!("    {{}}"));
+        }
+    }
+    text
+}
+
+/// Writes one binding. Gives whether it is one that the file can manage.
+fn binding(text: &mut String, step: Step, bound: &Bound, names: &ShortNames<'_>) -> bool {
+    match bound_id(bound).map(|id| (id, names.short(id))) {
+        None => line(text, format_args!("    {step}: null")),
+        Some((_, Some(short))) => line(text, format_args!("    {step}: {}", escape::yaml(short))),
+        Some((id, None)) => {
+            let id = escape::text(id.as_str());
+            line(
+                text,
+                format_args!("    # {step} is bound to {id}, which is no connector that could be named"),
+            );
+            return false;
+        }
+    }
+    true
+}
+
+/// What the connectors are called in the file.
+struct ShortNames<'a> {
+    connectors: BTreeMap<String, &'a ListedConnector>,
+    by_id: BTreeMap<&'a ConnectorId, String>,
+    shared: BTreeSet<&'a str>,
+}
+
+impl<'a> ShortNames<'a> {
+    fn of(listed: &'a [ListedConnector]) -> Self {
+        // In the order of names, so that the same tenant gives the same file however it is listed.
+        let mut sorted: Vec<_> = listed.iter().collect();
+        sorted.sort_by_key(|listed| (&listed.connector.display_name, &listed.connector.id));
+        sorted.dedup_by_key(|listed| &listed.connector.id);
+        let mut seen = BTreeSet::new();
+        let names = sorted.iter().filter_map(|listed| listed.connector.display_name.as_deref());
+        let shared = names.filter(|name| !seen.insert(*name)).collect();
+        let mut names = Self { connectors: BTreeMap::new(), by_id: BTreeMap::new(), shared };
+        for listed in sorted {
+            let Connector { id, display_name } = &listed.connector;
+            let name = display_name.as_deref().unwrap_or_default();
+            // What has no name of its own goes by its id, and a file takes GUIDs only.
+            if names.is_unique(name) || is_guid(id.as_str()) {
+                let short = names.free(&slug(name));
+                names.by_id.insert(id, short.clone());
+                names.connectors.insert(short, listed);
+            }
+        }
+        names
+    }
+
+    /// The name itself, or with the first number that nobody has.
+    fn free(&self, slug: &str) -> String {
+        let numbered = (2..).map(|number| format!("{slug}-{number}"));
+        let mut candidates = std::iter::once(slug.to_owned()).chain(numbered);
+        candidates.find(|name| !self.connectors.contains_key(name)).unwrap_or_default()
+    }
+
+    fn short(&self, id: &ConnectorId) -> Option<&str> {
+        self.by_id.get(id).map(String::as_str)
+    }
+
+    /// Whether a displayName is one connector's alone, so that it can stand for it.
+    fn is_unique(&self, name: &str) -> bool {
+        !name.is_empty() && !self.shared.contains(name)
+    }
+}
+
+/// A readable short name: lower-case letters and digits with hyphens between.
+fn slug(name: &str) -> String {
+    let lower: String = name
+        .chars()
+        .map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let words: Vec<_> = lower.split('-').filter(|word| !word.is_empty()).collect();
+    let slug: String = words.join("-").chars().take(60).collect();
+    // A GUID would be taken for an id.
+    if slug.is_empty() || is_guid(&slug) {
+        format!("connector-{slug}").trim_end_matches('-').to_owned()
+    } else {
+        slug
+    }
+}

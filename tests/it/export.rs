@@ -1,0 +1,202 @@
+//! The way in for a tenant that exists: a file whose plan is empty.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use flowbind::model::{
+    Api, Bound, Cloud, Connector, ConnectorId, Current, CurrentFlow, FlowKind, Inventory, ListedConnector,
+    ListedFlow, Reading, Step,
+};
+use flowbind::sandbox::Options;
+use flowbind::{desired, plan, render};
+use proptest::prelude::*;
+
+use crate::support::{
+    Outcome, Served, answer, blocks, connector_id, file, flowbind, folder, package, serve, tenant,
+};
+
+fn export(served: &Served, args: &[&str]) -> Outcome {
+    flowbind(["export", "--tenant", "contoso.onmicrosoft.com", "--graph-url", &served.graph_url()])
+        .args(args)
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .run()
+}
+
+/// Whatever the cases have for tenants, its export is valid, fits the schema and plans to nothing.
+#[test]
+fn the_plan_of_an_export_is_empty() {
+    let schema = crate::schema::schema("desired");
+    for case in fs::read_dir(package("tests/cases")).unwrap() {
+        let case = case.unwrap().path();
+        let snapshot = fs::read_to_string(case.join("tenant.json")).unwrap();
+        let snapshot: serde_json::Value = serde_json::from_str(&snapshot).unwrap();
+        let (tenant, cloud) = (snapshot["tenant"].as_str().unwrap(), snapshot["cloud"].as_str().unwrap());
+        let steps = "postFederationSignup,postAttributeCollection,preTokenIssuance";
+        let sandbox = case.join("tenant.json");
+        let exported =
+            flowbind(["export", "--tenant", tenant, "--cloud", cloud, "--steps", steps, "--sandbox"])
+                .args([&sandbox])
+                .run();
+        assert_eq!(exported.code, 0, "{exported}");
+        let folder = folder();
+        let path = file(folder.path(), "flowbind.yaml", &exported.stdout);
+        crate::schema::assert_fits(&schema, &crate::schema::yaml(&path), &path);
+        let planned = flowbind(["plan", "--detailed-exitcode", "--sandbox"])
+            .args([&sandbox])
+            .within(folder.path())
+            .run();
+        assert_eq!((planned.code, planned.stderr.as_str()), (0, ""), "{}: {planned}", case.display());
+        assert!(planned.stdout.contains("No changes."), "{planned}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_the_tenant_again() {
+    let quickstart = "examples/quickstart/tenant.json";
+    let args =
+        ["export", "--tenant", "contoso.onmicrosoft.com", "--format", "snapshot", "--sandbox", quickstart];
+    let outcome = flowbind(args).within(&package("")).run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stderr.contains("contoso.onmicrosoft.com has 3 user flows of the kind B2C"), "{outcome}");
+    let mut original: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(package(quickstart)).unwrap()).unwrap();
+    original["takenAt"] = "2026-11-02T08:00:00Z".into();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap(), original);
+}
+
+/// Function keys live in the query of an address.
+#[test]
+fn the_keys_in_an_address_stay_where_they_are() {
+    let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
+    let body =
+        serde_json::json!({"value": [{"id": connector_id(1), "displayName": "Check", "targetUrl": url}]});
+    let faults = || vec![answer("/apiConnectors", 0, 200, &[], &body.to_string())];
+    for format in ["desired", "snapshot"] {
+        let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: faults(), ..Options::default() });
+        let outcome = export(&served, &["--format", format, "-vv"]);
+        assert!(outcome.stdout.contains("https://api.contoso.com/check"), "{outcome}");
+        assert!(!outcome.to_string().contains("s3cr3t"), "{outcome}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_not_left_out() {
+    let faults = vec![answer("B2C_1_b/", 0, 403, &[], ""), answer("/apiConnectors", 0, 403, &[], "")];
+    let served =
+        serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)]), Options { faults, ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert!(outcome.stderr.contains("B2C_1_b/apiConnectorConfiguration: answered 403"), "{outcome}");
+    assert!(outcome.stderr.contains("/beta/identity/apiConnectors: answered 403"), "{outcome}");
+}
+
+#[test]
+fn where_both_kinds_of_flows_are_denied_both_reasons_are_told() {
+    let faults = vec![answer("UserFlows", 0, 403, &[], "")];
+    let served = serve(tenant(&[]), Options { faults, ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("/beta/identity/b2cUserFlows: answered 403"), "{outcome}");
+    assert!(outcome.stderr.contains("/beta/identity/b2xUserFlows: answered 403"), "{outcome}");
+}
+
+#[test]
+fn a_tenant_without_flows_gives_a_file_without_flows() {
+    let served = serve(tenant(&[]), Options::default());
+    let outcome = export(&served, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.ends_with("flows: {}\n"), "{outcome}");
+}
+
+/// The commands of the README's path from a portal to a repository, one after the other.
+#[test]
+fn the_path_from_a_portal_to_a_repository_can_be_walked() {
+    let readme = fs::read_to_string(package("README.md")).unwrap();
+    let (_, path) = readme.split_once("## From the portal to a repository\n").unwrap();
+    let commands: Vec<_> = blocks(path).into_iter().take_while(|(language, _)| language == "sh").collect();
+    let folder = folder();
+    fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
+    let mut walked = 0;
+    for line in commands.iter().flat_map(|(_, block)| block.lines()) {
+        let (command, into) =
+            line.split_once(" > ").map_or((line, None), |(command, into)| (command, Some(into)));
+        let arguments = command.strip_prefix("flowbind ").unwrap().split(' ');
+        let outcome = flowbind(arguments).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+        assert_eq!(outcome.code, 0, "{line}: {outcome}");
+        if let Some(into) = into {
+            file(folder.path(), into, outcome.stdout);
+        }
+        walked += 1;
+    }
+    assert!(walked >= 4, "{walked}");
+}
+
+/// Names as hostile as any, shared, empty or missing; ids that no connector has.
+fn inventory() -> impl Strategy<Value = Inventory> {
+    let name = prop_oneof![
+        any::<Option<String>>(),
+        prop::sample::select(vec![
+            "Check",
+            "check",
+            "Check 2",
+            "null",
+            "no",
+            "",
+            " ",
+            "a: b",
+            "#",
+            "1f1d2c3b-0000-4000-8000-00000000abcd"
+        ])
+        .prop_map(|name| Some(name.to_owned())),
+    ];
+    let connectors = prop::collection::vec(name, 0..6).prop_map(|names| {
+        let listed = |(number, display_name): (usize, Option<String>)| ListedConnector {
+            connector: Connector { id: ConnectorId::parse(&connector_id(number)).unwrap(), display_name },
+            target_url: (number % 2 == 0).then(|| "https://api.contoso.com/check".parse().unwrap()),
+        };
+        names.into_iter().enumerate().map(listed).collect::<Vec<_>>()
+    });
+    let bindings = prop::collection::vec([prop::option::of(0..8usize), prop::option::of(0..8usize)], 0..5);
+    (connectors, bindings).prop_map(|(connectors, bindings)| {
+        let bound = |number: Option<usize>| -> Bound {
+            let number = number?;
+            let known = connectors.get(number).map(|listed| listed.connector.clone());
+            let gone =
+                || Connector { id: ConnectorId::parse(&connector_id(number)).unwrap(), display_name: None };
+            Some(known.unwrap_or_else(gone))
+        };
+        let flow = |(number, steps): (usize, [Option<usize>; 2])| {
+            let flow = ListedFlow { id: format!("B2C_1_{number}"), user_flow_type: None, version: None };
+            let steps: BTreeMap<_, _> = Step::DEFAULT.into_iter().zip(steps.map(bound)).collect();
+            (flow, steps)
+        };
+        let flows = bindings.into_iter().enumerate().map(flow).collect();
+        Inventory { kind: FlowKind::B2c, connectors: connectors.clone(), flows }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn every_inventory_exports_to_a_file_whose_plan_is_empty(inventory in inventory()) {
+        let tenant = "contoso.onmicrosoft.com".parse().unwrap();
+        let text = render::export(&inventory, &tenant, Cloud::Global, Api::Beta, &Step::DEFAULT, "2026-11-02T08:00:00Z");
+        let desired = desired::parse("f.yaml", text.as_bytes());
+        prop_assert!(desired.is_ok(), "{:?}\n{}", desired, text);
+        let desired = desired.unwrap();
+        prop_assert_eq!(desired.flows.len(), inventory.flows.len());
+        let flows = desired.flows.iter().zip(&inventory.flows).map(|(wanted, (_, steps))| {
+            let steps = steps.iter().map(|(step, bound)| (*step, Reading::Known(bound.clone()))).collect();
+            (wanted.id.clone(), CurrentFlow::Found(steps))
+        });
+        let current = Current {
+            connectors: Some(Reading::Known(inventory.connectors.clone())),
+            flows: flows.collect(),
+            flow_list: None,
+        };
+        let (target, errors) = plan::plan(&desired, &current, "https://graph.microsoft.com/beta");
+        prop_assert!(errors.is_empty(), "{:?}\n{}", errors, text);
+        prop_assert!(target.changes.is_empty() && target.pins.is_empty() && target.unknown.is_empty(), "{:?}\n{}", target, text);
+    }
+}
