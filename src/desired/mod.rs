@@ -1,9 +1,10 @@
 //! Desired-state files: YAML → [`Desired`], or every problem at once.
 //!
-//! `source` reads and parses text, `walk` and `schema` turn the tree into keys, `check` holds what
+//! `source` reads and parses text, `walk` and `read` turn the tree into the keys of `schema`, `check` holds what
 //! the keys must say together. Nothing here knows a tenant.
 
 mod check;
+mod read;
 mod schema;
 mod source;
 mod walk;
@@ -43,7 +44,7 @@ pub fn json_schema() -> schemars::Schema {
 fn check_source(source: &Arc<Source>) -> Result<Desired, Vec<Diagnostic>> {
     let root = source::parse(source).map_err(|problem| vec![problem])?;
     let mut walker = Walker::new(source);
-    let file = schema::file(&mut walker, &root);
+    let file = read::file(&mut walker, &root);
     if let Some(file) = &file {
         check::check(&mut walker, file);
     }

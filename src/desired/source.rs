@@ -1,7 +1,7 @@
 //! Text → tree. Every key and every value of the tree carries its place in the text.
 //!
 //! Owns what is YAML about a desired-state file, and nothing of what its keys mean. Duplicate and
-//! merge keys are passed on as they stand, so that `schema` can report all of them at once.
+//! merge keys are passed on as they stand, so that `walk` can report all of them at once.
 
 use std::fmt;
 use std::fs::File;
