@@ -3,50 +3,92 @@
 //! All reads go out at once, within the client's limits, and none waits for another; only a flow
 //! that is not there asks for the list of those that are. What cannot be read is unknown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 
 use crate::graph::{Graph, GraphError, Patience};
 use crate::model::{
-    Bound, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Reading,
-    Step, Unread,
+    Api, Bound, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
+    Reading, Step, Unread,
 };
 
-/// Reads the bindings that `desired` speaks of, and the connectors where it names any.
-pub async fn read(graph: &Graph, desired: &Desired) -> Current {
-    let connectors =
-        async { if names_connectors(desired) { Some(reading(graph.connectors().await)) } else { None } };
-    let configurations = desired.flows.iter();
-    let configurations =
-        join_all(configurations.map(|flow| graph.configuration(&flow.id, &desired.steps, Patience::Full)));
-    let (connectors, configurations) = join(connectors, configurations).await;
+/// How much of a tenant is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The flows that the file lists, and the connectors where it names any.
+    Listed,
+    /// Every flow and every connector.
+    Whole,
+}
 
-    let missing = desired
-        .flows
-        .iter()
+/// Reads the bindings that `desired` speaks of, and as much more as `scope` says. A file that
+/// prunes flows speaks of all of them.
+pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
+    let prunes_flows = matches!(desired.prune, Some((Prune::Flows, _)));
+    let whole = scope == Scope::Whole;
+    let connectors = async {
+        if whole || names_connectors(desired) { Some(reading(graph.connectors().await)) } else { None }
+    };
+    let list = async { if whole || prunes_flows { Some(flows(graph, &kinds(desired)).await) } else { None } };
+    let listed = desired.flows.iter().map(|flow| &flow.id);
+    let configurations = join_all(listed.clone().map(|flow| configuration(graph, flow, &desired.steps)));
+    let (connectors, list, configurations) = join3(connectors, list, configurations).await;
+
+    let missing = listed
+        .clone()
         .zip(&configurations)
         .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
-    let flow_list = match missing {
-        Some((flow, _)) => {
-            let flows = graph.flows(flow.id.kind()).await;
-            Some(flows.map(|flows| flows.into_iter().map(|flow| flow.id).collect::<Vec<_>>()))
-        }
-        None => None,
+    let flow_list = match (list, missing) {
+        (Some(list), _) => Some(reading_list(list)),
+        (None, Some((flow, _))) => Some(reading_list(flows(graph, &[flow.kind()]).await)),
+        (None, None) => None,
     };
-    let flows = desired
-        .flows
-        .iter()
-        .zip(configurations)
-        .map(|(flow, read)| {
-            let read = match read {
-                Ok(steps) => CurrentFlow::Found(steps),
-                Err(error) => not_read(&flow.id, &error, &desired.steps, flow_list.as_ref()),
-            };
-            (flow.id.clone(), read)
-        })
-        .collect();
-    Current { connectors, flows, flow_list: flow_list.and_then(Result::ok) }
+    let others = match &flow_list {
+        Some(Reading::Known(list)) if whole || prunes_flows => others(desired, list),
+        _ => Vec::new(),
+    };
+    let other_reads = join_all(others.iter().map(|flow| configuration(graph, flow, &desired.steps))).await;
+    let reads = listed.zip(configurations).chain(others.iter().zip(other_reads));
+    let found = reads.map(|(flow, read)| {
+        let read = match read {
+            Ok(steps) => CurrentFlow::Found(steps),
+            Err(error) => not_read(flow, &error, &desired.steps, flow_list.as_ref()),
+        };
+        (flow.clone(), read)
+    });
+    Current { connectors, flows: found.collect(), flow_list }
+}
+
+async fn configuration(
+    graph: &Graph,
+    flow: &FlowId,
+    steps: &[Step],
+) -> Result<BTreeMap<Step, Reading<Bound>>, GraphError> {
+    graph.configuration(flow, steps, Patience::Full).await
+}
+
+/// The kinds of flows that a file's tenant may have.
+fn kinds(desired: &Desired) -> Vec<FlowKind> {
+    match (desired.flows.first(), desired.api) {
+        (Some(flow), _) => vec![flow.id.kind()],
+        (None, Api::Beta) => FlowKind::ALL.to_vec(),
+        (None, Api::V1) => vec![FlowKind::B2x],
+    }
+}
+
+/// The flows of the tenant that the file does not list. What is no id of ours is none of them.
+fn others(desired: &Desired, list: &[String]) -> Vec<FlowId> {
+    let listed: BTreeSet<_> = desired.flows.iter().map(|flow| &flow.id).collect();
+    let ids: BTreeSet<_> = list.iter().filter_map(|id| FlowId::parse(id).ok()).collect();
+    ids.into_iter().filter(|id| !listed.contains(id)).collect()
+}
+
+fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<String>>) -> Reading<Vec<String>> {
+    match list {
+        Ok((_, flows)) => Reading::Known(flows.into_iter().map(|flow| flow.id).collect()),
+        Err(reasons) => Reading::Unknown(Unread::new(reasons.join("; "))),
+    }
 }
 
 /// Reads all that a tenant has at the given steps, of the first of the kinds that it has.
@@ -123,13 +165,13 @@ fn not_read(
     flow: &FlowId,
     error: &GraphError,
     steps: &[Step],
-    list: Option<&Result<Vec<String>, GraphError>>,
+    list: Option<&Reading<Vec<String>>>,
 ) -> CurrentFlow {
     let unread = match list.filter(|_| error.is_not_found()) {
-        Some(Ok(list)) if !list.iter().any(|id| id == flow.as_str()) => {
+        Some(Reading::Known(list)) if !list.iter().any(|id| id == flow.as_str()) => {
             return CurrentFlow::Missing(error.to_string());
         }
-        Some(Err(list)) => Unread::new(format!("{error}; and the list of flows: {list}")),
+        Some(Reading::Unknown(list)) => Unread::new(format!("{error}; and the list of flows: {}", list.why)),
         _ => Unread::from(error),
     };
     CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(unread.clone()))).collect())

@@ -84,6 +84,51 @@ pub struct Desired {
     pub steps: Vec<Step>,
     /// The flows, in the file's order.
     pub flows: Vec<DesiredFlow>,
+    /// What else is to be disabled, and where the file says so.
+    pub prune: Option<(Prune, Span)>,
+    /// How much a plan may change.
+    pub guards: Guards,
+}
+
+/// What happens to bindings that a file does not mention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prune {
+    /// They are left alone.
+    #[default]
+    None,
+    /// Those of listed flows are disabled.
+    Steps,
+    /// Those of all flows are disabled.
+    Flows,
+}
+
+impl Prune {
+    /// Every way to prune.
+    pub const ALL: [Self; 3] = [Self::None, Self::Steps, Self::Flows];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Steps => "steps",
+            Self::Flows => "flows",
+        }
+    }
+}
+
+/// How much a plan may change before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guards {
+    /// The most changes.
+    pub max_changes: Option<u32>,
+    /// The most disables.
+    pub max_disables: u32,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_changes: None, max_disables: 5 }
+    }
 }
 
 /// What a file wants of one flow.
@@ -104,6 +149,8 @@ pub struct DesiredBinding {
     pub connector: Option<ConnectorRef>,
     /// Where the file says so.
     pub span: Span,
+    /// Whether a plan that disables or replaces it is refused.
+    pub protect: bool,
 }
 
 /// How a file names a connector.
@@ -160,8 +207,8 @@ pub struct Current {
     pub connectors: Option<Reading<Vec<ListedConnector>>>,
     /// The flows that were asked for.
     pub flows: BTreeMap<FlowId, CurrentFlow>,
-    /// The ids of all flows of the tenant; `None` where nothing needed or gave them.
-    pub flow_list: Option<Vec<String>>,
+    /// The ids of all flows of the tenant; `None` where nothing needed them.
+    pub flow_list: Option<Reading<Vec<String>>>,
 }
 
 /// What a tenant says of one flow.

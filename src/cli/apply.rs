@@ -11,7 +11,7 @@ use super::connect::Connection;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::format::Format;
-use super::plan::{Planned, make, unread};
+use super::plan::{OverrideArgs, Planned, make, unread};
 use super::signals::Signals;
 use super::tenant::Rule;
 use super::{Exit, Global, report, values};
@@ -29,6 +29,8 @@ pub(super) struct ApplyArgs {
     /// Approve the changes beforehand
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    overrides: OverrideArgs,
     /// Begin no further change after one that failed
     #[arg(long)]
     fail_fast: bool,
@@ -93,9 +95,10 @@ async fn end(
     signals: &Signals,
 ) -> Result<Ended, Failure> {
     let rule = if args.tenant_unchecked { Rule::Warn } else { Rule::Refuse };
+    let request = args.overrides.request(rule);
     let made = tokio::select! {
         () = signals.stopped() => return Ok(stopped(&Plan::default(), signals)),
-        made = make(&args.file, global, environment, &signals.stop, rule) => made,
+        made = make(&args.file, global, environment, &signals.stop, &request) => made,
     };
     let Planned { target, errors, connection } = match made {
         Ok(planned) => planned,

@@ -11,10 +11,12 @@ use super::failure::Failure;
 use super::format::Format;
 use super::signals;
 use super::tenant::{Checked, Rule};
-use super::{Exit, Global, report};
+use super::{Exit, Global, report, values};
+use crate::current::Scope;
 use crate::diagnostic::Diagnostic;
 use crate::http::Stop;
-use crate::plan::{Plan, Problem, Target};
+use crate::model::{FlowId, Step};
+use crate::plan::{Overrides, Plan, Problem, Target};
 use crate::{current, desired, files, plan, render, terminal};
 
 #[derive(Debug, Args)]
@@ -25,9 +27,49 @@ pub(super) struct PlanArgs {
     /// What stdout gets
     #[arg(long, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    overrides: OverrideArgs,
     /// End with 2 when something differs
     #[arg(long)]
     detailed_exitcode: bool,
+}
+
+/// What allows a plan that would be refused, or refuses one that would be allowed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Guards")]
+pub(super) struct OverrideArgs {
+    /// Most changes, in place of the file's `maxChanges`
+    #[arg(long, value_name = "N")]
+    max_changes: Option<u32>,
+    /// Most disables, in place of the file's `maxDisables`
+    #[arg(long, value_name = "N")]
+    max_disables: Option<u32>,
+    /// Allow to disable or replace a protected binding
+    #[arg(long, value_name = "FLOW/STEP", value_parser = values::binding)]
+    allow_protected: Vec<(FlowId, Step)>,
+    /// Allow `prune: flows` in a file without flows
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+/// How a plan is made.
+pub(super) struct Request {
+    pub(super) rule: Rule,
+    pub(super) scope: Scope,
+    pub(super) overrides: Overrides,
+}
+
+impl OverrideArgs {
+    pub(super) fn request(&self, rule: Rule) -> Request {
+        let Self { max_changes, max_disables, allow_protected, allow_empty } = self;
+        let overrides = Overrides {
+            max_changes: *max_changes,
+            max_disables: *max_disables,
+            allow_protected: allow_protected.clone(),
+            allow_empty: *allow_empty,
+        };
+        Request { rule, scope: Scope::Listed, overrides }
+    }
 }
 
 /// A tenant's plan, and the way to the tenant.
@@ -44,10 +86,13 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     // What could not be planned at all is told in the format that was asked for as well.
-    let (targets, errors) = match make(&args.file, global, environment, &signals::never(), Rule::Warn).await {
-        Ok(Planned { target, errors, connection: _ }) => (vec![target], errors),
-        Err(failure) => (Vec::new(), failure.diagnostics),
-    };
+    let (targets, errors) =
+        match make(&args.file, global, environment, &signals::never(), &args.overrides.request(Rule::Warn))
+            .await
+        {
+            Ok(Planned { target, errors, connection: _ }) => (vec![target], errors),
+            Err(failure) => (Vec::new(), failure.diagnostics),
+        };
     report(&errors);
     let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
     report(unread(&plan).as_slice());
@@ -67,13 +112,13 @@ pub(super) async fn make(
     global: &Global,
     environment: &Environment,
     stop: &Stop,
-    rule: Rule,
+    request: &Request,
 ) -> Result<Planned, Failure> {
     let desired = desired::load(file)?;
     let place = Place { tenant: &desired.tenant, cloud: desired.cloud, api: desired.api };
-    let connection = connect(&place, global, environment, stop, rule).await?;
-    let current = current::read(&connection.graph, &desired).await;
-    let (mut target, errors) = plan::plan(&desired, &current, &connection.shown_url);
+    let connection = connect(&place, global, environment, stop, request.rule).await?;
+    let current = current::read(&connection.graph, &desired, request.scope).await;
+    let (mut target, errors) = plan::plan(&desired, &current, &connection.shown_url, &request.overrides);
     match &connection.checked {
         Checked::Same(guid) => target.tenant_id = Some(guid.clone()),
         Checked::Unknown(why) => target.warnings.push(format!("the tenant is not checked: {why}")),

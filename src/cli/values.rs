@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::http::Rate;
-use crate::model::{Api, Cloud, Step};
+use crate::model::{Api, Cloud, FlowId, Step};
 
 /// A whole number from 1.
 pub(super) fn positive(text: &str) -> Result<NonZeroU32, &'static str> {
@@ -49,6 +49,14 @@ pub(super) fn api(text: &str) -> Result<Api, String> {
 /// A step.
 pub(super) fn step(text: &str) -> Result<Step, String> {
     Step::named(text).ok_or_else(|| one_of(&Step::ALL.map(Step::name)))
+}
+
+/// A binding, as `FLOW/STEP`.
+pub(super) fn binding(text: &str) -> Result<(FlowId, Step), String> {
+    let (flow, step) =
+        text.rsplit_once('/').ok_or("it must be FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
+    let flow = FlowId::parse(flow).map_err(|error| format!("`{flow}` is no user flow's id: {error}"))?;
+    Ok((flow, self::step(step)?))
 }
 
 fn one_of(names: &[&str]) -> String {

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::model::{
-    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Step, is_guid,
+    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Prune, Step,
+    is_guid,
 };
 use schema::{ConnectorEntry, File, Version};
 use walk::{Spanned, Walker};
@@ -69,6 +70,8 @@ fn desired(name: &str, file: File) -> Option<Desired> {
         steps_unclear: _,
         connectors,
         flows,
+        prune,
+        guards,
     } = file
     else {
         return None;
@@ -88,8 +91,8 @@ fn desired(name: &str, file: File) -> Option<Desired> {
                 .into_iter()
                 .map(|(step, binding)| {
                     let connector = binding.connector.map(|name| reference(name, connectors.as_ref()));
-                    let span = binding.span;
-                    (step, DesiredBinding { connector, span })
+                    let (span, protect) = (binding.span, binding.protect);
+                    (step, DesiredBinding { connector, span, protect })
                 })
                 .collect(),
         })
@@ -102,6 +105,13 @@ fn desired(name: &str, file: File) -> Option<Desired> {
         api: api.map(|api| api.value).unwrap_or_default(),
         steps,
         flows,
+        prune: prune.map(|prune| (prune.value, prune.span)).filter(|(prune, _)| *prune != Prune::None),
+        guards: Guards {
+            max_changes: guards.as_ref().and_then(|guards| guards.max_changes),
+            max_disables: guards
+                .and_then(|guards| guards.max_disables)
+                .unwrap_or(Guards::default().max_disables),
+        },
     })
 }
 

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::{Binding, ConnectorEntry, File, Flow, Version};
+use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
 use super::walk::{Entry, Spanned, Walker, duplicate};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Api, Cloud, ConnectorId, FlowId, InvalidId, InvalidTargetUrl, Step, TargetUrl, is_guid};
+use crate::model::{
+    Api, Cloud, ConnectorId, FlowId, InvalidId, InvalidTargetUrl, Prune, Step, TargetUrl, is_guid,
+};
 
 /// Reads the tree of a file. `None` where it has no keys at all.
 pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
@@ -38,6 +40,8 @@ pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
     let flows = fields
         .require(walker, "flows", "{B2C_1_signup: {postFederationSignup: Fraud check}}")
         .and_then(|node| flows(walker, node));
+    let prune = fields.take("prune").and_then(|node| walker.one_of(node, "prune", Prune::ALL, Prune::name));
+    let guards = fields.take("guards").and_then(|node| guards(walker, node));
     fields.finish(walker);
     Some(File {
         version,
@@ -49,7 +53,17 @@ pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
         steps_unclear,
         connectors,
         flows: flows.unwrap_or_default(),
+        prune,
+        guards,
     })
+}
+
+fn guards(walker: &mut Walker<'_>, node: &Node) -> Option<GuardsEntry> {
+    let mut fields = walker.fields(node, "guards", "limits: `{maxChanges: 25, maxDisables: 5}`")?;
+    let max_changes = fields.take("maxChanges").and_then(|node| walker.count(node, "maxChanges"));
+    let max_disables = fields.take("maxDisables").and_then(|node| walker.count(node, "maxDisables"));
+    fields.finish(walker);
+    Some(GuardsEntry { max_changes, max_disables })
 }
 
 fn version(walker: &mut Walker<'_>, node: &Node) -> Option<Version> {
@@ -206,18 +220,19 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node) -> Option<BTreeMap
 }
 
 fn binding(walker: &mut Walker<'_>, step: &Spanned<&str>, node: &Node) -> Option<Binding> {
-    let binding = |connector, span| Binding { step: step.span.clone(), connector, span };
+    let binding = |connector, span, protect| Binding { step: step.span.clone(), connector, span, protect };
     let Value::Mapping(_) = node.value else {
         let connector = bound(walker, step.value, node)?;
-        return Some(binding(connector, walker.span(node)));
+        return Some(binding(connector, walker.span(node), false));
     };
     let mut fields = walker.fields(node, step.value, "")?;
     let connector = fields
         .require(walker, "connector", "Fraud check")
         .and_then(|node| Some((bound(walker, "connector", node)?, walker.span(node))));
+    let protect = fields.take("protect").map(|node| walker.boolean(node, "protect"));
     fields.finish(walker);
     let (connector, span) = connector?;
-    Some(binding(connector, span))
+    Some(binding(connector, span, protect.flatten().unwrap_or(false)))
 }
 
 /// What a binding names: a connector, or nothing where `null` is spelled out. A key with nothing

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::walk::Spanned;
 use crate::diagnostic::Span;
-use crate::model::{Api, Cloud, ConnectorId, FlowId, Step, TargetUrl, Tenant};
+use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, TargetUrl, Tenant};
 
 /// The API connectors that the user flows of one tenant call.
 #[derive(Debug, JsonSchema)]
@@ -78,6 +78,53 @@ pub(super) struct File {
         example = json!({"B2C_1_signup": {"postFederationSignup": "fraud-check", "postAttributeCollection": null}})
     )]
     pub(super) flows: Vec<Flow>,
+    /// What happens to bindings that this file does not mention: `none` leaves them alone, `steps`
+    /// disables the steps of listed flows, `flows` those of all other flows too.
+    #[schemars(
+        with = "Option<String>",
+        extend("type" = "string", "enum" = Prune::ALL.map(Prune::name), "default" = Prune::default().name()),
+        example = &"steps"
+    )]
+    pub(super) prune: Option<Spanned<Prune>>,
+    /// How much a plan may change before it is refused.
+    #[schemars(with = "Option<GuardsEntry>", extend("type" = "object"), example = json!({"maxChanges": 25, "maxDisables": 5}))]
+    pub(super) guards: Option<GuardsEntry>,
+}
+
+/// How much a plan may change before it is refused. What is not given has its default.
+#[derive(Debug, Default)]
+pub(super) struct GuardsEntry {
+    pub(super) max_changes: Option<u32>,
+    pub(super) max_disables: Option<u32>,
+}
+
+impl JsonSchema for GuardsEntry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Guards".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How much a plan may change before it is refused.",
+            "type": "object",
+            "properties": {
+                "maxChanges": {
+                    "description": "The most changes of a plan. Without it there is no limit.",
+                    "type": "integer",
+                    "minimum": 0,
+                    "examples": [25],
+                },
+                "maxDisables": {
+                    "description": "The most disables of a plan.",
+                    "type": "integer",
+                    "minimum": 0,
+                    "default": Guards::default().max_disables,
+                    "examples": [5],
+                },
+            },
+            "additionalProperties": false,
+        })
+    }
 }
 
 const GUID_PATTERN: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
@@ -111,6 +158,8 @@ pub(super) struct Binding {
     pub(super) connector: Option<Spanned<String>>,
     /// Where the value stands.
     pub(super) span: Span,
+    /// Whether a plan that disables or replaces it is refused.
+    pub(super) protect: bool,
 }
 
 impl JsonSchema for ConnectorEntry {
@@ -199,7 +248,15 @@ impl JsonSchema for Binding {
                 connector,
                 {
                     "type": "object",
-                    "properties": {"connector": connector},
+                    "properties": {
+                        "connector": connector,
+                        "protect": {
+                            "description": "Whether a plan that disables or replaces this binding is refused.",
+                            "type": "boolean",
+                            "default": false,
+                            "examples": [true],
+                        },
+                    },
                     "required": ["connector"],
                     "additionalProperties": false,
                 },

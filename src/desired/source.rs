@@ -37,7 +37,7 @@ pub(super) enum Value {
     Null {
         literal: Range<usize>,
     },
-    Bool,
+    Bool(bool),
     Number {
         /// Where it, or what an alias stands for, is written.
         literal: Range<usize>,
@@ -213,8 +213,8 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Value::Null { literal: Range::default() })
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Value, E> {

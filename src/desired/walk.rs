@@ -101,13 +101,38 @@ impl<'s> Walker<'s> {
     /// A name that may be any string, even one that looks like a number.
     pub(super) fn name(&mut self, node: &Node, key: &str, right: &str) -> Option<Spanned<String>> {
         let right = match node.value {
-            Value::Number { .. } | Value::Bool => {
+            Value::Number { .. } | Value::Bool(_) => {
                 &format!("{right}; a name goes in quotes: \"{}\"", self.span(node).text())
             }
             _ => right,
         };
         let Spanned { value, span } = self.string(node, key, right)?;
         Some(Spanned { value: value.to_owned(), span })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, node: &Node, key: &str) -> Option<bool> {
+        let Value::Bool(value) = node.value else {
+            self.wrong_type(node, key, "a boolean", "`true` or `false`");
+            return None;
+        };
+        Some(value)
+    }
+
+    /// A whole number from 0.
+    pub(super) fn count(&mut self, node: &Node, key: &str) -> Option<u32> {
+        let right = "a whole number from 0";
+        let Value::Number { literal } = &node.value else {
+            self.wrong_type(node, key, "a number", right);
+            return None;
+        };
+        let text = self.text(literal);
+        let count = text.parse().ok();
+        if count.is_none() {
+            let problem = Diagnostic::error(format!("{text} is no `{key}`")).at(&self.span(node));
+            self.report(problem.hint(format!("write {right}")));
+        }
+        count
     }
 
     /// A string that `parse` takes.
@@ -270,7 +295,7 @@ fn listed(names: &[&str]) -> String {
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null { .. } => "null",
-        Value::Bool => "a boolean",
+        Value::Bool(_) => "a boolean",
         Value::Number { .. } => "a number",
         Value::String(_) => "a string",
         Value::Sequence(_) => "a list",

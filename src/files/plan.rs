@@ -50,7 +50,7 @@ struct PlanTarget<'a> {
     pins: Vec<PlanPin<'a>>,
     unknown: Vec<PlanUnknown<'a>>,
     refusals: Vec<PlanRefusal<'a>>,
-    overrides: [(); 0],
+    overrides: &'a [String],
     warnings: &'a [String],
     summary: PlanSummary,
 }
@@ -123,6 +123,7 @@ impl<'a> From<&'a Target> for PlanTarget<'a> {
             unknown,
             pins,
             refusals,
+            overrides,
             warnings,
         } = target;
         Self {
@@ -138,7 +139,7 @@ impl<'a> From<&'a Target> for PlanTarget<'a> {
             pins: pins.iter().map(PlanPin::from).collect(),
             unknown: unknown.iter().map(PlanUnknown::from).collect(),
             refusals: refusals.iter().map(PlanRefusal::from).collect(),
-            overrides: [],
+            overrides,
             warnings,
             summary: target.summary().into(),
         }
@@ -146,7 +147,7 @@ impl<'a> From<&'a Target> for PlanTarget<'a> {
 }
 
 impl<'a> From<&'a Change> for PlanChange<'a> {
-    fn from(Change { flow, step, action, current, desired, source }: &'a Change) -> Self {
+    fn from(Change { flow, step, action, current, desired, protected, source }: &'a Change) -> Self {
         let Place { file, line, column } = source;
         Self {
             flow,
@@ -154,7 +155,7 @@ impl<'a> From<&'a Change> for PlanChange<'a> {
             action: *action,
             current: current.as_ref().map(ConnectorPart::from),
             desired: desired.as_ref().map(ConnectorPart::from),
-            protected: false,
+            protected: *protected,
             source: PlanPlace { file, line: *line, column: *column },
         }
     }

@@ -142,7 +142,7 @@ impl<'a> From<&'a TargetReport> for ReportTarget<'a> {
 
 impl<'a> From<&'a ChangeReport> for ReportChange<'a> {
     fn from(ChangeReport { change, outcome, attempts, request_id, error }: &'a ChangeReport) -> Self {
-        let Change { flow, step, action, current, desired, source: _ } = change;
+        let Change { flow, step, action, current, desired, protected: _, source: _ } = change;
         Self {
             flow: flow.as_str(),
             step: step.name(),

@@ -1,18 +1,25 @@
 //! What differs between desired and current.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::prune::Managed;
 use super::resolve::Resolver;
-use super::{Change, Place, Target, Unknown, Unmanaged, guard};
+use super::{Change, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::{
-    Action, Bound, Connector, Current, CurrentFlow, Desired, DesiredBinding, DesiredFlow, Reading, Step,
-    Unread,
+    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading,
+    Step, Unread, bound_id,
 };
 
 /// Compares what a file wants with what its tenant has. Gives the target's plan, and what keeps it
 /// from being whole, in the file's order.
-pub fn plan(desired: &Desired, current: &Current, graph_url: &str) -> (Target, Vec<Diagnostic>) {
+pub fn plan(
+    desired: &Desired,
+    current: &Current,
+    graph_url: &str,
+    overrides: &Overrides,
+) -> (Target, Vec<Diagnostic>) {
     let mut planner = Planner {
         resolver: Resolver::new(current),
         current,
@@ -30,22 +37,19 @@ pub fn plan(desired: &Desired, current: &Current, graph_url: &str) -> (Target, V
             unknown: Vec::new(),
             pins: Vec::new(),
             refusals: Vec::new(),
+            overrides: overrides.flags(),
             warnings: Vec::new(),
         },
     };
-    for flow in &desired.flows {
-        planner.flow(flow, &desired.steps);
+    for flow in prune::flows(desired, current) {
+        planner.flow(&flow, &desired.steps);
     }
+    planner.errors.extend(prune::unreadable_list(desired, current));
     let Planner { mut target, mut errors, .. } = planner;
-    if target.changes.iter().any(|change| change.step == Step::PreTokenIssuance) {
-        target.warnings.push(
-            "`preTokenIssuance` is not in Graph's documentation: this plan relies on a PUT that may stop working"
-                .to_owned(),
-        );
-    }
+    target.warnings = warnings(&target, current);
     target.pins.sort_unstable();
     target.pins.dedup();
-    target.refusals = guard::refusals(&target);
+    target.refusals = guard::refusals(&target, desired, overrides);
     // A short name that is used twice has one place, and so one error.
     errors.sort_by_key(|error| error.span.as_ref().map(|span| span.range().start));
     errors.dedup();
@@ -56,6 +60,36 @@ pub fn plan(desired: &Desired, current: &Current, graph_url: &str) -> (Target, V
     (target, errors)
 }
 
+fn warnings(target: &Target, current: &Current) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if target.changes.iter().any(|change| change.step == Step::PreTokenIssuance) {
+        let warning = "`preTokenIssuance` is not in Graph's documentation: this plan relies on a PUT that may stop working";
+        warnings.push(warning.to_owned());
+    }
+    for Unmanaged { flow, step, current } in gone(current) {
+        let id = bound_id(&current).map(ConnectorId::as_str).unwrap_or_default();
+        warnings.push(format!("`{flow}` calls at `{step}` the connector `{id}`, which is gone"));
+    }
+    warnings
+}
+
+/// The bindings to connectors that the tenant does not have any more, as far as both were read.
+pub fn gone(current: &Current) -> Vec<Unmanaged> {
+    let Some(Reading::Known(listed)) = &current.connectors else { return Vec::new() };
+    let listed: BTreeSet<_> = listed.iter().map(|listed| &listed.connector.id).collect();
+    let mut gone = Vec::new();
+    for (flow, found) in &current.flows {
+        let CurrentFlow::Found(steps) = found else { continue };
+        for (step, read) in steps {
+            let Reading::Known(bound) = read else { continue };
+            if bound_id(bound).is_some_and(|id| !listed.contains(id)) {
+                gone.push(Unmanaged { flow: flow.clone(), step: *step, current: bound.clone() });
+            }
+        }
+    }
+    gone
+}
+
 struct Planner<'a> {
     resolver: Resolver<'a>,
     current: &'a Current,
@@ -64,8 +98,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn flow(&mut self, flow: &DesiredFlow, steps: &[Step]) {
-        let found = match self.current.flows.get(&flow.id) {
+    fn flow(&mut self, flow: &Managed<'_>, steps: &[Step]) {
+        let found = match self.current.flows.get(flow.id) {
             Some(CurrentFlow::Found(found)) => found,
             Some(CurrentFlow::Missing(answer)) => return self.missing(flow, answer),
             None => return,
@@ -75,7 +109,7 @@ impl Planner<'_> {
             let unread = Reading::Unknown(Unread::new("it was not read"));
             let read = found.get(step).unwrap_or(&unread);
             if let Some(binding) = flow.bindings.get(step) {
-                self.managed(flow, *step, binding, read);
+                self.managed(flow.id, *step, binding, read);
             } else if let Reading::Known(current @ Some(_)) = read {
                 let unmanaged = Unmanaged { flow: flow.id.clone(), step: *step, current: current.clone() };
                 self.target.unmanaged.push(unmanaged);
@@ -88,7 +122,7 @@ impl Planner<'_> {
         }
     }
 
-    fn managed(&mut self, flow: &DesiredFlow, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
+    fn managed(&mut self, flow: &FlowId, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
         let desired = binding.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
         let desired = match desired {
             Ok(desired) => desired,
@@ -103,29 +137,36 @@ impl Planner<'_> {
         match action(current.as_ref(), desired.as_ref()) {
             None => self.target.unchanged = self.target.unchanged.saturating_add(1),
             Some(action) => self.target.changes.push(Change {
-                flow: flow.id.clone(),
+                flow: flow.clone(),
                 step,
                 action,
                 current: current.clone(),
                 desired,
+                protected: binding.protect,
                 source: Place::from(&binding.span),
             }),
         }
     }
 
-    fn missing(&mut self, flow: &DesiredFlow, answer: &str) {
+    fn missing(&mut self, flow: &Managed<'_>, answer: &str) {
         // All ids begin alike, which would make all of them near.
         let prefix = flow.id.kind().prefix();
         let name = |id| str::strip_prefix(id, prefix);
-        let others = self.current.flow_list.iter().flatten().filter_map(|id| name(id));
+        let others = match &self.current.flow_list {
+            Some(Reading::Known(list)) => list.iter().filter_map(|id| name(id)).collect(),
+            _ => Vec::new(),
+        };
         let wanted = name(flow.id.as_str()).unwrap_or_default();
         let near = nearest(wanted, others).into_iter().map(|name| format!("{prefix}{name}"));
+        let problem = Diagnostic::error(format!("the tenant has no user flow `{}`", flow.id));
         self.errors.push(
-            Diagnostic::error(format!("the tenant has no user flow `{}`", flow.id))
-                .at(&flow.span)
-                .caused_by(answer)
-                .did_you_mean(near)
-                .hint("create the flow first, or take it out of the file"),
+            match flow.span {
+                Some(span) => problem.at(span),
+                None => problem,
+            }
+            .caused_by(answer)
+            .did_you_mean(near)
+            .hint("create the flow first, or take it out of the file"),
         );
     }
 }

@@ -1,11 +1,13 @@
 //! (Desired, Current) → [`Plan`]. Pure: no I/O, no clock, and the same input gives the same plan.
 //!
-//! `resolve` turns names into connectors, `diff` compares, `guard` finds what must not be done as
+//! `prune` adds what a file manages without mentioning it, `resolve` turns names into connectors,
+//! `diff` compares, `guard` finds what must not be done as
 //! things are, `fingerprint` tells plans apart.
 
 mod diff;
 mod fingerprint;
 mod guard;
+mod prune;
 mod resolve;
 
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step};
 
-pub use diff::plan;
+pub use diff::{gone, plan};
+pub use guard::Overrides;
 
 /// What a run would do to its tenants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,6 +63,8 @@ pub struct Target {
     pub pins: Vec<BrokenPin>,
     /// Why the changes must not be made as things are.
     pub refusals: Vec<Refusal>,
+    /// The flags that were given when the plan was made, and that allow or forbid.
+    pub overrides: Vec<String>,
     /// What a reviewer should know.
     pub warnings: Vec<String>,
 }
@@ -97,6 +102,8 @@ pub struct Change {
     pub current: Bound,
     /// What is to be bound.
     pub desired: Bound,
+    /// Whether the file protects the binding.
+    pub protected: bool,
     /// Where the file says so.
     pub source: Place,
 }

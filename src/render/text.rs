@@ -56,6 +56,7 @@ fn target(target: &Target) -> String {
         unknown,
         pins,
         refusals,
+        overrides,
         warnings,
     } = target;
     let names = Names::of_target(target);
@@ -81,6 +82,10 @@ fn target(target: &Target) -> String {
             line(&mut text, format_args!("    {connector}: pinned to {expected}, calls {actual}"));
         }
         text.push('\n');
+    }
+    if !overrides.is_empty() {
+        let flags: Vec<_> = overrides.iter().map(|flag| escape::text(flag)).collect();
+        line(&mut text, format_args!("Made with {}\n", flags.join(" ")));
     }
     for Refusal { reason, allow } in refusals {
         let reason = escape::text(reason);
@@ -113,7 +118,7 @@ fn target(target: &Target) -> String {
 }
 
 fn change(change: &Change, names: &Names<'_>) -> String {
-    let Change { flow: _, step, action, current, desired, source: _ } = change;
+    let Change { flow: _, step, action, current, desired, protected: _, source: _ } = change;
     let (mark, style) = match action {
         Action::Enable => ("+ enable ", AnsiColor::Green.on_default()),
         Action::Replace => ("~ replace", AnsiColor::Yellow.on_default()),

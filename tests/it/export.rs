@@ -195,7 +195,7 @@ proptest! {
             flows: flows.collect(),
             flow_list: None,
         };
-        let (target, errors) = plan::plan(&desired, &current, "https://graph.microsoft.com/beta");
+        let (target, errors) = plan::plan(&desired, &current, "https://graph.microsoft.com/beta", &plan::Overrides::default());
         prop_assert!(errors.is_empty(), "{:?}\n{}", errors, text);
         prop_assert!(target.changes.is_empty() && target.pins.is_empty() && target.unknown.is_empty(), "{:?}\n{}", target, text);
     }

@@ -6,7 +6,7 @@ use flowbind::model::{
     Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, ListedConnector, Reading, Step,
     Unread,
 };
-use flowbind::plan::{Plan, Problem, plan};
+use flowbind::plan::{Overrides, Plan, Problem, plan};
 use flowbind::{desired, files, render};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ fn applied(plan: &Plan, current: &Current) -> Current {
 }
 
 fn planned(desired: &Desired, current: &Current) -> Plan {
-    let (target, errors) = plan(desired, current, URL);
+    let (target, errors) = plan(desired, current, URL, &Overrides::default());
     Plan { targets: vec![target], errors: errors.iter().map(Problem::from).collect() }
 }
 

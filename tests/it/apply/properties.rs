@@ -11,7 +11,7 @@ use flowbind::auth::Secret;
 use flowbind::graph::{Graph, GraphUrl};
 use flowbind::http::{Client, Rate, Settings, retry::Policy};
 use flowbind::model::{Api, Step};
-use flowbind::plan::{Target, plan};
+use flowbind::plan::{Overrides, Target, plan};
 use flowbind::sandbox::{Effect, Fault, Options, Sandbox};
 use flowbind::snapshot::Snapshot;
 use flowbind::{current, desired};
@@ -116,8 +116,13 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let http = Client::new(settings, true).unwrap();
         let graph = Graph::new(http, url.clone(), url.clone(), &Secret::new("t")).unwrap();
         let desired = desired::parse("f.yaml", yaml.as_bytes()).unwrap();
-        let current = current::read(&graph, &desired).await;
-        let (target, errors) = plan(&desired, &current, &url.to_string());
+        let current = current::read(&graph, &desired, current::Scope::Listed).await;
+        let (target, errors) = plan(
+            &desired,
+            &current,
+            &url.to_string(),
+            &Overrides { max_disables: Some(99), ..Overrides::default() },
+        );
         let whole = errors.is_empty() && target.unknown.is_empty();
         let options =
             ApplyOptions { fail_fast: false, verify_timeout: Duration::from_millis(60), deadline, stop };
