@@ -20,6 +20,12 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
+/// The flags of a case, where it has a file `args`.
+fn args(case: &Path) -> Vec<String> {
+    let args = fs::read_to_string(case.join("args")).unwrap_or_default();
+    args.split_whitespace().map(str::to_owned).collect()
+}
+
 /// Holds `actual` to the file of that name in the case; a file that is not there means nothing.
 fn expect(case: &Path, name: &str, actual: &str) {
     let path = case.join(name);
@@ -46,6 +52,7 @@ fn every_case_plans_as_its_folder_says() {
                 "--format",
                 format,
             ])
+            .args(args(&case))
             .within(&case)
             .run()
         };
@@ -112,6 +119,7 @@ fn every_case_is_applied_by_the_requests_that_its_folder_says_and_by_none_the_se
         let url = served.graph_url().replace("/beta", version);
         let apply = || {
             flowbind(["apply", "desired.yaml", "--yes", "--graph-url", &url])
+                .args(args(&case))
                 .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
                 .within(&case)
                 .run()
