@@ -128,11 +128,18 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     for kind in kinds {
         match graph.flows(*kind).await {
             Ok(flows) if flows.is_empty() => empty = empty.or(Some((*kind, flows))),
-            Ok(flows) => return Ok((*kind, flows)),
-            Err(error) => errors.push(error.to_string()),
+            Ok(mut flows) => {
+                // A list that changes while its pages are read may hold one twice.
+                let mut seen = BTreeSet::new();
+                flows.retain(|flow| seen.insert(flow.id.clone()));
+                return Ok((*kind, flows));
+            }
+            Err(error) => errors.push(error),
         }
     }
-    empty.ok_or(errors)
+    // A kind that is denied is the other kind of tenant's; one that could not be read may have any.
+    let readable = errors.iter().all(GraphError::is_denied);
+    empty.filter(|_| readable).ok_or_else(|| errors.iter().map(ToString::to_string).collect())
 }
 
 fn known(steps: BTreeMap<Step, Reading<Bound>>) -> Result<BTreeMap<Step, Bound>, String> {

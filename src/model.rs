@@ -233,6 +233,24 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 3] = [Self::Enable, Self::Replace, Self::Disable];
+
+    /// How a binding has to change; `None` where it is as desired.
+    pub fn of(current: Option<&Connector>, desired: Option<&Connector>) -> Option<Self> {
+        match (current, desired) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Self::Enable),
+            (Some(_), None) => Some(Self::Disable),
+            (Some(current), Some(desired)) => (current.id != desired.id).then_some(Self::Replace),
+        }
+    }
+
+    /// The action of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+
     /// Its name in plans and reports.
     pub fn name(self) -> &'static str {
         match self {

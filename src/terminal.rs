@@ -3,13 +3,23 @@
 //! The only module that prints. Styles are stripped where they are not wanted, and a reader that
 //! closed the pipe has seen enough: that is no error.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
 pub use anstream::ColorChoice;
 
 /// Says when to colour, for both streams.
 pub fn set_color(choice: ColorChoice) {
     choice.write_global();
+}
+
+/// Whether data goes to a person.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether there is somebody who can be asked: who reads stderr and writes stdin.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Writes data to stdout.

@@ -95,6 +95,11 @@ impl Outcome {
     pub const ALL: [Self; 5] =
         [Self::Applied, Self::Already, Self::Failed, Self::Unverified, Self::NotAttempted];
 
+    /// The outcome of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -34,7 +34,7 @@ pub(super) async fn read_back(
         }
         // Once the run is stopped or out of time there is one last look.
         let last = *options.stop.borrow() || Instant::now() >= deadline;
-        let patience = if last { Patience::LastWord } else { Patience::Full };
+        let patience = if last { Patience::LastWord } else { Patience::Until(deadline) };
         look(graph, changes, &open, patience, &mut seen).await;
         if last {
             return seen;

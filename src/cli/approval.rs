@@ -1,6 +1,6 @@
 //! The word that a change to a tenant needs: `--yes`, or `yes` at a terminal.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use tokio::sync::oneshot;
 
@@ -27,7 +27,7 @@ pub(super) async fn approval(given: bool, changes: usize, signals: &Signals) -> 
     if given {
         return Approval::Given;
     }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !terminal::can_ask() {
         return Approval::Nobody;
     }
     terminal::message(&format!("\nMake {changes} changes? Only `yes` will do: "));

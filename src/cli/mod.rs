@@ -6,13 +6,17 @@
 mod apply;
 mod approval;
 mod connect;
+mod drift;
 mod environment;
 mod export;
 mod failure;
 mod format;
+mod outputs;
 mod plan;
 mod sandbox;
+mod saved;
 mod schema;
+mod show;
 mod signals;
 mod tenant;
 mod validate;
@@ -104,6 +108,10 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Compare a file with its tenant and print what would change
     Plan(plan::PlanArgs),
+    /// Tell by the exit code whether a tenant is what its file says
+    Drift(drift::DriftArgs),
+    /// Print saved plans or reports again
+    Show(show::ShowArgs),
     /// Make a file's changes: plan, ask, PUT, read back
     Apply(apply::ApplyArgs),
     /// Print what a tenant has as a file to begin with
@@ -149,16 +157,21 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             Command::Validate(args) => validate::run(args, global),
             Command::Plan(args) => plan::run(args, global, &environment).await,
+            Command::Drift(args) => drift::run(args, global, &environment).await,
+            Command::Show(args) => show::run(args),
             Command::Apply(args) => apply::run(args, global, &environment).await,
             Command::Export(args) => export::run(args, global, &environment).await,
             Command::Sandbox(args) => sandbox::run(args).await,
             Command::Schema(args) => schema::run(args),
         }
-    })
+    });
+    // A thread that still waits for a terminal or a reader must not hold the process.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Writes diagnostics to stderr, a blank line between them: as many as somebody may read.

@@ -9,6 +9,7 @@ use super::connect::{Connection, Place, connect};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::format::Format;
+use super::outputs::{OutPath, Outputs};
 use super::signals;
 use super::tenant::{Checked, Rule};
 use super::{Exit, Global, report, values};
@@ -16,7 +17,7 @@ use crate::current::Scope;
 use crate::diagnostic::Diagnostic;
 use crate::http::Stop;
 use crate::model::{FlowId, Step};
-use crate::plan::{Overrides, Plan, Problem, Target};
+use crate::plan::{Overrides, Plan, Problem, Target, Unmanaged};
 use crate::{current, desired, files, plan, render, terminal};
 
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub(super) struct PlanArgs {
     /// What stdout gets
     #[arg(long, default_value = "text")]
     format: Format,
+    /// Write to this file as well, in the format of its ending: .json (what `apply --plan` takes) or .txt
+    #[arg(long, value_name = "FILE")]
+    out: Vec<OutPath>,
     #[command(flatten)]
     overrides: OverrideArgs,
     /// End with 2 when something differs
@@ -78,6 +82,8 @@ pub(super) struct Planned {
     /// What keeps the plan from being whole.
     pub(super) errors: Vec<Diagnostic>,
     pub(super) connection: Connection,
+    /// The bindings to connectors that are gone.
+    pub(super) gone: Vec<Unmanaged>,
 }
 
 pub(super) async fn run(
@@ -85,24 +91,32 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
+    let inputs = [Some(args.file.as_path()), global.sandbox.as_deref()];
+    let outputs = Outputs::open(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     // What could not be planned at all is told in the format that was asked for as well.
     let (targets, errors) =
         match make(&args.file, global, environment, &signals::never(), &args.overrides.request(Rule::Warn))
             .await
         {
-            Ok(Planned { target, errors, connection: _ }) => (vec![target], errors),
+            Ok(Planned { target, errors, connection: _, gone: _ }) => (vec![target], errors),
             Err(failure) => (Vec::new(), failure.diagnostics),
         };
     report(&errors);
     let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
     report(unread(&plan).as_slice());
-    let text = match args.format {
+    let json = files::plan::to_json(&plan, &environment.now().to_string())
+        .context("cannot write the plan as JSON")?;
+    let text = |format| match format {
         Format::Text if plan.targets.is_empty() => String::new(),
         Format::Text => render::plan_text(&plan),
-        Format::Json => files::plan::to_json(&plan, &environment.now().to_string())
-            .context("cannot write the plan as JSON")?,
+        Format::Json => json.clone(),
     };
-    terminal::print(&text).context("cannot write to stdout")?;
+    let unwritten = outputs.write(text);
+    report(&unwritten);
+    terminal::print(&text(args.format)).context("cannot write to stdout")?;
+    if !unwritten.is_empty() {
+        return Ok(Exit::Error);
+    }
     Ok(exit(&plan, args.detailed_exitcode))
 }
 
@@ -121,10 +135,14 @@ pub(super) async fn make(
     let (mut target, errors) = plan::plan(&desired, &current, &connection.shown_url, &request.overrides);
     match &connection.checked {
         Checked::Same(guid) => target.tenant_id = Some(guid.clone()),
-        Checked::Unknown(why) => target.warnings.push(format!("the tenant is not checked: {why}")),
+        Checked::Unknown(why) => {
+            // What the file says is not what was established.
+            target.tenant_id = None;
+            target.warnings.push(format!("the tenant is not checked: {why}"));
+        }
         Checked::Exempt => {}
     }
-    Ok(Planned { target, errors, connection })
+    Ok(Planned { target, errors, connection, gone: plan::gone(&current) })
 }
 
 /// The plan itself tells why, binding by binding.
@@ -136,7 +154,8 @@ pub(super) fn unread(plan: &Plan) -> Option<Diagnostic> {
     })
 }
 
-fn exit(plan: &Plan, detailed: bool) -> Exit {
+/// What a plan stands for.
+pub(super) fn exit(plan: &Plan, detailed: bool) -> Exit {
     if !plan.is_whole() {
         Exit::Error
     } else if plan.is_refused() {

@@ -17,6 +17,8 @@ pub(super) struct SchemaArgs {
 enum Name {
     /// The desired-state file
     Desired,
+    /// A saved plan
+    Plan,
     /// The report of an apply
     Report,
     /// The snapshot that a sandbox is loaded from
@@ -26,6 +28,7 @@ enum Name {
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.name {
         Name::Desired => desired::json_schema(),
+        Name::Plan => files::plan::json_schema(),
         Name::Report => files::report::json_schema(),
         Name::Snapshot => snapshot::json_schema(),
     };

@@ -78,7 +78,7 @@ async fn resolve(
 ) -> Result<Result<String, String>, Failure> {
     let host = environment.authority_host.as_deref().unwrap_or_else(|| authority(place.cloud));
     let Some(url) = Url::parse(host).ok().filter(is_safe) else {
-        return Err(Diagnostic::error("`AZURE_AUTHORITY_HOST` is no https address")
+        return Err(Diagnostic::error("`AZURE_AUTHORITY_HOST` is no plain https address")
             .hint("set it to the root of the login authority, such as `https://login.microsoftonline.com`")
             .into());
     };
@@ -93,5 +93,7 @@ async fn resolve(
 
 /// What the authority says decides which tenant is written to, so nobody may change it on the way.
 fn is_safe(url: &Url) -> bool {
-    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+    let bare = url.username().is_empty() && url.password().is_none();
+    let bare = bare && url.query().is_none() && url.fragment().is_none();
+    bare && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
 }

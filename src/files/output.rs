@@ -32,10 +32,10 @@ impl Output {
     }
 
     fn beside(path: &Path) -> io::Result<Self> {
-        // A symbolic link stays one: what it points to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        let path = real(path)?;
+        // What is no file, such as a device or a pipe, must not be replaced by one.
+        if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is there, and is no regular file"));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
@@ -47,6 +47,11 @@ impl Output {
         Ok(Self { path, file })
     }
 
+    /// Where it will be written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes the file. Nobody ever reads half of it, and a full disk leaves the old one whole.
     ///
     /// # Errors
@@ -56,6 +61,18 @@ impl Output {
         let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
         let written = written.and_then(|()| file.persist(&path).map(drop).map_err(|failed| failed.error));
         written.map_err(|error| OutputError { path, error })
+    }
+}
+
+/// Where a path leads. A symbolic link stays one: what it points to is written, there or not.
+fn real(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Ok(real) => Ok(real),
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink()) => {
+            let to = fs::read_link(path)?;
+            Ok(path.parent().unwrap_or(Path::new("")).join(to))
+        }
+        Err(_) => Ok(path.to_owned()),
     }
 }
 
@@ -77,19 +94,6 @@ fn default_permissions(file: &NamedTempFile) -> io::Result<fs::Permissions> {
 /// Any failure to write; the old file is as it was.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     Output::open(path).and_then(|output| output.write(text)).map_err(|failed| failed.error)
-}
-
-/// Takes a path whose ending is one of a format that is saved.
-///
-/// # Errors
-/// Another ending.
-pub fn json_path(text: &str) -> Result<PathBuf, &'static str> {
-    let path = PathBuf::from(text);
-    if path.extension().is_some_and(|ending| ending == "json") {
-        Ok(path)
-    } else {
-        Err("its ending tells the format, and `.json` is the one that there is")
-    }
 }
 
 #[cfg(test)]

@@ -1,58 +1,135 @@
-//! What the saved formats have in common.
+//! What the saved formats have in common, and how they are read back.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::model::Connector;
+use crate::model::{Bound, Connector, ConnectorId};
 use crate::plan::{Place, Problem};
 
-/// What wrote the file.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Tool {
-    /// The program's name.
-    name: &'static str,
-    /// The program's version.
-    version: &'static str,
+/// The version of both formats.
+pub(super) const FORMAT_VERSION: &str = "1";
+
+/// Why a text is no file of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not JSON, or JSON of another shape.
+    #[error("it is no plan and no report of flowbind: {0}")]
+    Shape(String),
+    /// Another version of the format.
+    #[error("its format version is `{0}`, and this flowbind reads `1`")]
+    Version(String),
+    /// A value that cannot be.
+    #[error("it holds `{0}`, which cannot be")]
+    Value(String),
+    /// The content is not what the fingerprint says.
+    #[error("its content does not fit its fingerprint: it was edited")]
+    Edited,
 }
 
-/// This program.
-pub(super) const TOOL: Tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape(error.to_string())
+    }
+}
+
+/// What every file of ours says first.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    format_version: String,
+    kind: String,
+}
+
+/// The kind of a file of ours, once its version is one that can be read.
+pub(super) fn kind(text: &str) -> Result<String, Unreadable> {
+    let Head { format_version, kind } = serde_json::from_str(text)?;
+    // Keys are added within a major version, and ignored by those that do not know them.
+    match format_version.split('.').next() {
+        Some(FORMAT_VERSION) => Ok(kind),
+        _ => Err(Unreadable::Version(format_version)),
+    }
+}
+
+/// What wrote the file.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct Tool {
+    /// The program's name.
+    name: String,
+    /// The program's version.
+    version: String,
+}
+
+impl Tool {
+    /// This program.
+    pub(super) fn this() -> Self {
+        Self { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() }
+    }
+}
 
 /// A connector.
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ConnectorPart<'a> {
+pub(super) struct ConnectorPart {
     /// Its id.
-    id: &'a str,
+    id: String,
     /// Its name; null where it has none or it was not read.
-    display_name: Option<&'a str>,
+    display_name: Option<String>,
 }
 
 /// Something that kept a run from doing what it was for.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct ErrorPart<'a> {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ErrorPart {
     /// What happened.
-    message: &'a str,
+    message: String,
     /// The file that is at fault.
-    file: Option<&'a str>,
+    file: Option<String>,
     /// The line, from 1.
     line: Option<usize>,
     /// The column in Unicode characters, from 1.
     column: Option<usize>,
 }
 
-impl<'a> From<&'a Connector> for ConnectorPart<'a> {
-    fn from(Connector { id, display_name }: &'a Connector) -> Self {
-        Self { id: id.as_str(), display_name: display_name.as_deref() }
+impl From<&Connector> for ConnectorPart {
+    fn from(Connector { id, display_name }: &Connector) -> Self {
+        Self { id: id.as_str().to_owned(), display_name: display_name.clone() }
     }
 }
 
-impl<'a> From<&'a Problem> for ErrorPart<'a> {
-    fn from(Problem { message, place }: &'a Problem) -> Self {
+impl TryFrom<ConnectorPart> for Connector {
+    type Error = Unreadable;
+
+    fn try_from(ConnectorPart { id, display_name }: ConnectorPart) -> Result<Self, Unreadable> {
+        let id = ConnectorId::parse(&id).map_err(|_| Unreadable::Value(id))?;
+        Ok(Self { id, display_name })
+    }
+}
+
+/// Reads what may be nothing.
+pub(super) fn bound(part: Option<ConnectorPart>) -> Result<Bound, Unreadable> {
+    part.map(Connector::try_from).transpose()
+}
+
+/// Finds the value of a name that must be one of ours.
+pub(super) fn named<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Unreadable> {
+    find(name).ok_or_else(|| Unreadable::Value(name.to_owned()))
+}
+
+impl From<&Problem> for ErrorPart {
+    fn from(Problem { message, place }: &Problem) -> Self {
         let (file, line, column) = match place {
-            Some(Place { file, line, column }) => (Some(file.as_str()), Some(*line), Some(*column)),
+            Some(Place { file, line, column }) => (Some(file.clone()), Some(*line), Some(*column)),
             None => (None, None, None),
         };
-        Self { message, file, line, column }
+        Self { message: message.clone(), file, line, column }
+    }
+}
+
+impl From<ErrorPart> for Problem {
+    fn from(ErrorPart { message, file, line, column }: ErrorPart) -> Self {
+        let place = match (file, line, column) {
+            (Some(file), Some(line), Some(column)) => Some(Place { file, line, column }),
+            _ => None,
+        };
+        Self { message, place }
     }
 }

@@ -1,10 +1,12 @@
 //! The plan as JSON, format version 1. These structs are the format: they change only by adding.
 
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
 
-use super::parts::{ConnectorPart, ErrorPart, TOOL, Tool};
+use super::Saved;
+use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, Tool, Unreadable, bound, named};
 use crate::model::{Action, Api, Cloud, FlowId, Step};
-use crate::plan::{BrokenPin, Change, Place, Plan, Refusal, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{BrokenPin, Change, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged};
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
 ///
@@ -12,10 +14,10 @@ use crate::plan::{BrokenPin, Change, Place, Plan, Refusal, Summary, Target, Unkn
 /// None that a plan could give.
 pub fn to_json(plan: &Plan, created_at: &str) -> serde_json::Result<String> {
     let file = PlanFile {
-        format_version: "1",
-        kind: "plan",
-        tool: TOOL,
-        created_at,
+        format_version: FORMAT_VERSION.to_owned(),
+        kind: "plan".to_owned(),
+        tool: Tool::this(),
+        created_at: created_at.to_owned(),
         fingerprint: plan.fingerprint(),
         targets: plan.targets.iter().map(PlanTarget::from).collect(),
         errors: plan.errors.iter().map(ErrorPart::from).collect(),
@@ -23,93 +25,183 @@ pub fn to_json(plan: &Plan, created_at: &str) -> serde_json::Result<String> {
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PlanFile<'a> {
-    format_version: &'a str,
-    kind: &'a str,
-    tool: Tool,
-    created_at: &'a str,
-    fingerprint: String,
-    targets: Vec<PlanTarget<'a>>,
-    errors: Vec<ErrorPart<'a>>,
+/// Reads a plan whose kind is known.
+///
+/// # Errors
+/// It is not of this shape, holds a value that cannot be, or does not fit its fingerprints.
+pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
+    let file: PlanFile = serde_json::from_str(text)?;
+    let mut plan = Plan { targets: Vec::new(), errors: file.errors.into_iter().map(Problem::from).collect() };
+    for target in file.targets {
+        let fingerprint = target.fingerprint.clone();
+        let target = Target::try_from(target)?;
+        if target.fingerprint() != fingerprint {
+            return Err(Unreadable::Edited);
+        }
+        plan.targets.push(target);
+    }
+    if plan.fingerprint() == file.fingerprint {
+        Ok(Saved::Plan(plan, file.created_at))
+    } else {
+        Err(Unreadable::Edited)
+    }
 }
 
-#[derive(Serialize)]
+/// The JSON Schema of a plan.
+pub fn json_schema() -> Schema {
+    schema_for!(PlanFile)
+}
+
+/// What a run would do to its tenants.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct PlanTarget<'a> {
-    tenant: &'a str,
-    tenant_id: Option<&'a str>,
-    cloud: Cloud,
-    api: Api,
-    graph_url: &'a str,
-    file: &'a str,
+#[schemars(title = "flowbind plan")]
+struct PlanFile {
+    /// The version of this format; the same number means that keys are only ever added.
+    #[schemars(extend("const" = FORMAT_VERSION))]
+    format_version: String,
+    /// What the file is.
+    #[schemars(extend("const" = "plan"))]
+    kind: String,
+    /// What wrote it.
+    tool: Tool,
+    /// When the plan was made, in RFC 3339.
+    created_at: String,
+    /// What tells this plan from every other: SHA-256 over what it would do and where.
     fingerprint: String,
-    changes: Vec<PlanChange<'a>>,
-    unmanaged: Vec<PlanUnmanaged<'a>>,
-    pins: Vec<PlanPin<'a>>,
-    unknown: Vec<PlanUnknown<'a>>,
-    refusals: Vec<PlanRefusal<'a>>,
-    overrides: &'a [String],
-    warnings: &'a [String],
+    /// One for each tenant.
+    targets: Vec<PlanTarget>,
+    /// What keeps the plan from being whole.
+    errors: Vec<ErrorPart>,
+}
+
+/// What a run would do to one tenant.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct PlanTarget {
+    /// The tenant, as the file names it.
+    tenant: String,
+    /// The tenant's GUID, where it is known.
+    tenant_id: Option<String>,
+    /// The tenant's cloud.
+    #[schemars(extend("enum" = Cloud::ALL.map(Cloud::name)))]
+    cloud: String,
+    /// The version of Graph that is asked.
+    #[schemars(extend("enum" = Api::ALL.map(Api::name)))]
+    api: String,
+    /// Graph's root, version included.
+    graph_url: String,
+    /// The file that wants this.
+    file: String,
+    /// What tells this tenant's changes from any others.
+    fingerprint: String,
+    /// The bindings that differ; each is exactly one PUT.
+    changes: Vec<PlanChange>,
+    /// What is bound and not mentioned by the file.
+    unmanaged: Vec<PlanUnmanaged>,
+    /// Connectors that do not call the address that the file pins them to.
+    pins: Vec<PlanPin>,
+    /// What could not be read. Never taken for nothing.
+    unknown: Vec<PlanUnknown>,
+    /// Why the changes must not be made as things are.
+    refusals: Vec<PlanRefusal>,
+    /// The flags that were given when the plan was made, and that allow or forbid.
+    overrides: Vec<String>,
+    /// What a reviewer should know.
+    warnings: Vec<String>,
+    /// The counts.
     summary: PlanSummary,
 }
 
-#[derive(Serialize)]
-struct PlanChange<'a> {
-    flow: &'a FlowId,
-    step: Step,
-    action: Action,
-    current: Option<ConnectorPart<'a>>,
-    desired: Option<ConnectorPart<'a>>,
+/// One binding that differs.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanChange {
+    /// The flow.
+    flow: String,
+    /// The step.
+    #[schemars(extend("enum" = Step::ALL.map(Step::name)))]
+    step: String,
+    /// How it changes.
+    #[schemars(extend("enum" = Action::ALL.map(Action::name)))]
+    action: String,
+    /// What is bound; null for nothing.
+    current: Option<ConnectorPart>,
+    /// What is to be bound; null for nothing.
+    desired: Option<ConnectorPart>,
+    /// Whether the file protects the binding.
     protected: bool,
-    source: PlanPlace<'a>,
+    /// Where the file says so.
+    source: PlanPlace,
 }
 
-#[derive(Serialize)]
-struct PlanPlace<'a> {
-    file: &'a str,
+/// A place in a file.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanPlace {
+    /// The file's name.
+    file: String,
+    /// The line, from 1.
     line: usize,
+    /// The column in Unicode characters, from 1.
     column: usize,
 }
 
-#[derive(Serialize)]
-struct PlanUnmanaged<'a> {
-    flow: &'a FlowId,
-    step: Step,
-    current: Option<ConnectorPart<'a>>,
+/// A binding that the file does not mention.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanUnmanaged {
+    /// The flow.
+    flow: String,
+    /// The step.
+    step: String,
+    /// What is bound.
+    current: Option<ConnectorPart>,
 }
 
-#[derive(Serialize)]
-struct PlanUnknown<'a> {
-    flow: &'a FlowId,
-    step: Step,
-    error: &'a str,
+/// A connector that does not call the address that the file pins it to.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanPin {
+    /// The connector.
+    connector: ConnectorPart,
+    /// The address that the file gives.
+    expected: String,
+    /// The address that the tenant gives, where it gives one.
+    actual: Option<String>,
 }
 
-#[derive(Serialize)]
-struct PlanPin<'a> {
-    connector: ConnectorPart<'a>,
-    expected: &'a str,
-    actual: Option<&'a str>,
+/// A binding that could not be read.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanUnknown {
+    /// The flow.
+    flow: String,
+    /// The step.
+    step: String,
+    /// Why it could not be read.
+    error: String,
 }
 
-#[derive(Serialize)]
-struct PlanRefusal<'a> {
-    reason: &'a str,
-    allow: Option<&'a str>,
+/// A reason against the plan.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanRefusal {
+    /// What is wrong.
+    reason: String,
+    /// The flag that would allow it, where one would.
+    allow: Option<String>,
 }
 
-#[derive(Serialize)]
+/// How many bindings there are of each kind.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct PlanSummary {
+    /// Nothing → a connector.
     enable: usize,
+    /// One connector → another.
     replace: usize,
+    /// A connector → nothing.
     disable: usize,
+    /// As desired.
     unchanged: usize,
 }
 
-impl<'a> From<&'a Target> for PlanTarget<'a> {
-    fn from(target: &'a Target) -> Self {
+impl From<&Target> for PlanTarget {
+    fn from(target: &Target) -> Self {
         let Target {
             tenant,
             tenant_id,
@@ -127,61 +219,139 @@ impl<'a> From<&'a Target> for PlanTarget<'a> {
             warnings,
         } = target;
         Self {
-            tenant,
-            tenant_id: tenant_id.as_deref(),
-            cloud: *cloud,
-            api: *api,
-            graph_url,
-            file,
+            tenant: tenant.clone(),
+            tenant_id: tenant_id.clone(),
+            cloud: cloud.name().to_owned(),
+            api: api.name().to_owned(),
+            graph_url: graph_url.clone(),
+            file: file.clone(),
             fingerprint: target.fingerprint(),
             changes: changes.iter().map(PlanChange::from).collect(),
             unmanaged: unmanaged.iter().map(PlanUnmanaged::from).collect(),
             pins: pins.iter().map(PlanPin::from).collect(),
             unknown: unknown.iter().map(PlanUnknown::from).collect(),
             refusals: refusals.iter().map(PlanRefusal::from).collect(),
-            overrides,
-            warnings,
+            overrides: overrides.clone(),
+            warnings: warnings.clone(),
             summary: target.summary().into(),
         }
     }
 }
 
-impl<'a> From<&'a Change> for PlanChange<'a> {
-    fn from(Change { flow, step, action, current, desired, protected, source }: &'a Change) -> Self {
+impl TryFrom<PlanTarget> for Target {
+    type Error = Unreadable;
+
+    fn try_from(target: PlanTarget) -> Result<Self, Unreadable> {
+        Ok(Self {
+            tenant: target.tenant,
+            tenant_id: target.tenant_id,
+            cloud: named(&target.cloud, Cloud::named)?,
+            api: named(&target.api, Api::named)?,
+            graph_url: target.graph_url,
+            file: target.file,
+            changes: target.changes.into_iter().map(Change::try_from).collect::<Result<_, _>>()?,
+            unchanged: target.summary.unchanged,
+            unmanaged: target.unmanaged.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
+            unknown: target.unknown.into_iter().map(Unknown::try_from).collect::<Result<_, _>>()?,
+            pins: target.pins.into_iter().map(BrokenPin::try_from).collect::<Result<_, _>>()?,
+            refusals: target
+                .refusals
+                .into_iter()
+                .map(|PlanRefusal { reason, allow }| Refusal { reason, allow })
+                .collect(),
+            overrides: target.overrides,
+            warnings: target.warnings,
+        })
+    }
+}
+
+impl From<&Change> for PlanChange {
+    fn from(Change { flow, step, action, current, desired, protected, source }: &Change) -> Self {
         let Place { file, line, column } = source;
         Self {
-            flow,
-            step: *step,
-            action: *action,
+            flow: flow.to_string(),
+            step: step.name().to_owned(),
+            action: action.name().to_owned(),
             current: current.as_ref().map(ConnectorPart::from),
             desired: desired.as_ref().map(ConnectorPart::from),
             protected: *protected,
-            source: PlanPlace { file, line: *line, column: *column },
+            source: PlanPlace { file: file.clone(), line: *line, column: *column },
         }
     }
 }
 
-impl<'a> From<&'a Unmanaged> for PlanUnmanaged<'a> {
-    fn from(Unmanaged { flow, step, current }: &'a Unmanaged) -> Self {
-        Self { flow, step: *step, current: current.as_ref().map(ConnectorPart::from) }
+impl TryFrom<PlanChange> for Change {
+    type Error = Unreadable;
+
+    fn try_from(change: PlanChange) -> Result<Self, Unreadable> {
+        let PlanChange { flow, step, action, current, desired, protected, source } = change;
+        let PlanPlace { file, line, column } = source;
+        let action = named(&action, Action::named)?;
+        let change = Self {
+            flow: flow_id(flow)?,
+            step: named(&step, Step::named)?,
+            action,
+            current: bound(current)?,
+            desired: bound(desired)?,
+            protected,
+            source: Place { file, line, column },
+        };
+        // The fingerprint holds what is bound and what is to be; the word for it must say the same.
+        let fits = Action::of(change.current.as_ref(), change.desired.as_ref()) == Some(action);
+        if fits { Ok(change) } else { Err(Unreadable::Value(action.name().to_owned())) }
     }
 }
 
-impl<'a> From<&'a Unknown> for PlanUnknown<'a> {
-    fn from(Unknown { flow, step, error }: &'a Unknown) -> Self {
-        Self { flow, step: *step, error }
+fn flow_id(id: String) -> Result<FlowId, Unreadable> {
+    FlowId::parse(&id).map_err(|_| Unreadable::Value(id))
+}
+
+impl From<&Unmanaged> for PlanUnmanaged {
+    fn from(Unmanaged { flow, step, current }: &Unmanaged) -> Self {
+        let current = current.as_ref().map(ConnectorPart::from);
+        Self { flow: flow.to_string(), step: step.name().to_owned(), current }
     }
 }
 
-impl<'a> From<&'a BrokenPin> for PlanPin<'a> {
-    fn from(BrokenPin { connector, expected, actual }: &'a BrokenPin) -> Self {
-        Self { connector: connector.into(), expected, actual: actual.as_deref() }
+impl TryFrom<PlanUnmanaged> for Unmanaged {
+    type Error = Unreadable;
+
+    fn try_from(PlanUnmanaged { flow, step, current }: PlanUnmanaged) -> Result<Self, Unreadable> {
+        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::named)?, current: bound(current)? })
     }
 }
 
-impl<'a> From<&'a Refusal> for PlanRefusal<'a> {
-    fn from(Refusal { reason, allow }: &'a Refusal) -> Self {
-        Self { reason, allow: allow.as_deref() }
+impl From<&Unknown> for PlanUnknown {
+    fn from(Unknown { flow, step, error }: &Unknown) -> Self {
+        Self { flow: flow.to_string(), step: step.name().to_owned(), error: error.to_string() }
+    }
+}
+
+impl TryFrom<PlanUnknown> for Unknown {
+    type Error = Unreadable;
+
+    fn try_from(PlanUnknown { flow, step, error }: PlanUnknown) -> Result<Self, Unreadable> {
+        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::named)?, error: error.into() })
+    }
+}
+
+impl From<&BrokenPin> for PlanPin {
+    fn from(BrokenPin { connector, expected, actual }: &BrokenPin) -> Self {
+        Self { connector: connector.into(), expected: expected.clone(), actual: actual.clone() }
+    }
+}
+
+impl TryFrom<PlanPin> for BrokenPin {
+    type Error = Unreadable;
+
+    fn try_from(PlanPin { connector, expected, actual }: PlanPin) -> Result<Self, Unreadable> {
+        Ok(Self { connector: connector.try_into()?, expected, actual })
+    }
+}
+
+impl From<&Refusal> for PlanRefusal {
+    fn from(Refusal { reason, allow }: &Refusal) -> Self {
+        Self { reason: reason.clone(), allow: allow.clone() }
     }
 }
 

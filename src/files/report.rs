@@ -1,11 +1,13 @@
 //! The report as JSON, format version 1. These structs are the format: they change only by adding.
 
 use schemars::{JsonSchema, Schema, schema_for};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::parts::{ConnectorPart, ErrorPart, TOOL, Tool};
+use super::Saved;
+use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, Tool, Unreadable, bound, named};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
-use crate::plan::Change;
+use crate::model::{Action, Api, Cloud, FlowId, Step};
+use crate::plan::{Change, Place, Problem};
 
 /// Writes a report as JSON. The times are RFC 3339.
 ///
@@ -14,97 +16,112 @@ use crate::plan::Change;
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> serde_json::Result<String> {
     let Report { fingerprint, targets, errors } = report;
     let file = ReportFile {
-        format_version: "1",
-        kind: "report",
-        tool: TOOL,
-        started_at,
-        finished_at,
-        fingerprint,
+        format_version: FORMAT_VERSION.to_owned(),
+        kind: "report".to_owned(),
+        tool: Tool::this(),
+        started_at: started_at.to_owned(),
+        finished_at: finished_at.to_owned(),
+        fingerprint: fingerprint.clone(),
         targets: targets.iter().map(ReportTarget::from).collect(),
         errors: errors.iter().map(ErrorPart::from).collect(),
     };
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }
 
+/// Reads a report whose kind is known.
+///
+/// # Errors
+/// It is not of this shape, or holds a value that cannot be.
+pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
+    let ReportFile { started_at, finished_at, fingerprint, targets, errors, .. } =
+        serde_json::from_str(text)?;
+    let report = Report {
+        fingerprint,
+        targets: targets.into_iter().map(TargetReport::try_from).collect::<Result<_, _>>()?,
+        errors: errors.into_iter().map(Problem::from).collect(),
+    };
+    Ok(Saved::Report(report, started_at, finished_at))
+}
+
 /// The JSON Schema of a report.
 pub fn json_schema() -> Schema {
-    schema_for!(ReportFile<'_>)
+    schema_for!(ReportFile)
 }
 
 /// What became of each change of a plan.
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "flowbind report")]
-struct ReportFile<'a> {
+struct ReportFile {
     /// The version of this format; the same number means that keys are only ever added.
-    #[schemars(extend("const" = "1"))]
-    format_version: &'a str,
+    #[schemars(extend("const" = FORMAT_VERSION))]
+    format_version: String,
     /// What the file is.
     #[schemars(extend("const" = "report"))]
-    kind: &'a str,
+    kind: String,
     /// What wrote it.
     tool: Tool,
     /// When the run started, in RFC 3339.
-    started_at: &'a str,
+    started_at: String,
     /// When the run ended, in RFC 3339.
-    finished_at: &'a str,
+    finished_at: String,
     /// The fingerprint of the plan.
-    fingerprint: &'a str,
+    fingerprint: String,
     /// One for each tenant.
-    targets: Vec<ReportTarget<'a>>,
+    targets: Vec<ReportTarget>,
     /// What kept the run from changing anything.
-    errors: Vec<ErrorPart<'a>>,
+    errors: Vec<ErrorPart>,
 }
 
 /// What became of one tenant's changes.
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReportTarget<'a> {
+struct ReportTarget {
     /// The tenant, as the file names it.
-    tenant: &'a str,
+    tenant: String,
     /// The tenant's GUID, where it is known.
-    tenant_id: Option<&'a str>,
+    tenant_id: Option<String>,
     /// The tenant's cloud.
-    cloud: &'a str,
+    cloud: String,
     /// The version of Graph that was asked.
-    api: &'a str,
+    api: String,
     /// Graph's root, version included.
-    graph_url: &'a str,
+    graph_url: String,
     /// Every change of the plan.
-    changes: Vec<ReportChange<'a>>,
+    changes: Vec<ReportChange>,
     /// How many changes ended how.
     summary: ReportSummary,
 }
 
 /// What became of one change.
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReportChange<'a> {
+struct ReportChange {
     /// The flow.
-    flow: &'a str,
+    flow: String,
     /// The step.
-    step: &'a str,
+    step: String,
     /// `enable`, `replace` or `disable`.
-    #[schemars(extend("enum" = ["enable", "replace", "disable"]))]
-    action: &'a str,
+    #[schemars(extend("enum" = Action::ALL.map(Action::name)))]
+    action: String,
     /// What was bound; null for nothing.
-    current: Option<ConnectorPart<'a>>,
+    current: Option<ConnectorPart>,
     /// What was to be bound; null for nothing.
-    desired: Option<ConnectorPart<'a>>,
+    desired: Option<ConnectorPart>,
     /// `applied`: seen in the tenant. `already`: there before, nothing sent. `failed`: not taken,
     /// and not seen. `unverified`: not known. `not-attempted`: nothing sent.
     #[schemars(extend("enum" = Outcome::ALL.map(Outcome::name)))]
-    outcome: &'a str,
+    outcome: String,
     /// How often the PUT was sent.
     attempts: u32,
     /// Graph's tag of the PUT, where there was an answer.
-    request_id: Option<&'a str>,
+    request_id: Option<String>,
     /// Why it is not applied.
-    error: Option<&'a str>,
+    error: Option<String>,
 }
 
 /// How many changes ended how.
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReportSummary {
     /// Seen in the tenant.
@@ -119,15 +136,15 @@ struct ReportSummary {
     not_attempted: usize,
 }
 
-impl<'a> From<&'a TargetReport> for ReportTarget<'a> {
-    fn from(target: &'a TargetReport) -> Self {
+impl From<&TargetReport> for ReportTarget {
+    fn from(target: &TargetReport) -> Self {
         let TargetReport { tenant, tenant_id, cloud, api, graph_url, changes } = target;
         Self {
-            tenant,
-            tenant_id: tenant_id.as_deref(),
-            cloud: cloud.name(),
-            api: api.name(),
-            graph_url,
+            tenant: tenant.clone(),
+            tenant_id: tenant_id.clone(),
+            cloud: cloud.name().to_owned(),
+            api: api.name().to_owned(),
+            graph_url: graph_url.clone(),
             changes: changes.iter().map(ReportChange::from).collect(),
             summary: ReportSummary {
                 applied: target.count(Outcome::Applied),
@@ -140,19 +157,58 @@ impl<'a> From<&'a TargetReport> for ReportTarget<'a> {
     }
 }
 
-impl<'a> From<&'a ChangeReport> for ReportChange<'a> {
-    fn from(ChangeReport { change, outcome, attempts, request_id, error }: &'a ChangeReport) -> Self {
+impl From<&ChangeReport> for ReportChange {
+    fn from(ChangeReport { change, outcome, attempts, request_id, error }: &ChangeReport) -> Self {
         let Change { flow, step, action, current, desired, protected: _, source: _ } = change;
         Self {
-            flow: flow.as_str(),
-            step: step.name(),
-            action: action.name(),
+            flow: flow.to_string(),
+            step: step.name().to_owned(),
+            action: action.name().to_owned(),
             current: current.as_ref().map(ConnectorPart::from),
             desired: desired.as_ref().map(ConnectorPart::from),
-            outcome: outcome.name(),
+            outcome: outcome.name().to_owned(),
             attempts: *attempts,
-            request_id: request_id.as_deref(),
-            error: error.as_deref(),
+            request_id: request_id.clone(),
+            error: error.clone(),
         }
+    }
+}
+
+impl TryFrom<ReportTarget> for TargetReport {
+    type Error = Unreadable;
+
+    fn try_from(target: ReportTarget) -> Result<Self, Unreadable> {
+        Ok(Self {
+            tenant: target.tenant,
+            tenant_id: target.tenant_id,
+            cloud: named(&target.cloud, Cloud::named)?,
+            api: named(&target.api, Api::named)?,
+            graph_url: target.graph_url,
+            changes: target.changes.into_iter().map(ChangeReport::try_from).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl TryFrom<ReportChange> for ChangeReport {
+    type Error = Unreadable;
+
+    fn try_from(change: ReportChange) -> Result<Self, Unreadable> {
+        let flow = FlowId::parse(&change.flow).map_err(|_| Unreadable::Value(change.flow))?;
+        Ok(Self {
+            change: Change {
+                flow,
+                step: named(&change.step, Step::named)?,
+                action: named(&change.action, Action::named)?,
+                current: bound(change.current)?,
+                desired: bound(change.desired)?,
+                // A report does not say what only mattered to the plan.
+                protected: false,
+                source: Place { file: String::new(), line: 1, column: 1 },
+            },
+            outcome: named(&change.outcome, Outcome::named)?,
+            attempts: change.attempts,
+            request_id: change.request_id,
+            error: change.error,
+        })
     }
 }

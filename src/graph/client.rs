@@ -133,7 +133,12 @@ impl Graph {
             patience: Patience::Full,
             halt: Some(halt.clone()),
         };
+        let line = self.request_line("PUT", &request.url);
         let answer = self.send(request).await?;
+        // A yes that holds an error is none.
+        if serde_json::from_slice::<Configuration>(&answer.body).is_ok_and(|body| body.is_error()) {
+            return Err(GraphError::refused(line, &answer));
+        }
         Ok(Taken { attempts: answer.attempts, request_id: error::request_id(&answer) })
     }
 

@@ -87,10 +87,15 @@ fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
 }
 
 impl GraphError {
-    /// Whether the service said no before it could have done anything: at once, and for a reason
-    /// that lies in the request.
+    /// Whether the service said no for a reason that lies in the request. 408 is none: the service
+    /// may have lost its patience in the middle.
+    pub fn is_final_refusal(&self) -> bool {
+        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 400..=407 | 409..500, .. }))
+    }
+
+    /// Whether it said so at once, before it could have done anything.
     pub fn is_refusal(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 400..500, attempts: 1, .. }))
+        self.is_final_refusal() && self.attempts == 1
     }
 
     /// Whether the service says that there is no such thing.

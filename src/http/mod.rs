@@ -84,8 +84,10 @@ pub struct Request {
 /// How long a request is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Until it is answered for good, the time is over, or the run is stopped.
+    /// Until it is answered for good, the time of the run is over, or the run is stopped.
     Full,
+    /// The same, but no longer than until then.
+    Until(Instant),
     /// Once, for a few seconds, even when the run is stopped or out of time.
     LastWord,
 }
@@ -146,6 +148,9 @@ pub enum SendErrorKind {
     /// Somebody asked the run to stop.
     #[error("the run was stopped")]
     Stopped,
+    /// Something else made the request needless.
+    #[error("the request was not sent again, since another one failed before")]
+    Halted,
 }
 
 fn tries(attempts: u32) -> String {
@@ -179,6 +184,7 @@ impl Client {
         let mut connections = self.connections.clone();
         let deadline = match request.patience {
             Patience::Full => self.settings.deadline,
+            Patience::Until(end) => self.settings.deadline.min(end),
             Patience::LastWord => Instant::now() + LAST_WORD,
         };
         loop {
@@ -193,8 +199,10 @@ impl Client {
             };
             let asked = matches!(outcome, Outcome::Answered(_, Some(_)));
             let next = match request.patience {
-                Patience::Full => self.settings.retry.next(sent.attempts, outcome, fastrand::f64()),
                 Patience::LastWord => Next::Stop,
+                Patience::Full | Patience::Until(_) => {
+                    self.settings.retry.next(sent.attempts, outcome, fastrand::f64())
+                }
             };
             let too_late = |pause| deadline.saturating_duration_since(Instant::now()) < pause;
             match next {
@@ -210,6 +218,7 @@ impl Client {
                     if self.pace.pause(pause, asked) {
                         warn!("throttled: nothing is sent for {} s", pause.as_secs().max(1));
                     }
+                    sent.last = attempted.ok().map(Box::new);
                 }
                 Next::Again(pause) => {
                     let Request { method, url, .. } = request;
@@ -217,13 +226,15 @@ impl Client {
                     if matches!(outcome, Outcome::Broken) {
                         self.told_unreachable(&what, &mut sent)?;
                     }
+                    if let Ok(answer) = attempted {
+                        sent.last = Some(Box::new(answer));
+                    }
                     self.unless_stopped(request, sleep(pause)).await.map_err(|kind| sent.error(kind))?;
                     if matches!(outcome, Outcome::Answered(503, _)) {
                         connections = self.new_connections();
                     }
                 }
             }
-            sent.last = attempted.ok().map(Box::new).or(sent.last);
         }
     }
 
@@ -285,11 +296,11 @@ impl Client {
         request: &Request,
         waiting: impl Future<Output = T>,
     ) -> Result<T, SendErrorKind> {
-        let stop = Some(&self.settings.stop).filter(|_| request.patience == Patience::Full);
+        let stop = Some(&self.settings.stop).filter(|_| request.patience != Patience::LastWord);
         tokio::select! {
             biased;
             () = told(stop) => Err(SendErrorKind::Stopped),
-            () = told(request.halt.as_ref()) => Err(SendErrorKind::Stopped),
+            () = told(request.halt.as_ref()) => Err(SendErrorKind::Halted),
             done = waiting => Ok(done),
         }
     }

@@ -8,8 +8,8 @@ use super::resolve::Resolver;
 use super::{Change, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::{
-    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading,
-    Step, Unread, bound_id,
+    Action, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading, Step, Unread,
+    bound_id,
 };
 
 /// Compares what a file wants with what its tenant has. Gives the target's plan, and what keeps it
@@ -134,7 +134,7 @@ impl Planner<'_> {
         }
         let desired = desired.map(|resolved| resolved.connector);
         let Reading::Known(current) = read else { return };
-        match action(current.as_ref(), desired.as_ref()) {
+        match Action::of(current.as_ref(), desired.as_ref()) {
             None => self.target.unchanged = self.target.unchanged.saturating_add(1),
             Some(action) => self.target.changes.push(Change {
                 flow: flow.clone(),
@@ -168,15 +168,5 @@ impl Planner<'_> {
             .did_you_mean(near)
             .hint("create the flow first, or take it out of the file"),
         );
-    }
-}
-
-/// How a binding has to change; `None` where it is as desired.
-fn action(current: Option<&Connector>, desired: Option<&Connector>) -> Option<Action> {
-    match (current, desired) {
-        (None, None) => None,
-        (None, Some(_)) => Some(Action::Enable),
-        (Some(_), None) => Some(Action::Disable),
-        (Some(current), Some(desired)) => (current.id != desired.id).then_some(Action::Replace),
     }
 }

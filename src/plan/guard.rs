@@ -59,7 +59,7 @@ pub(super) fn refusals(target: &Target, desired: &Desired, overrides: &Overrides
 fn too_many((number, most): (usize, Option<u32>), what: &str, guard: &str, flag: &str) -> Option<Refusal> {
     let most = most.filter(|most| number > *most as usize)?;
     Some(Refusal {
-        reason: format!("{number} {what}, and `{guard}` allows {most}"),
+        reason: format!("{what}: {number}, and `{guard}` allows {most}"),
         allow: Some(format!("{flag} {number}")),
     })
 }

@@ -154,6 +154,11 @@ pub struct Summary {
     pub unchanged: usize,
 }
 
+/// The fingerprint of a run: its only target's, or that of the sorted ones of several.
+pub fn fingerprint(targets: impl IntoIterator<Item = String>) -> String {
+    fingerprint::of_run(targets.into_iter())
+}
+
 impl Plan {
     /// The counts over all tenants.
     pub fn summary(&self) -> Summary {
@@ -167,7 +172,7 @@ impl Plan {
 
     /// What tells this plan from every other: the same for the same changes on any day.
     pub fn fingerprint(&self) -> String {
-        fingerprint::of_run(self.targets.iter().map(Target::fingerprint))
+        fingerprint(self.targets.iter().map(Target::fingerprint))
     }
 
     /// Whether anything would change.

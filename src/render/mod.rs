@@ -1,12 +1,14 @@
 //! Values → text for a person or a pipeline. One file for each format; nothing here decides.
 
 mod diagnostic;
+mod drift;
 pub mod escape;
 mod export;
 mod report;
 mod text;
 
 pub use diagnostic::diagnostic;
+pub use drift::drift;
 pub use export::export;
 pub use report::{moved as moved_text, report as report_text};
 pub use text::{counted, plan as plan_text};

@@ -11,7 +11,7 @@ const QUICKSTART: [&str; 4] =
 
 #[test]
 fn help_says_what_each_command_does() {
-    for command in ["", "validate", "plan", "apply", "export", "sandbox", "schema"] {
+    for command in ["", "validate", "plan", "drift", "show", "apply", "export", "sandbox", "schema"] {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let outcome = flowbind(args).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
@@ -42,7 +42,7 @@ fn a_usage_error_ends_with_1_and_says_what_would_be_right() {
         (vec!["sandbox", "x", "--latency=-1"], "a whole number of milliseconds"),
         (vec!["sandbox", "x", "--listen", "here"], "invalid socket address"),
         (vec!["sandbox", "x", "--page-size", "0"], "a whole number from 1"),
-        (vec!["schema", "plans"], "[possible values: desired, report, snapshot]"),
+        (vec!["schema", "plans"], "[possible values: desired, plan, report, snapshot]"),
     ] {
         let outcome = flowbind(&args).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}: {outcome}");

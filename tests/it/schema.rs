@@ -44,7 +44,7 @@ pub fn assert_fits(schema: &Validator, value: &Value, path: &Path) {
 
 #[test]
 fn the_files_hold_what_the_command_prints() {
-    for name in ["desired", "report", "snapshot"] {
+    for name in ["desired", "plan", "report", "snapshot"] {
         let outcome = flowbind(["schema", name]).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
         expect_file![package("schemas").join(format!("{name}.schema.json"))].assert_eq(&outcome.stdout);

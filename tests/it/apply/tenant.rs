@@ -127,9 +127,16 @@ fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
 
 #[test]
 fn an_authority_that_could_be_listened_to_is_refused() {
-    for host in ["http://login.example.com", "login.example.com", "ftp://127.0.0.1"] {
+    for host in [
+        "http://login.example.com",
+        "login.example.com",
+        "ftp://127.0.0.1",
+        "http://user:s3cr3t@127.0.0.1:9",
+        "https://127.0.0.1/?s3cr3t",
+    ] {
         let outcome = run(&["plan"], host, &token_of(OURS));
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stderr.contains("`AZURE_AUTHORITY_HOST` is no https address"), "{outcome}");
+        assert!(!outcome.to_string().contains("s3cr3t"), "{outcome}");
+        assert!(outcome.stderr.contains("`AZURE_AUTHORITY_HOST` is no plain https address"), "{outcome}");
     }
 }

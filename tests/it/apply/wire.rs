@@ -61,7 +61,8 @@ fn an_answer_that_was_lost_is_settled_by_what_the_tenant_shows() {
 /// No PUT is ever answered, and yet the report knows what happened.
 #[test]
 fn where_no_put_is_answered_the_tenant_tells() {
-    for (effect, outcome_, code) in [(Effect::DropAfter, "applied", 0), (Effect::DropBefore, "failed", 4)] {
+    for (effect, outcome_, code) in [(Effect::DropAfter, "applied", 0), (Effect::DropBefore, "unverified", 4)]
+    {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
         let args = ["--timeout", "3", "--verify-timeout", "1"];
         let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &args);
@@ -180,7 +181,7 @@ fn the_report_is_written_when_there_is_nothing_to_do_and_when_nothing_can_be_don
 #[test]
 fn an_output_that_cannot_be_written_is_found_out_before_the_tenant_is_read() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    for out in ["no/such/folder/report.json", "report.yaml", "report"] {
+    for out in ["no/such/folder/report.json", "report.yaml", "report", "flowbind.yaml.txt/x.json"] {
         let outcome =
             crate::support::flowbind(["apply", "--yes", "--graph-url", &served.graph_url(), "--out", out])
                 .env("FLOWBIND_ACCESS_TOKEN", "t")

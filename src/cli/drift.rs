@@ -1,0 +1,74 @@
+//! `drift`: a plan whose answer is the exit code. Writes nothing to the tenant.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use super::format::Format;
+use super::outputs::{OutPath, Outputs};
+use super::plan::{Planned, Request, make, unread};
+use super::tenant::Rule;
+use super::{Exit, Global, report, signals};
+use crate::current::Scope;
+use crate::plan::{Overrides, Plan, Problem};
+use crate::{files, render, terminal};
+
+#[derive(Debug, Args)]
+pub(super) struct DriftArgs {
+    /// Desired-state file
+    #[arg(default_value = "flowbind.yaml")]
+    file: PathBuf,
+    /// Read the whole tenant, and count what is bound and not in the file
+    #[arg(long)]
+    strict: bool,
+    /// What stdout gets
+    #[arg(long, default_value = "text")]
+    format: Format,
+    /// Write to this file as well, in the format of its ending: .json or .txt
+    #[arg(long, value_name = "FILE")]
+    out: Vec<OutPath>,
+}
+
+pub(super) async fn run(
+    args: &DriftArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    let inputs = [Some(args.file.as_path()), global.sandbox.as_deref()];
+    let outputs = Outputs::open(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
+    let scope = if args.strict { Scope::Whole } else { Scope::Listed };
+    let request = Request { rule: Rule::Warn, scope, overrides: Overrides::default() };
+    let planned = make(&args.file, global, environment, &signals::never(), &request).await;
+    let (targets, errors, gone) = match planned {
+        Ok(Planned { target, errors, connection: _, gone }) => (vec![target], errors, gone),
+        Err(failure) => (Vec::new(), failure.diagnostics, Vec::new()),
+    };
+    report(&errors);
+    let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
+    report(unread(&plan).as_slice());
+    let json = files::plan::to_json(&plan, &environment.now().to_string())
+        .context("cannot write the plan as JSON")?;
+    let text = |format| match format {
+        Format::Json => json.clone(),
+        Format::Text if plan.targets.is_empty() => String::new(),
+        Format::Text => {
+            let next = plan.targets.iter().map(|target| render::drift(target, args.strict));
+            render::plan_text(&plan) + &next.collect::<String>()
+        }
+    };
+    let unwritten = outputs.write(text);
+    report(&unwritten);
+    terminal::print(&text(args.format)).context("cannot write to stdout")?;
+    let unmanaged = args.strict && plan.targets.iter().any(|target| !target.unmanaged.is_empty());
+    let pins = plan.targets.iter().any(|target| !target.pins.is_empty());
+    Ok(if !plan.is_whole() || !unwritten.is_empty() {
+        Exit::Error
+    } else if plan.has_changes() || pins || unmanaged || !gone.is_empty() {
+        Exit::Differs
+    } else {
+        Exit::Done
+    })
+}

@@ -1,0 +1,82 @@
+//! `show`: prints saved plans or reports again, and ends with the code that they stand for.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::failure::Failure;
+use super::format::Format;
+use super::outputs::{OutPath, Outputs};
+use super::{Exit, report, saved};
+use crate::diagnostic::Diagnostic;
+use crate::files::{self, Saved};
+use crate::{plan, render, terminal};
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Saved plans, or reports of applies; several are joined into one
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// What stdout gets
+    #[arg(long, default_value = "text")]
+    format: Format,
+    /// Write to this file as well, in the format of its ending: .json or .txt
+    #[arg(long, value_name = "FILE")]
+    out: Vec<OutPath>,
+    /// End with 2 when a plan has changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
+    let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
+    let outputs = Outputs::open(&args.out, &inputs)?;
+    let saved = args.files.iter().map(|path| saved::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let (exit, text): (_, Box<dyn Fn(Format) -> String>) = match joined(saved)? {
+        Saved::Plan(plan, created_at) => {
+            let exit = super::plan::exit(&plan, args.detailed_exitcode);
+            let json = files::plan::to_json(&plan, &created_at).context("cannot write the plan as JSON")?;
+            let text = move |format| match format {
+                Format::Text => render::plan_text(&plan),
+                Format::Json => json.clone(),
+            };
+            (exit, Box::new(text))
+        }
+        Saved::Report(report, from, to) => {
+            let exit = super::apply::exit_of(&report);
+            let json =
+                files::report::to_json(&report, &from, &to).context("cannot write the report as JSON")?;
+            let text = move |format| match format {
+                Format::Text => render::report_text(&report),
+                Format::Json => json.clone(),
+            };
+            (exit, Box::new(text))
+        }
+    };
+    report(&outputs.write(&text));
+    terminal::print(&text(args.format)).context("cannot write to stdout")?;
+    Ok(exit)
+}
+
+/// One plan of several, or one report of several.
+fn joined(saved: Vec<Saved>) -> Result<Saved, Failure> {
+    let mut saved = saved.into_iter();
+    let first = saved.next().ok_or_else(|| Failure::from(Diagnostic::error("nothing to show")))?;
+    saved.try_fold(first, |all, next| match (all, next) {
+        (Saved::Plan(mut all, at), Saved::Plan(next, next_at)) => {
+            all.targets.extend(next.targets);
+            all.errors.extend(next.errors);
+            Ok(Saved::Plan(all, at.max(next_at)))
+        }
+        (Saved::Report(mut all, from, to), Saved::Report(next, next_from, next_to)) => {
+            all.fingerprint = plan::fingerprint([all.fingerprint, next.fingerprint]);
+            all.targets.extend(next.targets);
+            all.errors.extend(next.errors);
+            Ok(Saved::Report(all, from.min(next_from), to.max(next_to)))
+        }
+        _ => Err(Diagnostic::error("plans and reports cannot be joined")
+            .hint("show the plans by themselves, and the reports by themselves")
+            .into()),
+    })
+}

@@ -1,0 +1,62 @@
+//! What to do about drift: the command that ends it, or the lines that accept it.
+
+use std::collections::BTreeMap;
+
+use super::escape;
+use super::text::line;
+use crate::model::{Bound, FlowId, Step};
+use crate::plan::{BrokenPin, Target};
+
+/// Tells what to do next about the differences of a tenant; with `strict`, about what is bound and
+/// not mentioned too. Nothing where nothing differs.
+pub fn drift(target: &Target, strict: bool) -> String {
+    let mut text = String::new();
+    let file = escape::text(&target.file);
+    if !target.changes.is_empty() {
+        line(
+            &mut text,
+            format_args!("\nTo make the tenant what the file says:\n\n    flowbind apply {file}"),
+        );
+        let changes = target.changes.iter().map(|change| (&change.flow, change.step, &change.current));
+        line(&mut text, format_args!("\nTo keep what the tenant has, write in {file}:\n"));
+        text.push_str(&lines(changes));
+    }
+    if strict && !target.unmanaged.is_empty() {
+        let unmanaged =
+            target.unmanaged.iter().map(|unmanaged| (&unmanaged.flow, unmanaged.step, &unmanaged.current));
+        line(&mut text, format_args!("\nTo manage what is bound besides, add to {file}:\n"));
+        text.push_str(&lines(unmanaged));
+    }
+    if !target.pins.is_empty() {
+        line(&mut text, format_args!("\nTo accept an address, mend its `targetUrl` in {file}:\n"));
+        for BrokenPin { connector, expected: _, actual } in &target.pins {
+            let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
+            let actual = actual.as_deref().map_or("no address: take the pin out".into(), escape::yaml);
+            line(&mut text, format_args!("    targetUrl: {actual}  # {}", escape::text(name)));
+        }
+    }
+    text
+}
+
+/// The lines of a desired-state file for these bindings. Connectors stand by id, which always fits.
+fn lines<'a>(bindings: impl Iterator<Item = (&'a FlowId, Step, &'a Bound)>) -> String {
+    let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (flow, step, bound) in bindings {
+        flows.entry(flow).or_default().push((step, bound));
+    }
+    let mut text = "    flows:\n".to_owned();
+    for (flow, steps) in flows {
+        line(&mut text, format_args!("      {}:", escape::yaml(flow.as_str())));
+        for (step, bound) in steps {
+            match bound {
+                None => line(&mut text, format_args!("        {step}: null")),
+                Some(connector) => {
+                    let name = connector.display_name.as_deref().unwrap_or("a connector without a name");
+                    let id = escape::yaml(connector.id.as_str());
+                    line(&mut text, format_args!("        {step}: {id}  # {}", escape::text(name)));
+                }
+            }
+        }
+    }
+    text
+}
