@@ -46,14 +46,14 @@ fn pruned<'a>(mut flow: Managed<'a>, desired: &Desired) -> Managed<'a> {
     flow
 }
 
-/// Flows that cannot be listed cannot be pruned.
+/// Where all flows are asked for and cannot be listed, the plan is not whole.
 pub(super) fn unreadable_list(desired: &Desired, current: &Current) -> Option<Diagnostic> {
-    match (&desired.prune, &current.flow_list) {
-        (Some((Prune::Flows, span)), Some(Reading::Unknown(unread))) => {
-            let problem =
-                Diagnostic::error("the list of flows could not be read, which `prune: flows` needs");
-            Some(problem.at(span).caused_by(&*unread.why))
+    let Some(Reading::Unknown(unread)) = &current.flow_list else { return None };
+    let problem = match &desired.prune {
+        Some((Prune::Flows, span)) => {
+            Diagnostic::error("the list of flows could not be read, which `prune: flows` needs").at(span)
         }
-        _ => None,
-    }
+        _ => Diagnostic::error("the list of flows could not be read"),
+    };
+    Some(problem.caused_by(&*unread.why))
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::model::is_guid;
+
 /// Makes a text safe for a terminal and a log: control characters and whatever changes the
 /// direction or the lines of text are shown as escapes.
 pub fn text(text: &str) -> Cow<'_, str> {
@@ -47,11 +49,13 @@ pub fn yaml(text: &str) -> Cow<'_, str> {
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let fits = |char: char| char.is_ascii_alphanumeric() || " _-./():".contains(char);
-    text.starts_with(|char: char| char.is_ascii_alphabetic())
-        && text.chars().all(fits)
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+    // With its hyphens a GUID is no number, whatever digits and letters it is of.
+    is_guid(text)
+        || text.starts_with(|char: char| char.is_ascii_alphabetic())
+            && text.chars().all(fits)
+            && !text.ends_with([' ', ':'])
+            && !text.contains(": ")
+            && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// Whether a terminal or a reader's eye would take a character for more than itself: C0 and C1
@@ -107,6 +111,8 @@ mod tests {
             "\u{85}\u{2028}\u{feff}",
             "\u{202e}",
             "é 漢 🎉",
+            "00000000-0000-4000-8000-000000000001",
+            "1e234567-0000-4000-8000-000000000001",
             "{a}",
             "[a]",
             "a, b",

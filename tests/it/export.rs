@@ -200,3 +200,25 @@ proptest! {
         prop_assert!(target.changes.is_empty() && target.pins.is_empty() && target.unknown.is_empty(), "{:?}\n{}", target, text);
     }
 }
+
+/// An empty answer for one kind says nothing of the other, which could not be read.
+#[test]
+fn a_list_that_could_not_be_read_is_not_an_empty_tenant() {
+    let faults = vec![
+        answer("b2cUserFlows", 0, 400, &[], ""),
+        answer("b2xUserFlows", 0, 200, &[], r#"{"value": []}"#),
+    ];
+    let served = serve(tenant(&[]), Options { faults, ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert!(outcome.stderr.contains("/beta/identity/b2cUserFlows: answered 400"), "{outcome}");
+}
+
+#[test]
+fn a_flow_that_is_listed_twice_is_one_flow() {
+    let twice = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_a"}]}"#;
+    let faults = vec![answer("b2cUserFlows/", 0, 200, &[], "{}"), answer("b2cUserFlows", 0, 200, &[], twice)];
+    let served = serve(tenant(&[]), Options { faults, ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!((outcome.code, outcome.stdout.matches("B2C_1_a").count()), (0, 1), "{outcome}");
+}

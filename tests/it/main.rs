@@ -5,12 +5,14 @@
 
 mod apply;
 mod cases;
+mod drift;
 mod export;
 mod help;
 mod layering;
 mod properties;
 mod quickstart;
 mod sandbox;
+mod saved;
 mod schema;
 mod support;
 mod validate;

@@ -210,3 +210,136 @@ fn a_report_fits_its_schema() {
     assert_eq!(outcomes(&report), ["applied", "failed", "unverified"]);
     crate::schema::assert_fits(&schema, &report, std::path::Path::new("report.json"));
 }
+
+/// The answer to a PUT that came too late for us: it may still take effect, and then did not fail.
+#[test]
+fn a_put_without_a_last_word_is_unverified() {
+    for effect in [Effect::Hang, answered(503, "90"), answered(408, "90"), answered(504, "90")] {
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect.clone())]));
+        let args = ["--timeout", "2", "--verify-timeout", "1"];
+        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &args);
+        assert_eq!(outcome.code, 4, "{effect:?}: {outcome}");
+        assert_eq!(outcomes(&report), ["unverified"], "{effect:?}");
+    }
+}
+
+#[test]
+fn a_yes_that_holds_an_error_is_none() {
+    let body = r#"{"error": {"code": "AADB2C", "message": "Quota exceeded"}}"#;
+    let effect = Effect::Answer { status: 200, headers: Vec::new(), body: body.into() };
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
+    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
+    assert!(outcome.stdout.contains("Quota exceeded"), "{outcome}");
+}
+
+/// The service's words are kept, and nobody is said to have stopped the run.
+#[test]
+fn a_change_that_waits_when_another_fails_fast_says_what_it_waited_for() {
+    let faults = vec![on_put("B2C_1_a", 0, answered(503, "20")), on_put("B2C_1_b", 0, answered(403, "0"))];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), options(faults));
+    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
+    assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
+    let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
+    assert!(error.contains("another one failed before; before that it answered 503: AADB2C: no"), "{error}");
+    assert!(!error.contains("stopped"), "{error}");
+}
+
+/// Code 1 says that nothing was written, so an output that fails after PUTs cannot end with it.
+#[test]
+fn an_output_that_fails_after_puts_does_not_hide_them() {
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    let folder = crate::support::folder();
+    crate::support::file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let output = crate::support::flowbind(["apply", "--yes", "--format", "json", "--out", "report.json"])
+        .args(["--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .command()
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), served.puts()), (Some(4), 1));
+    let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+    assert!(report.contains(r#""outcome": "applied""#), "{report}");
+}
+
+#[test]
+fn an_output_never_replaces_what_the_run_reads_or_what_is_no_file() {
+    let folder = crate::support::folder();
+    let tenant_json = tenant(&[("B2C_1_a", 0, 0)]).to_json();
+    crate::support::file(folder.path(), "tenant.json", &tenant_json);
+    crate::support::file(folder.path(), "flow.json", wants_connector_1(&["B2C_1_a"]));
+    std::fs::create_dir(folder.path().join("folder.json")).unwrap();
+    for (outs, why) in [
+        (&["flow.json"][..], "is read by this run"),
+        (&["./tenant.json"], "is read by this run"),
+        (&["a.json", "./a.json"], "is given twice"),
+        (&["folder.json"], "no regular file"),
+    ] {
+        let outs = outs.iter().flat_map(|out| ["--out", out]);
+        let outcome = crate::support::flowbind(["apply", "flow.json", "--yes", "--sandbox", "tenant.json"])
+            .args(outs)
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(why), "{outcome}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("tenant.json")).unwrap(), tenant_json);
+}
+
+/// A report that changed nothing says why.
+#[test]
+fn a_report_of_nothing_says_why() {
+    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let refused = yaml.clone() + "guards: {maxChanges: 0}\n";
+    let denied = || vec![answer("B2C_1_a/", 0, 403, &[], r#"{"error": {"message": "no"}}"#)];
+    for (yaml, faults, code, why) in [
+        (&refused, Vec::new(), 3, "the plan is refused"),
+        (&yaml, denied(), 1, "bindings that could not be read: 2"),
+    ] {
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(faults));
+        let (outcome, report) = served.apply(yaml, &[]);
+        assert_eq!((outcome.code, served.puts()), (code, 0), "{outcome}");
+        let errors = report["errors"].to_string();
+        assert!(errors.contains(why), "{errors}");
+    }
+}
+
+/// However long the service wants to be left alone, the read-back ends with its own time.
+#[test]
+fn the_read_back_ends_with_its_own_time() {
+    let mut fault = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
+    fault.skip = 1;
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
+    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
+}
+
+#[test]
+fn no_command_but_apply_writes() {
+    let served = serve(tenant(&[("B2C_1_a", 2, 3)]), Options::default());
+    let yaml = wants_connector_1(&["B2C_1_a"]) + "prune: flows\n";
+    let folder = crate::support::folder();
+    crate::support::file(folder.path(), "flowbind.yaml", &yaml);
+    for command in [
+        &["validate"][..],
+        &["plan", "--out", "plan.json"],
+        &["show", "plan.json"],
+        &["drift", "--strict"],
+        &["export", "--tenant", "contoso.onmicrosoft.com"],
+        &["schema", "desired"],
+        &["apply"],
+    ] {
+        let outcome = crate::support::flowbind(command)
+            .args(["--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run();
+        assert!(outcome.code != 1, "{command:?}: {outcome}");
+    }
+    assert!(served.journal().iter().all(|entry| entry["method"] == "GET"));
+    assert!(!served.requests().is_empty());
+}

@@ -1,0 +1,121 @@
+//! Nobody has to watch: `drift` answers by its exit code, and says what to do next.
+
+use flowbind::sandbox::Options;
+
+use crate::support::{
+    Outcome, Served, connector_id, file, flowbind, folder, serve, tenant, wants_connector_1,
+};
+
+fn drift(served: &Served, yaml: &str, args: &[&str]) -> Outcome {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", yaml);
+    let outcome = flowbind(["drift", "--graph-url", &served.graph_url()])
+        .args(args)
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!(served.puts(), 0);
+    outcome
+}
+
+#[test]
+fn a_tenant_that_is_what_its_file_says_has_no_drift() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
+    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
+}
+
+/// The lines that accept what the tenant has are taken as they stand.
+#[test]
+fn a_change_is_drift_and_the_lines_that_accept_it_do() {
+    let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
+    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let outcome = drift(&served, &yaml, &[]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stdout.contains("    flowbind apply flowbind.yaml\n"), "{outcome}");
+    let (_, lines) =
+        outcome.stdout.split_once("To keep what the tenant has, write in flowbind.yaml:\n\n").unwrap();
+    let lines: String =
+        lines.lines().map(|line| line.strip_prefix("    ").unwrap().to_owned() + "\n").collect();
+    let accepted = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
+    assert!(
+        accepted.contains(&format!("postFederationSignup: {}  # Connector 2", connector_id(2))),
+        "{accepted}"
+    );
+    assert!(accepted.contains("postFederationSignup: null"), "{accepted}");
+    let outcome = drift(&served, &accepted, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+#[test]
+fn only_strict_counts_what_is_bound_and_not_in_the_file() {
+    let served =
+        serve(tenant(&[("B2C_1_a", 1, 2), ("B2C_1_other", 3, 0), ("B2C_1_empty", 0, 0)]), Options::default());
+    let yaml = wants_connector_1(&["B2C_1_a"]);
+    assert_eq!(drift(&served, &yaml, &[]).code, 0);
+    let before = served.requests().len();
+    let outcome = drift(&served, &yaml, &["--strict"]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert_eq!(served.requests().len() - before, 5, "connectors, the list, and three flows");
+    let (_, lines) =
+        outcome.stdout.split_once("To manage what is bound besides, add to flowbind.yaml:\n\n").unwrap();
+    let lines: String =
+        lines.lines().map(|line| line.strip_prefix("    ").unwrap().to_owned() + "\n").collect();
+    assert!(lines.contains("B2C_1_other") && lines.contains("postAttributeCollection"), "{lines}");
+    let managed = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}")
+        .replace("  B2C_1_a:\n", &format!("  B2C_1_a:\n    postFederationSignup: {}\n", connector_id(1)));
+    let outcome = drift(&served, &managed, &["--strict"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+#[test]
+fn a_pin_that_does_not_hold_is_drift() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
+    let pinned = |url: &str| {
+        format!(
+            "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {{displayName: Connector 1, targetUrl: '{url}'}}\nflows:\n  B2C_1_a: {{postFederationSignup: check}}\n"
+        )
+    };
+    assert_eq!(drift(&served, &pinned("https://api.contoso.com/check?code=k"), &[]).code, 0);
+    let outcome = drift(&served, &pinned("https://api.contoso.com/other"), &[]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stdout.contains("targetUrl: https://api.contoso.com/check  # Connector 1"), "{outcome}");
+}
+
+#[test]
+fn a_connector_that_is_gone_while_bound_is_drift() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
+    snapshot.connectors.retain(|connector| connector.id != connector_id(5));
+    let served = serve(snapshot, Options::default());
+    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &[]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    let gone = format!(
+        "`B2C_1_a` calls at `postAttributeCollection` the connector `{}`, which is gone",
+        connector_id(5)
+    );
+    assert!(outcome.stdout.contains(&gone), "{outcome}");
+}
+
+/// A guard is about applying: it does not hide drift, and is no error of it.
+#[test]
+fn a_refusal_is_no_answer_of_drift() {
+    let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
+    let yaml = wants_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n";
+    assert_eq!(drift(&served, &yaml, &[]).code, 2);
+}
+
+#[test]
+fn what_could_not_be_read_is_an_error_and_neither_drift_nor_none() {
+    let faults = vec![crate::support::answer("B2C_1_b/", 0, 403, &[], "")];
+    let served =
+        serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a", "B2C_1_b"]), &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    // The list alone is denied, which only the whole tenant needs.
+    let list = crate::support::answer("b2cUserFlows", 0, 403, &[], "");
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
+    let outcome = drift(&served, &wants_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("the list of flows could not be read"), "{outcome}");
+}

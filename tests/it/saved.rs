@@ -1,0 +1,298 @@
+//! What was reviewed is what happens: saved plans, fingerprints, and what is no longer as it was.
+
+use std::fs;
+use std::path::Path;
+
+use flowbind::sandbox::Options;
+use flowbind::snapshot::Snapshot;
+use serde_json::Value;
+
+use crate::support::{
+    Outcome, Served, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
+};
+
+const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
+
+fn three(numbers: [usize; 3]) -> Snapshot {
+    let [a, b, c] = numbers;
+    tenant(&[(FLOWS[0], a, 0), (FLOWS[1], b, 0), (FLOWS[2], c, 0)])
+}
+
+fn run(served: &Served, folder: &Path, args: &[&str]) -> Outcome {
+    flowbind(args)
+        .args(["--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder)
+        .run()
+}
+
+/// A folder with a plan that binds `Connector 1` in three flows which have `Connector 2`.
+fn planned(served: &Served) -> tempfile::TempDir {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+    let outcome = run(served, folder.path(), &["plan", "--out", "plan.json"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    folder
+}
+
+/// Binds connectors as somebody else would.
+fn meddle(served: &Served, flow: &str, connector: &str) {
+    let yaml = wants_connector_1(&[flow]).replace("Connector 1", connector);
+    assert_eq!(served.apply(&yaml, &[]).0.code, 0);
+}
+
+fn bound(served: &Served) -> Vec<Option<String>> {
+    let flows = served.truth().flows.into_iter();
+    flows.map(|flow| flow.bindings.into_values().next().flatten()).collect()
+}
+
+#[test]
+fn a_saved_plan_is_applied_by_its_own_bindings_alone() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    // The file is not even there any more.
+    fs::remove_file(folder.path().join("flowbind.yaml")).unwrap();
+    let before = served.requests().len();
+    let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(bound(&served), vec![Some(connector_id(1)); 3]);
+    // Three bindings read, written, and read back; neither connectors nor anything else.
+    assert_eq!(served.requests().len() - before, 9);
+    assert!(
+        served.requests()[before..].iter().all(|line| line.contains("/postFederationSignup/$ref")
+            || line.ends_with("$expand=postFederationSignup"))
+    );
+    // The same plan again: everything is there already.
+    let puts = served.puts();
+    let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
+    assert_eq!((outcome.code, served.puts()), (0, puts), "{outcome}");
+    assert!(outcome.stdout.contains("Apply: 0 applied, 3 already."), "{outcome}");
+}
+
+#[test]
+fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    meddle(&served, "B2C_1_b", "Connector 3");
+    meddle(&served, "B2C_1_c", "null");
+    let puts = served.puts();
+    let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
+    assert_eq!((outcome.code, served.puts()), (3, puts), "{outcome}");
+    for moved in [
+        "B2C_1_b postFederationSignup: planned Connector 2 → Connector 1, now Connector 3",
+        "B2C_1_c postFederationSignup: planned Connector 2 → Connector 1, now nothing",
+    ] {
+        assert!(outcome.stderr.contains(moved), "{outcome}");
+    }
+    assert!(!outcome.stderr.contains("B2C_1_a postFederationSignup"), "{outcome}");
+    let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
+    assert!(report.contains("planned Connector 2 → Connector 1, now Connector 3"), "{report}");
+}
+
+#[test]
+fn what_is_there_already_and_what_moves_elsewhere_does_not_matter() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    meddle(&served, "B2C_1_b", "Connector 1");
+    let elsewhere =
+        wants_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
+    assert_eq!(served.apply(&elsewhere, &[]).0.code, 0);
+    let puts = served.puts();
+    let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
+    assert_eq!((outcome.code, served.puts() - puts), (0, 2), "{outcome}");
+    assert!(outcome.stdout.contains("Apply: 2 applied, 1 already."), "{outcome}");
+}
+
+/// Each kind of plan that must not be applied has its own message; none of them writes.
+#[test]
+fn a_plan_that_is_not_what_it_seems_is_refused() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
+    let edit = |edit: &dyn Fn(&mut Value)| {
+        let mut json: Value = serde_json::from_str(&plan).unwrap();
+        edit(&mut json);
+        json.to_string()
+    };
+    let id = connector_id(1);
+    let cases: Vec<(&str, String, i32, &str)> = vec![
+        ("edited", plan.replace(&id, &connector_id(4)), 3, "it was edited"),
+        (
+            "edited-away",
+            edit(&|plan| _ = plan["targets"][0]["changes"].as_array_mut().unwrap().pop()),
+            3,
+            "it was edited",
+        ),
+        ("edited-fingerprint", edit(&|plan| plan["fingerprint"] = "0".repeat(64).into()), 3, "it was edited"),
+        (
+            "edited-action",
+            edit(&|plan| plan["targets"][0]["changes"][0]["action"] = "disable".into()),
+            1,
+            "it holds `disable`",
+        ),
+        (
+            "newer",
+            plan.replace(r#""formatVersion": "1""#, r#""formatVersion": "2""#),
+            3,
+            "its format version is `2`",
+        ),
+        ("truncated", plan[..plan.len() / 2].to_owned(), 1, "it is no plan and no report of flowbind: EOF"),
+        ("not-json", "version: 1\n".into(), 1, "it is no plan and no report of flowbind"),
+        ("empty", String::new(), 1, "it is no plan and no report of flowbind"),
+        ("not-ours", r#"{"formatVersion": "1", "kind": "invoice"}"#.into(), 1, "it holds `invoice`"),
+        ("a-list", "[]".into(), 1, "it is no plan and no report of flowbind"),
+        ("no-targets", r#"{"formatVersion": "1", "kind": "plan"}"#.into(), 1, "missing field"),
+        ("odd-flow", plan.replace("B2C_1_a", "../../me"), 1, "it holds `../../me`"),
+        ("odd-step", plan.replace("postFederationSignup", "memberOf"), 1, "it holds `memberOf`"),
+    ];
+    for (name, text, code, why) in cases {
+        let name = format!("{name}.json");
+        file(folder.path(), &name, text);
+        for command in [&["apply", "--plan", &name][..], &["show", &name]] {
+            let outcome = run(&served, folder.path(), command);
+            assert_eq!(outcome.code, code, "{name}: {outcome}");
+            assert!(
+                outcome.stderr.contains(&format!("`{name}` cannot be used: "))
+                    && outcome.stderr.contains(why),
+                "{outcome}"
+            );
+        }
+    }
+    let missing = run(&served, folder.path(), &["apply", "--plan", "missing.json"]);
+    assert!(missing.code == 1 && missing.stderr.contains("cannot read `missing.json`"), "{missing}");
+    assert_eq!(served.puts(), 0);
+}
+
+#[test]
+fn a_plan_for_another_place_is_refused() {
+    let (served, other) =
+        (serve(three([2, 2, 2]), Options::default()), serve(three([2, 2, 2]), Options::default()));
+    let folder = planned(&served);
+    let outcome = run(&other, folder.path(), &["apply", "--plan", "plan.json"]);
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(outcome.stderr.contains("the plan is for the Graph URL `"), "{outcome}");
+    // Without the URL it was made with, the cloud's own is meant.
+    let outcome = flowbind(["apply", "--plan", "plan.json", "--tenant-unchecked"])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 3, "{outcome}");
+    let snapshot = three([2, 2, 2]).to_json().replace("contoso", "fabrikam");
+    file(folder.path(), "fabrikam.json", snapshot);
+    let outcome =
+        flowbind(["apply", "--plan", "plan.json", "--sandbox", "fabrikam.json"]).within(folder.path()).run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!((served.puts(), other.puts(), other.requests().len()), (0, 0, 0));
+}
+
+#[test]
+fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
+    let unknown = crate::support::answer("B2C_1_b/", 0, 403, &[], "");
+    let served = serve(three([2, 2, 2]), Options { faults: vec![unknown], ..Options::default() });
+    let folder = folder();
+    for (name, yaml) in [
+        ("refused", wants_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n"),
+        ("unknown", wants_connector_1(&FLOWS)),
+        ("errors", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One")),
+    ] {
+        file(folder.path(), "flowbind.yaml", yaml);
+        let plan = run(&served, folder.path(), &["plan", "--out", "plan.json"]);
+        assert_ne!(plan.code, 0, "{name}: {plan}");
+        let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--yes"]);
+        assert_eq!((outcome.code, served.puts()), (3, 0), "{name}: {outcome}");
+        assert!(outcome.stderr.contains("nothing was changed"), "{name}: {outcome}");
+    }
+}
+
+#[test]
+fn a_rehearsed_plan_is_applied_to_the_sandbox_that_it_was_made_on() {
+    let folder = folder();
+    fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
+    fs::copy(package("examples/quickstart/flowbind.yaml"), folder.path().join("flowbind.yaml")).unwrap();
+    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+    assert_eq!(run(&["plan", "--out", "plan.json"]).code, 0);
+    let outcome = run(&["apply", "--plan", "plan.json"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.contains("Apply: 4 applied."), "{outcome}");
+}
+
+#[test]
+fn only_the_plan_of_the_expected_fingerprint_is_applied() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let plan: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("plan.json")).unwrap()).unwrap();
+    let fingerprint = plan["fingerprint"].as_str().unwrap();
+    for wrong in ["", "0", &"0".repeat(64), &fingerprint[..63]] {
+        let outcome = run(&served, folder.path(), &["apply", "--yes", &format!("--expect={wrong}")]);
+        assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
+        assert!(outcome.stderr.contains("this is not the plan that was approved"), "{outcome}");
+        assert!(outcome.stderr.contains(&format!("planned {fingerprint}")), "{outcome}");
+    }
+    // It is approval by itself.
+    let outcome = run(&served, folder.path(), &["apply", "--expect", fingerprint]);
+    assert_eq!((outcome.code, served.puts()), (0, 3), "{outcome}");
+}
+
+#[test]
+fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
+    let planned = run(&served, folder.path(), &["plan", "--out", "again.txt", "--out", "again.json"]);
+    let shown = show(&["plan.json"]);
+    assert_eq!((shown.code, &shown.stdout), (0, &planned.stdout));
+    assert_eq!(fs::read_to_string(folder.path().join("again.txt")).unwrap(), planned.stdout);
+    assert_eq!(show(&["plan.json", "--detailed-exitcode"]).code, 2);
+    let json = show(&["plan.json", "--format", "json"]);
+    assert_eq!(json.stdout, fs::read_to_string(folder.path().join("plan.json")).unwrap());
+
+    let applied = run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]);
+    let shown = show(&["report.json"]);
+    assert_eq!(shown.code, 0, "{shown}");
+    assert!(applied.stdout.ends_with(&shown.stdout), "{shown}");
+    let json = show(&["report.json", "--format", "json"]);
+    assert_eq!(json.stdout, fs::read_to_string(folder.path().join("report.json")).unwrap());
+
+    let both = show(&["plan.json", "plan.json", "--format", "json"]);
+    let both: Value = serde_json::from_str(&both.stdout).unwrap();
+    assert_eq!(both["targets"].as_array().unwrap().len(), 2);
+    let mixed = show(&["plan.json", "report.json"]);
+    assert!(mixed.code == 1 && mixed.stderr.contains("plans and reports cannot be joined"), "{mixed}");
+    assert_eq!(show(&[]).code, 1);
+}
+
+#[test]
+fn a_plan_fits_its_schema() {
+    let schema = crate::schema::schema("plan");
+    let mut seen = 0;
+    for case in fs::read_dir(package("tests/cases")).unwrap() {
+        let path = case.unwrap().path().join("plan.json");
+        let plan: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        crate::schema::assert_fits(&schema, &plan, &path);
+        seen += 1;
+    }
+    assert!(seen > 40);
+}
+
+/// Lifting exactly the flags that a refused plan names lets it pass, where flags can.
+#[test]
+fn the_flags_that_a_refusal_names_lift_it() {
+    let mut lifted = 0;
+    for case in fs::read_dir(package("tests/cases")).unwrap() {
+        let case = case.unwrap().path();
+        let plan: Value = serde_json::from_str(&fs::read_to_string(case.join("plan.json")).unwrap()).unwrap();
+        let refusals: Vec<_> =
+            plan["targets"][0]["refusals"].as_array().into_iter().flatten().cloned().collect();
+        let flags: Option<Vec<_>> = refusals.iter().map(|refusal| refusal["allow"].as_str()).collect();
+        let Some(flags) = flags.filter(|flags| !flags.is_empty()) else { continue };
+        let outcome = flowbind(["plan", "desired.yaml", "--sandbox", "tenant.json"])
+            .args(flags.iter().flat_map(|flag| flag.split(' ')))
+            .within(&case)
+            .run();
+        assert_eq!(outcome.code, 0, "{}: {outcome}", case.display());
+        lifted += 1;
+    }
+    assert!(lifted >= 5, "{lifted}");
+}
