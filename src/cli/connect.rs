@@ -21,8 +21,8 @@ use crate::snapshot::Snapshot;
 /// The Graph of one tenant.
 pub(super) struct Connection {
     pub(super) graph: Graph,
-    /// The root as plans show it: for a sandbox the cloud's own, so that a rehearsed plan is the
-    /// real one to the byte.
+    /// The root as plans show it: for a sandbox the cloud's own, so that a rehearsed plan has
+    /// the changes and the fingerprint of the real one.
     pub(super) shown_url: String,
     /// Whether the token is for this tenant.
     pub(super) checked: Checked,

@@ -108,7 +108,7 @@ struct ReportChange {
     current: Option<ConnectorPart>,
     /// What was to be bound; null for nothing.
     desired: Option<ConnectorPart>,
-    /// `applied`: seen in the tenant. `already`: there before, nothing sent. `failed`: not taken,
+    /// `applied`: seen in the tenant. `already`: there before, nothing sent. `failed`: refused,
     /// and not seen. `unverified`: not known. `not-attempted`: nothing sent.
     #[schemars(extend("enum" = Outcome::ALL.map(Outcome::name)))]
     outcome: String,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flowbind::files::Saved;
 use flowbind::model::{
     Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, ListedConnector, Reading, Step,
     Unread,
@@ -172,6 +173,23 @@ proptest! {
         let mut reversed = one.clone();
         reversed.targets[0].changes.reverse();
         prop_assert_eq!(one.fingerprint(), reversed.fingerprint());
+    }
+
+    /// Saved and read back, a plan is the same plan, whatever order its file is in.
+    #[test]
+    fn a_plan_is_the_same_after_it_was_saved(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 24)) {
+        let desired = file(&wanted, false);
+        let plan = planned(&desired, &tenant(&has, &desired));
+        let json = files::plan::to_json(&plan, "2026-11-02T08:00:00Z").unwrap();
+        prop_assert_eq!(files::read(&json).unwrap(), Saved::Plan(plan.clone(), "2026-11-02T08:00:00Z".into()));
+        let mut shuffled: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let changes = shuffled["targets"][0]["changes"].as_array_mut().unwrap();
+        for (from, to) in at.iter().enumerate().take(changes.len()) {
+            let to = to.index(changes.len());
+            changes.swap(from, to);
+        }
+        let Ok(Saved::Plan(shuffled, _)) = files::read(&shuffled.to_string()) else { panic!("it fits its fingerprint") };
+        prop_assert_eq!(shuffled.fingerprint(), plan.fingerprint());
     }
 
     /// What could not be read is neither changed nor counted as nothing.

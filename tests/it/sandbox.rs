@@ -148,7 +148,7 @@ fn a_bad_snapshot_or_place_is_a_clear_error() {
     );
 }
 
-/// A rehearsal must be the real plan to the byte: no port of the sandbox in it.
+/// A rehearsal must be the real plan in every change and its fingerprint: no port of the sandbox in it.
 #[test]
 fn a_plan_on_a_sandbox_shows_the_clouds_own_url() {
     let outcome = flowbind(["plan", "examples/quickstart/flowbind.yaml", "--format", "json"])

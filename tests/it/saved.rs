@@ -5,6 +5,7 @@ use std::path::Path;
 
 use flowbind::sandbox::Options;
 use flowbind::snapshot::Snapshot;
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{
@@ -264,6 +265,91 @@ fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
 }
 
 #[test]
+fn a_report_that_is_none_is_a_clear_error() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
+    let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
+    for (name, text, code, why) in [
+        (
+            "truncated.json",
+            report[..report.len() / 2].to_owned(),
+            1,
+            "it is no plan and no report of flowbind: EOF",
+        ),
+        (
+            "newer.json",
+            report.replace(r#""formatVersion": "1""#, r#""formatVersion": "3""#),
+            3,
+            "its format version is `3`",
+        ),
+        (
+            "odd.json",
+            report.replace(r#""outcome": "applied""#, r#""outcome": "perhaps""#),
+            1,
+            "it holds `perhaps`",
+        ),
+    ] {
+        file(folder.path(), name, text);
+        let outcome = flowbind(["show", name]).within(folder.path()).run();
+        assert_eq!(outcome.code, code, "{outcome}");
+        assert!(outcome.stderr.contains(name) && outcome.stderr.contains(why), "{outcome}");
+    }
+    let outcome = run(&served, folder.path(), &["apply", "--plan", "report.json"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("is a report, not a plan"), "{outcome}");
+}
+
+/// A newer flowbind may add keys: they are not in the way.
+#[test]
+fn a_plan_with_keys_of_a_later_day_is_read() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
+    let later = plan.replacen(r#""kind": "plan","#, r#""kind": "plan", "approvals": [], "#, 1);
+    file(folder.path(), "later.json", later.replace(r#""formatVersion": "1""#, r#""formatVersion": "1.7""#));
+    assert_eq!(run(&served, folder.path(), &["apply", "--plan", "later.json"]).code, 0);
+}
+
+/// Function keys live in the queries of addresses: no output, file or log ever holds one.
+#[test]
+fn the_keys_of_addresses_are_nowhere() {
+    let folder = folder();
+    let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
+    let tenant = three([2, 0, 1]).to_json().replace("https://api.contoso.com/check", url);
+    assert!(tenant.contains("s3cr3t"));
+    let pinned = |url: &str| {
+        format!(
+            "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {{displayName: Connector 1, targetUrl: '{url}'}}\nflows:\n  B2C_1_a: {{postFederationSignup: check}}\n  B2C_1_b: {{postFederationSignup: check}}\n"
+        )
+    };
+    file(folder.path(), "broken.yaml", pinned(&url.replace("/check", "/other")));
+    file(folder.path(), "bad.yaml", pinned(url) + "oops: 1\n  x: {targetUrl: '" + url + "'}\n");
+    file(folder.path(), "flowbind.yaml", pinned(url));
+    file(folder.path(), "tenant.json", tenant);
+    let mut said = String::new();
+    for command in [
+        &["validate", "bad.yaml"][..],
+        &["validate", "broken.yaml"],
+        &["plan", "broken.yaml", "--out", "broken.json", "--out", "broken.txt"],
+        &["plan", "--format", "json", "--out", "plan.json"],
+        &["drift", "broken.yaml", "--strict"],
+        &["show", "broken.json"],
+        &["export", "--tenant", "contoso.onmicrosoft.com"],
+        &["export", "--tenant", "contoso.onmicrosoft.com", "--format", "snapshot"],
+        &["apply", "--plan", "plan.json", "--out", "report.json"],
+    ] {
+        let outcome = flowbind(command).args(["--sandbox", "tenant.json", "-vv"]).within(folder.path()).run();
+        assert!(!outcome.panicked());
+        said.push_str(&outcome.to_string());
+    }
+    for written in ["broken.json", "broken.txt", "plan.json", "report.json", "tenant.json"] {
+        said.push_str(&fs::read_to_string(folder.path().join(written)).unwrap());
+    }
+    assert!(said.contains("https://api.contoso.com/check") && said.contains("Apply: 2 applied"), "{said}");
+    assert!(!said.contains("s3cr3t"), "{said}");
+}
+
+#[test]
 fn a_plan_fits_its_schema() {
     let schema = crate::schema::schema("plan");
     let mut seen = 0;
@@ -295,4 +381,35 @@ fn the_flags_that_a_refusal_names_lift_it() {
         lifted += 1;
     }
     assert!(lifted >= 5, "{lifted}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+
+    /// Whatever moved since it was made, a saved plan is applied whole or not at all.
+    #[test]
+    fn a_stale_plan_writes_all_or_nothing(has in [0..4usize, 0..4, 0..4], wants in [0..4usize, 0..4, 0..4], moved in [0..4usize, 0..4, 0..4]) {
+        let folder = folder();
+        let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
+        for (flow, wants) in FLOWS.iter().zip(wants) {
+            let value = if wants == 0 { "null".to_owned() } else { format!("Connector {wants}") };
+            yaml.push_str(&format!("  {flow}: {{postFederationSignup: {value}}}\n"));
+        }
+        file(folder.path(), "flowbind.yaml", yaml);
+        let run = |args: &[&str]| flowbind(args).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+        let path = file(folder.path(), "tenant.json", three(has).to_json());
+        prop_assert_eq!(run(&["plan", "--out", "plan.json"]).code, 0);
+        fs::write(&path, three(moved).to_json()).unwrap();
+        let outcome = run(&["apply", "--plan", "plan.json"]);
+
+        let planned = |at: &usize| has[*at] != wants[*at];
+        let stale = (0..3).filter(planned).any(|at| moved[at] != has[at] && moved[at] != wants[at]);
+        let mut expected = moved;
+        if !stale {
+            (0..3).filter(planned).for_each(|at| expected[at] = wants[at]);
+        }
+        prop_assert_eq!(outcome.code, if stale { 3 } else { 0 }, "{}", outcome);
+        let truth = Snapshot::parse(&fs::read_to_string(&path).unwrap()).unwrap();
+        prop_assert_eq!(truth, three(expected), "{}", outcome);
+    }
 }
