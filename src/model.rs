@@ -161,7 +161,7 @@ pub struct ConnectorRef {
     /// Where the name or id is written: the place to point to when it does not fit.
     pub span: Span,
     /// The address that it has to have, where the file pins it.
-    pub pin: Option<TargetUrl>,
+    pub pin: Option<Arc<TargetUrl>>,
 }
 
 /// What a connector is looked up by.

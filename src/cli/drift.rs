@@ -9,11 +9,11 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::format::Format;
 use super::outputs::{OutPath, Outputs};
-use super::plan::{Planned, Request, make, unread};
+use super::plan::{Request, Told, tell};
 use super::tenant::Rule;
-use super::{Exit, Global, report, signals};
+use super::{Exit, Global, report};
 use crate::current::Scope;
-use crate::plan::{Overrides, Plan, Problem};
+use crate::plan::Overrides;
 use crate::{files, render, terminal};
 
 #[derive(Debug, Args)]
@@ -41,14 +41,7 @@ pub(super) async fn run(
     let outputs = Outputs::open(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     let scope = if args.strict { Scope::Whole } else { Scope::Listed };
     let request = Request { rule: Rule::Warn, scope, overrides: Overrides::default() };
-    let planned = make(&args.file, global, environment, &signals::never(), &request).await;
-    let (targets, errors, gone) = match planned {
-        Ok(Planned { target, errors, connection: _, gone }) => (vec![target], errors, gone),
-        Err(failure) => (Vec::new(), failure.diagnostics, Vec::new()),
-    };
-    report(&errors);
-    let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
-    report(unread(&plan).as_slice());
+    let Told { plan, gone } = tell(&args.file, global, environment, &request).await;
     let json = files::plan::to_json(&plan, &environment.now().to_string())
         .context("cannot write the plan as JSON")?;
     let text = |format| match format {

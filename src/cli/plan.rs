@@ -93,17 +93,8 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let inputs = [Some(args.file.as_path()), global.sandbox.as_deref()];
     let outputs = Outputs::open(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
-    // What could not be planned at all is told in the format that was asked for as well.
-    let (targets, errors) =
-        match make(&args.file, global, environment, &signals::never(), &args.overrides.request(Rule::Warn))
-            .await
-        {
-            Ok(Planned { target, errors, connection: _, gone: _ }) => (vec![target], errors),
-            Err(failure) => (Vec::new(), failure.diagnostics),
-        };
-    report(&errors);
-    let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
-    report(unread(&plan).as_slice());
+    let Told { plan, gone: _ } =
+        tell(&args.file, global, environment, &args.overrides.request(Rule::Warn)).await;
     let json = files::plan::to_json(&plan, &environment.now().to_string())
         .context("cannot write the plan as JSON")?;
     let text = |format| match format {
@@ -118,6 +109,27 @@ pub(super) async fn run(
         return Ok(Exit::Error);
     }
     Ok(exit(&plan, args.detailed_exitcode))
+}
+
+/// A plan whose errors were told.
+pub(super) struct Told {
+    pub(super) plan: Plan,
+    /// The bindings to connectors that are gone.
+    pub(super) gone: Vec<Unmanaged>,
+}
+
+/// Plans a file's tenant and tells on stderr what keeps the plan from being whole. What could not be
+/// planned at all is a plan of errors alone, to be told in any format.
+pub(super) async fn tell(file: &Path, global: &Global, environment: &Environment, request: &Request) -> Told {
+    let made = make(file, global, environment, &signals::never(), request).await;
+    let (targets, errors, gone) = match made {
+        Ok(Planned { target, errors, connection: _, gone }) => (vec![target], errors, gone),
+        Err(failure) => (Vec::new(), failure.diagnostics, Vec::new()),
+    };
+    report(&errors);
+    let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
+    report(unread(&plan).as_slice());
+    Told { plan, gone }
 }
 
 /// Plans a file's tenant.

@@ -4,6 +4,7 @@
 //! what several keys say together is for `check`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
@@ -160,7 +161,7 @@ fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Optio
                 guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "it must be a GUID"))
             })
         }),
-        target_url: pin.and_then(|node| target_url(walker, node)),
+        target_url: pin.and_then(|node| target_url(walker, node)).map(Arc::new),
     };
     fields.finish(walker);
     Some(entry)

@@ -3,6 +3,7 @@
 //! `schemas/desired.schema.json` is made from these types. `read` makes them of a tree.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
@@ -139,7 +140,7 @@ pub(super) struct Version;
 pub(super) struct ConnectorEntry {
     pub(super) display_name: Option<Spanned<String>>,
     pub(super) id: Option<Spanned<ConnectorId>>,
-    pub(super) target_url: Option<TargetUrl>,
+    pub(super) target_url: Option<Arc<TargetUrl>>,
 }
 
 /// What the steps of one flow call.

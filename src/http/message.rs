@@ -1,0 +1,102 @@
+//! A request, its answer, and what may keep the answer from coming.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use tokio::time::Instant;
+
+use super::Stop;
+
+/// One request, as often as it takes.
+#[derive(Debug)]
+pub struct Request {
+    /// The verb.
+    pub method: Method,
+    /// Where it goes. Redirects are not followed.
+    pub url: Url,
+    /// The value of `Authorization`, marked sensitive; none for what is public.
+    pub authorization: Option<HeaderValue>,
+    /// The JSON that is sent along.
+    pub body: Option<String>,
+    /// How long it is tried.
+    pub patience: Patience,
+    /// Turns true when this request is not to be begun any more, whatever the run does.
+    pub halt: Option<Stop>,
+}
+
+/// How long a request is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until it is answered for good, the time of the run is over, or the run is stopped.
+    Full,
+    /// The same, but no longer than until then.
+    Until(Instant),
+    /// Once, for a few seconds, even when the run is stopped or out of time.
+    LastWord,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// The tag of the request that was answered.
+    pub client_request_id: String,
+    /// How often the request was sent.
+    pub attempts: u32,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}{}", tries(*attempts))]
+pub struct SendError {
+    /// What happened.
+    pub kind: SendErrorKind,
+    /// The tag of the last request that was sent, where one was.
+    pub client_request_id: Option<String>,
+    /// How often the request was sent.
+    pub attempts: u32,
+    /// The last answer, which was not for good.
+    pub last: Option<Box<Answer>>,
+}
+
+/// What kept an answer from coming.
+#[derive(Debug, thiserror::Error)]
+pub enum SendErrorKind {
+    /// No connection, a broken one, or a silent one; with what the layers below said.
+    #[error("{0}")]
+    Broken(String),
+    /// No connection at all, and no use in trying again.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The service wants a longer pause than there is time.
+    #[error("the service asks for a pause of {} s, which is more than the time left", .0.as_secs_f64().ceil())]
+    PauseBeyondTimeout(Duration),
+    /// The service throttles without saying for how long, and the time is too short to ask again.
+    #[error("the service throttles the run, and too little time is left to ask again")]
+    ThrottledToTheEnd,
+    /// The budget has no room before the time is over.
+    #[error("the request budget (`--rate`) has no room in the time left")]
+    BudgetBeyondTimeout,
+    /// The time is over.
+    #[error("the time for the whole run (`--timeout`) is over")]
+    Timeout,
+    /// The answer is larger than any that is expected.
+    #[error("the answer is larger than 8 MiB")]
+    TooLarge,
+    /// Somebody asked the run to stop.
+    #[error("the run was stopped")]
+    Stopped,
+    /// Something else made the request needless.
+    #[error("the request was not sent again, since another one failed before")]
+    Halted,
+}
+
+fn tries(attempts: u32) -> String {
+    if attempts > 1 { format!(" (tried {attempts} times)") } else { String::new() }
+}
