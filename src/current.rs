@@ -44,10 +44,15 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
         (None, Some((flow, _))) => Some(reading_list(flows(graph, &[flow.kind()]).await)),
         (None, None) => None,
     };
+    let mut flow_list = flow_list;
     let others = match &flow_list {
         Some(Reading::Known(list)) if whole || prunes_flows => others(desired, list),
-        _ => Vec::new(),
+        _ => Ok(Vec::new()),
     };
+    let others = others.unwrap_or_else(|unread| {
+        flow_list = Some(Reading::Unknown(unread));
+        Vec::new()
+    });
     let other_reads = join_all(others.iter().map(|flow| configuration(graph, flow, &desired.steps))).await;
     let reads = listed.zip(configurations).chain(others.iter().zip(other_reads));
     let found = reads.map(|(flow, read)| {
@@ -77,11 +82,19 @@ fn kinds(desired: &Desired) -> Vec<FlowKind> {
     }
 }
 
-/// The flows of the tenant that the file does not list. What is no id of ours is none of them.
-fn others(desired: &Desired, list: &[String]) -> Vec<FlowId> {
-    let listed: BTreeSet<_> = desired.flows.iter().map(|flow| &flow.id).collect();
-    let ids: BTreeSet<_> = list.iter().filter_map(|id| FlowId::parse(id).ok()).collect();
-    ids.into_iter().filter(|id| !listed.contains(id)).collect()
+/// The flows of the tenant that the file does not list. Whether the service tells the case of ids
+/// apart is not known, so one that differs in nothing else is the listed one.
+fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, Unread> {
+    let listed: BTreeSet<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();
+    let mut others = BTreeSet::new();
+    for id in list {
+        let id = FlowId::parse(id)
+            .map_err(|error| Unread::new(format!("it holds `{id}`, which is no user flow's id: {error}")))?;
+        if !listed.contains(&id.as_str().to_lowercase()) {
+            others.insert(id);
+        }
+    }
+    Ok(others.into_iter().collect())
 }
 
 fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<String>>) -> Reading<Vec<String>> {
@@ -137,7 +150,8 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
             Err(error) => errors.push(error),
         }
     }
-    // A kind that is denied is the other kind of tenant's; one that could not be read may have any.
+    // One permission serves both kinds, so where one can be read, the other is denied because the
+    // tenant is not of that kind. One that could not be read for another reason may have any.
     let readable = errors.iter().all(GraphError::is_denied);
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(ToString::to_string).collect())
 }

@@ -41,6 +41,8 @@ pub struct Report {
     pub targets: Vec<TargetReport>,
     /// What kept the run from changing anything.
     pub errors: Vec<Problem>,
+    /// What the run ended with.
+    pub exit_code: u8,
 }
 
 /// What became of one tenant's changes.
@@ -124,6 +126,7 @@ impl Report {
             fingerprint: plan.fingerprint(),
             targets: plan.targets.iter().map(TargetReport::not_attempted).collect(),
             errors: plan.errors.clone(),
+            exit_code: 0,
         }
     }
 

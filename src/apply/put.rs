@@ -3,6 +3,8 @@
 //! The steps of one flow go one after the other: the service keeps them in one document, and the
 //! documentation asks for one step at a time.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
@@ -62,13 +64,18 @@ pub(super) async fn put_all(
         }
         put
     };
-    let flows = changes.chunk_by(|one, next| one.flow == next.flow);
-    let puts = join_all(flows.map(async |changes| {
+    let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (at, change) in changes.iter().enumerate() {
+        flows.entry(&change.flow).or_default().push((at, change));
+    }
+    let puts = join_all(flows.into_values().map(async |changes| {
         let mut puts = Vec::with_capacity(changes.len());
-        for change in changes {
-            puts.push(put(change).await);
+        for (at, change) in changes {
+            puts.push((at, put(change).await));
         }
         puts
     }));
-    puts.await.into_iter().flatten().collect()
+    let mut puts: Vec<_> = puts.await.into_iter().flatten().collect();
+    puts.sort_unstable_by_key(|(at, _)| *at);
+    puts.into_iter().map(|(_, put)| put).collect()
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::verify::shows;
-use crate::graph::{Graph, Patience};
-use crate::model::{Bound, FlowId, Reading, Step, Unread, bound_id};
-use crate::plan::{Change, Target, Unknown};
+use crate::graph::{Graph, GraphError, Patience};
+use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, Unread, bound_id};
+use crate::plan::{BrokenPin, Change, Target, Unknown};
 
 /// What became of a plan's bindings since it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +16,8 @@ pub struct Recheck {
     already: BTreeSet<(FlowId, Step)>,
     /// The bindings that have neither the planned current value nor the desired one.
     pub moved: Vec<Moved>,
+    /// The pins that do not hold any more.
+    pub broken: Vec<BrokenPin>,
     /// The bindings that could not be read.
     pub unknown: Vec<Unknown>,
 }
@@ -36,7 +38,8 @@ impl Recheck {
     }
 }
 
-/// Reads the bindings of a plan again, and nothing else of the tenant.
+/// Reads the bindings of a plan again, and the connectors where it pins any; nothing else of the
+/// tenant.
 pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
     let mut steps: BTreeMap<&FlowId, Vec<Step>> = BTreeMap::new();
     for change in &target.changes {
@@ -45,8 +48,16 @@ pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
     let reads = steps
         .iter()
         .map(async |(flow, steps)| (*flow, graph.configuration(flow, steps, Patience::Full).await));
-    let reads: BTreeMap<_, _> = join_all(reads).await.into_iter().collect();
+    let connectors = async {
+        let pinned = target.changes.iter().any(|change| change.pin.is_some());
+        if pinned { Some(graph.connectors().await) } else { None }
+    };
+    let (reads, connectors) = join(join_all(reads), connectors).await;
+    let reads: BTreeMap<_, _> = reads.into_iter().collect();
     let mut recheck = Recheck::default();
+    for change in &target.changes {
+        recheck.compare_pin(change, connectors.as_ref());
+    }
     for change in &target.changes {
         let read = match reads.get(&change.flow) {
             Some(Ok(steps)) => steps.get(&change.step).cloned(),
@@ -59,6 +70,30 @@ pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
 }
 
 impl Recheck {
+    fn compare_pin(
+        &mut self,
+        change: &Change,
+        connectors: Option<&Result<Vec<ListedConnector>, GraphError>>,
+    ) {
+        let (Some(pin), Some(connector)) = (&change.pin, &change.desired) else { return };
+        let listed = match connectors {
+            Some(Ok(listed)) => listed.iter().find(|listed| listed.connector.id == connector.id),
+            Some(Err(error)) => {
+                let (flow, step) = (change.flow.clone(), change.step);
+                return self.unknown.push(Unknown { flow, step, error: error.to_string().into() });
+            }
+            None => return,
+        };
+        let actual = listed.and_then(|listed| listed.target_url.as_ref());
+        if actual != Some(&**pin) {
+            self.broken.push(BrokenPin {
+                connector: connector.clone(),
+                expected: pin.to_string(),
+                actual: actual.map(ToString::to_string),
+            });
+        }
+    }
+
     fn compare(&mut self, change: &Change, read: Reading<Bound>) {
         let Change { flow, step, .. } = change;
         match read {

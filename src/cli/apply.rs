@@ -20,7 +20,7 @@ use super::{Exit, Global, report, saved, values};
 use crate::apply::{self, Moved, Options, Recheck, Report};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Output, Saved};
-use crate::plan::{Plan, Problem, Target};
+use crate::plan::{BrokenPin, Plan, Problem, Target};
 use crate::{render, terminal};
 
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ impl Early {
 }
 
 impl From<Failure> for Early {
-    fn from(Failure { diagnostics, exit }: Failure) -> Self {
+    fn from(Failure { diagnostics, exit, foreign: _ }: Failure) -> Self {
         Self { reasons: diagnostics, exit }
     }
 }
@@ -112,7 +112,7 @@ pub(super) async fn run(
     let signals = Signals::catch()?;
     let started = environment.now().to_string();
     let mut plan = Plan::default();
-    let ended = match end(args, global, environment, &signals, &mut plan).await {
+    let mut ended = match end(args, global, environment, &signals, &mut plan).await {
         Ok(ended) => ended,
         Err(Early { reasons, exit }) => {
             report(&reasons);
@@ -121,6 +121,7 @@ pub(super) async fn run(
             Ended { report: early, exit }
         }
     };
+    ended.report.exit_code = ended.exit as u8;
     let json = files::report::to_json(&ended.report, &started, &environment.now().to_string())
         .context("cannot write the report as JSON")?;
     let text = |format| match format {
@@ -232,7 +233,12 @@ async fn work(
         )))
     })?;
     let place = Place { tenant: &tenant, cloud: target.cloud, api: target.api };
-    let connection = connect(&place, global, environment, &signals.stop, rule).await?;
+    let connection = connect(&place, global, environment, &signals.stop, rule).await;
+    // A plan for another tenant is refused; a file for another tenant is a mistake.
+    let connection = connection.map_err(|failure| match failure {
+        Failure { foreign: true, diagnostics, .. } => Early { reasons: diagnostics, exit: Exit::Refused },
+        failure => Early::from(failure),
+    })?;
     is_of(target, &connection)?;
     Ok(Work { plan, errors: Vec::new(), connection })
 }
@@ -273,6 +279,8 @@ fn may_be_applied(args: &ApplyArgs, plan: &Plan) -> Result<(), Early> {
     if !plan.is_whole() {
         let unread = unread(plan).into_iter().map(|unread| unread.hint("nothing was changed"));
         let incomplete = Diagnostic::error("the saved plan is not whole: nothing was changed");
+        let errors = plan.errors.iter().map(|problem| problem.message.as_str());
+        let incomplete = errors.fold(incomplete, Diagnostic::caused_by);
         let incomplete = saved.then_some(incomplete);
         let reasons = unread.chain(incomplete).collect();
         // Whoever saved such a plan was told; to apply it is another matter.
@@ -308,6 +316,17 @@ async fn recheck(target: &Target, connection: &Connection, signals: &Signals) ->
         let stale = recheck.moved.iter().fold(stale, told);
         return Err(Early::refused(stale.hint("plan again, and review what is there now")));
     }
+    if !recheck.broken.is_empty() {
+        let problem = Diagnostic::error("a connector changed since the plan was made: nothing was changed");
+        let told = |problem: Diagnostic, pin: &BrokenPin| {
+            let actual = pin.actual.as_deref().unwrap_or("no address");
+            let name = pin.connector.display_name.as_deref().unwrap_or(pin.connector.id.as_str());
+            problem.caused_by(format!("`{name}` is pinned to {}, but calls {actual}", pin.expected))
+        };
+        return Err(Early::refused(
+            recheck.broken.iter().fold(problem, told).hint("mend the connector, or plan again"),
+        ));
+    }
     match recheck.unknown.first() {
         None => Ok(recheck),
         Some(_) if signals.exit().is_some() => Err(Early::stopped(signals)),
@@ -318,8 +337,8 @@ async fn recheck(target: &Target, connection: &Connection, signals: &Signals) ->
     }
 }
 
-/// What a report stands for.
-pub(super) fn exit_of(report: &Report) -> Exit {
+/// What a run ends with that was not stopped.
+fn exit_of(report: &Report) -> Exit {
     if report.is_done() {
         Exit::Done
     } else if report.has_sent() {

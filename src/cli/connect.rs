@@ -90,10 +90,10 @@ async fn open_sandbox(path: &Path, place: &Place<'_>) -> Result<Sandbox, Failure
             .hint("give the snapshot of the tenant that the run is about")
     };
     if !snapshot.tenant.eq_ignore_ascii_case(place.tenant.as_str()) {
-        return Err(differs("tenant", &snapshot.tenant, place.tenant.as_str()).into());
+        return Err(Failure::foreign(differs("tenant", &snapshot.tenant, place.tenant.as_str())));
     }
     if snapshot.cloud.name() != place.cloud.name() {
-        return Err(differs("cloud", snapshot.cloud.name(), place.cloud.name()).into());
+        return Err(Failure::foreign(differs("cloud", snapshot.cloud.name(), place.cloud.name())));
     }
     start_sandbox(path, snapshot, Options::default(), None).await
 }

@@ -14,6 +14,7 @@ use super::tenant::Rule;
 use super::{Exit, Global, report};
 use crate::current::Scope;
 use crate::plan::Overrides;
+use crate::render::escape;
 use crate::{files, render, terminal};
 
 #[derive(Debug, Args)]
@@ -48,7 +49,8 @@ pub(super) async fn run(
         Format::Json => json.clone(),
         Format::Text if plan.targets.is_empty() => String::new(),
         Format::Text => {
-            let next = plan.targets.iter().map(|target| render::drift(target, args.strict));
+            let next =
+                plan.targets.iter().map(|target| render::drift(target, &gone, args.strict, &options(global)));
             render::plan_text(&plan) + &next.collect::<String>()
         }
     };
@@ -64,4 +66,12 @@ pub(super) async fn run(
     } else {
         Exit::Done
     })
+}
+
+/// The options that lead another command to the same tenant.
+fn options(global: &Global) -> String {
+    let sandbox = global.sandbox.as_ref().map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
+    let url = global.graph_url.as_ref().map(|url| ("--graph-url", url.clone()));
+    let options = sandbox.into_iter().chain(url);
+    options.map(|(name, value)| format!(" {name} {}", escape::shell(&value))).collect()
 }

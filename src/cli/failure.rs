@@ -15,12 +15,19 @@ pub(super) struct Failure {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// What to end with.
     pub(super) exit: Exit,
+    /// Whether it is that the tenant or the cloud is another one.
+    pub(super) foreign: bool,
 }
 
 impl Failure {
     /// Something that must not be done as things are.
     pub(super) fn refusal(problem: Diagnostic) -> Self {
-        Self { diagnostics: vec![problem], exit: Exit::Refused }
+        Self { diagnostics: vec![problem], exit: Exit::Refused, foreign: false }
+    }
+
+    /// The tenant or the cloud is another one.
+    pub(super) fn foreign(problem: Diagnostic) -> Self {
+        Self { diagnostics: vec![problem], exit: Exit::Error, foreign: true }
     }
 
     /// A snapshot that is none.
@@ -62,7 +69,7 @@ impl From<Diagnostic> for Failure {
 
 impl From<Vec<Diagnostic>> for Failure {
     fn from(problems: Vec<Diagnostic>) -> Self {
-        Self { diagnostics: problems, exit: Exit::Error }
+        Self { diagnostics: problems, exit: Exit::Error, foreign: false }
     }
 }
 

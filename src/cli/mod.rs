@@ -56,6 +56,29 @@ enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// All codes, worst first: what a run over several ends with is the first that any has.
+    const ALL: [Self; 7] = [
+        Self::Interrupted,
+        Self::Terminated,
+        Self::Incomplete,
+        Self::Error,
+        Self::Refused,
+        Self::Differs,
+        Self::Done,
+    ];
+
+    /// The worst of several codes, as numbers. A number that is none of ours is an error.
+    fn worst(codes: impl Iterator<Item = u8> + Clone) -> Self {
+        let known = |code: u8| Self::ALL.iter().any(|exit| *exit as u8 == code);
+        if codes.clone().any(|code| !known(code)) {
+            return Self::Error;
+        }
+        let worst = Self::ALL.into_iter().find(|exit| codes.clone().any(|code| code == *exit as u8));
+        worst.unwrap_or(Self::Done)
+    }
+}
+
 /// Keep the API connectors of Microsoft Graph user flows as YAML in git
 #[derive(Debug, Parser)]
 #[command(name = "flowbind", version, propagate_version = true, arg_required_else_help = true)]

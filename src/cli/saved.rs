@@ -19,6 +19,6 @@ pub(super) fn read(path: &Path) -> Result<Saved, Failure> {
             Unreadable::Shape(_) | Unreadable::Value(_) => Exit::Error,
         };
         let problem = Diagnostic::error(format!("`{}` cannot be used: {error}", path.display()));
-        Failure { diagnostics: vec![problem.hint("make it anew")], exit }
+        Failure { diagnostics: vec![problem.hint("make it anew")], exit, foreign: false }
     })
 }

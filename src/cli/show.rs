@@ -9,8 +9,10 @@ use super::failure::Failure;
 use super::format::Format;
 use super::outputs::{OutPath, Outputs};
 use super::{Exit, report, saved};
+use crate::apply::Report;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
+use crate::plan::{Place, Problem};
 use crate::{plan, render, terminal};
 
 #[derive(Debug, Args)]
@@ -33,8 +35,10 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
     let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
     let outputs = Outputs::open(&args.out, &inputs)?;
     let saved = args.files.iter().map(|path| saved::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let codes: Vec<_> = saved.iter().filter_map(exit_code).collect();
     let (exit, text): (_, Box<dyn Fn(Format) -> String>) = match joined(saved)? {
         Saved::Plan(plan, created_at) => {
+            report(&problems(&plan.errors));
             let exit = super::plan::exit(&plan, args.detailed_exitcode);
             let json = files::plan::to_json(&plan, &created_at).context("cannot write the plan as JSON")?;
             let text = move |format| match format {
@@ -44,7 +48,8 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
             (exit, Box::new(text))
         }
         Saved::Report(report, from, to) => {
-            let exit = super::apply::exit_of(&report);
+            let exit = Exit::worst(codes.into_iter());
+            self::report(&problems(&report.errors));
             let json =
                 files::report::to_json(&report, &from, &to).context("cannot write the report as JSON")?;
             let text = move |format| match format {
@@ -59,24 +64,55 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+fn exit_code(saved: &Saved) -> Option<u8> {
+    match saved {
+        Saved::Report(report, ..) => Some(report.exit_code),
+        Saved::Plan(..) => None,
+    }
+}
+
+/// What was saved of the errors, told again.
+fn problems(saved: &[Problem]) -> Vec<Diagnostic> {
+    let told = |Problem { message, place }: &Problem| match place {
+        Some(Place { file, line, column }) => Diagnostic::error(format!("{file}:{line}:{column}: {message}")),
+        None => Diagnostic::error(message.clone()),
+    };
+    saved.iter().map(told).collect()
+}
+
 /// One plan of several, or one report of several.
 fn joined(saved: Vec<Saved>) -> Result<Saved, Failure> {
+    let fingerprints: Vec<_> = saved.iter().filter_map(fingerprint).collect();
     let mut saved = saved.into_iter();
     let first = saved.next().ok_or_else(|| Failure::from(Diagnostic::error("nothing to show")))?;
-    saved.try_fold(first, |all, next| match (all, next) {
+    let joined = saved.try_fold(first, |all, next| match (all, next) {
         (Saved::Plan(mut all, at), Saved::Plan(next, next_at)) => {
             all.targets.extend(next.targets);
             all.errors.extend(next.errors);
             Ok(Saved::Plan(all, at.max(next_at)))
         }
         (Saved::Report(mut all, from, to), Saved::Report(next, next_from, next_to)) => {
-            all.fingerprint = plan::fingerprint([all.fingerprint, next.fingerprint]);
+            all.exit_code = Exit::worst([all.exit_code, next.exit_code].into_iter()) as u8;
             all.targets.extend(next.targets);
             all.errors.extend(next.errors);
             Ok(Saved::Report(all, from.min(next_from), to.max(next_to)))
         }
-        _ => Err(Diagnostic::error("plans and reports cannot be joined")
-            .hint("show the plans by themselves, and the reports by themselves")
-            .into()),
+        _ => Err(Failure::from(
+            Diagnostic::error("plans and reports cannot be joined")
+                .hint("show the plans by themselves, and the reports by themselves"),
+        )),
+    })?;
+    Ok(match joined {
+        Saved::Report(report, from, to) => {
+            Saved::Report(Report { fingerprint: plan::fingerprint(fingerprints), ..report }, from, to)
+        }
+        plan @ Saved::Plan(..) => plan,
     })
+}
+
+fn fingerprint(saved: &Saved) -> Option<String> {
+    match saved {
+        Saved::Report(report, ..) => Some(report.fingerprint.clone()),
+        Saved::Plan(..) => None,
+    }
 }

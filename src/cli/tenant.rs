@@ -65,9 +65,11 @@ pub(super) async fn check(
         Some(_) => format!("`{}`", place.tenant),
         None => format!("`{}`, which is `{meant}`", place.tenant),
     };
-    Err(Diagnostic::error(format!("the access token is for the tenant `{claimed}`, not for {which}"))
-        .hint("sign in to the tenant that the file names, or use the file of the token's tenant")
-        .into())
+    let problem = format!("the access token is for the tenant `{claimed}`, not for {which}");
+    Err(Failure::foreign(
+        Diagnostic::error(problem)
+            .hint("sign in to the tenant that the file names, or use the file of the token's tenant"),
+    ))
 }
 
 /// Which tenant a domain belongs to, or why that could not be found out.

@@ -1,5 +1,7 @@
 //! The plan as JSON, format version 1. These structs are the format: they change only by adding.
 
+use std::sync::Arc;
+
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +132,9 @@ struct PlanChange {
     desired: Option<ConnectorPart>,
     /// Whether the file protects the binding.
     protected: bool,
+    /// The address that the connector to be bound has to have, where the file pins it.
+    #[serde(default)]
+    pin: Option<String>,
     /// Where the file says so.
     source: PlanPlace,
 }
@@ -266,7 +271,7 @@ impl TryFrom<PlanTarget> for Target {
 }
 
 impl From<&Change> for PlanChange {
-    fn from(Change { flow, step, action, current, desired, protected, source }: &Change) -> Self {
+    fn from(Change { flow, step, action, current, desired, protected, pin, source }: &Change) -> Self {
         let Place { file, line, column } = source;
         Self {
             flow: flow.to_string(),
@@ -275,6 +280,7 @@ impl From<&Change> for PlanChange {
             current: current.as_ref().map(ConnectorPart::from),
             desired: desired.as_ref().map(ConnectorPart::from),
             protected: *protected,
+            pin: pin.as_ref().map(|pin| pin.to_string()),
             source: PlanPlace { file: file.clone(), line: *line, column: *column },
         }
     }
@@ -284,7 +290,8 @@ impl TryFrom<PlanChange> for Change {
     type Error = Unreadable;
 
     fn try_from(change: PlanChange) -> Result<Self, Unreadable> {
-        let PlanChange { flow, step, action, current, desired, protected, source } = change;
+        let PlanChange { flow, step, action, current, desired, protected, pin, source } = change;
+        let pin = pin.map(|pin| pin.parse().map_err(|_| Unreadable::Value(pin))).transpose()?;
         let PlanPlace { file, line, column } = source;
         let action = named(&action, Action::named)?;
         let change = Self {
@@ -294,6 +301,7 @@ impl TryFrom<PlanChange> for Change {
             current: bound(current)?,
             desired: bound(desired)?,
             protected,
+            pin: pin.map(Arc::new),
             source: Place { file, line, column },
         };
         // The fingerprint holds what is bound and what is to be; the word for it must say the same.

@@ -14,7 +14,7 @@ use crate::plan::{Change, Place, Problem};
 /// # Errors
 /// None that a report could give.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> serde_json::Result<String> {
-    let Report { fingerprint, targets, errors } = report;
+    let Report { fingerprint, targets, errors, exit_code } = report;
     let file = ReportFile {
         format_version: FORMAT_VERSION.to_owned(),
         kind: "report".to_owned(),
@@ -24,6 +24,7 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> serde_js
         fingerprint: fingerprint.clone(),
         targets: targets.iter().map(ReportTarget::from).collect(),
         errors: errors.iter().map(ErrorPart::from).collect(),
+        exit_code: *exit_code,
     };
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }
@@ -33,12 +34,13 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> serde_js
 /// # Errors
 /// It is not of this shape, or holds a value that cannot be.
 pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
-    let ReportFile { started_at, finished_at, fingerprint, targets, errors, .. } =
-        serde_json::from_str(text)?;
+    let file: ReportFile = serde_json::from_str(text)?;
+    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, .. } = file;
     let report = Report {
         fingerprint,
         targets: targets.into_iter().map(TargetReport::try_from).collect::<Result<_, _>>()?,
         errors: errors.into_iter().map(Problem::from).collect(),
+        exit_code,
     };
     Ok(Saved::Report(report, started_at, finished_at))
 }
@@ -71,6 +73,8 @@ struct ReportFile {
     targets: Vec<ReportTarget>,
     /// What kept the run from changing anything.
     errors: Vec<ErrorPart>,
+    /// What the run ended with.
+    exit_code: u8,
 }
 
 /// What became of one tenant's changes.
@@ -159,7 +163,7 @@ impl From<&TargetReport> for ReportTarget {
 
 impl From<&ChangeReport> for ReportChange {
     fn from(ChangeReport { change, outcome, attempts, request_id, error }: &ChangeReport) -> Self {
-        let Change { flow, step, action, current, desired, protected: _, source: _ } = change;
+        let Change { flow, step, action, current, desired, protected: _, pin: _, source: _ } = change;
         Self {
             flow: flow.to_string(),
             step: step.name().to_owned(),
@@ -203,6 +207,7 @@ impl TryFrom<ReportChange> for ChangeReport {
                 desired: bound(change.desired)?,
                 // A report does not say what only mattered to the plan.
                 protected: false,
+                pin: None,
                 source: Place { file: String::new(), line: 1, column: 1 },
             },
             outcome: named(&change.outcome, Outcome::named)?,

@@ -45,6 +45,12 @@ pub fn plan(
         planner.flow(&flow, &desired.steps);
     }
     planner.errors.extend(prune::unreadable_list(desired, current));
+    if planner.errors.is_empty()
+        && let Some(Reading::Unknown(unread)) = &current.connectors
+    {
+        let problem = Diagnostic::error("the tenant's connectors could not be read");
+        planner.errors.push(problem.caused_by(&*unread.why));
+    }
     let Planner { mut target, mut errors, .. } = planner;
     target.warnings = warnings(&target, current);
     target.pins.sort_unstable();
@@ -143,6 +149,7 @@ impl Planner<'_> {
                 current: current.clone(),
                 desired,
                 protected: binding.protect,
+                pin: pin.cloned(),
                 source: Place::from(&binding.span),
             }),
         }

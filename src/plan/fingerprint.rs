@@ -29,7 +29,7 @@ struct CanonicalChange<'a> {
     step: Step,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
 struct CanonicalRefusal<'a> {
     allow: Option<&'a str>,
     reason: &'a str,
@@ -48,15 +48,17 @@ pub(super) fn of_target(target: &Target) -> String {
         })
         .collect();
     changes.sort_unstable_by_key(|change| (change.flow, change.step));
+    let mut refusals: Vec<_> = target
+        .refusals
+        .iter()
+        .map(|Refusal { reason, allow }| CanonicalRefusal { allow: allow.as_deref(), reason })
+        .collect();
+    refusals.sort_unstable();
     let canonical = Canonical {
         changes,
         cloud: target.cloud,
         graph_url: &target.graph_url,
-        refusals: target
-            .refusals
-            .iter()
-            .map(|Refusal { reason, allow }| CanonicalRefusal { allow: allow.as_deref(), reason })
-            .collect(),
+        refusals,
         tenant: &target.tenant,
     };
     // Strings, lists and maps with string keys are always JSON.

@@ -13,7 +13,7 @@ mod resolve;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step};
+use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step, TargetUrl};
 
 pub use diff::{gone, plan};
 pub use guard::Overrides;
@@ -104,6 +104,8 @@ pub struct Change {
     pub desired: Bound,
     /// Whether the file protects the binding.
     pub protected: bool,
+    /// The address that the connector to be bound has to have, where the file pins it.
+    pub pin: Option<Arc<TargetUrl>>,
     /// Where the file says so.
     pub source: Place,
 }
@@ -163,10 +165,10 @@ impl Plan {
     /// The counts over all tenants.
     pub fn summary(&self) -> Summary {
         self.targets.iter().map(Target::summary).fold(Summary::default(), |sum, one| Summary {
-            enable: sum.enable + one.enable,
-            replace: sum.replace + one.replace,
-            disable: sum.disable + one.disable,
-            unchanged: sum.unchanged + one.unchanged,
+            enable: sum.enable.saturating_add(one.enable),
+            replace: sum.replace.saturating_add(one.replace),
+            disable: sum.disable.saturating_add(one.disable),
+            unchanged: sum.unchanged.saturating_add(one.unchanged),
         })
     }
 

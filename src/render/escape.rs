@@ -25,6 +25,15 @@ pub fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Writes a string as one word of a POSIX shell.
+pub fn shell(word: &str) -> Cow<'_, str> {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+,".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", text(word).replace('\'', "'\\''")))
+}
+
 /// Writes a string as YAML: plain where nobody could take it for anything else, else in quotes.
 pub fn yaml(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
@@ -135,6 +144,14 @@ mod tests {
             assert_eq!(read, text, "{}", yaml(text));
             assert!(!yaml(text).chars().any(acts));
         }
+    }
+
+    #[test]
+    fn a_word_of_a_shell_stays_one_word() {
+        assert_eq!(shell("a/b.yaml"), "a/b.yaml");
+        assert_eq!(shell("my file.yaml"), "'my file.yaml'");
+        assert_eq!(shell("it's; rm -rf $HOME `x`"), r"'it'\''s; rm -rf $HOME `x`'");
+        assert_eq!(shell(""), "''");
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn target(target: &Target) -> String {
 }
 
 fn change(change: &Change, names: &Names<'_>) -> String {
-    let Change { flow: _, step, action, current, desired, protected: _, source: _ } = change;
+    let Change { flow: _, step, action, current, desired, protected: _, pin: _, source: _ } = change;
     let (mark, style) = match action {
         Action::Enable => ("+ enable ", AnsiColor::Green.on_default()),
         Action::Replace => ("~ replace", AnsiColor::Yellow.on_default()),

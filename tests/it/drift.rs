@@ -33,7 +33,10 @@ fn a_change_is_drift_and_the_lines_that_accept_it_do() {
     let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let outcome = drift(&served, &yaml, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
-    assert!(outcome.stdout.contains("    flowbind apply flowbind.yaml\n"), "{outcome}");
+    assert!(
+        outcome.stdout.contains("    flowbind apply flowbind.yaml --graph-url http://127.0.0.1:"),
+        "{outcome}"
+    );
     let (_, lines) =
         outcome.stdout.split_once("To keep what the tenant has, write in flowbind.yaml:\n\n").unwrap();
     let lines: String =
@@ -118,4 +121,69 @@ fn what_could_not_be_read_is_an_error_and_neither_drift_nor_none() {
     let outcome = drift(&served, &wants_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("the list of flows could not be read"), "{outcome}");
+}
+
+/// Whoever reads the whole tenant has to have read it.
+#[test]
+fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
+    let by_id = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let odd = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_with space"}]}"#;
+    for (fault, why) in [
+        (crate::support::answer("/apiConnectors", 0, 403, &[], ""), "connectors could not be read"),
+        (crate::support::answer("b2cUserFlows", 1, 200, &[], odd), "which is no user flow's id"),
+    ] {
+        let mut fault = fault;
+        if why.contains("flow's id") {
+            // The list alone: its path ends where a flow's goes on.
+            fault.path_contains = "/identity/b2cUserFlows".into();
+            fault.method = Some("GET".into());
+        }
+        let served =
+            serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![fault], ..Options::default() });
+        let outcome = drift(&served, &by_id, &["--strict", "--parallelism", "1"]);
+        assert_eq!(outcome.code, 1, "{why}: {outcome}");
+        assert!(outcome.stderr.contains(why), "{outcome}");
+    }
+}
+
+/// Whether the service tells the case of ids apart is not known.
+#[test]
+fn a_listed_flow_in_another_spelling_is_not_another_flow() {
+    let list = r#"{"value": [{"id": "B2C_1_A"}]}"#;
+    let mut fault = crate::support::answer("/identity/b2cUserFlows", 1, 200, &[], list);
+    fault.skip = 0;
+    let served = serve(
+        tenant(&[("B2C_1_a", 1, 0), ("B2C_1_A2", 1, 0)]),
+        Options { faults: vec![fault], ..Options::default() },
+    );
+    let yaml = wants_connector_1(&["B2C_1_a"]) + "prune: flows\n";
+    let outcome = drift(&served, &yaml, &["--parallelism", "1"]);
+    assert!(!outcome.stdout.contains("B2C_1_A\n"), "{outcome}");
+    assert!(!outcome.stdout.contains("DISABLE"), "{outcome}");
+}
+
+/// What is said to do next works when it is done.
+#[test]
+fn the_lines_are_yaml_and_the_command_is_a_command_whatever_stands_in_them() {
+    let mut snapshot = tenant(&[("B2C_1_a", 2, 5), ("B2C_1_b", 1, 0)]);
+    snapshot.connectors.retain(|connector| connector.id != connector_id(5));
+    snapshot.connectors[0].target_url = None;
+    let folder = folder();
+    file(folder.path(), "tenant.json", snapshot.to_json());
+    let yaml = format!(
+        "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {{id: {}, targetUrl: 'https://a.b/c'}}\nflows:\n  B2C_1_a: {{postFederationSignup: null, postAttributeCollection: null}}\n  B2C_1_b: {{postFederationSignup: check}}\n",
+        connector_id(1)
+    );
+    file(folder.path(), "my file.yaml", yaml);
+    let outcome = flowbind(["drift", "my file.yaml", "--sandbox", "tenant.json"]).within(folder.path()).run();
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(
+        outcome.stdout.contains("    flowbind apply 'my file.yaml' --sandbox tenant.json\n"),
+        "{outcome}"
+    );
+    assert!(outcome.stdout.contains("    # Connector 1 has no address: take its pin out\n"), "{outcome}");
+    assert!(
+        outcome.stdout.contains("postAttributeCollection: null  # its connector is gone, and cannot be kept"),
+        "{outcome}"
+    );
 }

@@ -183,7 +183,7 @@ fn a_plan_for_another_place_is_refused() {
     file(folder.path(), "fabrikam.json", snapshot);
     let outcome =
         flowbind(["apply", "--plan", "plan.json", "--sandbox", "fabrikam.json"]).within(folder.path()).run();
-    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(outcome.code, 3, "{outcome}");
     assert_eq!((served.puts(), other.puts(), other.requests().len()), (0, 0, 0));
 }
 
@@ -347,6 +347,90 @@ fn the_keys_of_addresses_are_nowhere() {
     }
     assert!(said.contains("https://api.contoso.com/check") && said.contains("Apply: 2 applied"), "{said}");
     assert!(!said.contains("s3cr3t"), "{said}");
+}
+
+/// A pin is looked at again: what the connector calls may have changed since the plan was made.
+#[test]
+fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
+    let folder = folder();
+    let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\nflows:\n  B2C_1_a: {postFederationSignup: check}\n";
+    file(folder.path(), "flowbind.yaml", yaml);
+    let tenant = three([2, 2, 2]).to_json();
+    let path = file(folder.path(), "tenant.json", &tenant);
+    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+    assert_eq!(run(&["plan", "--out", "plan.json"]).code, 0);
+    let moved = tenant.replace("https://api.contoso.com/check", "https://evil.example/check");
+    fs::write(&path, &moved).unwrap();
+    let outcome = run(&["apply", "--plan", "plan.json"]);
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(
+        outcome.stderr.contains(
+            "`Connector 1` is pinned to https://api.contoso.com/check, but calls https://evil.example/check"
+        ),
+        "{outcome}"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), moved);
+}
+
+/// A saved report stands for what its run ended with, and several for the worst of theirs.
+#[test]
+fn show_ends_with_what_the_run_ended_with_and_says_why() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
+    let refused = run(&served, folder.path(), &["apply", "--expect", "0", "--out", "refused.json"]);
+    assert_eq!(refused.code, 3, "{refused}");
+    let shown = show(&["refused.json"]);
+    assert_eq!(shown.code, 3, "{shown}");
+    assert!(shown.stderr.contains("this is not the plan that was approved"), "{shown}");
+    assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "done.json"]).code, 0);
+    assert_eq!(show(&["done.json"]).code, 0);
+    assert_eq!(show(&["done.json", "refused.json", "done.json"]).code, 3);
+
+    file(
+        folder.path(),
+        "broken.yaml",
+        wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One"),
+    );
+    let broken = run(&served, folder.path(), &["plan", "broken.yaml", "--out", "broken.json"]);
+    let shown = show(&["broken.json"]);
+    assert_eq!((broken.code, shown.code), (1, 1), "{shown}");
+    assert!(
+        shown.stderr.contains("broken.yaml:5:27: no connector of the tenant is called `Connector One`"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn joined_files_have_one_fingerprint_in_whatever_order() {
+    let folder = folder();
+    for (number, flow) in FLOWS.iter().enumerate() {
+        file(folder.path(), "tenant.json", three([2, 2, 2]).to_json());
+        file(folder.path(), "flowbind.yaml", wants_connector_1(&[flow]));
+        let out = format!("{number}.json");
+        let outcome = flowbind(["apply", "--yes", "--sandbox", "tenant.json", "--out", &out])
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
+    let joined = |files: [&str; 3]| {
+        let outcome = flowbind(["show", "--format", "json"]).args(files).within(folder.path()).run();
+        serde_json::from_str::<Value>(&outcome.stdout).unwrap()["fingerprint"].clone()
+    };
+    assert_eq!(joined(["0.json", "1.json", "2.json"]), joined(["2.json", "0.json", "1.json"]));
+}
+
+/// Numbers of a hostile file are added up without a panic.
+#[test]
+fn counts_beyond_all_numbers_do_no_harm() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
+    let huge = plan.replace(r#""unchanged": 0"#, &format!(r#""unchanged": {}"#, u64::MAX));
+    assert_ne!(plan, huge);
+    file(folder.path(), "huge.json", huge);
+    let outcome = flowbind(["show", "huge.json", "plan.json"]).within(folder.path()).run();
+    assert!(outcome.code == 0 && !outcome.panicked(), "{outcome}");
 }
 
 #[test]
