@@ -37,8 +37,6 @@ pub(super) struct ApplyArgs {
     /// Approve the plan of this fingerprint and no other
     #[arg(long, value_name = "FINGERPRINT")]
     expect: Option<String>,
-    #[command(flatten)]
-    overrides: OverrideArgs,
     /// Begin no further change after one that failed
     #[arg(long)]
     fail_fast: bool,
@@ -54,6 +52,9 @@ pub(super) struct ApplyArgs {
     /// What stdout gets; with json the report alone, and the plan goes to stderr
     #[arg(long, default_value = "text")]
     format: Format,
+    // Last, since its heading holds for all that follows.
+    #[command(flatten)]
+    overrides: OverrideArgs,
 }
 
 /// What became of a run.

@@ -31,11 +31,12 @@ pub(super) struct PlanArgs {
     /// Write to this file as well, in the format of its ending: .json (what `apply --plan` takes) or .txt
     #[arg(long, value_name = "FILE")]
     out: Vec<OutPath>,
-    #[command(flatten)]
-    overrides: OverrideArgs,
     /// End with 2 when something differs
     #[arg(long)]
     detailed_exitcode: bool,
+    // Last, since its heading holds for all that follows.
+    #[command(flatten)]
+    overrides: OverrideArgs,
 }
 
 /// What allows a plan that would be refused, or refuses one that would be allowed.
