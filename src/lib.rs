@@ -3,12 +3,14 @@
 //! ```text
 //! files ──desired──▶ Desired ──┐
 //!                              ├──plan──▶ Plan ──render──▶ text for a person or a pipeline
-//! tenant ─current──▶ Current ──┘
+//! tenant ─current──▶ Current ──┘           │
+//!                                          └──apply──▶ PUTs, read-back ──▶ Report ──render──▶
 //! ```
 //!
-//! Everything between the arrows is a value. [`desired`] and [`current`] only make theirs, [`plan`]
-//! is pure, and [`render`] and [`files`] only read the plan. [`cli`] puts them together: it alone
-//! knows of arguments, the environment and exit codes. [`graph`] speaks Microsoft Graph over
+//! Everything between the arrows is a value of [`model`], [`plan`] or [`apply`]. [`desired`] and
+//! [`current`] only make theirs, [`plan`] is pure, [`render`] and [`files`] only read, and [`apply`]
+//! alone writes to a tenant. What goes wrong is a value of [`diagnostic`]. [`cli`] puts them together:
+//! it alone knows of arguments, the environment and exit codes, and [`terminal`] alone prints. [`graph`] speaks Microsoft Graph over
 //! [`http`] with what [`auth`] gives it; [`sandbox`] is a Graph of our own for rehearsals and tests,
 //! which shares nothing with the client but the [`snapshot`] format.
 //!

@@ -130,7 +130,7 @@ fn a_run_gets_through_a_tight_limiter() {
 #[test]
 fn a_run_that_keeps_to_its_budget_is_never_throttled() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d"];
-    let throttle = Some(Throttle { requests: 3, per: Duration::from_millis(900) });
+    let throttle = Some(Throttle { requests: 3, per: Duration::from_millis(400) });
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { throttle, ..Options::default() });
     let outcome = served.plan(&wants_connector_1(&flows), &["--rate", "3/1"]);
     assert!(outcome.stdout.contains("Plan: 4 to enable"), "{outcome}");
