@@ -9,10 +9,11 @@
 //!
 //! Everything between the arrows is a value of [`model`], [`plan`] or [`apply`]. [`desired`] and
 //! [`current`] only make theirs, [`plan`] is pure, [`render`] and [`files`] only read, and [`apply`]
-//! alone writes to a tenant. What goes wrong is a value of [`diagnostic`]. [`cli`] puts them together:
-//! it alone knows of arguments, the environment and exit codes, and [`terminal`] alone prints. [`graph`] speaks Microsoft Graph over
-//! [`http`] with what [`auth`] gives it; [`sandbox`] is a Graph of our own for rehearsals and tests,
-//! which shares nothing with the client but the [`snapshot`] format.
+//! alone writes to a tenant. What goes wrong is a value of [`diagnostic`]. [`cli`] puts them
+//! together: it alone knows of arguments, the environment and exit codes. [`terminal`] prints.
+//! [`graph`] speaks Microsoft Graph over [`http`] with what [`auth`] gives it; [`sandbox`] is a Graph
+//! of our own for rehearsals and tests, which shares nothing with the client but the [`snapshot`]
+//! format.
 //!
 //! The library exists so that tests can call the pieces. Its API promises nothing; the command
 //! line, the exit codes and the file formats do.

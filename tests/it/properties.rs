@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flowbind::files::Saved;
 use flowbind::model::{
-    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, ListedConnector, Reading, Step,
-    Unread,
+    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, FlowId, Guards, ListedConnector,
+    Reading, Step, Unread,
 };
 use flowbind::plan::{Overrides, Plan, Problem, plan};
 use flowbind::{desired, files, render};
@@ -175,6 +175,35 @@ proptest! {
         prop_assert_eq!(one.fingerprint(), reversed.fingerprint());
     }
 
+    /// With exactly the flags that its refusals name, a plan passes; with one less it does not.
+    #[test]
+    fn the_flags_that_refusals_name_let_a_plan_pass(
+        wanted in bindings(),
+        has in bindings(),
+        protected in vec(any::<bool>(), 24),
+        max_changes in prop::option::of(0..6u32),
+        max_disables in 0..4u32,
+        left_out in any::<Index>(),
+    ) {
+        let mut desired = file(&wanted, false);
+        desired.guards = Guards { max_changes, max_disables };
+        let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
+        bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect);
+        let current = tenant(&has, &desired);
+        let refused = plan(&desired, &current, URL, &Overrides::default()).0.refusals;
+        let flags: Vec<_> = refused.iter().map(|refusal| refusal.allow.clone().unwrap()).collect();
+        let again = |flags: &[String]| plan(&desired, &current, URL, &overrides(flags)).0;
+        let passed = again(&flags);
+        prop_assert!(passed.refusals.is_empty(), "{:?}", passed.refusals);
+        prop_assert_eq!(passed.overrides.len(), flags.len());
+        if !flags.is_empty() {
+            let mut fewer = flags.clone();
+            let flag = fewer.remove(left_out.index(flags.len()));
+            let allows: Vec<_> = again(&fewer).refusals.into_iter().map(|refusal| refusal.allow).collect();
+            prop_assert_eq!(allows, vec![Some(flag)]);
+        }
+    }
+
     /// Saved and read back, a plan is the same plan, whatever order its file is in.
     #[test]
     fn a_plan_is_the_same_after_it_was_saved(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 24)) {
@@ -236,6 +265,23 @@ proptest! {
         }
         check(text.as_bytes())?;
     }
+}
+
+/// What flags say, as the command line takes them.
+fn overrides(flags: &[String]) -> Overrides {
+    let mut overrides = Overrides::default();
+    for (name, value) in flags.iter().map(|flag| flag.split_once(' ').unwrap()) {
+        match name {
+            "--max-changes" => overrides.max_changes = Some(value.parse().unwrap()),
+            "--max-disables" => overrides.max_disables = Some(value.parse().unwrap()),
+            "--allow-protected" => {
+                let (flow, step) = value.split_once('/').unwrap();
+                overrides.allow_protected.push((FlowId::parse(flow).unwrap(), Step::named(step).unwrap()));
+            }
+            other => panic!("{other}"),
+        }
+    }
+    overrides
 }
 
 /// Parses bytes. What comes out can be shown, points into the file, and is in order.
