@@ -11,11 +11,11 @@ use super::format::Format;
 use super::outputs::{OutPath, Outputs};
 use super::plan::{Request, Told, tell};
 use super::tenant::Rule;
-use super::{Exit, Global, report};
+use super::{Exit, Global};
 use crate::current::Scope;
 use crate::plan::Overrides;
 use crate::render::escape;
-use crate::{files, render, terminal};
+use crate::{files, render};
 
 #[derive(Debug, Args)]
 pub(super) struct DriftArgs {
@@ -54,12 +54,10 @@ pub(super) async fn run(
             render::plan_text(&plan) + &next.collect::<String>()
         }
     };
-    let unwritten = outputs.write(text);
-    report(&unwritten);
-    terminal::print(&text(args.format)).context("cannot write to stdout")?;
+    outputs.emit(args.format, text)?;
     let unmanaged = args.strict && plan.targets.iter().any(|target| !target.unmanaged.is_empty());
     let pins = plan.targets.iter().any(|target| !target.pins.is_empty());
-    Ok(if !plan.is_whole() || !unwritten.is_empty() {
+    Ok(if !plan.is_whole() {
         Exit::Error
     } else if plan.has_changes() || pins || unmanaged || !gone.is_empty() {
         Exit::Differs

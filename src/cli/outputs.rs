@@ -4,10 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::Context as _;
+
 use super::failure::Failure;
 use super::format::Format;
 use crate::diagnostic::Diagnostic;
 use crate::files::Output;
+use crate::terminal;
 
 /// A path whose ending tells the format.
 #[derive(Debug, Clone)]
@@ -49,6 +52,18 @@ impl Outputs {
             outputs.push((output, *format));
         }
         Ok(Self(outputs))
+    }
+
+    /// Writes each file, and stdout.
+    ///
+    /// # Errors
+    /// All that could not be written; the rest is.
+    pub(super) fn emit(self, stdout: Format, text: impl Fn(Format) -> String) -> Result<(), Failure> {
+        let mut unwritten = self.write(&text);
+        if let Err(error) = terminal::print(&text(stdout)).context("cannot write to stdout") {
+            unwritten.extend(Failure::from(error).diagnostics);
+        }
+        if unwritten.is_empty() { Ok(()) } else { Err(unwritten.into()) }
     }
 
     /// Writes each file in its format. Gives what could not be written; the others are.

@@ -18,7 +18,7 @@ use crate::diagnostic::Diagnostic;
 use crate::http::Stop;
 use crate::model::{FlowId, Step};
 use crate::plan::{Overrides, Plan, Problem, Target, Unmanaged};
-use crate::{current, desired, files, plan, render, terminal};
+use crate::{current, desired, files, plan, render};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
@@ -103,12 +103,7 @@ pub(super) async fn run(
         Format::Text => render::plan_text(&plan),
         Format::Json => json.clone(),
     };
-    let unwritten = outputs.write(text);
-    report(&unwritten);
-    terminal::print(&text(args.format)).context("cannot write to stdout")?;
-    if !unwritten.is_empty() {
-        return Ok(Exit::Error);
-    }
+    outputs.emit(args.format, text)?;
     Ok(exit(&plan, args.detailed_exitcode))
 }
 

@@ -13,7 +13,7 @@ use crate::apply::Report;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
 use crate::plan::{Place, Problem};
-use crate::{plan, render, terminal};
+use crate::{plan, render};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -59,8 +59,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
             (exit, Box::new(text))
         }
     };
-    report(&outputs.write(&text));
-    terminal::print(&text(args.format)).context("cannot write to stdout")?;
+    outputs.emit(args.format, &text)?;
     Ok(exit)
 }
 
