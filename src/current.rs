@@ -39,12 +39,11 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
         .clone()
         .zip(&configurations)
         .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
-    let flow_list = match (list, missing) {
+    let mut flow_list = match (list, missing) {
         (Some(list), _) => Some(reading_list(list)),
         (None, Some((flow, _))) => Some(reading_list(flows(graph, &[flow.kind()]).await)),
         (None, None) => None,
     };
-    let mut flow_list = flow_list;
     let others = match &flow_list {
         Some(Reading::Known(list)) if whole || prunes_flows => others(desired, list),
         _ => Ok(Vec::new()),

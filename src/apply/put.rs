@@ -18,7 +18,7 @@ pub(super) enum Put {
     /// The tenant had the desired value before.
     Needless,
     /// It was not sent, for this reason.
-    NotSent(Option<String>),
+    NotSent(String),
     /// The service said yes.
     Taken(Taken),
     /// The service said no at once, so nothing happened.
@@ -47,15 +47,15 @@ pub(super) async fn put_all(
             return Put::Needless;
         }
         if *options.stop.borrow() {
-            return Put::NotSent(Some("the run was stopped".into()));
+            return Put::NotSent("the run was stopped".into());
         }
         let connector = change.desired.as_ref().map(|connector| &connector.id);
         let put = match graph.bind(&change.flow, change.step, connector, &halt).await {
             Ok(taken) => return Put::Taken(taken),
             Err(error) if error.attempts == 0 && *halt.borrow() => {
-                return Put::NotSent(Some("another change failed before (`--fail-fast`)".into()));
+                return Put::NotSent("another change failed before (`--fail-fast`)".into());
             }
-            Err(error) if error.attempts == 0 => Put::NotSent(Some(error.to_string())),
+            Err(error) if error.attempts == 0 => Put::NotSent(error.to_string()),
             Err(error) if error.is_refusal() => Put::Refused(error),
             Err(error) => Put::Unclear(error),
         };

@@ -13,8 +13,8 @@ use crate::plan::Change;
 pub(super) fn settle(change: Change, put: Put, seen: Option<Reading<Bound>>) -> ChangeReport {
     let shown = seen.as_ref().is_some_and(|seen| shows(&change, seen));
     let (attempts, request_id, error) = match &put {
-        Put::Needless | Put::NotSent(None) => (0, None, None),
-        Put::NotSent(Some(why)) => (0, None, Some(why.clone())),
+        Put::Needless => (0, None, None),
+        Put::NotSent(why) => (0, None, Some(why.clone())),
         Put::Taken(taken) => (taken.attempts, taken.request_id.clone(), None),
         Put::Refused(error) | Put::Unclear(error) => {
             (error.attempts, error.request_id.clone(), Some(error.to_string()))

@@ -27,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// A tag of our own for each request, which the service repeats and logs.
-pub const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// How long a last word may take after a run was told to end.
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ impl Client {
                     let Request { method, url, .. } = request;
                     info!("{method} {}: {what}; again in {:.1} s", url.path(), pause.as_secs_f64());
                     if matches!(outcome, Outcome::Broken) {
-                        self.told_unreachable(&what, &mut sent)?;
+                        self.give_up_unreachable(&what, &mut sent)?;
                     }
                     if let Ok(answer) = attempted {
                         sent.last = Some(Box::new(answer));
@@ -148,7 +148,7 @@ impl Client {
     }
 
     /// Gives up on a place where nobody ever answered: for all requests, since all go there.
-    fn told_unreachable(&self, what: &str, sent: &mut Sent) -> Result<(), SendError> {
+    fn give_up_unreachable(&self, what: &str, sent: &mut Sent) -> Result<(), SendError> {
         /// Some ten seconds of trying.
         const ATTEMPTS: u32 = 5;
         if self.reached.load(Ordering::Relaxed) {
@@ -208,8 +208,8 @@ impl Client {
         let stop = Some(&self.settings.stop).filter(|_| request.patience != Patience::LastWord);
         tokio::select! {
             biased;
-            () = told(stop) => Err(SendErrorKind::Stopped),
-            () = told(request.halt.as_ref()) => Err(SendErrorKind::Halted),
+            () = stopped(stop) => Err(SendErrorKind::Stopped),
+            () = stopped(request.halt.as_ref()) => Err(SendErrorKind::Halted),
             done = waiting => Ok(done),
         }
     }
@@ -223,7 +223,7 @@ impl Client {
 }
 
 /// Waits until somebody says stop; for ever where nobody is left who could.
-async fn told(stop: Option<&Stop>) {
+async fn stopped(stop: Option<&Stop>) {
     let Some(mut stop) = stop.cloned() else { return std::future::pending().await };
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

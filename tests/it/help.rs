@@ -86,7 +86,7 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
-/// Logging must not end a run either: here a throttled service is warned about.
+/// A log line that nobody reads must not end a run either.
 #[test]
 fn a_closed_stderr_is_no_error() {
     let mut child = flowbind(QUICKSTART)

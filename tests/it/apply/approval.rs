@@ -10,15 +10,20 @@ use crate::support::{
     Outcome, Served, connector_id, file, flowbind, folder, serve, tenant, wants_connector_1,
 };
 
+/// Runs `apply` without a word and without a terminal.
+fn with_nobody(served: &Served) -> Outcome {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    flowbind(["apply", "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run()
+}
+
 #[test]
 fn without_a_word_and_without_a_terminal_it_is_refused() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
-    let outcome = flowbind(["apply", "--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run();
+    let outcome = with_nobody(&served);
     assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
     assert!(outcome.stderr.contains("give `--yes`"), "{outcome}");
     assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
@@ -27,12 +32,7 @@ fn without_a_word_and_without_a_terminal_it_is_refused() {
 #[test]
 fn with_nothing_to_do_nobody_is_asked() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
-    let outcome = flowbind(["apply", "--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run();
+    let outcome = with_nobody(&served);
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
