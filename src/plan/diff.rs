@@ -45,11 +45,13 @@ pub fn plan(
         planner.flow(&flow, &desired.steps);
     }
     planner.errors.extend(prune::unreadable_list(desired, current));
-    if planner.errors.is_empty()
-        && let Some(Reading::Unknown(unread)) = &current.connectors
-    {
-        let problem = Diagnostic::error("the tenant's connectors could not be read");
-        planner.errors.push(problem.caused_by(&*unread.why));
+    if let Some(Reading::Unknown(unread)) = &current.connectors {
+        // A name that could not be resolved tells it already, at its place.
+        let is_told = |error: &Diagnostic| error.causes.iter().any(|cause| **cause == *unread.why);
+        if !planner.errors.iter().any(is_told) {
+            let problem = Diagnostic::error("the tenant's connectors could not be read");
+            planner.errors.push(problem.caused_by(&*unread.why));
+        }
     }
     let Planner { mut target, mut errors, .. } = planner;
     target.warnings = warnings(&target, current);

@@ -164,6 +164,18 @@ fn a_reason_is_told_once_and_in_every_format() {
     }
 }
 
+/// One error does not hide another: the connectors that a pin or `--strict` needs are told as well.
+#[test]
+fn connectors_that_could_not_be_read_are_told_beside_other_errors() {
+    let faults = vec![answer("/apiConnectors", 0, 403, &[], DENIED)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let yaml = wants_connector_1(&["B2C_1_gone"]);
+    let outcome = served.plan(&yaml, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("the tenant has no user flow `B2C_1_gone`"), "{outcome}");
+    assert!(outcome.stderr.contains("the tenant's connectors could not be read"), "{outcome}");
+}
+
 /// A list that changes while its pages are read may hold a connector twice.
 #[test]
 fn a_connector_that_is_listed_twice_is_one_connector() {
