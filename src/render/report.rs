@@ -48,7 +48,10 @@ fn target(target: &TargetReport) -> String {
     let shown = changes.iter().flat_map(|report| [&report.change.current, &report.change.desired]);
     let names = Names::of(shown);
     let mut text = String::new();
-    line(&mut text, format_args!("\n{STRONG}Applied to {}{STRONG:#}\n", escape::text(tenant)));
+    line(
+        &mut text,
+        format_args!("\n{STRONG}What became of the changes to {}:{STRONG:#}\n", escape::text(tenant)),
+    );
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
             line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
