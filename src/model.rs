@@ -3,6 +3,7 @@
 //! Plain values without behaviour beyond their own rules: nothing here reads, writes or decides.
 
 mod id;
+mod listing;
 mod step;
 mod target_url;
 mod tenant;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Span;
 pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
+pub use listing::{Line, Listing, Literal};
 pub use step::Step;
 pub use target_url::{InvalidTargetUrl, TargetUrl};
 pub use tenant::{Api, Cloud, InvalidTenant, Tenant};

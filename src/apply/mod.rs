@@ -142,12 +142,7 @@ impl Report {
 
     /// Whether any PUT was sent.
     pub fn has_sent(&self) -> bool {
-        self.changes().any(|change| change.attempts > 0)
-    }
-
-    /// Whether every change is known to be as desired.
-    pub fn is_done(&self) -> bool {
-        self.errors.is_empty() && self.changes().all(|change| change.outcome.is_done())
+        self.targets.iter().any(TargetReport::has_sent)
     }
 }
 
@@ -162,6 +157,21 @@ impl TargetReport {
             graph_url: target.graph_url.clone(),
             changes: target.changes.iter().cloned().map(ChangeReport::not_attempted).collect(),
         }
+    }
+
+    /// Whether any PUT was sent.
+    pub fn has_sent(&self) -> bool {
+        self.changes.iter().any(|change| change.attempts > 0)
+    }
+
+    /// Whether every change is known to be as desired.
+    pub fn is_done(&self) -> bool {
+        self.changes.iter().all(|change| change.outcome.is_done())
+    }
+
+    /// Whether nothing was sent and nothing is known of any change but that.
+    pub fn is_untouched(&self) -> bool {
+        self.changes.iter().all(|change| change.outcome == Outcome::NotAttempted && change.error.is_none())
     }
 
     /// How many changes ended so.

@@ -5,7 +5,7 @@ use std::io;
 use tokio::sync::oneshot;
 
 use super::signals::Signals;
-use crate::terminal;
+use crate::{render, terminal};
 
 /// What was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +23,16 @@ pub(super) enum Approval {
 }
 
 /// Asks for `yes` where it was not given beforehand.
-pub(super) async fn approval(given: bool, changes: usize, signals: &Signals) -> Approval {
+pub(super) async fn approval(given: bool, changes: usize, tenants: usize, signals: &Signals) -> Approval {
     if given {
         return Approval::Given;
     }
     if !terminal::can_ask() {
         return Approval::Nobody;
     }
-    terminal::message(&format!("\nMake {changes} changes? Only `yes` will do: "));
+    let changes = render::counted(changes, "change", "changes");
+    let tenants = if tenants > 1 { format!(" in {tenants} tenants") } else { String::new() };
+    terminal::message(&format!("\nMake {changes}{tenants}? Only `yes` will do: "));
     // A thread of its own: a read of a terminal cannot be given up, and must hold nobody.
     let (tell, told) = oneshot::channel();
     std::thread::spawn(move || {

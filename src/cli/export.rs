@@ -1,6 +1,8 @@
-//! `export`: what a tenant has, as a file to begin with.
+//! `export`: what tenants have, as files to begin with.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -8,9 +10,12 @@ use clap::{Args, ValueEnum};
 use super::connect::{Place, connect};
 use super::environment::Environment;
 use super::failure::Failure;
+use super::fleet::{self, Run};
+use super::plan::about;
 use super::tenant::{Checked, Rule};
 use super::{Exit, Global, report, signals, values};
 use crate::diagnostic::Diagnostic;
+use crate::files::{self, Output};
 use crate::model::{
     Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, Step, Tenant, bound_id,
 };
@@ -19,9 +24,9 @@ use crate::{current, render, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Tenant, as a domain or a GUID
-    #[arg(long)]
-    tenant: Tenant,
+    /// Tenant, as a domain or a GUID; several take --out-dir
+    #[arg(long, required = true)]
+    tenant: Vec<Tenant>,
     /// National cloud: global, usgov, usgov-dod or china
     #[arg(long, default_value = "global", value_parser = values::cloud)]
     cloud: Cloud,
@@ -31,9 +36,12 @@ pub(super) struct ExportArgs {
     /// Steps to export, with commas between [default: postFederationSignup,postAttributeCollection]
     #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step)]
     steps: Vec<Step>,
-    /// What stdout gets
+    /// What is written
     #[arg(long, default_value = "desired")]
     format: ExportFormat,
+    /// Write a file for each tenant into this folder: TENANT.yaml, or TENANT.json for a snapshot
+    #[arg(long, value_name = "DIR")]
+    out_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,39 +52,119 @@ enum ExportFormat {
     Snapshot,
 }
 
+/// What a tenant has.
+struct Exported {
+    text: String,
+    /// The counts of it.
+    told: String,
+    /// Why it is not certain that it is of this tenant.
+    unchecked: Option<String>,
+}
+
 pub(super) async fn run(
     args: &ExportArgs,
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let ExportArgs { tenant, cloud, api, steps, format } = args;
-    let steps = if steps.is_empty() { Step::DEFAULT.to_vec() } else { sorted(steps) };
-    let place = Place { tenant, cloud: *cloud, api: *api };
-    let connection = connect(&place, global, environment, &signals::never(), Rule::Warn).await?;
-    if let Checked::Unknown(why) = &connection.checked {
-        report(&[Diagnostic::warning(format!("the tenant is not checked: {why}"))]);
+    let tenants: Vec<_> = args.tenant.iter().map(Tenant::as_str).collect();
+    let groups = fleet::by_tenant(tenants.iter().copied());
+    if let Some(twice) = groups.iter().find_map(|group| group.get(1)).and_then(|at| tenants.get(*at)) {
+        let problem = Diagnostic::error(format!("the tenant `{twice}` is given twice"));
+        return Err(problem.hint("give each `--tenant` once").into());
     }
-    let kinds = match api {
-        Api::Beta => &FlowKind::ALL[..],
-        Api::V1 => &[FlowKind::B2x],
+    let several = tenants.len() > 1;
+    match &args.out_dir {
+        Some(folder) => {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+            for tenant in &tenants {
+                Output::open(&args.path(folder, tenant)).map_err(Failure::output)?;
+            }
+        }
+        None if several => {
+            let problem = Diagnostic::error("the files of several tenants do not fit on stdout");
+            return Err(problem.hint("give `--out-dir DIR`, or one `--tenant`").into());
+        }
+        None => {}
+    }
+    let run = Run::start(global, environment, signals::never())?;
+    let work = async |group: &[usize]| {
+        let mut exported = Vec::new();
+        for tenant in group.iter().filter_map(|at| args.tenant.get(*at)) {
+            exported.push(args.export(tenant, &run).await);
+        }
+        exported
     };
-    let inventory = current::read_all(&connection.graph, kinds, &steps).await.map_err(|errors| {
-        let problems: Vec<_> = errors.into_iter().map(Diagnostic::error).collect();
-        Failure::from(problems)
-    })?;
-    let taken_at = environment.now().to_string();
-    let text = match format {
-        ExportFormat::Desired => render::export(&inventory, tenant, *cloud, *api, &steps, &taken_at),
-        ExportFormat::Snapshot => snapshot(&inventory, place, taken_at)?.to_json(),
-    };
-    terminal::print(&text).context("cannot write to stdout")?;
-    if !global.quiet {
+    let mut exits = vec![Exit::Done];
+    fleet::each(&groups, global.tenants_at_once, work, |at, exported| {
+        let tenant = tenants.get(at).copied().unwrap_or_default();
+        let written = exported.and_then(|exported| args.write(tenant, exported, global));
+        if let Err(Failure { diagnostics, exit, foreign: _ }) = written {
+            report(&about(tenant, several, diagnostics));
+            exits.push(exit);
+        }
+    })
+    .await;
+    Ok(Exit::worst(exits.iter().map(|exit| *exit as u8)))
+}
+
+impl ExportArgs {
+    /// Where the file of a tenant goes. A domain or a GUID is a plain name.
+    fn path(&self, folder: &Path, tenant: &str) -> PathBuf {
+        let ending = match self.format {
+            ExportFormat::Desired => "yaml",
+            ExportFormat::Snapshot => "json",
+        };
+        folder.join(format!("{}.{ending}", tenant.to_ascii_lowercase()))
+    }
+
+    async fn export(&self, tenant: &Tenant, run: &Run<'_>) -> Result<Exported, Failure> {
+        let Self { tenant: _, cloud, api, steps, format, out_dir: _ } = self;
+        let steps = if steps.is_empty() { Step::DEFAULT.to_vec() } else { sorted(steps) };
+        let place = Place { tenant, cloud: *cloud, api: *api };
+        let connection = connect(&place, run, Rule::Warn).await?;
+        let kinds = match api {
+            Api::Beta => &FlowKind::ALL[..],
+            Api::V1 => &[FlowKind::B2x],
+        };
+        let inventory = current::read_all(&connection.graph, kinds, &steps).await.map_err(|errors| {
+            let problems: Vec<_> = errors.into_iter().map(Diagnostic::error).collect();
+            Failure::from(problems)
+        })?;
+        let taken_at = run.environment.now().to_string();
+        let text = match format {
+            ExportFormat::Desired => render::export(&inventory, tenant, *cloud, *api, &steps, &taken_at),
+            ExportFormat::Snapshot => snapshot(&inventory, place, taken_at)?.to_json(),
+        };
         let flows = render::counted(inventory.flows.len(), "user flow", "user flows");
         let kind = inventory.kind.name();
         let connectors = render::counted(inventory.connectors.len(), "API connector", "API connectors");
-        terminal::message(&format!("{tenant} has {flows} of the kind {kind} and {connectors}\n"));
+        let unchecked = match &connection.checked {
+            Checked::Unknown(why) => Some(why.clone()),
+            Checked::Same(_) | Checked::Exempt => None,
+        };
+        let told = format!("{tenant} has {flows} of the kind {kind} and {connectors}\n");
+        Ok(Exported { text, told, unchecked })
     }
-    Ok(Exit::Done)
+
+    fn write(&self, tenant: &str, exported: Exported, global: &Global) -> Result<(), Failure> {
+        let Exported { text, told, unchecked } = exported;
+        if let Some(why) = unchecked {
+            let warning = Diagnostic::warning(format!("the tenant is not checked: {why}"));
+            report(&about(tenant, self.tenant.len() > 1, vec![warning]));
+        }
+        match &self.out_dir {
+            None => terminal::print(&text).context("cannot write to stdout")?,
+            Some(folder) => {
+                let path = self.path(folder, tenant);
+                files::write(&path, &text).with_context(|| format!("cannot write `{}`", path.display()))?;
+            }
+        }
+        if !global.quiet {
+            terminal::message(&told);
+        }
+        Ok(())
+    }
 }
 
 fn sorted(steps: &[Step]) -> Vec<Step> {

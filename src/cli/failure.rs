@@ -9,7 +9,7 @@ use crate::graph::{InvalidGraphUrl, InvalidToken};
 use crate::snapshot::SnapshotError;
 
 /// Why a command could not do its work.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Failure {
     /// What to tell.
     pub(super) diagnostics: Vec<Diagnostic>,

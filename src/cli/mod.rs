@@ -10,10 +10,12 @@ mod drift;
 mod environment;
 mod export;
 mod failure;
+mod fleet;
 mod format;
 mod outputs;
 mod plan;
 mod sandbox;
+mod sandboxes;
 mod saved;
 mod schema;
 mod show;
@@ -95,15 +97,18 @@ struct Global {
     /// Root of Microsoft Graph with its version [default: by the file's cloud and api]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "sandbox")]
     graph_url: Option<String>,
-    /// Run against an emulated tenant, loaded from and kept in this snapshot
+    /// Run against an emulated tenant, loaded from and kept in this snapshot; once for each tenant
     #[arg(long, global = true, value_name = "FILE")]
-    sandbox: Option<PathBuf>,
+    sandbox: Vec<PathBuf>,
     /// Seconds that the whole run may take
     #[arg(long, global = true, value_name = "SECONDS", default_value = "600", value_parser = values::seconds)]
     timeout: Duration,
     /// Requests in flight per tenant
     #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = values::positive)]
     parallelism: std::num::NonZeroU32,
+    /// Tenants that a run works on at once
+    #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = values::positive)]
+    tenants_at_once: std::num::NonZeroU32,
     /// Request budget per tenant: so many in so many seconds
     #[arg(long, global = true, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::rate)]
     rate: Rate,
@@ -129,13 +134,13 @@ enum Color {
 enum Command {
     /// Check files alone: no network, no credentials
     Validate(validate::ValidateArgs),
-    /// Compare a file with its tenant and print what would change
+    /// Compare files with their tenants and print what would change
     Plan(plan::PlanArgs),
-    /// Tell by the exit code whether a tenant is what its file says
+    /// Tell by the exit code whether tenants are what their files say
     Drift(drift::DriftArgs),
     /// Print saved plans or reports again
     Show(show::ShowArgs),
-    /// Make a file's changes: plan, ask, PUT, read back
+    /// Make the changes of files: plan, ask, PUT, read back
     Apply(apply::ApplyArgs),
     /// Print what a tenant has as a file to begin with
     Export(export::ExportArgs),
@@ -185,7 +190,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             Command::Validate(args) => validate::run(args, global),
             Command::Plan(args) => plan::run(args, global, &environment).await,
             Command::Drift(args) => drift::run(args, global, &environment).await,
-            Command::Show(args) => show::run(args),
+            Command::Show(args) => show::run(args).await,
             Command::Apply(args) => apply::run(args, global, &environment).await,
             Command::Export(args) => export::run(args, global, &environment).await,
             Command::Sandbox(args) => sandbox::run(args).await,

@@ -1,6 +1,7 @@
-//! `plan`: reads, compares, prints. Writes nothing to the tenant.
+//! `plan`: reads, compares, prints. Writes nothing to the tenants.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -8,6 +9,7 @@ use clap::Args;
 use super::connect::{Connection, Place, connect};
 use super::environment::Environment;
 use super::failure::Failure;
+use super::fleet::{self, FilesArgs, Run};
 use super::format::Format;
 use super::outputs::{OutPath, Outputs};
 use super::signals;
@@ -15,16 +17,14 @@ use super::tenant::{Checked, Rule};
 use super::{Exit, Global, report, values};
 use crate::current::Scope;
 use crate::diagnostic::Diagnostic;
-use crate::http::Stop;
-use crate::model::{FlowId, Step};
+use crate::model::{Desired, FlowId, Step};
 use crate::plan::{Overrides, Plan, Problem, Target, Unmanaged};
 use crate::{current, desired, files, plan, render};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// Desired-state file
-    #[arg(default_value = "flowbind.yaml")]
-    file: PathBuf,
+    #[command(flatten)]
+    files: FilesArgs,
     /// What stdout gets
     #[arg(long, default_value = "text")]
     format: Format,
@@ -77,12 +77,12 @@ impl OverrideArgs {
     }
 }
 
-/// A tenant's plan, and the way to the tenant.
+/// What a file's tenant would be changed by, and the way to the tenant.
 pub(super) struct Planned {
     pub(super) target: Target,
     /// What keeps the plan from being whole.
     pub(super) errors: Vec<Diagnostic>,
-    pub(super) connection: Connection,
+    pub(super) connection: Rc<Connection>,
     /// The bindings to connectors that are gone.
     pub(super) gone: Vec<Unmanaged>,
 }
@@ -92,10 +92,10 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let inputs = [Some(args.file.as_path()), global.sandbox.as_deref()];
-    let outputs = Outputs::open(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
-    let Told { plan, gone: _ } =
-        tell(&args.file, global, environment, &args.overrides.request(Rule::Warn)).await;
+    let mut outputs = Outputs::open(&args.out, &inputs(&args.files, global), args.format)?;
+    let run = Run::start(global, environment, signals::never())?;
+    let request = args.overrides.request(Rule::Warn);
+    let Told { plan, gone: _ } = tell(&args.files.files, &run, &request, &mut outputs).await;
     let json = files::plan::to_json(&plan, &environment.now().to_string())
         .context("cannot write the plan as JSON")?;
     let text = |format| match format {
@@ -103,44 +103,91 @@ pub(super) async fn run(
         Format::Text => render::plan_text(&plan),
         Format::Json => json.clone(),
     };
-    outputs.emit(args.format, text)?;
+    outputs.emit(text).await?;
     Ok(exit(&plan, args.detailed_exitcode))
 }
 
+/// What no output may replace.
+pub(super) fn inputs<'a>(files: &'a FilesArgs, global: &'a Global) -> Vec<&'a Path> {
+    files.files.iter().chain(&global.sandbox).map(PathBuf::as_path).collect()
+}
+
 /// A plan whose errors were told.
+#[derive(Default)]
 pub(super) struct Told {
     pub(super) plan: Plan,
-    /// The bindings to connectors that are gone.
-    pub(super) gone: Vec<Unmanaged>,
+    /// For each target, the bindings to connectors that are gone.
+    pub(super) gone: Vec<Vec<Unmanaged>>,
 }
 
-/// Plans a file's tenant and tells on stderr what keeps the plan from being whole. What could not be
-/// planned at all is a plan of errors alone, to be told in any format.
-pub(super) async fn tell(file: &Path, global: &Global, environment: &Environment, request: &Request) -> Told {
-    let made = make(file, global, environment, &signals::never(), request).await;
-    let (targets, errors, gone) = match made {
-        Ok(Planned { target, errors, connection: _, gone }) => (vec![target], errors, gone),
-        Err(failure) => (Vec::new(), failure.diagnostics, Vec::new()),
+/// Plans the tenants of all files. Prints each target as soon as it and those before it are whole,
+/// and tells on stderr what keeps the plan from being so. What could not be planned at all is a plan
+/// of errors alone, to be told in any format.
+pub(super) async fn tell(files: &[PathBuf], run: &Run<'_>, request: &Request, outputs: &mut Outputs) -> Told {
+    let mut told = Told::default();
+    let desired = match desired::load(files) {
+        Ok(desired) => desired,
+        Err(problems) => {
+            report(&problems);
+            told.plan.errors = problems.iter().map(Problem::from).collect();
+            return told;
+        }
     };
-    report(&errors);
-    let plan = Plan { targets, errors: errors.iter().map(Problem::from).collect() };
-    report(unread(&plan).as_slice());
-    Told { plan, gone }
+    let several = fleet::are_several(desired.iter().map(|desired| desired.tenant.as_str()));
+    make(&desired, run, request, |tenant, planned| {
+        let errors = match planned {
+            Ok(Planned { target, errors, connection: _, gone }) => {
+                outputs.print(&render::target_text(&target));
+                told.plan.targets.push(target);
+                told.gone.push(gone);
+                errors
+            }
+            Err(failure) => failure.diagnostics,
+        };
+        told.plan.errors.extend(errors.iter().map(|error| Problem::about(tenant, error)));
+        report(&about(tenant, several, errors));
+    })
+    .await;
+    report(&mixed_names(&mut told.plan));
+    report(unread(&told.plan.targets).as_slice());
+    told
 }
 
-/// Plans a file's tenant.
+/// Plans the tenants of files, and hands on what came of each in the order of the files.
 pub(super) async fn make(
-    file: &Path,
-    global: &Global,
-    environment: &Environment,
-    stop: &Stop,
+    files: &[Desired],
+    run: &Run<'_>,
     request: &Request,
-) -> Result<Planned, Failure> {
-    let desired = desired::load(file)?;
-    let place = Place { tenant: &desired.tenant, cloud: desired.cloud, api: desired.api };
-    let connection = connect(&place, global, environment, stop, request.rule).await?;
-    let current = current::read(&connection.graph, &desired, request.scope).await;
-    let (mut target, errors) = plan::plan(&desired, &current, &connection.shown_url, &request.overrides);
+    mut tell: impl FnMut(&str, Result<Planned, Failure>),
+) {
+    let groups = fleet::by_tenant(files.iter().map(|desired| desired.tenant.as_str()));
+    let work = async |group: &[usize]| {
+        let files: Vec<_> = group.iter().filter_map(|at| files.get(*at)).collect();
+        let mut planned = Vec::new();
+        let Some(first) = files.first() else { return planned };
+        let place = Place { tenant: &first.tenant, cloud: first.cloud, api: first.api };
+        match connect(&place, run, request.rule).await.map(Rc::new) {
+            Ok(connection) => {
+                for desired in files {
+                    planned.push(Ok(target(desired, &connection, request).await));
+                }
+            }
+            Err(failure) => planned.extend(files.iter().map(|_| Err(failure.clone()))),
+        }
+        planned
+    };
+    fleet::each(&groups, run.global.tenants_at_once, work, |at, planned| {
+        if let Some(desired) = files.get(at) {
+            tell(desired.tenant.as_str(), planned);
+        }
+    })
+    .await;
+}
+
+/// Plans what one file wants of its tenant.
+async fn target(desired: &Desired, connection: &Rc<Connection>, request: &Request) -> Planned {
+    let current = current::read(&connection.graph, desired, request.scope).await;
+    let (mut target, errors) = plan::plan(desired, &current, &connection.shown_url, &request.overrides);
     match &connection.checked {
         Checked::Same(guid) => target.tenant_id = Some(guid.clone()),
         Checked::Unknown(why) => {
@@ -150,12 +197,33 @@ pub(super) async fn make(
         }
         Checked::Exempt => {}
     }
-    Ok(Planned { target, errors, connection, gone: plan::gone(&current) })
+    Planned { target, errors, connection: Rc::clone(connection), gone: plan::gone(&current) }
+}
+
+/// Says in each problem which tenant it is about, where there are several.
+pub(super) fn about(tenant: &str, several: bool, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if !several {
+        return problems;
+    }
+    let about = |problem: Diagnostic| Diagnostic { what: format!("{tenant}: {}", problem.what), ..problem };
+    problems.into_iter().map(about).collect()
+}
+
+/// Adds to a plan that one of its tenants has two names, now that these are resolved.
+pub(super) fn mixed_names(plan: &mut Plan) -> Vec<Diagnostic> {
+    let problems = plan::mixed_names(&plan.targets);
+    let mut told: Vec<_> = problems
+        .iter()
+        .map(|problem| Diagnostic::error(&problem.message).hint("write the tenant in one way in all files"))
+        .collect();
+    told.dedup();
+    plan.errors.extend(problems);
+    told
 }
 
 /// The plan itself tells why, binding by binding.
-pub(super) fn unread(plan: &Plan) -> Option<Diagnostic> {
-    let bindings: usize = plan.targets.iter().map(|target| target.unknown.len()).sum();
+pub(super) fn unread<'t>(targets: impl IntoIterator<Item = &'t Target>) -> Option<Diagnostic> {
+    let bindings: usize = targets.into_iter().map(|target| target.unknown.len()).sum();
     (bindings > 0).then(|| {
         Diagnostic::error(format!("bindings that could not be read: {bindings}"))
             .hint("what is unknown is never taken for nothing: the plan is not whole until they can be read")

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::connect::{read_snapshot, start_sandbox};
 use super::failure::Failure;
+use super::sandboxes::{read_snapshot, start_sandbox};
 use super::signals::Signals;
 use super::{Exit, values};
 use crate::diagnostic::Diagnostic;

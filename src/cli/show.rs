@@ -8,7 +8,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::format::Format;
 use super::outputs::{OutPath, Outputs};
-use super::{Exit, report, saved};
+use super::{Exit, fleet, report, saved};
 use crate::apply::Report;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
@@ -31,14 +31,15 @@ pub(super) struct ShowArgs {
     detailed_exitcode: bool,
 }
 
-pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(args: &ShowArgs) -> Result<Exit, Failure> {
     let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
-    let outputs = Outputs::open(&args.out, &inputs)?;
+    let outputs = Outputs::open(&args.out, &inputs, args.format)?;
     let saved = args.files.iter().map(|path| saved::read(path)).collect::<Result<Vec<_>, _>>()?;
     let codes: Vec<_> = saved.iter().filter_map(exit_code).collect();
     let (exit, text): (_, Box<dyn Fn(Format) -> String>) = match joined(saved)? {
         Saved::Plan(plan, created_at) => {
-            report(&problems(&plan.errors));
+            let several = are_several(plan.targets.iter().map(|target| &target.tenant), &plan.errors);
+            report(&problems(&plan.errors, several));
             let exit = super::plan::exit(&plan, args.detailed_exitcode);
             let json = files::plan::to_json(&plan, &created_at).context("cannot write the plan as JSON")?;
             let text = move |format| match format {
@@ -49,7 +50,8 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
         }
         Saved::Report(report, from, to) => {
             let exit = Exit::worst(codes.into_iter());
-            self::report(&problems(&report.errors));
+            let several = are_several(report.targets.iter().map(|target| &target.tenant), &report.errors);
+            self::report(&problems(&report.errors, several));
             let json =
                 files::report::to_json(&report, &from, &to).context("cannot write the report as JSON")?;
             let text = move |format| match format {
@@ -59,7 +61,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
             (exit, Box::new(text))
         }
     };
-    outputs.emit(args.format, &text)?;
+    outputs.emit(&text).await?;
     Ok(exit)
 }
 
@@ -70,13 +72,23 @@ fn exit_code(saved: &Saved) -> Option<u8> {
     }
 }
 
-/// What was saved of the errors, told again.
-fn problems(saved: &[Problem]) -> Vec<Diagnostic> {
-    let told = |Problem { message, place }: &Problem| match place {
-        Some(Place { file, line, column }) => Diagnostic::error(format!("{file}:{line}:{column}: {message}")),
-        None => Diagnostic::error(message.clone()),
+/// What was saved of the errors, told again; with their tenants, where there are several.
+fn problems(saved: &[Problem], several: bool) -> Vec<Diagnostic> {
+    let told = |Problem { message, place, tenant }: &Problem| {
+        let tenant = tenant.as_ref().filter(|_| several).map(|tenant| format!("{tenant}: "));
+        let tenant = tenant.unwrap_or_default();
+        Diagnostic::error(match place {
+            Some(Place { file, line, column }) => format!("{tenant}{file}:{line}:{column}: {message}"),
+            None => format!("{tenant}{message}"),
+        })
     };
     saved.iter().map(told).collect()
+}
+
+/// Whether a plan or a report is about more than one tenant.
+fn are_several<'a>(targets: impl Iterator<Item = &'a String>, errors: &'a [Problem]) -> bool {
+    let of_errors = errors.iter().filter_map(|error| error.tenant.as_ref());
+    fleet::are_several(targets.chain(of_errors).map(String::as_str))
 }
 
 /// One plan of several, or one report of several.

@@ -1,31 +1,40 @@
-//! `validate`: checks a file alone, without network and credentials.
-
-use std::path::PathBuf;
+//! `validate`: checks files alone, without network and credentials.
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::Failure;
+use super::fleet::FilesArgs;
 use super::{Exit, Global};
+use crate::model::Desired;
 use crate::render::escape;
 use crate::{desired, render, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// Desired-state file
-    #[arg(default_value = "flowbind.yaml")]
-    file: PathBuf,
+    #[command(flatten)]
+    files: FilesArgs,
+    /// Print each file as it stands with all that it extends, each value with its file and line
+    #[arg(long)]
+    print: bool,
 }
 
 pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, Failure> {
-    let desired = desired::load(&args.file)?;
+    let text = if args.print {
+        let listings = desired::list(&args.files.files)?;
+        listings.iter().map(render::listing).collect::<Vec<_>>().join("---\n")
+    } else {
+        let desired = desired::load(&args.files.files)?;
+        if global.quiet { String::new() } else { desired.iter().map(told).collect() }
+    };
+    terminal::print(&text).context("cannot write to stdout")?;
+    Ok(Exit::Done)
+}
+
+fn told(desired: &Desired) -> String {
     let bindings: usize = desired.flows.iter().map(|flow| flow.bindings.len()).sum();
     let file = escape::text(&desired.file);
     let flows = render::counted(desired.flows.len(), "flow", "flows");
     let bindings = render::counted(bindings, "managed binding", "managed bindings");
-    if !global.quiet {
-        terminal::print(&format!("{file}: valid, {flows}, {bindings}\n"))
-            .context("cannot write to stdout")?;
-    }
-    Ok(Exit::Done)
+    format!("{file}: valid, {flows}, {bindings}\n")
 }

@@ -3,31 +3,61 @@
 use std::collections::BTreeMap;
 
 use super::schema::{Binding, File, Flow};
-use super::walk::Walker;
+use super::walk::{Problems, Spanned, missing};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Api, Cloud, FlowKind, Step, is_guid};
 
-/// Reports every rule that a file breaks.
-pub(super) fn check(walker: &mut Walker<'_>, file: &File) {
-    ids_differ_in_more_than_case(walker, file);
-    flows_are_of_one_kind(walker, file);
-    bound_steps_are_listed(walker, file);
-    api_has_what_the_file_uses(walker, file);
-    bindings_name_known_connectors(walker, file);
+/// Reports every rule that a file breaks, with all that it extends.
+pub(super) fn check(problems: &mut Problems, file: &File) {
+    flows_are_given(problems, file);
+    names_say_what_they_name(problems, file);
+    ids_differ_in_more_than_case(problems, file);
+    flows_are_of_one_kind(problems, file);
+    bound_steps_are_listed(problems, file);
+    api_has_what_the_file_uses(problems, file);
+    bindings_name_known_connectors(problems, file);
 }
 
 fn bindings(file: &File) -> impl Iterator<Item = (&Flow, Step, &Binding)> {
-    file.flows.iter().flat_map(|flow| flow.bindings.iter().map(move |(step, binding)| (flow, *step, binding)))
+    flows(file).flat_map(|flow| flow.bindings.iter().map(move |(step, binding)| (flow, *step, binding)))
+}
+
+fn flows(file: &File) -> impl Iterator<Item = &Flow> {
+    file.flows.iter().flatten()
+}
+
+fn flows_are_given(problems: &mut Problems, file: &File) {
+    if file.flows.is_none() {
+        problems.report(missing("flows", &file.place, "{B2C_1_signup: {postFederationSignup: Fraud check}}"));
+    }
+}
+
+/// A file may give a part alone of what a base gives the rest of; none may leave it at that.
+fn names_say_what_they_name(problems: &mut Problems, file: &File) {
+    for (name, entry) in file.connectors.iter().flatten() {
+        if entry.display_name.is_none() && entry.id.is_none() && !entry.unclear {
+            let problem = Diagnostic::error(format!("`{name}` names no connector")).at(&entry.key);
+            problems.report(
+                problem.hint("write a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`"),
+            );
+        }
+    }
+    for (_, step, binding) in bindings(file) {
+        if binding.connector.is_none() {
+            let problem = Diagnostic::error(format!("`{step}` names no connector")).at(&binding.step);
+            problems.report(problem.hint("add `connector: Fraud check`, or `connector: null` to disable"));
+        }
+    }
 }
 
 /// The service's own rule for the case of ids is not known, so two that differ in nothing else
 /// are taken for a slip.
-fn ids_differ_in_more_than_case(walker: &mut Walker<'_>, file: &File) {
+fn ids_differ_in_more_than_case(problems: &mut Problems, file: &File) {
     let mut seen = BTreeMap::new();
-    for flow in &file.flows {
+    for flow in flows(file) {
         let id = &flow.id;
         if let Some(first) = seen.insert(id.value.as_str().to_lowercase(), id) {
-            walker.report(
+            problems.report(
                 Diagnostic::error(format!("`{}` and `{}` differ in nothing but case", first.value, id.value))
                     .at(&id.span)
                     .hint(format!(
@@ -39,13 +69,13 @@ fn ids_differ_in_more_than_case(walker: &mut Walker<'_>, file: &File) {
     }
 }
 
-fn flows_are_of_one_kind(walker: &mut Walker<'_>, file: &File) {
-    let Some(first) = file.flows.first() else {
+fn flows_are_of_one_kind(problems: &mut Problems, file: &File) {
+    let Some(first) = flows(file).next() else {
         return;
     };
     let kind = first.id.value.kind();
-    if let Some(other) = file.flows.iter().find(|flow| flow.id.value.kind() != kind) {
-        walker.report(
+    if let Some(other) = flows(file).find(|flow| flow.id.value.kind() != kind) {
+        problems.report(
             Diagnostic::error("a file cannot hold both B2C and B2X flows: a tenant has one kind only")
                 .at(&other.id.span)
                 .hint(format!(
@@ -56,17 +86,14 @@ fn flows_are_of_one_kind(walker: &mut Walker<'_>, file: &File) {
     }
 }
 
-fn bound_steps_are_listed(walker: &mut Walker<'_>, file: &File) {
-    let listed = |step| match &file.steps {
-        Some(steps) => steps.iter().any(|listed| listed.value == step),
-        None => Step::DEFAULT.contains(&step),
-    };
-    if file.steps_unclear {
+fn bound_steps_are_listed(problems: &mut Problems, file: &File) {
+    if file.unclear.contains("steps") {
         return;
     }
+    let listed = file.step_list();
     for (_, step, binding) in bindings(file) {
-        if !listed(step) {
-            walker.report(
+        if !listed.contains(&step) {
+            problems.report(
                 Diagnostic::error(format!("`{step}` is bound here, but `steps` does not list it"))
                     .at(&binding.step)
                     .hint(format!("add `{step}` to the `steps` at the top of the file")),
@@ -77,35 +104,36 @@ fn bound_steps_are_listed(walker: &mut Walker<'_>, file: &File) {
 
 /// Graph v1.0 has B2X flows only, two steps only, and neither in the US Government clouds
 /// (<https://learn.microsoft.com/graph/api/b2xidentityuserflow-get-apiconnectorconfiguration>).
-fn api_has_what_the_file_uses(walker: &mut Walker<'_>, file: &File) {
+fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
     let Some(api) = file.api.as_ref().filter(|api| api.value == Api::V1) else {
         return;
     };
     let beta = "write `api: beta`, or leave `api` out";
-    if matches!(file.cloud, Cloud::Usgov | Cloud::UsgovDod) {
-        walker.report(
-            Diagnostic::error(format!("`api: v1.0` has no user flows in the cloud `{}`", file.cloud))
+    let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
+    if matches!(cloud, Cloud::Usgov | Cloud::UsgovDod) {
+        problems.report(
+            Diagnostic::error(format!("`api: v1.0` has no user flows in the cloud `{cloud}`"))
                 .at(&api.span)
                 .hint(beta),
         );
     }
-    if let Some(flow) = file.flows.iter().find(|flow| flow.id.value.kind() == FlowKind::B2c) {
-        walker.report(
+    if let Some(flow) = flows(file).find(|flow| flow.id.value.kind() == FlowKind::B2c) {
+        problems.report(
             Diagnostic::error(format!("`api: v1.0` has no B2C flows such as `{}`", flow.id.value))
                 .at(&api.span)
                 .hint(beta),
         );
     }
-    let listed = file.steps.iter().flatten();
-    if let Some(step) = listed.into_iter().find(|step| step.value == Step::PreTokenIssuance) {
-        walker.report(
+    let mut listed = file.steps.iter().flat_map(|steps| &steps.value);
+    if let Some(step) = listed.find(|step| step.value == Step::PreTokenIssuance) {
+        problems.report(
             Diagnostic::error("`api: v1.0` has no step `preTokenIssuance`").at(&step.span).hint(beta),
         );
     }
 }
 
 /// With `connectors`, a name that is none of its keys is a slip that is found offline.
-fn bindings_name_known_connectors(walker: &mut Walker<'_>, file: &File) {
+fn bindings_name_known_connectors(problems: &mut Problems, file: &File) {
     let Some(connectors) = &file.connectors else {
         return;
     };
@@ -114,20 +142,19 @@ fn bindings_name_known_connectors(walker: &mut Walker<'_>, file: &File) {
         .filter_map(|(key, entry)| Some((entry.display_name.as_ref()?.value.as_str(), key)))
         .collect();
     for (_, _, binding) in bindings(file) {
-        let Some(name) = &binding.connector else {
+        let Some(Spanned { value: Some(name), span }) = &binding.connector else {
             continue;
         };
-        if is_guid(&name.value) || connectors.contains_key(&name.value) {
+        if is_guid(name) || connectors.contains_key(name) {
             continue;
         }
-        let problem =
-            Diagnostic::error(format!("`{}` is none of the file's `connectors`", name.value)).at(&name.span);
-        let problem = match by_display_name.get(name.value.as_str()) {
+        let problem = Diagnostic::error(format!("`{name}` is none of the file's `connectors`")).at(span);
+        let problem = match by_display_name.get(name.as_str()) {
             Some(key) => problem.hint(format!("write its short name: `{key}`")),
-            None => walker
-                .suggest(problem, &name.value, connectors.keys().map(String::as_str))
-                .hint(format!("add `{}` to `connectors`, or write the connector's id", name.value)),
+            None => problems
+                .suggest(problem, name, connectors.keys().map(String::as_str))
+                .hint(format!("add `{}` to `connectors`, or write the connector's id", name)),
         };
-        walker.report(problem);
+        problems.report(problem);
     }
 }

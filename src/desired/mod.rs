@@ -1,40 +1,78 @@
 //! Desired-state files: YAML → [`Desired`], or every problem at once.
 //!
-//! `source` reads and parses text, `walk` and `read` turn the tree into the keys of `schema`, `check` holds what
-//! the keys must say together. Nothing here knows a tenant.
+//! `files` finds the files of a run and what they extend, by way of `inside`, which keeps them in
+//! their repository. `source` parses text, `walk` and `read` turn the tree into the keys of `schema`,
+//! `compose` merges a file with its bases, `check` holds what the keys must say together, and
+//! `conflict` what files must; `findings` puts all that is wrong in order, and `listing` is a file
+//! as it stands. Nothing here knows what a tenant has.
 
 mod check;
+mod compose;
+mod conflict;
+mod files;
+mod findings;
+mod inside;
+mod listing;
 mod read;
 mod schema;
 mod source;
 mod walk;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{
-    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Prune, Step,
+    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Prune,
     is_guid,
 };
-use schema::{ConnectorEntry, File, Version};
-use walk::{Spanned, Walker};
+use files::Composed;
+use findings::Findings;
+use schema::{ConnectorEntry, File};
+use walk::{Problems, Spanned};
 
-/// Reads and checks the file at a path.
+/// Reads and checks the files at these paths, and those directly in these folders, each with what
+/// it extends. Gives those that are about a tenant, in order.
 ///
 /// # Errors
-/// Every problem of the file, in the file's order.
-pub fn load(path: &Path) -> Result<Desired, Vec<Diagnostic>> {
-    check_source(&source::read(path).map_err(|problem| vec![problem])?)
+/// Every problem of every file, in the order of the files.
+pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
+    let files = checked(paths)?;
+    // Most files are extended by no other, and need no copy.
+    let desired = files.into_iter().map(|Composed { name, file }| desired(name, Arc::unwrap_or_clone(file)));
+    Ok(desired.flatten().collect())
 }
 
-/// Checks the bytes of a file that is called `name`.
+/// The same files as [`load`] gives, as they stand: each value with its place.
+///
+/// # Errors
+/// As for [`load`].
+pub fn list(paths: &[PathBuf]) -> Result<Vec<Listing>, Vec<Diagnostic>> {
+    Ok(checked(paths)?.iter().map(|Composed { name, file }| listing::listing(name, file)).collect())
+}
+
+/// Checks the bytes of a file that is called `name` and extends no other.
 ///
 /// # Errors
 /// Every problem of the file, in the file's order.
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
-    check_source(&source::decode(name, bytes).map_err(|problem| vec![problem])?)
+    let source = source::decode(name, bytes).map_err(|problem| vec![problem])?;
+    let (file, problems) = files::parse(&source);
+    let mut findings = Findings::default();
+    findings.extend(name, problems);
+    if let Some(file) = &file {
+        let alone = |base: &Spanned<String>| {
+            Diagnostic::error("a file by itself cannot extend another").at(&base.span)
+        };
+        findings.extend(name, file.extends.iter().map(alone));
+        findings.extend(name, files::nobody_extends(file));
+        let mut problems = Problems::default();
+        check::check(&mut problems, file);
+        findings.extend(name, problems.take());
+    }
+    finished(findings)?;
+    file.and_then(|file| desired(name.to_owned(), file)).ok_or_else(Vec::new)
 }
 
 /// The JSON Schema of a desired-state file.
@@ -42,48 +80,31 @@ pub fn json_schema() -> schemars::Schema {
     schema::json_schema()
 }
 
-fn check_source(source: &Arc<Source>) -> Result<Desired, Vec<Diagnostic>> {
-    let root = source::parse(source).map_err(|problem| vec![problem])?;
-    let mut walker = Walker::new(source);
-    let file = read::file(&mut walker, &root);
-    // The tree of a large file is most of what a check holds.
-    drop(root);
-    if let Some(file) = &file {
-        check::check(&mut walker, file);
+/// The files about tenants, once all files hold to every rule.
+fn checked(paths: &[PathBuf]) -> Result<Vec<Composed>, Vec<Diagnostic>> {
+    let mut findings = Findings::default();
+    let files = files::load(paths, &mut findings);
+    let mut problems = Problems::default();
+    for Composed { name, file } in &files {
+        check::check(&mut problems, file);
+        findings.extend(name, problems.take());
     }
-    let mut problems = walker.finish();
-    problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.range().start));
-    match file {
-        Some(file) if problems.is_empty() => desired(source.name(), file).ok_or(problems),
-        _ => Err(problems),
-    }
+    conflict::check(&files, &mut findings);
+    finished(findings)?;
+    Ok(files)
+}
+
+fn finished(findings: Findings) -> Result<(), Vec<Diagnostic>> {
+    let problems = findings.finish();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// Turns a file that holds to every rule into what it wants. `None` where a key is missing, which
 /// breaks a rule.
-fn desired(name: &str, file: File) -> Option<Desired> {
-    let File {
-        version: Some(Version),
-        tenant: Some(tenant),
-        client_id,
-        cloud,
-        api,
-        steps,
-        steps_unclear: _,
-        connectors,
-        flows,
-        prune,
-        guards,
-    } = file
-    else {
-        return None;
-    };
-    let mut steps: Vec<_> = match steps {
-        Some(steps) => steps.into_iter().map(|step| step.value).collect(),
-        None => Step::DEFAULT.to_vec(),
-    };
-    steps.sort_unstable();
-    let flows = flows
+fn desired(name: String, file: File) -> Option<Desired> {
+    let steps = file.step_list();
+    let File { tenant, client_id, cloud, api, connectors, flows, prune, guards, .. } = file;
+    let flows = flows?
         .into_iter()
         .map(|flow| DesiredFlow {
             id: flow.id.value,
@@ -91,36 +112,38 @@ fn desired(name: &str, file: File) -> Option<Desired> {
             bindings: flow
                 .bindings
                 .into_iter()
-                .map(|(step, binding)| {
-                    let connector = binding.connector.map(|name| reference(name, connectors.as_ref()));
-                    let (span, protect) = (binding.span, binding.protect);
-                    (step, DesiredBinding { connector, span, protect })
+                .filter_map(|(step, binding)| {
+                    let Spanned { value, span } = binding.connector?;
+                    let connector = value.map(|name| reference(name, span.clone(), connectors.as_ref()));
+                    let protect = binding.protect.is_some_and(|protect| protect.value);
+                    Some((step, DesiredBinding { connector, span, protect }))
                 })
                 .collect(),
         })
         .collect();
     Some(Desired {
-        file: name.to_owned(),
-        tenant,
-        client_id,
-        cloud,
+        file: name,
+        tenant: tenant?.value,
+        client_id: client_id.map(|id| id.value),
+        cloud: cloud.map(|cloud| cloud.value).unwrap_or_default(),
         api: api.map(|api| api.value).unwrap_or_default(),
         steps,
         flows,
         prune: prune.map(|prune| (prune.value, prune.span)).filter(|(prune, _)| *prune != Prune::None),
         guards: Guards {
-            max_changes: guards.as_ref().and_then(|guards| guards.max_changes),
-            max_disables: guards
-                .and_then(|guards| guards.max_disables)
-                .unwrap_or(Guards::default().max_disables),
+            max_changes: guards.max_changes.map(|most| most.value),
+            max_disables: guards.max_disables.map_or(Guards::default().max_disables, |most| most.value),
         },
     })
 }
 
 /// What a binding names: a GUID is always an id; else a short name where the file has any; else a
 /// displayName.
-fn reference(name: Spanned<String>, connectors: Option<&BTreeMap<String, ConnectorEntry>>) -> ConnectorRef {
-    let Spanned { value, span } = name;
+fn reference(
+    value: String,
+    span: Span,
+    connectors: Option<&BTreeMap<String, ConnectorEntry>>,
+) -> ConnectorRef {
     if let Some(id) = is_guid(&value).then(|| ConnectorId::parse(&value).ok()).flatten() {
         return ConnectorRef { by: ConnectorKey::Id(id), span, pin: None };
     }
@@ -133,5 +156,5 @@ fn reference(name: Spanned<String>, connectors: Option<&BTreeMap<String, Connect
         (None, Some(name)) => (ConnectorKey::Name(name.value), name.span),
         (None, None) => (ConnectorKey::Name(value), span),
     };
-    ConnectorRef { by, span, pin: entry.target_url.clone() }
+    ConnectorRef { by, span, pin: entry.target_url.as_ref().map(|url| Arc::clone(&url.value)) }
 }

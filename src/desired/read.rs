@@ -3,7 +3,7 @@
 //! Every key is checked here for being known, single, of the right type and well-formed on its own;
 //! what several keys say together is for `check`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
@@ -26,37 +26,70 @@ pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
     }
     let mut fields = walker.fields(root, "the file", "keys and values: `version: 1`, `tenant:`, `flows:`")?;
     let version = fields.require(walker, "version", "1").and_then(|node| version(walker, node));
+    let mut unclear = BTreeSet::new();
+    let mut told = walker.problems();
+    let mut clear = |walker: &Walker<'_>, key| {
+        unclear.extend((walker.problems() > told).then_some(key));
+        told = walker.problems();
+    };
+    clear(walker, "version");
+    let extends = fields.take("extends").map(|node| extends(walker, node));
+    clear(walker, "extends");
     let tenant = fields
-        .require(walker, "tenant", "contoso.onmicrosoft.com")
+        .take("tenant")
         .and_then(|node| walker.parsed(node, "tenant", "a domain or a GUID", str::parse));
+    clear(walker, "tenant");
     let client_id = fields
         .take("clientId")
         .and_then(|node| walker.parsed(node, "clientId", "the GUID of the app registration", guid));
     let cloud = fields.take("cloud").and_then(|node| walker.one_of(node, "cloud", Cloud::ALL, Cloud::name));
     let api = fields.take("api").and_then(|node| walker.one_of(node, "api", Api::ALL, Api::name));
-    let before = walker.problems();
+    clear(walker, "api");
     let steps = fields.take("steps").and_then(|node| steps(walker, node));
-    let steps_unclear = walker.problems() > before;
+    clear(walker, "steps");
     let connectors = fields.take("connectors").and_then(|node| connectors(walker, node));
-    let flows = fields
-        .require(walker, "flows", "{B2C_1_signup: {postFederationSignup: Fraud check}}")
-        .and_then(|node| flows(walker, node));
+    // What is given and is no mapping was told: it is not missing.
+    let flows = fields.take("flows").map(|node| flows(walker, node).unwrap_or_default());
     let prune = fields.take("prune").and_then(|node| walker.one_of(node, "prune", Prune::ALL, Prune::name));
     let guards = fields.take("guards").and_then(|node| guards(walker, node));
+    let place = fields.place().clone();
     fields.finish(walker);
     Some(File {
+        place,
+        unclear,
         version,
-        tenant: tenant.map(|tenant| tenant.value),
-        client_id: client_id.map(|id| id.value),
-        cloud: cloud.map(|cloud| cloud.value).unwrap_or_default(),
+        extends: extends.unwrap_or_default(),
+        tenant,
+        client_id,
+        cloud,
         api,
         steps,
-        steps_unclear,
         connectors,
-        flows: flows.unwrap_or_default(),
+        flows,
         prune,
-        guards,
+        guards: guards.unwrap_or_default(),
     })
+}
+
+/// The paths of the files that a file builds on, as written.
+fn extends(walker: &mut Walker<'_>, node: &Node) -> Vec<Spanned<String>> {
+    const RIGHT: &str = "a path, or a list of them: `[base.yaml, europe.yaml]`";
+    let Value::Sequence(items) = &node.value else {
+        return walker.name(node, "extends", RIGHT).into_iter().collect();
+    };
+    if items.is_empty() {
+        let problem = Diagnostic::error("`extends` lists no file").at(&walker.span(node));
+        walker.report(problem.hint(format!("write {RIGHT}, or leave `extends` out")));
+    }
+    let mut paths = Vec::<Spanned<String>>::new();
+    for item in items {
+        let Some(path) = walker.name(item, "extends", RIGHT) else { continue };
+        match paths.iter().find(|earlier| earlier.value == path.value) {
+            Some(first) => walker.report(duplicate(&path.value, &path.span, &first.span)),
+            None => paths.push(path),
+        }
+    }
+    paths
 }
 
 fn guards(walker: &mut Walker<'_>, node: &Node) -> Option<GuardsEntry> {
@@ -67,10 +100,12 @@ fn guards(walker: &mut Walker<'_>, node: &Node) -> Option<GuardsEntry> {
     Some(GuardsEntry { max_changes, max_disables })
 }
 
-fn version(walker: &mut Walker<'_>, node: &Node) -> Option<Version> {
+fn version(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Version>> {
     let span = walker.span(node);
     match node.value {
-        Value::Number { ref literal } if walker.text(literal) == "1" => Some(Version),
+        Value::Number { ref literal } if walker.text(literal) == "1" => {
+            Some(Spanned { value: Version, span })
+        }
         Value::Number { ref literal } => {
             let version = walker.text(literal).to_owned();
             walker.report(
@@ -91,7 +126,7 @@ fn guid(text: &str) -> Result<String, &'static str> {
     if is_guid(text) { Ok(text.to_owned()) } else { Err("it must be a GUID") }
 }
 
-fn steps(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Spanned<Step>>> {
+fn steps(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Vec<Spanned<Step>>>> {
     const RIGHT: &str = "a list: `[postFederationSignup, postAttributeCollection]`";
     let Value::Sequence(items) = &node.value else {
         walker.wrong_type(node, "steps", "a list", RIGHT);
@@ -114,7 +149,7 @@ fn steps(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Spanned<Step>>> {
             None => steps.push(step),
         }
     }
-    Some(steps)
+    Some(Spanned { value: steps, span: walker.span(node) })
 }
 
 fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, ConnectorEntry>> {
@@ -131,48 +166,45 @@ fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, C
             );
         }
         // A bad entry is still an entry: the bindings that name it are not at fault.
-        let entry = connector(walker, &key, value).unwrap_or_default();
-        connectors.insert(key.value.to_owned(), entry);
+        let before = walker.problems();
+        let entry = connector(walker, &key, value);
+        let unclear = walker.problems() > before;
+        connectors.insert(key.value.to_owned(), ConnectorEntry { unclear, ..entry });
     }
     Some(connectors)
 }
 
-fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Option<ConnectorEntry> {
+fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> ConnectorEntry {
     let right = "a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`";
+    let key_span = key.span.clone();
+    let mut entry =
+        ConnectorEntry { key: key_span, display_name: None, id: None, target_url: None, unclear: false };
     let Value::Mapping(_) = node.value else {
-        let display_name = Some(walker.name(node, key.value, right)?);
-        return Some(ConnectorEntry { display_name, ..ConnectorEntry::default() });
+        entry.display_name = walker.name(node, key.value, right);
+        return entry;
     };
-    let mut fields = walker.fields(node, key.value, right)?;
-    let name = fields.take("displayName");
-    let id = fields.take("id");
-    let pin = fields.take("targetUrl");
-    if name.is_none() && id.is_none() {
-        walker.report(
-            Diagnostic::error(format!("`{}` names no connector", key.value))
-                .at(&key.span)
-                .hint(format!("write {right}")),
-        );
+    let Some(mut fields) = walker.fields(node, key.value, right) else { return entry };
+    if let Some(node) = fields.take("displayName") {
+        entry.display_name = walker.name(node, "displayName", "the connector's displayName");
     }
-    let entry = ConnectorEntry {
-        display_name: name.and_then(|node| walker.name(node, "displayName", "the connector's displayName")),
-        id: id.and_then(|node| {
-            walker.parsed(node, "id", "the GUID of a connector", |text| {
-                guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "it must be a GUID"))
-            })
-        }),
-        target_url: pin.and_then(|node| target_url(walker, node)).map(Arc::new),
-    };
+    if let Some(node) = fields.take("id") {
+        entry.id = walker.parsed(node, "id", "the GUID of a connector", |text| {
+            guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "it must be a GUID"))
+        });
+    }
+    if let Some(node) = fields.take("targetUrl") {
+        entry.target_url = target_url(walker, node);
+    }
     fields.finish(walker);
-    Some(entry)
+    entry
 }
 
 /// What is no address may hold a key all the same, so it is not repeated.
-fn target_url(walker: &mut Walker<'_>, node: &Node) -> Option<TargetUrl> {
+fn target_url(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Arc<TargetUrl>>> {
     let right = "the connector's address, such as `https://fraud.contoso.com/score`";
     let Spanned { value, span } = walker.name(node, "targetUrl", right)?;
     match value.parse() {
-        Ok(url) => Some(url),
+        Ok(url) => Some(Spanned { value: Arc::new(url), span }),
         Err(InvalidTargetUrl) => {
             let problem = Diagnostic::error(format!("`targetUrl`: {InvalidTargetUrl}"));
             walker.report(problem.at(&span).hint(format!("write {right}")));
@@ -221,27 +253,28 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node) -> Option<BTreeMap
 }
 
 fn binding(walker: &mut Walker<'_>, step: &Spanned<&str>, node: &Node) -> Option<Binding> {
-    let binding = |connector, span, protect| Binding { step: step.span.clone(), connector, span, protect };
+    let binding = |connector, protect| Binding { step: step.span.clone(), connector, protect };
     let Value::Mapping(_) = node.value else {
-        let connector = bound(walker, step.value, node)?;
-        return Some(binding(connector, walker.span(node), false));
+        return Some(binding(Some(bound(walker, step.value, node)?), None));
     };
     let mut fields = walker.fields(node, step.value, "")?;
-    let connector = fields
-        .require(walker, "connector", "Fraud check")
-        .and_then(|node| Some((bound(walker, "connector", node)?, walker.span(node))));
-    let protect = fields.take("protect").map(|node| walker.boolean(node, "protect"));
+    let connector = fields.take("connector").map(|node| bound(walker, "connector", node));
+    let protect = fields.take("protect").and_then(|node| walker.boolean(node, "protect"));
     fields.finish(walker);
-    let (connector, span) = connector?;
-    Some(binding(connector, span, protect.flatten().unwrap_or(false)))
+    match connector {
+        Some(None) => None,
+        connector => Some(binding(connector.flatten(), protect)),
+    }
 }
 
 /// What a binding names: a connector, or nothing where `null` is spelled out. A key with nothing
 /// after it is an error, since a half-typed line must not open a gate.
-fn bound(walker: &mut Walker<'_>, key: &str, node: &Node) -> Option<Option<Spanned<String>>> {
+fn bound(walker: &mut Walker<'_>, key: &str, node: &Node) -> Option<Spanned<Option<String>>> {
     const RIGHT: &str = "a connector, or `null` to disable";
     match &node.value {
-        Value::Null { literal } if walker.is_spelled_null(literal) => Some(None),
+        Value::Null { literal } if walker.is_spelled_null(literal) => {
+            Some(Spanned { value: None, span: walker.span(node) })
+        }
         Value::Null { .. } => {
             walker.report(
                 Diagnostic::error(format!("`{key}` has no value"))
@@ -250,7 +283,9 @@ fn bound(walker: &mut Walker<'_>, key: &str, node: &Node) -> Option<Option<Spann
             );
             None
         }
-        _ => walker.name(node, key, RIGHT).map(Some),
+        _ => {
+            walker.name(node, key, RIGHT).map(|Spanned { value, span }| Spanned { value: Some(value), span })
+        }
     }
 }
 

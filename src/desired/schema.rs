@@ -2,7 +2,7 @@
 //!
 //! `schemas/desired.schema.json` is made from these types. `read` makes them of a tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -12,34 +12,58 @@ use super::walk::Spanned;
 use crate::diagnostic::Span;
 use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, TargetUrl, Tenant};
 
-/// The API connectors that the user flows of one tenant call.
-#[derive(Debug, JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields, title = "flowbind desired state")]
+/// The API connectors that the user flows of one tenant call; or, without `tenant`, a base that
+/// other files extend.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    title = "flowbind desired state",
+    // A file that extends others has its flows from them, and a base may have none.
+    extend("anyOf" = [{"required": ["flows"]}, {"required": ["extends"]}, {"not": {"required": ["tenant"]}}])
+)]
 pub(super) struct File {
+    /// Where it begins.
+    #[schemars(skip)]
+    pub(super) place: Span,
+    /// Keys that are given and not as they should be: what follows from them is not known.
+    #[schemars(skip)]
+    pub(super) unclear: BTreeSet<&'static str>,
     /// The version of this format.
     #[schemars(with = "u8", extend("const" = 1), example = 1)]
-    pub(super) version: Option<Version>,
-    /// The tenant, as a domain or a GUID.
+    pub(super) version: Option<Spanned<Version>>,
+    /// Files that this one builds on, by their paths relative to it; later ones win, and this one
+    /// over all. Everything but `tenant` and `clientId` is taken: `connectors`, `flows`, their steps
+    /// and `guards` are merged key by key and field by field, all else is replaced.
     #[schemars(
-        with = "String",
+        with = "Option<Vec<String>>",
+        extend("type" = ["string", "array"], "minLength" = 1, "items" = {"type": "string", "minLength": 1}, "minItems" = 1),
+        example = &"base.yaml",
+        example = &["base.yaml", "../europe.yaml"]
+    )]
+    pub(super) extends: Vec<Spanned<String>>,
+    /// The tenant, as a domain or a GUID. A file without it is a base.
+    #[schemars(
+        with = "Option<String>",
+        extend("type" = "string"),
         example = &"contoso.onmicrosoft.com",
         example = &"8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11"
     )]
-    pub(super) tenant: Option<Tenant>,
+    pub(super) tenant: Option<Spanned<Tenant>>,
     /// The application (client) id of the app that signs in to this tenant. It is not a secret.
     #[schemars(
         with = "Option<String>",
         extend("type" = "string", "pattern" = GUID_PATTERN),
         example = &"6f9c2c8e-5f0f-4a43-8b0b-0b6e4f3f9d10"
     )]
-    pub(super) client_id: Option<String>,
+    pub(super) client_id: Option<Spanned<String>>,
     /// The national cloud that the tenant lives in.
     #[schemars(
         with = "Option<String>",
         extend("type" = "string", "enum" = Cloud::ALL.map(Cloud::name), "default" = Cloud::default().name()),
         example = &"usgov"
     )]
-    pub(super) cloud: Cloud,
+    pub(super) cloud: Option<Spanned<Cloud>>,
     /// The version of Microsoft Graph to ask. B2C user flows exist in `beta` only.
     #[schemars(
         with = "Option<String>",
@@ -60,10 +84,7 @@ pub(super) struct File {
         ),
         example = Step::ALL.map(Step::name)
     )]
-    pub(super) steps: Option<Vec<Spanned<Step>>>,
-    /// Whether `steps` is given and not as it should be.
-    #[schemars(skip)]
-    pub(super) steps_unclear: bool,
+    pub(super) steps: Option<Spanned<Vec<Spanned<Step>>>>,
     /// Short names for the connectors that this file binds. With this key, a binding names one of
     /// them or an id; without it, a binding names a connector's displayName or id.
     #[schemars(
@@ -74,11 +95,11 @@ pub(super) struct File {
     pub(super) connectors: Option<BTreeMap<String, ConnectorEntry>>,
     /// The user flows, and what each of their steps calls. A step that is left out is not managed.
     #[schemars(
-        with = "BTreeMap<String, Flow>",
-        extend("propertyNames" = {"pattern": FLOW_ID_PATTERN}),
+        with = "Option<BTreeMap<String, Flow>>",
+        extend("type" = "object", "propertyNames" = {"pattern": FLOW_ID_PATTERN}),
         example = json!({"B2C_1_signup": {"postFederationSignup": "fraud-check", "postAttributeCollection": null}})
     )]
-    pub(super) flows: Vec<Flow>,
+    pub(super) flows: Option<Vec<Flow>>,
     /// What happens to bindings that this file does not mention: `none` leaves them alone, `steps`
     /// disables the steps of listed flows, `flows` those of all other flows too.
     #[schemars(
@@ -89,14 +110,14 @@ pub(super) struct File {
     pub(super) prune: Option<Spanned<Prune>>,
     /// How much a plan may change before it is refused.
     #[schemars(with = "Option<GuardsEntry>", extend("type" = "object"), example = json!({"maxChanges": 25, "maxDisables": 5}))]
-    pub(super) guards: Option<GuardsEntry>,
+    pub(super) guards: GuardsEntry,
 }
 
 /// How much a plan may change before it is refused. What is not given has its default.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct GuardsEntry {
-    pub(super) max_changes: Option<u32>,
-    pub(super) max_disables: Option<u32>,
+    pub(super) max_changes: Option<Spanned<u32>>,
+    pub(super) max_disables: Option<Spanned<u32>>,
 }
 
 impl JsonSchema for GuardsEntry {
@@ -136,31 +157,50 @@ const FLOW_ID_PATTERN: &str = r"^B2[CX]_1_[^\s/\\?#%']+$";
 pub(super) struct Version;
 
 /// How a connector is found in the tenant.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct ConnectorEntry {
+    /// Where the short name is.
+    pub(super) key: Span,
     pub(super) display_name: Option<Spanned<String>>,
     pub(super) id: Option<Spanned<ConnectorId>>,
-    pub(super) target_url: Option<Arc<TargetUrl>>,
+    pub(super) target_url: Option<Spanned<Arc<TargetUrl>>>,
+    /// Whether what it names is given and not as it should be.
+    pub(super) unclear: bool,
 }
 
 /// What the steps of one flow call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Flow {
     pub(super) id: Spanned<FlowId>,
     pub(super) bindings: BTreeMap<Step, Binding>,
 }
 
-/// What one step of one flow calls.
-#[derive(Debug)]
+/// What one step of one flow calls, as far as one file says it.
+#[derive(Debug, Clone)]
 pub(super) struct Binding {
     /// Where the step is named.
     pub(super) step: Span,
-    /// A connector's short name, displayName or id; `None` where nothing may be bound.
-    pub(super) connector: Option<Spanned<String>>,
-    /// Where the value stands.
-    pub(super) span: Span,
+    /// A connector's short name, displayName or id; or nothing, where nothing may be bound.
+    pub(super) connector: Option<Spanned<Option<String>>>,
     /// Whether a plan that disables or replaces it is refused.
-    pub(super) protect: bool,
+    pub(super) protect: Option<Spanned<bool>>,
+}
+
+impl File {
+    /// The steps that it speaks of, in the order of [`Step::ALL`].
+    pub(super) fn step_list(&self) -> Vec<Step> {
+        let Some(Spanned { value: steps, span: _ }) = &self.steps else { return Step::DEFAULT.to_vec() };
+        let mut steps: Vec<_> = steps.iter().map(|step| step.value).collect();
+        steps.sort_unstable();
+        steps
+    }
+}
+
+impl Binding {
+    /// Where its value stands; its step, where it has none.
+    pub(super) fn place(&self) -> &Span {
+        self.connector.as_ref().map_or(&self.step, |connector| &connector.span)
+    }
 }
 
 impl JsonSchema for ConnectorEntry {
@@ -197,7 +237,7 @@ impl JsonSchema for ConnectorEntry {
                         },
                     },
                     "additionalProperties": false,
-                    "anyOf": [{"required": ["displayName"]}, {"required": ["id"]}],
+                    "minProperties": 1,
                 },
             ],
         })
@@ -258,8 +298,8 @@ impl JsonSchema for Binding {
                             "examples": [true],
                         },
                     },
-                    "required": ["connector"],
                     "additionalProperties": false,
+                    "minProperties": 1,
                 },
             ],
         })

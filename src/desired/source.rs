@@ -47,12 +47,11 @@ pub(super) enum Value {
     Mapping(Vec<(Node, Node)>),
 }
 
-/// Reads a file.
+/// Reads the file at a path, to be shown as `name`.
 ///
 /// # Errors
 /// It cannot be read, is over 16 MiB, or is not UTF-8.
-pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
-    let name = path.to_string_lossy();
+pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let unreadable = |error: std::io::Error| {
         Diagnostic::error(format!("cannot read `{name}`"))
             .caused_by(error.to_string())
@@ -62,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    decode(&name, &bytes)
+    decode(name, &bytes)
 }
 
 /// Makes a source of bytes; a byte order mark is left out.

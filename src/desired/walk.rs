@@ -20,8 +20,35 @@ pub(super) struct Spanned<T> {
 /// Collects the problems of one file.
 pub(super) struct Walker<'s> {
     source: &'s Arc<Source>,
-    problems: Vec<Diagnostic>,
+    problems: Problems,
+}
+
+/// Collects problems.
+#[derive(Default)]
+pub(super) struct Problems {
+    found: Vec<Diagnostic>,
     suggester: Suggester,
+}
+
+impl Problems {
+    pub(super) fn report(&mut self, problem: Diagnostic) {
+        self.found.push(problem);
+    }
+
+    /// Adds what is near a word that is not as it should be.
+    pub(super) fn suggest<'a>(
+        &self,
+        problem: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        self.suggester.suggest(problem, word, candidates)
+    }
+
+    /// Gives the problems that were found since this was called last.
+    pub(super) fn take(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.found)
+    }
 }
 
 /// A key of a mapping and its value.
@@ -39,31 +66,21 @@ pub(super) struct Fields<'n> {
 
 impl<'s> Walker<'s> {
     pub(super) fn new(source: &'s Arc<Source>) -> Self {
-        Self { source, problems: Vec::new(), suggester: Suggester::default() }
+        Self { source, problems: Problems::default() }
     }
 
     /// Gives the problems that were found.
-    pub(super) fn finish(self) -> Vec<Diagnostic> {
-        self.problems
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.problems.take()
     }
 
     /// How many problems were found so far.
     pub(super) fn problems(&self) -> usize {
-        self.problems.len()
-    }
-
-    /// Adds what is near a word that is not as it should be.
-    pub(super) fn suggest<'a>(
-        &self,
-        problem: Diagnostic,
-        word: &str,
-        candidates: impl IntoIterator<Item = &'a str>,
-    ) -> Diagnostic {
-        self.suggester.suggest(problem, word, candidates)
+        self.problems.found.len()
     }
 
     pub(super) fn report(&mut self, problem: Diagnostic) {
-        self.problems.push(problem);
+        self.problems.report(problem);
     }
 
     pub(super) fn span(&self, node: &Node) -> Span {
@@ -111,16 +128,16 @@ impl<'s> Walker<'s> {
     }
 
     /// `true` or `false`.
-    pub(super) fn boolean(&mut self, node: &Node, key: &str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, node: &Node, key: &str) -> Option<Spanned<bool>> {
         let Value::Bool(value) = node.value else {
             self.wrong_type(node, key, "a boolean", "`true` or `false`");
             return None;
         };
-        Some(value)
+        Some(Spanned { value, span: self.span(node) })
     }
 
     /// A whole number from 0.
-    pub(super) fn count(&mut self, node: &Node, key: &str) -> Option<u32> {
+    pub(super) fn count(&mut self, node: &Node, key: &str) -> Option<Spanned<u32>> {
         let right = "a whole number from 0";
         let Value::Number { literal } = &node.value else {
             self.wrong_type(node, key, "a number", right);
@@ -132,7 +149,7 @@ impl<'s> Walker<'s> {
             let problem = Diagnostic::error(format!("{text} is no `{key}`")).at(&self.span(node));
             self.report(problem.hint(format!("write {right}")));
         }
-        count
+        Some(Spanned { value: count?, span: self.span(node) })
     }
 
     /// A string that `parse` takes.
@@ -253,13 +270,14 @@ impl<'n> Fields<'n> {
     ) -> Option<&'n Node> {
         let node = self.take(name);
         if node.is_none() {
-            walker.report(
-                Diagnostic::error(format!("the key `{name}` is missing"))
-                    .at(&self.place)
-                    .hint(format!("add `{name}: {example}`")),
-            );
+            walker.report(missing(name, &self.place, example));
         }
         node
+    }
+
+    /// Where the mapping begins.
+    pub(super) fn place(&self) -> &Span {
+        &self.place
     }
 
     /// Reports the keys that nobody took.
@@ -273,6 +291,13 @@ impl<'n> Fields<'n> {
             );
         }
     }
+}
+
+/// Reports a key that must be given.
+pub(super) fn missing(name: &str, place: &Span, example: &str) -> Diagnostic {
+    Diagnostic::error(format!("the key `{name}` is missing"))
+        .at(place)
+        .hint(format!("add `{name}: {example}`"))
 }
 
 /// Reports a second `name` and tells where the first is.

@@ -87,6 +87,9 @@ pub(super) struct ErrorPart {
     line: Option<usize>,
     /// The column in Unicode characters, from 1.
     column: Option<usize>,
+    /// The tenant that it is about; null where it is about the run.
+    #[serde(default)]
+    tenant: Option<String>,
 }
 
 impl From<&Connector> for ConnectorPart {
@@ -115,21 +118,21 @@ pub(super) fn named<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) -> Resu
 }
 
 impl From<&Problem> for ErrorPart {
-    fn from(Problem { message, place }: &Problem) -> Self {
+    fn from(Problem { message, place, tenant }: &Problem) -> Self {
         let (file, line, column) = match place {
             Some(Place { file, line, column }) => (Some(file.clone()), Some(*line), Some(*column)),
             None => (None, None, None),
         };
-        Self { message: message.clone(), file, line, column }
+        Self { message: message.clone(), file, line, column, tenant: tenant.clone() }
     }
 }
 
 impl From<ErrorPart> for Problem {
-    fn from(ErrorPart { message, file, line, column }: ErrorPart) -> Self {
+    fn from(ErrorPart { message, file, line, column, tenant }: ErrorPart) -> Self {
         let place = match (file, line, column) {
             (Some(file), Some(line), Some(column)) => Some(Place { file, line, column }),
             _ => None,
         };
-        Self { message, place }
+        Self { message, place, tenant }
     }
 }

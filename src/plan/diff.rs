@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::prune::Managed;
 use super::resolve::Resolver;
 use super::{Change, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::model::{
     Action, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading, Step, Unread,
     bound_id,
@@ -59,13 +59,19 @@ pub fn plan(
     target.pins.dedup();
     target.refusals = guard::refusals(&target, desired, overrides);
     // A short name that is used twice has one place, and so one error.
-    errors.sort_by_key(|error| error.span.as_ref().map(|span| span.range().start));
+    errors.sort_by_key(|error| error.span.as_ref().map(|span| place_in(&desired.file, span)));
     errors.dedup();
     // One answer that keeps many names from being resolved is one error.
     errors.dedup_by(|next, one| {
         !one.causes.is_empty() && (&next.what, &next.causes) == (&one.what, &one.causes)
     });
     (target, errors)
+}
+
+/// What problems are sorted by: those of the file itself first, then those of what it extends.
+fn place_in(file: &str, span: &Span) -> (bool, String, usize) {
+    let name = span.source().name();
+    (name != file, name.to_owned(), span.range().start)
 }
 
 fn warnings(target: &Target, current: &Current) -> Vec<String> {

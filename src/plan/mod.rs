@@ -10,6 +10,7 @@ mod guard;
 mod prune;
 mod resolve;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
@@ -34,6 +35,8 @@ pub struct Problem {
     pub message: String,
     /// The place in a file, where there is one.
     pub place: Option<Place>,
+    /// The tenant that cannot be changed for it; `None`: none can.
+    pub tenant: Option<String>,
 }
 
 /// What a run would do to one tenant.
@@ -161,7 +164,34 @@ pub fn fingerprint(targets: impl IntoIterator<Item = String>) -> String {
     fingerprint::of_run(targets.into_iter())
 }
 
+/// The tenants that go by two names, such as a domain and the GUID that it stands for: nothing can
+/// keep two files of such a tenant apart. One problem for each target.
+pub fn mixed_names(targets: &[Target]) -> Vec<Problem> {
+    let mut names = BTreeMap::<_, BTreeSet<_>>::new();
+    for target in targets {
+        if let Some(id) = &target.tenant_id {
+            names.entry(id.to_ascii_lowercase()).or_default().insert(target.tenant.to_ascii_lowercase());
+        }
+    }
+    let mixed = |target: &Target| {
+        let id = target.tenant_id.as_ref()?.to_ascii_lowercase();
+        let names = names.get(&id).filter(|names| names.len() > 1)?;
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("{} are one tenant, `{id}`", names.join(" and "));
+        Some(Problem { message, place: None, tenant: Some(target.tenant.clone()) })
+    };
+    targets.iter().filter_map(mixed).collect()
+}
+
 impl Plan {
+    /// Whether anything keeps this target, or all of its tenant, from being whole.
+    pub fn is_whole_for(&self, target: &Target) -> bool {
+        let same = |tenant: &String| tenant.eq_ignore_ascii_case(&target.tenant);
+        let spared = |error: &Problem| error.tenant.as_ref().is_some_and(|tenant| !same(tenant));
+        let mut targets = self.targets.iter().filter(|other| same(&other.tenant));
+        self.errors.iter().all(spared) && targets.all(|target| target.unknown.is_empty())
+    }
+
     /// The counts over all tenants.
     pub fn summary(&self) -> Summary {
         self.targets.iter().map(Target::summary).fold(Summary::default(), |sum, one| Summary {
@@ -211,11 +241,18 @@ impl Target {
     }
 }
 
+impl Problem {
+    /// A problem with one tenant alone.
+    pub fn about(tenant: &str, diagnostic: &Diagnostic) -> Self {
+        Self { tenant: Some(tenant.to_owned()), ..Self::from(diagnostic) }
+    }
+}
+
 impl From<&Diagnostic> for Problem {
     fn from(diagnostic: &Diagnostic) -> Self {
         let Diagnostic { severity: _, what, span, causes, hints: _ } = diagnostic;
         let message = std::iter::once(what).chain(causes).map(String::as_str).collect::<Vec<_>>().join(": ");
-        Self { message, place: span.as_ref().map(Place::from) }
+        Self { message, place: span.as_ref().map(Place::from), tenant: None }
     }
 }
 

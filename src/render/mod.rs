@@ -4,11 +4,15 @@ mod diagnostic;
 mod drift;
 pub mod escape;
 mod export;
+mod listing;
 mod report;
 mod text;
 
 pub use diagnostic::diagnostic;
 pub use drift::drift;
 pub use export::export;
-pub use report::{moved as moved_text, report as report_text};
-pub use text::{counted, plan as plan_text};
+pub use listing::listing;
+pub use report::{
+    end as report_end, moved as moved_text, report as report_text, target as target_report_text,
+};
+pub use text::{counted, plan as plan_text, target as target_text};

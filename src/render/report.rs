@@ -12,17 +12,18 @@ const STRONG: Style = Style::new().bold();
 
 /// Draws a report, ending with the counts. A run that had nothing to do has nothing to tell.
 pub fn report(report: &Report) -> String {
+    report.targets.iter().map(target).collect::<String>() + &end(report)
+}
+
+/// Draws the end of a report: the counts.
+pub fn end(report: &Report) -> String {
     let mut text = String::new();
     if report.changes().next().is_none() {
         return text;
     }
-    let untouched = |change: &ChangeReport| change.outcome == Outcome::NotAttempted && change.error.is_none();
-    if report.changes().all(untouched) {
+    if report.targets.iter().all(TargetReport::is_untouched) {
         line(&mut text, format_args!("\n{STRONG}Nothing was changed.{STRONG:#}"));
         return text;
-    }
-    for target in &report.targets {
-        text.push_str(&self::target(target));
     }
     let counts = Outcome::ALL
         .into_iter()
@@ -43,7 +44,11 @@ pub fn moved(target: &Target, moved: &Moved) -> String {
     format!("{} {}: planned {current} → {desired}, now {now}", change.flow, change.step)
 }
 
-fn target(target: &TargetReport) -> String {
+/// Draws what became of the changes to one tenant, where any was begun.
+pub fn target(target: &TargetReport) -> String {
+    if target.is_untouched() {
+        return String::new();
+    }
     let TargetReport { tenant, changes, .. } = target;
     let shown = changes.iter().flat_map(|report| [&report.change.current, &report.change.desired]);
     let names = Names::of(shown);

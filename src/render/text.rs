@@ -42,7 +42,8 @@ pub fn plan(plan: &Plan) -> String {
     text
 }
 
-fn target(target: &Target) -> String {
+/// Draws what would be done to one tenant, the beginning of what [`plan`] draws.
+pub fn target(target: &Target) -> String {
     let Target {
         tenant,
         tenant_id: _,

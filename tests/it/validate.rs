@@ -78,7 +78,7 @@ fn what_cannot_be_read_as_a_file_is_a_clear_error() {
     let validate = |path: &str| flowbind(["validate", path]).within(folder.path()).run();
     assert!(validate("large.yaml").stderr.contains("`large.yaml` is larger than 16 MiB"));
     assert_eq!(validate("fits.yaml").code, 0);
-    for path in [".", "no/such.yaml", "a\u{1b}[31mb"] {
+    for path in ["no/such.yaml", "a\u{1b}[31mb"] {
         let outcome = validate(path);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.contains("cannot read `") && !outcome.stderr.contains('\u{1b}'), "{outcome}");

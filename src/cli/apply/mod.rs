@@ -1,0 +1,208 @@
+//! `apply`: plans or takes a saved plan, asks, PUTs, reads back, and tells what became of each
+//! change.
+//!
+//! `work` says what is to be done and where, `gate` what keeps a tenant from it, and `tenant` does
+//! it. One tenant's trouble is its own: the others go on.
+
+mod gate;
+mod tenant;
+mod work;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use super::fleet::{self, FilesArgs, Run};
+use super::format::Format;
+use super::outputs::{OutPath, Outputs};
+use super::plan::{OverrideArgs, inputs};
+use super::signals::Signals;
+use super::tenant::Rule;
+use super::{Exit, Global, report, values};
+use crate::apply::Report;
+use crate::diagnostic::Diagnostic;
+use crate::files::{self, Output};
+use crate::plan::Problem;
+use crate::{render, terminal};
+use tenant::Done;
+use work::Work;
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    files: FilesArgs,
+    /// Make the changes of this saved plan and no others
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
+    plan: Option<PathBuf>,
+    /// Approve the changes beforehand
+    #[arg(long)]
+    yes: bool,
+    /// Approve the plan of this fingerprint and no other
+    #[arg(long, value_name = "FINGERPRINT")]
+    expect: Option<String>,
+    /// Begin no further change to a tenant after one that failed
+    #[arg(long)]
+    fail_fast: bool,
+    /// Seconds for which changes are read back until they show
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = values::seconds)]
+    verify_timeout: Duration,
+    /// Go on where it cannot be established which tenant the token is for
+    #[arg(long)]
+    tenant_unchecked: bool,
+    /// Write the report to this file as well, in the format of its ending: .json or .txt
+    #[arg(long, value_name = "FILE")]
+    out: Vec<OutPath>,
+    /// What stdout gets; with json the report alone, and the plan goes to stderr
+    #[arg(long, default_value = "text")]
+    format: Format,
+    // Last, since its heading holds for all that follows.
+    #[command(flatten)]
+    overrides: OverrideArgs,
+}
+
+/// Why nothing was changed, in a tenant or in all.
+struct Early {
+    reasons: Vec<Diagnostic>,
+    exit: Exit,
+}
+
+impl Early {
+    fn error(reason: Diagnostic) -> Self {
+        Self { reasons: vec![reason], exit: Exit::Error }
+    }
+
+    fn refused(reason: Diagnostic) -> Self {
+        Self { reasons: vec![reason], exit: Exit::Refused }
+    }
+
+    fn stopped(signals: &Signals) -> Self {
+        let reason = Diagnostic::error("the run was stopped: nothing was changed");
+        Self { reasons: vec![reason], exit: signals.exit().unwrap_or(Exit::Interrupted) }
+    }
+}
+
+impl From<Failure> for Early {
+    fn from(Failure { diagnostics, exit, foreign: _ }: Failure) -> Self {
+        Self { reasons: diagnostics, exit }
+    }
+}
+
+pub(super) async fn run(
+    args: &ApplyArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    // What cannot be written is found out before anything is asked.
+    let saved = args.plan.as_deref();
+    let inputs: Vec<_> = inputs(&args.files, global).into_iter().chain(saved).collect();
+    let mut outputs = Outputs::open(&args.out, &inputs, args.format)?;
+    for sandbox in &global.sandbox {
+        Output::open(sandbox).map_err(Failure::output)?;
+    }
+    let signals = Signals::catch()?;
+    let run = Run::start(global, environment, signals.stop.clone())?;
+    let started = environment.now().to_string();
+    let mut work = Work::default();
+    let ended = end(args, &run, &signals, &mut outputs, &mut work).await;
+    let mut exit = match ended {
+        Ok(()) => Exit::worst(work.exits.iter().map(|exit| *exit as u8)),
+        Err(Early { reasons, exit }) => {
+            report(&reasons);
+            work.report.errors.extend(reasons.iter().map(Problem::from));
+            exit
+        }
+    };
+    exit = signals.exit().unwrap_or(exit);
+    let mut report = work.report;
+    report.exit_code = exit as u8;
+    let json = files::report::to_json(&report, &started, &environment.now().to_string())
+        .context("cannot write the report as JSON")?;
+    let text = |format| match format {
+        Format::Text => render::report_text(&report),
+        Format::Json => json.clone(),
+    };
+    let rest = match args.format {
+        Format::Text => render::report_end(&report),
+        Format::Json => json.clone(),
+    };
+    let unwritten = outputs.finish(text, rest, signals.stopped()).await;
+    self::report(&unwritten);
+    Ok(match exit {
+        exit if unwritten.is_empty() => exit,
+        exit @ (Exit::Interrupted | Exit::Terminated) => exit,
+        // Code 1 says that nothing was written to the tenant.
+        _ if report.has_sent() => Exit::Incomplete,
+        _ => Exit::Error,
+    })
+}
+
+/// Runs to the end. `work` becomes what is to be done as soon as that is known, and its report what
+/// became of it.
+async fn end(
+    args: &ApplyArgs,
+    run: &Run<'_>,
+    signals: &Signals,
+    outputs: &mut Outputs,
+    work: &mut Work,
+) -> Result<(), Early> {
+    let rule = if args.tenant_unchecked { Rule::Warn } else { Rule::Refuse };
+    let begun = async {
+        match &args.plan {
+            Some(path) => work::of_saved(path, run, rule).await,
+            None => work::of_files(&args.files.files, run, &args.overrides.request(rule)).await,
+        }
+    };
+    *work = tokio::select! {
+        () = signals.stopped() => return Err(Early::stopped(signals)),
+        begun = begun => begun?,
+    };
+    work.report = Report { errors: work.plan.errors.clone(), ..Report::not_attempted(&work.plan) };
+    show(args, work, outputs, signals).await?;
+    gate::whole(work, args.plan.is_some());
+    gate::expected(work, args.expect.as_deref());
+    gate::allowed(work);
+    let given = args.yes || args.expect.is_some() || args.plan.is_some();
+    let waited = gate::approved(work, given, signals).await?;
+    // What was planned while somebody was waited for, or other tenants, may be so no more.
+    let recheck = args.plan.is_some() || waited || work.plan.targets.len() > 1;
+    let todo = tenant::Todo { args, run, signals, recheck };
+    let groups = fleet::by_tenant(work.plan.targets.iter().map(|target| target.tenant.as_str()));
+    let several = groups.len() > 1;
+    let (plan, ways) = (&work.plan, &work.ways);
+    let (exits, report) = (&mut work.exits, &mut work.report);
+    let change = async |group: &[usize]| todo.change(plan, ways, group).await;
+    fleet::each(&groups, run.global.tenants_at_once, change, |at, done| {
+        let Done { target, reasons, exit } = done;
+        exits.push(exit);
+        outputs.print(&render::target_report_text(&target));
+        report.errors.extend(reasons.iter().map(|reason| Problem::about(&target.tenant, reason)));
+        super::report(&super::plan::about(&target.tenant, several, reasons));
+        if let Some(place) = report.targets.get_mut(at) {
+            *place = target;
+        }
+    })
+    .await;
+    Ok(())
+}
+
+/// Shows the plan: on stdout, unless that is for the report alone; and to whoever is asked.
+async fn show(args: &ApplyArgs, work: &Work, outputs: &mut Outputs, signals: &Signals) -> Result<(), Early> {
+    if work.plan.targets.is_empty() {
+        return Ok(());
+    }
+    let text = render::plan_text(&work.plan);
+    if args.format == Format::Json || !terminal::stdout_is_terminal() && terminal::can_ask() {
+        terminal::message(&text);
+    }
+    outputs.print(&text);
+    tokio::select! {
+        shown = outputs.shown() => {
+            shown.context("cannot write to stdout").map_err(|error| Early::from(Failure::from(error)))
+        }
+        () = signals.stopped() => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+//! The tenants of a run: side by side, each by itself, and told in the order of the files.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::Args;
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+
+use super::Global;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::sandboxes::Sandboxes;
+use crate::http::Stop;
+
+/// The FILES of most commands.
+#[derive(Debug, Args)]
+pub(super) struct FilesArgs {
+    /// Desired-state files, or folders of which every *.yaml and *.yml is one
+    #[arg(default_value = "flowbind.yaml", value_name = "FILES")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// What all tenants of a run share.
+pub(super) struct Run<'a> {
+    pub(super) global: &'a Global,
+    pub(super) environment: &'a Environment,
+    /// When the run has to be over.
+    pub(super) deadline: Instant,
+    /// Turns true when nothing new may begin.
+    pub(super) stop: Stop,
+    /// The emulated tenants, where the run is for such.
+    pub(super) sandboxes: Sandboxes,
+}
+
+impl<'a> Run<'a> {
+    /// Starts the clock, once it is known which tenants the sandboxes are of.
+    pub(super) fn start(
+        global: &'a Global,
+        environment: &'a Environment,
+        stop: Stop,
+    ) -> Result<Self, Failure> {
+        let deadline = Instant::now() + global.timeout;
+        Ok(Self { global, environment, deadline, stop, sandboxes: Sandboxes::read(&global.sandbox)? })
+    }
+}
+
+/// Puts the items of one tenant together, by their place in the list: they share its connection and
+/// are worked on one after the other.
+pub(super) fn by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Vec<Vec<usize>> {
+    let mut places = BTreeMap::new();
+    let mut groups = Vec::<Vec<usize>>::new();
+    for (at, tenant) in tenants.into_iter().enumerate() {
+        let place = *places.entry(tenant.to_ascii_lowercase()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    groups
+}
+
+/// Whether a run is about more than one tenant.
+pub(super) fn are_several<'t>(tenants: impl IntoIterator<Item = &'t str>) -> bool {
+    by_tenant(tenants).len() > 1
+}
+
+/// Works on at most so many groups at once. `work` gives a result for each item of a group; each is
+/// told as soon as it and all before it are there.
+pub(super) async fn each<R>(
+    groups: &[Vec<usize>],
+    at_once: NonZeroU32,
+    work: impl AsyncFn(&[usize]) -> Vec<R>,
+    tell: impl FnMut(usize, R),
+) {
+    let in_order = RefCell::new(InOrder { next: 0, waiting: BTreeMap::new(), tell });
+    let at_once = usize::try_from(at_once.get()).unwrap_or(usize::MAX);
+    stream::iter(groups)
+        .for_each_concurrent(at_once, async |group| {
+            let results = work(group).await;
+            for (at, result) in group.iter().zip(results) {
+                in_order.borrow_mut().add(*at, result);
+            }
+        })
+        .await;
+}
+
+/// Hands on what comes in any order in the order of the list.
+struct InOrder<R, T> {
+    next: usize,
+    waiting: BTreeMap<usize, R>,
+    tell: T,
+}
+
+impl<R, T: FnMut(usize, R)> InOrder<R, T> {
+    fn add(&mut self, at: usize, result: R) {
+        self.waiting.insert(at, result);
+        while let Some(result) = self.waiting.remove(&self.next) {
+            (self.tell)(self.next, result);
+            self.next = self.next.saturating_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_files_of_one_tenant_are_a_group_whatever_its_case() {
+        assert_eq!(
+            by_tenant(["a.com", "b.com", "A.com", "c.com", "b.com"]),
+            [vec![0, 2], vec![1, 4], vec![3]]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn results_are_told_in_order_and_no_slow_one_keeps_others_from_beginning() {
+        let groups: Vec<_> = (0..20).map(|at| vec![at]).collect();
+        let (running, most) = (Cell::new(0), Cell::new(0));
+        let mut told = Vec::new();
+        let started = Instant::now();
+        let work = async |group: &[usize]| {
+            running.set(running.get() + 1);
+            most.set(most.get().max(running.get()));
+            tokio::time::sleep(Duration::from_secs(if group == [0] { 19 } else { 1 })).await;
+            running.set(running.get() - 1);
+            group.to_vec()
+        };
+        each(&groups, NonZeroU32::new(2).unwrap(), work, |at, result| told.push((at, result))).await;
+        assert_eq!(told, (0..20).map(|at| (at, at)).collect::<Vec<_>>());
+        assert_eq!(most.get(), 2);
+        assert_eq!(started.elapsed(), Duration::from_secs(19));
+    }
+}

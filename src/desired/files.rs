@@ -1,0 +1,287 @@
+//! The files of a run: those that are named, those of named folders, and the bases that they
+//! extend. Each is read once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::compose::merge;
+use super::findings::Findings;
+use super::inside::{self, Refused};
+use super::schema::File;
+use super::walk::{Spanned, Walker, missing};
+use super::{read, source};
+use crate::diagnostic::{Diagnostic, Source};
+
+/// How many files may extend one another in a row.
+const MAX_DEPTH: usize = 32;
+
+/// A file of a run that is about a tenant, with all that it extends.
+pub(super) struct Composed {
+    pub(super) name: String,
+    pub(super) file: Arc<File>,
+}
+
+/// Reads the files at these paths and in these folders, and what they extend. Gives those that are
+/// about a tenant, in order; what is wrong with any of them goes to `findings`.
+pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> {
+    let mut loader = Loader {
+        findings,
+        done: BTreeMap::new(),
+        extended: BTreeSet::new(),
+        chain: Vec::new(),
+        all_extends_known: true,
+    };
+    let entries = loader.entries(paths);
+    for Entry { path, .. } in &entries {
+        loader.findings.rank(&shown(path));
+    }
+    let files: Vec<_> = entries.iter().map(|entry| loader.file(&entry.path, &entry.real)).collect();
+    let mut composed = Vec::new();
+    for (Entry { path, real }, file) in entries.iter().zip(files) {
+        let Some(file) = file else { continue };
+        let name = shown(path);
+        let is_base = loader.extended.contains(real) || !loader.all_extends_known;
+        match nobody_extends(&file) {
+            Some(_) if is_base => {}
+            problem => {
+                loader.findings.extend(&name, problem);
+                composed.push(Composed { name, file });
+            }
+        }
+    }
+    composed
+}
+
+/// What is wrong with a file that no other extends: it has to be about a tenant.
+pub(super) fn nobody_extends(file: &File) -> Option<Diagnostic> {
+    let is_given = file.tenant.is_some() || file.unclear.contains("tenant");
+    (!is_given).then(|| {
+        missing("tenant", &file.place, "contoso.onmicrosoft.com")
+            .hint("or, where it is a base, give a file with a `tenant` that `extends` it as well")
+    })
+}
+
+/// Reads the keys of one file. `None` where it has none.
+pub(super) fn parse(source: &Arc<Source>) -> (Option<File>, Vec<Diagnostic>) {
+    let root = match source::parse(source) {
+        Ok(root) => root,
+        Err(problem) => return (None, vec![problem]),
+    };
+    let mut walker = Walker::new(source);
+    let file = read::file(&mut walker, &root);
+    (file, walker.finish())
+}
+
+/// A file that was asked for.
+struct Entry {
+    path: PathBuf,
+    real: PathBuf,
+}
+
+struct Loader<'f> {
+    findings: &'f mut Findings,
+    /// By real path; `None` where something is missing of it.
+    done: BTreeMap<PathBuf, Option<Arc<File>>>,
+    /// The real paths of the files that others extend.
+    extended: BTreeSet<PathBuf>,
+    /// The files that are being read, each extending the next: real path and name.
+    chain: Vec<(PathBuf, String)>,
+    /// Whether each file could be read as far as what it extends.
+    all_extends_known: bool,
+}
+
+impl Loader<'_> {
+    fn entries(&mut self, paths: &[PathBuf]) -> Vec<Entry> {
+        let mut entries = Vec::<Entry>::new();
+        for path in paths {
+            let found = if path.is_dir() { self.folder(path) } else { vec![named(path)] };
+            for entry in found {
+                match entries.iter().find(|earlier| earlier.real == entry.real) {
+                    None => entries.push(entry),
+                    Some(_) => {
+                        let name = shown(&entry.path);
+                        let problem = Diagnostic::error(format!("`{name}` is given twice"));
+                        self.findings
+                            .extend(&name, [problem.hint("give each file once, by itself or by its folder")]);
+                    }
+                }
+            }
+        }
+        entries
+    }
+
+    /// Every `*.yaml` and `*.yml` directly in a folder, by name.
+    fn folder(&mut self, folder: &Path) -> Vec<Entry> {
+        let name = shown(folder);
+        let listed = yaml_files(folder).and_then(|files| Ok((files, inside_of(folder)?)));
+        let (files, allowed) = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                let problem = Diagnostic::error(format!("cannot read the folder `{name}`"));
+                self.findings.extend(&name, [problem.caused_by(error.to_string())]);
+                return Vec::new();
+            }
+        };
+        if files.is_empty() {
+            let problem = Diagnostic::error(format!("the folder `{name}` holds no desired-state file"));
+            let problem =
+                problem.hint("every `*.yaml` and `*.yml` directly in a folder is read, and nothing below it");
+            self.findings.extend(&name, [problem]);
+        }
+        let allowed = [allowed.0.as_path(), allowed.1.as_path()];
+        let mut entries = Vec::new();
+        for path in files {
+            match inside::real(&path, &allowed) {
+                Ok(real) => entries.push(Entry { path, real }),
+                Err(refused) => {
+                    let problem = Diagnostic::error(format!("`{}` is not read", shown(&path)));
+                    let problem = problem.caused_by(refused.to_string());
+                    self.findings.extend(
+                        &shown(&path),
+                        [problem.hint("keep regular files of this repository in the folder")],
+                    );
+                    self.all_extends_known = false;
+                }
+            }
+        }
+        entries
+    }
+
+    /// Reads a file with all that it extends. `None` where any of it is not to be had.
+    fn file(&mut self, path: &Path, real: &Path) -> Option<Arc<File>> {
+        if let Some(done) = self.done.get(real) {
+            return done.clone();
+        }
+        let name = shown(path);
+        self.findings.rank(&name);
+        let (file, problems) = match source::read(&name, real) {
+            Ok(source) => parse(&source),
+            Err(problem) => (None, vec![problem]),
+        };
+        self.findings.extend(&name, problems);
+        let composed = match file {
+            Some(file) => {
+                self.all_extends_known &= !file.unclear.contains("extends");
+                self.chain.push((real.to_owned(), name));
+                let composed = self.composed(path, file);
+                self.chain.pop();
+                composed
+            }
+            None => {
+                self.all_extends_known = false;
+                None
+            }
+        };
+        let composed = composed.map(Arc::new);
+        self.done.insert(real.to_owned(), composed.clone());
+        composed
+    }
+
+    fn composed(&mut self, path: &Path, file: File) -> Option<File> {
+        // All bases are looked at, for all that is wrong with them.
+        let bases: Vec<_> = file.extends.iter().map(|base| self.base(path, base)).collect();
+        let bases = bases.into_iter().collect::<Option<Vec<_>>>()?;
+        if file.unclear.contains("extends") {
+            return None;
+        }
+        let below = bases.iter().map(|base| File::clone(base)).reduce(merge);
+        Some(match below {
+            Some(below) => merge(below, file),
+            None => file,
+        })
+    }
+
+    /// A base, by the path that the file at `from` gives.
+    fn base(&mut self, from: &Path, written: &Spanned<String>) -> Option<Arc<File>> {
+        let folder = from.parent().unwrap_or(Path::new(""));
+        let path = inside::tidy(&folder.join(&written.value));
+        let name = shown(&path);
+        match self.base_at(&path, folder, written) {
+            Ok(real) => self.file(&path, &real),
+            Err(problem) => {
+                let of = self.chain.last().map(|(_, name)| name.clone()).unwrap_or(name);
+                self.findings.extend(&of, [problem.at(&written.span)]);
+                None
+            }
+        }
+    }
+
+    /// The real path of a base that may be read.
+    fn base_at(
+        &mut self,
+        path: &Path,
+        folder: &Path,
+        written: &Spanned<String>,
+    ) -> Result<PathBuf, Diagnostic> {
+        let written = &written.value;
+        let real = if Path::new(written).is_absolute() {
+            Err(Refused::Absolute)
+        } else {
+            inside::repository(folder)
+                .map_err(Refused::from)
+                .and_then(|inside| inside::real(path, &[&inside]))
+        };
+        let real = real.map_err(|refused| match refused {
+            Refused::Unreachable(_) => Diagnostic::error(format!("cannot read the base `{}`", shown(path)))
+                .caused_by(refused.to_string())
+                .hint("give its path relative to this file"),
+            Refused::Absolute | Refused::Outside(_) | Refused::Git | Refused::Special => Diagnostic::error(
+                format!("`{written}` cannot be a base"),
+            )
+            .caused_by(refused.to_string())
+            .hint(
+                "give the path, relative to this file, of a regular file in the same repository (the nearest \
+                     folder upward with `.git`, else the working directory)",
+            ),
+        })?;
+        self.extended.insert(real.clone());
+        if let Some(start) = self.chain.iter().position(|(above, _)| *above == real) {
+            let around = self.chain.iter().skip(start).chain(self.chain.get(start));
+            let around: Vec<_> = around.map(|(_, name)| format!("`{name}`")).collect();
+            return Err(Diagnostic::error(format!(
+                "files extend one another in a circle: {}",
+                around.join(" → ")
+            ))
+            .hint("take one of the `extends` out"));
+        }
+        if self.chain.len() >= MAX_DEPTH {
+            return Err(Diagnostic::error(format!(
+                "more than {MAX_DEPTH} files extend one another in a row"
+            ))
+            .hint("let fewer files build on one another"));
+        }
+        Ok(real)
+    }
+}
+
+/// A file that somebody who may run commands named, and which may so be any.
+fn named(path: &Path) -> Entry {
+    Entry { path: path.to_owned(), real: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) }
+}
+
+fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let is_yaml = Path::new(&name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        let is_hidden = name.to_string_lossy().starts_with('.');
+        if is_yaml && !is_hidden && !folder.join(&name).is_dir() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    let folder = if folder == Path::new(".") { Path::new("") } else { folder };
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}
+
+/// Where the files of a folder may lie: in its repository, or in itself.
+fn inside_of(folder: &Path) -> io::Result<(PathBuf, PathBuf)> {
+    Ok((inside::repository(folder)?, fs::canonicalize(folder)?))
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

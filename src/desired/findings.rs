@@ -1,0 +1,70 @@
+//! The problems of several files, told in the order of the files and of their lines.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostic;
+
+/// Collects what is wrong with the files of a run.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// The files in the order in which they are told of.
+    ranks: BTreeMap<String, usize>,
+    found: Vec<Finding>,
+}
+
+struct Finding {
+    rank: usize,
+    offset: usize,
+    problem: Diagnostic,
+    /// The file that extends the one that is at fault, where it takes both to see.
+    through: Option<String>,
+}
+
+impl Findings {
+    /// Gives a file its place in the order, after those that have one.
+    pub(super) fn rank(&mut self, name: &str) -> usize {
+        let next = self.ranks.len();
+        *self.ranks.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// Adds problems of the file `name`, or of those that it extends.
+    pub(super) fn extend(&mut self, name: &str, problems: impl IntoIterator<Item = Diagnostic>) {
+        for problem in problems {
+            let place =
+                problem.span.as_ref().map(|span| (span.source().name().to_owned(), span.range().start));
+            let (file, offset) = place.unwrap_or_else(|| (name.to_owned(), 0));
+            let rank = self.rank(&file);
+            let through = (file != name).then(|| name.to_owned());
+            self.found.push(Finding { rank, offset, problem, through });
+        }
+    }
+
+    /// Gives all problems in order. One that many files have from the same base is one problem.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        let mut found = self.found;
+        found.sort_by_key(|finding| (finding.rank, finding.offset));
+        let mut problems = Vec::new();
+        for same_place in found.chunk_by(|one, next| (one.rank, one.offset) == (next.rank, next.offset)) {
+            let mut told = Vec::<(&Diagnostic, Vec<&str>)>::new();
+            for Finding { problem, through, .. } in same_place {
+                let through = through.as_deref();
+                match told.iter_mut().find(|(earlier, _)| *earlier == problem) {
+                    Some((_, files)) => files.extend(through),
+                    None => told.push((problem, through.into_iter().collect())),
+                }
+            }
+            problems.extend(told.into_iter().map(|(problem, through)| extended(problem.clone(), &through)));
+        }
+        problems
+    }
+}
+
+fn extended(problem: Diagnostic, through: &[&str]) -> Diagnostic {
+    match through {
+        [] => problem,
+        [one] => problem.caused_by(format!("`{one}` extends this file")),
+        [one, others @ ..] => {
+            problem.caused_by(format!("`{one}` and {} more extend this file", others.len()))
+        }
+    }
+}

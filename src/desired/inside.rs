@@ -1,0 +1,83 @@
+//! What a file may lead to: regular files inside its repository, whatever the path looks like.
+//!
+//! The path of a base, and the name of a file in a folder, may come with a pull request from a
+//! stranger, and errors show lines of what is read. So it is the real path that counts.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// Why a path is not followed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// Nothing is there, or it cannot be reached.
+    #[error("{0}")]
+    Unreachable(#[from] io::Error),
+    /// The path starts at the root of the file system.
+    #[error("the path is absolute")]
+    Absolute,
+    /// The real path lies elsewhere.
+    #[error("its real path is not inside `{}`", .0.display())]
+    Outside(PathBuf),
+    /// It is part of git's own data, which may hold credentials.
+    #[error("it is part of `.git`")]
+    Git,
+    /// A folder, a device, a pipe, or a file of the system.
+    #[error("it is no regular file")]
+    Special,
+}
+
+/// Files that the system makes up: some hold the secrets of a process.
+const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// The folder that the files named in `folder` may lie in: the nearest one upward that holds
+/// `.git`, else the working directory. The root of the file system holds everything, so there it
+/// is `folder` itself.
+pub(super) fn repository(folder: &Path) -> io::Result<PathBuf> {
+    let folder = fs::canonicalize(or_here(folder))?;
+    if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
+        return Ok(repository.to_owned());
+    }
+    let here = fs::canonicalize(".")?;
+    Ok(if here.parent().is_some() { here } else { folder })
+}
+
+/// The real path of a file that lies inside one of the folders, all of them real.
+///
+/// # Errors
+/// It is elsewhere, no regular file, or cannot be reached.
+pub(super) fn real(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
+    let real = fs::canonicalize(path)?;
+    if SYSTEM.iter().any(|system| real.starts_with(system)) {
+        return Err(Refused::Special);
+    }
+    let Some(folder) = folders.iter().find(|folder| real.starts_with(folder)) else {
+        return Err(Refused::Outside(folders.first().map(|folder| (*folder).to_owned()).unwrap_or_default()));
+    };
+    let within = real.strip_prefix(folder).unwrap_or(&real);
+    if within.components().any(|part| part.as_os_str() == ".git") {
+        return Err(Refused::Git);
+    }
+    if fs::metadata(&real)?.is_file() { Ok(real) } else { Err(Refused::Special) }
+}
+
+/// A path without `.` and `..`, where that leads to the same file; else as it is.
+pub(super) fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
+                tidy.pop();
+            }
+            part => tidy.push(part),
+        }
+    }
+    let same = fs::canonicalize(&tidy).ok().filter(|real| fs::canonicalize(path).is_ok_and(|it| it == *real));
+    if same.is_some() { tidy } else { path.to_owned() }
+}
+
+/// A folder that a relative path does not name is the working directory.
+fn or_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}

@@ -1,0 +1,115 @@
+//! A file as it stands after composition, for people who want to know where a value comes from.
+
+use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
+use super::walk::Spanned;
+use crate::diagnostic::Span;
+use crate::model::{Line, Listing, Literal};
+
+/// The keys that a file gives, with those of all that it extends.
+pub(super) fn listing(name: &str, file: &File) -> Listing {
+    let File {
+        place: _,
+        unclear: _,
+        version,
+        extends: _,
+        tenant,
+        client_id,
+        cloud,
+        api,
+        steps,
+        connectors,
+        flows,
+        prune,
+        guards,
+    } = file;
+    let mut lines = Lines(Vec::new());
+    lines.value(0, "version", version, |_| yaml(&1));
+    lines.value(0, "tenant", tenant, |tenant| text(tenant.as_str()));
+    lines.value(0, "clientId", client_id, |id| text(id));
+    lines.value(0, "cloud", cloud, yaml);
+    lines.value(0, "api", api, yaml);
+    lines.value(0, "steps", steps, |steps| {
+        let names: Vec<_> = steps.iter().map(|step| step.value.name()).collect();
+        yaml(&format!("[{}]", names.join(", ")))
+    });
+    if let Some(connectors) = connectors {
+        lines.mapping(0, "connectors", connectors, |lines, (name, entry)| lines.connector(name, entry));
+    }
+    if let Some(flows) = flows {
+        lines.mapping(0, "flows", flows, |lines, Flow { id, bindings }| {
+            lines.mapping(1, id.value.as_str(), bindings, |lines, (step, binding)| {
+                lines.binding(step.name(), binding);
+            });
+        });
+    }
+    lines.value(0, "prune", prune, |prune| yaml(prune.name()));
+    let GuardsEntry { max_changes, max_disables } = guards;
+    if max_changes.is_some() || max_disables.is_some() {
+        lines.key(0, "guards", None);
+        lines.value(1, "maxChanges", max_changes, yaml);
+        lines.value(1, "maxDisables", max_disables, yaml);
+    }
+    Listing { file: name.to_owned(), lines: lines.0 }
+}
+
+struct Lines(Vec<Line>);
+
+impl Lines {
+    fn connector(&mut self, name: &str, entry: &ConnectorEntry) {
+        let ConnectorEntry { key: _, display_name, id, target_url, unclear: _ } = entry;
+        self.key(1, name, None);
+        self.value(2, "displayName", display_name, |name| text(name));
+        self.value(2, "id", id, |id| text(id.as_str()));
+        self.value(2, "targetUrl", target_url, |url| text(&url.to_string()));
+    }
+
+    fn binding(&mut self, step: &str, binding: &Binding) {
+        let Binding { step: _, connector, protect } = binding;
+        let value = |name: &Option<String>| name.as_ref().map_or_else(|| yaml("null"), |name| text(name));
+        if protect.is_none() {
+            return self.value(2, step, connector, value);
+        }
+        self.key(2, step, None);
+        self.value(3, "connector", connector, value);
+        self.value(3, "protect", protect, yaml);
+    }
+
+    /// A key and what stands below it.
+    fn mapping<T>(
+        &mut self,
+        depth: usize,
+        key: &str,
+        entries: impl IntoIterator<Item = T>,
+        mut entry: impl FnMut(&mut Self, T),
+    ) {
+        let mut entries = entries.into_iter().peekable();
+        let empty = entries.peek().is_none().then(|| yaml("{}"));
+        self.key(depth, key, empty);
+        entries.for_each(|it| entry(self, it));
+    }
+
+    fn key(&mut self, depth: usize, key: &str, value: Option<Literal>) {
+        self.0.push(Line { depth, key: key.to_owned(), value, span: None });
+    }
+
+    /// A key whose value has a place, where it is given.
+    fn value<T>(
+        &mut self,
+        depth: usize,
+        key: &str,
+        value: &Option<Spanned<T>>,
+        literal: impl FnOnce(&T) -> Literal,
+    ) {
+        let Some(Spanned { value, span }) = value else { return };
+        let (value, span): (_, &Span) = (Some(literal(value)), span);
+        self.0.push(Line { depth, key: key.to_owned(), value, span: Some(span.clone()) });
+    }
+}
+
+fn text(value: &str) -> Literal {
+    Literal::Text(value.to_owned())
+}
+
+fn yaml<T: ToString + ?Sized>(value: &T) -> Literal {
+    Literal::Yaml(value.to_string())
+}

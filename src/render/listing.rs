@@ -1,0 +1,40 @@
+//! A file as it stands after composition: YAML that says behind each value where it comes from.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::escape;
+use crate::model::{Line, Listing, Literal};
+
+/// How far to the right the places go for the sake of a long line.
+const WIDEST: usize = 60;
+
+/// Draws a file, below a comment with its name.
+pub fn listing(listing: &Listing) -> String {
+    let Listing { file, lines } = listing;
+    let keys: Vec<_> = lines.iter().map(key_and_value).collect();
+    let widths = lines.iter().zip(&keys).filter(|(line, _)| line.span.is_some()).map(|(_, key)| key.width());
+    let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or_default();
+    let mut text = format!("# {}\n", escape::text(file));
+    for (line, key) in lines.iter().zip(keys) {
+        match &line.span {
+            None => text.push_str(&key),
+            Some(span) => {
+                let padding = " ".repeat(width.saturating_sub(key.width()));
+                let (file, line) = (span.source().name(), span.position().line);
+                text.push_str(&format!("{key}{padding}  # {}:{line}", escape::text(file)));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn key_and_value(line: &Line) -> String {
+    let Line { depth, key, value, span: _ } = line;
+    let value = match value {
+        None => String::new(),
+        Some(Literal::Text(text)) => format!(" {}", escape::yaml(text)),
+        Some(Literal::Yaml(yaml)) => format!(" {yaml}"),
+    };
+    format!("{:depth$}{}:{value}", "", escape::yaml(key), depth = 2 * depth)
+}
