@@ -92,6 +92,13 @@ pub struct Desired {
     pub guards: Guards,
 }
 
+impl Desired {
+    /// Whether the file says what is to be bound there.
+    pub fn mentions(&self, flow: &FlowId, step: Step) -> bool {
+        self.flows.iter().any(|listed| listed.id == *flow && listed.bindings.contains_key(&step))
+    }
+}
+
 /// What happens to bindings that a file does not mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Prune {

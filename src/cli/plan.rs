@@ -168,8 +168,13 @@ pub(super) async fn make(
         let place = Place { tenant: &first.tenant, cloud: first.cloud, api: first.api };
         match connect(&place, run, request.rule).await.map(Rc::new) {
             Ok(connection) => {
-                for desired in files {
-                    planned.push(Ok(target(desired, &connection, request).await));
+                for desired in &files {
+                    let mut one = target(desired, &connection, request).await;
+                    // What another file of the tenant manages is not unmanaged.
+                    one.target
+                        .unmanaged
+                        .retain(|it| !files.iter().any(|file| file.mentions(&it.flow, it.step)));
+                    planned.push(Ok(one));
                 }
             }
             Err(failure) => planned.extend(files.iter().map(|_| Err(failure.clone()))),

@@ -5,12 +5,14 @@
 
 mod apply;
 mod cases;
+mod composition;
 mod drift;
 mod export;
 mod help;
 mod layering;
 mod properties;
 mod quickstart;
+mod runs;
 mod sandbox;
 mod saved;
 mod schema;

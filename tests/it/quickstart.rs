@@ -67,6 +67,53 @@ fn the_second_command_is_the_tests() {
     assert_eq!(commands[1].1, "cargo test\n");
 }
 
+/// A change goes through the stages one after the other, and then through all as one run.
+#[test]
+fn the_stages_are_walked_from_dev_to_prod() {
+    let folder = folder();
+    let at = folder.path();
+    fs::create_dir_all(at.join("stages/tenants")).unwrap();
+    for below in ["stages", "stages/tenants"] {
+        for entry in fs::read_dir(package("examples").join(below)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::copy(&path, at.join(below).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    let sandbox = |stage: &str| ["--sandbox".to_owned(), format!("stages/tenants/{stage}.json")];
+    let all = ["dev", "test", "prod"].map(sandbox).concat();
+    let whole = || flowbind(["plan", "stages", "--detailed-exitcode"]).args(&all).within(at).run();
+    assert_eq!(whole().code, 2);
+    for stage in ["dev", "test", "prod"] {
+        let run = |command: &[&str]| {
+            let outcome = flowbind(command)
+                .args([format!("stages/{stage}.yaml")])
+                .args(sandbox(stage))
+                .within(at)
+                .run();
+            assert_eq!(outcome.stderr, "", "{outcome}");
+            outcome.code
+        };
+        assert_eq!(run(&["plan", "--detailed-exitcode"]), 2, "{stage}");
+        assert_eq!(run(&["apply", "--yes"]), 0, "{stage}");
+        assert_eq!(run(&["drift"]), 0, "{stage}");
+    }
+    let outcome = whole();
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+/// What the README shows of several tenants is what the example is.
+#[test]
+fn the_readmes_command_for_several_tenants_plans_the_stages() {
+    let (_, command) = blocks().into_iter().find(|(_, text)| text.contains("plan examples/stages")).unwrap();
+    let command = command.replace("\\\n", " ");
+    let arguments = command.trim().strip_prefix("cargo run -- ").unwrap();
+    let outcome = flowbind(arguments.split_whitespace()).within(&package("")).run();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+    assert!(outcome.stdout.contains("Plan: 3 to enable, 0 to replace, 1 to disable."), "{outcome}");
+}
+
 #[test]
 fn the_readmes_file_is_valid() {
     let (_, yaml) = blocks().into_iter().find(|(language, _)| language == "yaml").unwrap();

@@ -98,6 +98,27 @@ fn a_domain_is_resolved_through_the_authority() {
     assert!(outcome.stderr.contains(&said), "{outcome}");
 }
 
+/// A domain and the GUID that it stands for are one tenant, which only the authority knows.
+#[test]
+fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
+    let folder = folder();
+    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
+    let other = wants_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
+    file(folder.path(), "b.yaml", other);
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        let outcome = flowbind(command)
+            .args(["a.yaml", "b.yaml", "--timeout", "1"])
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
+            .env("FLOWBIND_ACCESS_TOKEN", &token_of(OURS))
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let said = format!("error: `{OURS}` and `contoso.onmicrosoft.com` are one tenant, `{OURS}`");
+        assert_eq!(outcome.stderr.matches(&said).count(), 1, "{outcome}");
+    }
+}
+
 #[test]
 fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
     let apply = ["apply", "--yes"];

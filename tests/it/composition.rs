@@ -1,0 +1,352 @@
+//! What holds for files that extend others, and for runs over several tenants, whatever is in them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use crate::support::{Outcome, file, flowbind, folder};
+
+/// A connector's number or null, and `protect` where it is given.
+type Binding = (Option<u8>, Option<bool>);
+
+/// What one file of a chain says: keys of its own, or nothing of them.
+#[derive(Debug, Clone)]
+struct Part {
+    /// Short name → (displayName, targetUrl).
+    connectors: BTreeMap<u8, (Option<u8>, Option<u8>)>,
+    /// Flow → step → (connector or null, protect).
+    flows: BTreeMap<u8, BTreeMap<bool, Binding>>,
+    guards: (Option<u8>, Option<u8>),
+    prune: Option<bool>,
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    let connectors = btree_map(0..4u8, (prop::option::of(0..9u8), prop::option::of(0..9u8)), 0..4);
+    let binding = (prop::option::of(0..4u8), prop::option::of(any::<bool>()));
+    let flows = btree_map(0..5u8, btree_map(any::<bool>(), binding, 0..3), 0..5);
+    let guards = (prop::option::of(0..9u8), prop::option::of(0..9u8));
+    (connectors, flows, guards, prop::option::of(any::<bool>()))
+        .prop_map(|(connectors, flows, guards, prune)| Part { connectors, flows, guards, prune })
+}
+
+impl Part {
+    /// The lines of the file; `extends` last, so that the lines before it stay where they are.
+    fn yaml(&self, first: &str, extends: &str) -> String {
+        let mut yaml = format!("version: 1\n{first}connectors:\n");
+        if self.connectors.is_empty() {
+            yaml = yaml.replace("connectors:", "connectors: {}");
+        }
+        for (name, (display_name, url)) in &self.connectors {
+            yaml.push_str(&format!("  c{name}:\n"));
+            let display_name = display_name.map(|name| format!("    displayName: Name {name}\n"));
+            let url = url.map(|url| format!("    targetUrl: https://a.com/{url}\n"));
+            let fields = display_name.unwrap_or_default() + &url.unwrap_or_default();
+            yaml.push_str(if fields.is_empty() { "    {}\n" } else { &fields });
+        }
+        yaml.push_str(if self.flows.is_empty() { "flows: {}\n" } else { "flows:\n" });
+        for (flow, steps) in self.flows.iter().rev() {
+            yaml.push_str(&format!("  B2C_1_f{flow}:\n"));
+            for (step, (connector, protect)) in steps {
+                let step = if *step { "postFederationSignup" } else { "postAttributeCollection" };
+                let connector = connector.map_or("null".into(), |name| format!("c{name}"));
+                match protect {
+                    None => yaml.push_str(&format!("    {step}: {connector}\n")),
+                    Some(protect) => {
+                        yaml.push_str(&format!(
+                            "    {step}: {{connector: {connector}, protect: {protect}}}\n"
+                        ));
+                    }
+                }
+            }
+            if steps.is_empty() {
+                yaml.push_str("    {}\n");
+            }
+        }
+        let guards = [("maxChanges", self.guards.0), ("maxDisables", self.guards.1)];
+        for (at, (key, most)) in guards.iter().filter(|(_, most)| most.is_some()).enumerate() {
+            let head = if at == 0 { "guards:\n" } else { "" };
+            yaml.push_str(&format!("{head}  {key}: {}\n", most.unwrap_or_default()));
+        }
+        if let Some(steps) = self.prune {
+            yaml.push_str(if steps { "prune: steps\n" } else { "prune: none\n" });
+        }
+        yaml + extends
+    }
+}
+
+/// Every connector, so that what names one is never at fault.
+const ALL: &str = "version: 1\nconnectors: {c0: N, c1: N, c2: N, c3: N}\n";
+
+fn printed(files: &[(&str, String)]) -> Outcome {
+    let folder = folder();
+    for (name, text) in files {
+        file(folder.path(), name, text);
+    }
+    flowbind(["validate", "--print", "d.yaml"]).within(folder.path()).run()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+
+    /// Three files over one another are the same whichever two are put together first.
+    #[test]
+    fn composition_along_a_chain_is_associative(parts in vec(part(), 3)) {
+        let [a, b, d] = &parts[..] else { panic!() };
+        let tenant = "tenant: contoso.onmicrosoft.com\n";
+        let all = ("all.yaml", ALL.to_owned());
+        let one_by_one = printed(&[
+            all.clone(),
+            ("a.yaml", a.yaml("", "extends: all.yaml\n")),
+            ("b.yaml", b.yaml("", "extends: a.yaml\n")),
+            ("d.yaml", d.yaml(tenant, "extends: b.yaml\n")),
+        ]);
+        let listed = printed(&[
+            all.clone(),
+            ("a.yaml", a.yaml("", "")),
+            ("b.yaml", b.yaml("", "")),
+            ("d.yaml", d.yaml(tenant, "extends: [all.yaml, a.yaml, b.yaml]\n")),
+        ]);
+        let mixed = printed(&[
+            all,
+            ("a.yaml", a.yaml("", "")),
+            ("b.yaml", b.yaml("", "extends: a.yaml\n")),
+            ("d.yaml", d.yaml(tenant, "extends: [all.yaml, b.yaml]\n")),
+        ]);
+        prop_assert_eq!(one_by_one.code, 0, "{}", one_by_one);
+        prop_assert_eq!(&one_by_one, &listed);
+        prop_assert_eq!(&one_by_one, &mixed);
+    }
+
+    /// What `--print` shows of a file is a file that says the same by itself.
+    #[test]
+    fn what_is_printed_stands_for_the_file(base in part(), over in part()) {
+        let tenant = "tenant: contoso.onmicrosoft.com\n";
+        let first = printed(&[
+            ("all.yaml", ALL.to_owned()),
+            ("base.yaml", base.yaml("", "")),
+            ("d.yaml", over.yaml(tenant, "extends: [all.yaml, base.yaml]\n")),
+        ]);
+        let second = printed(&[("d.yaml", first.stdout.clone())]);
+        let bare = |outcome: &Outcome| -> Vec<String> {
+            outcome.stdout.lines().map(|line| line.split("  # ").next().unwrap().trim_end().to_owned()).collect()
+        };
+        prop_assert_eq!(second.code, 0, "{}", &second);
+        prop_assert_eq!(bare(&first), bare(&second));
+    }
+}
+
+/// Where links and `..` lead decides, not how a path looks.
+#[cfg(unix)]
+#[test]
+fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
+    use std::os::unix::fs::symlink;
+    let outside = folder();
+    file(outside.path(), "secret.yaml", "password: hunter2\n");
+    let repository = folder();
+    let at = repository.path();
+    fs::create_dir_all(at.join(".git")).unwrap();
+    fs::create_dir_all(at.join("stages/..data")).unwrap();
+    file(at, ".git/config", "token: hunter2\n");
+    file(at, "base.yaml", "version: 1\nflows: {}\n");
+    file(at, "stages/..data/mounted.yaml", "version: 1\nflows: {}\n");
+    symlink(outside.path().join("secret.yaml"), at.join("stages/link.yaml")).unwrap();
+    symlink(outside.path(), at.join("stages/folder")).unwrap();
+    symlink("..data/mounted.yaml", at.join("stages/mounted.yaml")).unwrap();
+    symlink("/proc/self/environ", at.join("stages/environ.yaml")).unwrap();
+    symlink("nowhere", at.join("stages/dangling.yaml")).unwrap();
+    let extends = |base: &str| {
+        file(
+            &at.join("stages"),
+            "t.yaml",
+            format!("version: 1\ntenant: contoso.onmicrosoft.com\nextends: {base}\n"),
+        );
+        flowbind(["validate", "t.yaml"]).env("PASSWORD", "hunter2").within(&at.join("stages")).run()
+    };
+    for inside in ["../base.yaml", "mounted.yaml", "../stages/./mounted.yaml"] {
+        assert_eq!(extends(inside).code, 0, "{inside}");
+    }
+    for outside in [
+        "link.yaml",
+        "folder/secret.yaml",
+        "environ.yaml",
+        "dangling.yaml",
+        "../.git/config",
+        "../../etc/passwd",
+        "..",
+        ".",
+        "\"a\\0b\"",
+    ] {
+        let outcome = extends(outside);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outside}: {outcome}");
+        assert!(!outcome.stderr.contains("hunter2") && !outcome.stderr.contains("password"), "{outcome}");
+        assert!(outcome.stderr.contains("t.yaml:3:10"), "{outcome}");
+    }
+    // A file of a folder is not one that somebody named either.
+    assert_eq!(extends("../base.yaml").code, 0);
+    let outcome = flowbind(["validate", "stages"]).env("PASSWORD", "hunter2").within(at).run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    for refused in ["stages/link.yaml", "stages/environ.yaml", "stages/dangling.yaml"] {
+        assert!(outcome.stderr.contains(&format!("`{refused}` is not read")), "{outcome}");
+    }
+    assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+}
+
+#[test]
+fn an_endless_chain_of_bases_is_an_error() {
+    let folder = folder();
+    for at in 0..100 {
+        file(folder.path(), &format!("{at}.yaml"), format!("version: 1\nextends: {}.yaml\n", at + 1));
+    }
+    file(folder.path(), "t.yaml", "version: 1\ntenant: contoso.onmicrosoft.com\nextends: 0.yaml\n");
+    let outcome = flowbind(["validate", "t.yaml"]).within(folder.path()).run();
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("more than 32 files extend one another in a row"), "{outcome}");
+}
+
+/// Opening a pipe that nobody writes to would wait for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_never_opened() {
+    let folder = folder();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.yaml")).status();
+    assert!(made.unwrap().success());
+    file(folder.path(), "t.yaml", "version: 1\ntenant: contoso.onmicrosoft.com\nextends: pipe.yaml\n");
+    for files in ["t.yaml", "."] {
+        let outcome = flowbind(["validate", files]).within(folder.path()).run();
+        assert_eq!(outcome.code, 1);
+        assert!(outcome.stderr.contains("it is no regular file"), "{outcome}");
+    }
+}
+
+/// A tenant of a fleet: flows and connectors are called as everywhere, and have ids of its own.
+fn snapshot(number: usize, flows: usize) -> String {
+    // The same ids in another order: what is mixed up would be taken by any tenant.
+    let connectors: Vec<_> = (0..4)
+        .map(|name| {
+            let id = (name + number) % 4;
+            let id = if number.is_multiple_of(2) {
+                format!("{id:08}-0000-4000-8000-000000000000")
+            } else {
+                format!("{id:08}-0000-4000-8000-{number:012}")
+            };
+            serde_json::json!({"id": id, "displayName": format!("Check {name}"), "targetUrl": null})
+        })
+        .collect();
+    let flows: Vec<_> = (0..flows)
+        .map(|flow| {
+            serde_json::json!({"id": format!("B2C_1_f{flow}"), "userFlowType": "signUp", "userFlowTypeVersion": 3, "bindings": {}})
+        })
+        .collect();
+    serde_json::json!({
+        "formatVersion": "1", "tenant": format!("t{number}.onmicrosoft.com"), "cloud": "global",
+        "takenAt": "2026-11-02T08:00:00Z", "connectors": connectors, "flows": flows,
+    })
+    .to_string()
+}
+
+fn fleet(folder: &Path, tenants: usize, flows: usize) -> Vec<String> {
+    let mut base = "version: 1\nflows:\n".to_owned();
+    for flow in 0..flows {
+        base.push_str(&format!("  B2C_1_f{flow}:\n    postFederationSignup: Check {}\n", flow % 4));
+    }
+    fs::create_dir_all(folder.join("f")).unwrap();
+    file(&folder.join("f"), "base.yaml", base);
+    let mut args = Vec::new();
+    for number in 0..tenants {
+        let yaml = format!("version: 1\ntenant: t{number}.onmicrosoft.com\nextends: base.yaml\n");
+        file(&folder.join("f"), &format!("t{number:03}.yaml"), yaml);
+        file(folder, &format!("{number}.json"), snapshot(number, flows));
+        args.extend(["--sandbox".to_owned(), format!("{number}.json")]);
+    }
+    args
+}
+
+/// Fifty tenants at once, and every binding is to the connector that has the name there.
+#[test]
+fn tenants_with_the_same_names_and_other_ids_are_never_mixed() {
+    let (tenants, flows) = (50, 6);
+    let folder = folder();
+    let sandboxes = fleet(folder.path(), tenants, flows);
+    let run = |args: &[&str]| flowbind(args).args(&sandboxes).within(folder.path()).run();
+    let applied = run(&["apply", "f", "--yes", "--out", "report.json"]);
+    assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{applied}");
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("report.json")).unwrap()).unwrap();
+    for number in 0..tenants {
+        let text = fs::read_to_string(folder.path().join(format!("{number}.json"))).unwrap();
+        let truth: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let target = &report["targets"][number];
+        assert_eq!(target["tenant"], truth["tenant"]);
+        for flow in 0..flows {
+            let wanted = truth["connectors"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|connector| connector["displayName"] == format!("Check {}", flow % 4));
+            let wanted = &wanted.unwrap()["id"];
+            assert_eq!(truth["flows"][flow]["bindings"]["postFederationSignup"], *wanted, "{number} {flow}");
+            let change = &target["changes"][flow];
+            assert_eq!((&change["desired"]["id"], &change["attempts"]), (wanted, &1.into()));
+        }
+    }
+    let again = run(&["plan", "f", "--detailed-exitcode"]);
+    assert_eq!(again.code, 0, "{again}");
+}
+
+/// Neither the order of the files nor how many tenants are worked on at once changes anything but
+/// the order of the results.
+#[test]
+fn the_order_of_files_is_the_order_of_results_and_nothing_else() {
+    let folder = folder();
+    let sandboxes = fleet(folder.path(), 5, 3);
+    let plan = |files: &[usize], at_once: &str| {
+        let files: Vec<_> = files.iter().map(|number| format!("f/t{number:03}.yaml")).collect();
+        let outcome = flowbind(["plan", "--format", "json", "--tenants-at-once", at_once])
+            .args(&files)
+            .args(&sandboxes)
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 0, "{outcome}");
+        serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap()
+    };
+    let first = plan(&[0, 1, 2, 3, 4], "16");
+    for (order, at_once) in [([4, 3, 2, 1, 0], "1"), ([2, 0, 4, 1, 3], "2"), ([0, 1, 2, 3, 4], "1")] {
+        let mut other = plan(&order, at_once);
+        let targets = other["targets"].as_array().unwrap();
+        assert_eq!(
+            targets.iter().map(|target| target["tenant"].clone()).collect::<Vec<_>>(),
+            order.map(|number| format!("t{number}.onmicrosoft.com"))
+        );
+        let sorted: Vec<_> =
+            (0..5).map(|at| targets[order.iter().position(|it| *it == at).unwrap()].clone()).collect();
+        other["targets"] = sorted.into();
+        assert_eq!(other, first);
+    }
+}
+
+/// A stale tenant is refused by itself, and the worst code of any tenant is the run's.
+#[test]
+fn a_stale_tenant_is_refused_and_the_others_are_changed() {
+    let folder = folder();
+    let sandboxes = fleet(folder.path(), 3, 2);
+    let run = |args: &[&str]| flowbind(args).args(&sandboxes).within(folder.path()).run();
+    assert_eq!(run(&["plan", "f", "--out", "plan.json"]).code, 0);
+    let path = folder.path().join("1.json");
+    let mut moved: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    moved["flows"][0]["bindings"]["postFederationSignup"] = moved["connectors"][3]["id"].clone();
+    fs::write(&path, moved.to_string()).unwrap();
+    let before = fs::read_to_string(&path).unwrap();
+    let outcome = run(&["apply", "--plan", "plan.json", "--out", "report.json"]);
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(
+        outcome.stderr.contains("t1.onmicrosoft.com: the tenant changed since the plan was made"),
+        "{outcome}"
+    );
+    assert!(outcome.stdout.ends_with("Apply: 4 applied, 2 not attempted.\n"), "{outcome}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    let shown = flowbind(["show", "report.json"]).within(folder.path()).run();
+    assert_eq!(shown.code, 3, "{shown}");
+}

@@ -1,0 +1,40 @@
+//! `tests/runs/<name>/`: files of several tenants, and all that commands make of them.
+//!
+//! Anyone adds one by adding a folder with a file `commands`, each line the arguments of one run in
+//! a copy of the folder, and running the tests with `UPDATE_EXPECT=1`.
+
+use std::fs;
+use std::path::Path;
+
+use expect_test::expect_file;
+
+use crate::support::{flowbind, folder, masked, package};
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &to) } else { _ = fs::copy(&path, &to).unwrap() }
+    }
+}
+
+#[test]
+fn every_run_goes_as_its_folder_says() {
+    let mut seen = 0;
+    for entry in fs::read_dir(package("tests/runs")).unwrap() {
+        let run = entry.unwrap().path();
+        let copied = folder();
+        copy(&run, copied.path());
+        let mut told = String::new();
+        for command in fs::read_to_string(run.join("commands")).unwrap().lines() {
+            let outcome = flowbind(command.split(' ')).within(copied.path()).run();
+            told.push_str(&format!("$ flowbind {command}\n{outcome}\n"));
+        }
+        let here = fs::canonicalize(copied.path()).unwrap();
+        let told = masked(&told).replace(here.to_str().unwrap(), "HERE");
+        expect_file![run.join("expected.txt")].assert_eq(&told);
+        seen += 1;
+    }
+    assert!(seen >= 8, "{seen}");
+}
