@@ -43,7 +43,7 @@ fn names_say_what_they_name(problems: &mut Problems, file: &File) {
         }
     }
     for (_, step, binding) in bindings(file) {
-        if binding.connector.is_none() {
+        if binding.connector.is_none() && !binding.unclear {
             let problem = Diagnostic::error(format!("`{step}` names no connector")).at(&binding.step);
             problems.report(problem.hint("add `connector: Fraud check`, or `connector: null` to disable"));
         }
@@ -60,10 +60,7 @@ fn ids_differ_in_more_than_case(problems: &mut Problems, file: &File) {
             problems.report(
                 Diagnostic::error(format!("`{}` and `{}` differ in nothing but case", first.value, id.value))
                     .at(&id.span)
-                    .hint(format!(
-                        "keep the one that the tenant has: the first is in line {}",
-                        first.span.position().line
-                    )),
+                    .hint(format!("keep the one that the tenant has: the first is at {}", first.span)),
             );
         }
     }

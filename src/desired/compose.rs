@@ -85,5 +85,6 @@ fn binding(base: Binding, over: Binding) -> Binding {
         step: over.step,
         connector: over.connector.or(base.connector),
         protect: over.protect.or(base.protect),
+        unclear: base.unclear || over.unclear,
     }
 }

@@ -18,12 +18,14 @@ pub(super) fn check(files: &[Composed], findings: &mut Findings) {
         }
     }
     for files in tenants.values().filter(|files| files.len() > 1) {
-        let managed: Vec<_> = files.iter().map(|composed| Managed::of(&composed.file)).collect();
-        for (at, (later, ours)) in files.iter().zip(&managed).enumerate() {
-            for (earlier, theirs) in files.iter().zip(&managed).take(at) {
-                findings.extend(&later.name, differ(earlier, later));
-                findings.extend(&later.name, clash(earlier, theirs, later, ours));
+        let mut taken = Taken::default();
+        for (at, later) in files.iter().enumerate() {
+            let ours = Managed::of(&later.file);
+            if let Some(first) = files.first().filter(|_| at > 0) {
+                findings.extend(&later.name, differ(first, later));
             }
+            findings.extend(&later.name, taken.clash(later, &ours));
+            taken.add(later, ours);
         }
     }
 }
@@ -60,37 +62,72 @@ fn differ(earlier: &Composed, later: &Composed) -> Vec<Diagnostic> {
     vec![problem.at(span).hint("let the files of one tenant say the same of it")]
 }
 
-/// Reports each binding that both files manage; those that come of pruning once.
-fn clash(earlier: &Composed, theirs: &Managed<'_>, later: &Composed, ours: &Managed<'_>) -> Vec<Diagnostic> {
-    let both = format!("`{}` and `{}`", earlier.name, later.name);
-    let hint = "let one file alone manage a binding";
-    let mut problems = Vec::new();
-    let mut pruned = None;
-    for (flow, step, place) in ours.listed() {
-        if !theirs.manages(flow, step) {
-            continue;
+/// What the files before manage.
+#[derive(Default)]
+struct Taken<'f> {
+    /// By flow in lower case and step: the first file that does, its flow, and where it says so.
+    bindings: BTreeMap<(String, Step), (&'f str, &'f Flow, Option<&'f Span>)>,
+    /// The files that prune all flows, and at which steps.
+    prune: Vec<(&'f str, Vec<Step>)>,
+}
+
+impl<'f> Taken<'f> {
+    fn add(&mut self, file: &'f Composed, managed: Managed<'f>) {
+        for (flow, step, place) in managed.listed() {
+            self.bindings.entry((lower(flow), step)).or_insert((&file.name, flow, place));
         }
-        let id = &flow.id.value;
-        match place {
-            Some(place) => problems.push(
-                Diagnostic::error(format!("`{step}` of `{id}` is managed by {both}")).at(place).hint(hint),
-            ),
-            None => pruned = pruned.or(Some(format!("`{step}` of `{id}`"))),
-        }
-    }
-    if let Some((_, span)) = ours.prune.filter(|(prune, _)| *prune == Prune::Flows) {
-        let taken = theirs.listed().find(|(flow, step, _)| !ours.lists(flow) && ours.steps.contains(step));
-        pruned = pruned.or(taken.map(|(flow, step, _)| format!("`{step}` of `{}`", flow.id.value)));
-        if theirs.prunes_flows() && theirs.steps.iter().any(|step| ours.steps.contains(step)) {
-            let problem = Diagnostic::error(format!("{both} are of one tenant, and prune all its flows"));
-            problems.push(problem.at(span).hint(hint));
+        if managed.prunes_flows() {
+            self.prune.push((&file.name, managed.steps));
         }
     }
-    if let (Some(binding), Some((_, span))) = (pruned, ours.prune) {
-        let problem = Diagnostic::error(format!("{binding} is managed by {both}: this prunes it"));
-        problems.push(problem.at(span).hint(hint));
+
+    /// Reports each binding that a file before manages too: those that come of the same line of a
+    /// base, and those that come of pruning, once.
+    fn clash(&self, later: &Composed, ours: &Managed<'_>) -> Vec<Diagnostic> {
+        const HINT: &str = "let one file alone manage a binding";
+        let mut problems = Vec::new();
+        let (mut shared, mut pruned) = (None, None);
+        for (flow, step, place) in ours.listed() {
+            let by_pruning = || self.prune.iter().find(|(_, steps)| steps.contains(&step));
+            let taken = self.bindings.get(&(lower(flow), step)).map(|(name, _, place)| (*name, *place));
+            let Some((name, theirs)) = taken.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
+                continue;
+            };
+            let what = format!("`{step}` of `{}` is managed by `{name}` and `{}`", flow.id.value, later.name);
+            match place {
+                Some(place) if theirs == Some(place) => shared = shared.or(Some(what)),
+                Some(place) => problems.push(Diagnostic::error(what).at(place).hint(HINT)),
+                None => pruned = pruned.or(Some(what)),
+            }
+        }
+        if let Some((_, span)) = ours.prune {
+            let others =
+                |(flow, step): &(String, Step)| !ours.flows.contains_key(flow) && ours.steps.contains(step);
+            if ours.prunes_flows() {
+                let taken = self.bindings.iter().find(|(at, _)| others(at));
+                pruned = pruned.or(taken.map(|((_, step), (name, flow, _))| {
+                    format!("`{step}` of `{}` is managed by `{name}` and `{}`", flow.id.value, later.name)
+                }));
+                let all =
+                    self.prune.iter().find(|(_, steps)| steps.iter().any(|step| ours.steps.contains(step)));
+                pruned = pruned.or(all
+                    .map(|(name, _)| format!("`{name}` and `{}` prune all flows of one tenant", later.name)));
+            }
+            problems
+                .extend(pruned.map(|what| Diagnostic::error(what + ": this prunes it").at(span).hint(HINT)));
+        }
+        problems.extend(shared.map(|what| {
+            let place = later.file.tenant.as_ref().map_or(&later.file.place, |tenant| &tenant.span);
+            Diagnostic::error(what + ", which are of one tenant and extend the same file")
+                .at(place)
+                .hint(HINT)
+        }));
+        problems
     }
-    problems
+}
+
+fn lower(flow: &Flow) -> String {
+    flow.id.value.as_str().to_lowercase()
 }
 
 /// What a file manages.
@@ -106,30 +143,14 @@ impl<'f> Managed<'f> {
         let flows = file.flows.iter().flatten();
         let prune = file.prune.as_ref().map(|prune| (prune.value, &prune.span));
         Self {
-            flows: flows.map(|flow| (flow.id.value.as_str().to_lowercase(), flow)).collect(),
+            flows: flows.map(|flow| (lower(flow), flow)).collect(),
             steps: file.step_list(),
             prune: prune.filter(|(prune, _)| *prune != Prune::None),
         }
     }
 
-    fn find(&self, flow: &Flow) -> Option<&'f Flow> {
-        self.flows.get(&flow.id.value.as_str().to_lowercase()).copied()
-    }
-
-    fn lists(&self, flow: &Flow) -> bool {
-        self.find(flow).is_some()
-    }
-
     fn prunes_flows(&self) -> bool {
         self.prune.is_some_and(|(prune, _)| prune == Prune::Flows)
-    }
-
-    fn manages(&self, flow: &Flow, step: Step) -> bool {
-        match self.find(flow) {
-            Some(flow) if flow.bindings.contains_key(&step) => true,
-            Some(_) => self.prune.is_some() && self.steps.contains(&step),
-            None => self.prunes_flows() && self.steps.contains(&step),
-        }
     }
 
     /// The bindings of the flows that it lists, each with its place, or none where it prunes them.

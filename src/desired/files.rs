@@ -81,10 +81,14 @@ struct Entry {
     real: PathBuf,
 }
 
+/// A file as it stands, and how many extend one another in a row from it on.
+type Done = (Option<Arc<File>>, usize);
+
 struct Loader<'f> {
     findings: &'f mut Findings,
-    /// By real path; `None` where something is missing of it.
-    done: BTreeMap<PathBuf, Option<Arc<File>>>,
+    /// By real path and folder, which is where its own bases are looked for; `None` where something
+    /// is missing of it.
+    done: BTreeMap<(PathBuf, PathBuf), Done>,
     /// The real paths of the files that others extend.
     extended: BTreeSet<PathBuf>,
     /// The files that are being read, each extending the next: real path and name.
@@ -97,7 +101,14 @@ impl Loader<'_> {
     fn entries(&mut self, paths: &[PathBuf]) -> Vec<Entry> {
         let mut entries = Vec::<Entry>::new();
         for path in paths {
-            let found = if path.is_dir() { self.folder(path) } else { vec![named(path)] };
+            let found = match named(path) {
+                Ok(_) if path.is_dir() => self.folder(path),
+                Ok(real) => vec![Entry { path: path.clone(), real }],
+                Err(refused) => {
+                    self.refuse(path, &refused);
+                    Vec::new()
+                }
+            };
             for entry in found {
                 match entries.iter().find(|earlier| earlier.real == entry.real) {
                     None => entries.push(entry),
@@ -136,25 +147,31 @@ impl Loader<'_> {
         for path in files {
             match inside::real(&path, &allowed) {
                 Ok(real) => entries.push(Entry { path, real }),
-                Err(refused) => {
-                    let problem = Diagnostic::error(format!("`{}` is not read", shown(&path)));
-                    let problem = problem.caused_by(refused.to_string());
-                    self.findings.extend(
-                        &shown(&path),
-                        [problem.hint("keep regular files of this repository in the folder")],
-                    );
-                    self.all_extends_known = false;
-                }
+                Err(refused) => self.refuse(&path, &refused),
             }
         }
         entries
     }
 
+    fn refuse(&mut self, path: &Path, refused: &Refused) {
+        let problem = Diagnostic::error(format!("`{}` is not read", shown(path)));
+        let problem = problem.caused_by(refused.to_string());
+        self.findings.extend(&shown(path), [problem.hint("give regular files of this repository")]);
+        self.all_extends_known = false;
+    }
+
     /// Reads a file with all that it extends. `None` where any of it is not to be had.
     fn file(&mut self, path: &Path, real: &Path) -> Option<Arc<File>> {
-        if let Some(done) = self.done.get(real) {
+        self.file_and_depth(path, real).0
+    }
+
+    fn file_and_depth(&mut self, path: &Path, real: &Path) -> Done {
+        let folder = inside::or_here(path.parent().unwrap_or(Path::new("")));
+        let key = (real.to_owned(), fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()));
+        if let Some(done) = self.done.get(&key) {
             return done.clone();
         }
+        let mut depth = 1;
         let name = shown(path);
         self.findings.rank(&name);
         let (file, problems) = match source::read(&name, real) {
@@ -166,7 +183,7 @@ impl Loader<'_> {
             Some(file) => {
                 self.all_extends_known &= !file.unclear.contains("extends");
                 self.chain.push((real.to_owned(), name));
-                let composed = self.composed(path, file);
+                let composed = self.composed(path, file, &mut depth);
                 self.chain.pop();
                 composed
             }
@@ -175,14 +192,14 @@ impl Loader<'_> {
                 None
             }
         };
-        let composed = composed.map(Arc::new);
-        self.done.insert(real.to_owned(), composed.clone());
-        composed
+        let done = (composed.map(Arc::new), depth);
+        self.done.insert(key, done.clone());
+        done
     }
 
-    fn composed(&mut self, path: &Path, file: File) -> Option<File> {
+    fn composed(&mut self, path: &Path, file: File, depth: &mut usize) -> Option<File> {
         // All bases are looked at, for all that is wrong with them.
-        let bases: Vec<_> = file.extends.iter().map(|base| self.base(path, base)).collect();
+        let bases: Vec<_> = file.extends.iter().map(|base| self.base(path, base, depth)).collect();
         let bases = bases.into_iter().collect::<Option<Vec<_>>>()?;
         if file.unclear.contains("extends") {
             return None;
@@ -195,12 +212,17 @@ impl Loader<'_> {
     }
 
     /// A base, by the path that the file at `from` gives.
-    fn base(&mut self, from: &Path, written: &Spanned<String>) -> Option<Arc<File>> {
+    fn base(&mut self, from: &Path, written: &Spanned<String>, depth: &mut usize) -> Option<Arc<File>> {
         let folder = from.parent().unwrap_or(Path::new(""));
         let path = inside::tidy(&folder.join(&written.value));
         let name = shown(&path);
-        match self.base_at(&path, folder, written) {
-            Ok(real) => self.file(&path, &real),
+        let base = self.base_at(&path, folder, written).and_then(|real| {
+            let (file, below) = self.file_and_depth(&path, &real);
+            *depth = below.saturating_add(1).max(*depth);
+            if *depth > MAX_DEPTH { Err(too_deep()) } else { Ok(file) }
+        });
+        match base {
+            Ok(file) => file,
             Err(problem) => {
                 let of = self.chain.last().map(|(_, name)| name.clone()).unwrap_or(name);
                 self.findings.extend(&of, [problem.at(&written.span)]);
@@ -248,18 +270,26 @@ impl Loader<'_> {
             .hint("take one of the `extends` out"));
         }
         if self.chain.len() >= MAX_DEPTH {
-            return Err(Diagnostic::error(format!(
-                "more than {MAX_DEPTH} files extend one another in a row"
-            ))
-            .hint("let fewer files build on one another"));
+            return Err(too_deep());
         }
         Ok(real)
     }
 }
 
-/// A file that somebody who may run commands named, and which may so be any.
-fn named(path: &Path) -> Entry {
-    Entry { path: path.to_owned(), real: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) }
+fn too_deep() -> Diagnostic {
+    Diagnostic::error(format!("more than {MAX_DEPTH} files extend one another in a row"))
+        .hint("let fewer files build on one another")
+}
+
+/// A path that somebody who may run commands named, and which may so be any; unless it is a link,
+/// which whoever may change the repository can turn to anything.
+fn named(path: &Path) -> Result<PathBuf, Refused> {
+    if !inside::is_link(path) {
+        return Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let repository = inside::repository(if path.is_absolute() { folder } else { Path::new("") })?;
+    inside::real_or_folder(path, &[&repository])
 }
 
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

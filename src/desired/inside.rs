@@ -47,6 +47,18 @@ pub(super) fn repository(folder: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// It is elsewhere, no regular file, or cannot be reached.
 pub(super) fn real(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
+    follow(path, folders, false)
+}
+
+/// The real path of a file or a folder that lies inside one of the folders, all of them real.
+///
+/// # Errors
+/// As for [`real`].
+pub(super) fn real_or_folder(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
+    follow(path, folders, true)
+}
+
+fn follow(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, Refused> {
     let real = fs::canonicalize(path)?;
     if SYSTEM.iter().any(|system| real.starts_with(system)) {
         return Err(Refused::Special);
@@ -58,7 +70,18 @@ pub(super) fn real(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
     if within.components().any(|part| part.as_os_str() == ".git") {
         return Err(Refused::Git);
     }
-    if fs::metadata(&real)?.is_file() { Ok(real) } else { Err(Refused::Special) }
+    let kind = fs::metadata(&real)?;
+    if kind.is_file() || (folders_too && kind.is_dir()) { Ok(real) } else { Err(Refused::Special) }
+}
+
+/// Whether a path leads through a link: any part of a relative one, the last of an absolute one.
+/// What the system itself links below `/dev`, such as the standard input, is as good as named.
+pub(super) fn is_link(path: &Path) -> bool {
+    let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_symlink());
+    if path.is_absolute() {
+        return is_link(path) && !path.starts_with("/dev");
+    }
+    path.ancestors().any(is_link)
 }
 
 /// A path without `.` and `..`, where that leads to the same file; else as it is.
@@ -78,6 +101,6 @@ pub(super) fn tidy(path: &Path) -> PathBuf {
 }
 
 /// A folder that a relative path does not name is the working directory.
-fn or_here(folder: &Path) -> &Path {
+pub(super) fn or_here(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }

@@ -64,7 +64,7 @@ impl Lines {
     }
 
     fn binding(&mut self, step: &str, binding: &Binding) {
-        let Binding { step: _, connector, protect } = binding;
+        let Binding { step: _, connector, protect, unclear: _ } = binding;
         let value = |name: &Option<String>| name.as_ref().map_or_else(|| yaml("null"), |name| text(name));
         if protect.is_none() {
             return self.value(2, step, connector, value);

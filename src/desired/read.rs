@@ -253,18 +253,20 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node) -> Option<BTreeMap
 }
 
 fn binding(walker: &mut Walker<'_>, step: &Spanned<&str>, node: &Node) -> Option<Binding> {
-    let binding = |connector, protect| Binding { step: step.span.clone(), connector, protect };
+    let binding = |connector: Option<Option<Spanned<_>>>, protect| Binding {
+        step: step.span.clone(),
+        unclear: matches!(connector, Some(None)),
+        connector: connector.flatten(),
+        protect,
+    };
     let Value::Mapping(_) = node.value else {
-        return Some(binding(Some(bound(walker, step.value, node)?), None));
+        return Some(binding(Some(bound(walker, step.value, node)), None));
     };
     let mut fields = walker.fields(node, step.value, "")?;
     let connector = fields.take("connector").map(|node| bound(walker, "connector", node));
     let protect = fields.take("protect").and_then(|node| walker.boolean(node, "protect"));
     fields.finish(walker);
-    match connector {
-        Some(None) => None,
-        connector => Some(binding(connector.flatten(), protect)),
-    }
+    Some(binding(connector, protect))
 }
 
 /// What a binding names: a connector, or nothing where `null` is spelled out. A key with nothing

@@ -184,6 +184,8 @@ pub(super) struct Binding {
     pub(super) connector: Option<Spanned<Option<String>>>,
     /// Whether a plan that disables or replaces it is refused.
     pub(super) protect: Option<Spanned<bool>>,
+    /// Whether what it names is given and not as it should be.
+    pub(super) unclear: bool,
 }
 
 impl File {

@@ -184,6 +184,16 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
         assert!(!outcome.stderr.contains("hunter2") && !outcome.stderr.contains("password"), "{outcome}");
         assert!(outcome.stderr.contains("t.yaml:3:10"), "{outcome}");
     }
+    // A link that a pull request put in place of what is named is no better.
+    symlink("/proc/self/environ", at.join("flowbind.yaml")).unwrap();
+    symlink(".git/config", at.join("config.yaml")).unwrap();
+    symlink(outside.path(), at.join("envs")).unwrap();
+    for link in ["flowbind.yaml", "config.yaml", "envs", "envs/secret.yaml", "stages/link.yaml"] {
+        let outcome = flowbind(["validate", link]).env("PASSWORD", "hunter2").within(at).run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(&format!("`{link}` is not read")), "{outcome}");
+        assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+    }
     // A file of a folder is not one that somebody named either.
     assert_eq!(extends("../base.yaml").code, 0);
     let outcome = flowbind(["validate", "stages"]).env("PASSWORD", "hunter2").within(at).run();
@@ -192,6 +202,27 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
         assert!(outcome.stderr.contains(&format!("`{refused}` is not read")), "{outcome}");
     }
     assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+}
+
+/// The same file in two folders builds on the files of each, whatever else is in the run.
+#[cfg(unix)]
+#[test]
+fn a_linked_base_builds_on_what_stands_beside_the_link() {
+    let folder = folder();
+    for number in [1, 2] {
+        let at = folder.path().join(format!("d{number}"));
+        fs::create_dir_all(&at).unwrap();
+        let common = format!("version: 1\nflows: {{B2C_1_a: {{postFederationSignup: In {number}}}}}\n");
+        file(&at, "common.yaml", common);
+        file(&at, "t.yaml", format!("version: 1\ntenant: t{number}.com\nextends: base.yaml\n"));
+    }
+    file(&folder.path().join("d1"), "base.yaml", "version: 1\nextends: common.yaml\n");
+    std::os::unix::fs::symlink("../d1/base.yaml", folder.path().join("d2/base.yaml")).unwrap();
+    let print =
+        |files: &[&str]| flowbind(["validate", "--print"]).args(files).within(folder.path()).run().stdout;
+    let both = format!("{}---\n{}", print(&["d1/t.yaml"]), print(&["d2/t.yaml"]));
+    assert!(both.contains("In 1") && both.contains("In 2"), "{both}");
+    assert_eq!(print(&["d1/t.yaml", "d2/t.yaml"]), both);
 }
 
 #[test]
@@ -203,6 +234,11 @@ fn an_endless_chain_of_bases_is_an_error() {
     file(folder.path(), "t.yaml", "version: 1\ntenant: contoso.onmicrosoft.com\nextends: 0.yaml\n");
     let outcome = flowbind(["validate", "t.yaml"]).within(folder.path()).run();
     assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("more than 32 files extend one another in a row"), "{outcome}");
+    // The same where what is extended was read before.
+    let files: Vec<_> = (0..=100).rev().map(|at| format!("{at}.yaml")).collect();
+    file(folder.path(), "100.yaml", "version: 1\nflows: {}\n");
+    let outcome = flowbind(["validate"]).args(files).args(["t.yaml"]).within(folder.path()).run();
     assert!(outcome.stderr.contains("more than 32 files extend one another in a row"), "{outcome}");
 }
 
@@ -349,4 +385,30 @@ fn a_stale_tenant_is_refused_and_the_others_are_changed() {
     assert_eq!(fs::read_to_string(&path).unwrap(), before);
     let shown = flowbind(["show", "report.json"]).within(folder.path()).run();
     assert_eq!(shown.code, 3, "{shown}");
+}
+
+/// `--fail-fast` is about the tenant, in how many files it may be.
+#[test]
+fn after_a_failure_nothing_is_begun_in_another_file_of_the_tenant() {
+    let folder = folder();
+    _ = fleet(folder.path(), 1, 2);
+    for (name, flow, check) in [("a", 0, 1), ("b", 1, 2)] {
+        let flows = format!("flows: {{B2C_1_f{flow}: {{postFederationSignup: Check {check}}}}}\n");
+        file(
+            folder.path(),
+            &format!("{name}.yaml"),
+            format!("version: 1\ntenant: t0.onmicrosoft.com\n{flows}"),
+        );
+    }
+    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "0.json"]).within(folder.path()).run();
+    assert_eq!(run(&["plan", "a.yaml", "b.yaml", "--out", "plan.json"]).code, 0);
+    let path = folder.path().join("0.json");
+    let mut without: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    without["connectors"].as_array_mut().unwrap().retain(|it| it["displayName"] != "Check 1");
+    fs::write(&path, without.to_string()).unwrap();
+    let outcome = run(&["apply", "--plan", "plan.json", "--fail-fast"]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    assert!(outcome.stdout.ends_with("Apply: 0 applied, 1 failed, 1 not attempted.\n"), "{outcome}");
+    let outcome = run(&["apply", "--plan", "plan.json"]);
+    assert!(outcome.stdout.ends_with("Apply: 1 applied, 1 failed.\n"), "{outcome}");
 }

@@ -70,7 +70,10 @@ impl Todo<'_> {
         for (target, way) in targets {
             let exit = way.as_ref().err().copied().unwrap_or(Exit::Done);
             let mut one = Done { target: TargetReport::not_attempted(target), reasons: Vec::new(), exit };
-            if let Some(Open { connection, recheck, .. }) =
+            let stopped = self.args.fail_fast && done.iter().any(|done: &Done| done.exit != Exit::Done);
+            if stopped {
+                one.exit = Exit::Error;
+            } else if let Some(Open { connection, recheck, .. }) =
                 open.iter().find(|open| std::ptr::eq(open.target, target))
             {
                 one.target = apply::apply(&connection.graph, target, recheck.as_ref(), &self.options()).await;
