@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all, join3};
 
-use crate::graph::{Graph, GraphError, Patience};
+use crate::graph::{Graph, GraphError, Need, Patience};
 use crate::model::{
     Api, Bound, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
     Reading, Step, Unread,
@@ -22,15 +22,25 @@ pub enum Scope {
     Whole,
 }
 
+/// What has to be read for that, and so permitted.
+pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
+    let whole = scope == Scope::Whole;
+    let lists_flows = whole || matches!(desired.prune, Some((Prune::Flows, _)));
+    let flows = lists_flows.then_some(Need::Flows);
+    let bindings = (lists_flows || !desired.flows.is_empty()).then_some(Need::Bindings);
+    let connectors = (whole || names_connectors(desired)).then_some(Need::Connectors);
+    flows.into_iter().chain(bindings).chain(connectors).collect()
+}
+
 /// Reads the bindings that `desired` speaks of, and as much more as `scope` says. A file that
 /// prunes flows speaks of all of them.
 pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
-    let prunes_flows = matches!(desired.prune, Some((Prune::Flows, _)));
-    let whole = scope == Scope::Whole;
+    let needs = needs(desired, scope);
+    let lists_flows = needs.contains(&Need::Flows);
     let connectors = async {
-        if whole || names_connectors(desired) { Some(reading(graph.connectors().await)) } else { None }
+        if needs.contains(&Need::Connectors) { Some(reading(graph.connectors().await)) } else { None }
     };
-    let list = async { if whole || prunes_flows { Some(flows(graph, &kinds(desired)).await) } else { None } };
+    let list = async { if lists_flows { Some(flows(graph, &kinds(desired)).await) } else { None } };
     let listed = desired.flows.iter().map(|flow| &flow.id);
     let configurations = join_all(listed.clone().map(|flow| configuration(graph, flow, &desired.steps)));
     let (connectors, list, configurations) = join3(connectors, list, configurations).await;
@@ -45,7 +55,7 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
         (None, None) => None,
     };
     let others = match &flow_list {
-        Some(Reading::Known(list)) if whole || prunes_flows => others(desired, list),
+        Some(Reading::Known(list)) if lists_flows => others(desired, list),
         _ => Ok(Vec::new()),
     };
     let others = others.unwrap_or_else(|unread| {
@@ -96,10 +106,14 @@ fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, Unread> {
     Ok(others.into_iter().collect())
 }
 
-fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<String>>) -> Reading<Vec<String>> {
+fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<Unread>>) -> Reading<Vec<String>> {
     match list {
         Ok((_, flows)) => Reading::Known(flows.into_iter().map(|flow| flow.id).collect()),
-        Err(reasons) => Reading::Unknown(Unread::new(reasons.join("; "))),
+        Err(reasons) => {
+            let words: Vec<_> = reasons.iter().map(|reason| &*reason.why).collect();
+            let advice = reasons.iter().find_map(|reason| reason.advice);
+            Reading::Unknown(Unread { advice, ..Unread::new(words.join("; ")) })
+        }
     }
 }
 
@@ -107,11 +121,11 @@ fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<String>>) -> Readi
 ///
 /// # Errors
 /// Everything that could not be read: what is unknown is not left out.
-pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Result<Inventory, Vec<String>> {
+pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Result<Inventory, Vec<Unread>> {
     let (connectors, flows) = join(graph.connectors(), flows(graph, kinds)).await;
     let mut errors = Vec::new();
     let connectors = connectors.unwrap_or_else(|error| {
-        errors.push(error.to_string());
+        errors.push(Unread::from(&error));
         Vec::new()
     });
     let (kind, flows) = match flows {
@@ -119,9 +133,10 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
         Err(reasons) => return Err([errors, reasons].concat()),
     };
     let reads = flows.iter().map(async |flow| {
-        let id = FlowId::parse(&flow.id).map_err(|error| format!("the flow `{}`: {error}", flow.id))?;
+        let id = FlowId::parse(&flow.id)
+            .map_err(|error| Unread::new(format!("the flow `{}`: {error}", flow.id)))?;
         let read = graph.configuration(&id, steps, Patience::Full).await;
-        known(read.map_err(|error| error.to_string())?)
+        known(read.map_err(|error| Unread::from(&error))?)
     });
     let mut inventory = Inventory { kind, connectors, flows: Vec::new() };
     for (read, flow) in join_all(reads).await.into_iter().zip(flows.clone()) {
@@ -134,7 +149,7 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
 }
 
 /// The flows of the first kind that the tenant has any of. Each kind of tenant denies the other's.
-async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<ListedFlow>), Vec<String>> {
+async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<ListedFlow>), Vec<Unread>> {
     let mut empty = None;
     let mut errors = Vec::new();
     for kind in kinds {
@@ -152,13 +167,13 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     // One permission serves both kinds, so where one can be read, the other is denied because the
     // tenant is not of that kind. One that could not be read for another reason may have any.
     let readable = errors.iter().all(GraphError::is_denied);
-    empty.filter(|_| readable).ok_or_else(|| errors.iter().map(ToString::to_string).collect())
+    empty.filter(|_| readable).ok_or_else(|| errors.iter().map(Unread::from).collect())
 }
 
-fn known(steps: BTreeMap<Step, Reading<Bound>>) -> Result<BTreeMap<Step, Bound>, String> {
+fn known(steps: BTreeMap<Step, Reading<Bound>>) -> Result<BTreeMap<Step, Bound>, Unread> {
     let known = |(step, read)| match read {
         Reading::Known(bound) => Ok((step, bound)),
-        Reading::Unknown(Unread { why, .. }) => Err(why.to_string()),
+        Reading::Unknown(unread) => Err(unread),
     };
     steps.into_iter().map(known).collect()
 }
@@ -191,7 +206,10 @@ fn not_read(
         Some(Reading::Known(list)) if !list.iter().any(|id| id == flow.as_str()) => {
             return CurrentFlow::Missing(error.to_string());
         }
-        Some(Reading::Unknown(list)) => Unread::new(format!("{error}; and the list of flows: {}", list.why)),
+        Some(Reading::Unknown(list)) => {
+            let why = format!("{error}; and the list of flows: {}", list.why);
+            Unread { advice: list.advice, ..Unread::new(why) }
+        }
         _ => Unread::from(error),
     };
     CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(unread.clone()))).collect())

@@ -198,14 +198,23 @@ pub enum Reading<T> {
 pub struct Unread {
     /// What happened. Shared, since one answer may stand for many values.
     pub why: Arc<str>,
-    /// Whether the service says that the credential does not do.
-    pub denied: bool,
+    /// What to do about it, where that is known.
+    pub advice: Option<Advice>,
+}
+
+/// What is behind an answer that says no, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Advice {
+    /// What is wrong.
+    pub problem: &'static str,
+    /// What would be right.
+    pub hint: &'static str,
 }
 
 impl Unread {
     /// A reason that has nothing to do with the credential.
     pub fn new(why: impl Into<Arc<str>>) -> Self {
-        Self { why: why.into(), denied: false }
+        Self { why: why.into(), advice: None }
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn settle(change: Change, put: Put, seen: Option<Reading<Bound>>) -> 
         Put::NotSent(why) => (0, None, Some(why.clone())),
         Put::Taken(taken) => (taken.attempts, taken.request_id.clone(), None),
         Put::Refused(error) | Put::Unclear(error) => {
-            (error.attempts, error.request_id.clone(), Some(error.to_string()))
+            (error.attempts, error.request_id.clone(), Some(error.with_advice()))
         }
     };
     let (outcome, error) = match (put, seen) {

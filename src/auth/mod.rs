@@ -1,27 +1,17 @@
-//! Credentials: what proves to Graph who asks.
+//! Credentials: what proves to Graph who asks. Each kind becomes a [`Token`], which a [`Credential`]
+//! keeps and renews.
+//!
+//! `azure` holds the kinds that have to ask somebody for their token.
 
+#[cfg(feature = "azure")]
+mod azure;
+mod credential;
+mod kind;
+mod secret;
 pub mod tenant;
+mod token;
 
-use std::fmt;
-
-/// A text that is never shown. Its `Debug` is a mask, and there is no `Display`.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a secret in.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Lets the secret out, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(***)")
-    }
-}
+pub use credential::Credential;
+pub use kind::{Kind, NoCredential, Place, Settings, sign_in};
+pub use secret::Secret;
+pub use token::{Claims, InvalidToken, Token};

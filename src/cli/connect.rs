@@ -1,13 +1,17 @@
 //! From a tenant and the global options to a Graph that can be asked: the real one or a sandbox.
 
-use anyhow::Context as _;
+use std::sync::Arc;
+
+use reqwest::Url;
+use tokio::time::timeout_at;
 
 use super::failure::Failure;
 use super::fleet::Run;
 use super::tenant::{self, Checked, Rule};
-use crate::auth::Secret;
-use crate::graph::{Graph, GraphUrl};
-use crate::http::{self, retry};
+use crate::auth::{self, Credential, Secret, Token};
+use crate::diagnostic::Diagnostic;
+use crate::graph::{self, Graph, GraphUrl};
+use crate::http::{Client, is_loopback};
 use crate::model::{Api, Cloud, Tenant};
 use crate::sandbox::Sandbox;
 
@@ -26,42 +30,83 @@ pub(super) struct Connection {
 /// What to connect to.
 pub(super) struct Place<'a> {
     pub(super) tenant: &'a Tenant,
+    /// The app that signs in, where the file names one.
+    pub(super) client_id: Option<&'a str>,
     pub(super) cloud: Cloud,
     pub(super) api: Api,
 }
 
 /// Connects to a tenant, once it is certain that the token is not for another one.
 pub(super) async fn connect(place: &Place<'_>, run: &Run<'_>, rule: Rule) -> Result<Connection, Failure> {
-    let Run { global, environment, deadline, stop, sandboxes } = run;
     let cloud_url = GraphUrl::of(place.cloud, place.api)?;
     let shown_url = cloud_url.to_string();
-    let settings = http::Settings {
-        parallelism: global.parallelism,
-        rate: global.rate,
-        deadline: *deadline,
-        retry: retry::Policy::default(),
-        stop: stop.clone(),
-    };
-    if let Some(sandbox) = sandboxes.serve(place).await? {
+    let http = Client::new(run.settings(), Arc::clone(&run.connections));
+    if let Some(sandbox) = run.sandboxes.serve(place).await? {
         let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), place.api), place.api)?;
-        let graph = Graph::new(client(settings, true)?, url, cloud_url, &Secret::new("sandbox"))?;
+        let token = Token::new(&Secret::new("sandbox"), None).map_err(anyhow::Error::from)?;
+        let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::given(token)));
         return Ok(Connection { graph, shown_url, checked: Checked::Exempt, _sandbox: Some(sandbox) });
     }
-    let url = match &global.graph_url {
-        Some(text) => GraphUrl::parse(text, place.api)?,
-        None => cloud_url,
-    };
-    let token = environment.access_token.as_ref().ok_or_else(Failure::no_credential)?;
-    let checked = tenant::check(token, place, &url, &settings, environment).await?;
+    let SignedIn { credential, url, checked } = sign_in(place, cloud_url, run).await?;
+    let checked = checked?;
     if let (Checked::Unknown(why), Rule::Refuse) = (&checked, rule) {
         return Err(Failure::tenant_unchecked(why));
     }
     let shown_url = url.to_string();
-    let graph = Graph::new(client(settings, url.is_loopback())?, url.clone(), url, token)?;
+    let graph = Graph::new(http, url.clone(), url, credential);
     Ok(Connection { graph, shown_url, checked, _sandbox: None })
 }
 
-/// Prepares requests.
-pub(super) fn client(settings: http::Settings, loopback: bool) -> anyhow::Result<http::Client> {
-    http::Client::new(settings, loopback).map_err(anyhow::Error::msg).context("cannot prepare for requests")
+/// Who asks, whom, and whether for the right tenant.
+pub(super) struct SignedIn {
+    pub(super) credential: Arc<Credential>,
+    pub(super) url: GraphUrl,
+    pub(super) checked: Result<Checked, Failure>,
+}
+
+/// Signs in to a tenant.
+pub(super) async fn sign_in(
+    place: &Place<'_>,
+    cloud_url: GraphUrl,
+    run: &Run<'_>,
+) -> Result<SignedIn, Failure> {
+    let url = match &run.global.graph_url {
+        Some(text) => GraphUrl::parse(text, place.api)?,
+        None => cloud_url,
+    };
+    let authority = authority(place, run)?;
+    let sign_in = auth::Place {
+        tenant: place.tenant.to_string(),
+        client_id: place.client_id.map(str::to_owned),
+        authority: authority.clone(),
+        scope: graph::scope(place.cloud),
+        exchange: graph::token_exchange(place.cloud),
+    };
+    let settings = &run.environment.credentials;
+    let credential = auth::sign_in(run.global.auth, settings, &sign_in, &run.login);
+    // Neither needs the other's answer.
+    let signing_in = async { tokio::join!(credential, tenant::meant(place, &url, &authority, run)) };
+    let (credential, meant) = timeout_at(run.deadline, signing_in).await.map_err(|_| {
+        Diagnostic::error("the time for the whole run (`--timeout`) was over before a token was there")
+    })?;
+    let credential = credential.map_err(|none| Failure::no_credential(place.tenant, &none))?;
+    let checked = tenant::check(credential.token().await.claims(), place, &url, meant);
+    Ok(SignedIn { credential: Arc::new(credential), url, checked })
+}
+
+/// Where the tenant signs in.
+fn authority(place: &Place<'_>, run: &Run<'_>) -> Result<Url, Failure> {
+    let host = run.environment.authority_host.as_deref().unwrap_or_else(|| graph::authority(place.cloud));
+    let url = Url::parse(host).ok().filter(is_safe).ok_or_else(|| {
+        Diagnostic::error("`AZURE_AUTHORITY_HOST` is no plain https address")
+            .hint("set it to the root of the login authority, such as `https://login.microsoftonline.com`")
+    })?;
+    Ok(url)
+}
+
+/// What the authority says decides which tenant is written to, so nobody may change it on the way.
+fn is_safe(url: &Url) -> bool {
+    let bare = url.username().is_empty() && url.password().is_none();
+    let bare = bare && url.query().is_none() && url.fragment().is_none();
+    bare && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
 }

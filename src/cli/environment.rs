@@ -1,17 +1,20 @@
 //! The environment, read once and in one place.
 
 use std::env::VarError;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::auth::Secret;
+use crate::auth::{Secret, Settings};
 use crate::diagnostic::Diagnostic;
 
 /// What the environment says.
 #[derive(Debug)]
 pub(super) struct Environment {
-    /// `FLOWBIND_ACCESS_TOKEN`: a ready token for Graph.
-    pub(super) access_token: Option<Secret>,
+    /// What there is to sign in with.
+    pub(super) credentials: Settings,
+    /// `AZURE_TENANT_ID`: the tenant, where no file names one.
+    pub(super) tenant: Option<String>,
     /// `SOURCE_DATE_EPOCH`: the time that goes into outputs, in seconds since 1970, so that the
     /// same run gives the same bytes (<https://reproducible-builds.org/specs/source-date-epoch/>).
     source_date_epoch: Option<Timestamp>,
@@ -23,7 +26,24 @@ impl Environment {
     /// # Errors
     /// A variable whose value cannot be what it is for.
     pub(super) fn read() -> Result<Self, Diagnostic> {
-        let access_token = variable("FLOWBIND_ACCESS_TOKEN")?.map(Secret::new);
+        let secret = |name| variable(name).map(|value| value.map(Secret::new));
+        let path = |name| variable(name).map(|value| value.map(PathBuf::from));
+        let credentials = Settings {
+            access_token: secret("FLOWBIND_ACCESS_TOKEN")?,
+            client_id: variable("AZURE_CLIENT_ID")?,
+            client_secret: secret("AZURE_CLIENT_SECRET")?,
+            certificate: path("AZURE_CLIENT_CERTIFICATE_PATH")?,
+            certificate_password: secret("AZURE_CLIENT_CERTIFICATE_PASSWORD")?,
+            federated_token_file: path("AZURE_FEDERATED_TOKEN_FILE")?,
+            github_url: variable("ACTIONS_ID_TOKEN_REQUEST_URL")?,
+            github_token: secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?,
+            pipelines_url: variable("SYSTEM_OIDCREQUESTURI")?,
+            pipelines_token: secret("SYSTEM_ACCESSTOKEN")?,
+            service_connection: variable("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID")?,
+            service_connection_app: variable("AZURESUBSCRIPTION_CLIENT_ID")?,
+            identity_endpoint: variable("IDENTITY_ENDPOINT")?,
+            identity_header: secret("IDENTITY_HEADER")?,
+        };
         let source_date_epoch = match variable("SOURCE_DATE_EPOCH")? {
             None => None,
             Some(text) => Some(seconds(&text).ok_or_else(|| {
@@ -31,7 +51,12 @@ impl Environment {
                     .hint("set it as in `SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)`, or unset it")
             })?),
         };
-        Ok(Self { access_token, source_date_epoch, authority_host: variable("AZURE_AUTHORITY_HOST")? })
+        Ok(Self {
+            credentials,
+            tenant: variable("AZURE_TENANT_ID")?,
+            source_date_epoch,
+            authority_host: variable("AZURE_AUTHORITY_HOST")?,
+        })
     }
 
     /// The time that goes into outputs, in whole seconds.

@@ -17,7 +17,8 @@ use super::{Exit, Global, report, signals, values};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Output};
 use crate::model::{
-    Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, Step, Tenant, bound_id,
+    Advice, Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, Step, Tenant, Unread,
+    bound_id,
 };
 use crate::snapshot::{self, Snapshot};
 use crate::{current, render, terminal};
@@ -72,6 +73,7 @@ pub(super) async fn run(
         let problem = Diagnostic::error(format!("the tenant `{twice}` is given twice"));
         return Err(problem.hint("give each `--tenant` once").into());
     }
+    args.check()?;
     let several = tenants.len() > 1;
     match &args.out_dir {
         Some(folder) => {
@@ -109,6 +111,19 @@ pub(super) async fn run(
 }
 
 impl ExportArgs {
+    /// What a file could not say either.
+    fn check(&self) -> Result<(), Failure> {
+        let Self { cloud, api, steps, .. } = self;
+        let problem = if !api.is_in(*cloud) {
+            format!("`--api {api}` has no user flows in the cloud `{cloud}`")
+        } else if let Some(step) = steps.iter().find(|step| !api.has(**step)) {
+            format!("`--api {api}` has no step `{step}`")
+        } else {
+            return Ok(());
+        };
+        Err(Diagnostic::error(problem).hint("give `--api beta`, or leave it out").into())
+    }
+
     /// Where the file of a tenant goes. A domain or a GUID is a plain name.
     fn path(&self, folder: &Path, tenant: &str) -> PathBuf {
         let ending = match self.format {
@@ -121,16 +136,15 @@ impl ExportArgs {
     async fn export(&self, tenant: &Tenant, run: &Run<'_>) -> Result<Exported, Failure> {
         let Self { tenant: _, cloud, api, steps, format, out_dir: _ } = self;
         let steps = if steps.is_empty() { Step::DEFAULT.to_vec() } else { sorted(steps) };
-        let place = Place { tenant, cloud: *cloud, api: *api };
+        let place = Place { tenant, client_id: None, cloud: *cloud, api: *api };
         let connection = connect(&place, run, Rule::Warn).await?;
         let kinds = match api {
             Api::Beta => &FlowKind::ALL[..],
             Api::V1 => &[FlowKind::B2x],
         };
-        let inventory = current::read_all(&connection.graph, kinds, &steps).await.map_err(|errors| {
-            let problems: Vec<_> = errors.into_iter().map(Diagnostic::error).collect();
-            Failure::from(problems)
-        })?;
+        let inventory = current::read_all(&connection.graph, kinds, &steps)
+            .await
+            .map_err(|errors| Failure::from(errors.into_iter().map(unread).collect::<Vec<_>>()))?;
         let taken_at = run.environment.now().to_string();
         let text = match format {
             ExportFormat::Desired => render::export(&inventory, tenant, *cloud, *api, &steps, &taken_at),
@@ -164,6 +178,14 @@ impl ExportArgs {
             terminal::message(&told);
         }
         Ok(())
+    }
+}
+
+fn unread(Unread { why, advice }: Unread) -> Diagnostic {
+    let problem = Diagnostic::error(&*why);
+    match advice {
+        Some(Advice { problem: cause, hint }) => problem.caused_by(cause).hint(hint),
+        None => problem,
     }
 }
 

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::Exit;
+use crate::auth::{Kind, NoCredential};
 use crate::diagnostic::Diagnostic;
 use crate::files::OutputError;
-use crate::graph::{InvalidGraphUrl, InvalidToken};
+use crate::graph::InvalidGraphUrl;
+use crate::model::Tenant;
 use crate::snapshot::SnapshotError;
 
 /// Why a command could not do its work.
@@ -53,11 +55,23 @@ impl Failure {
     }
 
     /// No credential serves.
-    pub(super) fn no_credential() -> Self {
-        Diagnostic::error("no credential: `FLOWBIND_ACCESS_TOKEN` is not set")
-            .hint("set it to an access token for Microsoft Graph, such as `az account get-access-token --resource-type ms-graph` gives")
-            .hint("or rehearse without a tenant: `--sandbox FILE`")
-            .into()
+    pub(super) fn no_credential(tenant: &Tenant, none: &NoCredential) -> Self {
+        let NoCredential { lacking, failed, untried } = none;
+        let told =
+            |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
+        let problem = Diagnostic::error(format!("no credential serves to sign in to `{tenant}`"));
+        let problem = lacking.iter().chain(failed).fold(problem, told);
+        let problem = match failed {
+            Some((kind, _)) if !untried.is_empty() => {
+                let names: Vec<_> = untried.iter().map(|kind| kind.name()).collect();
+                let names = names.join(", ");
+                problem.caused_by(format!("{names}: not tried, since {kind} is set up and has to serve"))
+            }
+            _ => problem.hint(format!(
+                "on a machine of your own: `az login --tenant {tenant} --allow-no-subscriptions`"
+            )),
+        };
+        problem.hint("or rehearse without a tenant: `--sandbox FILE`").into()
     }
 }
 
@@ -87,14 +101,6 @@ impl From<InvalidGraphUrl> for Failure {
             .hint(
                 "give the root with its version, such as `https://graph.microsoft.com/beta`, or leave it out",
             )
-            .into()
-    }
-}
-
-impl From<InvalidToken> for Failure {
-    fn from(error: InvalidToken) -> Self {
-        Diagnostic::error(error.to_string())
-            .hint("set `FLOWBIND_ACCESS_TOKEN` to the token alone, without `Bearer` and quotes")
             .into()
     }
 }

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
@@ -13,14 +15,21 @@ use super::Global;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::sandboxes::Sandboxes;
-use crate::http::Stop;
+use crate::diagnostic::Diagnostic;
+use crate::http::retry::Policy;
+use crate::http::{Client, Connections, Rate, Settings, Stop};
 
 /// The FILES of most commands.
 #[derive(Debug, Args)]
 pub(super) struct FilesArgs {
     /// Desired-state files, or folders of which every *.yaml and *.yml is one
-    #[arg(default_value = "flowbind.yaml", value_name = "FILES")]
+    #[arg(default_value = Self::DEFAULT, value_name = "FILES")]
     pub(super) files: Vec<PathBuf>,
+}
+
+impl FilesArgs {
+    /// What is read where no file is named.
+    pub(super) const DEFAULT: &str = "flowbind.yaml";
 }
 
 /// What all tenants of a run share.
@@ -33,7 +42,15 @@ pub(super) struct Run<'a> {
     pub(super) stop: Stop,
     /// The emulated tenants, where the run is for such.
     pub(super) sandboxes: Sandboxes,
+    /// Shared by all that is asked.
+    pub(super) connections: Arc<Connections>,
+    /// Asks the authorities, which have no budget of ours.
+    pub(super) login: Arc<Client>,
 }
+
+/// Signing in is to fail within seconds where it cannot work.
+const LOGIN: Policy =
+    Policy { base: Duration::from_secs(1), longest: Duration::from_secs(30), max_attempts: 3 };
 
 impl<'a> Run<'a> {
     /// Starts the clock, once it is known which tenants the sandboxes are of.
@@ -43,8 +60,36 @@ impl<'a> Run<'a> {
         stop: Stop,
     ) -> Result<Self, Failure> {
         let deadline = Instant::now() + global.timeout;
-        Ok(Self { global, environment, deadline, stop, sandboxes: Sandboxes::read(&global.sandbox)? })
+        let sandboxes = Sandboxes::read(&global.sandbox)?;
+        let connections = Arc::new(connections(global.ca_file.as_deref())?);
+        let endless = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };
+        let parallelism = global.parallelism;
+        let settings = Settings { parallelism, rate: endless, deadline, retry: LOGIN, stop: stop.clone() };
+        let login = Arc::new(Client::new(settings, Arc::clone(&connections)));
+        Ok(Self { global, environment, deadline, stop, sandboxes, connections, login })
     }
+
+    /// How one tenant's Graph is asked.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            parallelism: self.global.parallelism,
+            rate: self.global.rate,
+            deadline: self.deadline,
+            retry: Policy::default(),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// Connections that trust what `--ca-file` holds, too.
+fn connections(ca_file: Option<&Path>) -> Result<Connections, Failure> {
+    let Some(path) = ca_file else { return Ok(Connections::default()) };
+    let wrong = |why: String| {
+        Diagnostic::error(format!("`--ca-file`: cannot use `{}`: {why}", path.display()))
+            .hint("give a file with the certificates of the authorities to trust, as PEM")
+    };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    Ok(Connections::trusting(&pem).map_err(wrong)?)
 }
 
 /// Puts the items of one tenant together, by their place in the list: they share its connection and
@@ -107,7 +152,6 @@ impl<R, T: FnMut(usize, R)> InOrder<R, T> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::time::Duration;
 
     use super::*;
 

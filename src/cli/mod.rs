@@ -23,6 +23,7 @@ mod signals;
 mod tenant;
 mod validate;
 mod values;
+mod whoami;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,7 +33,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::auth::Kind;
 use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
 use crate::{render, terminal};
@@ -97,6 +103,14 @@ struct Global {
     /// Root of Microsoft Graph with its version [default: by the file's cloud and api]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "sandbox")]
     graph_url: Option<String>,
+    /// Sign in with this kind of credential alone: access-token, client-secret, client-certificate,
+    /// federated-token, github-oidc, azure-pipelines-oidc, managed-identity or azure-cli [default: the
+    /// first that is set up]
+    #[arg(long, global = true, value_name = "KIND", value_parser = values::kind)]
+    auth: Option<Kind>,
+    /// Trust the certificate authorities in this PEM file besides the system's
+    #[arg(long, global = true, value_name = "PEM")]
+    ca_file: Option<PathBuf>,
     /// Run against an emulated tenant, loaded from and kept in this snapshot; once for each tenant
     #[arg(long, global = true, value_name = "FILE")]
     sandbox: Vec<PathBuf>,
@@ -144,6 +158,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Print what a tenant has as a file to begin with
     Export(export::ExportArgs),
+    /// Tell which credential, tenant and permissions a run would use, and for which commands they do
+    Whoami(whoami::WhoamiArgs),
     /// Serve an emulated tenant on loopback until stopped
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema
@@ -193,6 +209,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             Command::Show(args) => show::run(args).await,
             Command::Apply(args) => apply::run(args, global, &environment).await,
             Command::Export(args) => export::run(args, global, &environment).await,
+            Command::Whoami(args) => whoami::run(args, global, &environment).await,
             Command::Sandbox(args) => sandbox::run(args).await,
             Command::Schema(args) => schema::run(args),
         }
@@ -220,15 +237,16 @@ fn log_to_stderr(global: &Global) {
         (false, 1) => Level::INFO,
         (false, _) => Level::DEBUG,
     };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
         .without_time()
         // A log line that cannot be written must not end the run: the default is to panic.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    // Our own lines alone: what others log is not held to show no secret.
+    let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 #[cfg(test)]

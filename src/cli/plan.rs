@@ -165,7 +165,12 @@ pub(super) async fn make(
         let files: Vec<_> = group.iter().filter_map(|at| files.get(*at)).collect();
         let mut planned = Vec::new();
         let Some(first) = files.first() else { return planned };
-        let place = Place { tenant: &first.tenant, cloud: first.cloud, api: first.api };
+        let place = Place {
+            tenant: &first.tenant,
+            client_id: first.client_id.as_deref(),
+            cloud: first.cloud,
+            api: first.api,
+        };
         match connect(&place, run, request.rule).await.map(Rc::new) {
             Ok(connection) => {
                 for desired in &files {

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::auth::Kind;
 use crate::http::Rate;
 use crate::model::{Api, Cloud, FlowId, Step};
 
@@ -44,6 +45,11 @@ pub(super) fn cloud(text: &str) -> Result<Cloud, String> {
 /// A version of Graph.
 pub(super) fn api(text: &str) -> Result<Api, String> {
     Api::named(text).ok_or_else(|| one_of(&Api::ALL.map(Api::name)))
+}
+
+/// A kind of credential.
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
+    Kind::named(text).ok_or_else(|| one_of(&Kind::ALL.map(Kind::name)))
 }
 
 /// A step.

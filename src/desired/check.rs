@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::schema::{Binding, File, Flow};
 use super::walk::{Problems, Spanned, missing};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Api, Cloud, FlowKind, Step, is_guid};
+use crate::model::{Api, FlowKind, Step, is_guid};
 
 /// Reports every rule that a file breaks, with all that it extends.
 pub(super) fn check(problems: &mut Problems, file: &File) {
@@ -107,7 +107,7 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
     };
     let beta = "write `api: beta`, or leave `api` out";
     let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
-    if matches!(cloud, Cloud::Usgov | Cloud::UsgovDod) {
+    if !api.value.is_in(cloud) {
         problems.report(
             Diagnostic::error(format!("`api: v1.0` has no user flows in the cloud `{cloud}`"))
                 .at(&api.span)
@@ -122,9 +122,9 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
         );
     }
     let mut listed = file.steps.iter().flat_map(|steps| &steps.value);
-    if let Some(step) = listed.find(|step| step.value == Step::PreTokenIssuance) {
+    if let Some(step) = listed.find(|step| !api.value.has(step.value)) {
         problems.report(
-            Diagnostic::error("`api: v1.0` has no step `preTokenIssuance`").at(&step.span).hint(beta),
+            Diagnostic::error(format!("`api: v1.0` has no step `{}`", step.value)).at(&step.span).hint(beta),
         );
     }
 }

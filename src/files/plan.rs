@@ -85,6 +85,9 @@ struct PlanTarget {
     tenant: String,
     /// The tenant's GUID, where it is known.
     tenant_id: Option<String>,
+    /// The app that signs in, where the file names one.
+    #[serde(default)]
+    client_id: Option<String>,
     /// The tenant's cloud.
     #[schemars(extend("enum" = Cloud::ALL.map(Cloud::name)))]
     cloud: String,
@@ -210,6 +213,7 @@ impl From<&Target> for PlanTarget {
         let Target {
             tenant,
             tenant_id,
+            client_id,
             cloud,
             api,
             graph_url,
@@ -226,6 +230,7 @@ impl From<&Target> for PlanTarget {
         Self {
             tenant: tenant.clone(),
             tenant_id: tenant_id.clone(),
+            client_id: client_id.clone(),
             cloud: cloud.name().to_owned(),
             api: api.name().to_owned(),
             graph_url: graph_url.clone(),
@@ -250,6 +255,7 @@ impl TryFrom<PlanTarget> for Target {
         Ok(Self {
             tenant: target.tenant,
             tenant_id: target.tenant_id,
+            client_id: target.client_id,
             cloud: named(&target.cloud, Cloud::named)?,
             api: named(&target.api, Api::named)?,
             graph_url: target.graph_url,

@@ -1,8 +1,9 @@
 //! The requests of Graph that flowbind makes, one function each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::cloud::GraphUrl;
 use super::error::{self, GraphError, GraphErrorKind};
 use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
-use crate::auth::Secret;
+use crate::auth::Credential;
 use crate::http::{Answer, Client, Patience, Request, Stop};
 use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step};
 
@@ -21,7 +22,7 @@ pub struct Graph {
     http: Client,
     root: GraphUrl,
     reference_root: GraphUrl,
-    authorization: HeaderValue,
+    credential: Arc<Credential>,
 }
 
 /// A PUT that the service took. What it did is to be read.
@@ -33,31 +34,11 @@ pub struct Taken {
     pub request_id: Option<String>,
 }
 
-/// A token that no header can carry.
-#[derive(Debug, thiserror::Error)]
-#[error("the access token has characters that no token has, such as spaces or line ends")]
-pub struct InvalidToken;
-
 impl Graph {
-    /// Asks Graph at `root` with an access token. The token goes nowhere else. References to
+    /// Asks Graph at `root` with a credential's token, which goes nowhere else. References to
     /// connectors are written with `reference_root`, which is the same but for an emulator.
-    ///
-    /// # Errors
-    /// The token cannot be sent in a header.
-    pub fn new(
-        http: Client,
-        root: GraphUrl,
-        reference_root: GraphUrl,
-        token: &Secret,
-    ) -> Result<Self, InvalidToken> {
-        // `Bearer …` or two tokens would be sent as they are, and refused without saying why.
-        if token.expose().contains(char::is_whitespace) {
-            return Err(InvalidToken);
-        }
-        let mut authorization =
-            HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| InvalidToken)?;
-        authorization.set_sensitive(true);
-        Ok(Self { http, root, reference_root, authorization })
+    pub fn new(http: Client, root: GraphUrl, reference_root: GraphUrl, credential: Arc<Credential>) -> Self {
+        Self { http, root, reference_root, credential }
     }
 
     /// Lists the tenant's connectors.
@@ -128,7 +109,8 @@ impl Graph {
         let request = Request {
             method: Method::PUT,
             url: self.root.join(&path, None),
-            authorization: Some(self.authorization.clone()),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            authorization: Some(&*self.credential),
             body: Some(body),
             patience: Patience::Full,
             halt: Some(halt.clone()),
@@ -152,7 +134,8 @@ impl Graph {
         let request = Request {
             method: Method::GET,
             url,
-            authorization: Some(self.authorization.clone()),
+            headers: HeaderMap::new(),
+            authorization: Some(&*self.credential),
             body: None,
             patience,
             halt: None,
@@ -165,7 +148,7 @@ impl Graph {
     }
 
     /// Sends a request and takes no other answer than a success.
-    async fn send(&self, request: Request) -> Result<Answer, GraphError> {
+    async fn send(&self, request: Request<'_>) -> Result<Answer, GraphError> {
         let line = self.request_line(request.method.as_str(), &request.url);
         match self.http.send(&request).await {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),

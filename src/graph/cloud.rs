@@ -1,10 +1,10 @@
 //! Where Graph is: the root of each national cloud, and URLs under it.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use reqwest::Url;
 
+use crate::http::is_loopback;
 use crate::model::{Api, Cloud};
 
 /// The root of each cloud, after <https://learn.microsoft.com/graph/deployments>.
@@ -23,6 +23,22 @@ pub fn authority(cloud: Cloud) -> &'static str {
         Cloud::Global => "https://login.microsoftonline.com",
         Cloud::Usgov | Cloud::UsgovDod => "https://login.microsoftonline.us",
         Cloud::China => "https://login.chinacloudapi.cn",
+    }
+}
+
+/// What a token for a cloud's Graph is asked for by, after
+/// <https://learn.microsoft.com/graph/sdks/national-clouds>.
+pub fn scope(cloud: Cloud) -> String {
+    format!("{}/.default", root(cloud))
+}
+
+/// What a token of another issuer has to be for, so that a cloud's tenants take it, after
+/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
+pub fn token_exchange(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Global => "api://AzureADTokenExchange",
+        Cloud::Usgov | Cloud::UsgovDod => "api://AzureADTokenExchangeUSGov",
+        Cloud::China => "api://AzureADTokenExchangeChina",
     }
 }
 
@@ -109,13 +125,6 @@ impl GraphUrl {
 /// What stands before an `@` may be a password.
 fn without_user_info(text: &str) -> String {
     text.rsplit_once('@').map_or(text, |(_, rest)| rest).to_owned()
-}
-
-/// Whether a URL is on this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl fmt::Display for GraphUrl {

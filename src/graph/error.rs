@@ -6,7 +6,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::http::{Answer, SendError};
-use crate::model::Unread;
+use crate::model::{Advice, Unread};
 
 /// A request that did not give what it was for.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,39 @@ impl GraphError {
         matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 404, .. }))
     }
 
+    /// What is behind it, and what to do about it, where that is known. The status tells what went
+    /// wrong; the message is looked at only for the kind of tenant, which nothing else tells.
+    pub fn advice(&self) -> Option<Advice> {
+        let GraphErrorKind::Refused(refusal) = &self.kind else { return None };
+        let message = refusal.message.as_deref().unwrap_or_default();
+        let says = |words: &str| message.contains(words);
+        if says("is not an Azure AD B2C directory") {
+            return Some(advice::NO_B2C_TENANT);
+        }
+        if says("is an Azure AD B2C directory") {
+            return Some(advice::A_B2C_TENANT);
+        }
+        if refusal.code.as_deref() == Some("AADB2C99039") || says("self service sign up is not enabled") {
+            return Some(advice::NO_SELF_SERVICE);
+        }
+        match refusal.status {
+            401 => Some(advice::NO_TOKEN),
+            403 if self.request.starts_with("PUT") => Some(advice::NO_CHANGES),
+            403 if self.request.contains("/apiConnectorConfiguration") => Some(advice::NO_BINDINGS),
+            403 if self.request.contains("/apiConnectors") => Some(advice::NO_CONNECTORS),
+            403 => Some(advice::NO_FLOWS),
+            _ => None,
+        }
+    }
+
+    /// What happened, and what to do about it where that is known.
+    pub fn with_advice(&self) -> String {
+        match self.advice() {
+            Some(Advice { problem, hint }) => format!("{self}. {problem}: {hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Whether the service says that the credential does not do.
     pub fn is_denied(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 401 | 403, .. }))
@@ -142,9 +175,49 @@ impl GraphError {
     }
 }
 
+/// What is known to be behind refusals.
+mod advice {
+    use super::Advice;
+
+    pub(super) const NO_B2C_TENANT: Advice = Advice {
+        problem: "the user flows are of Azure AD B2C (`B2C_1_…`), and the tenant is a workforce tenant",
+        hint: "name the B2C tenant, or the workforce tenant's own flows (`B2X_1_…`)",
+    };
+    pub(super) const A_B2C_TENANT: Advice = Advice {
+        problem: "the user flows are of a workforce tenant (`B2X_1_…`), and the tenant is one of Azure AD B2C",
+        hint: "name the workforce tenant, or the B2C tenant's own flows (`B2C_1_…`)",
+    };
+    pub(super) const NO_SELF_SERVICE: Advice = Advice {
+        problem: "the tenant is a workforce tenant in which self-service sign-up is not enabled: it has no user flows",
+        hint: "enable it in the tenant's external collaboration settings, or name the tenant that is meant",
+    };
+    pub(super) const NO_TOKEN: Advice = Advice {
+        problem: "the service does not accept the access token",
+        hint: "`flowbind whoami` tells which credential is used, for which tenant and cloud, and until when",
+    };
+    pub(super) const NO_FLOWS: Advice = Advice {
+        problem: "the credential may not list the tenant's user flows",
+        hint: "grant it the permission `IdentityUserFlow.Read.All`",
+    };
+    pub(super) const NO_BINDINGS: Advice = Advice {
+        problem: "the credential may not read what is bound to user flows",
+        hint: "grant it the permission `IdentityUserFlow.ReadWrite.All`, which the documentation names; \
+               `IdentityUserFlow.Read.All` may do",
+    };
+    pub(super) const NO_CONNECTORS: Advice = Advice {
+        problem: "the credential may not read the tenant's connectors",
+        hint: "grant it the permission `APIConnectors.ReadWrite.All`, which the documentation names; \
+               `APIConnectors.Read.All` may do, and naming connectors by `id` alone does without",
+    };
+    pub(super) const NO_CHANGES: Advice = Advice {
+        problem: "the credential may not bind connectors",
+        hint: "grant it the permission `IdentityUserFlow.ReadWrite.All`",
+    };
+}
+
 impl From<&GraphError> for Unread {
     fn from(error: &GraphError) -> Self {
-        Self { why: error.to_string().into(), denied: error.is_denied() }
+        Self { why: error.to_string().into(), advice: error.advice() }
     }
 }
 

@@ -4,9 +4,11 @@ mod client;
 mod cloud;
 mod error;
 mod page;
+mod permission;
 mod wire;
 
 pub use crate::http::{Patience, Stop};
-pub use client::{Graph, InvalidToken, Taken};
-pub use cloud::{GraphUrl, InvalidGraphUrl, authority, is_loopback};
+pub use client::{Graph, Taken};
+pub use cloud::{GraphUrl, InvalidGraphUrl, authority, scope, token_exchange};
 pub use error::{GraphError, GraphErrorKind, Refusal};
+pub use permission::{Grant, Need};

@@ -1,7 +1,9 @@
 //! A request, its answer, and what may keep the answer from coming.
 
+use std::fmt;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::Instant;
@@ -10,19 +12,30 @@ use super::Stop;
 
 /// One request, as often as it takes.
 #[derive(Debug)]
-pub struct Request {
+pub struct Request<'a> {
     /// The verb.
     pub method: Method,
     /// Where it goes. Redirects are not followed.
     pub url: Url,
-    /// The value of `Authorization`, marked sensitive; none for what is public.
-    pub authorization: Option<HeaderValue>,
-    /// The JSON that is sent along.
+    /// What is said besides: the type of the body, above all.
+    pub headers: HeaderMap,
+    /// What the request is authorized by; none for what is public.
+    pub authorization: Option<&'a dyn Authorize>,
+    /// What is sent along.
     pub body: Option<String>,
     /// How long it is tried.
     pub patience: Patience,
     /// Turns true when this request is not to be begun any more, whatever the run does.
     pub halt: Option<Stop>,
+}
+
+/// Gives each attempt its `Authorization`, since a token may expire while a request waits.
+pub trait Authorize: fmt::Debug + Send + Sync {
+    /// The header of a request that goes out now, marked sensitive; or why there is none.
+    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, String>>;
+
+    /// Whether there is another header now, in place of one that the service refused with 401.
+    fn renewed<'a>(&'a self, refused: &'a HeaderValue) -> BoxFuture<'a, bool>;
 }
 
 /// How long a request is tried.
@@ -74,6 +87,9 @@ pub enum SendErrorKind {
     /// No connection at all, and no use in trying again.
     #[error("{0}")]
     Unreachable(String),
+    /// There is no token to send it with.
+    #[error("{0}")]
+    SignIn(String),
     /// The service wants a longer pause than there is time.
     #[error("the service asks for a pause of {} s, which is more than the time left", .0.as_secs_f64().ceil())]
     PauseBeyondTimeout(Duration),

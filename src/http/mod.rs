@@ -1,30 +1,29 @@
 //! Requests and answers, and nothing of Graph: sending, sending again, keeping to a budget.
 
+mod connections;
 mod message;
 mod pace;
 pub mod retry;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderName, HeaderValue};
-use reqwest::redirect;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, info, warn};
 
-pub use message::{Answer, Patience, Request, SendError, SendErrorKind};
+use connections::with_causes;
+pub use connections::{Connections, is_link_local, is_loopback};
+pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
 pub use pace::Rate;
 use pace::{Pace, TooLate};
 use retry::{Next, Outcome, Policy};
 
 /// The largest body that is taken, in bytes: a page of a hundred connectors has some 50 thousand.
 const MAX_BODY: usize = 8 << 20;
-
-/// How long a connection may take, and how long an answer may be silent.
-const CONNECT: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// A tag of our own for each request, which the service repeats and logs.
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
@@ -56,8 +55,7 @@ pub struct Client {
     settings: Settings,
     permits: Semaphore,
     pace: Pace,
-    loopback: bool,
-    connections: reqwest::Client,
+    connections: Arc<Connections>,
     /// Whether anything was ever answered.
     reached: AtomicBool,
     /// Whether it was given up that anything ever will be.
@@ -67,30 +65,27 @@ pub struct Client {
 }
 
 impl Client {
-    /// Prepares requests to one place. Loopback is never reached through a proxy.
-    ///
-    /// # Errors
-    /// The system's certificates or proxy settings cannot be used.
-    pub fn new(settings: Settings, loopback: bool) -> Result<Self, String> {
-        Ok(Self {
+    /// Prepares requests.
+    pub fn new(settings: Settings, connections: Arc<Connections>) -> Self {
+        Self {
             permits: Semaphore::new(settings.parallelism.get() as usize),
             pace: Pace::new(settings.rate),
-            loopback,
-            connections: connections(loopback).map_err(|error| with_causes(&error))?,
+            connections,
             reached: AtomicBool::new(false),
             unreachable: AtomicBool::new(false),
             warned: AtomicBool::new(false),
             settings,
-        })
+        }
     }
 
     /// Sends a request until it is answered for good.
     ///
     /// # Errors
     /// There is no answer in time, or none that may be taken.
-    pub async fn send(&self, request: &Request) -> Result<Answer, SendError> {
+    pub async fn send(&self, request: &Request<'_>) -> Result<Answer, SendError> {
         let mut sent = Sent::default();
-        let mut connections = self.connections.clone();
+        let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
+        let mut connections = self.connections.to(&request.url).map_err(unprepared)?;
         let deadline = match request.patience {
             Patience::Full => self.settings.deadline,
             Patience::Until(end) => self.settings.deadline.min(end),
@@ -99,6 +94,14 @@ impl Client {
         loop {
             let attempted = self.attempt(&connections, request, deadline, &mut sent).await;
             let (outcome, what) = match &attempted {
+                Ok(Answer { status: 401, .. }) if self.renewed(request, deadline, &mut sent).await => {
+                    info!(
+                        "{} {}: answered 401; again with another token",
+                        request.method,
+                        request.url.path()
+                    );
+                    continue;
+                }
                 Ok(answer) => (
                     Outcome::Answered(answer.status, pause_asked(answer)),
                     format!("answered {}", answer.status),
@@ -140,7 +143,9 @@ impl Client {
                     }
                     self.unless_stopped(request, sleep(pause)).await.map_err(|kind| sent.error(kind))?;
                     if matches!(outcome, Outcome::Answered(503, _)) {
-                        connections = self.new_connections();
+                        // After a 503 Graph wants the request on a new connection
+                        // (<https://learn.microsoft.com/graph/best-practices-concept>).
+                        connections = self.connections.new_to(&request.url).map_err(unprepared)?;
                     }
                 }
             }
@@ -170,15 +175,24 @@ impl Client {
     async fn attempt(
         &self,
         connections: &reqwest::Client,
-        request: &Request,
+        request: &Request<'_>,
         deadline: Instant,
         sent: &mut Sent,
     ) -> Result<Answer, SendErrorKind> {
         let _permit = self.unless_stopped(request, self.admitted(deadline)).await??;
+        // Not before: what was valid when the request began to wait may have expired.
+        sent.authorization = match request.authorization {
+            None => None,
+            Some(credential) => {
+                let header = self.unless_stopped(request, timeout_at(deadline, credential.header())).await?;
+                let header = header.map_err(|_| SendErrorKind::Timeout)?;
+                Some(header.map_err(SendErrorKind::SignIn)?)
+            }
+        };
         let id = uuid::Uuid::new_v4().to_string();
         sent.attempts = sent.attempts.saturating_add(1);
         sent.last_id = Some(id.clone());
-        match timeout_at(deadline, exchange(connections, request, &id)).await {
+        match timeout_at(deadline, exchange(connections, request, sent.authorization.as_ref(), &id)).await {
             Err(_) => Err(SendErrorKind::Timeout),
             Ok(Err(error)) => Err(error),
             Ok(Ok(answer)) => {
@@ -186,6 +200,15 @@ impl Client {
                 Ok(Answer { client_request_id: id, attempts: sent.attempts, ..answer })
             }
         }
+    }
+
+    /// Whether there is another token to send a refused request with. Once for each request.
+    async fn renewed(&self, request: &Request<'_>, deadline: Instant, sent: &mut Sent) -> bool {
+        let refused = sent.authorization.take().filter(|_| !sent.renewed);
+        let (Some(credential), Some(refused)) = (request.authorization, refused) else { return false };
+        sent.renewed = true;
+        let renewal = self.unless_stopped(request, timeout_at(deadline, credential.renewed(&refused)));
+        matches!(renewal.await, Ok(Ok(true)))
     }
 
     async fn admitted(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, SendErrorKind> {
@@ -202,7 +225,7 @@ impl Client {
     /// Waits for something that nobody needs any more once the run is stopped.
     async fn unless_stopped<T>(
         &self,
-        request: &Request,
+        request: &Request<'_>,
         waiting: impl Future<Output = T>,
     ) -> Result<T, SendErrorKind> {
         let stop = Some(&self.settings.stop).filter(|_| request.patience != Patience::LastWord);
@@ -212,13 +235,6 @@ impl Client {
             () = stopped(request.halt.as_ref()) => Err(SendErrorKind::Halted),
             done = waiting => Ok(done),
         }
-    }
-
-    /// After a 503 Graph wants the request on a new connection
-    /// (<https://learn.microsoft.com/graph/best-practices-concept>).
-    fn new_connections(&self) -> reqwest::Client {
-        // What could be made once can be made again; if not, the old ones still serve.
-        connections(self.loopback).unwrap_or_else(|_| self.connections.clone())
     }
 }
 
@@ -236,6 +252,10 @@ struct Sent {
     attempts: u32,
     last_id: Option<String>,
     last: Option<Box<Answer>>,
+    /// What it was authorized by the last time.
+    authorization: Option<HeaderValue>,
+    /// Whether it was tried with another token after a 401.
+    renewed: bool,
 }
 
 impl Sent {
@@ -252,10 +272,11 @@ impl Sent {
 /// Sends a request once and takes the whole answer.
 async fn exchange(
     connections: &reqwest::Client,
-    request: &Request,
+    request: &Request<'_>,
+    authorization: Option<&HeaderValue>,
     id: &str,
 ) -> Result<Answer, SendErrorKind> {
-    let Request { method, url, authorization, body, patience: _, halt: _ } = request;
+    let Request { method, url, headers, authorization: _, body, patience: _, halt: _ } = request;
     let broken = |error: reqwest::Error| {
         let hopeless = error.is_builder();
         let what = with_causes(&error.without_url());
@@ -267,12 +288,13 @@ async fn exchange(
     let mut sending = connections
         .request(method.clone(), url.clone())
         .header(header::ACCEPT, "application/json")
-        .header(CLIENT_REQUEST_ID, id);
+        .header(CLIENT_REQUEST_ID, id)
+        .headers(headers.clone());
     if let Some(authorization) = authorization {
         sending = sending.header(header::AUTHORIZATION, authorization);
     }
     if let Some(body) = body {
-        sending = sending.header(header::CONTENT_TYPE, "application/json").body(body.clone());
+        sending = sending.body(body.clone());
     }
     let mut response = sending.send().await.map_err(broken)?;
     let status = response.status();
@@ -284,18 +306,26 @@ async fn exchange(
         }
         body.extend_from_slice(&chunk);
     }
+    if let Some(token) = authorization.and_then(bearer) {
+        conceal(&mut body, token);
+    }
     debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
     Ok(Answer { status: status.as_u16(), headers, body, client_request_id: String::new(), attempts: 0 })
 }
 
-fn connections(loopback: bool) -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("flowbind/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .read_timeout(SILENCE)
-        .retry(reqwest::retry::never())
-        .redirect(redirect::Policy::none());
-    if loopback { builder.no_proxy() } else { builder }.build()
+/// The token in an `Authorization`.
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    authorization.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Takes the token out of an answer that repeats it: what an answer says may be shown.
+fn conceal(body: &mut Vec<u8>, token: &str) {
+    // A token of a few letters is one of a test, and may be part of any word.
+    const SHORTEST: usize = 8;
+    let shown = std::str::from_utf8(body).ok().filter(|text| token.len() >= SHORTEST && text.contains(token));
+    if let Some(concealed) = shown.map(|text| text.replace(token, "***")) {
+        *body = concealed.into_bytes();
+    }
 }
 
 fn pause_asked(answer: &Answer) -> Option<Duration> {
@@ -303,19 +333,4 @@ fn pause_asked(answer: &Answer) -> Option<Duration> {
     // A date is measured by the service's own clock where it shows it.
     let now = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     retry::retry_after(text(header::RETRY_AFTER)?, now.unwrap_or_else(SystemTime::now))
-}
-
-/// An error and what led to it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        cause = error.source();
-    }
-    text
 }

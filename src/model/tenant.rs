@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_guid;
+use super::{Step, is_guid};
 
 /// The national cloud that a tenant lives in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -75,6 +75,17 @@ impl Api {
     /// The version of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|api| api.name() == name)
+    }
+
+    /// Whether it has user flows in a cloud
+    /// (<https://learn.microsoft.com/graph/api/b2xidentityuserflow-get-apiconnectorconfiguration>).
+    pub fn is_in(self, cloud: Cloud) -> bool {
+        self == Self::Beta || matches!(cloud, Cloud::Global | Cloud::China)
+    }
+
+    /// Whether it has a step.
+    pub fn has(self, step: Step) -> bool {
+        self == Self::Beta || step != Step::PreTokenIssuance
     }
 }
 

@@ -1,6 +1,6 @@
 //! What differs between desired and current.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::prune::Managed;
@@ -8,8 +8,8 @@ use super::resolve::Resolver;
 use super::{Change, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::model::{
-    Action, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading, Step, Unread,
-    bound_id,
+    Action, Advice, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading, Step,
+    Unread, bound_id,
 };
 
 /// Compares what a file wants with what its tenant has. Gives the target's plan, and what keeps it
@@ -24,9 +24,11 @@ pub fn plan(
         resolver: Resolver::new(current),
         current,
         errors: Vec::new(),
+        advice: BTreeMap::new(),
         target: Target {
             tenant: desired.tenant.to_string(),
             tenant_id: desired.tenant.guid().map(str::to_ascii_lowercase),
+            client_id: desired.client_id.clone(),
             cloud: desired.cloud,
             api: desired.api,
             graph_url: graph_url.to_owned(),
@@ -50,10 +52,18 @@ pub fn plan(
         let is_told = |error: &Diagnostic| error.causes.iter().any(|cause| **cause == *unread.why);
         if !planner.errors.iter().any(is_told) {
             let problem = Diagnostic::error("the tenant's connectors could not be read");
-            planner.errors.push(problem.caused_by(&*unread.why));
+            let problem = problem.caused_by(&*unread.why);
+            planner.errors.push(match unread.advice {
+                Some(advice) => problem.caused_by(advice.problem).hint(advice.hint),
+                None => problem,
+            });
         }
     }
-    let Planner { mut target, mut errors, .. } = planner;
+    let Planner { mut target, mut errors, advice, .. } = planner;
+    let explained = advice
+        .into_iter()
+        .map(|(Advice { problem, hint }, words)| Diagnostic::error(problem).caused_by(&*words).hint(hint));
+    errors.extend(explained);
     target.warnings = warnings(&target, current);
     target.pins.sort_unstable();
     target.pins.dedup();
@@ -109,6 +119,8 @@ struct Planner<'a> {
     current: &'a Current,
     target: Target,
     errors: Vec<Diagnostic>,
+    /// What is behind bindings that could not be read, with the service's words the first time.
+    advice: BTreeMap<Advice, Arc<str>>,
 }
 
 impl Planner<'_> {
@@ -129,7 +141,10 @@ impl Planner<'_> {
                 self.target.unmanaged.push(unmanaged);
             }
             // What nobody manages is told all the same: a flow that is listed is looked at.
-            if let Reading::Unknown(Unread { why, .. }) = read {
+            if let Reading::Unknown(Unread { why, advice }) = read {
+                if let Some(advice) = advice {
+                    self.advice.entry(*advice).or_insert_with(|| Arc::clone(why));
+                }
                 let unknown = Unknown { flow: flow.id.clone(), step: *step, error: Arc::clone(why) };
                 self.target.unknown.push(unknown);
             }

@@ -46,6 +46,8 @@ pub struct Target {
     pub tenant: String,
     /// The tenant's GUID, where it is known.
     pub tenant_id: Option<String>,
+    /// The app that signs in, where the file names one.
+    pub client_id: Option<String>,
     /// The tenant's cloud.
     pub cloud: Cloud,
     /// The version of Graph that is asked.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Suggester};
 use crate::model::{
-    Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, Reading,
-    TargetUrl, Unread,
+    Advice, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector,
+    Reading, TargetUrl, Unread,
 };
 
 /// The connectors of a tenant, by what a file may call them.
@@ -131,16 +131,15 @@ impl<'a> Resolver<'a> {
     }
 
     fn readable(&self, wanted: &ConnectorRef) -> Result<(), Diagnostic> {
-        let Some(Unread { why, denied }) = self.unreadable else { return Ok(()) };
+        let Some(Unread { why, advice }) = self.unreadable else { return Ok(()) };
         let problem = Diagnostic::error(
             "the tenant's connectors could not be read, so names and pins cannot be checked",
         )
         .at(&wanted.span)
         .caused_by(&**why);
-        Err(if *denied {
-            problem.hint("the app needs the permission `APIConnectors.Read.All` (the documentation says `APIConnectors.ReadWrite.All`); naming connectors by `id` alone does without")
-        } else {
-            problem
+        Err(match advice {
+            Some(Advice { problem: cause, hint }) => problem.caused_by(*cause).hint(*hint),
+            None => problem,
         })
     }
 }

@@ -47,6 +47,7 @@ pub fn target(target: &Target) -> String {
     let Target {
         tenant,
         tenant_id: _,
+        client_id: _,
         cloud,
         api,
         graph_url: _,

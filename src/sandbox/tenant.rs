@@ -185,7 +185,7 @@ impl Tenant {
         }
         let directory = match kind {
             Kind::B2c => "an Azure AD B2C directory: its user flows are b2cUserFlows, not b2xUserFlows",
-            Kind::B2x => "a workforce directory: its user flows are b2xUserFlows, not b2cUserFlows",
+            Kind::B2x => "not an Azure AD B2C directory: its user flows are b2xUserFlows, not b2cUserFlows",
         };
         Err(Problem::new(403, "AADB2C", format!("'{}' is {directory}", self.snapshot.tenant)))
     }

@@ -11,7 +11,8 @@ const QUICKSTART: [&str; 4] =
 
 #[test]
 fn help_says_what_each_command_does() {
-    for command in ["", "validate", "plan", "drift", "show", "apply", "export", "sandbox", "schema"] {
+    for command in ["", "validate", "plan", "drift", "show", "apply", "export", "whoami", "sandbox", "schema"]
+    {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let outcome = flowbind(args).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));

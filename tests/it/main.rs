@@ -9,6 +9,8 @@ mod composition;
 mod drift;
 mod export;
 mod help;
+#[cfg(feature = "azure")]
+mod identity;
 mod layering;
 mod properties;
 mod quickstart;

@@ -122,3 +122,61 @@ fn the_readmes_file_is_valid() {
     let outcome = flowbind(["validate"]).within(folder.path()).run();
     assert_eq!(outcome.code, 0, "{outcome}");
 }
+
+/// The commands that register the apps, with a stand-in for `az` that notes what it is asked.
+#[test]
+fn the_readmes_apps_have_the_permissions_that_it_names() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_, script) = blocks().into_iter().find(|(_, text)| text.starts_with("az login")).unwrap();
+    let folder = folder();
+    let az = r#"#!/bin/sh
+{ for word in "$@"; do printf '%s\037' "$word"; done; printf '\036'; } >> "$NOTES"
+case "$*" in *"app create"*) echo "app-of-$5" ;; esac
+"#;
+    let az = file(folder.path(), "az", az);
+    fs::set_permissions(az, fs::Permissions::from_mode(0o755)).unwrap();
+    let notes = folder.path().join("notes");
+    let status = std::process::Command::new("/bin/sh")
+        .args(["-euc", &script])
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .env("NOTES", &notes)
+        .status();
+    assert!(status.unwrap().success());
+    let notes = fs::read_to_string(notes).unwrap();
+    let asked: Vec<Vec<_>> =
+        notes.split_terminator('\u{1e}').map(|line| line.split_terminator('\u{1f}').collect()).collect();
+    let after = |line: &[&str], name: &str| {
+        let at = line.iter().position(|word| *word == name).unwrap();
+        line[at + 1..].iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()
+    };
+    let of = |command: &str| {
+        asked.iter().filter(|line| line.join(" ").starts_with(command)).cloned().collect::<Vec<_>>()
+    };
+    // The ids of app roles, as Microsoft publishes them (microsoftgraph/microsoft-graph-devx-content).
+    let read_flows = "1b0c317f-dd31-4305-9932-259a8b6e8099=Role";
+    let write_flows = "65319a09-a2be-469d-8782-f6b07debf789=Role";
+    let read_connectors = "b86848a7-d5b1-41eb-a9b4-54a4e6306e97=Role";
+    let granted: Vec<_> = of("ad app permission add")
+        .iter()
+        .map(|line| (after(line, "--id")[0].clone(), after(line, "--api-permissions")))
+        .collect();
+    let role = |roles: [&str; 2]| roles.map(str::to_owned).to_vec();
+    assert_eq!(
+        granted,
+        [
+            ("app-of-flowbind-plan".to_owned(), role([read_flows, read_connectors])),
+            ("app-of-flowbind-apply".to_owned(), role([write_flows, read_connectors])),
+        ]
+    );
+    let trusted: Vec<serde_json::Value> = of("ad app federated-credential create")
+        .iter()
+        .map(|line| serde_json::from_str(&after(line, "--parameters")[0]).unwrap())
+        .collect();
+    assert_eq!(trusted.len(), 2);
+    for trust in &trusted {
+        assert_eq!(trust["issuer"], "https://token.actions.githubusercontent.com");
+        assert_eq!(trust["audiences"], serde_json::json!(["api://AzureADTokenExchange"]));
+    }
+    assert_ne!(trusted[0]["subject"], trusted[1]["subject"]);
+    assert_eq!(of("ad app permission admin-consent").len(), 2);
+}

@@ -81,7 +81,12 @@ pub(super) async fn of_saved(path: &Path, run: &Run<'_>, rule: Rule) -> Result<W
         let tenant = group.first().and_then(|at| tenants.get(*at));
         match (targets.first(), tenant) {
             (Some(target), Some(tenant)) => {
-                let place = Place { tenant, cloud: target.cloud, api: target.api };
+                let place = Place {
+                    tenant,
+                    client_id: target.client_id.as_deref(),
+                    cloud: target.cloud,
+                    api: target.api,
+                };
                 let connection = connect(&place, run, rule).await.map(Rc::new);
                 targets.iter().map(|target| way(target, connection.clone())).collect()
             }

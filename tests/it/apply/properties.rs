@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowbind::apply::{Options as ApplyOptions, Outcome, TargetReport, apply};
-use flowbind::auth::Secret;
+use flowbind::auth::{Credential, Secret, Token};
 use flowbind::graph::{Graph, GraphUrl};
 use flowbind::http::{Client, Rate, Settings, retry::Policy};
 use flowbind::model::{Api, Step};
@@ -113,8 +113,9 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
             retry: Policy { base: Duration::ZERO, ..Policy::default() },
             stop: stop.clone(),
         };
-        let http = Client::new(settings, true).unwrap();
-        let graph = Graph::new(http, url.clone(), url.clone(), &Secret::new("t")).unwrap();
+        let http = Client::new(settings, Arc::default());
+        let credential = Credential::given(Token::new(&Secret::new("t"), None).unwrap());
+        let graph = Graph::new(http, url.clone(), url.clone(), Arc::new(credential));
         let desired = desired::parse("f.yaml", yaml.as_bytes()).unwrap();
         let current = current::read(&graph, &desired, current::Scope::Listed).await;
         let (target, errors) = plan(

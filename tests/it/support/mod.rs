@@ -1,9 +1,11 @@
 //! What tests share: running the binary in an environment of its own, and tenants to run it against.
 
 mod command;
+pub mod entra;
+pub mod https;
 mod served;
 
-pub use command::{Outcome, flowbind};
+pub use command::{Flowbind, Outcome, flowbind};
 pub use served::{Served, serve};
 
 use std::path::{Path, PathBuf};

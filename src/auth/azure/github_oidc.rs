@@ -1,0 +1,55 @@
+//! The token that GitHub Actions issues for a job with `permissions: id-token: write`
+//! (<https://docs.github.com/actions/reference/security/oidc>).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_core::http::ClientMethodOptions;
+use azure_identity::ClientAssertion;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use serde::Deserialize;
+
+use super::transport::{ask, is_safe};
+use super::{Settings, SignInError};
+use crate::http::Client;
+
+/// Where a job's token is asked for.
+#[derive(Debug)]
+pub(super) struct GithubOidc {
+    url: Url,
+    headers: HeaderMap,
+    http: Arc<Client>,
+}
+
+impl GithubOidc {
+    pub(super) fn new(settings: &Settings, audience: &str, http: Arc<Client>) -> Result<Self, SignInError> {
+        let url = settings.github_url.as_deref().and_then(|url| Url::parse(url).ok()).filter(is_safe);
+        let mut url =
+            url.ok_or_else(|| SignInError("`ACTIONS_ID_TOKEN_REQUEST_URL` is no https address".into()))?;
+        url.query_pairs_mut().append_pair("audience", audience);
+        let token = settings.github_token.as_ref().map(|token| format!("Bearer {}", token.expose()));
+        let token = token.and_then(|token| HeaderValue::from_str(&token).ok());
+        let mut token =
+            token.ok_or_else(|| SignInError("`ACTIONS_ID_TOKEN_REQUEST_TOKEN` is no token".into()))?;
+        token.set_sensitive(true);
+        Ok(Self { url, headers: HeaderMap::from_iter([(AUTHORIZATION, token)]), http })
+    }
+}
+
+#[async_trait]
+impl ClientAssertion for GithubOidc {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        #[derive(Deserialize)]
+        struct Issued {
+            value: String,
+        }
+        let headers = self.headers.clone();
+        let answer = ask(&self.http, Method::GET, self.url.clone(), headers, String::new()).await?;
+        // The body is not shown: it may hold a token under another name.
+        let issued = serde_json::from_slice::<Issued>(&answer.body).ok().filter(|_| answer.status == 200);
+        let status = answer.status;
+        let none = || SignInError(format!("GitHub issued no token for the job: answered {status}"));
+        Ok(issued.ok_or_else(none)?.value)
+    }
+}

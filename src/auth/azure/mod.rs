@@ -1,0 +1,210 @@
+//! The kinds of credentials that ask somebody for their token, with Microsoft's own crate for it.
+//!
+//! The crate's own cache and retries are not used: a [`Credential`](super::Credential) keeps the
+//! token, and each token is asked for by a credential made anew, so that a file that was rotated is
+//! read again; [`Client`] sends again what may pass.
+
+mod client_certificate;
+mod federated_token;
+mod github_oidc;
+mod managed_identity;
+mod transport;
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::{AccessToken, Secret as AzureSecret, TokenCredential};
+use azure_core::error::ErrorKind;
+use azure_core::http::{ClientOptions, RetryOptions, Transport as AzureTransport};
+use azure_identity::{
+    AzureCliCredential, AzureCliCredentialOptions, AzurePipelinesCredential, AzurePipelinesCredentialOptions,
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions,
+};
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
+
+use super::credential::Issuer;
+use super::kind::{Kind, Place, Settings};
+use super::{Secret, Token};
+use crate::http::Client;
+use federated_token::FederatedToken;
+use github_oidc::GithubOidc;
+use transport::Transport;
+
+/// How long the Azure CLI may take: it may be cold, and it may wait for somebody for ever.
+const CLI_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How one kind signs in to one tenant.
+#[derive(Debug)]
+pub(super) struct SignIn {
+    kind: Kind,
+    settings: Settings,
+    place: Place,
+    http: Arc<Client>,
+}
+
+/// Why a credential gave no token, in words for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct SignInError(String);
+
+/// As the crate's error, which its credentials hand on and do not retry.
+impl From<SignInError> for azure_core::Error {
+    fn from(error: SignInError) -> Self {
+        Self::new(ErrorKind::Credential, error)
+    }
+}
+
+impl SignIn {
+    pub(super) fn new(kind: Kind, settings: Settings, place: Place, http: Arc<Client>) -> Self {
+        Self { kind, settings, place, http }
+    }
+
+    async fn ask(&self) -> azure_core::Result<AccessToken> {
+        match self.kind {
+            Kind::AccessToken => Err(SignInError("it cannot be renewed".into()).into()),
+            Kind::ClientSecret => self.client_secret().await,
+            Kind::ClientCertificate => {
+                let certificate = client_certificate::read(&self.settings)?;
+                let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
+                self.exchange(certificate.assertion(self.app(), audience)).await
+            }
+            Kind::FederatedToken => self.exchange(FederatedToken::new(&self.settings)).await,
+            Kind::GithubOidc => {
+                let http = Arc::clone(&self.http);
+                self.exchange(GithubOidc::new(&self.settings, self.place.exchange, http)?).await
+            }
+            Kind::AzurePipelinesOidc => self.azure_pipelines().await,
+            Kind::ManagedIdentity => self.managed_identity().await,
+            Kind::AzureCli => self.azure_cli().await,
+        }
+    }
+
+    async fn client_secret(&self) -> azure_core::Result<AccessToken> {
+        let secret = azure_secret(self.settings.client_secret.as_ref());
+        let options = ClientSecretCredentialOptions { client_options: self.options() };
+        let credential = ClientSecretCredential::new(&self.place.tenant, self.app(), secret, Some(options))?;
+        credential.get_token(&[&self.place.scope], None).await
+    }
+
+    async fn azure_cli(&self) -> azure_core::Result<AccessToken> {
+        let tenant_id = Some(self.place.tenant.clone());
+        let options = AzureCliCredentialOptions { tenant_id, ..AzureCliCredentialOptions::default() };
+        let credential = AzureCliCredential::new(Some(options))?;
+        let asked = timeout(CLI_PATIENCE, credential.get_token(&[&self.place.scope], None)).await;
+        asked.unwrap_or_else(|_| {
+            let problem = format!("`az` did not answer for {} s", CLI_PATIENCE.as_secs());
+            Err(SignInError(problem).into())
+        })
+    }
+
+    /// The app that signs in.
+    fn app(&self) -> String {
+        let Self { kind, settings, place, http: _ } = self;
+        let connection =
+            settings.service_connection_app.as_ref().filter(|_| *kind == Kind::AzurePipelinesOidc);
+        let app = place.client_id.as_ref().or(settings.client_id.as_ref()).or(connection);
+        app.cloned().unwrap_or_default()
+    }
+
+    async fn azure_pipelines(&self) -> azure_core::Result<AccessToken> {
+        let Settings { pipelines_token, service_connection, .. } = &self.settings;
+        let options = AzurePipelinesCredentialOptions { credential_options: self.assertion_options() };
+        let credential = AzurePipelinesCredential::new(
+            self.place.tenant.clone(),
+            self.app(),
+            service_connection.as_deref().unwrap_or_default(),
+            azure_secret(pipelines_token.as_ref()),
+            Some(options),
+        )?;
+        credential.get_token(&[&self.place.scope], None).await
+    }
+
+    /// The identity of a machine is one of the machine's own tenant. Where the file names an app, the
+    /// identity's token is the proof by which that app signs in to the file's tenant
+    /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>);
+    /// else the identity signs in itself.
+    async fn managed_identity(&self) -> azure_core::Result<AccessToken> {
+        let identity =
+            managed_identity::new(self.settings.client_id.clone(), Transport::of_machine(&self.http))?;
+        match &self.place.client_id {
+            Some(app) if self.settings.client_id.as_ref().is_none_or(|id| !id.eq_ignore_ascii_case(app)) => {
+                let proof = managed_identity::Proof { identity, audience: self.place.exchange };
+                self.exchange(proof).await
+            }
+            _ => identity.get_token(&[&self.place.scope], None).await,
+        }
+    }
+
+    /// Exchanges a proof of who asks for a token.
+    async fn exchange(&self, proof: impl ClientAssertion + 'static) -> azure_core::Result<AccessToken> {
+        let tenant = self.place.tenant.clone();
+        let options = Some(self.assertion_options());
+        let credential = ClientAssertionCredential::new(tenant, self.app(), proof, options)?;
+        credential.get_token(&[&self.place.scope], None).await
+    }
+
+    fn assertion_options(&self) -> ClientAssertionCredentialOptions {
+        ClientAssertionCredentialOptions { client_options: self.options() }
+    }
+
+    fn options(&self) -> ClientOptions {
+        let mut custom = CustomConfiguration::default();
+        custom.authority_host = self.place.authority.to_string();
+        let cloud = CloudConfiguration::from(custom);
+        ClientOptions { cloud: Some(Arc::new(cloud)), ..options(Transport::to_others(&self.http)) }
+    }
+
+    fn tenant_url(&self) -> String {
+        format!("{}/{}", self.place.authority.as_str().trim_end_matches('/'), self.place.tenant)
+    }
+}
+
+impl Issuer for SignIn {
+    fn token(&self) -> BoxFuture<'_, Result<Token, String>> {
+        Box::pin(async { taken(self.ask().await.map_err(|error| said(&error))?) })
+    }
+}
+
+/// Sends by our own client, which sends again by itself.
+fn options(transport: Transport) -> ClientOptions {
+    ClientOptions {
+        transport: Some(AzureTransport::new(Arc::new(transport))),
+        retry: RetryOptions::none(),
+        ..ClientOptions::default()
+    }
+}
+
+/// An absent secret is an empty one, which the crate refuses.
+fn azure_secret(secret: Option<&Secret>) -> AzureSecret {
+    AzureSecret::new(secret.map(Secret::expose).unwrap_or_default().to_owned())
+}
+
+/// Takes the crate's token over.
+fn taken(token: AccessToken) -> Result<Token, String> {
+    let expires = token.expires_on.into();
+    Token::new(&Secret::new(token.token.secret()), Some(expires)).map_err(|error| error.to_string())
+}
+
+/// What an error says, without the crate's own names and links: the innermost of our words, or of the
+/// service's.
+fn said(error: &azure_core::Error) -> String {
+    let mut words = error.to_string();
+    let mut status = error.http_status();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(theirs) = inner.downcast_ref::<azure_core::Error>() {
+            (words, status) = (theirs.to_string(), theirs.http_status());
+        } else if inner.downcast_ref::<SignInError>().is_some() {
+            (words, status) = (inner.to_string(), None);
+        }
+        cause = inner.source();
+    }
+    match status {
+        Some(status) if words.trim().is_empty() => format!("answered {}", u16::from(status)),
+        _ => words.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}

@@ -1,0 +1,157 @@
+//! Sends what the credentials ask for by our own client, and lets no secret come back in an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::http::headers::Headers;
+use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request as AzureRequest, StatusCode};
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::SignInError;
+use crate::http::{Answer, Client, Patience, Request, is_link_local, is_loopback};
+
+/// The longest life of a token that is believed: it is added to the time of day.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Sends the requests of credentials.
+#[derive(Debug)]
+pub(super) struct Transport {
+    http: Arc<Client>,
+    /// Whether it may ask the host that this machine runs on, without TLS.
+    machine: bool,
+}
+
+impl Transport {
+    /// Asks authorities and issuers.
+    pub(super) fn to_others(http: &Arc<Client>) -> Self {
+        Self { http: Arc::clone(http), machine: false }
+    }
+
+    /// Asks the metadata service of the machine.
+    pub(super) fn of_machine(http: &Arc<Client>) -> Self {
+        Self { http: Arc::clone(http), machine: true }
+    }
+
+    async fn send(&self, request: &AzureRequest) -> Result<Answer, SignInError> {
+        let url = request.url().clone();
+        if !(is_safe(&url) || self.machine && url.scheme() == "http" && is_link_local(&url)) {
+            let place = place(&url);
+            return Err(SignInError(format!(
+                "`{place}` is neither https nor on this machine: a secret would travel in the clear"
+            )));
+        }
+        let body = match request.body() {
+            Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Body::SeekableStream(_) => return Err(SignInError("a body of unknown length".into())),
+        };
+        let secrets = secrets(request.headers(), &body);
+        let method = request.method().as_ref().parse().unwrap_or_default();
+        let mut answer = ask(&self.http, method, url, headers(request.headers()), body).await?;
+        answer.body = concealed(&answer.body, &secrets);
+        match description(&answer) {
+            Some(description) if !self.machine => Err(SignInError(description)),
+            _ => Ok(answer),
+        }
+    }
+}
+
+#[async_trait]
+impl HttpClient for Transport {
+    async fn execute_request(&self, request: &AzureRequest) -> azure_core::Result<AsyncRawResponse> {
+        let answer = self.send(request).await?;
+        let mut headers = Headers::default();
+        for (name, value) in &answer.headers {
+            if let Ok(value) = value.to_str() {
+                headers.insert(name.as_str().to_owned(), value.to_owned());
+            }
+        }
+        Ok(AsyncRawResponse::from_bytes(StatusCode::from(answer.status), headers, answer.body))
+    }
+}
+
+/// Asks for JSON that decides who we are.
+///
+/// # Errors
+/// No answer, or one that is no JSON or makes no sense, with the place that gave it.
+pub(super) async fn ask(
+    http: &Client,
+    method: reqwest::Method,
+    url: Url,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Answer, SignInError> {
+    let line = format!("{method} {}", place(&url));
+    let request = Request {
+        method,
+        url,
+        headers,
+        authorization: None,
+        body: Some(body).filter(|body| !body.is_empty()),
+        patience: Patience::Full,
+        halt: None,
+    };
+    let answer = http.send(&request).await.map_err(|error| SignInError(format!("{line}: {error}")))?;
+    let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
+        return Err(SignInError(format!("{line}: answered {}, with no JSON", answer.status)));
+    };
+    let life = json.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
+    if !(0..=LONGEST.as_secs()).contains(&u64::try_from(life).unwrap_or(u64::MAX)) {
+        return Err(SignInError(format!("{line}: answered with a token that lives for {life} s")));
+    }
+    Ok(answer)
+}
+
+/// The authority's words for a refusal. The crate's own reader fails where they hold a line end, as
+/// they do.
+fn description(answer: &Answer) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error_description: String,
+    }
+    let refusal = serde_json::from_slice::<Refusal>(&answer.body).ok().filter(|_| answer.status >= 400)?;
+    Some(refusal.error_description.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Whether nobody can listen on the way.
+pub(super) fn is_safe(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// A URL without what it carries along.
+fn place(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+fn headers(headers: &Headers) -> HeaderMap {
+    let header =
+        |(name, value): (&azure_core::http::headers::HeaderName, &azure_core::http::headers::HeaderValue)| {
+            let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+            let mut value = HeaderValue::from_str(value.as_str()).ok()?;
+            value.set_sensitive(true);
+            Some((name, value))
+        };
+    headers.iter().filter_map(header).collect()
+}
+
+/// The secrets that a request carries.
+fn secrets(headers: &Headers, body: &str) -> Vec<String> {
+    let sent = headers.iter().filter_map(|(name, value)| match name.as_str() {
+        "authorization" => value.as_str().strip_prefix("Bearer ").map(str::to_owned),
+        "x-identity-header" => Some(value.as_str().to_owned()),
+        _ => None,
+    });
+    let form = form_urlencoded::parse(body.as_bytes());
+    let form = form.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));
+    sent.chain(form.map(|(_, value)| value.into_owned())).filter(|secret| !secret.is_empty()).collect()
+}
+
+/// An answer's body without the secrets that were sent, which an answer may repeat.
+fn concealed(body: &[u8], secrets: &[String]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(body).into_owned();
+    secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***")).into_bytes()
+}

@@ -1,0 +1,138 @@
+//! An access token, and what it says of itself.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+
+use super::Secret;
+
+/// An access token that can be sent.
+#[derive(Debug, Clone)]
+pub struct Token {
+    header: HeaderValue,
+    claims: Option<Claims>,
+    expires: Option<SystemTime>,
+}
+
+/// A token that no header can carry.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the access token has characters that no token has, such as spaces or line ends; it has to be the token \
+     alone, without `Bearer` and quotes"
+)]
+pub struct InvalidToken;
+
+/// What a token says of itself
+/// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
+///
+/// It is told and compared, not trusted: Graph checks the signature, and a token with a forged one
+/// gets no answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Claims {
+    /// The GUID of the tenant that the token is for.
+    pub tid: Option<String>,
+    /// The application (client) id that it was issued to; `azp` in the other version of tokens.
+    #[serde(alias = "azp")]
+    pub appid: Option<String>,
+    /// The name of that app.
+    pub app_displayname: Option<String>,
+    /// Who signed in, where it was a person.
+    #[serde(alias = "preferred_username")]
+    pub upn: Option<String>,
+    /// The permissions of an app that acts for itself.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The permissions of an app that acts for a person, with spaces between.
+    pub scp: Option<String>,
+    /// When it expires, in seconds since 1970.
+    exp: Option<u64>,
+}
+
+impl Token {
+    /// Takes a token in. Where nobody said when it `expires`, the token itself may.
+    ///
+    /// # Errors
+    /// It cannot be sent in a header.
+    pub fn new(token: &Secret, expires: Option<SystemTime>) -> Result<Self, InvalidToken> {
+        // `Bearer …` or two tokens would be sent as they are, and refused without saying why.
+        if token.expose().is_empty() || token.expose().contains(char::is_whitespace) {
+            return Err(InvalidToken);
+        }
+        let header = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+        let mut header = header.map_err(|_| InvalidToken)?;
+        header.set_sensitive(true);
+        let claims = claims(token);
+        let exp = claims.as_ref().and_then(|claims| claims.exp);
+        let exp = exp.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+        Ok(Self { header, expires: expires.or(exp), claims })
+    }
+
+    /// The value of `Authorization`, marked sensitive.
+    pub fn header(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    /// What it says of itself; `None` where it is opaque.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.claims.as_ref()
+    }
+
+    /// When it expires, as far as that is known.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.expires
+    }
+}
+
+fn claims(token: &Secret) -> Option<Claims> {
+    let mut parts = token.expose().split('.').skip(1);
+    let payload = parts.next()?;
+    // A token has a signature.
+    parts.next()?;
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims_of(payload: &str) -> Option<Claims> {
+        let text = format!("e30.{}.signature", BASE64_URL_SAFE_NO_PAD.encode(payload));
+        Token::new(&Secret::new(text), None).unwrap().claims().cloned()
+    }
+
+    #[test]
+    fn a_token_says_its_tenant_or_is_opaque() {
+        assert_eq!(claims_of(r#"{"tid": "t", "aud": "x"}"#).unwrap().tid.as_deref(), Some("t"));
+        assert_eq!(claims_of(r#"{"azp": "a"}"#).unwrap().appid.as_deref(), Some("a"));
+        assert_eq!(claims_of("{}"), Some(Claims::default()));
+        for opaque in ["opaque", "a.b", "a.b.c", "..", "e30.é.x"] {
+            let token = Token::new(&Secret::new(opaque), None);
+            assert!(token.is_err() || token.unwrap().claims().is_none(), "{opaque}");
+        }
+        for odd in ["[7]", r#"{"tid": 7}"#, "x"] {
+            assert_eq!(claims_of(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_no_token() {
+        for bad in ["", " t", "Bearer t", "a\nb", "a\u{1}"] {
+            assert!(Token::new(&Secret::new(bad), None).is_err(), "{bad:?}");
+        }
+        assert!(!format!("{:?}", Token::new(&Secret::new("s3cr3t"), None)).contains("s3cr3t"));
+    }
+
+    #[test]
+    fn an_expiry_beyond_all_time_is_none() {
+        let expires = |exp: u64| {
+            let text = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"exp": {exp}}}"#)));
+            Token::new(&Secret::new(text), None).unwrap().expires()
+        };
+        assert_eq!(expires(u64::MAX), None);
+        assert_eq!(expires(60), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60)));
+    }
+}

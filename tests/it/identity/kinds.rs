@@ -1,0 +1,406 @@
+//! Each kind of credential, from the environment to a change of the tenant.
+
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use crate::support::entra::{APP, Entra};
+use crate::support::{Flowbind, file, flowbind, folder, package, wants_connector_1};
+
+/// Applies one change with what the environment offers, and gives the forms that were sent to the
+/// token endpoint. The second time there is nothing to do.
+fn applies(
+    entra: &Entra,
+    offer: impl Fn(Flowbind) -> Flowbind,
+) -> Vec<std::collections::BTreeMap<String, String>> {
+    let folder = folder();
+    wants_one_change(folder.path());
+    let outcome = entra.run(offer(run_in(folder.path(), &["apply", "--yes"])));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.contains("Apply: 1 applied."), "{outcome}");
+    let forms = entra.token_requests();
+    let outcome = entra.run(offer(run_in(folder.path(), &["plan", "--detailed-exitcode"])));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    forms
+}
+
+fn contoso() -> String {
+    format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", CONTOSO.0)
+}
+
+#[test]
+fn a_client_secret() {
+    let entra = entra();
+    let forms = applies(&entra, |run| run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+    assert_eq!(forms.len(), 1, "the token is kept for the run");
+    assert_eq!(forms[0]["client_id"], APP);
+    assert_eq!(forms[0]["scope"], "https://graph.microsoft.com/.default");
+    assert!(entra.requests().contains(&format!("POST {}", contoso())));
+}
+
+#[test]
+fn a_client_certificate_in_every_shape() {
+    let certificates = package("tests/certificates");
+    let public = std::fs::read(certificates.join("public.der")).unwrap();
+    let thumbprint = Sha256::digest(std::fs::read(certificates.join("certificate.der")).unwrap());
+    for (name, password) in [
+        ("pkcs8.pem", None),
+        ("pkcs1.pem", None),
+        ("encrypted.pem", Some("p4ssw0rd")),
+        ("aes.pfx", Some("p4ssw0rd")),
+        ("3des.pfx", Some("p4ssw0rd")),
+        ("no-password.pfx", None),
+    ] {
+        let entra = entra();
+        let path = certificates.join(name);
+        let forms = applies(&entra, |run| {
+            let run = run.env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap());
+            password
+                .into_iter()
+                .fold(run, |run, password| run.env("AZURE_CLIENT_CERTIFICATE_PASSWORD", password))
+        });
+        let parts: Vec<_> = forms[0]["client_assertion"].split('.').collect();
+        let json = |part: &str| -> Value {
+            serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+        };
+        let (header, claims) = (json(parts[0]), json(parts[1]));
+        assert_eq!((&header["alg"], &header["typ"]), (&"PS256".into(), &"JWT".into()), "{name}");
+        assert_eq!(header["x5t#S256"], BASE64_URL_SAFE_NO_PAD.encode(thumbprint), "{name}");
+        assert_eq!((&claims["iss"], &claims["sub"]), (&APP.into(), &APP.into()), "{name}");
+        assert_eq!(claims["aud"], contoso(), "{name}");
+        assert_eq!(claims["exp"].as_u64().unwrap() - claims["nbf"].as_u64().unwrap(), 600, "{name}");
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
+        let key = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, &public);
+        key.verify(format!("{}.{}", parts[0], parts[1]).as_bytes(), &signature).unwrap();
+    }
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_says_why() {
+    let certificates = package("tests/certificates");
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let nonsense = file(folder.path(), "nonsense", [0x30, 0x82, 0xff, 0xff, 0x01]);
+    let cut = std::fs::read(certificates.join("aes.pfx")).unwrap()[..900].to_vec();
+    let cut = file(folder.path(), "cut.pfx", cut);
+    let empty = file(folder.path(), "empty", "");
+    let halved = std::fs::read_to_string(certificates.join("pkcs8.pem")).unwrap()[..600].to_owned();
+    let halved = file(folder.path(), "halved.pem", halved);
+    for (path, password, why) in [
+        (certificates.join("encrypted.pem"), None, "`AZURE_CLIENT_CERTIFICATE_PASSWORD` is not set"),
+        (certificates.join("encrypted.pem"), Some("wr0ng-p4ss"), "does not decrypt it"),
+        (certificates.join("aes.pfx"), Some("wr0ng-p4ss"), "that `AZURE_CLIENT_CERTIFICATE_PASSWORD` opens"),
+        (certificates.join("outdated.pem"), Some("p4ssw0rd"), "`openssl pkcs8 -topk8` makes a new one"),
+        (certificates.join("elliptic.pem"), None, "its private key is no RSA key that can be used"),
+        (certificates.join("no-key.pem"), None, "it holds no private key"),
+        (certificates.join("no-certificate.pem"), None, "it holds no certificate"),
+        (certificates.join("missing.pem"), None, "No such file"),
+        (certificates, None, "Is a directory"),
+        (nonsense, None, "it is neither PEM nor a PKCS#12"),
+        (cut, Some("p4ssw0rd"), "it is neither PEM nor a PKCS#12"),
+        (empty, None, "it is neither PEM nor a PKCS#12"),
+        (halved, None, "it holds no"),
+    ] {
+        let run =
+            run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap());
+        let run = password
+            .into_iter()
+            .fold(run, |run, password| run.env("AZURE_CLIENT_CERTIFICATE_PASSWORD", password));
+        let outcome = entra.run(run);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+        assert!(outcome.stderr.contains("client-certificate: "), "{outcome}");
+        assert!(outcome.stderr.contains(why), "{why}: {outcome}");
+        assert!(!outcome.stderr.contains("wr0ng-p4ss"), "{outcome}");
+    }
+    assert_eq!(entra.token_requests(), []);
+}
+
+#[test]
+fn a_federated_token_file() {
+    let entra = entra();
+    let outside = folder();
+    let token = file(outside.path(), "token", "federated-t0ken\n");
+    let forms = applies(&entra, |run| run.env("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap()));
+    assert_eq!(forms[0]["client_assertion"], "federated-t0ken", "without the line end");
+    assert_eq!(forms[0]["client_id"], APP);
+}
+
+#[test]
+fn github_actions() {
+    let entra = entra();
+    let forms = applies(&entra, |run| {
+        run.env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github?api-version=2.0")
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken")
+    });
+    let assertion = "github-issued-t0ken api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange";
+    assert_eq!(forms[0]["client_assertion"], assertion);
+}
+
+#[test]
+fn azure_pipelines() {
+    let entra = entra();
+    let forms = applies(&entra, |run| {
+        run.env("SYSTEM_OIDCREQUESTURI", "https://issuer.example.com/pipelines")
+            .env("SYSTEM_ACCESSTOKEN", "pipelines-t0ken")
+            .env("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", "connection-7")
+    });
+    let assertion = "pipelines-issued api-version=7.1&serviceConnectionId=connection-7";
+    assert_eq!(forms[0]["client_assertion"], assertion);
+    assert_eq!(forms[0]["client_id"], APP);
+}
+
+#[test]
+fn azure_pipelines_know_the_app_of_their_service_connection() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let run = flowbind(["plan"])
+        .within(folder.path())
+        .env("SYSTEM_OIDCREQUESTURI", "https://issuer.example.com/pipelines")
+        .env("SYSTEM_ACCESSTOKEN", "pipelines-t0ken")
+        .env("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", "connection-7")
+        .env("AZURESUBSCRIPTION_CLIENT_ID", "the-connections-app");
+    assert_eq!(entra.run(run).code, 0);
+    assert_eq!(entra.token_requests()[0]["client_id"], "the-connections-app");
+}
+
+/// The identity of a machine signs in itself, as the one that `AZURE_CLIENT_ID` picks.
+#[test]
+fn a_managed_identity_in_its_own_tenant() {
+    let entra = entra();
+    let forms = applies(&entra, |run| {
+        run.env("IDENTITY_ENDPOINT", &entra.url("/identity")).env("IDENTITY_HEADER", "identity-h3ader")
+    });
+    assert_eq!(forms, [], "nobody else is asked");
+    let asked = entra.asked("/identity?");
+    assert!(asked[0].url.contains("resource=https%3A%2F%2Fgraph.microsoft.com&"), "{asked:?}");
+    assert!(asked[0].url.contains(&format!("client_id={APP}")), "{asked:?}");
+}
+
+/// A B2C tenant has no machines: there the identity's token is the proof of the app that the file names.
+#[test]
+fn a_managed_identity_for_an_app_in_another_tenant() {
+    let entra = entra();
+    let folder = folder();
+    let app = "bbbbbbbb-0000-4000-8000-00000000000b";
+    let yaml =
+        wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{}\nclientId: {app}", FABRIKAM.0));
+    file(folder.path(), "flowbind.yaml", yaml);
+    for identity in [None, Some(APP)] {
+        let run = flowbind(["apply", "--yes"])
+            .within(folder.path())
+            .env("IDENTITY_ENDPOINT", &entra.url("/identity"))
+            .env("IDENTITY_HEADER", "identity-h3ader");
+        let run = identity.into_iter().fold(run, |run, identity| run.env("AZURE_CLIENT_ID", identity));
+        let outcome = entra.run(run);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        let form = entra.token_requests().pop().unwrap();
+        assert_eq!(form["client_id"], app);
+        assert!(!form["client_assertion"].is_empty());
+        let asked = entra.asked("/identity?").pop().unwrap().url;
+        assert!(
+            asked.contains("resource=api%3A%2F%2FAzureADTokenExchange&") || asked.ends_with("Exchange"),
+            "{asked}"
+        );
+        assert_eq!(asked.contains(&format!("client_id={APP}")), identity.is_some(), "{asked}");
+    }
+    assert!(entra.requests().iter().any(|line| line.contains(&format!("/{}/oauth2", FABRIKAM.0))));
+}
+
+/// A stand-in for `az` on the PATH, which notes its arguments beside itself.
+fn az(folder: &std::path::Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path =
+        file(folder, "az", format!("#!/bin/sh\necho \"$@\" >> \"{}/asked\"\n{script}\n", folder.display()));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn with_az(run: Flowbind, folder: &std::path::Path) -> Flowbind {
+    run.env("PATH", &format!("{}:/usr/bin:/bin", folder.display()))
+}
+
+#[test]
+fn the_azure_cli() {
+    let entra = entra();
+    let tools = folder();
+    let token = entra.token_for(CONTOSO.1);
+    let answer =
+        serde_json::json!({"accessToken": token, "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"});
+    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    let forms = applies(&entra, |run| with_az(run, tools.path()));
+    assert_eq!(forms, []);
+    let asked = std::fs::read_to_string(tools.path().join("asked")).unwrap();
+    let line = "account get-access-token -o json --scope https://graph.microsoft.com/.default --tenant contoso.onmicrosoft.com";
+    assert_eq!(asked.lines().next(), Some(line));
+}
+
+#[test]
+fn an_azure_cli_that_gives_no_token_says_why() {
+    let entra = entra();
+    let files = folder();
+    wants_one_change(files.path());
+    for (script, why) in [
+        (
+            "echo 'ERROR: Please run az login to setup account.' >&2; exit 1",
+            "azure-cli: ERROR: Please run az login",
+        ),
+        ("echo nonsense", "azure-cli: expected"),
+        (
+            "echo '{\"accessToken\": \"t\", \"tokenType\": \"Bearer\"}'",
+            "azure-cli: expires_on field not found",
+        ),
+        (
+            "echo '{\"accessToken\": \"a b\", \"tokenType\": \"Bearer\", \"expires_on\": 4000000000}'",
+            "characters that no token has",
+        ),
+        (
+            "echo '{\"accessToken\": \"t\", \"tokenType\": \"B\", \"expires_on\": 9000000000000000}'",
+            "azure-cli: ",
+        ),
+        ("kill -9 $$", "azure-cli: "),
+    ] {
+        let tools = folder();
+        az(tools.path(), script);
+        let outcome = entra.run(with_az(run_in(files.path(), &["plan"]), tools.path()));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(why), "{why}: {outcome}");
+    }
+}
+
+/// All that could be set, to nothing.
+#[test]
+fn where_none_serves_each_kind_says_what_it_lacks() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let outcome = entra.run(flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere"));
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    let expected = "\
+error: no credential serves to sign in to `contoso.onmicrosoft.com`
+  = caused by: access-token: `FLOWBIND_ACCESS_TOKEN` is not set
+  = caused by: client-secret: `AZURE_CLIENT_SECRET` is not set
+  = caused by: client-certificate: `AZURE_CLIENT_CERTIFICATE_PATH` is not set
+  = caused by: federated-token: `AZURE_FEDERATED_TOKEN_FILE` is not set
+  = caused by: github-oidc: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not set
+  = caused by: azure-pipelines-oidc: `SYSTEM_OIDCREQUESTURI`, `SYSTEM_ACCESSTOKEN` and `AZURESUBSCRIPTION_SERVICE_CONNECTION_ID` are not set
+  = caused by: managed-identity: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are not set
+  = caused by: azure-cli: az not found on PATH
+  = hint: on a machine of your own: `az login --tenant contoso.onmicrosoft.com --allow-no-subscriptions`
+  = hint: or rehearse without a tenant: `--sandbox FILE`
+";
+    assert!(outcome.stderr.ends_with(expected), "{outcome}");
+}
+
+#[test]
+fn what_is_set_up_but_for_its_app_says_so() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let run = flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere");
+    let outcome = entra.run(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+    let said =
+        "client-secret: it is not said which app signs in: neither `clientId` nor `AZURE_CLIENT_ID` is set";
+    assert!(outcome.stderr.contains(said), "{outcome}");
+    assert_eq!(entra.token_requests(), []);
+}
+
+/// A login that happens to be there must not stand in for the credential that was meant.
+#[test]
+fn a_credential_that_is_set_up_has_to_serve() {
+    let entra = entra();
+    let (files, tools) = (folder(), folder());
+    wants_one_change(files.path());
+    az(tools.path(), "exit 7");
+    let run =
+        with_az(run_in(files.path(), &["plan"]), tools.path()).env("AZURE_CLIENT_SECRET", "wr0ng-s3cr3t");
+    let outcome = entra.run(run);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let said = "client-secret: AADSTS7000215: Invalid client secret provided: ***. Trace ID: t";
+    assert!(outcome.stderr.contains(said), "{outcome}");
+    assert!(
+        outcome.stderr.contains(
+            "managed-identity, azure-cli: not tried, since client-secret is set up and has to serve"
+        ),
+        "{outcome}"
+    );
+    assert!(!outcome.stderr.contains("wr0ng-s3cr3t"), "{outcome}");
+    assert!(!tools.path().join("asked").exists(), "az was asked");
+}
+
+#[test]
+fn one_kind_can_be_picked() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let run = |kind: &str| {
+        run_in(folder.path(), &["plan", "--auth", kind])
+            .env("FLOWBIND_ACCESS_TOKEN", "an-opaque-access-token")
+            .env("AZURE_CLIENT_SECRET", "client-s3cr3t")
+    };
+    assert_eq!(entra.run(run("client-secret")).code, 0);
+    assert_eq!(entra.token_requests().len(), 1);
+    let outcome = entra.run(run("github-oidc"));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(outcome.stderr.matches("= caused by:").count(), 1, "{outcome}");
+    let outcome = entra.run(run("password"));
+    assert!(outcome.stderr.contains("it must be one of access-token, client-secret,"), "{outcome}");
+}
+
+#[test]
+fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
+    let entra = entra();
+    let folder = folder();
+    let apps = ["aaaaaaaa-1111-4000-8000-00000000000a", "bbbbbbbb-2222-4000-8000-00000000000b"];
+    for ((domain, _), app) in [CONTOSO, FABRIKAM].into_iter().zip(apps) {
+        let yaml = wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{domain}\nclientId: {app}"));
+        file(folder.path(), &format!("{domain}.yaml"), yaml);
+    }
+    let secret =
+        |args: &[&str]| flowbind(args).within(folder.path()).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
+    let outcome = entra.run(secret(&["plan", ".", "--out", "plan.json"]));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    // A saved plan knows the apps, too.
+    let outcome = entra.run(secret(&["apply", "--plan", "plan.json"]));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let mut signed_in: Vec<_> = entra.token_requests().iter().map(|form| form["client_id"].clone()).collect();
+    signed_in.sort_unstable();
+    assert_eq!(signed_in, [apps[0], apps[0], apps[1], apps[1]]);
+    for tenant in entra.tenants.iter() {
+        assert_eq!(tenant.graph.puts(), 1, "{}", tenant.domain);
+    }
+}
+
+/// A failing authority, a proxy's error page, and answers that no authority gives.
+#[test]
+fn an_authority_that_gives_no_token_is_told_as_it_is() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let huge = format!(r#"{{"token_type": "Bearer", "expires_in": {}, "access_token": "t"}}"#, i64::MAX);
+    for (status, body, why) in [
+        (
+            400,
+            r#"{"error_description": "AADSTS700016: Application was not found.", "error_codes": [700016]}"#,
+            "AADSTS700016: Application was not found.",
+        ),
+        (400, "{}", "client-secret: answered 400"),
+        (403, "<html>proxy</html>", "oauth2/v2.0/token: answered 403, with no JSON"),
+        (200, "", "answered 200, with no JSON"),
+        (200, "[]", "client-secret: "),
+        (200, "{}", "characters that no token has"),
+        (200, r#"{"access_token": "a b", "expires_in": 60}"#, "characters that no token has"),
+        (200, r#"{"access_token": "t", "expires_in": -5}"#, "answered with a token that lives for -5 s"),
+        (200, &huge, "answered with a token that lives for 9223372036854775807 s"),
+        (302, "", "answered 302"),
+    ] {
+        entra.behave(|manner| manner.refusal = Some((status, body.to_owned())));
+        let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(!outcome.panicked(), "{outcome}");
+        assert!(outcome.stderr.contains(why), "{why}: {outcome}");
+    }
+}

@@ -1,0 +1,34 @@
+//! Who a run is, in which tenant and cloud, and what it may: every credential against token
+//! endpoints, issuers and a Graph that takes only their tokens, over https on loopback.
+
+mod clouds;
+mod kinds;
+mod network;
+mod permissions;
+mod renewal;
+mod whoami;
+
+use std::path::Path;
+
+use crate::support::entra::{APP, Entra};
+use crate::support::{Flowbind, file, flowbind, tenant, wants_connector_1};
+
+/// The tenant that most tests sign in to.
+const CONTOSO: (&str, &str) = ("contoso.onmicrosoft.com", "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11");
+const FABRIKAM: (&str, &str) = ("fabrikam.onmicrosoft.com", "11111111-2222-4333-8444-555555555555");
+
+/// Two tenants with one flow each.
+fn entra() -> Entra {
+    let tenants = [CONTOSO, FABRIKAM].map(|(domain, guid)| (domain, guid, tenant(&[("B2C_1_a", 0, 0)])));
+    Entra::serve(tenants.into())
+}
+
+/// A file that wants one change, signed in to as [`APP`] where it does not say otherwise.
+fn wants_one_change(folder: &Path) {
+    file(folder, "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+}
+
+/// A run within a folder, with the app of the environment.
+fn run_in(folder: &Path, args: &[&str]) -> Flowbind {
+    flowbind(args).within(folder).env("AZURE_CLIENT_ID", APP)
+}

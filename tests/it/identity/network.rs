@@ -1,0 +1,143 @@
+//! Whom a run trusts and through whom it goes: proxies, certificate authorities, silence.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use super::{CONTOSO, entra, run_in, wants_one_change};
+use crate::support::{Flowbind, file, folder};
+
+fn with_secret(run: Flowbind) -> Flowbind {
+    run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let proxy = format!("http://{}", entra.address());
+    let run = |args: &[&str]| with_secret(run_in(folder.path(), args)).env("HTTPS_PROXY", &proxy);
+    let ca = entra.ca_file();
+    let ca = ca.to_str().unwrap();
+    let outcome = run(&["plan", "--ca-file", ca]).run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let outcome = run(&["plan"]).env("SSL_CERT_FILE", ca).run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let asked = entra.requests().len();
+    let outcome = run(&["plan"]).run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("certificate"), "{outcome}");
+    assert_eq!(entra.requests().len(), asked, "nothing was sent to whom nobody vouches for");
+}
+
+#[test]
+fn a_file_of_authorities_that_is_none_is_found_out_before_anybody_is_asked() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    file(folder.path(), "empty.pem", "");
+    file(folder.path(), "text.pem", "no certificate\n");
+    let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    file(folder.path(), "nonsense.pem", nonsense);
+    file(folder.path(), "half.pem", &nonsense[..40]);
+    for name in ["missing.pem", "empty.pem", "text.pem", "nonsense.pem", "half.pem", "."] {
+        let outcome = entra.run(with_secret(run_in(folder.path(), &["plan", "--ca-file", name])));
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{name}: {outcome}");
+        assert!(outcome.stderr.contains(&format!("`--ca-file`: cannot use `{name}`: ")), "{outcome}");
+    }
+    assert_eq!(entra.requests(), Vec::<String>::new());
+}
+
+/// 0.0.0.0 leads to this machine as well, but is not loopback by name.
+#[test]
+fn a_proxy_is_passed_by_where_the_environment_says_so() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let here = format!("https://0.0.0.0:{}", entra.address().port());
+    let run = |no_proxy: &str| {
+        let run = run_in(folder.path(), &["plan", "--graph-url", &format!("{here}/beta"), "--timeout", "3"]);
+        with_secret(run)
+            .env("AZURE_AUTHORITY_HOST", &here)
+            .env("SSL_CERT_FILE", entra.ca_file().to_str().unwrap())
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env("NO_PROXY", no_proxy)
+            .run()
+    };
+    let outcome = run("0.0.0.0");
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let asked = entra.requests().len();
+    let outcome = run("other.example.com");
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(entra.requests().len(), asked);
+}
+
+#[test]
+fn a_link_elsewhere_is_not_followed() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let page = serde_json::json!({"value": [], "@odata.nextLink": "https://elsewhere.example.com/beta/more"});
+    entra.behave(|manner| manner.graph = Some(("/apiConnectors", 200, page.to_string())));
+    let outcome = entra.run(with_secret(run_in(folder.path(), &["plan"])));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("the answer leads to `https://elsewhere.example.com`"), "{outcome}");
+    assert_eq!(entra.asked("elsewhere").len(), 0);
+}
+
+/// What proves who asks is sent where nobody can listen, and nowhere else.
+#[test]
+fn no_secret_travels_in_the_clear() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let run = || run_in(folder.path(), &["plan"]).env("HTTP_PROXY", &format!("http://{}", entra.address()));
+    let (clear, far) = ("is neither https nor on this machine", "http://issuer.example.com/x");
+    for (run, why) in [
+        (
+            with_secret(run()).env("AZURE_AUTHORITY_HOST", far),
+            "`AZURE_AUTHORITY_HOST` is no plain https address",
+        ),
+        (
+            run()
+                .env("ACTIONS_ID_TOKEN_REQUEST_URL", far)
+                .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken"),
+            "`ACTIONS_ID_TOKEN_REQUEST_URL` is no https address",
+        ),
+        (
+            run()
+                .env("SYSTEM_OIDCREQUESTURI", far)
+                .env("SYSTEM_ACCESSTOKEN", "pipelines-t0ken")
+                .env("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", "connection-7"),
+            clear,
+        ),
+        (run().env("IDENTITY_ENDPOINT", far).env("IDENTITY_HEADER", "identity-h3ader"), clear),
+        (
+            run().env("IDENTITY_ENDPOINT", "http://10.0.0.1/x").env("IDENTITY_HEADER", "identity-h3ader"),
+            clear,
+        ),
+        (run().env("IDENTITY_ENDPOINT", "nonsense").env("IDENTITY_HEADER", "identity-h3ader"), "nonsense"),
+    ] {
+        let outcome = entra.run(run);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(why), "{why}: {outcome}");
+    }
+    let domain = format!("GET https://login.microsoftonline.com/{}/v2.0", CONTOSO.0);
+    assert!(entra.requests().iter().all(|line| line.starts_with(&domain)), "{:?}", entra.requests());
+}
+
+#[test]
+fn an_authority_that_is_silent_ends_with_the_time_of_the_run() {
+    let folder = folder();
+    wants_one_change(folder.path());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = format!("https://{}", silent.local_addr().unwrap());
+    let started = Instant::now();
+    let outcome = with_secret(run_in(folder.path(), &["plan"]))
+        .args(["--timeout", "1"])
+        .env("AZURE_AUTHORITY_HOST", &authority)
+        .run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert!(outcome.stderr.contains("(`--timeout`)"), "{outcome}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}

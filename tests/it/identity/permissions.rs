@@ -1,0 +1,97 @@
+//! What a credential may not do is told with the service's words, and with what would be right.
+
+use serde_json::json;
+
+use super::{CONTOSO, run_in};
+use crate::support::entra::Entra;
+use crate::support::{Outcome, connector_id, file, folder, tenant, wants_connector_1};
+
+/// Runs on a tenant where Graph answers this to paths that contain `part`.
+fn run(args: &[&str], yaml: &str, part: &'static str, status: u16, message: &str) -> (Outcome, Entra) {
+    let entra = Entra::serve(vec![(CONTOSO.0, CONTOSO.1, tenant(&[("B2C_1_a", 0, 0)]))]);
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", yaml);
+    let body = json!({"error": {"code": "AADB2C", "message": message}}).to_string();
+    entra.behave(|manner| manner.graph = Some((part, status, body)));
+    let outcome = entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+    (outcome, entra)
+}
+
+#[test]
+fn what_is_denied_names_the_permission_that_would_do() {
+    let message =
+        "The application does not have any of the required permissions: Some.Read.All, Some.ReadWrite.All.";
+    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let prunes = format!("{yaml}prune: flows\n");
+    let bindings = ["IdentityUserFlow.ReadWrite.All", "IdentityUserFlow.Read.All` may do"];
+    let connectors = ["APIConnectors.ReadWrite.All", "APIConnectors.Read.All` may do"];
+    let export = ["export", "--tenant", CONTOSO.0];
+    for (args, yaml, part, names) in [
+        (&["plan"][..], &yaml, "/apiConnectorConfiguration", &bindings[..]),
+        (&["drift"], &yaml, "/apiConnectorConfiguration", &bindings),
+        (&["drift", "--strict"], &yaml, "/apiConnectors", &connectors),
+        (&["plan"], &yaml, "/apiConnectors", &connectors),
+        (&["plan"], &prunes, "UserFlows?", &[]),
+        (&["plan"], &prunes, "/b2cUserFlows", &["IdentityUserFlow.ReadWrite.All"]),
+        (&export, &yaml, "/apiConnectorConfiguration", &bindings),
+        (&export, &yaml, "/apiConnectors", &connectors),
+        (&export, &yaml, "UserFlows", &["`IdentityUserFlow.Read.All`"]),
+    ] {
+        let (outcome, _) = run(args, yaml, part, 403, message);
+        if names.is_empty() {
+            assert_eq!(outcome.code, 0, "{outcome}");
+            continue;
+        }
+        assert_eq!(outcome.code, 1, "{args:?} {part}: {outcome}");
+        assert!(outcome.to_string().contains(message), "whole: {outcome}");
+        for name in names {
+            assert!(outcome.stderr.contains(name), "{args:?} {part} {name}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_change_that_is_denied_names_the_permission_too() {
+    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let (outcome, entra) = run(&["apply", "--yes"], &yaml, "$ref", 403, "Access is denied.");
+    assert_eq!(outcome.code, 4, "{outcome}");
+    let said = "answered 403: AADB2C: Access is denied.";
+    assert!(outcome.stdout.contains(said), "{outcome}");
+    assert!(outcome.stdout.contains("grant it the permission `IdentityUserFlow.ReadWrite.All`"), "{outcome}");
+    assert_eq!(entra.asked("$ref").len(), 1);
+}
+
+#[test]
+fn a_file_that_names_connectors_by_id_needs_no_permission_for_them() {
+    let yaml = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let (outcome, entra) =
+        run(&["apply", "--yes"], &yaml, "/identity/apiConnectors", 403, "Access is denied.");
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(entra.asked("/identity/apiConnectors").len(), 0);
+}
+
+/// The service's words as they were seen, cut to what tells.
+#[test]
+fn a_file_on_the_wrong_kind_of_tenant_says_exactly_that() {
+    let b2c = wants_connector_1(&["B2C_1_a"]);
+    let b2x = wants_connector_1(&["B2X_1_a"]);
+    let is_b2c = "'contoso' is an Azure AD B2C directory. Access to this Api can only be made elsewhere.";
+    let is_not = "'8b7e1c52' is not an Azure AD B2C directory. Access is for others.";
+    let disabled = "The feature self service sign up is not enabled for the tenant 'contoso'.";
+    for (yaml, part, status, message, said) in [
+        (&b2x, "/b2xUserFlows", 403, is_b2c, "the tenant is one of Azure AD B2C"),
+        (&b2c, "/b2cUserFlows", 403, is_not, "the tenant is a workforce tenant"),
+        (&b2c, "/b2cUserFlows", 401, is_not, "the tenant is a workforce tenant"),
+        (&b2x, "/apiConnectors", 400, disabled, "self-service sign-up is not enabled"),
+    ] {
+        for command in ["plan", "drift"] {
+            let (outcome, _) = run(&[command], yaml, part, status, message);
+            assert_eq!(outcome.code, 1, "{outcome}");
+            assert!(outcome.stderr.contains(said), "{said}: {outcome}");
+            assert!(outcome.stderr.contains(message), "{message}: {outcome}");
+        }
+        let (outcome, entra) = run(&["apply", "--yes"], yaml, part, status, message);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert_eq!(entra.asked("$ref").len(), 0);
+    }
+}

@@ -1,0 +1,115 @@
+//! A token is kept for the run, renewed before it expires, and once when it is refused.
+
+use std::time::Duration;
+
+use super::{CONTOSO, FABRIKAM, run_in};
+use crate::support::entra::Entra;
+use crate::support::{Outcome, file, folder, tenant, wants_connector_1};
+
+/// A tenant with so many flows.
+fn entra(flows: &[&str]) -> Entra {
+    let flows: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
+    Entra::serve(vec![(CONTOSO.0, CONTOSO.1, tenant(&flows))])
+}
+
+/// Runs `args` on a file of these flows, with a client secret.
+fn run(entra: &Entra, flows: &[&str], args: &[&str]) -> Outcome {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(flows));
+    entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"))
+}
+
+/// Flows whose reading takes six seconds at five requests a second.
+const SLOW: [&str; 2] = ["--rate", "5/1"];
+
+fn thirty() -> Vec<String> {
+    (0..30).map(|number| format!("B2C_1_{number}")).collect()
+}
+
+#[test]
+fn a_token_that_expires_in_the_middle_of_a_run_is_renewed_before_it_does() {
+    let flows = thirty();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    let entra = entra(&flows);
+    entra.behave(|manner| manner.life = Duration::from_secs(4));
+    let outcome = run(&entra, &flows, &[&["apply", "--yes"], &SLOW[..]].concat());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.contains("Apply: 30 applied."), "{outcome}");
+    assert!(entra.token_requests().len() >= 3, "{:?}", entra.token_requests().len());
+    assert!(!outcome.stderr.contains("answered 401"), "it was renewed before it expired: {outcome}");
+}
+
+#[test]
+fn a_token_that_is_refused_is_renewed_once() {
+    for (refuses, code) in [(1, 0), (2, 1), (99, 1)] {
+        let entra = entra(&["B2C_1_a", "B2C_1_b", "B2C_1_c"]);
+        entra.behave(|manner| manner.refuses = refuses);
+        let outcome = run(&entra, &["B2C_1_a", "B2C_1_b", "B2C_1_c"], &["plan"]);
+        assert_eq!(outcome.code, code, "{outcome}");
+        assert_eq!(entra.token_requests().len(), 2, "four requests were refused at once: {outcome}");
+        if code == 1 {
+            // The service repeats the token, and we do not.
+            let said = "answered 401: InvalidAuthenticationToken: Lifetime validation failed, the token *** is expired.";
+            assert!(outcome.stdout.contains(said), "{outcome}");
+            assert!(outcome.stderr.contains("the service does not accept the access token"), "{outcome}");
+            assert!(outcome.stderr.contains("`flowbind whoami` tells"), "{outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_change_is_made_with_the_renewed_token() {
+    let entra = entra(&["B2C_1_a"]);
+    entra.behave(|manner| manner.refuses = 1);
+    let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(entra.tenants[0].graph.puts(), 1);
+}
+
+#[test]
+fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
+    let flows = thirty();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    let entra = entra(&flows);
+    entra.behave(|manner| {
+        manner.life = Duration::from_secs(3);
+        manner.issues = 1;
+        let body = r#"{"error_description": "AADSTS7000222: The provided client secret keys are expired."}"#;
+        manner.refusal = Some((401, body.into()));
+    });
+    let outcome = run(&entra, &flows, &[&["plan", "--format", "json"], &SLOW[..]].concat());
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("WARN the access token cannot be renewed: AADSTS7000222"), "{outcome}");
+    let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let unknown = plan["targets"][0]["unknown"].as_array().unwrap();
+    assert!((2..60).contains(&unknown.len()), "what was read before is known: {}", unknown.len());
+    let why = unknown[0]["error"].as_str().unwrap();
+    let said = "the access token expired and cannot be renewed: AADSTS7000222: The provided client secret keys are expired.";
+    assert!(why.contains(said), "{why}");
+}
+
+/// Whoever is logged in to the Azure CLI may change while a run goes on.
+#[test]
+fn a_new_token_has_to_be_for_the_same_tenant() {
+    let entra = entra(&["B2C_1_a"]);
+    entra.behave(|manner| (manner.refuses, manner.later_tid) = (1, Some(FABRIKAM.1)));
+    let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let said =
+        format!("the new token is for another tenant: `{}`, and before it was `{}`", FABRIKAM.1, CONTOSO.1);
+    assert!(outcome.stderr.contains(&said), "{outcome}");
+    assert_eq!(entra.tenants[0].graph.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_given_token_is_not_renewed() {
+    let entra = entra(&["B2C_1_a"]);
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let token = entra.token_for(CONTOSO.1);
+    entra.behave(|manner| manner.refuses = 1);
+    let outcome = entra.run(run_in(folder.path(), &["plan"]).env("FLOWBIND_ACCESS_TOKEN", &token));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(entra.asked("/beta/").len(), 2, "{outcome}");
+    assert_eq!(entra.token_requests(), []);
+}

@@ -1,0 +1,187 @@
+//! `whoami` tells who a run would be, and asks nothing of Graph.
+
+use std::time::Duration;
+
+use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use crate::support::entra::{APP, Entra};
+use crate::support::{Outcome, connector_id, file, flowbind, folder, package, wants_connector_1};
+
+/// What is told, but for the time, which is new in every run.
+fn told(outcome: &Outcome) -> String {
+    let told = outcome.stdout.lines().map(|line| match line.split_once("Z") {
+        Some((before, rest)) if before.trim_start().starts_with("expires") => format!("  expires …{rest}\n"),
+        _ => format!("{line}\n"),
+    });
+    told.collect()
+}
+
+fn whoami(entra: &Entra, yaml: &str) -> Outcome {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", yaml);
+    let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+    assert_eq!(entra.asked("/beta/").len(), 0, "nothing is asked of Graph");
+    outcome
+}
+
+#[test]
+fn it_tells_the_credential_the_tenant_the_app_and_what_they_are_good_for() {
+    let entra = entra();
+    let outcome = whoami(&entra, &wants_connector_1(&["B2C_1_a"]));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let expected = format!(
+        "\
+contoso.onmicrosoft.com
+  credential      client-secret
+  tenant          contoso.onmicrosoft.com, {}
+  cloud           global, https://graph.microsoft.com/beta
+  app             {APP} (flowbind)
+  expires …
+  permissions     IdentityUserFlow.ReadWrite.All, APIConnectors.ReadWrite.All
+  plan, drift     yes
+  drift --strict  yes
+  apply           yes
+  export          yes
+
+",
+        CONTOSO.1
+    );
+    assert_eq!(told(&outcome), expected, "{outcome}");
+}
+
+/// The last four lines, by permissions and file.
+#[test]
+fn for_each_command_it_says_whether_the_permissions_do() {
+    let by_name = wants_connector_1(&["B2C_1_a"]);
+    let by_id = by_name.replace("Connector 1", &connector_id(1));
+    let read = ["IdentityUserFlow.Read.All", "APIConnectors.Read.All"];
+    let perhaps =
+        "perhaps: the documentation names APIConnectors.ReadWrite.All and IdentityUserFlow.ReadWrite.All";
+    let no_change = "no: it lacks IdentityUserFlow.ReadWrite.All";
+    let nothing = "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and \
+                   IdentityUserFlow.ReadWrite.All (or perhaps IdentityUserFlow.Read.All)";
+    let no_connectors = "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All)";
+    for (yaml, roles, verdicts) in [
+        (&by_name, &read[..], [perhaps, perhaps, no_change, perhaps]),
+        (
+            &by_name,
+            &[],
+            [
+                nothing,
+                "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and \
+             IdentityUserFlow.Read.All and IdentityUserFlow.ReadWrite.All (or perhaps IdentityUserFlow.Read.All)",
+                "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and IdentityUserFlow.ReadWrite.All",
+                "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and \
+             IdentityUserFlow.Read.All and IdentityUserFlow.ReadWrite.All (or perhaps IdentityUserFlow.Read.All)",
+            ],
+        ),
+        (&by_id, &["IdentityUserFlow.ReadWrite.All"], ["yes", no_connectors, "yes", no_connectors]),
+        (
+            &by_id,
+            &read[..1],
+            [
+                "perhaps: the documentation names IdentityUserFlow.ReadWrite.All",
+                no_connectors,
+                no_change,
+                no_connectors,
+            ],
+        ),
+    ] {
+        let entra = entra();
+        entra.behave(|manner| manner.roles = roles.to_vec());
+        let outcome = whoami(&entra, yaml);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        let lines: Vec<_> = outcome.stdout.lines().skip(7).take(4).map(|line| &line[18..]).collect();
+        assert_eq!(lines, verdicts, "{roles:?}: {outcome}");
+    }
+}
+
+#[test]
+fn an_opaque_token_tells_nothing_and_a_foreign_one_is_an_error() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let outcome =
+        entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", "an-opaque-t0ken"));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.contains("  credential      access-token\n"), "{outcome}");
+    assert!(
+        outcome.stdout.contains("  permissions     it does not tell\n  plan, drift     unknown\n"),
+        "{outcome}"
+    );
+    assert!(!outcome.to_string().contains("an-opaque-t0ken"), "{outcome}");
+    let token = entra.token_for(FABRIKAM.1);
+    let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let said = format!("  tenant          {}, and not contoso.onmicrosoft.com\n", FABRIKAM.1);
+    assert!(outcome.stdout.contains(&said), "{outcome}");
+    assert!(outcome.stderr.contains("error: the access token is for the tenant"), "{outcome}");
+}
+
+#[test]
+fn an_expired_token_is_told() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    entra.behave(|manner| manner.life = Duration::ZERO);
+    let token = entra.token_for(CONTOSO.1);
+    let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
+    assert!(told(&outcome).contains("  expires …: it expired\n"), "{outcome}");
+}
+
+#[test]
+fn without_a_file_it_is_about_the_tenant_of_the_environment() {
+    let entra = entra();
+    let folder = folder();
+    let run = || run_in(folder.path(), &["whoami"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
+    let outcome = entra.run(run().env("AZURE_TENANT_ID", FABRIKAM.1));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(
+        outcome.stdout.starts_with(&format!(
+            "{0}\n  credential      client-secret\n  tenant          {0}\n",
+            FABRIKAM.1
+        )),
+        "{outcome}"
+    );
+    let outcome = entra.run(run().env("AZURE_TENANT_ID", "no tenant"));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("`AZURE_TENANT_ID` is no tenant"), "{outcome}");
+    let outcome = entra.run(run());
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("flowbind.yaml"), "{outcome}");
+}
+
+#[test]
+fn several_tenants_are_told_in_order_and_one_without_a_credential_hides_none() {
+    let entra = entra();
+    let folder = folder();
+    let yaml = |tenant: &str| wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, tenant);
+    file(folder.path(), "a.yaml", yaml(FABRIKAM.0));
+    file(folder.path(), "b.yaml", yaml("unknown.example.com"));
+    file(folder.path(), "c.yaml", yaml(CONTOSO.0));
+    let outcome =
+        entra.run(run_in(folder.path(), &["whoami", "."]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let heads: Vec<_> =
+        outcome.stdout.lines().filter(|line| line.contains(".com") && !line.starts_with(' ')).collect();
+    assert_eq!(heads, [FABRIKAM.0, CONTOSO.0]);
+    let said = "error: unknown.example.com: no credential serves to sign in to `unknown.example.com`";
+    assert!(outcome.stderr.contains(said), "{outcome}");
+    assert!(outcome.stderr.contains("AADSTS90002: Tenant not found."), "{outcome}");
+}
+
+#[test]
+fn an_emulated_tenant_needs_no_credential() {
+    let outcome = flowbind([
+        "whoami",
+        "examples/quickstart/flowbind.yaml",
+        "--sandbox",
+        "examples/quickstart/tenant.json",
+    ])
+    .within(&package(""))
+    .run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(
+        outcome.stdout.contains("none is needed: `examples/quickstart/tenant.json` is an emulated tenant"),
+        "{outcome}"
+    );
+}
