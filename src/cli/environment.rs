@@ -18,6 +18,8 @@ pub(super) struct Environment {
     /// `SOURCE_DATE_EPOCH`: the time that goes into outputs, in seconds since 1970, so that the
     /// same run gives the same bytes (<https://reproducible-builds.org/specs/source-date-epoch/>).
     source_date_epoch: Option<Timestamp>,
+    /// `GITHUB_STEP_SUMMARY` and `GITHUB_OUTPUT`: the files that a step of GitHub Actions adds to.
+    pub(super) github: [Option<PathBuf>; 2],
     /// `AZURE_AUTHORITY_HOST`: where tenants sign in, in place of the cloud's own host.
     pub(super) authority_host: Option<String>,
 }
@@ -55,6 +57,7 @@ impl Environment {
             credentials,
             tenant: variable("AZURE_TENANT_ID")?,
             source_date_epoch,
+            github: [path("GITHUB_STEP_SUMMARY")?, path("GITHUB_OUTPUT")?],
             authority_host: variable("AZURE_AUTHORITY_HOST")?,
         })
     }

@@ -11,7 +11,6 @@ mod environment;
 mod export;
 mod failure;
 mod fleet;
-mod format;
 mod outputs;
 mod plan;
 mod sandbox;
@@ -206,7 +205,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             Command::Validate(args) => validate::run(args, global),
             Command::Plan(args) => plan::run(args, global, &environment).await,
             Command::Drift(args) => drift::run(args, global, &environment).await,
-            Command::Show(args) => show::run(args).await,
+            Command::Show(args) => show::run(args, &environment).await,
             Command::Apply(args) => apply::run(args, global, &environment).await,
             Command::Export(args) => export::run(args, global, &environment).await,
             Command::Whoami(args) => whoami::run(args, global, &environment).await,

@@ -1,19 +1,24 @@
 //! What a run writes: stdout, part by part as soon as it is there, and the files besides, by their
 //! ending, found out to be writable before anything is asked.
 
-use std::io;
+use std::borrow::Cow;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::Args;
 use tokio::sync::oneshot;
 
+use super::environment::Environment;
 use super::failure::Failure;
-use super::format::Format;
+use super::values;
 use crate::diagnostic::Diagnostic;
 use crate::files::Output;
+use crate::render::{self, Document, Format, escape};
 use crate::terminal;
 
 /// A path whose ending tells the format.
@@ -24,16 +29,60 @@ pub(super) struct OutPath {
 }
 
 impl FromStr for OutPath {
-    type Err = &'static str;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let path = PathBuf::from(text);
-        let format = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => Format::Json,
-            Some("txt") => Format::Text,
-            _ => return Err("its ending tells the format: .json or .txt"),
-        };
-        Ok(Self { path, format })
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let of_ending = |format: &Format| format.ending().is_some_and(|known| Some(known) == ending);
+        match Format::ALL.into_iter().find(of_ending) {
+            Some(format) => Ok(Self { path, format }),
+            None => {
+                let known: Vec<_> = Format::ALL
+                    .iter()
+                    .filter_map(|format| format.ending())
+                    .map(|it| format!(".{it}"))
+                    .collect();
+                Err(format!("its ending tells the format, one of {}", known.join(" ")))
+            }
+        }
+    }
+}
+
+/// What stdout and files get.
+#[derive(Debug, Args)]
+pub(super) struct OutputArgs {
+    /// What stdout gets: text, json, markdown, diff, github, junit, html or prom
+    #[arg(long, default_value = "text", value_parser = values::format)]
+    pub(super) format: Format,
+    /// Write to this file as well, as often as wanted, in the format of its ending: .txt, .json (what
+    /// `apply --plan` and `show` take), .md, .diff, .xml (JUnit), .html or .prom
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Vec<OutPath>,
+}
+
+/// What a run has to show, in every format.
+pub(super) struct Shown<'a> {
+    pub(super) text: String,
+    pub(super) json: String,
+    pub(super) document: Document<'a>,
+    /// When it was made, in RFC 3339.
+    pub(super) at: &'a str,
+}
+
+impl Shown<'_> {
+    /// It in one format, without colours.
+    fn plain(&self, format: Format) -> String {
+        // A file has no colours.
+        anstream::adapter::strip_str(&self.in_format(format)).to_string()
+    }
+
+    pub(super) fn in_format(&self, format: Format) -> Cow<'_, str> {
+        match (format, self.document.draw(format, self.at)) {
+            (_, Some(drawn)) => Cow::Owned(drawn),
+            (Format::Json, None) => Cow::Owned(escape::json(&self.json)),
+            (_, None) => Cow::Borrowed(&self.text),
+        }
     }
 }
 
@@ -44,6 +93,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Outputs {
     files: Vec<(Output, Format)>,
     stdout: Format,
+    /// The summary and the outputs of a step of GitHub Actions, which other steps add to as well.
+    step: [Option<File>; 2],
     printer: Printer,
     /// How many bytes of the text of stdout were handed over already.
     printed: usize,
@@ -51,7 +102,17 @@ pub(super) struct Outputs {
 
 impl Outputs {
     /// Makes sure that all can be written, and that none is another or one of the run's inputs.
-    pub(super) fn open(paths: &[OutPath], inputs: &[&Path], stdout: Format) -> Result<Self, Failure> {
+    pub(super) fn open(
+        OutputArgs { format, out: paths }: &OutputArgs,
+        inputs: &[&Path],
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let step = match format {
+            Format::Github => environment.github.each_ref().map(|path| path.as_deref().map(appended)),
+            _ => [None, None],
+        };
+        let [summary, values] = step.map(Option::transpose);
+        let step = [summary?, values?];
         let mut files = Vec::<(Output, Format)>::new();
         for OutPath { path, format } in paths {
             let output = Output::open(path).map_err(Failure::output)?;
@@ -64,7 +125,7 @@ impl Outputs {
             }
             files.push((output, *format));
         }
-        Ok(Self { files, stdout, printer: Printer::start(), printed: 0 })
+        Ok(Self { files, stdout: *format, step, printer: Printer::start(), printed: 0 })
     }
 
     /// Prints the next part of what stdout gets as text. In any other format it is one piece.
@@ -84,9 +145,9 @@ impl Outputs {
     ///
     /// # Errors
     /// All that could not be written; the rest is.
-    pub(super) async fn emit(self, text: impl Fn(Format) -> String) -> Result<(), Failure> {
-        let rest = text(self.stdout).get(self.printed..).unwrap_or_default().to_owned();
-        let unwritten = self.finish(text, rest, std::future::pending()).await;
+    pub(super) async fn emit(self, shown: &Shown<'_>) -> Result<(), Failure> {
+        let rest = shown.in_format(self.stdout).get(self.printed..).unwrap_or_default().to_owned();
+        let unwritten = self.finish(shown, rest, std::future::pending()).await;
         if unwritten.is_empty() { Ok(()) } else { Err(unwritten.into()) }
     }
 
@@ -94,17 +155,28 @@ impl Outputs {
     /// `stopped` is over, a reader that takes its time is not waited for any longer.
     pub(super) async fn finish(
         self,
-        text: impl Fn(Format) -> String,
+        shown: &Shown<'_>,
         rest: String,
         stopped: impl Future<Output = ()>,
     ) -> Vec<Diagnostic> {
         // Files first: nobody may be reading stdout.
-        let written = self.files.into_iter().map(|(output, format)| {
-            // A file has no colours.
-            output.write(&anstream::adapter::strip_str(&text(format)).to_string())
-        });
+        let written = self.files.into_iter().map(|(output, format)| output.write(&shown.plain(format)));
         let unwritten = written.filter_map(Result::err).map(|error| Diagnostic::error(error.to_string()));
         let mut unwritten: Vec<_> = unwritten.collect();
+        let [summary, values] = self.step;
+        for (file, draw, name) in [
+            (
+                summary,
+                (|shown: &Shown<'_>| shown.plain(Format::Markdown)) as fn(&Shown<'_>) -> String,
+                "summary",
+            ),
+            (values, |shown| render::github_outputs(shown.document), "output"),
+        ] {
+            let Some(mut file) = file else { continue };
+            if let Err(error) = file.write_all(draw(shown).as_bytes()) {
+                unwritten.push(Diagnostic::error(format!("cannot write the step's {name}: {error}")));
+            }
+        }
         self.printer.print(rest);
         let shown = tokio::select! {
             shown = self.printer.shown() => shown,
@@ -115,6 +187,12 @@ impl Outputs {
         }
         unwritten
     }
+}
+
+/// A file that others write to as well.
+fn appended(path: &Path) -> Result<File, Failure> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    Ok(opened.with_context(|| format!("cannot write `{}`", path.display()))?)
 }
 
 /// Prints in a thread of its own: a reader that takes its time must hold nobody.

@@ -10,8 +10,7 @@ use super::connect::{Connection, Place, connect};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run};
-use super::format::Format;
-use super::outputs::{OutPath, Outputs};
+use super::outputs::{OutputArgs, Outputs, Shown};
 use super::signals;
 use super::tenant::{Checked, Rule};
 use super::{Exit, Global, report, values};
@@ -19,18 +18,15 @@ use crate::current::Scope;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, FlowId, Step};
 use crate::plan::{Overrides, Plan, Problem, Target, Unmanaged};
+use crate::render::Document;
 use crate::{current, desired, files, plan, render};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     files: FilesArgs,
-    /// What stdout gets
-    #[arg(long, default_value = "text")]
-    format: Format,
-    /// Write to this file as well, in the format of its ending: .json (what `apply --plan` takes) or .txt
-    #[arg(long, value_name = "FILE")]
-    out: Vec<OutPath>,
+    #[command(flatten)]
+    outputs: OutputArgs,
     /// End with 2 when something differs
     #[arg(long)]
     detailed_exitcode: bool,
@@ -92,18 +88,14 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::open(&args.out, &inputs(&args.files, global), args.format)?;
+    let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
     let run = Run::start(global, environment, signals::never())?;
     let request = args.overrides.request(Rule::Warn);
     let Told { plan, gone: _ } = tell(&args.files.files, &run, &request, &mut outputs).await;
-    let json = files::plan::to_json(&plan, &environment.now().to_string())
-        .context("cannot write the plan as JSON")?;
-    let text = |format| match format {
-        Format::Text if plan.targets.is_empty() => String::new(),
-        Format::Text => render::plan_text(&plan),
-        Format::Json => json.clone(),
-    };
-    outputs.emit(text).await?;
+    let at = environment.now().to_string();
+    let json = files::plan::to_json(&plan, &at).context("cannot write the plan as JSON")?;
+    let text = if plan.targets.is_empty() { String::new() } else { render::plan_text(&plan) };
+    outputs.emit(&Shown { text, json, document: Document::Plan(&plan), at: &at }).await?;
     Ok(exit(&plan, args.detailed_exitcode))
 }
 

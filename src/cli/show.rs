@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::environment::Environment;
 use super::failure::Failure;
-use super::format::Format;
-use super::outputs::{OutPath, Outputs};
+use super::outputs::{OutputArgs, Outputs, Shown};
 use super::{Exit, fleet, report, saved};
 use crate::apply::Report;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
 use crate::plan::{Place, Problem};
+use crate::render::Document;
 use crate::{plan, render};
 
 #[derive(Debug, Args)]
@@ -20,49 +21,37 @@ pub(super) struct ShowArgs {
     /// Saved plans, or reports of applies; several are joined into one
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// What stdout gets
-    #[arg(long, default_value = "text")]
-    format: Format,
-    /// Write to this file as well, in the format of its ending: .json or .txt
-    #[arg(long, value_name = "FILE")]
-    out: Vec<OutPath>,
+    #[command(flatten)]
+    outputs: OutputArgs,
     /// End with 2 when a plan has changes
     #[arg(long)]
     detailed_exitcode: bool,
 }
 
-pub(super) async fn run(args: &ShowArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Exit, Failure> {
     let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
-    let outputs = Outputs::open(&args.out, &inputs, args.format)?;
+    let outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     let saved = args.files.iter().map(|path| saved::read(path)).collect::<Result<Vec<_>, _>>()?;
     let codes: Vec<_> = saved.iter().filter_map(exit_code).collect();
-    let (exit, text): (_, Box<dyn Fn(Format) -> String>) = match joined(saved)? {
-        Saved::Plan(plan, created_at) => {
+    match joined(saved)? {
+        Saved::Plan(plan, at) => {
             let several = are_several(plan.targets.iter().map(|target| &target.tenant), &plan.errors);
             report(&problems(&plan.errors, several));
-            let exit = super::plan::exit(&plan, args.detailed_exitcode);
-            let json = files::plan::to_json(&plan, &created_at).context("cannot write the plan as JSON")?;
-            let text = move |format| match format {
-                Format::Text => render::plan_text(&plan),
-                Format::Json => json.clone(),
-            };
-            (exit, Box::new(text))
+            let json = files::plan::to_json(&plan, &at).context("cannot write the plan as JSON")?;
+            let (text, document) = (render::plan_text(&plan), Document::Plan(&plan));
+            outputs.emit(&Shown { text, json, document, at: &at }).await?;
+            Ok(super::plan::exit(&plan, args.detailed_exitcode))
         }
         Saved::Report(report, from, to) => {
-            let exit = Exit::worst(codes.into_iter());
             let several = are_several(report.targets.iter().map(|target| &target.tenant), &report.errors);
             self::report(&problems(&report.errors, several));
             let json =
                 files::report::to_json(&report, &from, &to).context("cannot write the report as JSON")?;
-            let text = move |format| match format {
-                Format::Text => render::report_text(&report),
-                Format::Json => json.clone(),
-            };
-            (exit, Box::new(text))
+            let (text, document) = (render::report_text(&report), Document::Report(&report));
+            outputs.emit(&Shown { text, json, document, at: &to }).await?;
+            Ok(Exit::worst(codes.into_iter()))
         }
-    };
-    outputs.emit(&text).await?;
-    Ok(exit)
+    }
 }
 
 fn exit_code(saved: &Saved) -> Option<u8> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::auth::Kind;
 use crate::http::Rate;
 use crate::model::{Api, Cloud, FlowId, Step};
+use crate::render::Format;
 
 /// A whole number from 1.
 pub(super) fn positive(text: &str) -> Result<NonZeroU32, &'static str> {
@@ -45,6 +46,12 @@ pub(super) fn cloud(text: &str) -> Result<Cloud, String> {
 /// A version of Graph.
 pub(super) fn api(text: &str) -> Result<Api, String> {
     Api::named(text).ok_or_else(|| one_of(&Api::ALL.map(Api::name)))
+}
+
+/// A format of a plan or a report.
+pub(super) fn format(text: &str) -> Result<Format, String> {
+    let named = Format::ALL.into_iter().find(|format| format.name() == text);
+    named.ok_or_else(|| one_of(&Format::ALL.map(Format::name)))
 }
 
 /// A kind of credential.

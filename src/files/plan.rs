@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::Saved;
 use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, Tool, Unreadable, bound, named};
 use crate::model::{Action, Api, Cloud, FlowId, Step};
-use crate::plan::{BrokenPin, Change, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{
+    BrokenPin, Change, InSync, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged,
+};
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
 ///
@@ -102,6 +104,9 @@ struct PlanTarget {
     fingerprint: String,
     /// The bindings that differ; each is exactly one PUT.
     changes: Vec<PlanChange>,
+    /// The managed bindings that are as desired.
+    #[serde(default)]
+    in_sync: Vec<PlanInSync>,
     /// What is bound and not mentioned by the file.
     unmanaged: Vec<PlanUnmanaged>,
     /// Connectors that do not call the address that the file pins them to.
@@ -138,6 +143,20 @@ struct PlanChange {
     /// The address that the connector to be bound has to have, where the file pins it.
     #[serde(default)]
     pin: Option<String>,
+    /// Where the file says so.
+    source: PlanPlace,
+}
+
+/// A managed binding that is as desired.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanInSync {
+    /// The flow.
+    flow: String,
+    /// The step.
+    #[schemars(extend("enum" = Step::ALL.map(Step::name)))]
+    step: String,
+    /// What is bound, and is to be; null for nothing.
+    current: Option<ConnectorPart>,
     /// Where the file says so.
     source: PlanPlace,
 }
@@ -220,6 +239,7 @@ impl From<&Target> for PlanTarget {
             file,
             changes,
             unchanged: _,
+            in_sync,
             unmanaged,
             unknown,
             pins,
@@ -237,6 +257,7 @@ impl From<&Target> for PlanTarget {
             file: file.clone(),
             fingerprint: target.fingerprint(),
             changes: changes.iter().map(PlanChange::from).collect(),
+            in_sync: in_sync.iter().map(PlanInSync::from).collect(),
             unmanaged: unmanaged.iter().map(PlanUnmanaged::from).collect(),
             pins: pins.iter().map(PlanPin::from).collect(),
             unknown: unknown.iter().map(PlanUnknown::from).collect(),
@@ -262,6 +283,7 @@ impl TryFrom<PlanTarget> for Target {
             file: target.file,
             changes: target.changes.into_iter().map(Change::try_from).collect::<Result<_, _>>()?,
             unchanged: target.summary.unchanged,
+            in_sync: target.in_sync.into_iter().map(InSync::try_from).collect::<Result<_, _>>()?,
             unmanaged: target.unmanaged.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
             unknown: target.unknown.into_iter().map(Unknown::try_from).collect::<Result<_, _>>()?,
             pins: target.pins.into_iter().map(BrokenPin::try_from).collect::<Result<_, _>>()?,
@@ -278,7 +300,6 @@ impl TryFrom<PlanTarget> for Target {
 
 impl From<&Change> for PlanChange {
     fn from(Change { flow, step, action, current, desired, protected, pin, source }: &Change) -> Self {
-        let Place { file, line, column } = source;
         Self {
             flow: flow.to_string(),
             step: step.name().to_owned(),
@@ -287,8 +308,36 @@ impl From<&Change> for PlanChange {
             desired: desired.as_ref().map(ConnectorPart::from),
             protected: *protected,
             pin: pin.as_ref().map(|pin| pin.to_string()),
-            source: PlanPlace { file: file.clone(), line: *line, column: *column },
+            source: source.into(),
         }
+    }
+}
+
+impl From<&Place> for PlanPlace {
+    fn from(Place { file, line, column }: &Place) -> Self {
+        Self { file: file.clone(), line: *line, column: *column }
+    }
+}
+
+impl From<PlanPlace> for Place {
+    fn from(PlanPlace { file, line, column }: PlanPlace) -> Self {
+        Self { file, line, column }
+    }
+}
+
+impl From<&InSync> for PlanInSync {
+    fn from(InSync { flow, step, current, source }: &InSync) -> Self {
+        let current = current.as_ref().map(ConnectorPart::from);
+        Self { flow: flow.to_string(), step: step.name().to_owned(), current, source: source.into() }
+    }
+}
+
+impl TryFrom<PlanInSync> for InSync {
+    type Error = Unreadable;
+
+    fn try_from(PlanInSync { flow, step, current, source }: PlanInSync) -> Result<Self, Unreadable> {
+        let (step, current) = (named(&step, Step::named)?, bound(current)?);
+        Ok(Self { flow: flow_id(flow)?, step, current, source: source.into() })
     }
 }
 
@@ -298,7 +347,6 @@ impl TryFrom<PlanChange> for Change {
     fn try_from(change: PlanChange) -> Result<Self, Unreadable> {
         let PlanChange { flow, step, action, current, desired, protected, pin, source } = change;
         let pin = pin.map(|pin| pin.parse().map_err(|_| Unreadable::Value(pin))).transpose()?;
-        let PlanPlace { file, line, column } = source;
         let action = named(&action, Action::named)?;
         let change = Self {
             flow: flow_id(flow)?,
@@ -308,7 +356,7 @@ impl TryFrom<PlanChange> for Change {
             desired: bound(desired)?,
             protected,
             pin: pin.map(Arc::new),
-            source: Place { file, line, column },
+            source: source.into(),
         };
         // The fingerprint holds what is bound and what is to be; the word for it must say the same.
         let fits = Action::of(change.current.as_ref(), change.desired.as_ref()) == Some(action);

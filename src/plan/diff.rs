@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::prune::Managed;
 use super::resolve::Resolver;
-use super::{Change, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
+use super::{Change, InSync, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::model::{
     Action, Advice, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading, Step,
@@ -35,6 +35,7 @@ pub fn plan(
             file: desired.file.clone(),
             changes: Vec::new(),
             unchanged: 0,
+            in_sync: Vec::new(),
             unmanaged: Vec::new(),
             unknown: Vec::new(),
             pins: Vec::new(),
@@ -164,7 +165,11 @@ impl Planner<'_> {
         let desired = desired.map(|resolved| resolved.connector);
         let Reading::Known(current) = read else { return };
         match Action::of(current.as_ref(), desired.as_ref()) {
-            None => self.target.unchanged = self.target.unchanged.saturating_add(1),
+            None => {
+                let (flow, current, source) = (flow.clone(), current.clone(), Place::from(&binding.span));
+                self.target.in_sync.push(InSync { flow, step, current, source });
+                self.target.unchanged = self.target.in_sync.len();
+            }
             Some(action) => self.target.changes.push(Change {
                 flow: flow.clone(),
                 step,

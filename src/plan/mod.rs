@@ -60,6 +60,8 @@ pub struct Target {
     pub changes: Vec<Change>,
     /// How many managed bindings are as desired.
     pub unchanged: usize,
+    /// Which ones, in the order of the changes; none where a saved plan does not tell.
+    pub in_sync: Vec<InSync>,
     /// What is bound to the listed flows and not mentioned by the file.
     pub unmanaged: Vec<Unmanaged>,
     /// What could not be read of the listed flows.
@@ -111,6 +113,19 @@ pub struct Change {
     pub protected: bool,
     /// The address that the connector to be bound has to have, where the file pins it.
     pub pin: Option<Arc<TargetUrl>>,
+    /// Where the file says so.
+    pub source: Place,
+}
+
+/// A managed binding that is as desired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InSync {
+    /// The flow.
+    pub flow: FlowId,
+    /// The step.
+    pub step: Step,
+    /// What is bound, and is to be.
+    pub current: Bound,
     /// Where the file says so.
     pub source: Place,
 }

@@ -6,23 +6,121 @@ use std::fmt::Write as _;
 use crate::model::is_guid;
 
 /// Makes a text safe for a terminal and a log: control characters and whatever changes the
-/// direction or the lines of text are shown as escapes.
+/// direction or the lines of text are shown as escapes, and so is what the runners of GitHub Actions
+/// and Azure Pipelines would take for a command: `::` at its beginning, `##[` and `##vso[` anywhere.
 pub fn text(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(acts) {
+    let commands = text.trim_start().starts_with("::") || text.contains("##");
+    if !commands && !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
+    let mut begun = false;
+    for (at, char) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
         match char {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
+            ':' if !begun && rest.starts_with("::") => escaped.push_str("\\u{3a}"),
+            '#' if is_command(rest) => escaped.push_str("\\u{23}"),
             // Writing to a String cannot fail.
             char if acts(char) => _ = write!(escaped, "\\u{{{:x}}}", u32::from(char)),
             char => escaped.push(char),
         }
+        begun |= !char.is_whitespace();
     }
     Cow::Owned(escaped)
+}
+
+/// Whether a command of a pipeline's runner begins here.
+fn is_command(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("##") else { return false };
+    rest.starts_with('[') || rest.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("vso["))
+}
+
+/// Makes a text safe within a `<code>` element of Markdown: every mark that Markdown, its dialects
+/// or a platform's references know becomes a character reference. Platforms look for mentions and
+/// references outside of code only, so it has to stand in one.
+pub fn markdown(text: &str) -> String {
+    let text = self::text(text);
+    let mut escaped = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        let within = before.is_alphanumeric() && chars.peek().is_some_and(|next| next.is_alphanumeric());
+        let harmless = match char {
+            '-' | '/' | ',' | '(' | ')' => true,
+            // Emphasis begins and ends at words; a dot may make a link of `www.`.
+            '_' => within,
+            '.' => !before.eq_ignore_ascii_case(&'w'),
+            char => !char.is_ascii_punctuation(),
+        };
+        if harmless {
+            escaped.push(char);
+        } else {
+            // Writing to a String cannot fail.
+            _ = write!(escaped, "&#{};", u32::from(char));
+        }
+        before = char;
+    }
+    escaped
+}
+
+/// Makes a JSON document safe for a log: what acts stands as an escape, and the same values are read.
+pub fn json(document: &str) -> String {
+    let mut escaped = String::with_capacity(document.len());
+    for (at, char) in document.char_indices() {
+        // Outside of strings JSON has neither.
+        if char != '\n' && acts(char) || is_command(document.get(at..).unwrap_or_default()) {
+            _ = write!(escaped, "\\u{:04x}", u32::from(char));
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
+/// Makes a text safe for XML and HTML, between tags and in quoted attributes.
+pub fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in self::text(text).chars() {
+        match char {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            // Characters that XML has no way to write.
+            '\u{fffe}' | '\u{ffff}' => _ = write!(escaped, "\\u{{{:x}}}", u32::from(char)),
+            char => escaped.push(char),
+        }
+    }
+    escaped
+}
+
+/// Makes a text safe for the value of a Prometheus label
+/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+pub fn label(text: &str) -> String {
+    self::text(text).replace('\\', r"\\").replace('"', "\\\"")
+}
+
+/// Makes a text safe for the message of a workflow command
+/// (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
+pub fn command(text: &str) -> String {
+    self::text(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Makes a text safe for a property of a workflow command.
+pub fn property(text: &str) -> String {
+    command(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// The beginning of a text of more than `most` characters, with a mark that there is more.
+pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// Writes a string as one word of a POSIX shell.
@@ -40,9 +138,10 @@ pub fn yaml(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut quoted = String::from("\"");
-    for char in text.chars() {
+    for (at, char) in text.char_indices() {
         match char {
             '"' | '\\' => quoted.extend(['\\', char]),
+            '#' if is_command(text.get(at..).unwrap_or_default()) => quoted.push_str("\\x23"),
             // Writing to a String cannot fail. YAML has its own ideas of what can be printed.
             char if acts(char) || matches!(char, '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
                 _ = write!(quoted, "\\u{:04x}", u32::from(char));
@@ -88,6 +187,45 @@ mod tests {
         let shown = text(hostile);
         assert_eq!(shown, "a\\u{1b}[31m\\n\\r\\t\\u{0}\\u{7f}\\u{9b}\\u{202e}\\u{2066}\\u{2028}\\u{61c}é");
         assert!(!shown.chars().any(acts));
+    }
+
+    #[test]
+    fn no_runner_of_a_pipeline_takes_a_text_for_a_command() {
+        assert_eq!(text("::error::x"), "\\u{3a}:error::x");
+        assert_eq!(text("  ::warning::"), "  \\u{3a}:warning::");
+        assert_eq!(
+            text("a ##[error]b ##vso[task.x]c ##VSO[y]"),
+            "a \\u{23}#[error]b \\u{23}#vso[task.x]c \\u{23}#VSO[y]"
+        );
+        assert_eq!(text("a::b ## c ##é"), "a::b ## c ##é");
+    }
+
+    #[test]
+    fn nothing_in_markdown_means_anything() {
+        let hostile =
+            "`a|b` <script> @org/team #1 **x** _y_ [y](z) https://a.b www.c.d &amp; \\ $x$ :tada: ~~z~~";
+        let escaped = markdown(hostile);
+        let inert = |char: char| char.is_alphanumeric() || "&#; -/,().".contains(char);
+        assert!(escaped.chars().all(inert), "{escaped}");
+        assert!(!escaped.contains("www.") && !escaped.contains("://"), "{escaped}");
+        assert_eq!(markdown("B2C_1_a, Fraud-check (é).x"), "B2C_1_a, Fraud-check (é).x");
+    }
+
+    #[test]
+    fn nothing_in_xml_ends_what_it_stands_in() {
+        assert_eq!(xml("<a b='c'>\"&\u{0}\u{ffff}"), "&lt;a b=&#39;c&#39;&gt;&quot;&amp;\\u{0}\\u{ffff}");
+    }
+
+    #[test]
+    fn nothing_in_a_command_or_a_label_ends_it() {
+        assert_eq!(property("100%, a:b\n"), "100%25%2C a%3Ab\\n");
+        assert_eq!(label("a\"b\\c\n"), "a\\\"b\\\\c\\\\n");
+    }
+
+    #[test]
+    fn a_text_is_clipped_between_characters() {
+        assert_eq!(clipped("éèê", 3), "éèê");
+        assert_eq!(clipped("éèê", 2), "éè…");
     }
 
     #[test]

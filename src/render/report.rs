@@ -50,8 +50,7 @@ pub fn target(target: &TargetReport) -> String {
         return String::new();
     }
     let TargetReport { tenant, changes, .. } = target;
-    let shown = changes.iter().flat_map(|report| [&report.change.current, &report.change.desired]);
-    let names = Names::of(shown);
+    let names = Names::of_report(target);
     let mut text = String::new();
     line(
         &mut text,

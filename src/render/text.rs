@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::escape;
+use crate::apply::TargetReport;
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
 use crate::plan::{BrokenPin, Change, Plan, Refusal, Summary, Target, Unknown, Unmanaged};
 
@@ -54,6 +55,7 @@ pub fn target(target: &Target) -> String {
         file,
         changes,
         unchanged,
+        in_sync: _,
         unmanaged,
         unknown,
         pins,
@@ -152,9 +154,13 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of_target(target: &'a Target) -> Self {
+    pub(super) fn of_target(target: &'a Target) -> Self {
         let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
         Self::of(changed.chain(target.unmanaged.iter().map(|unmanaged| &unmanaged.current)))
+    }
+
+    pub(super) fn of_report(target: &'a TargetReport) -> Self {
+        Self::of(target.changes.iter().flat_map(|report| [&report.change.current, &report.change.desired]))
     }
 
     pub(super) fn of(shown: impl Iterator<Item = &'a Bound>) -> Self {
@@ -171,7 +177,7 @@ impl<'a> Names<'a> {
         bound.as_ref().map_or("nothing".to_owned(), |connector| self.connector(connector))
     }
 
-    fn connector(&self, Connector { id, display_name }: &Connector) -> String {
+    pub(super) fn connector(&self, Connector { id, display_name }: &Connector) -> String {
         let id = escape::text(id.as_str());
         match display_name.as_deref() {
             Some(name) if name.trim().is_empty() => id.into_owned(),

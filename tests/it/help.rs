@@ -28,7 +28,11 @@ fn a_usage_error_ends_with_1_and_says_what_would_be_right() {
         (vec![], "Usage: flowbind"),
         (vec!["pln"], "a similar subcommand exists: 'plan'"),
         (vec!["plan", "--formt", "json"], "a similar argument exists: '--format'"),
-        (vec!["plan", "--format", "yaml"], "[possible values: text, json]"),
+        (vec!["plan", "--format", "yaml"], "it must be one of text, json, markdown,"),
+        (
+            vec!["plan", "--out", "plan.yaml"],
+            "its ending tells the format, one of .txt .json .md .diff .xml .html .prom",
+        ),
         (vec!["plan", "--timeout", "0"], "a whole number of seconds from 1"),
         (vec!["plan", "--timeout", "soon"], "a whole number of seconds from 1"),
         (vec!["plan", "--parallelism", "0"], "a whole number from 1"),

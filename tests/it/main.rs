@@ -8,7 +8,9 @@ mod cases;
 mod composition;
 mod drift;
 mod export;
+mod formats;
 mod help;
+mod hostile;
 #[cfg(feature = "azure")]
 mod identity;
 mod layering;

@@ -17,8 +17,7 @@ use clap::Args;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run};
-use super::format::Format;
-use super::outputs::{OutPath, Outputs};
+use super::outputs::{OutputArgs, Outputs, Shown};
 use super::plan::{OverrideArgs, inputs};
 use super::signals::Signals;
 use super::tenant::Rule;
@@ -27,6 +26,7 @@ use crate::apply::Report;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Output};
 use crate::plan::Problem;
+use crate::render::{Document, Format};
 use crate::{render, terminal};
 use tenant::Done;
 use work::Work;
@@ -53,12 +53,9 @@ pub(super) struct ApplyArgs {
     /// Go on where it cannot be established which tenant the token is for
     #[arg(long)]
     tenant_unchecked: bool,
-    /// Write the report to this file as well, in the format of its ending: .json or .txt
-    #[arg(long, value_name = "FILE")]
-    out: Vec<OutPath>,
-    /// What stdout gets; with json the report alone, and the plan goes to stderr
-    #[arg(long, default_value = "text")]
-    format: Format,
+    // With any format but text stdout gets the report alone, and the plan goes to stderr.
+    #[command(flatten)]
+    outputs: OutputArgs,
     // Last, since its heading holds for all that follows.
     #[command(flatten)]
     overrides: OverrideArgs,
@@ -99,7 +96,7 @@ pub(super) async fn run(
     // What cannot be written is found out before anything is asked.
     let saved = args.plan.as_deref();
     let inputs: Vec<_> = inputs(&args.files, global).into_iter().chain(saved).collect();
-    let mut outputs = Outputs::open(&args.out, &inputs, args.format)?;
+    let mut outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     for sandbox in &global.sandbox {
         Output::open(sandbox).map_err(Failure::output)?;
     }
@@ -119,17 +116,15 @@ pub(super) async fn run(
     exit = signals.exit().unwrap_or(exit);
     let mut report = work.report;
     report.exit_code = exit as u8;
-    let json = files::report::to_json(&report, &started, &environment.now().to_string())
-        .context("cannot write the report as JSON")?;
-    let text = |format| match format {
-        Format::Text => render::report_text(&report),
-        Format::Json => json.clone(),
-    };
-    let rest = match args.format {
+    let at = environment.now().to_string();
+    let json = files::report::to_json(&report, &started, &at).context("cannot write the report as JSON")?;
+    let (text, document) = (render::report_text(&report), Document::Report(&report));
+    let shown = Shown { text, json, document, at: &at };
+    let rest = match args.outputs.format {
         Format::Text => render::report_end(&report),
-        Format::Json => json.clone(),
+        format => shown.in_format(format).into_owned(),
     };
-    let unwritten = outputs.finish(text, rest, signals.stopped()).await;
+    let unwritten = outputs.finish(&shown, rest, signals.stopped()).await;
     self::report(&unwritten);
     Ok(match exit {
         exit if unwritten.is_empty() => exit,
@@ -195,7 +190,7 @@ async fn show(args: &ApplyArgs, work: &Work, outputs: &mut Outputs, signals: &Si
         return Ok(());
     }
     let text = render::plan_text(&work.plan);
-    if args.format == Format::Json || !terminal::stdout_is_terminal() && terminal::can_ask() {
+    if args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::can_ask() {
         terminal::message(&text);
     }
     outputs.print(&text);

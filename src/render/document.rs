@@ -1,0 +1,132 @@
+//! What a run has to show, in the formats that it can be shown in.
+
+use super::{diff, github, html, junit, markdown, prom};
+use crate::apply::Report;
+use crate::plan::{Plan, Unmanaged};
+
+/// A format of a plan or a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs, and to be saved.
+    Json,
+    /// A comment on a pull request.
+    Markdown,
+    /// A unified diff of what is bound against what is wanted, in the file's own syntax.
+    Diff,
+    /// Workflow commands of GitHub Actions.
+    Github,
+    /// A test suite.
+    Junit,
+    /// A page for somebody who reads no YAML.
+    Html,
+    /// A file for the text-file collector of Prometheus' node exporter.
+    Prom,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 8] = [
+        Self::Text,
+        Self::Json,
+        Self::Markdown,
+        Self::Diff,
+        Self::Github,
+        Self::Junit,
+        Self::Html,
+        Self::Prom,
+    ];
+
+    /// What it is called on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Diff => "diff",
+            Self::Github => "github",
+            Self::Junit => "junit",
+            Self::Html => "html",
+            Self::Prom => "prom",
+        }
+    }
+
+    /// The ending of its files. Workflow commands are for stdout alone.
+    pub fn ending(self) -> Option<&'static str> {
+        match self {
+            Self::Text => Some("txt"),
+            Self::Json => Some("json"),
+            Self::Markdown => Some("md"),
+            Self::Diff => Some("diff"),
+            Self::Github => None,
+            Self::Junit => Some("xml"),
+            Self::Html => Some("html"),
+            Self::Prom => Some("prom"),
+        }
+    }
+}
+
+/// What a run has to show.
+#[derive(Debug, Clone, Copy)]
+pub enum Document<'a> {
+    /// What would be changed.
+    Plan(&'a Plan),
+    /// What differs.
+    Drift(Drift<'a>),
+    /// What became of changes.
+    Report(&'a Report),
+}
+
+/// A plan as an answer to the question what differs.
+#[derive(Debug, Clone, Copy)]
+pub struct Drift<'a> {
+    /// The plan that would end it.
+    pub plan: &'a Plan,
+    /// For each target, the bindings to connectors that are gone.
+    pub gone: &'a [Vec<Unmanaged>],
+    /// Whether what is bound and not mentioned counts.
+    pub strict: bool,
+}
+
+impl<'a> Document<'a> {
+    /// The command that gave it.
+    pub(super) fn command(self) -> &'static str {
+        match self {
+            Self::Plan(_) => "plan",
+            Self::Drift(_) => "drift",
+            Self::Report(_) => "apply",
+        }
+    }
+
+    /// The plan in it.
+    pub(super) fn plan(self) -> Option<&'a Plan> {
+        match self {
+            Self::Plan(plan) | Self::Drift(Drift { plan, .. }) => Some(plan),
+            Self::Report(_) => None,
+        }
+    }
+
+    /// Draws it; `at` is when it was made, in RFC 3339. Text and JSON are drawn elsewhere: one part by
+    /// part, the other as a format of its own.
+    pub fn draw(self, format: Format, at: &str) -> Option<String> {
+        match format {
+            Format::Text | Format::Json => None,
+            Format::Markdown => Some(markdown::draw(self)),
+            Format::Diff => Some(diff::draw(self)),
+            Format::Github => Some(github::annotations(self)),
+            Format::Junit => Some(junit::draw(self, at)),
+            Format::Html => Some(html::draw(self, at)),
+            Format::Prom => Some(prom::draw(self, at)),
+        }
+    }
+}
+
+impl Drift<'_> {
+    /// Whether the tenants are other than their files say.
+    pub fn differs(&self) -> bool {
+        let unmanaged = self.strict && self.plan.targets.iter().any(|target| !target.unmanaged.is_empty());
+        let pins = self.plan.targets.iter().any(|target| !target.pins.is_empty());
+        self.plan.has_changes() || pins || unmanaged || self.gone.iter().any(|gone| !gone.is_empty())
+    }
+}

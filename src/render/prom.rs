@@ -1,0 +1,102 @@
+//! Counts for Prometheus, as a file of the node exporter's text-file collector reads
+//! (<https://github.com/prometheus/node_exporter#textfile-collector>).
+
+use std::collections::BTreeMap;
+
+use super::document::Document;
+use super::escape;
+use super::text::line;
+use crate::apply::Outcome;
+use crate::plan::Summary;
+
+/// Draws the counts of each tenant, and when the run was and how it went. `at` is RFC 3339.
+pub(super) fn draw(document: Document<'_>, at: &str) -> String {
+    let mut families = Families::default();
+    let command = document.command();
+    let mut count = |tenant: &str, name, help, labels: &str, value: usize| {
+        let tenant = escape::label(tenant);
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        families.add(name, help, &format!("tenant=\"{tenant}\"{labels}"), value);
+    };
+    let success = match document {
+        Document::Plan(plan) | Document::Drift(super::Drift { plan, .. }) => {
+            for target in &plan.targets {
+                let Summary { enable, replace, disable, unchanged } = target.summary();
+                for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
+                    let labels = format!(",action=\"{action}\"");
+                    let help = "Bindings that differ from the file.";
+                    count(&target.tenant, "flowbind_changes", help, &labels, changes);
+                }
+                for (name, help, value) in [
+                    ("flowbind_unchanged", "Managed bindings that are as the file says.", unchanged),
+                    (
+                        "flowbind_unmanaged",
+                        "Bindings that the file does not mention.",
+                        target.unmanaged.len(),
+                    ),
+                    ("flowbind_unknown", "Bindings that could not be read.", target.unknown.len()),
+                    ("flowbind_broken_pins", "Connectors that call another address.", target.pins.len()),
+                    ("flowbind_refusals", "Reasons against the changes.", target.refusals.len()),
+                ] {
+                    count(&target.tenant, name, help, "", value);
+                }
+            }
+            plan.is_whole()
+        }
+        Document::Report(report) => {
+            for target in &report.targets {
+                for outcome in Outcome::ALL {
+                    let changes = target.changes.iter().filter(|change| change.outcome == outcome).count();
+                    let labels = format!(",outcome=\"{}\"", outcome.name());
+                    let help = "Changes of the last apply, by what became of them.";
+                    count(&target.tenant, "flowbind_applied_changes", help, &labels, changes);
+                }
+            }
+            report.exit_code == 0
+        }
+    };
+    if let Document::Drift(drift) = document {
+        let help = "Whether any tenant is other than its file says.";
+        families.add("flowbind_drift", help, "", drift.differs().into());
+    }
+    let labels = format!("command=\"{command}\"");
+    let seconds = at.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second).unwrap_or_default();
+    families.add("flowbind_last_run_timestamp_seconds", "When the last run was.", &labels, seconds);
+    let help = "Whether the last run read and did all that it was to.";
+    families.add("flowbind_last_run_success", help, &labels, success.into());
+    families.draw()
+}
+
+/// Samples by their metric: the format wants those of one metric together, and no sample twice.
+#[derive(Default)]
+struct Families(BTreeMap<&'static str, Family>);
+
+/// What a metric is, and its samples by their labels, in the order in which these appear.
+struct Family {
+    help: &'static str,
+    samples: Vec<(String, i64)>,
+}
+
+impl Families {
+    /// Adds a sample. Two files of one tenant are one tenant, whose counts add up.
+    fn add(&mut self, name: &'static str, help: &'static str, labels: &str, value: i64) {
+        let Family { samples, .. } =
+            self.0.entry(name).or_insert_with(|| Family { help, samples: Vec::new() });
+        match samples.iter_mut().find(|(known, _)| known == labels) {
+            Some((_, sum)) => *sum = sum.saturating_add(value),
+            None => samples.push((labels.to_owned(), value)),
+        }
+    }
+
+    fn draw(self) -> String {
+        let mut text = String::new();
+        for (name, Family { help, samples }) in self.0 {
+            line(&mut text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge"));
+            for (labels, value) in samples {
+                let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
+                line(&mut text, format_args!("{name}{labels} {value}"));
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,280 @@
+//! Names and messages that try to act, in every format, log and error message: what is shown is
+//! still read by the format's own parser, and nothing in it acts.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use flowbind::sandbox::Options;
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use serde_json::{Value, json};
+
+use crate::support::{Outcome, answer, connector_id, file, flowbind, folder, serve, tenant};
+
+fn corpus() -> Vec<String> {
+    let mut corpus: Vec<String> = [
+        "\u{1b}[31mred\u{1b}]0;title\u{7}",
+        "a\nb\r\nc\u{85}d\u{2028}e",
+        "%0A::error::x",
+        "::error::x",
+        "   ::stop-commands::x",
+        "a\n::set-output name=x::y",
+        "before ##[error]after ##vso[task.setvariable variable=x]y ##VSO[task.complete]",
+        "`code` ``two`` ```\nfence",
+        "a | b \\| c",
+        "</details></summary></code></pre>--><!-- x",
+        "<script>alert(1)</script><img src=x onerror=alert(1)>",
+        "'\"><svg onload=alert(1)>",
+        "@org/team @everyone #1 GH-1 org/repo#1 deadbeefdeadbeefdeadbeefdeadbeefdeadbeef :tada: $x$",
+        "https://evil.example.com www.evil.example.com a@evil.example.com",
+        "[link](javascript:alert(1)) ![image](x) **bold** _it_ ~~no~~ <https://a.b>",
+        "\u{202e}desrever\u{2066}\u{2069}\u{200f}\u{61c}",
+        "\u{0}nul\u{1}\u{7f}\u{9b}",
+        "&amp; &#64; &lt;b&gt; ]]> <![CDATA[ x <?php",
+        "\\\" \\n {x=\"y\"} # HELP",
+        "- a: b # c\n---\n...",
+        "x\n+++ /etc/passwd\n@@ -1 +1 @@",
+        "\u{feff}\u{fffe}\u{ffff}\u{fffd}",
+        "{{ secrets.X }} ${{ x }} $(id) `id`",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    corpus.push("long ".repeat(2_000));
+    corpus.push("|".repeat(10_000));
+    corpus
+}
+
+const FORMATS: [&str; 8] = ["text", "json", "markdown", "diff", "github", "junit", "html", "prom"];
+
+/// What one format shows of a plan in which each name of the corpus is bound, to be bound, to be
+/// taken away and left alone.
+fn shown(format: &str) -> Outcome {
+    let corpus = corpus();
+    let connectors: Vec<_> = corpus
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            json!({"id": connector_id(at), "displayName": name, "targetUrl": "https://api.contoso.com/x"})
+        })
+        .collect();
+    let bound = |at: usize| connector_id(at % corpus.len());
+    let flows: Vec<_> = (0..corpus.len())
+        .map(|at| {
+            json!({"id": format!("B2C_1_{at}"), "userFlowType": "signUpOrSignIn", "userFlowTypeVersion": 3,
+                "bindings": {"postFederationSignup": bound(at), "postAttributeCollection": bound(at + 1)}})
+        })
+        .collect();
+    let snapshot = json!({"formatVersion": "1", "tenant": "contoso.onmicrosoft.com", "cloud": "global",
+        "takenAt": "2026-11-02T08:00:00Z", "connectors": connectors, "flows": flows});
+    let mut yaml =
+        "version: 1\ntenant: contoso.onmicrosoft.com\nguards: {maxDisables: 2}\nflows:\n".to_owned();
+    for at in 0..corpus.len() {
+        let wanted = match at % 3 {
+            0 => "null".to_owned(),
+            1 => bound(at + 2),
+            _ => bound(at),
+        };
+        yaml.push_str(&format!("  B2C_1_{at}:\n    postFederationSignup: {wanted}\n"));
+    }
+    let folder = folder();
+    file(folder.path(), "tenant.json", snapshot.to_string());
+    file(folder.path(), "flowbind.yaml", yaml);
+    flowbind(["drift", "--strict", "--sandbox", "tenant.json", "--format", format, "-vv"])
+        .within(folder.path())
+        .run()
+}
+
+/// What no output may hold, whatever its format.
+fn assert_inert(format: &str, text: &str) {
+    let acts = |char: char| {
+        char.is_control() && char != '\n'
+            || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.chars().any(acts), "{format}: {text:?}");
+    let lower = text.to_lowercase();
+    assert!(!lower.contains("##[") && !lower.contains("##vso["), "{format}: {text}");
+    let ours = ["::error ", "::warning ", "::notice "];
+    for line in text.lines().filter(|line| line.trim_start().starts_with("::")) {
+        assert!(format == "github" && ours.iter().any(|ours| line.starts_with(ours)), "{format}: {line}");
+    }
+}
+
+#[test]
+fn no_name_acts_in_any_format_or_log() {
+    for format in FORMATS {
+        let outcome = shown(format);
+        assert_eq!(outcome.code, 2, "{format}: {outcome}");
+        assert_inert(format, &outcome.stdout);
+        assert_inert("stderr", &outcome.stderr);
+    }
+}
+
+#[test]
+fn a_comment_is_markdown_in_which_names_are_code() {
+    let comment = shown("markdown").stdout;
+    assert!(comment.len() <= 60_000, "{}", comment.len());
+    let mut columns = 0;
+    let (mut cells, mut code) = (0, false);
+    for event in Parser::new_ext(&comment, pulldown_cmark::Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Table(alignments)) => columns = alignments.len(),
+            Event::Start(Tag::TableRow | Tag::TableHead) => cells = 0,
+            Event::Start(Tag::TableCell) => cells += 1,
+            Event::End(TagEnd::TableRow | TagEnd::TableHead) => assert_eq!(cells, columns),
+            Event::InlineHtml(html) => {
+                assert!(["<code>", "</code>"].contains(&&*html), "{html}");
+                code = &*html == "<code>";
+            }
+            Event::Html(html) => {
+                let ours = ["<!-- flowbind:drift -->\n", "</details>\n"];
+                let summary = html.starts_with("<details open><summary>Unmanaged, left alone: ");
+                assert!(ours.contains(&&*html) || summary, "{html}");
+            }
+            Event::Text(text) if !code => {
+                assert!(!text.contains(['@', '#', '$']) && !text.contains("://"), "{text}");
+            }
+            Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::Emphasis | Tag::Strikethrough) => {
+                panic!("a name is not text: {event:?}");
+            }
+            _ => {}
+        }
+    }
+    assert!(columns > 0);
+}
+
+#[test]
+fn a_test_suite_is_xml_with_the_names_in_it() {
+    let text = shown("junit").stdout;
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let tags: BTreeSet<_> =
+        document.descendants().filter(|it| it.is_element()).map(|it| it.tag_name().name()).collect();
+    assert_eq!(tags, BTreeSet::from(["failure", "testcase", "testsuite", "testsuites"]));
+    let words: String = document.descendants().filter_map(|it| it.attribute("message")).collect();
+    assert!(words.contains("<script>alert(1)</script>"), "shown, and not acting");
+    let suites = document.root_element();
+    let cases = document.descendants().filter(|it| it.has_tag_name("testcase")).count();
+    assert_eq!(suites.attribute("tests"), Some(&*cases.to_string()));
+    let failures = document.descendants().filter(|it| it.has_tag_name("failure")).count();
+    assert_eq!(suites.attribute("failures"), Some(&*failures.to_string()));
+}
+
+#[test]
+fn a_page_has_no_element_but_its_own() {
+    let page = shown("html").stdout;
+    let document = scraper::Html::parse_document(&page);
+    assert_eq!(document.errors, Vec::<String>::new());
+    let all = scraper::Selector::parse("*").unwrap();
+    let tags: BTreeSet<_> = document.select(&all).map(|it| it.value().name().to_owned()).collect();
+    let ours = [
+        "article", "b", "body", "form", "h1", "h2", "h3", "head", "header", "html", "input", "label", "li",
+        "main", "meta", "ol", "option", "output", "p", "script", "section", "select", "span", "style",
+        "title",
+    ];
+    assert_eq!(tags, ours.map(str::to_owned).into());
+    for element in document.select(&all) {
+        for (name, value) in element.value().attrs() {
+            assert!(!name.starts_with("on") && !["src", "href"].contains(&name), "{name}={value}");
+        }
+    }
+    let scripts = scraper::Selector::parse("script").unwrap();
+    assert_eq!(document.select(&scripts).count(), 1);
+    // Nothing is loaded, and nothing but the script and the style in it may run.
+    assert!(page.contains("content=\"default-src 'none'; style-src 'sha256-"), "{}", &page[..400]);
+}
+
+#[test]
+fn counts_are_samples_of_their_metrics() {
+    for line in shown("prom").stdout.lines().filter(|line| !line.starts_with('#')) {
+        let (sample, value) = line.rsplit_once(' ').unwrap();
+        assert!(value.parse::<i64>().is_ok(), "{line}");
+        assert!(sample.starts_with("flowbind_"), "{line}");
+    }
+}
+
+#[test]
+fn json_is_json() {
+    let plan: Value = serde_json::from_str(&shown("json").stdout).unwrap();
+    let names: BTreeSet<_> = plan["targets"][0]["unmanaged"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["current"]["displayName"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, corpus().into_iter().collect(), "whole, as they are");
+}
+
+/// What the service says is from outside, too.
+#[test]
+fn no_message_of_the_service_acts() {
+    for message in corpus() {
+        let body =
+            json!({"error": {"code": message, "message": message, "innerError": {"request-id": message}}});
+        let faults = vec![answer("/apiConnectorConfiguration", 0, 403, &[], &body.to_string())];
+        let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
+        let folder = folder();
+        let yaml =
+            "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
+        file(folder.path(), "flowbind.yaml", yaml);
+        let outs: Vec<_> = ["md", "diff", "xml", "html", "prom", "txt", "json"]
+            .iter()
+            .flat_map(|ending| ["--out".to_owned(), format!("plan.{ending}")])
+            .collect();
+        let outcome = flowbind(["plan", "--graph-url", &served.graph_url(), "-vv", "--format", "github"])
+            .args(&outs)
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert_inert("github", &outcome.stdout);
+        assert_inert("stderr", &outcome.stderr);
+        for path in outs.iter().filter(|out| !out.starts_with('-')) {
+            let text = fs::read_to_string(folder.path().join(path)).unwrap();
+            assert_inert(path, &text);
+        }
+        let page = fs::read_to_string(folder.path().join("plan.html")).unwrap();
+        assert_eq!(scraper::Html::parse_document(&page).errors, Vec::<String>::new());
+        let suites = fs::read_to_string(folder.path().join("plan.xml")).unwrap();
+        roxmltree::Document::parse(&suites).unwrap();
+    }
+}
+
+/// A lone surrogate cannot be written in Rust, but in JSON.
+#[test]
+fn a_lone_surrogate_is_an_unknown_and_no_panic() {
+    let body =
+        format!(r#"{{"postFederationSignup": {{"id": "{}", "displayName": "\ud800"}}}}"#, connector_id(1));
+    let faults = vec![answer("/apiConnectorConfiguration", 0, 200, &[], &body)];
+    let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
+    let yaml =
+        "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
+    for format in FORMATS {
+        let outcome = served.plan(yaml, &["--format", format]);
+        assert_eq!(outcome.code, 1, "{outcome}");
+    }
+}
+
+/// A file may be called anything, and stands in annotations, comments and commands.
+#[test]
+fn no_name_of_a_file_acts() {
+    let folder = folder();
+    let snapshot = tenant(&[("B2C_1_a", 1, 2)]).to_json();
+    file(folder.path(), "tenant.json", snapshot);
+    for name in
+        ["::error::x.yaml", "a`b|c.yaml", "##[error]x.yaml", "a,line=1::b.yaml", "it's <b>.yaml", "a\nb.yaml"]
+    {
+        let yaml =
+            "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
+        file(folder.path(), name, yaml);
+        for format in FORMATS {
+            let outcome = flowbind(["plan", name, "--sandbox", "tenant.json", "--format", format])
+                .within(folder.path())
+                .run();
+            assert_eq!(outcome.code, 0, "{name} {format}: {outcome}");
+            assert_inert(format, &outcome.stdout);
+        }
+        let outcome = flowbind(["validate", name]).within(folder.path()).run();
+        assert_inert("text", &outcome.stdout);
+        file(folder.path(), name, "nonsense: 1\n");
+        let outcome = flowbind(["validate", name]).within(folder.path()).run();
+        assert_inert("stderr", &outcome.stderr);
+    }
+}
