@@ -17,6 +17,9 @@ use crate::render::{Document, Drift, escape};
 use crate::{files, render};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  flowbind drift --strict\n  flowbind drift tenants --format text --out drift.prom"
+)]
 pub(super) struct DriftArgs {
     #[command(flatten)]
     files: FilesArgs,

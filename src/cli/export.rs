@@ -24,18 +24,21 @@ use crate::snapshot::{self, Snapshot};
 use crate::{current, render, terminal};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  flowbind export --tenant contoso.onmicrosoft.com\n  flowbind export --tenant contoso.onmicrosoft.com --format snapshot"
+)]
 pub(super) struct ExportArgs {
     /// Tenant, as a domain or a GUID; several take --out-dir
     #[arg(long, required = true)]
     tenant: Vec<Tenant>,
-    /// National cloud: global, usgov, usgov-dod or china
-    #[arg(long, default_value = "global", value_parser = values::cloud)]
+    /// National cloud
+    #[arg(long, default_value = "global", value_parser = values::cloud())]
     cloud: Cloud,
     /// Version of Microsoft Graph: beta, or v1.0, which has B2X flows only
-    #[arg(long, default_value = "beta", value_parser = values::api)]
+    #[arg(long, default_value = "beta", value_parser = values::api())]
     api: Api,
     /// Steps to export, with commas between [default: postFederationSignup,postAttributeCollection]
-    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step)]
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step())]
     steps: Vec<Step>,
     /// What is written
     #[arg(long, default_value = "desired")]

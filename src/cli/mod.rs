@@ -5,12 +5,14 @@
 
 mod apply;
 mod approval;
+mod completions;
 mod connect;
 mod drift;
 mod environment;
 mod export;
 mod failure;
 mod fleet;
+mod man;
 mod outputs;
 mod plan;
 mod sandbox;
@@ -102,10 +104,8 @@ struct Global {
     /// Root of Microsoft Graph with its version [default: by the file's cloud and api]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "sandbox")]
     graph_url: Option<String>,
-    /// Sign in with this kind of credential alone: access-token, client-secret, client-certificate,
-    /// federated-token, github-oidc, azure-pipelines-oidc, managed-identity or azure-cli [default: the
-    /// first that is set up]
-    #[arg(long, global = true, value_name = "KIND", value_parser = values::kind)]
+    /// Sign in with this kind of credential alone [default: the first that is set up]
+    #[arg(long, global = true, value_name = "KIND", value_parser = values::kind())]
     auth: Option<Kind>,
     /// Trust the certificate authorities in this PEM file besides the system's
     #[arg(long, global = true, value_name = "PEM")]
@@ -163,6 +163,10 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema
     Schema(schema::SchemaArgs),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(man::ManArgs),
 }
 
 /// Runs a command line to its end.
@@ -211,6 +215,8 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             Command::Whoami(args) => whoami::run(args, global, &environment).await,
             Command::Sandbox(args) => sandbox::run(args).await,
             Command::Schema(args) => schema::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
         }
     });
     // A thread that still waits for a terminal or a reader must not hold the process.
@@ -250,10 +256,27 @@ fn log_to_stderr(global: &Global) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::Cli;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_every_example_is_a_command() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<_> = help.lines().filter_map(|line| line.strip_prefix("  flowbind ")).collect();
+            assert!(!examples.is_empty(), "{}", command.get_name());
+            for example in examples {
+                // What stands behind belongs to the shell.
+                let words = example.split(" > ").next().unwrap_or_default().split(' ');
+                let parsed = Cli::try_parse_from(std::iter::once("flowbind").chain(words));
+                assert!(parsed.is_ok(), "{example}: {parsed:?}");
+            }
+        }
     }
 }

@@ -52,8 +52,8 @@ impl FromStr for OutPath {
 /// What stdout and files get.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// What stdout gets: text, json, markdown, diff, github, junit, html or prom
-    #[arg(long, default_value = "text", value_parser = values::format)]
+    /// What stdout gets
+    #[arg(long, default_value = "text", value_parser = values::format())]
     pub(super) format: Format,
     /// Write to this file as well, as often as wanted, in the format of its ending: .txt, .json (what
     /// `apply --plan` and `show` take), .md, .diff, .xml (JUnit), .html or .prom

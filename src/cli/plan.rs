@@ -22,6 +22,9 @@ use crate::render::Document;
 use crate::{current, desired, files, plan, render};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  flowbind plan --out plan.json --out plan.md\n  flowbind plan tenants --detailed-exitcode --format github"
+)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     files: FilesArgs,

@@ -19,6 +19,9 @@ use crate::sandbox::{Options, Throttle};
 use crate::terminal;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  flowbind sandbox tenant.json --listen 127.0.0.1:8080 --latency 50 --fail 0.05"
+)]
 pub(super) struct SandboxArgs {
     /// Snapshot of the tenant; what is written to the tenant is kept in it
     file: PathBuf,

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use crate::{desired, files, snapshot, terminal};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  flowbind schema desired")]
 pub(super) struct SchemaArgs {
     /// The format that it describes
     name: Name,

@@ -17,6 +17,9 @@ use crate::render::Document;
 use crate::{plan, render};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  flowbind show plan.json --format html\n  flowbind show shard-1.json shard-2.json --out plan.md"
+)]
 pub(super) struct ShowArgs {
     /// Saved plans, or reports of applies; several are joined into one
     #[arg(required = true)]

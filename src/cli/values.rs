@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::auth::Kind;
 use crate::http::Rate;
 use crate::model::{Api, Cloud, FlowId, Step};
@@ -39,29 +41,40 @@ pub(super) fn share(text: &str) -> Result<f64, &'static str> {
 }
 
 /// A national cloud.
-pub(super) fn cloud(text: &str) -> Result<Cloud, String> {
-    Cloud::named(text).ok_or_else(|| one_of(&Cloud::ALL.map(Cloud::name)))
+pub(super) fn cloud() -> impl TypedValueParser<Value = Cloud> {
+    named(&Cloud::ALL, Cloud::name)
 }
 
 /// A version of Graph.
-pub(super) fn api(text: &str) -> Result<Api, String> {
-    Api::named(text).ok_or_else(|| one_of(&Api::ALL.map(Api::name)))
+pub(super) fn api() -> impl TypedValueParser<Value = Api> {
+    named(&Api::ALL, Api::name)
 }
 
 /// A format of a plan or a report.
-pub(super) fn format(text: &str) -> Result<Format, String> {
-    let named = Format::ALL.into_iter().find(|format| format.name() == text);
-    named.ok_or_else(|| one_of(&Format::ALL.map(Format::name)))
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
+    named(&Format::ALL, Format::name)
 }
 
 /// A kind of credential.
-pub(super) fn kind(text: &str) -> Result<Kind, String> {
-    Kind::named(text).ok_or_else(|| one_of(&Kind::ALL.map(Kind::name)))
+pub(super) fn kind() -> impl TypedValueParser<Value = Kind> {
+    named(&Kind::ALL, Kind::name)
 }
 
 /// A step.
-pub(super) fn step(text: &str) -> Result<Step, String> {
-    Step::named(text).ok_or_else(|| one_of(&Step::ALL.map(Step::name)))
+pub(super) fn step() -> impl TypedValueParser<Value = Step> {
+    named(&Step::ALL, Step::name)
+}
+
+/// One of several values by its name, which help and completions list.
+fn named<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let of_name = move |text: String| {
+        let found = all.iter().copied().find(|value| name(*value) == text);
+        found.ok_or("it is none of the possible values")
+    };
+    PossibleValuesParser::new(all.iter().map(|value| name(*value))).try_map(of_name)
 }
 
 /// A binding, as `FLOW/STEP`.
@@ -69,11 +82,9 @@ pub(super) fn binding(text: &str) -> Result<(FlowId, Step), String> {
     let (flow, step) =
         text.rsplit_once('/').ok_or("it must be FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
     let flow = FlowId::parse(flow).map_err(|error| format!("`{flow}` is no user flow's id: {error}"))?;
-    Ok((flow, self::step(step)?))
-}
-
-fn one_of(names: &[&str]) -> String {
-    format!("it must be one of {}", names.join(", "))
+    let known = || Step::ALL.map(Step::name).join(", ");
+    let step = Step::named(step).ok_or_else(|| format!("`{step}` is no step; the steps are {}", known()))?;
+    Ok((flow, step))
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ use crate::render::escape;
 use crate::terminal;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without FILES and without flowbind.yaml it is about the tenant of AZURE_TENANT_ID.")]
+#[command(after_help = "Examples:\n  flowbind whoami\n  flowbind whoami tenants --auth azure-cli\n\n\
+    Without FILES and without flowbind.yaml it is about the tenant of AZURE_TENANT_ID.")]
 pub(super) struct WhoamiArgs {
     #[command(flatten)]
     files: FilesArgs,

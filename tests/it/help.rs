@@ -11,8 +11,20 @@ const QUICKSTART: [&str; 4] =
 
 #[test]
 fn help_says_what_each_command_does() {
-    for command in ["", "validate", "plan", "drift", "show", "apply", "export", "whoami", "sandbox", "schema"]
-    {
+    for command in [
+        "",
+        "validate",
+        "plan",
+        "drift",
+        "show",
+        "apply",
+        "export",
+        "whoami",
+        "sandbox",
+        "schema",
+        "completions",
+        "man",
+    ] {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let outcome = flowbind(args).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
@@ -28,7 +40,7 @@ fn a_usage_error_ends_with_1_and_says_what_would_be_right() {
         (vec![], "Usage: flowbind"),
         (vec!["pln"], "a similar subcommand exists: 'plan'"),
         (vec!["plan", "--formt", "json"], "a similar argument exists: '--format'"),
-        (vec!["plan", "--format", "yaml"], "it must be one of text, json, markdown,"),
+        (vec!["plan", "--format", "yaml"], "[possible values: text, json, markdown,"),
         (
             vec!["plan", "--out", "plan.yaml"],
             "its ending tells the format, one of .txt .json .md .diff .xml .html .prom",

@@ -20,6 +20,7 @@ mod runs;
 mod sandbox;
 mod saved;
 mod schema;
+mod shells;
 mod support;
 mod validate;
 mod wire;

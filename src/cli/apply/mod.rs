@@ -32,6 +32,9 @@ use tenant::Done;
 use work::Work;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  flowbind apply --plan plan.json --out report.json\n  flowbind apply --expect 3bd2d49827b5fe6b2df631f6baeafdcd820e951e636de848a9fafa63ed118c40\n\nWith any format but text, stdout gets the report alone and stderr the plan."
+)]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     files: FilesArgs,

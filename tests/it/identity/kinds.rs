@@ -347,7 +347,7 @@ fn one_kind_can_be_picked() {
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(outcome.stderr.matches("= caused by:").count(), 1, "{outcome}");
     let outcome = entra.run(run("password"));
-    assert!(outcome.stderr.contains("it must be one of access-token, client-secret,"), "{outcome}");
+    assert!(outcome.stderr.contains("[possible values: access-token, client-secret,"), "{outcome}");
 }
 
 #[test]

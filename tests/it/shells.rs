@@ -1,0 +1,60 @@
+//! Completions and manual pages, as shells and `man` take them.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use crate::support::{file, flowbind, folder};
+
+fn completions(shell: &str) -> String {
+    let outcome = flowbind(["completions", shell]).run();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    outcome.stdout
+}
+
+#[test]
+fn every_shell_completes_commands_options_and_values() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = completions(shell);
+        // PowerShell completes the values of options by itself where it does at all.
+        let values =
+            ["markdown", "managed-identity", "usgov-dod"].into_iter().filter(|_| shell != "powershell");
+        for word in ["validate", "whoami", "detailed-exitcode"].into_iter().chain(values) {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let outcome = flowbind(["completions", "tcsh"]).run();
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("[possible values: bash, zsh, fish, powershell]"), "{outcome}");
+}
+
+#[test]
+fn bash_completes_the_kinds_of_credentials() {
+    let folder = folder();
+    let script = file(folder.path(), "flowbind.bash", completions("bash"));
+    let ask = "source \"$0\"; COMP_WORDS=(flowbind plan --auth ''); COMP_CWORD=3; \
+               _flowbind flowbind '' --auth; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    // A machine without bash has nothing to complete.
+    let Ok(output) = Command::new("bash").args(["-c", ask]).arg(&script).output() else { return };
+    let words = String::from_utf8(output.stdout).unwrap();
+    let words: BTreeSet<_> = words.lines().collect();
+    assert!(words.contains("github-oidc") && words.contains("azure-cli"), "{words:?}");
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = folder();
+    let pages = folder.path().join("share/man1");
+    let outcome = flowbind(["man", pages.to_str().unwrap()]).run();
+    assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (0, "", ""));
+    for page in ["flowbind.1", "flowbind-plan.1", "flowbind-apply.1", "flowbind-whoami.1"] {
+        let text = std::fs::read_to_string(pages.join(page)).unwrap();
+        assert!(text.contains(".TH flowbind") && text.contains("NAME"), "{page}");
+    }
+    let plan = std::fs::read_to_string(pages.join("flowbind-plan.1")).unwrap();
+    assert!(plan.contains("detailed\\-exitcode") && plan.contains("Examples"), "{plan}");
+    assert!(flowbind(["man"]).run().stdout.contains(".TH flowbind 1"));
+    let taken = file(folder.path(), "file", "");
+    let outcome = flowbind(["man", taken.to_str().unwrap()]).run();
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("cannot make the folder"), "{outcome}");
+}
