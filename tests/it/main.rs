@@ -14,6 +14,7 @@ mod hostile;
 #[cfg(feature = "azure")]
 mod identity;
 mod layering;
+mod pipelines;
 mod properties;
 mod quickstart;
 mod runs;

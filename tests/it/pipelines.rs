@@ -1,0 +1,369 @@
+//! The pipelines of `examples/`, run as they stand: their shell, step by step, with the quickstart's
+//! emulated tenant behind `flowbind` and a stand-in for `gh` that remembers comments and issues.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{file, folder, package};
+
+/// A checkout with its pipelines, and the services around it.
+struct Repository {
+    folder: tempfile::TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+/// What became of the steps of a job.
+#[derive(Debug)]
+struct Job {
+    /// Whether every step went well.
+    succeeded: bool,
+    /// What the steps printed.
+    log: String,
+    /// `steps.ID.outputs.NAME` by that name.
+    outputs: BTreeMap<String, String>,
+}
+
+const GH: &str = r#"#!/bin/bash
+echo "$*" >> "$STATE/gh.log"
+case "$*" in
+  *commits/*/pulls*) cat "$STATE/number" 2>/dev/null ;;
+  *pulls/*.head.sha*) cat "$STATE/head" ;;
+  "api --paginate "*comments*".id") [ -f "$STATE/comment.md" ] && echo 7 ;;
+  "api --paginate "*comments*".body") cat "$STATE/comment.md" 2>/dev/null ;;
+  "api --method "*"body=@"*) all="$*"; file="${all##*body=@}"; cp "${file%% *}" "$STATE/comment.md" ;;
+  "issue list "*) [ -f "$STATE/issue.md" ] && echo 3 ;;
+  "issue create "*|"issue edit "*) cp drift.md "$STATE/issue.md" ;;
+  "issue close "*) rm "$STATE/issue.md" ;;
+  "label create "*) ;;
+  *) echo "gh was asked something else: $*" >&2; exit 9 ;;
+esac
+exit 0
+"#;
+
+fn executable(folder: &Path, name: &str, text: &str) {
+    let path = file(folder, name, text);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+impl Repository {
+    fn new() -> Self {
+        let folder = folder();
+        let at = folder.path();
+        for name in ["bin", "state", "work"] {
+            fs::create_dir(at.join(name)).unwrap();
+        }
+        for name in ["flowbind.yaml", "tenant.json"] {
+            let to = if name == "tenant.json" { "state" } else { "work" };
+            fs::copy(package("examples/quickstart").join(name), at.join(to).join(name)).unwrap();
+        }
+        executable(&at.join("bin"), "gh", GH);
+        // What needs no tenant takes no sandbox either.
+        let flowbind = format!(
+            "#!/bin/bash\nexec {} \"$@\" --sandbox \"$STATE/tenant.json\"\n",
+            env!("CARGO_BIN_EXE_flowbind")
+        );
+        executable(&at.join("bin"), "flowbind", &flowbind);
+        let variables = [
+            ("github.event.number", "12"),
+            ("github.token", "t"),
+            ("github.event.workflow_run.head_sha", "abc"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { folder, variables }
+    }
+
+    fn state(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join("state").join(name)
+    }
+
+    fn gh_log(&self) -> String {
+        fs::read_to_string(self.state("gh.log")).unwrap_or_default()
+    }
+
+    /// Runs the steps of a workflow's only job.
+    fn run(&self, workflow: &str) -> Job {
+        let text = fs::read_to_string(package("examples/github-actions").join(workflow)).unwrap();
+        let workflow: Value = serde_yaml::from_str(&text).unwrap();
+        let jobs = workflow["jobs"].as_object().unwrap();
+        let steps = jobs.values().next().unwrap()["steps"].as_array().unwrap().clone();
+        let mut job = Job { succeeded: true, log: String::new(), outputs: BTreeMap::new() };
+        self.steps(&steps, &BTreeMap::new(), &mut job);
+        job
+    }
+
+    fn steps(&self, steps: &[Value], inputs: &BTreeMap<String, String>, job: &mut Job) {
+        for step in steps {
+            let id = step["id"].as_str().unwrap_or_default();
+            if !job.succeeded && !step["if"].as_str().is_some_and(|it| it.contains("!cancelled()")) {
+                continue;
+            }
+            let resolved = |value: &Value, job: &Job| self.resolve(value, inputs, job);
+            if step["uses"] == "./.github/actions/flowbind" {
+                let action = fs::read_to_string(package(".github/actions/flowbind/action.yml")).unwrap();
+                let action: Value = serde_yaml::from_str(&action).unwrap();
+                let mut given = BTreeMap::new();
+                for (name, input) in action["inputs"].as_object().unwrap() {
+                    let value = match step["with"].get(name) {
+                        Some(value) => resolved(value, job),
+                        None => input["default"].as_str().unwrap_or_default().to_owned(),
+                    };
+                    given.insert(format!("inputs.{name}"), value);
+                }
+                self.steps(action["runs"]["steps"].as_array().unwrap(), &given, job);
+                for (name, output) in action["outputs"].as_object().unwrap() {
+                    let inner = self.resolve(&output["value"], &given, job);
+                    job.outputs.insert(format!("steps.{id}.outputs.{name}"), inner);
+                }
+            } else if let Some(script) = step["run"].as_str() {
+                let env: BTreeMap<_, _> = step["env"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.clone(), resolved(value, job)))
+                    .collect();
+                let (succeeded, log, outputs) = self.shell(script, &env);
+                job.succeeded &= succeeded;
+                job.log.push_str(&log);
+                for (name, value) in outputs {
+                    job.outputs.insert(format!("steps.{id}.outputs.{name}"), value);
+                }
+            }
+        }
+    }
+
+    /// A text with its `${{ … }}` replaced.
+    fn resolve(&self, value: &Value, inputs: &BTreeMap<String, String>, job: &Job) -> String {
+        let mut text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        while let Some((before, rest)) = text.clone().split_once("${{") {
+            let (name, after) = rest.split_once("}}").unwrap();
+            let name = name.trim();
+            let found = [inputs, &job.outputs, &self.variables].into_iter().find_map(|known| known.get(name));
+            text = format!("{before}{}{after}", found.map(String::as_str).unwrap_or_default());
+        }
+        text
+    }
+
+    /// Runs a script as a runner does.
+    fn shell(
+        &self,
+        script: &str,
+        env: &BTreeMap<String, String>,
+    ) -> (bool, String, BTreeMap<String, String>) {
+        let at = self.folder.path();
+        let outputs = file(at, "outputs", "");
+        let output = Command::new("bash")
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
+            .current_dir(at.join("work"))
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", at.join("bin").display()))
+            .env("STATE", at.join("state"))
+            .env("GITHUB_OUTPUT", &outputs)
+            .env("GITHUB_STEP_SUMMARY", at.join("summary.md"))
+            .env("GITHUB_REPOSITORY", "contoso/identity")
+            .env("GITHUB_SHA", "abc")
+            .env("SOURCE_DATE_EPOCH", "1793606400")
+            .envs(env)
+            .output()
+            .unwrap();
+        let log =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let outputs = fs::read_to_string(outputs).unwrap();
+        let outputs = outputs.lines().filter_map(|line| line.split_once('='));
+        (output.status.success(), log, outputs.map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+#[test]
+fn a_pull_request_gets_one_comment_that_is_edited() {
+    let repository = Repository::new();
+    let job = repository.run("plan.yml");
+    assert!(job.succeeded, "{job:?}");
+    assert!(job.log.contains("::warning file=flowbind.yaml,line=23,"), "{job:?}");
+    let comment = fs::read_to_string(repository.state("comment.md")).unwrap();
+    assert!(comment.starts_with("<!-- flowbind:plan -->\n### flowbind plan: 2 to enable"), "{comment}");
+    let summary = fs::read_to_string(repository.folder.path().join("summary.md")).unwrap();
+    assert_eq!(summary, comment);
+    let job = repository.run("plan.yml");
+    assert!(job.succeeded, "{job:?}");
+    let log = repository.gh_log();
+    assert_eq!(log.matches("--method POST repos/contoso/identity/issues/12/comments").count(), 1, "{log}");
+    assert_eq!(log.matches("--method PATCH repos/contoso/identity/issues/comments/7").count(), 1, "{log}");
+}
+
+#[test]
+fn a_plan_that_is_refused_is_red_and_commented_all_the_same() {
+    let repository = Repository::new();
+    let yaml = fs::read_to_string(package("examples/quickstart/flowbind.yaml")).unwrap();
+    file(&repository.folder.path().join("work"), "flowbind.yaml", yaml + "\nguards: {maxChanges: 1}\n");
+    let job = repository.run("plan.yml");
+    assert!(!job.succeeded, "{job:?}");
+    let comment = fs::read_to_string(repository.state("comment.md")).unwrap();
+    assert!(comment.contains("### flowbind plan, refused: "), "{comment}");
+}
+
+#[test]
+fn a_merge_applies_exactly_the_plan_that_was_reviewed() {
+    let repository = Repository::new();
+    assert!(repository.run("plan.yml").succeeded);
+    // A commit that came by no pull request.
+    let job = repository.run("apply.yml");
+    assert!(!job.succeeded && job.log.contains("nobody reviewed a plan of it"), "{job:?}");
+    file(&repository.folder.path().join("state"), "number", "12\n");
+    let job = repository.run("apply.yml");
+    assert!(job.succeeded, "{job:?}");
+    assert!(
+        job.log.contains("::notice title=applied B2C_1_signup_signin") || job.log.contains("title=applied"),
+        "{job:?}"
+    );
+    assert!(repository.folder.path().join("work/report.json").exists());
+    // The same comment, but the tenant is another one by now.
+    let job = repository.run("apply.yml");
+    assert!(!job.succeeded && job.log.contains("this is not the plan that was approved"), "{job:?}");
+    fs::remove_file(repository.state("comment.md")).unwrap();
+    let job = repository.run("apply.yml");
+    assert!(!job.succeeded && job.log.contains("has no comment with a plan"), "{job:?}");
+}
+
+#[test]
+fn drift_opens_updates_and_closes_one_issue() {
+    let repository = Repository::new();
+    for _ in 0..2 {
+        let job = repository.run("drift.yml");
+        assert!(job.succeeded, "{job:?}");
+        let issue = fs::read_to_string(repository.state("issue.md")).unwrap();
+        assert!(issue.starts_with("<!-- flowbind:drift -->\n### flowbind drift: 2 to enable"), "{issue}");
+    }
+    let (succeeded, log, _) = repository.shell("flowbind apply --yes", &BTreeMap::new());
+    assert!(succeeded, "{log}");
+    // What the file does not mention is drift as well, since it is asked for strictly.
+    assert!(repository.run("drift.yml").succeeded);
+    assert!(repository.state("issue.md").exists());
+    let yaml = fs::read_to_string(repository.folder.path().join("work/flowbind.yaml")).unwrap();
+    file(&repository.folder.path().join("work"), "flowbind.yaml", yaml + "\nprune: steps\n");
+    assert!(repository.shell("flowbind apply --yes", &BTreeMap::new()).0);
+    assert!(repository.run("drift.yml").succeeded);
+    assert!(!repository.state("issue.md").exists());
+    let log = repository.gh_log();
+    let count = |what: &str| log.matches(what).count();
+    assert_eq!((count("issue create"), count("issue edit"), count("issue close")), (1, 2, 1), "{log}");
+}
+
+#[test]
+fn drift_that_could_not_be_found_out_leaves_the_issue_as_it_is() {
+    let repository = Repository::new();
+    file(&repository.folder.path().join("work"), "flowbind.yaml", "nonsense: 1\n");
+    let job = repository.run("drift.yml");
+    assert!(!job.succeeded, "{job:?}");
+    assert_eq!(repository.gh_log(), "");
+}
+
+#[test]
+fn a_fork_hands_over_its_file_and_the_main_branch_plans_from_it() {
+    let repository = Repository::new();
+    let job = repository.run("fork-request.yml");
+    assert!(job.succeeded, "{job:?}");
+    let state = repository.folder.path().join("state");
+    file(&state, "head", "another\n");
+    let job = repository.run("fork-plan.yml");
+    assert!(!job.succeeded && job.log.contains("of another commit than the pull request"), "{job:?}");
+    file(&state, "head", "abc\n");
+    let job = repository.run("fork-plan.yml");
+    assert!(job.succeeded, "{job:?}");
+    assert!(repository.state("comment.md").exists());
+    let request = repository.folder.path().join("work/request");
+    for hostile in ["", "12; touch hacked", "$(touch hacked)", "../12", "12\n13"] {
+        file(&request, "number", hostile);
+        let job = repository.run("fork-plan.yml");
+        assert!(!job.succeeded, "{hostile:?}: {job:?}");
+    }
+    assert!(!repository.folder.path().join("work/hacked").exists());
+}
+
+/// The scripts of other pipelines' jobs, by where they stand.
+fn script(path: &str, at: &[&str]) -> String {
+    let text = fs::read_to_string(package(path)).unwrap();
+    let mut value: Value = serde_yaml::from_str(&text).unwrap();
+    for key in at {
+        value = match key.parse::<usize>() {
+            Ok(at) => value[at].clone(),
+            Err(_) => value[*key].clone(),
+        };
+    }
+    match value {
+        Value::Array(lines) => lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect(),
+        value => value.as_str().unwrap_or_else(|| panic!("{path} {at:?}")).to_owned(),
+    }
+}
+
+#[test]
+fn gitlab_plans_applies_and_looks_for_drift() {
+    let repository = Repository::new();
+    let path = "examples/gitlab/.gitlab-ci.yml";
+    let token = repository.folder.path().join("token").display().to_string();
+    let env = [("AZURE_ID_TOKEN", "t"), ("AZURE_FEDERATED_TOKEN_FILE", &token)];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    for (job, succeeds) in [("drift", false), ("plan", true), ("apply", true), ("plan", true)] {
+        let before = script(path, &[".flowbind", "before_script"]);
+        let (succeeded, log, _) =
+            repository.shell(&format!("{before}{}", script(path, &[job, "script"])), &env);
+        assert_eq!(succeeded, succeeds, "{job}: {log}");
+    }
+    let work = repository.folder.path().join("work");
+    for report in ["drift.xml", "plan.xml", "report.xml"] {
+        roxmltree::Document::parse(&fs::read_to_string(work.join(report)).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn azure_pipelines_plans_and_applies_exactly_that_plan() {
+    let repository = Repository::new();
+    let path = "examples/azure-pipelines/azure-pipelines.yml";
+    let check = ["stages", "0", "jobs", "0", "steps", "1", "inputs", "inlineScript"];
+    let run = |script: &str, name: &str, value: &str| {
+        repository.shell(script, &BTreeMap::from([(name.to_owned(), value.to_owned())]))
+    };
+    let (succeeded, log, _) = run(&script(path, &check), "IS_SCHEDULE", "True");
+    assert!(!succeeded, "drift: {log}");
+    let (succeeded, log, _) = run(&script(path, &check), "IS_SCHEDULE", "False");
+    assert!(succeeded, "{log}");
+    let (_, log, _) = run(&script(path, &["stages", "0", "jobs", "0", "steps", "2", "bash"]), "X", "");
+    assert!(log.starts_with("##vso[task.uploadsummary]/"), "{log}");
+    let workspace = repository.folder.path().join("workspace");
+    fs::create_dir_all(workspace.join("plan")).unwrap();
+    fs::rename(repository.folder.path().join("work/plan.json"), workspace.join("plan/plan.json")).unwrap();
+    let apply =
+        ["stages", "1", "jobs", "0", "strategy", "runOnce", "deploy", "steps", "2", "inputs", "inlineScript"];
+    let (succeeded, log, _) = run(&script(path, &apply), "PIPELINE_WORKSPACE", workspace.to_str().unwrap());
+    assert!(succeeded, "{log}");
+    assert!(log.contains("Apply: 4 applied."), "{log}");
+}
+
+/// What starts flowbind without a shell.
+#[test]
+fn the_commands_of_timers_and_hooks_are_commands() {
+    let service = fs::read_to_string(package("examples/systemd/flowbind-drift.service")).unwrap();
+    let timer = service.lines().find_map(|line| line.strip_prefix("ExecStart=flowbind ")).unwrap();
+    let hook = script("examples/pre-commit/.pre-commit-config.yaml", &["repos", "0", "hooks", "0", "entry"]);
+    let job = fs::read_to_string(package("examples/kubernetes/cronjob.yaml")).unwrap();
+    let job: Value = serde_yaml::from_str(job.split("---\n").nth(1).unwrap()).unwrap();
+    let container = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+    let args: Vec<_> = container["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let repository = Repository::new();
+    let work = repository.folder.path().join("work");
+    for command in [timer, &args.join(" "), hook.strip_prefix("flowbind ").unwrap()] {
+        let here = work.display().to_string();
+        let command = command
+            .replace("/etc/flowbind/tenants", &here)
+            .replace("/var/lib/node_exporter", &here)
+            .replace("/tenants", &here);
+        let (_, log, _) = repository.shell(&format!("flowbind {command}"), &BTreeMap::new());
+        assert!(!log.contains("error:"), "{command}: {log}");
+    }
+    let counts = fs::read_to_string(work.join("flowbind.prom")).unwrap();
+    assert!(counts.contains("flowbind_drift 1"), "{counts}");
+}
