@@ -29,6 +29,14 @@ fn shown() -> Vec<PathBuf> {
     shown
 }
 
+/// What is expected of each folder in the format of this ending.
+fn expected(ending: &str) -> impl Iterator<Item = (String, String)> {
+    shown().into_iter().map(move |folder| {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, fs::read_to_string(folder.join(format!("expected.{ending}"))).unwrap_or_default())
+    })
+}
+
 fn show(folder: &std::path::Path, format: &str) -> Outcome {
     let command = fs::read_to_string(folder.join("command")).unwrap();
     flowbind(command.trim().split(' ')).args(["--format", format]).within(&package("")).run()
@@ -48,4 +56,72 @@ fn every_format_shows_what_its_folder_says() {
             .collect();
         assert!(codes.iter().all(|code| *code == codes[0]), "{}: {codes:?}", folder.display());
     }
+}
+
+#[test]
+fn a_comment_fits_and_says_what_it_leaves_out() {
+    for (name, comment) in expected("md") {
+        assert!(comment.len() <= 60_000, "{name}: {}", comment.len());
+        assert_eq!(comment.matches("<details").count(), comment.matches("</details>").count(), "{name}");
+        let truncated = comment.contains("… and ");
+        assert_eq!(truncated, name == "large", "{name}");
+    }
+}
+
+/// The side that is wanted is what the file says, and the other what the tenant has.
+#[test]
+fn a_diff_changes_as_many_lines_as_the_plan_has_changes() {
+    for (name, diff) in expected("diff") {
+        let plan = fs::read_to_string(package("tests/formats").join(&name).join("expected.json")).unwrap();
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        if plan["kind"] != "plan" {
+            continue;
+        }
+        let changes: usize = plan["targets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["changes"].as_array().unwrap().len())
+            .sum();
+        let count = |mark: &str, head: &str| {
+            diff.lines().filter(|line| line.starts_with(mark) && !line.starts_with(head)).count()
+        };
+        assert_eq!((count("+", "+++ "), count("-", "--- ")), (changes, changes), "{name}");
+    }
+}
+
+/// An output is found out to be writable before anything is read.
+#[test]
+fn an_output_of_no_known_ending_or_in_no_folder_ends_the_run_at_once() {
+    for (out, why) in [
+        ("plan.yaml", "its ending tells the format, one of .txt .json .md .diff .xml .html .prom"),
+        ("plan", "its ending tells the format"),
+        ("missing/plan.md", "cannot write `missing/plan.md`"),
+    ] {
+        let outcome = flowbind(["plan", "missing.yaml", "--out", out]).within(&package("")).run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(why), "{outcome}");
+        assert!(!outcome.stderr.contains("missing.yaml"), "nothing was read: {outcome}");
+    }
+}
+
+/// A disk that is full, as a limit on the size of files makes it.
+#[test]
+fn an_output_that_does_not_fit_leaves_the_old_file_whole() {
+    let folder = crate::support::folder();
+    crate::support::file(folder.path(), "plan.html", "the old one");
+    let run = "trap '' XFSZ; ulimit -f 1; exec \"$0\" plan examples/quickstart/flowbind.yaml \
+               --sandbox examples/quickstart/tenant.json --out \"$1\"";
+    let output = std::process::Command::new("bash")
+        .args(["-c", run, env!("CARGO_BIN_EXE_flowbind")])
+        .arg(folder.path().join("plan.html"))
+        .current_dir(package(""))
+        .output();
+    // A machine without bash sets no limits.
+    let Ok(output) = output else { return };
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot write `") && stderr.contains("File too large"), "{stderr}");
+    assert_eq!(fs::read_to_string(folder.path().join("plan.html")).unwrap(), "the old one");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
 }

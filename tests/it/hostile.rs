@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use flowbind::sandbox::Options;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
@@ -105,6 +106,14 @@ fn no_name_acts_in_any_format_or_log() {
         assert_eq!(outcome.code, 2, "{format}: {outcome}");
         assert_inert(format, &outcome.stdout);
         assert_inert("stderr", &outcome.stderr);
+        // For the parsers of others.
+        let ending = match format {
+            "junit" => "xml",
+            "markdown" => "md",
+            format => format,
+        };
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile.{ending}"));
+        fs::write(kept, outcome.stdout).unwrap();
     }
 }
 

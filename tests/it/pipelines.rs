@@ -103,7 +103,7 @@ impl Repository {
                 continue;
             }
             let resolved = |value: &Value, job: &Job| self.resolve(value, inputs, job);
-            if step["uses"] == "./.github/actions/flowbind" {
+            if step["uses"] == "$/.github/actions/flowbind" {
                 let action = fs::read_to_string(package(".github/actions/flowbind/action.yml")).unwrap();
                 let action: Value = serde_yaml::from_str(&action).unwrap();
                 let mut given = BTreeMap::new();

@@ -1,0 +1,82 @@
+// Opens pages in a browser: they render, load nothing, run nothing but their own script, and their
+// filter works, quickly with 500 flows too.
+import { readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import assert from "node:assert/strict";
+import puppeteer from "puppeteer-core";
+
+const [formats, hostile] = process.argv.slice(2);
+const browser = await puppeteer.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu"],
+});
+
+async function open(path) {
+  const page = await browser.newPage();
+  const happened = [];
+  page.on("pageerror", (error) => happened.push(String(error)));
+  page.on("console", (message) => happened.push(message.text()));
+  page.on("dialog", async (dialog) => { happened.push("a dialog"); await dialog.dismiss(); });
+  page.on("request", (request) => { if (!request.url().startsWith("file:")) happened.push(request.url()); });
+  await page.goto(`file://${resolve(path)}`);
+  return { page, happened };
+}
+
+const visible = (page) => page.$$eval(".flow:not([hidden])", (flows) => flows.length);
+
+for (const name of readdirSync(formats)) {
+  const { page, happened } = await open(`${formats}/${name}/expected.html`);
+  const flows = await visible(page);
+  assert.equal(await page.$eval("#shown", (it) => it.value), `${flows} of ${flows} flows`, name);
+  for (const width of [390, 1280]) {
+    await page.setViewport({ width, height: 800 });
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+    assert.equal(overflow, false, `${name} is wider than ${width} pixels`);
+  }
+  assert.deepEqual(happened, [], name);
+  await page.close();
+}
+
+{
+  const { page, happened } = await open(`${formats}/drift/expected.html`);
+  await page.type("input[name=text]", "TRIAL");
+  assert.equal(await visible(page), 1, "by flow");
+  await page.$eval("input[name=text]", (it) => { it.value = ""; });
+  await page.type("input[name=text]", "invitation");
+  assert.equal(await visible(page), 2, "by connector");
+  await page.$eval("input[name=text]", (it) => { it.value = ""; });
+  for (const [action, count] of [["disable", 1], ["replace", 1], ["enable", 2], ["unmanaged", 1], ["unknown", 0], ["", 3]]) {
+    await page.select("select[name=action]", action);
+    assert.equal(await visible(page), count, action);
+  }
+  assert.deepEqual(happened, []);
+  await page.close();
+}
+
+{
+  const { page } = await open(`${formats}/large/expected.html`);
+  assert.equal(await visible(page), 500);
+  const worst = await page.evaluate(() => {
+    const form = document.getElementById("filter");
+    let worst = 0;
+    for (const text of ["", "4", "flow_49", "connector 3", "nothing at all", ""]) {
+      form.elements.text.value = text;
+      const began = performance.now();
+      form.dispatchEvent(new Event("input"));
+      document.body.getBoundingClientRect();
+      worst = Math.max(worst, performance.now() - began);
+    }
+    return worst;
+  });
+  console.log(`  500 flows: the slowest filter with its layout took ${worst.toFixed(1)} ms`);
+  await page.close();
+}
+
+{
+  const { page, happened } = await open(hostile);
+  assert.equal(await page.evaluate(() => document.scripts.length), 1);
+  assert.deepEqual(happened, []);
+  await page.close();
+}
+
+await browser.close();
