@@ -33,8 +33,15 @@ pub fn print(text: &str) -> io::Result<()> {
 
 /// Writes a message to stderr. There is nobody to tell when that fails.
 pub fn message(text: &str) {
-    let mut stderr = anstream::stderr().lock();
-    _ = stderr.write_all(text.as_bytes());
+    let stderr = anstream::stderr();
+    // In one piece where it may meet stdout in a log: the stripping stream writes word by word.
+    _ = match stderr.current_choice() {
+        ColorChoice::Never => {
+            let plain = anstream::adapter::strip_str(text).to_string();
+            io::stderr().lock().write_all(plain.as_bytes())
+        }
+        _ => stderr.lock().write_all(text.as_bytes()),
+    };
 }
 
 fn closed_pipe_is_fine(written: io::Result<()>) -> io::Result<()> {

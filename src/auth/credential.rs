@@ -45,9 +45,11 @@ struct State {
 
 impl State {
     fn new(token: Token, last_try: bool) -> Self {
-        // The time left is measured once: from here on the clock may be set anew.
+        // The time left is measured once: from here on the clock may be set anew. A new token that
+        // expired already is one of another clock, and the service decides.
         let now = Instant::now();
         let left = token.expires().map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
+        let left = left.filter(|left| !left.is_zero());
         let after = |wait: Duration| now.checked_add(wait);
         let due = left.and_then(|left| after(left.saturating_sub(MARGIN.min(left / 2))));
         Self { token, due, expires: left.and_then(after), last_try }

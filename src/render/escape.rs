@@ -115,6 +115,11 @@ pub fn property(text: &str) -> String {
     command(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// Makes a fingerprint that was read from a file safe for any place: it is of hexadecimal digits.
+pub fn fingerprint(text: &str) -> String {
+    text.chars().filter(char::is_ascii_hexdigit).take(64).collect()
+}
+
 /// The beginning of a text of more than `most` characters, with a mark that there is more.
 pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {

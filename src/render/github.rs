@@ -36,7 +36,7 @@ pub fn outputs(document: Document<'_>) -> String {
                 unchanged: 0,
             };
             let left = report.changes().any(|change| !change.outcome.is_done());
-            (summary, report.fingerprint.clone(), report.exit_code == 3, left)
+            (summary, escape::fingerprint(&report.fingerprint), report.exit_code == 3, left)
         }
     };
     let Summary { enable, replace, disable, unchanged: _ } = summary;

@@ -264,7 +264,7 @@ fn of_report(report: &Report) -> String {
         .collect();
     let title = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
     let beginning = format!("<!-- flowbind:report -->\n### flowbind apply: {title}\n");
-    let end = format!("\nFingerprint of the plan: `{}`\n", code_free(&report.fingerprint));
+    let end = format!("\nFingerprint of the plan: `{}`\n", escape::fingerprint(&report.fingerprint));
     let mut page = Page::new(beginning, end);
     let errors: Vec<_> = report.errors.iter().map(|error| problem(error, several)).collect();
     page.section("\n**Why not all was done**\n\n", &errors, "", "errors");
@@ -320,9 +320,4 @@ fn bound(name: &str) -> String {
 
 fn place(Place { file, line, column: _ }: &Place) -> String {
     code(&format!("{file}:{line}"))
-}
-
-/// A fingerprint that was read from a file may be anything.
-fn code_free(text: &str) -> String {
-    text.chars().filter(char::is_ascii_hexdigit).take(64).collect()
 }

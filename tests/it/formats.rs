@@ -68,6 +68,32 @@ fn a_comment_fits_and_says_what_it_leaves_out() {
     }
 }
 
+/// As a parser of CommonMark with GitHub's tables reads it: rows are as wide as their heads, and
+/// nothing but our own tables, lists and elements is in it.
+#[test]
+fn a_comment_is_commonmark_with_tables() {
+    use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+    for (name, comment) in expected("md") {
+        let (mut columns, mut cells, mut rows) = (0, 0, 0);
+        for event in Parser::new_ext(&comment, Options::ENABLE_TABLES) {
+            match event {
+                Event::Start(Tag::Table(alignments)) => columns = alignments.len(),
+                Event::Start(Tag::TableRow | Tag::TableHead) => cells = 0,
+                Event::Start(Tag::TableCell) => cells += 1,
+                Event::End(TagEnd::TableRow | TagEnd::TableHead) => {
+                    assert_eq!(cells, columns, "{name}");
+                    rows += 1;
+                }
+                Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::BlockQuote(_)) => {
+                    panic!("{name}: {event:?}")
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(rows > 0, comment.contains("| --- |"), "{name}");
+    }
+}
+
 /// The side that is wanted is what the file says, and the other what the tenant has.
 #[test]
 fn a_diff_changes_as_many_lines_as_the_plan_has_changes() {

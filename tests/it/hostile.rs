@@ -9,7 +9,7 @@ use flowbind::sandbox::Options;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use serde_json::{Value, json};
 
-use crate::support::{Outcome, answer, connector_id, file, flowbind, folder, serve, tenant};
+use crate::support::{Outcome, answer, connector_id, file, flowbind, folder, package, serve, tenant};
 
 fn corpus() -> Vec<String> {
     let mut corpus: Vec<String> = [
@@ -286,4 +286,30 @@ fn no_name_of_a_file_acts() {
         let outcome = flowbind(["validate", name]).within(folder.path()).run();
         assert_inert("stderr", &outcome.stderr);
     }
+}
+
+/// A report may have been written by anybody, and its outputs are lines that a workflow believes.
+#[test]
+fn no_saved_fingerprint_adds_an_output() {
+    let folder = folder();
+    let report = fs::read_to_string(package("tests/formats/report/report.json")).unwrap();
+    let mut report: Value = serde_json::from_str(&report).unwrap();
+    report["fingerprint"] = "ab\nrefused=false\n<<x".into();
+    file(folder.path(), "report.json", report.to_string());
+    let outputs = file(folder.path(), "outputs", "before=1\n");
+    let summary = file(folder.path(), "summary", "");
+    let outcome = flowbind(["show", "report.json", "--format", "github"])
+        .env("GITHUB_OUTPUT", outputs.to_str().unwrap())
+        .env("GITHUB_STEP_SUMMARY", summary.to_str().unwrap())
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 4, "{outcome}");
+    let names: Vec<_> = fs::read_to_string(outputs)
+        .unwrap()
+        .lines()
+        .map(|line| line.split_once('=').unwrap().0.to_owned())
+        .collect();
+    let ours = ["before", "changes", "enable", "replace", "disable", "drift", "fingerprint", "refused"];
+    assert_eq!(names, ours, "added to what other steps wrote, and no line more");
+    assert!(fs::read_to_string(summary).unwrap().starts_with("<!-- flowbind:report -->\n"));
 }

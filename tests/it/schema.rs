@@ -55,7 +55,7 @@ fn the_files_hold_what_the_command_prints() {
 fn every_example_and_every_case_fits_its_schema() {
     let (desired, snapshot) = (schema("desired"), schema("snapshot"));
     let mut seen = 0;
-    for folder in ["examples", "tests/cases"] {
+    for folder in ["examples/quickstart", "examples/stages", "tests/cases"] {
         for path in files(&package(folder), "yaml") {
             assert_fits(&desired, &yaml(&path), &path);
             seen += 1;
@@ -102,4 +102,37 @@ fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
     ] {
         assert!(refused(name), "{name}");
     }
+}
+
+/// An editor shows both while somebody types.
+#[test]
+fn every_key_of_a_file_has_a_description_and_an_example() {
+    fn look(at: &str, schema: &Value, seen: &mut usize) {
+        match schema {
+            Value::Object(object) => {
+                for (key, property) in
+                    object.get("properties").and_then(Value::as_object).into_iter().flatten()
+                {
+                    // A reference says it where it leads, and may say more here.
+                    let told = property["description"].is_string() || property["$ref"].is_string();
+                    assert!(told, "{at}/{key} has no description");
+                    let shown = property["examples"].as_array().is_some_and(|examples| !examples.is_empty());
+                    assert!(
+                        shown || property["$ref"].is_string() || property["const"].is_number(),
+                        "{at}/{key} has no example"
+                    );
+                    *seen += 1;
+                }
+                for (key, inner) in object {
+                    look(&format!("{at}/{key}"), inner, seen);
+                }
+            }
+            Value::Array(inner) => inner.iter().for_each(|inner| look(at, inner, seen)),
+            _ => {}
+        }
+    }
+    let schema: Value = serde_json::from_str(&flowbind(["schema", "desired"]).run().stdout).unwrap();
+    let mut seen = 0;
+    look("", &schema, &mut seen);
+    assert!(seen >= 20, "{seen}");
 }
