@@ -123,7 +123,14 @@ impl<'a> Document<'a> {
 }
 
 impl Drift<'_> {
-    /// Whether the tenants are other than their files say.
+    /// Whether the tenants are other than their files say; `None` where not all could be read, and
+    /// what was read does not differ.
+    pub fn answer(&self) -> Option<bool> {
+        let differs = self.differs();
+        (differs || self.plan.is_whole()).then_some(differs)
+    }
+
+    /// Whether anything that was read is other than its file says.
     pub fn differs(&self) -> bool {
         let unmanaged = self.strict && self.plan.targets.iter().any(|target| !target.unmanaged.is_empty());
         let pins = self.plan.targets.iter().any(|target| !target.pins.is_empty());

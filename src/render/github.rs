@@ -22,10 +22,12 @@ pub(super) fn annotations(document: Document<'_>) -> String {
 /// Draws what a workflow reads as the outputs of a step: one `name=value` a line.
 pub fn outputs(document: Document<'_>) -> String {
     let (summary, fingerprint, refused, drift) = match document {
-        Document::Plan(plan) => (plan.summary(), plan.fingerprint(), plan.is_refused(), plan.has_changes()),
-        Document::Drift(drift) => {
-            let plan = drift.plan;
-            (plan.summary(), plan.fingerprint(), plan.is_refused(), drift.differs())
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+            let drift = match document {
+                Document::Drift(drift) => drift,
+                _ => Drift { plan, gone: &[], strict: false },
+            };
+            (plan.summary(), plan.fingerprint(), plan.is_refused(), drift.answer())
         }
         Document::Report(report) => {
             let count = |action| report.changes().filter(|it| it.change.action == action).count();
@@ -36,9 +38,10 @@ pub fn outputs(document: Document<'_>) -> String {
                 unchanged: 0,
             };
             let left = report.changes().any(|change| !change.outcome.is_done());
-            (summary, escape::fingerprint(&report.fingerprint), report.exit_code == 3, left)
+            (summary, escape::fingerprint(&report.fingerprint), report.exit_code == 3, Some(left))
         }
     };
+    let drift = drift.map_or("unknown".to_owned(), |drift| drift.to_string());
     let Summary { enable, replace, disable, unchanged: _ } = summary;
     let changes = enable.saturating_add(replace).saturating_add(disable);
     format!(

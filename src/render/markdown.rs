@@ -80,8 +80,7 @@ fn of_plan(plan: &Plan, drift: Option<Drift<'_>>) -> String {
     let several = plan.targets.len() > 1;
     let (marker, title) = match drift {
         None => ("plan", plan_title(plan)),
-        Some(drift) if drift.differs() => ("drift", format!("drift: {}", counts(plan.summary()))),
-        Some(_) => ("drift", "no drift".into()),
+        Some(drift) => ("drift", drift_title(drift)),
     };
     let mut beginning = format!("<!-- flowbind:{marker} -->\n### flowbind {title}\n");
     for target in plan.targets.iter().take(20) {
@@ -151,6 +150,15 @@ fn plan_title(plan: &Plan) -> String {
         format!("plan: {counts}")
     } else {
         "plan: no changes".into()
+    }
+}
+
+fn drift_title(drift: Drift<'_>) -> String {
+    let whole = if drift.plan.is_whole() { "" } else { ", not whole" };
+    match drift.answer() {
+        Some(true) => format!("drift{whole}: {}", counts(drift.plan.summary())),
+        Some(false) => "drift: none".into(),
+        None => "drift: unknown, not all could be read".into(),
     }
 }
 

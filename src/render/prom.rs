@@ -55,9 +55,12 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
             report.exit_code == 0
         }
     };
-    if let Document::Drift(drift) = document {
+    // What is not known is no sample.
+    if let Document::Drift(drift) = document
+        && let Some(differs) = drift.answer()
+    {
         let help = "Whether any tenant is other than its file says.";
-        families.add("flowbind_drift", help, "", drift.differs().into());
+        families.add("flowbind_drift", help, "", differs.into());
     }
     let labels = format!("command=\"{command}\"");
     let seconds = at.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second).unwrap_or_default();

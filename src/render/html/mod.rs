@@ -23,8 +23,11 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
     let (title, tenants, errors) = match document {
         Document::Plan(plan) => (plan_title(plan), of_plan(plan, None), &plan.errors),
         Document::Drift(drift) => {
-            let title =
-                if drift.differs() { "Drift: the tenants are not as their files say" } else { "No drift" };
+            let title = match drift.answer() {
+                Some(true) => "Drift: the tenants are not as their files say",
+                Some(false) => "No drift",
+                None => "Whether there is drift is not known: not all could be read",
+            };
             (title.to_owned(), of_plan(drift.plan, Some(drift)), &drift.plan.errors)
         }
         Document::Report(report) => (report_title(report), of_report(report), &report.errors),
