@@ -238,6 +238,23 @@ fn the_azure_cli() {
     assert_eq!(asked.lines().next(), Some(line));
 }
 
+/// By a clock that runs ahead every new token expired already: the service decides, and `az` is not
+/// asked for each request.
+#[test]
+fn a_token_that_expired_by_another_clock_is_used_once_it_is_there() {
+    let entra = entra();
+    let (files, tools) = (folder(), folder());
+    wants_one_change(files.path());
+    let token = entra.token_for(CONTOSO.1);
+    let answer =
+        serde_json::json!({"accessToken": token, "expires_on": 1_000_000_000, "tokenType": "Bearer"});
+    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    let outcome = entra.run(with_az(run_in(files.path(), &["apply", "--yes"]), tools.path()));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let asked = std::fs::read_to_string(tools.path().join("asked")).unwrap();
+    assert_eq!(asked.lines().count(), 1, "{asked}");
+}
+
 #[test]
 fn an_azure_cli_that_gives_no_token_says_why() {
     let entra = entra();
