@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{join, join_all, join3};
+use futures_util::future::{join, join3};
 
-use crate::graph::{Graph, GraphError, Need, Patience};
+use crate::graph::{Bindings, Graph, GraphError, Need, Patience};
 use crate::model::{
     Api, Bound, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
     Reading, Step, Unread,
@@ -42,7 +42,8 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     };
     let list = async { if lists_flows { Some(flows(graph, &kinds(desired)).await) } else { None } };
     let listed = desired.flows.iter().map(|flow| &flow.id);
-    let configurations = join_all(listed.clone().map(|flow| configuration(graph, flow, &desired.steps)));
+    let beside = usize::from(needs.contains(&Need::Connectors)) + usize::from(lists_flows);
+    let configurations = configurations(graph, listed.clone(), &desired.steps, beside);
     let (connectors, list, configurations) = join3(connectors, list, configurations).await;
 
     let missing = listed
@@ -62,7 +63,7 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
         flow_list = Some(Reading::Unknown(unread));
         Vec::new()
     });
-    let other_reads = join_all(others.iter().map(|flow| configuration(graph, flow, &desired.steps))).await;
+    let other_reads = self::configurations(graph, others.iter(), &desired.steps, 0).await;
     let reads = listed.zip(configurations).chain(others.iter().zip(other_reads));
     let found = reads.map(|(flow, read)| {
         let read = match read {
@@ -74,12 +75,15 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     Current { connectors, flows: found.collect(), flow_list }
 }
 
-async fn configuration(
+/// Reads the same steps of several flows, in their order.
+async fn configurations<'a>(
     graph: &Graph,
-    flow: &FlowId,
+    flows: impl Iterator<Item = &'a FlowId>,
     steps: &[Step],
-) -> Result<BTreeMap<Step, Reading<Bound>>, GraphError> {
-    graph.configuration(flow, steps, Patience::Full).await
+    beside: usize,
+) -> Vec<Result<Bindings, GraphError>> {
+    let reads: Vec<_> = flows.map(|flow| (flow, steps)).collect();
+    graph.configurations(&reads, beside, Patience::Full).await
 }
 
 /// The kinds of flows that a file's tenant may have.
@@ -132,15 +136,17 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
         Ok(found) => found,
         Err(reasons) => return Err([errors, reasons].concat()),
     };
-    let reads = flows.iter().map(async |flow| {
-        let id = FlowId::parse(&flow.id)
-            .map_err(|error| Unread::new(format!("the flow `{}`: {error}", flow.id)))?;
-        let read = graph.configuration(&id, steps, Patience::Full).await;
-        known(read.map_err(|error| Unread::from(&error))?)
-    });
     let mut inventory = Inventory { kind, connectors, flows: Vec::new() };
-    for (read, flow) in join_all(reads).await.into_iter().zip(flows.clone()) {
-        match read {
+    let mut ids = Vec::new();
+    for flow in flows {
+        match FlowId::parse(&flow.id) {
+            Ok(id) => ids.push((id, flow)),
+            Err(error) => errors.push(Unread::new(format!("the flow `{}`: {error}", flow.id))),
+        }
+    }
+    let reads = configurations(graph, ids.iter().map(|(id, _)| id), steps, 0).await;
+    for (read, (_, flow)) in reads.into_iter().zip(ids) {
+        match read.map_err(|error| Unread::from(&error)).and_then(known) {
             Ok(bindings) => inventory.flows.push((flow, bindings)),
             Err(error) => errors.push(error),
         }
@@ -170,7 +176,7 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(Unread::from).collect())
 }
 
-fn known(steps: BTreeMap<Step, Reading<Bound>>) -> Result<BTreeMap<Step, Bound>, Unread> {
+fn known(steps: Bindings) -> Result<BTreeMap<Step, Bound>, Unread> {
     let known = |(step, read)| match read {
         Reading::Known(bound) => Ok((step, bound)),
         Reading::Unknown(unread) => Err(unread),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 
 use super::verify::shows;
 use crate::graph::{Graph, GraphError, Patience};
@@ -45,21 +45,18 @@ pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
     for change in &target.changes {
         steps.entry(&change.flow).or_default().push(change.step);
     }
-    let reads = steps
-        .iter()
-        .map(async |(flow, steps)| (*flow, graph.configuration(flow, steps, Patience::Full).await));
-    let connectors = async {
-        let pinned = target.changes.iter().any(|change| change.pin.is_some());
-        if pinned { Some(graph.connectors().await) } else { None }
-    };
-    let (reads, connectors) = join(join_all(reads), connectors).await;
-    let reads: BTreeMap<_, _> = reads.into_iter().collect();
+    let pinned = target.changes.iter().any(|change| change.pin.is_some());
+    let asked: Vec<_> = steps.iter().map(|(flow, steps)| (*flow, steps.as_slice())).collect();
+    let reads = graph.configurations(&asked, usize::from(pinned), Patience::Full);
+    let connectors = async { if pinned { Some(graph.connectors().await) } else { None } };
+    let (reads, connectors) = join(reads, connectors).await;
+    let reads: BTreeMap<_, _> = steps.keys().zip(reads).collect();
     let mut recheck = Recheck::default();
     for change in &target.changes {
         recheck.compare_pin(change, connectors.as_ref());
     }
     for change in &target.changes {
-        let read = match reads.get(&change.flow) {
+        let read = match reads.get(&&change.flow) {
             Some(Ok(steps)) => steps.get(&change.step).cloned(),
             Some(Err(error)) => Some(Reading::Unknown(Unread::from(error))),
             None => None,

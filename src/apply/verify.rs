@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::Options;
@@ -81,14 +80,13 @@ async fn look(
     patience: Patience,
     seen: &mut [Option<Reading<Bound>>],
 ) {
-    let reads = open.iter().map(async |(flow, steps)| {
-        let read = graph.configuration(flow, steps, patience).await;
-        (*flow, read.map_err(|error| Unread::from(&error)))
-    });
-    let reads: BTreeMap<_, _> = join_all(reads).await.into_iter().collect();
+    let asked: Vec<_> = open.iter().map(|(flow, steps)| (*flow, steps.as_slice())).collect();
+    let reads = graph.configurations(&asked, 0, patience).await;
+    let reads = reads.into_iter().map(|read| read.map_err(|error| Unread::from(&error)));
+    let reads: BTreeMap<_, _> = open.keys().zip(reads).collect();
     for (change, seen) in changes.iter().zip(seen) {
         let asked = open.get(&change.flow).is_some_and(|steps| steps.contains(&change.step));
-        let Some(read) = reads.get(&change.flow).filter(|_| asked) else { continue };
+        let Some(read) = reads.get(&&change.flow).filter(|_| asked) else { continue };
         *seen = Some(match read {
             Ok(steps) => {
                 let unread = || Reading::Unknown(Unread::new("it was not read"));

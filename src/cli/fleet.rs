@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::sandboxes::Sandboxes;
 use crate::diagnostic::Diagnostic;
 use crate::http::retry::Policy;
-use crate::http::{Client, Connections, Rate, Settings, Stop};
+use crate::http::{Client, Connections, Meter, Rate, Settings, Stop};
 
 /// The FILES of most commands.
 #[derive(Debug, Args)]
@@ -46,6 +46,8 @@ pub(super) struct Run<'a> {
     pub(super) connections: Arc<Connections>,
     /// Asks the authorities, which have no budget of ours.
     pub(super) login: Arc<Client>,
+    /// Counts what Graph is asked.
+    pub(super) meter: Arc<Meter>,
 }
 
 /// Signing in is to fail within seconds where it cannot work.
@@ -64,9 +66,16 @@ impl<'a> Run<'a> {
         let connections = Arc::new(connections(global.ca_file.as_deref())?);
         let endless = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };
         let parallelism = global.parallelism;
-        let settings = Settings { parallelism, rate: endless, deadline, retry: LOGIN, stop: stop.clone() };
+        let settings = Settings {
+            parallelism,
+            rate: endless,
+            deadline,
+            retry: LOGIN,
+            stop: stop.clone(),
+            meter: Arc::default(),
+        };
         let login = Arc::new(Client::new(settings, Arc::clone(&connections)));
-        Ok(Self { global, environment, deadline, stop, sandboxes, connections, login })
+        Ok(Self { global, environment, deadline, stop, sandboxes, connections, login, meter: Arc::default() })
     }
 
     /// How one tenant's Graph is asked.
@@ -77,6 +86,7 @@ impl<'a> Run<'a> {
             deadline: self.deadline,
             retry: Policy::default(),
             stop: self.stop.clone(),
+            meter: Arc::clone(&self.meter),
         }
     }
 }

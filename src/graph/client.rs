@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::batch::{self, Batches};
 use super::cloud::GraphUrl;
 use super::error::{self, GraphError, GraphErrorKind};
 use super::page;
@@ -19,11 +21,15 @@ use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, Listed
 /// Graph, as one tenant's app sees it.
 #[derive(Debug)]
 pub struct Graph {
-    http: Client,
+    pub(super) http: Client,
+    pub(super) batches: Batches,
     root: GraphUrl,
     reference_root: GraphUrl,
     credential: Arc<Credential>,
 }
+
+/// What is bound to the steps of a flow that were asked for.
+pub type Bindings = BTreeMap<Step, Reading<Bound>>;
 
 /// A PUT that the service took. What it did is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +44,7 @@ impl Graph {
     /// Asks Graph at `root` with a credential's token, which goes nowhere else. References to
     /// connectors are written with `reference_root`, which is the same but for an emulator.
     pub fn new(http: Client, root: GraphUrl, reference_root: GraphUrl, credential: Arc<Credential>) -> Self {
-        Self { http, root, reference_root, credential }
+        Self { http, batches: Batches::default(), root, reference_root, credential }
     }
 
     /// Lists the tenant's connectors.
@@ -63,25 +69,45 @@ impl Graph {
         Ok(flows.into_iter().map(ListedFlow::from).collect())
     }
 
-    /// Reads what is bound to the given steps of a flow.
+    /// Reads what is bound to steps of flows, in as few waves of requests as possible; `beside` is how
+    /// many other requests go out at the same time.
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-get-apiconnectorconfiguration>
     ///
     /// # Errors
-    /// The configuration could not be read. A step of it that makes no sense is unknown by itself.
-    pub async fn configuration(
+    /// Each configuration that could not be read. A step of one that makes no sense is unknown by itself.
+    pub async fn configurations(
+        &self,
+        reads: &[(&FlowId, &[Step])],
+        beside: usize,
+        patience: Patience,
+    ) -> Vec<Result<Bindings, GraphError>> {
+        let mut found: BTreeMap<_, _> =
+            batch::read(self, reads, beside, patience).await.into_iter().collect();
+        let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (found.remove(&at), flow, steps));
+        let reads = reads.map(async |(found, flow, steps)| match found {
+            Some(read) => read,
+            None => self.configuration(flow, steps, patience).await,
+        });
+        join_all(reads).await
+    }
+
+    async fn configuration(
         &self,
         flow: &FlowId,
         steps: &[Step],
         patience: Patience,
-    ) -> Result<BTreeMap<Step, Reading<Bound>>, GraphError> {
-        let path = configuration_path(flow);
-        let names: Vec<_> = steps.iter().map(|step| step.name()).collect();
-        let url = self.root.join(&path, Some(&format!("$expand={}", names.join(","))));
-        let (answer, mut configuration) = self.get::<Configuration>(url.clone(), patience).await?;
+    ) -> Result<Bindings, GraphError> {
+        let url = self.configuration_url(flow, steps);
+        let (answer, configuration) = self.get::<Configuration>(url.clone(), patience).await?;
         if configuration.is_error() {
             return Err(GraphError::refused(self.request_line("GET", &url), &answer));
         }
-        Ok(steps.iter().map(|step| (*step, configuration.bound(*step))).collect())
+        Ok(configuration.bindings(steps))
+    }
+
+    pub(super) fn configuration_url(&self, flow: &FlowId, steps: &[Step]) -> Url {
+        let names: Vec<_> = steps.iter().map(|step| step.name()).collect();
+        self.root.join(&configuration_path(flow), Some(&format!("$expand={}", names.join(","))))
     }
 
     /// Binds a connector to a step of a flow, or nothing. This is all that ever writes. It is not
@@ -159,6 +185,10 @@ impl Graph {
 
     pub(super) fn root(&self) -> &GraphUrl {
         &self.root
+    }
+
+    pub(super) fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     /// A request as errors show it: the path alone, since the place is the same for all of a run,

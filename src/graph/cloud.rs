@@ -116,6 +116,15 @@ impl GraphUrl {
         url
     }
 
+    /// A URL below it as batches name it: its path from here, with its query.
+    pub(super) fn relative(&self, url: &Url) -> String {
+        let path = url.path().strip_prefix(self.0.path()).unwrap_or_else(|| url.path());
+        match url.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        }
+    }
+
     /// Resolves what an answer calls a URL, which is an absolute one.
     pub(super) fn resolve(&self, link: &str) -> Option<Url> {
         self.0.join(link).ok()

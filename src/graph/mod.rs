@@ -1,5 +1,6 @@
 //! Microsoft Graph, typed: its URLs, its JSON, its pages and its errors. Decides nothing.
 
+mod batch;
 mod client;
 mod cloud;
 mod error;
@@ -8,7 +9,7 @@ mod permission;
 mod wire;
 
 pub use crate::http::{Patience, Stop};
-pub use client::{Graph, Taken};
+pub use client::{Bindings, Graph, Taken};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, scope, token_exchange};
 pub use error::{GraphError, GraphErrorKind, Refusal};
 pub use permission::{Grant, Need};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::model::{Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, Unread};
 
@@ -54,6 +55,40 @@ impl From<FlowEntity> for ListedFlow {
 #[serde(transparent)]
 pub(super) struct Configuration(BTreeMap<String, Value>);
 
+/// The answer to a batch: those to its requests, in any order
+/// (<https://learn.microsoft.com/graph/json-batching>).
+#[derive(Debug, Deserialize)]
+pub(super) struct Batch<'a> {
+    #[serde(borrow)]
+    pub(super) responses: Vec<BatchItem<'a>>,
+}
+
+/// The answer to one request of a batch.
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchItem<'a> {
+    pub(super) id: String,
+    pub(super) status: u16,
+    headers: Option<BTreeMap<String, Value>>,
+    /// Not every one is JSON of ours, and one that is not must not spoil the others.
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+}
+
+impl BatchItem<'_> {
+    /// A header, whose name is told in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let headers = self.headers.iter().flatten();
+        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| value.as_str())
+    }
+
+    /// The configuration that it holds, where it is a success.
+    pub(super) fn configuration(&self) -> Option<Configuration> {
+        let body = self.body.filter(|_| (200..300).contains(&self.status))?;
+        let configuration: Configuration = serde_json::from_str(body.get()).ok()?;
+        (!configuration.is_error()).then_some(configuration)
+    }
+}
+
 fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorId, D::Error> {
     let text = String::deserialize(deserializer)?;
     ConnectorId::parse(&text)
@@ -76,7 +111,7 @@ impl From<ConnectorEntity> for ListedConnector {
 impl Configuration {
     /// What is bound to a step. Nothing is bound where the step is null, absent, or an object
     /// without an id.
-    pub(super) fn bound(&mut self, step: Step) -> Reading<Bound> {
+    fn bound(&mut self, step: Step) -> Reading<Bound> {
         let value = self.0.remove(step.name()).unwrap_or_default();
         match &value {
             Value::Null => return Reading::Known(None),
@@ -92,6 +127,11 @@ impl Configuration {
                 Reading::Unknown(Unread::new(why))
             }
         }
+    }
+
+    /// What is bound to each of the steps.
+    pub(super) fn bindings(mut self, steps: &[Step]) -> BTreeMap<Step, Reading<Bound>> {
+        steps.iter().map(|step| (*step, self.bound(*step))).collect()
     }
 
     /// Whether this is an error that came with a status of success.

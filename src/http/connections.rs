@@ -1,23 +1,42 @@
 //! Connections: whom to trust, which proxy to take, how long to wait. Shared by all that a run asks.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Certificate, Url, redirect, retry};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How long a connection may take, and how long an answer may be silent.
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// How many requests a run has in flight at most, however many tenants: each may need a connection of
+/// its own, and a process may usually open 1024 files.
+const MOST_AT_ONCE: usize = 512;
+
 /// The connections of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connections {
     /// Whom to trust besides those that the system trusts (or `SSL_CERT_FILE` in their place).
     authorities: Vec<Certificate>,
-    proxied: OnceLock<reqwest::Client>,
-    direct: OnceLock<reqwest::Client>,
+    places: Semaphore,
+    open: Mutex<BTreeMap<Way, Open>>,
+}
+
+/// Connections that are open, and which of several such sets they are.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) client: reqwest::Client,
+    generation: u64,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { authorities: Vec::new(), places: Semaphore::new(MOST_AT_ONCE), open: Mutex::default() }
+    }
 }
 
 impl Connections {
@@ -32,36 +51,76 @@ impl Connections {
         }
         let connections = Self { authorities, ..Self::default() };
         // A certificate that is none is found out here.
-        connections.anew(false)?;
+        connections.build(Way::Proxied)?;
         Ok(connections)
     }
 
-    /// The connections that lead to a URL. What is on this machine is never reached through a proxy.
-    pub(super) fn to(&self, url: &Url) -> Result<reqwest::Client, String> {
-        let direct = is_here(url);
-        let place = if direct { &self.direct } else { &self.proxied };
-        if let Some(connections) = place.get() {
-            return Ok(connections.clone());
+    /// The connections that lead to a URL.
+    pub(super) fn to(&self, url: &Url) -> Result<Open, String> {
+        self.open(url, |_| true)
+    }
+
+    /// Others than these, which the service does not want any more: new ones, unless somebody asked for
+    /// such before.
+    pub(super) fn other_than(&self, used: &Open, url: &Url) -> Result<Open, String> {
+        self.open(url, |open| open.generation != used.generation)
+    }
+
+    /// Waits until one more request may be in flight.
+    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.places.acquire().await.ok()
+    }
+
+    fn open(&self, url: &Url, fits: impl Fn(&Open) -> bool) -> Result<Open, String> {
+        let way = Way::to(url);
+        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.get(&way);
+        if let Some(open) = before.filter(|open| fits(open)) {
+            return Ok(open.clone());
         }
-        let connections = self.anew(direct)?;
-        Ok(place.get_or_init(|| connections).clone())
+        let generation = before.map_or(0, |open| open.generation.saturating_add(1));
+        let open = Open { client: self.build(way)?, generation };
+        all.insert(way, open.clone());
+        Ok(open)
     }
 
-    /// The same, but none that is open already.
-    pub(super) fn new_to(&self, url: &Url) -> Result<reqwest::Client, String> {
-        self.anew(is_here(url))
-    }
-
-    fn anew(&self, direct: bool) -> Result<reqwest::Client, String> {
+    fn build(&self, way: Way) -> Result<reqwest::Client, String> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("flowbind/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
-            .tls_certs_merge(self.authorities.iter().cloned())
             .retry(retry::never())
             .redirect(redirect::Policy::none());
-        let builder = if direct { builder.no_proxy() } else { builder };
+        let authorities = self.authorities.iter().cloned();
+        let builder = match way {
+            Way::Proxied => builder.tls_certs_merge(authorities),
+            Way::Direct => builder.tls_certs_merge(authorities).no_proxy(),
+            // To load those that the system trusts takes longer than a plan.
+            Way::Plain => builder.tls_certs_only([]).no_proxy(),
+        };
         builder.build().map_err(|error| with_causes(&error))
+    }
+}
+
+/// How a place is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// Through the proxy of the environment, where there is one.
+    Proxied,
+    /// By itself: what is on this machine is never reached through a proxy.
+    Direct,
+    /// The same, in the clear.
+    Plain,
+}
+
+impl Way {
+    fn to(url: &Url) -> Self {
+        match url.scheme() {
+            _ if !is_here(url) => Self::Proxied,
+            "http" => Self::Plain,
+            _ => Self::Direct,
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Policy {
         // A service that asks for no pause again and again is not to be asked in a tight loop.
         let backoff = self.backoff(attempt, jitter);
         let pause = match asked {
-            Some(asked) if attempt == 1 => asked,
+            Some(asked) if attempt == 1 || asked >= self.base => asked,
             Some(asked) => asked.max(backoff),
             None => backoff,
         };

@@ -112,6 +112,7 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
             deadline,
             retry: Policy { base: Duration::ZERO, ..Policy::default() },
             stop: stop.clone(),
+            meter: Arc::default(),
         };
         let http = Client::new(settings, Arc::default());
         let credential = Credential::given(Token::new(&Secret::new("t"), None).unwrap());

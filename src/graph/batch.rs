@@ -1,0 +1,147 @@
+//! Many reads in one request (<https://learn.microsoft.com/graph/json-batching>), where that saves waves
+//! of requests. What a batch does not answer well is read singly before it is believed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tracing::info;
+
+use super::client::{Bindings, Graph};
+use super::error::GraphError;
+use super::wire::{Batch, BatchItem};
+use crate::http::{Answer, Patience, Place, Request, client_request_id, retry, service_clock};
+use crate::model::{FlowId, Reading, Step};
+
+/// How many requests a batch may hold.
+const LARGEST: usize = 20;
+
+/// Whether a service takes batches, as far as is known.
+#[derive(Debug, Default)]
+pub(super) struct Batches {
+    refused: AtomicBool,
+}
+
+impl Batches {
+    fn are_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// The configurations that are to be read: of which flow, at which steps.
+pub(super) type Reads<'a> = [(&'a FlowId, &'a [Step])];
+
+/// What was read, by its place in the list. What is not there is to be read singly.
+type Found = Vec<(usize, Result<Bindings, GraphError>)>;
+
+/// Reads in batches what saves waves of requests that way: nothing where it saves none. `beside` is how
+/// many other requests go out at the same time.
+pub(super) async fn read(graph: &Graph, reads: &Reads<'_>, beside: usize, patience: Patience) -> Found {
+    let at_once = graph.http.parallelism();
+    let batches = reads.len().div_ceil(LARGEST);
+    let waves = |requests: usize| requests.saturating_add(beside).div_ceil(at_once);
+    if waves(batches) >= waves(reads.len()) || graph.batches.are_refused() {
+        return Vec::new();
+    }
+    let queue = Mutex::new((0..reads.len()).collect());
+    let senders = (0..batches.min(at_once)).map(|_| send_all(graph, reads, &queue, patience));
+    join_all(senders).await.into_iter().flatten().collect()
+}
+
+/// Sends one batch after the other, each with as many reads as the budget has room for, until none is
+/// left.
+async fn send_all(
+    graph: &Graph,
+    reads: &Reads<'_>,
+    queue: &Mutex<VecDeque<usize>>,
+    patience: Patience,
+) -> Found {
+    let mut found = Vec::new();
+    while !graph.batches.are_refused() {
+        let mut left = queue.lock().await;
+        let most = u32::try_from(left.len().min(LARGEST)).ok().and_then(NonZeroU32::new);
+        let Some(most) = most else { break };
+        // Without room in time each read tells so by itself.
+        let Ok(place) = graph.http.place(most, patience).await else { break };
+        let travelling: Vec<_> = (0..place.requests()).filter_map(|_| left.pop_front()).collect();
+        drop(left);
+        found.extend(send(graph, reads, place, &travelling, patience).await);
+    }
+    found
+}
+
+/// Sends one batch.
+async fn send(
+    graph: &Graph,
+    reads: &Reads<'_>,
+    place: Place<'_>,
+    travelling: &[usize],
+    patience: Patience,
+) -> Found {
+    let request = Request {
+        method: Method::POST,
+        url: graph.root().join(&["$batch"], None),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+        authorization: Some(graph.credential()),
+        body: Some(body(graph, reads, travelling)),
+        patience,
+        halt: None,
+    };
+    let Ok(answer) = graph.http.send_once(place, &request).await else { return Vec::new() };
+    match answer.status {
+        200..300 => take(graph, reads, travelling, &answer),
+        // There is no better token: each read by itself would be told the same.
+        401 => {
+            let line = graph.request_line("POST", &request.url);
+            travelling.iter().map(|at| (*at, Err(GraphError::refused(line.clone(), &answer)))).collect()
+        }
+        408 | 429 => Vec::new(),
+        400..=499 | 501 => {
+            if !graph.batches.refused.swap(true, Ordering::Relaxed) {
+                info!("`$batch` is answered {}: all is read singly", answer.status);
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn body(graph: &Graph, reads: &Reads<'_>, travelling: &[usize]) -> String {
+    let item = |at: &usize| {
+        let (flow, steps) = reads.get(*at)?;
+        let url = graph.root().relative(&graph.configuration_url(flow, steps));
+        let headers = json!({"client-request-id": client_request_id()});
+        Some(json!({"id": at.to_string(), "method": "GET", "url": url, "headers": headers}))
+    };
+    json!({"requests": travelling.iter().filter_map(item).collect::<Vec<_>>()}).to_string()
+}
+
+/// Takes what was answered well, and notes what was throttled.
+fn take(graph: &Graph, reads: &Reads<'_>, travelling: &[usize], answer: &Answer) -> Found {
+    let Ok(Batch { responses }) = serde_json::from_slice(&answer.body) else { return Vec::new() };
+    let mut items = BTreeMap::<usize, Vec<BatchItem>>::new();
+    for item in responses {
+        // An id that is not ours answers nothing of ours.
+        let Some(at) = item.id.parse().ok().filter(|at| travelling.contains(at)) else { continue };
+        items.entry(at).or_default().push(item);
+    }
+    let throttled: Vec<_> = items.values().flatten().filter(|item| item.status == 429).collect();
+    if !throttled.is_empty() {
+        let now = service_clock(&answer.headers);
+        let asked = throttled.iter().filter_map(|item| retry::retry_after(item.header("retry-after")?, now));
+        graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), asked.max());
+    }
+    let found = items.into_iter().filter_map(|(at, items)| {
+        let (_, steps) = reads.get(at)?;
+        // Two answers to one request are none.
+        let [item] = <[BatchItem; 1]>::try_from(items).ok()?;
+        let bindings = item.configuration()?.bindings(steps);
+        bindings.values().all(|read| matches!(read, Reading::Known(_))).then_some((at, Ok(bindings)))
+    });
+    found.collect()
+}

@@ -1,0 +1,356 @@
+//! The requests of one tenant: as many at once as may be, within the budget, again where that helps.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{info, warn};
+
+use super::connections::{Connections, Open};
+use super::exchange::{client_request_id, exchange, pause_asked};
+use super::message::{Answer, Patience, Request, SendError, SendErrorKind};
+use super::meter::{Meter, Waits};
+use super::pace::{Pace, Rate, Room, TooLate};
+use super::retry::{Next, Outcome, Policy};
+
+/// How long a last word may take after a run was told to end.
+const LAST_WORD: Duration = Duration::from_secs(10);
+
+/// Tells a run to begin nothing new. What is in flight is finished.
+pub type Stop = watch::Receiver<bool>;
+
+/// How one tenant is asked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Requests in flight.
+    pub parallelism: NonZeroU32,
+    /// Requests in a span of time.
+    pub rate: Rate,
+    /// When the run has to be over.
+    pub deadline: Instant,
+    /// How often and how far apart a request is sent again.
+    pub retry: Policy,
+    /// Turns true when nothing new may begin.
+    pub stop: Stop,
+    /// Counts what it costs.
+    pub meter: Arc<Meter>,
+}
+
+/// Sends the requests of one tenant.
+#[derive(Debug)]
+pub struct Client {
+    settings: Settings,
+    permits: Semaphore,
+    pace: Arc<Pace>,
+    waits: Waits,
+    connections: Arc<Connections>,
+    /// Whether anything was ever answered.
+    reached: AtomicBool,
+    /// Whether it was given up that anything ever will be.
+    unreachable: AtomicBool,
+    /// Whether it was told that nobody answers.
+    warned: AtomicBool,
+}
+
+impl Client {
+    /// Prepares requests.
+    pub fn new(settings: Settings, connections: Arc<Connections>) -> Self {
+        let pace = Arc::new(Pace::new(settings.rate));
+        settings.meter.watch(&pace);
+        Self {
+            permits: Semaphore::new(settings.parallelism.get() as usize),
+            pace,
+            waits: Waits::new(Arc::clone(&settings.meter)),
+            connections,
+            reached: AtomicBool::new(false),
+            unreachable: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
+            settings,
+        }
+    }
+
+    /// How many requests may be in flight.
+    pub fn parallelism(&self) -> usize {
+        self.settings.parallelism.get() as usize
+    }
+
+    /// Sends a request until it is answered for good.
+    ///
+    /// # Errors
+    /// There is no answer in time, or none that may be taken.
+    pub async fn send(&self, request: &Request<'_>) -> Result<Answer, SendError> {
+        let mut sent = Sent::default();
+        let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
+        let mut open = self.connections.to(&request.url).map_err(unprepared)?;
+        let deadline = self.deadline(request.patience);
+        loop {
+            let admitted = self.unless_stopped(request, self.admitted(NonZeroU32::MIN, deadline)).await;
+            let place = admitted.flatten().map_err(|kind| sent.error(kind))?;
+            let attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
+            let (outcome, what) = match &attempted {
+                Ok(Answer { status: 401, .. }) if self.renewed(request, deadline, &mut sent).await => {
+                    info!(
+                        "{} {}: answered 401; again with another token",
+                        request.method,
+                        request.url.path()
+                    );
+                    continue;
+                }
+                Ok(answer) => (
+                    Outcome::Answered(answer.status, pause_asked(answer)),
+                    format!("answered {}", answer.status),
+                ),
+                Err(SendErrorKind::Broken(what)) => (Outcome::Broken, what.clone()),
+                Err(_) => return attempted.map_err(|kind| sent.error(kind)),
+            };
+            let asked = matches!(outcome, Outcome::Answered(_, Some(_)));
+            let next = match request.patience {
+                Patience::LastWord => Next::Stop,
+                Patience::Full | Patience::Until(_) => {
+                    self.settings.retry.next(sent.attempts, outcome, fastrand::f64())
+                }
+            };
+            let too_late = |pause| deadline.saturating_duration_since(Instant::now()) < pause;
+            match next {
+                Next::Stop => return attempted.map_err(|kind| sent.error(kind)),
+                Next::Again(pause) if too_late(pause) && !asked => {
+                    return attempted.map_err(|kind| sent.error(kind));
+                }
+                Next::Again(pause) if too_late(pause) => {
+                    sent.last = attempted.ok().map(Box::new);
+                    return Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)));
+                }
+                Next::PauseAll(pause) => {
+                    self.hold(1, pause, asked);
+                    sent.last = attempted.ok().map(Box::new);
+                }
+                Next::Again(pause) => {
+                    let Request { method, url, .. } = request;
+                    info!("{method} {}: {what}; again in {:.1} s", url.path(), pause.as_secs_f64());
+                    if matches!(outcome, Outcome::Broken) {
+                        self.give_up_unreachable(&what, &mut sent)?;
+                    }
+                    if let Ok(answer) = attempted {
+                        sent.last = Some(Box::new(answer));
+                    }
+                    let waiting = self.waits.begin();
+                    self.unless_stopped(request, sleep(pause)).await.map_err(|kind| sent.error(kind))?;
+                    drop(waiting);
+                    if matches!(outcome, Outcome::Answered(503, _)) {
+                        // After a 503 Graph wants the request on a new connection
+                        // (<https://learn.microsoft.com/graph/best-practices-concept>).
+                        open = self.connections.other_than(&open, &request.url).map_err(unprepared)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until a request may go out that others travel in, up to `most` of them.
+    ///
+    /// # Errors
+    /// There is no room in time, or nothing is to be begun any more.
+    pub async fn place(&self, most: NonZeroU32, patience: Patience) -> Result<Place<'_>, SendErrorKind> {
+        tokio::select! {
+            biased;
+            () = self.stopped(patience) => Err(SendErrorKind::Stopped),
+            place = self.admitted(most, self.deadline(patience)) => place,
+        }
+    }
+
+    /// Sends a request that others travel in, and once more only where it is refused with 401 and there
+    /// is another token: those in it can be sent by themselves.
+    ///
+    /// # Errors
+    /// There is no answer, or none that may be taken.
+    pub async fn send_once(&self, place: Place<'_>, request: &Request<'_>) -> Result<Answer, SendError> {
+        let mut sent = Sent::default();
+        let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
+        let open = self.connections.to(&request.url).map_err(unprepared)?;
+        let deadline = self.deadline(request.patience);
+        let mut attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
+        if let Ok(Answer { status: 401, .. }) = &attempted
+            && self.renewed(request, deadline, &mut sent).await
+        {
+            let place = self.place(NonZeroU32::MIN, request.patience).await;
+            let place = place.map_err(|kind| sent.error(kind))?;
+            attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
+        }
+        if let Ok(answer) = &attempted
+            && answer.status == 429
+        {
+            self.throttled(1, pause_asked(answer));
+        }
+        attempted.map_err(|kind| sent.error(kind))
+    }
+
+    /// Takes note that so many of the requests that travelled in the one answered last were throttled,
+    /// and of the pause that the service asks for.
+    pub fn throttled(&self, requests: u32, asked: Option<Duration>) {
+        let next = self.settings.retry.next(1, Outcome::Answered(429, asked), fastrand::f64());
+        if let Next::PauseAll(pause) | Next::Again(pause) = next {
+            self.hold(requests, pause, asked.is_some());
+        }
+    }
+
+    fn hold(&self, requests: u32, pause: Duration, asked: bool) {
+        if self.pace.throttled(requests, pause, asked) {
+            warn!("throttled: nothing is sent for {} s", pause.as_secs().max(1));
+        }
+    }
+
+    fn deadline(&self, patience: Patience) -> Instant {
+        match patience {
+            Patience::Full => self.settings.deadline,
+            Patience::Until(end) => self.settings.deadline.min(end),
+            Patience::LastWord => Instant::now() + LAST_WORD,
+        }
+    }
+
+    /// Gives up on a place where nobody ever answered: for all requests, since all go there.
+    fn give_up_unreachable(&self, what: &str, sent: &mut Sent) -> Result<(), SendError> {
+        /// Some ten seconds of trying.
+        const ATTEMPTS: u32 = 5;
+        if self.reached.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if sent.attempts >= ATTEMPTS {
+            self.unreachable.store(true, Ordering::Relaxed);
+        }
+        if self.unreachable.load(Ordering::Relaxed) {
+            return Err(sent.error(SendErrorKind::Unreachable(what.to_owned())));
+        }
+        if sent.attempts == 1 && !self.warned.swap(true, Ordering::Relaxed) {
+            warn!("no answer ({what}): trying again");
+        }
+        Ok(())
+    }
+
+    /// Sends a request once.
+    async fn attempt(
+        &self,
+        open: &Open,
+        request: &Request<'_>,
+        mut place: Place<'_>,
+        deadline: Instant,
+        sent: &mut Sent,
+    ) -> Result<Answer, SendErrorKind> {
+        // Not before: what was valid when the request began to wait may have expired.
+        sent.authorization = match request.authorization {
+            None => None,
+            Some(credential) => {
+                let header = self.unless_stopped(request, timeout_at(deadline, credential.header())).await?;
+                let header = header.map_err(|_| SendErrorKind::Timeout)?;
+                Some(header.map_err(SendErrorKind::SignIn)?)
+            }
+        };
+        let id = client_request_id();
+        self.settings.meter.sent(place.requests(), sent.attempts > 0);
+        sent.attempts = sent.attempts.saturating_add(1);
+        sent.last_id = Some(id.clone());
+        let (connections, meter) = (&self.connections, &self.settings.meter);
+        let exchange = exchange(connections, open, request, sent.authorization.as_ref(), &id, meter);
+        match timeout_at(deadline, exchange).await {
+            Err(_) => Err(SendErrorKind::Timeout),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(answer)) => {
+                self.reached.store(true, Ordering::Relaxed);
+                if !(200..300).contains(&answer.status) {
+                    place.room.as_one();
+                }
+                Ok(Answer { client_request_id: id, attempts: sent.attempts, ..answer })
+            }
+        }
+    }
+
+    /// Whether there is another token to send a refused request with. Once for each request.
+    async fn renewed(&self, request: &Request<'_>, deadline: Instant, sent: &mut Sent) -> bool {
+        let refused = sent.authorization.take().filter(|_| !sent.renewed);
+        let (Some(credential), Some(refused)) = (request.authorization, refused) else { return false };
+        sent.renewed = true;
+        let renewal = self.unless_stopped(request, timeout_at(deadline, credential.renewed(&refused)));
+        matches!(renewal.await, Ok(Ok(true)))
+    }
+
+    async fn admitted(&self, most: NonZeroU32, deadline: Instant) -> Result<Place<'_>, SendErrorKind> {
+        let permit = timeout_at(deadline, self.permits.acquire()).await;
+        let Ok(Ok(permit)) = permit else { return Err(SendErrorKind::Timeout) };
+        let _waiting = self.waits.begin();
+        match self.pace.room(most, deadline).await {
+            Ok(room) => Ok(Place { _permit: permit, room }),
+            Err(TooLate::Paused { pause, asked: true }) => Err(SendErrorKind::PauseBeyondTimeout(pause)),
+            Err(TooLate::Paused { asked: false, .. } | TooLate::Throttled) => {
+                Err(SendErrorKind::ThrottledToTheEnd)
+            }
+            Err(TooLate::Budget) => Err(SendErrorKind::BudgetBeyondTimeout),
+        }
+    }
+
+    /// Waits for something that nobody needs any more once the run is stopped.
+    async fn unless_stopped<T>(
+        &self,
+        request: &Request<'_>,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, SendErrorKind> {
+        tokio::select! {
+            biased;
+            () = self.stopped(request.patience) => Err(SendErrorKind::Stopped),
+            () = stopped(request.halt.as_ref()) => Err(SendErrorKind::Halted),
+            done = waiting => Ok(done),
+        }
+    }
+
+    /// Waits until the run is stopped, which a last word does not heed.
+    async fn stopped(&self, patience: Patience) {
+        stopped(Some(&self.settings.stop).filter(|_| patience != Patience::LastWord)).await;
+    }
+}
+
+/// Room for a request that goes out now, and for those that travel in it.
+#[derive(Debug)]
+pub struct Place<'a> {
+    _permit: SemaphorePermit<'a>,
+    room: Room<'a>,
+}
+
+impl Place<'_> {
+    /// How many requests may travel.
+    pub fn requests(&self) -> u32 {
+        self.room.requests()
+    }
+}
+
+/// Waits until somebody says stop; for ever where nobody is left who could.
+async fn stopped(stop: Option<&Stop>) {
+    let Some(mut stop) = stop.cloned() else { return std::future::pending().await };
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// How often a request was sent, and what came of the last time.
+#[derive(Debug, Default)]
+struct Sent {
+    attempts: u32,
+    last_id: Option<String>,
+    last: Option<Box<Answer>>,
+    /// What it was authorized by the last time.
+    authorization: Option<HeaderValue>,
+    /// Whether it was tried with another token after a 401.
+    renewed: bool,
+}
+
+impl Sent {
+    fn error(&mut self, kind: SendErrorKind) -> SendError {
+        SendError {
+            kind,
+            client_request_id: self.last_id.take(),
+            attempts: self.attempts,
+            last: self.last.take(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! One request and its whole answer, once.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::connections::{Connections, Open, with_causes};
+use super::message::{Answer, Request, SendErrorKind};
+use super::meter::Meter;
+use super::retry;
+
+/// The largest body that is taken, in bytes: a page of a hundred connectors has some 50 thousand.
+const MAX_BODY: usize = 8 << 20;
+
+/// A tag of our own for each request, which the service repeats and logs.
+pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
+/// Sends a request once and takes the whole answer.
+pub(super) async fn exchange(
+    connections: &Connections,
+    open: &Open,
+    request: &Request<'_>,
+    authorization: Option<&HeaderValue>,
+    id: &str,
+    meter: &Meter,
+) -> Result<Answer, SendErrorKind> {
+    let Request { method, url, headers, authorization: _, body, patience: _, halt: _ } = request;
+    let broken = |error: reqwest::Error| {
+        let hopeless = error.is_builder();
+        let what = with_causes(&error.without_url());
+        // A certificate that is refused once is refused every time.
+        let hopeless = hopeless || what.contains("certificate");
+        if hopeless { SendErrorKind::Unreachable(what) } else { SendErrorKind::Broken(what) }
+    };
+    let _place = connections.place().await;
+    let started = Instant::now();
+    let mut sending = open
+        .client
+        .request(method.clone(), url.clone())
+        .header(header::ACCEPT, "application/json")
+        .header(CLIENT_REQUEST_ID, id)
+        .headers(headers.clone());
+    if let Some(authorization) = authorization {
+        sending = sending.header(header::AUTHORIZATION, authorization);
+    }
+    if let Some(body) = body {
+        meter.body(body.len());
+        sending = sending.body(body.clone());
+    }
+    let mut response = sending.send().await.map_err(broken)?;
+    let status = response.status();
+    let headers = response.headers().clone();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        meter.body(chunk.len());
+        if body.len().saturating_add(chunk.len()) > MAX_BODY {
+            return Err(SendErrorKind::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if let Some(token) = authorization.and_then(bearer) {
+        conceal(&mut body, token);
+    }
+    debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
+    Ok(Answer { status: status.as_u16(), headers, body, client_request_id: String::new(), attempts: 0 })
+}
+
+/// The token in an `Authorization`.
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    authorization.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Takes the token out of an answer that repeats it: what an answer says may be shown.
+fn conceal(body: &mut Vec<u8>, token: &str) {
+    // A token of a few letters is one of a test, and may be part of any word.
+    const SHORTEST: usize = 8;
+    let shown = std::str::from_utf8(body).ok().filter(|text| token.len() >= SHORTEST && text.contains(token));
+    if let Some(concealed) = shown.map(|text| text.replace(token, "***")) {
+        *body = concealed.into_bytes();
+    }
+}
+
+/// A tag for one request.
+pub fn client_request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The time of an answer: by the service's own clock where it shows it, since that is what the date of a
+/// `Retry-After` is measured by.
+pub fn service_clock(headers: &HeaderMap) -> SystemTime {
+    let date = headers.get(header::DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    date.unwrap_or_else(SystemTime::now)
+}
+
+/// What the `Retry-After` of an answer asks for.
+pub(super) fn pause_asked(answer: &Answer) -> Option<Duration> {
+    let asked = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    retry::retry_after(asked, service_clock(&answer.headers))
+}
