@@ -1,11 +1,16 @@
 //! The two streams of a terminal: data goes to stdout, everything else to stderr.
 //!
-//! The only module that prints. Styles are stripped where they are not wanted, and a reader that
+//! The only module that prints. A line that is drawn anew makes way for whatever is printed. Styles are stripped where they are not wanted, and a reader that
 //! closed the pipe has seen enough: that is no error.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::sync::{Mutex, PoisonError};
 
 pub use anstream::ColorChoice;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The line that is drawn at the moment.
+static LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Says when to colour, for both streams.
 pub fn set_color(choice: ColorChoice) {
@@ -22,26 +27,87 @@ pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Whether a line can be drawn anew.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// A line on stderr that is drawn anew, and gone when this is dropped.
+#[derive(Debug)]
+pub struct Line(());
+
+impl Line {
+    /// Begins a line. It takes the place of any other.
+    pub fn begin() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(
+            ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        *LINE.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+        Self(())
+    }
+
+    /// Draws it.
+    pub fn draw(&self, text: String) {
+        if let Some(bar) = LINE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            bar.set_message(text);
+            bar.tick();
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(bar) = LINE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Writes while no line is drawn.
+fn without_line<T>(write: impl FnOnce() -> T) -> T {
+    match LINE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// Writes lines of a log to stderr.
+#[derive(Debug)]
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        without_line(|| io::stderr().lock().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
 /// Writes data to stdout.
 ///
 /// # Errors
 /// Any failure to write but a closed pipe.
 pub fn print(text: &str) -> io::Result<()> {
-    let mut stdout = anstream::stdout().lock();
-    closed_pipe_is_fine(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    without_line(|| {
+        let mut stdout = anstream::stdout().lock();
+        closed_pipe_is_fine(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    })
 }
 
 /// Writes a message to stderr. There is nobody to tell when that fails.
 pub fn message(text: &str) {
     let stderr = anstream::stderr();
     // In one piece where it may meet stdout in a log: the stripping stream writes word by word.
-    _ = match stderr.current_choice() {
+    _ = without_line(|| match stderr.current_choice() {
         ColorChoice::Never => {
             let plain = anstream::adapter::strip_str(text).to_string();
             io::stderr().lock().write_all(plain.as_bytes())
         }
         _ => stderr.lock().write_all(text.as_bytes()),
-    };
+    });
 }
 
 fn closed_pipe_is_fine(written: io::Result<()>) -> io::Result<()> {

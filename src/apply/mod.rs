@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::graph::{Graph, Stop};
 use crate::model::{Api, Cloud};
-use crate::plan::{Change, Plan, Problem, Target};
+use crate::plan::{Change, Part, Plan, Problem, Target};
 
 pub use recheck::{Moved, Recheck, recheck};
 
@@ -43,6 +43,8 @@ pub struct Report {
     pub errors: Vec<Problem>,
     /// What the run ended with.
     pub exit_code: u8,
+    /// Which part of which fleet it is about, where it is one.
+    pub part: Option<Part>,
 }
 
 /// What became of one tenant's changes.
@@ -58,6 +60,8 @@ pub struct TargetReport {
     pub api: Api,
     /// Graph's root, version included.
     pub graph_url: String,
+    /// The fingerprint of what was planned.
+    pub fingerprint: String,
     /// The plan's changes, in its order.
     pub changes: Vec<ChangeReport>,
 }
@@ -127,6 +131,7 @@ impl Report {
             targets: plan.targets.iter().map(TargetReport::not_attempted).collect(),
             errors: plan.errors.clone(),
             exit_code: 0,
+            part: plan.part.clone(),
         }
     }
 
@@ -155,6 +160,7 @@ impl TargetReport {
             cloud: target.cloud,
             api: target.api,
             graph_url: target.graph_url.clone(),
+            fingerprint: target.fingerprint(),
             changes: target.changes.iter().cloned().map(ChangeReport::not_attempted).collect(),
         }
     }

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::environment::Environment;
 use super::failure::Failure;
-use super::fleet::{FilesArgs, Run};
+use super::fleet::{FilesArgs, Run, ShardArgs};
 use super::outputs::{OutputArgs, Outputs, Shown};
 use super::plan::{Request, Told, inputs, tell};
 use super::sandboxes::Sandboxes;
@@ -23,6 +23,8 @@ use crate::{files, render};
 pub(super) struct DriftArgs {
     #[command(flatten)]
     files: FilesArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     /// Read the whole tenant, and count what is bound and not in the file
     #[arg(long)]
     strict: bool,
@@ -39,7 +41,7 @@ pub(super) async fn run(
     let run = Run::start(global, environment, signals::never())?;
     let scope = if args.strict { Scope::Whole } else { Scope::Listed };
     let request = Request { rule: Rule::Warn, scope, overrides: Overrides::default() };
-    let Told { plan, gone } = tell(&args.files.files, &run, &request, &mut outputs).await;
+    let Told { plan, gone } = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
     let at = environment.now().to_string();
     let json = files::plan::to_json(&plan, &at).context("cannot write the plan as JSON")?;
     let next = plan.targets.iter().zip(&gone).map(|(target, gone)| {

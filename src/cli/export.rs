@@ -101,7 +101,7 @@ pub(super) async fn run(
         exported
     };
     let mut exits = vec![Exit::Done];
-    fleet::each(&groups, global.tenants_at_once, work, |at, exported| {
+    run.each(&groups, work, |at, exported| {
         let tenant = tenants.get(at).copied().unwrap_or_default();
         let written = exported.and_then(|exported| args.write(tenant, exported, global));
         if let Err(Failure { diagnostics, exit, foreign: _ }) = written {

@@ -10,14 +10,20 @@ use std::time::Duration;
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
+use tracing::info;
 
 use super::Global;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::sandboxes::Sandboxes;
+use super::values;
 use crate::diagnostic::Diagnostic;
 use crate::http::retry::Policy;
-use crate::http::{Client, Connections, Meter, Rate, Settings, Stop};
+use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop};
+use crate::model::Desired;
+use crate::plan::{Member, Part, Shard};
+use crate::terminal;
 
 /// The FILES of most commands.
 #[derive(Debug, Args)]
@@ -30,6 +36,36 @@ pub(super) struct FilesArgs {
 impl FilesArgs {
     /// What is read where no file is named.
     pub(super) const DEFAULT: &str = "flowbind.yaml";
+}
+
+/// Which part of the tenants a run is about.
+#[derive(Debug, Args)]
+pub(super) struct ShardArgs {
+    /// Work on the K-th of N parts of the tenants alone; `show` joins what the parts write
+    #[arg(long, value_name = "K/N", value_parser = values::shard)]
+    pub(super) shard: Option<Shard>,
+}
+
+impl ShardArgs {
+    /// The part of a fleet, told on stderr; `None` where the run is about all of it.
+    pub(super) fn part(&self, fleet: Vec<Member>, quiet: bool) -> Option<Part> {
+        let shard = self.shard?;
+        let tenants =
+            |of: &mut dyn Iterator<Item = &Member>| by_tenant(of.map(|it| it.tenant.as_str())).len();
+        let (mine, all) =
+            (tenants(&mut fleet.iter().filter(|it| shard.has(&it.tenant))), tenants(&mut fleet.iter()));
+        if !quiet {
+            terminal::message(&format!("shard {shard}: {mine} of {all} tenants\n"));
+        }
+        Some(Part { shard, fleet })
+    }
+}
+
+/// The files of a fleet and their tenants.
+pub(super) fn members(files: &[Desired]) -> Vec<Member> {
+    let member =
+        |desired: &Desired| Member { file: desired.file.clone(), tenant: desired.tenant.to_string() };
+    files.iter().map(member).collect()
 }
 
 /// What all tenants of a run share.
@@ -89,6 +125,34 @@ impl<'a> Run<'a> {
             meter: Arc::clone(&self.meter),
         }
     }
+
+    /// Works on the groups of a list, as many at once as `--tenants-at-once` allows, and shows how far it
+    /// is: see [`each`].
+    pub(super) async fn each<R>(
+        &self,
+        groups: &[Vec<usize>],
+        work: impl AsyncFn(&[usize]) -> Vec<R>,
+        tell: impl FnMut(usize, R),
+    ) {
+        let shown = terminal::stderr_is_terminal() && !self.global.quiet;
+        let progress = Progress::of(groups.len(), &self.meter, shown);
+        let work = async |group: &[usize]| progress.on_one(work(group)).await;
+        progress.during(each(groups, self.global.tenants_at_once, work, tell)).await;
+    }
+}
+
+impl Drop for Run<'_> {
+    /// Tells what it cost, however it ended: nothing comes after it.
+    fn drop(&mut self) {
+        let Figures { requests, exchanges, again, waited, bytes } = self.meter.figures();
+        if exchanges == 0 {
+            return;
+        }
+        let waited = waited.as_secs_f64();
+        info!(
+            "{requests} requests in {exchanges} exchanges, {again} of them again; {waited:.1} s waited; {bytes} bytes"
+        );
+    }
 }
 
 /// Connections that trust what `--ca-file` holds, too.
@@ -124,7 +188,7 @@ pub(super) fn are_several<'t>(tenants: impl IntoIterator<Item = &'t str>) -> boo
 
 /// Works on at most so many groups at once. `work` gives a result for each item of a group; each is
 /// told as soon as it and all before it are there.
-pub(super) async fn each<R>(
+async fn each<R>(
     groups: &[Vec<usize>],
     at_once: NonZeroU32,
     work: impl AsyncFn(&[usize]) -> Vec<R>,

@@ -15,6 +15,7 @@ mod fleet;
 mod man;
 mod outputs;
 mod plan;
+mod progress;
 mod sandbox;
 mod sandboxes;
 mod saved;
@@ -120,7 +121,7 @@ struct Global {
     #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = values::positive)]
     parallelism: std::num::NonZeroU32,
     /// Tenants that a run works on at once
-    #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = values::positive)]
+    #[arg(long, global = true, value_name = "N", default_value = "64", value_parser = values::positive)]
     tenants_at_once: std::num::NonZeroU32,
     /// Request budget per tenant: so many in so many seconds
     #[arg(long, global = true, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::rate)]
@@ -248,7 +249,7 @@ fn log_to_stderr(global: &Global) {
         .without_time()
         // A log line that cannot be written must not end the run: the default is to panic.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
+        .with_writer(|| terminal::Log);
     // Our own lines alone: what others log is not held to show no secret.
     let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();

@@ -1,5 +1,6 @@
 //! `plan`: reads, compares, prints. Writes nothing to the tenants.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -9,7 +10,7 @@ use clap::Args;
 use super::connect::{Connection, Place, connect};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::fleet::{self, FilesArgs, Run};
+use super::fleet::{self, FilesArgs, Run, ShardArgs};
 use super::outputs::{OutputArgs, Outputs, Shown};
 use super::signals;
 use super::tenant::{Checked, Rule};
@@ -17,7 +18,7 @@ use super::{Exit, Global, report, values};
 use crate::current::Scope;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, FlowId, Step};
-use crate::plan::{Overrides, Plan, Problem, Target, Unmanaged};
+use crate::plan::{Overrides, Part, Plan, Problem, Target, Unmanaged, shard};
 use crate::render::Document;
 use crate::{current, desired, files, plan, render};
 
@@ -28,6 +29,8 @@ use crate::{current, desired, files, plan, render};
 pub(super) struct PlanArgs {
     #[command(flatten)]
     files: FilesArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     #[command(flatten)]
     outputs: OutputArgs,
     /// End with 2 when something differs
@@ -94,7 +97,7 @@ pub(super) async fn run(
     let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
     let run = Run::start(global, environment, signals::never())?;
     let request = args.overrides.request(Rule::Warn);
-    let Told { plan, gone: _ } = tell(&args.files.files, &run, &request, &mut outputs).await;
+    let Told { plan, gone: _ } = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
     let at = environment.now().to_string();
     let json = files::plan::to_json(&plan, &at).context("cannot write the plan as JSON")?;
     let text = if plan.targets.is_empty() { String::new() } else { render::plan_text(&plan) };
@@ -118,18 +121,28 @@ pub(super) struct Told {
 /// Plans the tenants of all files. Prints each target as soon as it and those before it are whole,
 /// and tells on stderr what keeps the plan from being so. What could not be planned at all is a plan
 /// of errors alone, to be told in any format.
-pub(super) async fn tell(files: &[PathBuf], run: &Run<'_>, request: &Request, outputs: &mut Outputs) -> Told {
+pub(super) async fn tell(
+    files: &FilesArgs,
+    shard: &ShardArgs,
+    run: &Run<'_>,
+    request: &Request,
+    outputs: &mut Outputs,
+) -> Told {
     let mut told = Told::default();
-    let desired = match desired::load(files) {
+    let desired = match desired::load(&files.files) {
         Ok(desired) => desired,
         Err(problems) => {
             report(&problems);
             told.plan.errors = problems.iter().map(Problem::from).collect();
+            told.plan.part = shard.part(Vec::new(), run.global.quiet);
             return told;
         }
     };
+    let fleet = fleet::members(&desired);
+    told.plan.part = shard.part(fleet.clone(), run.global.quiet);
+    let desired = of_part(desired, told.plan.part.as_ref());
     let several = fleet::are_several(desired.iter().map(|desired| desired.tenant.as_str()));
-    make(&desired, run, request, |tenant, planned| {
+    make(desired, run, request, |tenant, planned| {
         let errors = match planned {
             Ok(Planned { target, errors, connection: _, gone }) => {
                 outputs.print(&render::target_text(&target));
@@ -145,19 +158,29 @@ pub(super) async fn tell(files: &[PathBuf], run: &Run<'_>, request: &Request, ou
     .await;
     report(&mixed_names(&mut told.plan));
     report(unread(&told.plan.targets).as_slice());
+    shard::sort(&mut told.plan.errors, &fleet);
     told
 }
 
-/// Plans the tenants of files, and hands on what came of each in the order of the files.
+/// The files of a part of a fleet; all, where there are no parts.
+pub(super) fn of_part(files: Vec<Desired>, part: Option<&Part>) -> Vec<Desired> {
+    let is_in = |desired: &Desired| part.is_none_or(|part| part.shard.has(desired.tenant.as_str()));
+    files.into_iter().filter(is_in).collect()
+}
+
+/// Plans the tenants of files, and hands on what came of each in the order of the files. What a file
+/// holds is dropped as soon as its tenant is planned.
 pub(super) async fn make(
-    files: &[Desired],
+    files: Vec<Desired>,
     run: &Run<'_>,
     request: &Request,
     mut tell: impl FnMut(&str, Result<Planned, Failure>),
 ) {
-    let groups = fleet::by_tenant(files.iter().map(|desired| desired.tenant.as_str()));
+    let tenants: Vec<_> = files.iter().map(|desired| desired.tenant.to_string()).collect();
+    let groups = fleet::by_tenant(tenants.iter().map(String::as_str));
+    let files: Vec<_> = files.into_iter().map(|desired| Cell::new(Some(desired))).collect();
     let work = async |group: &[usize]| {
-        let files: Vec<_> = group.iter().filter_map(|at| files.get(*at)).collect();
+        let files: Vec<_> = group.iter().filter_map(|at| files.get(*at)?.take()).collect();
         let mut planned = Vec::new();
         let Some(first) = files.first() else { return planned };
         let place = Place {
@@ -181,10 +204,8 @@ pub(super) async fn make(
         }
         planned
     };
-    fleet::each(&groups, run.global.tenants_at_once, work, |at, planned| {
-        if let Some(desired) = files.get(at) {
-            tell(desired.tenant.as_str(), planned);
-        }
+    run.each(&groups, work, |at, planned| {
+        tell(tenants.get(at).map(String::as_str).unwrap_or_default(), planned);
     })
     .await;
 }

@@ -9,12 +9,12 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::outputs::{OutputArgs, Outputs, Shown};
 use super::{Exit, fleet, report, saved};
-use crate::apply::Report;
+use crate::apply::{Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
-use crate::plan::{Place, Problem};
-use crate::render::Document;
-use crate::{plan, render};
+use crate::plan::shard::{self, Joined, NotOneFleet};
+use crate::plan::{self, Part, Place, Plan, Problem, Target};
+use crate::render::{self, Document};
 
 #[derive(Debug, Args)]
 #[command(
@@ -35,7 +35,6 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
     let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
     let outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     let saved = args.files.iter().map(|path| saved::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let codes: Vec<_> = saved.iter().filter_map(exit_code).collect();
     match joined(saved)? {
         Saved::Plan(plan, at) => {
             let several = are_several(plan.targets.iter().map(|target| &target.tenant), &plan.errors);
@@ -52,15 +51,8 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
                 files::report::to_json(&report, &from, &to).context("cannot write the report as JSON")?;
             let (text, document) = (render::report_text(&report), Document::Report(&report));
             outputs.emit(&Shown { text, json, document, at: &to }).await?;
-            Ok(Exit::worst(codes.into_iter()))
+            Ok(Exit::worst([report.exit_code].into_iter()))
         }
-    }
-}
-
-fn exit_code(saved: &Saved) -> Option<u8> {
-    match saved {
-        Saved::Report(report, ..) => Some(report.exit_code),
-        Saved::Plan(..) => None,
     }
 }
 
@@ -83,39 +75,92 @@ fn are_several<'a>(targets: impl Iterator<Item = &'a String>, errors: &'a [Probl
     fleet::are_several(targets.chain(of_errors).map(String::as_str))
 }
 
-/// One plan of several, or one report of several.
+/// One plan of several, or one report of several; of shards, what their fleet's would be.
 fn joined(saved: Vec<Saved>) -> Result<Saved, Failure> {
-    let fingerprints: Vec<_> = saved.iter().filter_map(fingerprint).collect();
     let mut saved = saved.into_iter();
     let first = saved.next().ok_or_else(|| Failure::from(Diagnostic::error("nothing to show")))?;
-    let joined = saved.try_fold(first, |all, next| match (all, next) {
-        (Saved::Plan(mut all, at), Saved::Plan(next, next_at)) => {
-            all.targets.extend(next.targets);
-            all.errors.extend(next.errors);
-            Ok(Saved::Plan(all, at.max(next_at)))
+    match first {
+        Saved::Plan(first, at) => {
+            let (mut plans, mut latest) = (vec![first], at);
+            for next in saved {
+                let Saved::Plan(plan, at) = next else { return Err(mixed()) };
+                plans.push(plan);
+                latest = latest.max(at);
+            }
+            Ok(Saved::Plan(joined_plan(plans)?, latest))
         }
-        (Saved::Report(mut all, from, to), Saved::Report(next, next_from, next_to)) => {
-            all.exit_code = Exit::worst([all.exit_code, next.exit_code].into_iter()) as u8;
-            all.targets.extend(next.targets);
-            all.errors.extend(next.errors);
-            Ok(Saved::Report(all, from.min(next_from), to.max(next_to)))
+        Saved::Report(first, from, to) => {
+            let (mut reports, mut earliest, mut latest) = (vec![first], from, to);
+            for next in saved {
+                let Saved::Report(report, from, to) = next else { return Err(mixed()) };
+                reports.push(report);
+                earliest = earliest.min(from);
+                latest = latest.max(to);
+            }
+            Ok(Saved::Report(joined_report(reports)?, earliest, latest))
         }
-        _ => Err(Failure::from(
-            Diagnostic::error("plans and reports cannot be joined")
-                .hint("show the plans by themselves, and the reports by themselves"),
-        )),
-    })?;
-    Ok(match joined {
-        Saved::Report(report, from, to) => {
-            Saved::Report(Report { fingerprint: plan::fingerprint(fingerprints), ..report }, from, to)
-        }
-        plan @ Saved::Plan(..) => plan,
+    }
+}
+
+fn mixed() -> Failure {
+    let problem = Diagnostic::error("plans and reports cannot be joined");
+    problem.hint("show the plans by themselves, and the reports by themselves").into()
+}
+
+fn joined_plan(plans: Vec<Plan>) -> Result<Plan, Failure> {
+    let parts = plans.into_iter().map(|Plan { targets, errors, part }| (part, targets, errors));
+    let joined = join(parts.collect(), |target: &Target| &target.tenant)?;
+    let Joined { fleet, targets, mut errors, missing: _ } = joined;
+    if let Some(fleet) = fleet {
+        // Two names of one tenant may have been in two shards.
+        let mixed = plan::mixed_names(&targets);
+        errors.retain(|error| !mixed.contains(error));
+        errors.extend(mixed);
+        shard::sort(&mut errors, &fleet);
+    }
+    Ok(Plan { targets, errors, part: None })
+}
+
+fn joined_report(reports: Vec<Report>) -> Result<Report, Failure> {
+    let mut codes: Vec<_> = reports.iter().map(|report| report.exit_code).collect();
+    let fingerprints: Vec<_> = reports.iter().map(|report| report.fingerprint.clone()).collect();
+    let parts = reports.into_iter().map(|report| (report.part, report.targets, report.errors));
+    let joined = join(parts.collect(), |target: &TargetReport| &target.tenant)?;
+    let Joined { fleet, targets, errors, missing } = joined;
+    let fingerprint = match fleet {
+        Some(_) => plan::fingerprint(targets.iter().map(|target| target.fingerprint.clone())),
+        None => plan::fingerprint(fingerprints),
+    };
+    if !missing.is_empty() {
+        codes.push(Exit::Error as u8);
+    }
+    Ok(Report {
+        fingerprint,
+        targets,
+        errors,
+        exit_code: Exit::worst(codes.into_iter()) as u8,
+        part: None,
     })
 }
 
-fn fingerprint(saved: &Saved) -> Option<String> {
-    match saved {
-        Saved::Report(report, ..) => Some(report.fingerprint.clone()),
-        Saved::Plan(..) => None,
+fn join<T>(
+    parts: Vec<(Option<Part>, Vec<T>, Vec<Problem>)>,
+    tenant: impl Fn(&T) -> &String,
+) -> Result<Joined<T>, Failure> {
+    let (shards, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(part, ..)| part.is_some());
+    if shards.is_empty() {
+        let (targets, errors): (Vec<_>, Vec<_>) =
+            others.into_iter().map(|(_, targets, errors)| (targets, errors)).unzip();
+        let targets = targets.into_iter().flatten().collect();
+        return Ok(Joined { fleet: None, targets, errors: errors.concat(), missing: Vec::new() });
     }
+    let unjoinable = |why: NotOneFleet| {
+        let problem = Diagnostic::error(why.to_string());
+        Failure::from(problem.hint("give all shards of one run, each once, and nothing else"))
+    };
+    if !others.is_empty() {
+        return Err(unjoinable(NotOneFleet::NoShard));
+    }
+    let shards = shards.into_iter().filter_map(|(part, targets, errors)| Some((part?, targets, errors)));
+    shard::join(shards.collect(), |target| tenant(target)).map_err(unjoinable)
 }

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::auth::Kind;
 use crate::http::Rate;
 use crate::model::{Api, Cloud, FlowId, Step};
+use crate::plan::Shard;
 use crate::render::Format;
 
 /// A whole number from 1.
@@ -32,6 +33,14 @@ pub(super) fn rate(text: &str) -> Result<Rate, &'static str> {
     let wrong = "it must be a number of requests and of seconds, both from 1, such as 200/60";
     let (requests, per) = text.split_once('/').ok_or(wrong)?;
     Ok(Rate { requests: positive(requests).map_err(|_| wrong)?, per: seconds(per).map_err(|_| wrong)? })
+}
+
+/// The K-th of N parts of a fleet.
+pub(super) fn shard(text: &str) -> Result<Shard, &'static str> {
+    let numbers =
+        text.split_once('/').and_then(|(number, of)| Some((positive(number).ok()?, positive(of).ok()?)));
+    let shard = numbers.and_then(|(number, of)| Shard::new(number.get(), of.get()));
+    shard.ok_or("it must be K/N, the K-th of N parts, such as 2/5: K from 1 to N")
 }
 
 /// A share from 0 to 1.
@@ -100,6 +109,10 @@ mod tests {
         for bad in ["", "200", "/60", "200/", "0/60", "200/0", "200/60/2", "-1/60", "a/b"] {
             assert!(rate(bad).is_err(), "{bad:?}");
         }
+        for bad in ["", "0/3", "4/3", "1/0", "3", "1/", "/3", "1/3/3", "-1/3", "a/b", " 1/3", "1.0/3"] {
+            assert!(shard(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(shard("3/3").unwrap().to_string(), "3/3");
         for bad in ["", "-0.1", "1.1", "NaN", "inf", "x"] {
             assert!(share(bad).is_err(), "{bad:?}");
         }

@@ -66,7 +66,7 @@ pub(super) async fn run(
     };
     let mut text = String::new();
     let mut exits = vec![Exit::Done];
-    fleet::each(&groups, global.tenants_at_once, work, |at, known| {
+    run.each(&groups, work, |at, known| {
         let tenant = subjects.get(at).map(|subject| subject.tenant.as_str()).unwrap_or_default();
         let known = known.unwrap_or_else(|failure| Known { text: String::new(), failure: Some(failure) });
         text.push_str(&known.text);

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Bound, Connector, ConnectorId};
-use crate::plan::{Place, Problem};
+use crate::plan::{Member, Part, Place, Problem, Shard};
 
 /// The version of both formats.
 pub(super) const FORMAT_VERSION: &str = "1";
@@ -76,6 +76,26 @@ pub(super) struct ConnectorPart {
     display_name: Option<String>,
 }
 
+/// Which part of a fleet a file is about.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ShardPart {
+    /// Which part, from 1.
+    number: u32,
+    /// How many parts there are.
+    of: u32,
+    /// All files of the fleet, in their order.
+    fleet: Vec<MemberPart>,
+}
+
+/// A file of a fleet.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct MemberPart {
+    /// The file's name.
+    file: String,
+    /// The tenant, as the file names it.
+    tenant: String,
+}
+
 /// Something that kept a run from doing what it was for.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ErrorPart {
@@ -115,6 +135,25 @@ pub(super) fn bound(part: Option<ConnectorPart>) -> Result<Bound, Unreadable> {
 /// Finds the value of a name that must be one of ours.
 pub(super) fn named<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Unreadable> {
     find(name).ok_or_else(|| Unreadable::Value(name.to_owned()))
+}
+
+impl From<&Part> for ShardPart {
+    fn from(Part { shard, fleet }: &Part) -> Self {
+        let member =
+            |Member { file, tenant }: &Member| MemberPart { file: file.clone(), tenant: tenant.clone() };
+        Self { number: shard.number(), of: shard.of(), fleet: fleet.iter().map(member).collect() }
+    }
+}
+
+impl TryFrom<ShardPart> for Part {
+    type Error = Unreadable;
+
+    fn try_from(ShardPart { number, of, fleet }: ShardPart) -> Result<Self, Unreadable> {
+        let shard =
+            Shard::new(number, of).ok_or_else(|| Unreadable::Value(format!("shard {number}/{of}")))?;
+        let member = |MemberPart { file, tenant }| Member { file, tenant };
+        Ok(Self { shard, fleet: fleet.into_iter().map(member).collect() })
+    }
 }
 
 impl From<&Problem> for ErrorPart {

@@ -6,10 +6,10 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::Saved;
-use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, Tool, Unreadable, bound, named};
+use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, bound, named};
 use crate::model::{Action, Api, Cloud, FlowId, Step};
 use crate::plan::{
-    BrokenPin, Change, InSync, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged,
+    BrokenPin, Change, InSync, Part, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged,
 };
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
@@ -25,6 +25,7 @@ pub fn to_json(plan: &Plan, created_at: &str) -> serde_json::Result<String> {
         fingerprint: plan.fingerprint(),
         targets: plan.targets.iter().map(PlanTarget::from).collect(),
         errors: plan.errors.iter().map(ErrorPart::from).collect(),
+        shard: plan.part.as_ref().map(ShardPart::from),
     };
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }
@@ -35,7 +36,11 @@ pub fn to_json(plan: &Plan, created_at: &str) -> serde_json::Result<String> {
 /// It is not of this shape, holds a value that cannot be, or does not fit its fingerprints.
 pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
     let file: PlanFile = serde_json::from_str(text)?;
-    let mut plan = Plan { targets: Vec::new(), errors: file.errors.into_iter().map(Problem::from).collect() };
+    let mut plan = Plan {
+        targets: Vec::new(),
+        errors: file.errors.into_iter().map(Problem::from).collect(),
+        part: file.shard.map(Part::try_from).transpose()?,
+    };
     for target in file.targets {
         let fingerprint = target.fingerprint.clone();
         let target = Target::try_from(target)?;
@@ -77,6 +82,9 @@ struct PlanFile {
     targets: Vec<PlanTarget>,
     /// What keeps the plan from being whole.
     errors: Vec<ErrorPart>,
+    /// Which part of a fleet the plan is about; absent where it is about all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<ShardPart>,
 }
 
 /// What a run would do to one tenant.

@@ -4,17 +4,17 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::Saved;
-use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, Tool, Unreadable, bound, named};
+use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, bound, named};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{Action, Api, Cloud, FlowId, Step};
-use crate::plan::{Change, Place, Problem};
+use crate::plan::{Change, Part, Place, Problem};
 
 /// Writes a report as JSON. The times are RFC 3339.
 ///
 /// # Errors
 /// None that a report could give.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> serde_json::Result<String> {
-    let Report { fingerprint, targets, errors, exit_code } = report;
+    let Report { fingerprint, targets, errors, exit_code, part } = report;
     let file = ReportFile {
         format_version: FORMAT_VERSION.to_owned(),
         kind: "report".to_owned(),
@@ -25,6 +25,7 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> serde_js
         targets: targets.iter().map(ReportTarget::from).collect(),
         errors: errors.iter().map(ErrorPart::from).collect(),
         exit_code: *exit_code,
+        shard: part.as_ref().map(ShardPart::from),
     };
     Ok(serde_json::to_string_pretty(&file)? + "\n")
 }
@@ -35,12 +36,13 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> serde_js
 /// It is not of this shape, or holds a value that cannot be.
 pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
     let file: ReportFile = serde_json::from_str(text)?;
-    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, .. } = file;
+    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, .. } = file;
     let report = Report {
         fingerprint,
         targets: targets.into_iter().map(TargetReport::try_from).collect::<Result<_, _>>()?,
         errors: errors.into_iter().map(Problem::from).collect(),
         exit_code,
+        part: shard.map(Part::try_from).transpose()?,
     };
     Ok(Saved::Report(report, started_at, finished_at))
 }
@@ -75,6 +77,9 @@ struct ReportFile {
     errors: Vec<ErrorPart>,
     /// What the run ended with.
     exit_code: u8,
+    /// Which part of a fleet the report is about; absent where it is about all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<ShardPart>,
 }
 
 /// What became of one tenant's changes.
@@ -91,6 +96,9 @@ struct ReportTarget {
     api: String,
     /// Graph's root, version included.
     graph_url: String,
+    /// The fingerprint of what was planned.
+    #[serde(default)]
+    fingerprint: String,
     /// Every change of the plan.
     changes: Vec<ReportChange>,
     /// How many changes ended how.
@@ -142,13 +150,14 @@ struct ReportSummary {
 
 impl From<&TargetReport> for ReportTarget {
     fn from(target: &TargetReport) -> Self {
-        let TargetReport { tenant, tenant_id, cloud, api, graph_url, changes } = target;
+        let TargetReport { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes } = target;
         Self {
             tenant: tenant.clone(),
             tenant_id: tenant_id.clone(),
             cloud: cloud.name().to_owned(),
             api: api.name().to_owned(),
             graph_url: graph_url.clone(),
+            fingerprint: fingerprint.clone(),
             changes: changes.iter().map(ReportChange::from).collect(),
             summary: ReportSummary {
                 applied: target.count(Outcome::Applied),
@@ -188,6 +197,7 @@ impl TryFrom<ReportTarget> for TargetReport {
             cloud: named(&target.cloud, Cloud::named)?,
             api: named(&target.api, Api::named)?,
             graph_url: target.graph_url,
+            fingerprint: target.fingerprint,
             changes: target.changes.into_iter().map(ChangeReport::try_from).collect::<Result<_, _>>()?,
         })
     }

@@ -1,14 +1,15 @@
 //! (Desired, Current) → [`Plan`]. Pure: no I/O, no clock, and the same input gives the same plan.
 //!
 //! `prune` adds what a file manages without mentioning it, `resolve` turns names into connectors,
-//! `diff` compares, `guard` finds what must not be done as
-//! things are, `fingerprint` tells plans apart.
+//! `diff` compares, `guard` finds what must not be done as things are, `fingerprint` tells plans
+//! apart, `shard` takes a fleet apart and joins what was planned of it.
 
 mod diff;
 mod fingerprint;
 mod guard;
 mod prune;
 mod resolve;
+pub mod shard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step, TargetUrl
 
 pub use diff::{gone, plan};
 pub use guard::Overrides;
+pub use shard::{Member, Part, Shard};
 
 /// What a run would do to its tenants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +28,8 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// What keeps the plan from being whole: it can be read, not applied.
     pub errors: Vec<Problem>,
+    /// Which part of which fleet it is, where it is one.
+    pub part: Option<Part>,
 }
 
 /// What keeps a plan from being whole, as it is saved: without the text that it points into.

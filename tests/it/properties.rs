@@ -89,7 +89,7 @@ fn applied(plan: &Plan, current: &Current) -> Current {
 
 fn planned(desired: &Desired, current: &Current) -> Plan {
     let (target, errors) = plan(desired, current, URL, &Overrides::default());
-    Plan { targets: vec![target], errors: errors.iter().map(Problem::from).collect() }
+    Plan { targets: vec![target], errors: errors.iter().map(Problem::from).collect(), part: None }
 }
 
 proptest! {

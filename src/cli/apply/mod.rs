@@ -16,7 +16,7 @@ use clap::Args;
 
 use super::environment::Environment;
 use super::failure::Failure;
-use super::fleet::{self, FilesArgs, Run};
+use super::fleet::{self, FilesArgs, Run, ShardArgs};
 use super::outputs::{OutputArgs, Outputs, Shown};
 use super::plan::{OverrideArgs, inputs};
 use super::signals::Signals;
@@ -25,7 +25,7 @@ use super::{Exit, Global, report, values};
 use crate::apply::Report;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Output};
-use crate::plan::Problem;
+use crate::plan::{Part, Problem, shard};
 use crate::render::{Document, Format};
 use crate::{render, terminal};
 use tenant::Done;
@@ -38,6 +38,8 @@ use work::Work;
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     files: FilesArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     /// Make the changes of this saved plan and no others
     #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
     plan: Option<PathBuf>,
@@ -119,6 +121,10 @@ pub(super) async fn run(
     exit = signals.exit().unwrap_or(exit);
     let mut report = work.report;
     report.exit_code = exit as u8;
+    shard::sort(&mut report.errors, &work.fleet);
+    // Where the files cannot be read nobody knows the fleet, and it is the same for every shard.
+    let of_none = |shard| Part { shard, fleet: Vec::new() };
+    report.part = report.part.or_else(|| args.shard.shard.map(of_none));
     let at = environment.now().to_string();
     let json = files::report::to_json(&report, &started, &at).context("cannot write the report as JSON")?;
     let (text, document) = (render::report_text(&report), Document::Report(&report));
@@ -150,8 +156,8 @@ async fn end(
     let rule = if args.tenant_unchecked { Rule::Warn } else { Rule::Refuse };
     let begun = async {
         match &args.plan {
-            Some(path) => work::of_saved(path, run, rule).await,
-            None => work::of_files(&args.files.files, run, &args.overrides.request(rule)).await,
+            Some(path) => work::of_saved(path, &args.shard, run, rule).await,
+            None => work::of_files(&args.files, &args.shard, run, &args.overrides.request(rule)).await,
         }
     };
     *work = tokio::select! {
@@ -173,7 +179,7 @@ async fn end(
     let (plan, ways) = (&work.plan, &work.ways);
     let (exits, report) = (&mut work.exits, &mut work.report);
     let change = async |group: &[usize]| todo.change(plan, ways, group).await;
-    fleet::each(&groups, run.global.tenants_at_once, change, |at, done| {
+    run.each(&groups, change, |at, done| {
         let Done { target, reasons, exit } = done;
         exits.push(exit);
         outputs.print(&render::target_report_text(&target));

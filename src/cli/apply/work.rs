@@ -1,21 +1,21 @@
 //! What is to be done, and the way to each tenant of it: planned from files, or saved before.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use super::Early;
 use crate::apply::Report;
 use crate::cli::connect::{Connection, Place, connect};
 use crate::cli::failure::Failure;
-use crate::cli::fleet::{self, Run};
-use crate::cli::plan::{Planned, Request, about, make, mixed_names};
+use crate::cli::fleet::{self, FilesArgs, Run, ShardArgs};
+use crate::cli::plan::{Planned, Request, about, make, mixed_names, of_part};
 use crate::cli::tenant::{Checked, Rule};
 use crate::cli::{Exit, report, saved};
 use crate::desired;
 use crate::diagnostic::Diagnostic;
 use crate::files::Saved;
 use crate::model::Tenant;
-use crate::plan::{Plan, Problem, Target};
+use crate::plan::{Member, Part, Plan, Problem, Target};
 
 /// What a run is about to do, and what became of it.
 pub(super) struct Work {
@@ -25,21 +25,36 @@ pub(super) struct Work {
     /// What tenants ended with so far.
     pub(super) exits: Vec<Exit>,
     pub(super) report: Report,
+    /// The files of the run and their tenants, of other parts too.
+    pub(super) fleet: Vec<Member>,
 }
 
 impl Default for Work {
     fn default() -> Self {
         let plan = Plan::default();
-        Self { ways: Vec::new(), exits: Vec::new(), report: Report::not_attempted(&plan), plan }
+        Self {
+            ways: Vec::new(),
+            exits: Vec::new(),
+            report: Report::not_attempted(&plan),
+            fleet: Vec::new(),
+            plan,
+        }
     }
 }
 
 /// Plans the tenants of files, and tells what keeps the plan from being whole.
-pub(super) async fn of_files(files: &[PathBuf], run: &Run<'_>, request: &Request) -> Result<Work, Early> {
-    let desired = desired::load(files).map_err(Failure::from)?;
+pub(super) async fn of_files(
+    files: &FilesArgs,
+    shard: &ShardArgs,
+    run: &Run<'_>,
+    request: &Request,
+) -> Result<Work, Early> {
+    let desired = desired::load(&files.files).map_err(Failure::from)?;
+    let mut work = Work { fleet: fleet::members(&desired), ..Work::default() };
+    work.plan.part = shard.part(work.fleet.clone(), run.global.quiet);
+    let desired = of_part(desired, work.plan.part.as_ref());
     let several = fleet::are_several(desired.iter().map(|desired| desired.tenant.as_str()));
-    let mut work = Work::default();
-    make(&desired, run, request, |tenant, planned| {
+    make(desired, run, request, |tenant, planned| {
         let errors = match planned {
             Ok(Planned { target, errors, connection, gone: _ }) => {
                 work.plan.targets.push(target);
@@ -59,8 +74,13 @@ pub(super) async fn of_files(files: &[PathBuf], run: &Run<'_>, request: &Request
     Ok(work)
 }
 
-/// Connects to the tenants of a saved plan.
-pub(super) async fn of_saved(path: &Path, run: &Run<'_>, rule: Rule) -> Result<Work, Early> {
+/// Connects to the tenants of a saved plan, or of a part of it.
+pub(super) async fn of_saved(
+    path: &Path,
+    shard: &ShardArgs,
+    run: &Run<'_>,
+    rule: Rule,
+) -> Result<Work, Early> {
     let plan = match saved::read(path)? {
         Saved::Plan(plan, _) => plan,
         Saved::Report(..) => {
@@ -68,6 +88,7 @@ pub(super) async fn of_saved(path: &Path, run: &Run<'_>, rule: Rule) -> Result<W
             return Err(Early::error(problem.hint("give what `flowbind plan --out plan.json` wrote")));
         }
     };
+    let (plan, fleet) = part_of(plan, shard, run.global.quiet)?;
     let tenants = plan.targets.iter().map(|target| {
         let problem = format!("`{}` is of `{}`, which is no tenant", path.display(), target.tenant);
         target.tenant.parse().map_err(|_| Early::error(Diagnostic::error(problem)))
@@ -75,7 +96,7 @@ pub(super) async fn of_saved(path: &Path, run: &Run<'_>, rule: Rule) -> Result<W
     let tenants = tenants.collect::<Result<Vec<Tenant>, _>>()?;
     let several = fleet::are_several(tenants.iter().map(Tenant::as_str));
     let groups = fleet::by_tenant(tenants.iter().map(Tenant::as_str));
-    let mut work = Work::default();
+    let mut work = Work { fleet, ..Work::default() };
     let reach = async |group: &[usize]| {
         let targets: Vec<_> = group.iter().filter_map(|at| plan.targets.get(*at)).collect();
         let tenant = group.first().and_then(|at| tenants.get(*at));
@@ -93,7 +114,7 @@ pub(super) async fn of_saved(path: &Path, run: &Run<'_>, rule: Rule) -> Result<W
             _ => Vec::new(),
         }
     };
-    fleet::each(&groups, run.global.tenants_at_once, reach, |at, way| {
+    run.each(&groups, reach, |at, way| {
         let way = way.map_err(|Early { reasons, exit }| {
             let tenant = plan.targets.get(at).map(|target| target.tenant.as_str()).unwrap_or_default();
             work.plan.errors.extend(reasons.iter().map(|reason| Problem::about(tenant, reason)));
@@ -104,10 +125,31 @@ pub(super) async fn of_saved(path: &Path, run: &Run<'_>, rule: Rule) -> Result<W
     })
     .await;
     // What kept the plan from being whole when it was made comes first.
-    let Plan { targets, errors } = plan;
-    let unreached = std::mem::replace(&mut work.plan, Plan { targets, errors }).errors;
+    let unreached = std::mem::replace(&mut work.plan, plan).errors;
     work.plan.errors.extend(unreached);
     Ok(work)
+}
+
+/// The part of a saved plan that a run is about, and the files of the whole.
+fn part_of(mut plan: Plan, shard: &ShardArgs, quiet: bool) -> Result<(Plan, Vec<Member>), Early> {
+    if let Some(part) = &plan.part {
+        if shard.shard.is_some() {
+            let problem = Diagnostic::error(format!("the saved plan is of shard {} alone", part.shard));
+            return Err(Early::error(
+                problem.hint("leave out `--shard`, or join the shards with `show` first"),
+            ));
+        }
+        let fleet = part.fleet.clone();
+        return Ok((plan, fleet));
+    }
+    let member = |target: &Target| Member { file: target.file.clone(), tenant: target.tenant.clone() };
+    let fleet: Vec<_> = plan.targets.iter().map(member).collect();
+    plan.part = shard.part(fleet.clone(), quiet);
+    if let Some(Part { shard, .. }) = plan.part {
+        plan.targets.retain(|target| shard.has(&target.tenant));
+        plan.errors.retain(|error| error.tenant.as_ref().is_none_or(|tenant| shard.has(tenant)));
+    }
+    Ok((plan, fleet))
 }
 
 /// The way to a saved target's tenant, which has to be the place that it was planned for.
