@@ -134,13 +134,7 @@ fn joined_report(reports: Vec<Report>) -> Result<Report, Failure> {
     if !missing.is_empty() {
         codes.push(Exit::Error as u8);
     }
-    Ok(Report {
-        fingerprint,
-        targets,
-        errors,
-        exit_code: Exit::worst(codes.into_iter()) as u8,
-        part: None,
-    })
+    Ok(Report { fingerprint, targets, errors, exit_code: Exit::worst(codes.into_iter()) as u8, part: None })
 }
 
 fn join<T>(

@@ -21,6 +21,7 @@ mod runs;
 mod sandbox;
 mod saved;
 mod schema;
+mod shards;
 mod shells;
 mod support;
 mod validate;

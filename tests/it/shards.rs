@@ -1,0 +1,212 @@
+//! A fleet taken apart by `--shard` and joined by `show` is what one run over all of it would be.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{Outcome, connector_id, file, flowbind, folder, masked};
+
+const FORMATS: [&str; 8] = ["text", "json", "markdown", "diff", "github", "junit", "html", "prom"];
+
+fn domain(tenant: usize) -> String {
+    format!("tenant{tenant}.onmicrosoft.com")
+}
+
+/// A fleet of so many tenants, each with its file and its snapshot. The second tenant has two files with
+/// others between them, the third lacks a flow, the fourth's change is refused, the fifth is in sync, and
+/// the sixth cannot be reached.
+fn fleet(folder: &Path, tenants: usize) {
+    fs::create_dir(folder.join("f")).unwrap();
+    for tenant in 0..tenants {
+        let bound = if tenant == 4 { Value::Null } else { connector_id(1).into() };
+        let snapshot = json!({
+            "formatVersion": "1",
+            "tenant": domain(tenant),
+            "cloud": "global",
+            "takenAt": "2026-11-02T08:00:00Z",
+            "connectors": [{"id": connector_id(1), "displayName": "Check", "targetUrl": "https://a.example/x"}],
+            "flows": [{
+                "id": "B2C_1_a",
+                "userFlowType": "signUpOrSignIn",
+                "userFlowTypeVersion": 3,
+                "bindings": {"postFederationSignup": bound, "postAttributeCollection": null},
+            }],
+        });
+        if tenant != 5 {
+            file(folder, &format!("{tenant}.json"), snapshot.to_string());
+        }
+        let flow = if tenant == 2 { "B2C_1_b" } else { "B2C_1_a" };
+        let guard = if tenant == 3 { "guards: {maxDisables: 0}\n" } else { "" };
+        let head = format!("version: 1\ntenant: {}\n", domain(tenant));
+        let yaml = format!("{head}{guard}flows:\n  {flow}:\n    postFederationSignup: null\n");
+        file(folder, &format!("f/{tenant:02}.yaml"), yaml);
+        if tenant == 1 {
+            let yaml = format!("{head}flows:\n  B2C_1_a:\n    postAttributeCollection: Check\n");
+            file(folder, "f/99.yaml", yaml);
+        }
+    }
+}
+
+fn run(folder: &Path, args: &[&str]) -> Outcome {
+    let snapshots = (0..20).map(|tenant| format!("{tenant}.json")).filter(|name| folder.join(name).exists());
+    let sandboxes = snapshots.flat_map(|name| ["--sandbox".to_owned(), name]);
+    flowbind(args).args(sandboxes).within(folder).run()
+}
+
+fn show(folder: &Path, files: &[String], format: &str) -> Outcome {
+    let args = ["show", "--format", format, "--detailed-exitcode"];
+    flowbind(args).args(files).within(folder).run()
+}
+
+/// The files that the shards of a command write, in another order than they were made in.
+fn shards(folder: &Path, args: &[&str], of: usize) -> (Vec<String>, Vec<i32>) {
+    let run = |number: usize| {
+        let (shard, out) = (format!("{number}/{of}"), format!("shard-{number}.json"));
+        let outcome = run(folder, &[args, &["--shard", &shard, "--out", &out]].concat());
+        (out, outcome.code)
+    };
+    (1..=of).rev().map(run).unzip()
+}
+
+#[test]
+fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
+    for (tenants, of) in [(1, 3), (2, 2), (7, 1), (7, 3), (12, 5)] {
+        let folder = folder();
+        fleet(folder.path(), tenants);
+        let whole = run(folder.path(), &["plan", "f", "--detailed-exitcode", "--out", "whole.json"]);
+        let (files, codes) = shards(folder.path(), &["plan", "f", "--detailed-exitcode"], of);
+        assert!(codes.contains(&whole.code), "{codes:?} {whole}");
+        for format in FORMATS {
+            let joined = show(folder.path(), &files, format);
+            let shown = show(folder.path(), &["whole.json".into()], format);
+            assert_eq!(masked(&joined.stdout), masked(&shown.stdout), "{tenants} in {of}, {format}");
+            assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{tenants} in {of}: {joined}");
+        }
+        let text = show(folder.path(), &files, "text");
+        assert_eq!(masked(&text.stdout), masked(&whole.stdout), "{tenants} in {of}");
+    }
+}
+
+#[test]
+fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format() {
+    for saved in [false, true] {
+        let (one, other) = (folder(), folder());
+        let args: &[&str] = if saved { &["apply", "--plan", "plan.json"] } else { &["apply", "f", "--yes"] };
+        for folder in [&one, &other] {
+            fleet(folder.path(), 9);
+            // What the service says of a flow that is not there has a tag that is new each time.
+            fs::remove_file(folder.path().join("f/02.yaml")).unwrap();
+            if saved {
+                // A plan with errors about no tenant of it is refused whole.
+                fs::remove_file(folder.path().join("f/05.yaml")).unwrap();
+                _ = run(folder.path(), &["plan", "f", "--out", "plan.json"]);
+            }
+        }
+        let whole = run(one.path(), &[args, &["--out", "report.json"]].concat());
+        let (files, codes) = shards(other.path(), args, 4);
+        assert!(codes.contains(&whole.code), "{codes:?} {whole}");
+        for format in FORMATS {
+            let joined = show(other.path(), &files, format);
+            let shown = show(one.path(), &["report.json".into()], format);
+            // Each request has a tag of its own.
+            let told = |outcome: &Outcome| {
+                let lines = outcome.stdout.lines().filter(|line| !line.contains("\"requestId\""));
+                masked(&lines.collect::<Vec<_>>().join("\n"))
+            };
+            assert_eq!(told(&joined), told(&shown), "{format}");
+            assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{joined}");
+        }
+        for tenant in 0..9 {
+            let name = format!("{tenant}.json");
+            let read = |folder: &Path| fs::read_to_string(folder.join(&name)).unwrap_or_default();
+            assert_eq!(read(one.path()), read(other.path()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_shard_is_the_same_whatever_other_tenants_there_are() {
+    let (small, large) = (folder(), folder());
+    fleet(small.path(), 3);
+    fleet(large.path(), 20);
+    let tenants = |folder: &Path, shard: &str| -> Vec<String> {
+        let plan = run(folder, &["plan", "f", "--shard", shard, "--format", "json"]).stdout;
+        let plan: Value = serde_json::from_str(&plan).unwrap();
+        let targets = plan["targets"].as_array().unwrap().iter();
+        targets.map(|target| target["tenant"].as_str().unwrap().to_owned()).collect()
+    };
+    for shard in ["1/3", "2/3", "3/3"] {
+        let (few, many) = (tenants(small.path(), shard), tenants(large.path(), shard));
+        assert!(few.iter().all(|tenant| many.contains(tenant)), "{few:?} {many:?}");
+    }
+}
+
+#[test]
+fn a_shard_without_tenants_has_nothing_to_do() {
+    let folder = folder();
+    fleet(folder.path(), 1);
+    let outcomes: Vec<_> =
+        ["1/2", "2/2"].map(|shard| run(folder.path(), &["apply", "f", "--yes", "--shard", shard])).into();
+    assert!(outcomes.iter().all(|outcome| outcome.code == 0), "{outcomes:?}");
+    let empty = outcomes.iter().find(|outcome| outcome.stderr.contains(": 0 of 1 tenants"));
+    assert_eq!(empty.unwrap().stdout, "");
+}
+
+#[test]
+fn what_is_not_a_whole_fleet_is_told() {
+    let (one, other) = (folder(), folder());
+    fleet(one.path(), 4);
+    fleet(other.path(), 3);
+    let (files, _) = shards(one.path(), &["plan", "f"], 3);
+    _ = run(one.path(), &["plan", "f", "--out", "whole.json"]);
+    _ = run(one.path(), &["plan", "f", "--shard", "1/2", "--out", "half.json"]);
+    _ = run(other.path(), &["plan", "f", "--shard", "2/3", "--out", "foreign.json"]);
+    let foreign = other.path().join("foreign.json").to_str().unwrap().to_owned();
+    let [third, second, first] = <[String; 3]>::try_from(files).unwrap();
+    for (files, told) in [
+        (vec![first.clone(), third.clone()], "shard 2/3 is not among the files"),
+        (vec![second.clone()], "shard 1/3 is not among the files"),
+        (vec![first.clone(), second.clone(), first.clone()], "shard 1/3 is given twice"),
+        (vec![first.clone(), "whole.json".into()], "shards cannot be joined with what is no shard"),
+        (vec!["half.json".into(), second.clone()], "shard 1/2 and shard 2/3 are not parts of as many"),
+        (
+            vec![first, foreign, third],
+            "shard 1/3 and shard 2/3 are of different fleets: only one of them has `f/03.yaml`",
+        ),
+    ] {
+        let shown = show(one.path(), &files, "text");
+        assert_eq!(shown.code, 1, "{files:?}: {shown}");
+        assert!(shown.stderr.contains(told), "{files:?}: {shown}");
+    }
+    let again = run(one.path(), &["apply", "--plan", &second, "--shard", "1/3"]);
+    assert_eq!(again.code, 1);
+    assert!(again.stderr.contains("the saved plan is of shard 2/3 alone"), "{again}");
+}
+
+#[test]
+fn numbers_that_are_no_shard_are_refused() {
+    for shard in ["0/3", "4/3", "1/0", "1", "a/b", "1/3/5", ""] {
+        let outcome = flowbind(["plan", "--shard", shard]).run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("the K-th of N parts, such as 2/5"), "{outcome}");
+    }
+}
+
+#[test]
+fn the_errors_of_files_are_told_by_every_shard_and_joined_into_one() {
+    let folder = folder();
+    fleet(folder.path(), 3);
+    file(folder.path(), "f/broken.yaml", "version: 1\ntenant: x\n");
+    let whole = run(folder.path(), &["plan", "f", "--out", "whole.json"]);
+    assert_eq!(whole.code, 1);
+    let (files, codes) = shards(folder.path(), &["plan", "f"], 2);
+    assert_eq!(codes, [1, 1]);
+    let (joined, shown) =
+        (show(folder.path(), &files, "json"), show(folder.path(), &["whole.json".into()], "json"));
+    assert_eq!((joined.code, &joined.stdout), (1, &shown.stdout));
+    // The same of reports.
+    let (files, codes) = shards(folder.path(), &["apply", "f", "--yes"], 2);
+    assert_eq!(codes, [1, 1]);
+    assert_eq!(show(folder.path(), &files, "text").code, 1);
+}
