@@ -38,9 +38,9 @@ mod tests {
 
     fn ids(change: fn(Response) -> Response, body: Value) -> Value {
         let body = change(Response::json(200, &body)).value();
-        body["responses"].as_array().map_or(body.clone(), |answers| {
-            answers.iter().map(|answer| answer["id"].clone()).collect()
-        })
+        body["responses"]
+            .as_array()
+            .map_or(body.clone(), |answers| answers.iter().map(|answer| answer["id"].clone()).collect())
     }
 
     #[test]
