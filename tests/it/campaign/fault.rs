@@ -11,8 +11,9 @@ use super::dice::Dice;
 use super::world::World;
 use crate::support::line::Kink;
 
-/// How the service behaves.
-pub fn service(dice: &mut Dice, world: &World, token: &str) -> Options {
+/// How the service behaves to a run that reads so often before it changes anything; never where it
+/// only reads.
+pub fn service(dice: &mut Dice, world: &World, token: &str, reads: Option<usize>) -> Options {
     let faults = match dice.below(10) {
         0..6 => 1,
         6..9 => 2 + dice.below(2),
@@ -23,42 +24,56 @@ pub fn service(dice: &mut Dice, world: &World, token: &str) -> Options {
         false => Duration::ZERO,
     };
     Options {
-        faults: (0..faults).map(|_| fault(dice, world, token)).collect(),
+        faults: (0..faults).map(|_| fault(dice, world, token, reads)).collect(),
         latency: milliseconds(dice, 30, 120),
         lag: milliseconds(dice, 20, 2500),
         throttle: dice
             .chance(10)
             .then(|| Throttle { requests: 2 + dice.below(12) as u32, per: Duration::from_secs(1) }),
-        fail: if dice.chance(15) { *dice.pick(&[0.05, 0.2, 0.6]) } else { 0.0 },
+        fail: if dice.chance(12) { *dice.pick(&[0.05, 0.1, 0.3]) } else { 0.0 },
         page_size: 1 + dice.below(4),
         seed: dice.number(),
         ..Options::default()
     }
 }
 
-fn fault(dice: &mut Dice, world: &World, token: &str) -> Fault {
+fn fault(dice: &mut Dice, world: &World, token: &str, reads: Option<usize>) -> Fault {
     let flow = match world.flows.as_slice() {
         [] => String::new(),
         flows => segment(dice.pick::<String>(flows)),
     };
+    // Most are to strike once there is something to tell of: at a change, or at a look at it.
+    let (aim, reads) = match (reads, dice.below(20)) {
+        (Some(reads), 0..10) => (Some("PUT"), reads),
+        (Some(reads), 10..15) => (Some("GET"), reads),
+        _ => (None, 0),
+    };
     let path = match dice.below(12) {
+        _ if aim.is_some() => (*dice.pick(&["", "/apiConnectorConfiguration", &flow])).to_owned(),
         0..2 => String::new(),
         2..5 => "$ref".to_owned(),
         5..7 => "/apiConnectorConfiguration?".to_owned(),
         7 => "/identity/apiConnectors".to_owned(),
         8 => "UserFlows?".to_owned(),
         9 => "$batch".to_owned(),
-        _ => flow,
+        _ => flow.clone(),
     };
     let method = match path.as_str() {
+        _ if aim.is_some() => aim,
         "$batch" => None,
         "/identity/apiConnectors" => Some("GET"),
         _ => *dice.pick(&[None, None, Some("GET"), Some("PUT"), Some("PUT")]),
     };
     let times = if dice.chance(75) { Some(1 + dice.below(3) as u32) } else { None };
+    let before = match aim {
+        Some("GET") if path == flow => 1,
+        Some("GET") => reads,
+        _ => 0,
+    };
+    let skip = before + if dice.chance(60) { 0 } else { dice.below(8) };
     Fault {
         method: method.map(str::to_owned),
-        skip: if dice.chance(50) { 0 } else { dice.below(12) as u32 },
+        skip: u32::try_from(skip).unwrap_or(u32::MAX),
         times,
         effect: effect(dice, &path, token),
         path_contains: path,
@@ -172,8 +187,10 @@ fn body(dice: &mut Dice, path: &str, status: u16, token: &str) -> String {
 
 /// What is wrong with the connections to come.
 pub fn kinks(dice: &mut Dice) -> Vec<Option<Kink>> {
-    let rate = *dice.pick(&[10, 30, 60, 90]);
-    (0..32).map(|_| dice.chance(rate).then(|| kink(dice))).collect()
+    let rate = *dice.pick(&[10, 20, 40, 80]);
+    // Often the first connections are good, and those after them are not.
+    let good = if dice.chance(50) { dice.below(12) } else { 0 };
+    (0..40).map(|at| (at >= good && dice.chance(rate)).then(|| kink(dice))).collect()
 }
 
 fn kink(dice: &mut Dice) -> Kink {

@@ -100,7 +100,7 @@ impl File {
         let used = flows.iter().flat_map(|(_, wants)| wants.values().filter_map(|want| want.connector));
         let used: BTreeSet<_> = used.collect();
         let naming = used.into_iter().map(|it| (it, Naming::roll(dice, world, it, short_names))).collect();
-        let trouble = match dice.below(30) {
+        let trouble = match dice.below(50) {
             0 => Some(Trouble::Flow),
             1 => Some(Trouble::Name("Nobody is called so".into())),
             2 => world.twins().map(Trouble::Name),

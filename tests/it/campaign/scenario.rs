@@ -109,7 +109,7 @@ impl Scenario {
         let has_v1 = !world.is_b2c() && ["global", "china"].contains(&world.cloud.name());
         let api = if has_v1 && dice.chance(40) { "v1.0" } else { "beta" };
         let number = if dice.chance(70) { 1 } else { 2 + dice.below(2) };
-        let files = (0..number).map(|at| File::roll(dice, &world, at, number, api)).collect();
+        let files: Vec<_> = (0..number).map(|at| File::roll(dice, &world, at, number, api)).collect();
         let command = Command::roll(dice);
         let flags = flags(dice, command);
         let takes_guards = matches!(command, Command::Plan { .. } | Command::Apply(_));
@@ -124,7 +124,9 @@ impl Scenario {
             14..17 => (true, true, dice.chance(50)),
             _ => (dice.chance(50), false, true),
         };
-        let service = fault::service(dice, &world, &token);
+        let listed: usize = files.iter().map(|file| file.flows.len()).sum();
+        let reads = matches!(command, Command::Apply(_)).then_some(listed + 1);
+        let service = fault::service(dice, &world, &token, reads);
         let healthy =
             Options { page_size: service.page_size, latency: service.latency, ..Options::default() };
         let service = if bad_service { service } else { healthy };
@@ -136,7 +138,7 @@ impl Scenario {
         };
         let refused = match dice.below(10) {
             0 => Duration::from_millis(dice.below(3000) as u64),
-            1 => Duration::from_secs(60),
+            1 if dice.chance(40) => Duration::from_secs(60),
             _ => Duration::ZERO,
         };
         let kinks = fault::kinks(dice);
@@ -162,7 +164,7 @@ impl Scenario {
             kinks: if bad_line { kinks } else { Vec::new() },
             moment: process.0.filter(|_| bad_process),
             output: if bad_process { process.1 } else { OutputTrouble::None },
-            epoch: match dice.below(30) {
+            epoch: match dice.below(60) {
                 0 => "0",
                 1 => "-62135596800",
                 2 => "253402207200",
@@ -288,6 +290,7 @@ impl OutputTrouble {
             Self::DiskFull,
             Self::DiskFull,
             Self::StdoutFull,
+            Self::DiskFull,
             Self::StdoutClosed,
             Self::NoFolder,
             Self::Device,

@@ -171,7 +171,7 @@ impl Evidence<'_> {
         changes.map(|change| (change.place.clone(), change)).collect()
     }
 
-    /// Nothing that holds for every run: no panic, no secret, nothing left behind.
+    /// What holds for every run: no panic, no secret, nothing left behind.
     fn check_manners(&self) -> Result<()> {
         let Ended { code, signal, stdout, stderr, fired } = &self.ended;
         ensure!(*code != Some(101) && !stderr.contains("panicked at"), "it panicked");
@@ -199,7 +199,6 @@ impl Evidence<'_> {
         }
         for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
             let acts = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
-            // An export is YAML, whose quoted text is shown by no terminal of ours.
             ensure!(!text.contains(acts), "{name} holds what acts on a terminal");
         }
         // Whoever is killed has no time to tidy up.
