@@ -298,9 +298,9 @@ impl OutputTrouble {
     }
 }
 
-/// So short that each run is over in some ten seconds.
+/// The times are so short that each run is over in some ten seconds.
 fn flags(dice: &mut Dice, command: Command) -> Vec<String> {
-    let mut flags = vec!["--timeout".to_owned(), (2 + dice.below(5)).to_string()];
+    let mut flags = vec!["--timeout".to_owned(), (4 + dice.below(5)).to_string()];
     let mut flag = |there: bool, name: &str, value: Option<usize>| {
         if there {
             flags.push(name.to_owned());

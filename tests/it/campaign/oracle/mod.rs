@@ -130,7 +130,14 @@ impl Scenario {
     fn is_hopeless(&self) -> bool {
         self.epoch == "soon"
             || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
-            || matches!(self.tls, Tls::Untrusted | Tls::Missing)
+            || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
+    }
+
+    /// Whether there is anything to ask of a tenant.
+    fn asks(&self) -> bool {
+        let asks = |file: &File| file.prune == "flows" || file.trouble.is_some() || !file.flows.is_empty();
+        let whole = self.is_export() || self.command == Command::Drift { strict: true };
+        whole || self.files.iter().any(asks)
     }
 }
 
