@@ -23,10 +23,24 @@ pub fn service(dice: &mut Dice, world: &World, token: &str, reads: Option<usize>
         true => Duration::from_millis(dice.below(most) as u64),
         false => Duration::ZERO,
     };
+    let mut faults: Vec<_> = (0..faults).map(|_| fault(dice, world, token, reads)).collect();
+    if dice.chance(15) {
+        // What was done is denied when it is asked for again.
+        let on_put = |times, effect| {
+            let (method, path_contains) = (Some("PUT".to_owned()), String::new());
+            Fault { method, path_contains, skip: 0, times, effect }
+        };
+        let no = Effect::Answer {
+            status: *dice.pick(&[400, 403, 404, 409]),
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        faults = vec![on_put(Some(1 + dice.below(3) as u32), effect(dice, "", token)), on_put(None, no)];
+    }
     Options {
-        faults: (0..faults).map(|_| fault(dice, world, token, reads)).collect(),
+        faults,
         latency: milliseconds(dice, 30, 120),
-        lag: milliseconds(dice, 20, 2500),
+        lag: milliseconds(dice, 25, 4000),
         throttle: dice
             .chance(10)
             .then(|| Throttle { requests: 2 + dice.below(12) as u32, per: Duration::from_secs(1) }),
