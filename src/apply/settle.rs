@@ -33,9 +33,8 @@ pub(super) fn settle(change: Change, put: Put, seen: Option<Reading<Bound>>) -> 
             let why = format!("the service took it, but it could not be read back: {}", unread.why);
             (Outcome::Unverified, Some(why))
         }
-        // After a last word of no, what is not there will not come.
-        (Put::Unclear(last), Some(Reading::Known(_))) if last.is_final_refusal() => (Outcome::Failed, error),
-        // Without an answer it may still be on its way through the service.
+        // Without an answer it may still be on its way through the service; and after a lost one a no
+        // does not tell what became of what was asked before.
         (Put::Taken(_) | Put::Unclear(_), _) => (Outcome::Unverified, error),
     };
     ChangeReport { change, outcome, attempts, request_id, error }

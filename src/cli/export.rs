@@ -151,7 +151,7 @@ impl ExportArgs {
         let taken_at = run.environment.now().to_string();
         let text = match format {
             ExportFormat::Desired => render::export(&inventory, tenant, *cloud, *api, &steps, &taken_at),
-            ExportFormat::Snapshot => snapshot(&inventory, place, taken_at)?.to_json(),
+            ExportFormat::Snapshot => render::escape::json(&snapshot(&inventory, place, taken_at)?.to_json()),
         };
         let flows = render::counted(inventory.flows.len(), "user flow", "user flows");
         let kind = inventory.kind.name();

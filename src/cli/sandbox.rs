@@ -64,6 +64,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     };
     let options = Options {
         listen: args.listen,
+        origin: None,
         latency: args.latency,
         throttle: args.throttle.map(|Rate { requests, per }| Throttle { requests: requests.get(), per }),
         fail: args.fail,

@@ -38,6 +38,15 @@ pub enum Effect {
         /// The body.
         body: String,
     },
+    /// Takes effect, then answers this in place of the truth.
+    AnswerAfter {
+        /// The status code.
+        status: u16,
+        /// The headers, besides those that every answer has.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: String,
+    },
     /// Closes the connection, without effect on the tenant.
     DropBefore,
     /// Takes effect, then closes the connection without an answer.
@@ -48,6 +57,11 @@ pub enum Effect {
     Hang,
     /// Takes effect, then announces a longer body than it sends, and closes the connection.
     Truncate,
+    /// Answers a batch without the last of its answers. Any other request is answered as ever.
+    LoseItem,
+    /// Answers a batch with the last of its answers in the place of the first as well, under its own
+    /// id. Any other request is answered as ever.
+    RepeatItem,
 }
 
 impl Effect {
@@ -55,11 +69,14 @@ impl Effect {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Answer { .. } => "answer",
+            Self::AnswerAfter { .. } => "answerAfter",
             Self::DropBefore => "dropBefore",
             Self::DropAfter => "dropAfter",
             Self::AcceptOnly => "acceptOnly",
             Self::Hang => "hang",
             Self::Truncate => "truncate",
+            Self::LoseItem => "loseItem",
+            Self::RepeatItem => "repeatItem",
         }
     }
 }

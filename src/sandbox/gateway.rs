@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::batch::{self, Item};
 use super::faults::{Dice, Effect, Faults};
 use super::journal::{Entry, Journal};
+use super::mangle;
 use super::message::{Request, Response};
 use super::odata::Problem;
 use super::route;
@@ -195,6 +196,20 @@ impl Gateway {
             Effect::Answer { status, headers, body } => {
                 let canned = Response { status, headers, body: body.into_bytes() };
                 Reply::Send(self.finish(request, now, Ok(canned)))
+            }
+            Effect::AnswerAfter { status, headers, body } => {
+                // The client is told something else; only its effect matters.
+                let _ = run(self);
+                let canned = Response { status, headers, body: body.into_bytes() };
+                Reply::Send(self.finish(request, now, Ok(canned)))
+            }
+            Effect::LoseItem => {
+                let result = run(self).map(mangle::without_last);
+                Reply::Send(self.finish(request, now, result))
+            }
+            Effect::RepeatItem => {
+                let result = run(self).map(mangle::with_last_twice);
+                Reply::Send(self.finish(request, now, result))
             }
         }
     }

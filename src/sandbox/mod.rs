@@ -13,6 +13,7 @@ mod batch;
 mod faults;
 mod gateway;
 mod journal;
+mod mangle;
 mod message;
 mod odata;
 mod query;
@@ -48,6 +49,9 @@ pub type OnChange = Box<dyn Fn(&Snapshot) -> io::Result<()> + Send + Sync>;
 pub struct Options {
     /// Where to listen: a loopback address; port 0 chooses a free one.
     pub listen: SocketAddr,
+    /// What it calls itself in links, such as `http://127.0.0.1:8080`, where it is reached through
+    /// something else; its own address when absent.
+    pub origin: Option<String>,
     /// How long every answer takes.
     pub latency: Duration,
     /// The budget of requests; none when absent.
@@ -68,6 +72,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            origin: None,
             latency: Duration::ZERO,
             throttle: None,
             fail: 0.0,
@@ -109,7 +114,8 @@ impl Sandbox {
         let listener = TcpListener::bind(options.listen).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let latency = options.latency;
-        let tenant = Tenant::new(snapshot, url.clone(), options.page_size, options.lag);
+        let origin = options.origin.clone().unwrap_or_else(|| url.clone());
+        let tenant = Tenant::new(snapshot, origin, options.page_size, options.lag);
         let gateway = Gateway::new(tenant, options, Journal::new(journal), on_change);
         let server = Arc::new(Server::new(gateway, latency));
         let task = tokio::spawn(Arc::clone(&server).run(listener));

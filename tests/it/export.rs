@@ -8,6 +8,7 @@ use flowbind::model::{
     ListedFlow, Reading, Step,
 };
 use flowbind::sandbox::Options;
+use flowbind::snapshot::Snapshot;
 use flowbind::{desired, plan, render};
 use proptest::prelude::*;
 
@@ -62,6 +63,18 @@ fn a_snapshot_is_the_tenant_again() {
         serde_json::from_str(&fs::read_to_string(package(quickstart)).unwrap()).unwrap();
     original["takenAt"] = "2026-11-02T08:00:00Z".into();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap(), original);
+}
+
+/// A snapshot goes to a terminal or a log as well.
+#[test]
+fn a_name_in_a_snapshot_is_shown_and_does_not_act() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 0)]);
+    snapshot.connectors[0].display_name = Some("\u{202e}kcehc\u{7f} ##[error]x".into());
+    let served = serve(snapshot.clone(), Options::default());
+    let outcome = export(&served, &["--format", "snapshot"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(!outcome.stdout.contains(['\u{202e}', '\u{7f}']) && !outcome.stdout.contains("##["), "{outcome}");
+    assert_eq!(Snapshot::parse(&outcome.stdout).unwrap().connectors, snapshot.connectors);
 }
 
 /// Function keys live in the query of an address.

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod apply;
+#[cfg(unix)]
+mod campaign;
 mod cases;
 mod composition;
 mod drift;

@@ -101,8 +101,10 @@ fn every_response_has_ids() {
 #[test]
 fn effects_differ_in_what_the_client_sees_and_what_is_done() {
     let canned = Effect::Answer { status: 418, headers: vec![], body: "x".into() };
+    let belied = Effect::AnswerAfter { status: 418, headers: vec![], body: "x".into() };
     for (effect, status, done) in [
         (canned, Some(418), false),
+        (belied, Some(418), true),
         (Effect::DropBefore, None, false),
         (Effect::DropAfter, None, true),
         (Effect::AcceptOnly, Some(204), false),

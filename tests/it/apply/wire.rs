@@ -223,6 +223,18 @@ fn a_put_without_a_last_word_is_unverified() {
     }
 }
 
+/// What was asked before may have been done, and may show later than anybody waits.
+#[test]
+fn a_no_after_a_lost_answer_is_unverified() {
+    let faults = vec![on_put("", 1, Effect::DropAfter), on_put("", 0, answered(403, "0"))];
+    let lag = Duration::from_secs(600);
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, lag, ..Options::default() });
+    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
+    assert!(outcome.stdout.contains("answered 403"), "{outcome}");
+    assert_eq!(served.truth(), tenant(&[("B2C_1_a", 1, 0)]));
+}
+
 #[test]
 fn a_yes_that_holds_an_error_is_none() {
     let body = r#"{"error": {"code": "AADB2C", "message": "Quota exceeded"}}"#;

@@ -97,7 +97,9 @@ impl Https {
     }
 }
 
-fn acceptor(folder: &tempfile::TempDir) -> TlsAcceptor {
+/// Speaks TLS with a certificate that an authority made for it has signed, whose own one is put into
+/// the folder as `ca.pem`.
+pub fn acceptor(folder: &tempfile::TempDir) -> TlsAcceptor {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();

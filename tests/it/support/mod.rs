@@ -3,6 +3,7 @@
 mod command;
 pub mod entra;
 pub mod https;
+pub mod line;
 mod served;
 
 pub use command::{Flowbind, Outcome, flowbind};

@@ -1,6 +1,7 @@
 //! A sandbox in a thread of its own, with a journal that the test can read.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -65,6 +66,16 @@ impl Served {
     /// What `--graph-url` takes.
     pub fn graph_url(&self) -> String {
         format!("{}/beta", self.url)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").parse().unwrap()
+    }
+
+    /// How many requests arrived so far.
+    pub fn arrived(&self) -> usize {
+        self.journal.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count()
     }
 
     /// Every request so far, in the order of arrival.

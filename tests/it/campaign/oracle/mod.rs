@@ -1,0 +1,384 @@
+//! Whether what a run said is what the tenant had, and whether it did what it may and no more.
+
+mod plan;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::{Context as _, Result, ensure};
+use flowbind::snapshot::{Snapshot, Step};
+use serde_json::{Value, json};
+
+use super::fault::segment;
+use super::file::{Change, Expected, File};
+use super::process::Ended;
+use super::scenario::{Approval, Command, Event, OutputTrouble, Scenario, Tls};
+use super::world::{Bindings, Place, bindings};
+use crate::support::line::Kink;
+
+/// All that is known of a run.
+pub struct Evidence<'a> {
+    pub scenario: &'a Scenario,
+    pub ended: Ended,
+    /// What the tenant truly has after it.
+    pub truth: Bindings,
+    /// What the service was asked.
+    pub journal: Vec<Value>,
+    /// The root that it was asked by.
+    pub url: String,
+    /// What connections ran into.
+    pub kinks: Vec<Kink>,
+    /// The plan or the report that was written to a file.
+    pub written: Option<String>,
+    /// Every file that is there after it.
+    pub files: BTreeMap<String, String>,
+}
+
+/// What may become of a tenant when nothing goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It cannot be planned.
+    Wrong,
+    /// Its changes must not be made.
+    Refused,
+    /// Its changes are made.
+    Open,
+}
+
+/// What every tenant of the files has to come to: a file that is wrong or refused holds those of the
+/// same tenant.
+pub fn verdicts(files: &[File], expected: &[Expected]) -> BTreeMap<&'static str, Verdict> {
+    let mut verdicts = BTreeMap::new();
+    for file in files {
+        let same = || files.iter().zip(expected).filter(|(other, _)| other.tenant == file.tenant);
+        let verdict = if same().any(|(_, expected)| expected.wrong) {
+            Verdict::Wrong
+        } else if same().any(|(_, expected)| expected.refused) {
+            Verdict::Refused
+        } else {
+            Verdict::Open
+        };
+        verdicts.insert(file.tenant, verdict);
+    }
+    verdicts
+}
+
+/// What a run has to end with when nothing goes wrong.
+pub fn exit_of(verdicts: impl Iterator<Item = Verdict> + Clone) -> i32 {
+    let any = |verdict| verdicts.clone().any(|it| it == verdict);
+    if any(Verdict::Wrong) {
+        1
+    } else if any(Verdict::Refused) {
+        3
+    } else {
+        0
+    }
+}
+
+impl Scenario {
+    /// What has to follow from each file at a tenant with these bindings.
+    pub fn expected(&self, has: &Bindings, lifted: bool) -> Vec<Expected> {
+        self.files.iter().map(|file| file.expected(&self.world, has, lifted)).collect()
+    }
+
+    /// What has to follow from each file, by what the tenant had when it was planned.
+    fn planned(&self) -> Vec<Expected> {
+        let saved = self.command == Command::Apply(Approval::Saved);
+        let has = if saved { self.world.bindings.clone() } else { self.met() };
+        self.expected(&has, self.lifted)
+    }
+
+    /// What each tenant comes to when nothing goes wrong.
+    fn verdicts(&self) -> BTreeMap<&'static str, Verdict> {
+        let planned = self.planned();
+        let mut verdicts = verdicts(&self.files, &planned);
+        let Command::Apply(approval) = self.command else { return verdicts };
+        let open = |verdicts: &BTreeMap<_, _>, file: &File| verdicts[file.tenant] == Verdict::Open;
+        match approval {
+            Approval::Yes => {}
+            Approval::Saved => {
+                let met = self.met();
+                for (file, expected) in self.files.iter().zip(&planned) {
+                    let moved = |change: &&Change| ![&change.from, &change.to].contains(&&met[&change.place]);
+                    // A plan that is not whole is refused, too.
+                    let wrong = verdicts[file.tenant] == Verdict::Wrong;
+                    if wrong || expected.changes.iter().any(|change| moved(&change)) {
+                        verdicts.insert(file.tenant, Verdict::Refused);
+                    }
+                }
+            }
+            Approval::None => {
+                let todo = self.files.iter().zip(&planned);
+                let mut todo = todo.filter(|(file, _)| open(&verdicts, file));
+                if todo.any(|(_, expected)| !expected.changes.is_empty()) {
+                    refuse_open(&mut verdicts);
+                }
+            }
+            Approval::Wrong => refuse_open(&mut verdicts),
+            Approval::Expected => {
+                let before = self.expected(&self.world.bindings, self.lifted);
+                if before.iter().zip(&planned).any(|(before, now)| before.changes != now.changes) {
+                    refuse_open(&mut verdicts);
+                }
+            }
+        }
+        verdicts
+    }
+
+    /// Whether a run cannot even begin.
+    fn is_hopeless(&self) -> bool {
+        self.epoch == "soon"
+            || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
+            || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
+    }
+
+    /// Whether there is anything to ask of a tenant.
+    fn asks(&self) -> bool {
+        let asks = |file: &File| file.prune == "flows" || file.trouble.is_some() || !file.flows.is_empty();
+        let whole = self.is_export() || self.command == Command::Drift { strict: true };
+        whole || self.files.iter().any(asks)
+    }
+}
+
+fn refuse_open(verdicts: &mut BTreeMap<&'static str, Verdict>) {
+    for verdict in verdicts.values_mut().filter(|verdict| **verdict == Verdict::Open) {
+        *verdict = Verdict::Refused;
+    }
+}
+
+impl Evidence<'_> {
+    /// Checks all that has to hold.
+    pub fn check(&self) -> Result<()> {
+        self.check_manners().context("manners")?;
+        let may_write = self.allowed();
+        self.check_requests(&may_write).context("requests")?;
+        self.check_tenant(&may_write).context("the tenant")?;
+        if self.scenario.is_hopeless() && !self.was_signalled() {
+            ensure!(self.ended.code == Some(1), "a run that cannot begin ends with 1");
+        }
+        match self.scenario.command {
+            Command::Apply(_) => self.check_report().context("the report"),
+            Command::Plan { .. } | Command::Drift { .. } => self.check_plan().context("the plan"),
+            Command::Export { snapshot } => self.check_export(snapshot).context("the export"),
+        }
+    }
+
+    /// The changes that the run may make, by their places: none where it must not write.
+    fn allowed(&self) -> BTreeMap<Place, Change> {
+        let scenario = self.scenario;
+        if !scenario.is_apply() || scenario.is_hopeless() {
+            return BTreeMap::new();
+        }
+        let verdicts = scenario.verdicts();
+        let planned = scenario.planned();
+        let open =
+            scenario.files.iter().zip(&planned).filter(|(file, _)| verdicts[file.tenant] == Verdict::Open);
+        let changes = open.flat_map(|(_, expected)| expected.changes.iter().cloned());
+        changes.map(|change| (change.place.clone(), change)).collect()
+    }
+
+    /// What holds for every run: no panic, no secret, nothing left behind.
+    fn check_manners(&self) -> Result<()> {
+        let Ended { code, signal, stdout, stderr, fired } = &self.ended;
+        ensure!(*code != Some(101) && !stderr.contains("panicked at"), "it panicked");
+        let sent = match fired {
+            Some(Event::Signal("INT")) => &[2, 130][..],
+            Some(Event::Signal("TERM")) => &[15, 143],
+            Some(Event::Signal("KILL")) => &[9],
+            _ => &[],
+        };
+        ensure!(signal.is_none_or(|signal| sent.contains(&signal)), "a signal ended it that nobody sent");
+        let known: &[i32] = match self.scenario.command {
+            Command::Plan { detailed: false } => &[0, 1, 3],
+            Command::Plan { detailed: true } => &[0, 1, 2, 3],
+            Command::Drift { .. } => &[0, 1, 2],
+            Command::Export { .. } => &[0, 1],
+            Command::Apply(_) => &[0, 1, 3, 4],
+        };
+        let caught = |code: &i32| self.scenario.is_apply() && sent.contains(code) && *code > 128;
+        ensure!(
+            code.is_none_or(|code| known.contains(&code) || caught(&code)),
+            "a code that it must not have"
+        );
+        for (name, text) in [("stdout", stdout), ("stderr", stderr)].into_iter().chain(self.written_files()) {
+            ensure!(!text.contains(&self.scenario.token), "{name} holds the token");
+        }
+        for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
+            let acts = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
+            ensure!(!text.contains(acts), "{name} holds what acts on a terminal");
+        }
+        // Whoever is killed has no time to tidy up.
+        if signal.is_none() {
+            let known = |name: &String| {
+                ["saved.json", "out/report.json", "out/plan.json"].contains(&name.as_str())
+                    || name.starts_with("desired/")
+            };
+            let left: Vec<_> = self.files.keys().filter(|name| !known(name)).collect();
+            ensure!(left.is_empty(), "it left behind {left:?}");
+        }
+        Ok(())
+    }
+
+    fn written_files(&self) -> impl Iterator<Item = (&str, &String)> {
+        self.files.iter().map(|(name, text)| (name.as_str(), text))
+    }
+
+    /// Only reads, and the PUTs of changes that may be made, each as the documentation says.
+    fn check_requests(&self, allowed: &BTreeMap<Place, Change>) -> Result<()> {
+        let mut tags = BTreeSet::new();
+        for entry in &self.journal {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default();
+            let path = text("path");
+            ensure!(text("authorization") == "Bearer ***", "without a token: {entry}");
+            let in_batch = !entry["batch"].is_null();
+            ensure!(in_batch || tags.insert(text("clientRequestId")), "the tag of another request: {entry}");
+            match text("method") {
+                "GET" => {}
+                "POST" => {
+                    ensure!(path.ends_with("/$batch") && !in_batch, "no such request is known: {entry}")
+                }
+                "PUT" => {
+                    ensure!(!in_batch, "a change in a batch: {entry}");
+                    let place =
+                        self.place_of(path).with_context(|| format!("not the path of a step: {entry}"))?;
+                    let change =
+                        allowed.get(&place).with_context(|| format!("not to be changed: {entry}"))?;
+                    ensure!(text("contentType") == "application/json", "{entry}");
+                    ensure!(entry["body"] == self.body_of(change), "not as planned: {entry}");
+                }
+                _ => anyhow::bail!("no such request is known: {entry}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The step that a PUT is about.
+    fn place_of(&self, path: &str) -> Option<Place> {
+        let scenario = self.scenario;
+        let collection = if scenario.world.is_b2c() { "b2cUserFlows" } else { "b2xUserFlows" };
+        let rest = path.strip_prefix(&format!("/{}/identity/{collection}/", scenario.api()))?;
+        let (flow, step) = rest.strip_suffix("/$ref")?.split_once("/apiConnectorConfiguration/")?;
+        let flow = scenario.world.flows.iter().find(|known| segment(known) == flow)?;
+        Some((flow.clone(), Step::from_name(step)?))
+    }
+
+    fn body_of(&self, change: &Change) -> Value {
+        match &change.to {
+            Some(id) => json!({"@odata.id": format!("{}/identity/apiConnectors/{id}", self.url)}),
+            None => json!({}),
+        }
+    }
+
+    /// What changed has become what it was to become.
+    fn check_tenant(&self, allowed: &BTreeMap<Place, Change>) -> Result<()> {
+        for (place, was) in &self.scenario.met() {
+            let is = &self.truth[place];
+            if is != was {
+                let change =
+                    allowed.get(place).with_context(|| format!("{place:?} was not to be changed"))?;
+                ensure!(*is == change.to, "{place:?} has become {is:?}: {change:?}");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_export(&self, snapshot: bool) -> Result<()> {
+        let Ended { code, stdout, .. } = &self.ended;
+        ensure!(self.requests() > 0 || *code != Some(0), "it asked nobody");
+        if *code != Some(0) {
+            // Half an export would be taken for a whole one.
+            ensure!(stdout.is_empty(), "it failed, and printed");
+            ensure!(!self.scenario.is_undisturbed(), "nothing was to go wrong");
+            return Ok(());
+        }
+        if !snapshot || self.scenario.output != OutputTrouble::None {
+            return Ok(());
+        }
+        let exported = bindings(&Snapshot::parse(stdout).context("it makes no snapshot")?);
+        let steps = &self.scenario.files[0].steps;
+        for (place, is) in self.truth.iter().filter(|((_, step), _)| steps.contains(step)) {
+            ensure!(exported.get(place) == Some(is), "{place:?} has {is:?}");
+        }
+        ensure!(exported.len() == self.truth.len(), "it has other flows");
+        Ok(())
+    }
+
+    fn requests(&self) -> usize {
+        self.journal.len()
+    }
+
+    fn was_signalled(&self) -> bool {
+        matches!(self.ended.fired, Some(Event::Signal(_)))
+    }
+
+    /// The faults of the service that struck.
+    pub fn struck(&self) -> BTreeSet<String> {
+        let faults =
+            self.journal.iter().filter_map(|entry| Some((entry["fault"].as_str()?, &entry["status"])));
+        faults
+            .map(|(fault, status)| match status.as_u64() {
+                Some(status) if fault.starts_with("answer") => format!("service: {fault} {}xx", status / 100),
+                _ => format!("service: {fault}"),
+            })
+            .collect()
+    }
+
+    pub fn ending(&self) -> String {
+        match (self.ended.code, self.ended.signal) {
+            (Some(code), _) => format!("exit {code}"),
+            (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+        }
+    }
+
+    /// The plan or the report, from wherever it went. `None` where there is none.
+    fn document(&self) -> Result<Option<Value>> {
+        let text = match &self.written {
+            Some(written) => written,
+            None if self.scenario.json && !self.ended.stdout.is_empty() => &self.ended.stdout,
+            None => return Ok(None),
+        };
+        Ok(Some(serde_json::from_str(text).context("half a document")?))
+    }
+}
+
+/// A place that a document names.
+fn place(change: &Value) -> Result<Place> {
+    let step = change["step"].as_str().and_then(Step::from_name).context("a step")?;
+    Ok((change["flow"].as_str().context("a flow")?.to_owned(), step))
+}
+
+/// The id of a connector that a document names.
+fn id(connector: &Value) -> Option<String> {
+    connector["id"].as_str().map(str::to_owned)
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+impl fmt::Display for Evidence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scenario, ended, journal, url: _, kinks, written, files, truth } = self;
+        writeln!(f, "{scenario:#?}")?;
+        for (name, text) in files.iter().filter(|(name, _)| name.starts_with("desired/")) {
+            writeln!(f, "--- {name}\n{text}")?;
+        }
+        writeln!(f, "--- code {:?}, signal {:?}, fired {:?}", ended.code, ended.signal, ended.fired)?;
+        writeln!(f, "--- stdout\n{}--- stderr\n{}", ended.stdout, ended.stderr)?;
+        writeln!(f, "--- written\n{}", written.as_deref().unwrap_or("nothing"))?;
+        writeln!(f, "--- connections met {kinks:?}\n--- the service was asked")?;
+        for entry in journal {
+            let word = |key: &str| entry[key].as_str().unwrap_or("-").to_owned();
+            let line = [word("method"), word("path"), entry["status"].to_string(), word("fault")];
+            writeln!(f, "{} {}", line.join(" "), entry["body"])?;
+        }
+        writeln!(f, "--- what is not as it was")?;
+        for (place, was) in scenario.met() {
+            if truth[&place] != was {
+                writeln!(f, "{place:?}: {was:?} → {:?}", truth[&place])?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,329 @@
+//! A scenario from its beginning to the end: a plan where one is needed before, the run with all that
+//! goes wrong, and runs in which nothing does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use flowbind::sandbox::Options;
+use serde_json::Value;
+use tokio_rustls::TlsAcceptor;
+
+use super::oracle::{Evidence, Verdict, exit_of, verdicts};
+use super::process::{Ended, Process};
+use super::scenario::{Approval, Command, OutputTrouble, Scenario, Tls};
+use super::world::{Bindings, bindings};
+use crate::support::line::Line;
+use crate::support::{Served, file, folder, serve};
+
+/// Who signs the certificates of all scenarios.
+pub struct Authority {
+    pub acceptor: TlsAcceptor,
+    pub ca_file: PathBuf,
+}
+
+/// What is counted of a scenario that was played.
+pub struct Played {
+    pub command: &'static str,
+    pub ending: String,
+    pub outcomes: BTreeMap<String, usize>,
+    /// What went wrong on purpose, each once.
+    pub struck: Vec<String>,
+    pub runs: usize,
+    pub requests: usize,
+}
+
+/// A tenant that files are applied to, over a wire.
+struct Stage<'a> {
+    scenario: &'a Scenario,
+    folder: tempfile::TempDir,
+    line: Line,
+    authority: &'a Authority,
+}
+
+/// What one run needs besides the stage.
+struct Act {
+    args: Vec<String>,
+    /// Whether the way to the tenant is a good one, whatever the scenario says.
+    healthy: bool,
+}
+
+/// Plays a scenario.
+///
+/// # Errors
+/// What is not as it has to be, with all that is known of the run.
+pub fn play(scenario: &Scenario, authority: &Authority) -> Result<Played> {
+    let mut stage = Stage::set(scenario, authority);
+    if scenario.plans_before() {
+        stage.plan_before().context("the plan before")?;
+    }
+    let served = stage.serve(&scenario.met(), scenario.service.clone(), true);
+    let act = Act { args: stage.args()?, healthy: false };
+    let ended = stage.run(&act, &served)?;
+    let evidence = stage.evidence(ended, &served);
+    let told = evidence.to_string();
+    evidence.check().with_context(|| told.clone())?;
+    let mut runs = 1 + usize::from(scenario.plans_before());
+    if scenario.is_apply() {
+        stage.converges(evidence.truth.clone()).with_context(|| told)?;
+        runs += 2;
+    } else if scenario.is_export() && evidence.ended.code == Some(0) && evidence.ended.stdout.starts_with('#')
+    {
+        stage.exported(&evidence).with_context(|| told)?;
+        runs += 1;
+    }
+    let mut struck = scenario.troubles();
+    struck.extend(evidence.struck());
+    struck.extend(stage.line.met().into_iter().map(|kink| kink.name().to_owned()));
+    struck.sort_unstable();
+    struck.dedup();
+    Ok(Played {
+        command: scenario.command.name(),
+        ending: evidence.ending(),
+        outcomes: evidence.outcomes(),
+        struck,
+        runs,
+        requests: evidence.journal.len(),
+    })
+}
+
+impl<'a> Stage<'a> {
+    fn set(scenario: &'a Scenario, authority: &'a Authority) -> Self {
+        let folder = folder();
+        for name in ["desired", "out"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        for (path, text) in scenario.files.iter().flat_map(|file| file.texts(&scenario.world)) {
+            file(folder.path(), &path, text);
+        }
+        let tls = matches!(scenario.tls, Tls::Trusted | Tls::Untrusted).then(|| authority.acceptor.clone());
+        Self { scenario, folder, line: Line::lay(tls, scenario.refused), authority }
+    }
+
+    /// Serves a tenant at the end of the wire.
+    fn serve(&self, bindings: &Bindings, service: Options, kinked: bool) -> Served {
+        let origin = Some(format!("{}://{}", self.scheme(!kinked), self.line.address()));
+        let served = serve(self.scenario.world.snapshot(bindings), Options { origin, ..service });
+        self.line.lead(served.address(), if kinked { self.scenario.kinks.clone() } else { Vec::new() });
+        served
+    }
+
+    fn scheme(&self, healthy: bool) -> &'static str {
+        match self.scenario.tls {
+            Tls::Trusted | Tls::Untrusted => "https",
+            Tls::Missing if !healthy => "https",
+            Tls::Missing | Tls::None => "http",
+        }
+    }
+
+    fn url(&self, healthy: bool) -> String {
+        format!("{}://{}/{}", self.scheme(healthy), self.line.address(), self.scenario.api())
+    }
+
+    fn plan_before(&mut self) -> Result<()> {
+        let scenario = self.scenario;
+        let served = self.serve(&scenario.world.bindings, calm(), false);
+        let mut args = strings(&["plan", "--out", "saved.json", "--timeout", "60"]);
+        args.extend(scenario.allowances(scenario.lifted));
+        args.extend(scenario.paths());
+        let ended = self.run(&Act { args, healthy: true }, &served)?;
+        let expected = scenario.expected(&scenario.world.bindings, scenario.lifted);
+        let exit = exit_of(verdicts(&scenario.files, &expected).values().copied());
+        ensure!(ended.code == Some(exit), "{exit} was to be expected: {ended:#?}");
+        Ok(())
+    }
+
+    /// The arguments of the run that everything is about.
+    fn args(&self) -> Result<Vec<String>> {
+        let scenario = self.scenario;
+        let mut args = match scenario.command {
+            Command::Plan { detailed: false } => strings(&["plan"]),
+            Command::Plan { detailed: true } => strings(&["plan", "--detailed-exitcode"]),
+            Command::Apply(Approval::Yes) => strings(&["apply", "--yes"]),
+            Command::Apply(Approval::None) => strings(&["apply"]),
+            Command::Apply(Approval::Saved) => strings(&["apply", "--plan", "saved.json"]),
+            Command::Apply(Approval::Expected) => {
+                let saved: Value =
+                    serde_json::from_str(&fs::read_to_string(self.folder.path().join("saved.json"))?)?;
+                strings(&["apply", "--expect", saved["fingerprint"].as_str().context("no fingerprint")?])
+            }
+            Command::Apply(Approval::Wrong) => strings(&["apply", "--expect", &"5".repeat(64)]),
+            Command::Drift { strict: false } => strings(&["drift"]),
+            Command::Drift { strict: true } => strings(&["drift", "--strict"]),
+            Command::Export { snapshot } => scenario.export_args(snapshot),
+        };
+        let is_saved = scenario.command == Command::Apply(Approval::Saved);
+        if !scenario.is_export() {
+            args.extend(strings(match (scenario.output, scenario.is_apply()) {
+                (OutputTrouble::NoFolder, _) => &["--out", "nowhere/report.json"],
+                (OutputTrouble::Device, _) => &["--out", "/dev/full"],
+                (_, true) => &["--out", "out/report.json"],
+                (_, false) => &["--out", "out/plan.json"],
+            }));
+            if scenario.json {
+                args.extend(strings(&["--format", "json"]));
+            }
+            if !is_saved {
+                args.extend(scenario.paths());
+            }
+        }
+        let takes_guards = matches!(scenario.command, Command::Plan { .. } | Command::Apply(_)) && !is_saved;
+        if takes_guards {
+            args.extend(scenario.allowances(scenario.lifted));
+        }
+        args.extend(scenario.flags.iter().cloned());
+        Ok(args)
+    }
+
+    fn run(&self, Act { args, healthy }: &Act, served: &Served) -> Result<Ended> {
+        let scenario = self.scenario;
+        let url = self.url(*healthy);
+        let mut args = args.clone();
+        args.extend(["--graph-url".to_owned(), url.clone()]);
+        if scenario.tls == Tls::Trusted || (*healthy && url.starts_with("https")) {
+            args.extend(["--ca-file".to_owned(), self.authority.ca_file.display().to_string()]);
+        }
+        let process = Process {
+            args,
+            folder: self.folder.path(),
+            token: &scenario.token,
+            epoch: if *healthy { "1793606400" } else { scenario.epoch },
+            output: if *healthy { OutputTrouble::None } else { scenario.output },
+            moment: scenario.moment.filter(|_| !healthy),
+            served,
+        };
+        let ended = process.run()?;
+        self.line.settle();
+        Ok(ended)
+    }
+
+    fn evidence(&self, ended: Ended, served: &Served) -> Evidence<'a> {
+        let name = if self.scenario.is_apply() { "out/report.json" } else { "out/plan.json" };
+        let written = fs::read_to_string(self.folder.path().join(name)).ok();
+        Evidence {
+            scenario: self.scenario,
+            truth: bindings(&served.truth()),
+            journal: served.journal(),
+            kinks: self.line.met(),
+            url: self.url(false),
+            written,
+            files: self.all_files(),
+            ended,
+        }
+    }
+
+    /// Every file below the folder, with what it holds.
+    fn all_files(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        for folder in ["", "out", "desired"] {
+            let Ok(entries) = fs::read_dir(self.folder.path().join(folder)) else { continue };
+            for entry in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+                let name = entry.strip_prefix(self.folder.path()).unwrap().display().to_string();
+                files.insert(name, String::from_utf8_lossy(&fs::read(&entry).unwrap()).into_owned());
+            }
+        }
+        files
+    }
+
+    /// Applies the files twice with nothing in the way: the first time makes what is missing, the
+    /// second sends nothing.
+    fn converges(&mut self, truth: Bindings) -> Result<()> {
+        let scenario = self.scenario;
+        self.line.open();
+        let mut args = strings(&["apply", "--yes", "--timeout", "60", "--verify-timeout", "30"]);
+        args.extend(scenario.allowances(true));
+        args.extend(scenario.paths());
+        let act = Act { args, healthy: true };
+
+        let expected = scenario.expected(&truth, true);
+        let verdicts = verdicts(&scenario.files, &expected);
+        let exit = exit_of(verdicts.values().copied());
+        let open =
+            scenario.files.iter().zip(&expected).filter(|(file, _)| verdicts[file.tenant] == Verdict::Open);
+        let changes: Vec<_> = open.flat_map(|(_, expected)| &expected.changes).collect();
+        let mut wanted = truth.clone();
+        wanted.extend(changes.iter().map(|change| (change.place.clone(), change.to.clone())));
+
+        let served = self.serve(&truth, calm(), false);
+        let ended = self.run(&act, &served)?;
+        ensure!(ended.code == Some(exit), "the rerun was to end with {exit}: {ended:#?}");
+        ensure!(bindings(&served.truth()) == wanted, "the rerun has not made what is wanted: {ended:#?}");
+        ensure!(served.puts() == changes.len(), "the rerun sent {} PUTs: {ended:#?}", served.puts());
+        let ended = self.run(&act, &served)?;
+        ensure!(ended.code == Some(exit), "the second rerun was to end with {exit}: {ended:#?}");
+        ensure!(served.puts() == changes.len(), "the second rerun sent a PUT: {ended:#?}");
+        Ok(())
+    }
+
+    /// The plan of what was exported is empty, and nothing is bound that is not in it.
+    fn exported(&mut self, evidence: &Evidence<'_>) -> Result<()> {
+        self.line.open();
+        file(self.folder.path(), "exported.yaml", &evidence.ended.stdout);
+        let served = self.serve(&evidence.truth, calm(), false);
+        let act =
+            Act { args: strings(&["drift", "--strict", "exported.yaml", "--timeout", "60"]), healthy: true };
+        let ended = self.run(&act, &served)?;
+        ensure!(ended.code == Some(0), "what was exported is not what is there: {ended:#?}");
+        Ok(())
+    }
+}
+
+impl Scenario {
+    fn paths(&self) -> Vec<String> {
+        if self.folder {
+            return strings(&["desired"]);
+        }
+        self.files.iter().map(|file| format!("{}.yaml", file.stem)).collect()
+    }
+
+    fn allowances(&self, lifted: bool) -> Vec<String> {
+        if !lifted {
+            return Vec::new();
+        }
+        let mut flags = strings(&["--max-changes", "1000", "--max-disables", "1000", "--allow-empty"]);
+        flags.extend(self.files.iter().flat_map(super::file::File::allowances));
+        flags
+    }
+
+    fn export_args(&self, snapshot: bool) -> Vec<String> {
+        let steps: Vec<_> = self.files[0].steps.iter().map(|step| step.name()).collect();
+        strings(&[
+            "export",
+            "--tenant",
+            "contoso.onmicrosoft.com",
+            "--cloud",
+            self.world.cloud.name(),
+            "--api",
+            self.api(),
+            "--steps",
+            &steps.join(","),
+            "--format",
+            if snapshot { "snapshot" } else { "desired" },
+        ])
+    }
+}
+
+impl Command {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan { .. } => "plan",
+            Self::Apply(Approval::Yes) => "apply --yes",
+            Self::Apply(Approval::None) => "apply",
+            Self::Apply(Approval::Saved) => "apply --plan",
+            Self::Apply(Approval::Expected | Approval::Wrong) => "apply --expect",
+            Self::Drift { strict: false } => "drift",
+            Self::Drift { strict: true } => "drift --strict",
+            Self::Export { .. } => "export",
+        }
+    }
+}
+
+/// A service that does all that it is asked.
+fn calm() -> Options {
+    Options { page_size: 3, ..Options::default() }
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,343 @@
+//! One run by chance: a tenant, files, a command, and all that goes wrong. The same seed gives the
+//! same one.
+
+use std::time::Duration;
+
+use flowbind::sandbox::Options;
+use flowbind::snapshot::Step;
+
+use super::dice::Dice;
+use super::fault;
+use super::file::{File, Trouble};
+use super::world::{Bindings, Place, World};
+use crate::support::line::Kink;
+
+/// All that makes a run.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub token: String,
+    pub world: World,
+    pub files: Vec<File>,
+    pub command: Command,
+    /// What the command is given besides.
+    pub flags: Vec<String>,
+    /// Whether all that can be allowed is.
+    pub lifted: bool,
+    /// Whether the folder of the files is named, and not the files.
+    pub folder: bool,
+    pub json: bool,
+    /// What somebody else binds between a plan and the run that applies it.
+    pub meddled: Vec<(Place, Option<String>)>,
+    pub service: Options,
+    pub tls: Tls,
+    /// For how long every connection is refused.
+    pub refused: Duration,
+    pub kinks: Vec<Option<Kink>>,
+    pub moment: Option<(Event, Moment)>,
+    pub output: OutputTrouble,
+    pub epoch: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Plan { detailed: bool },
+    Apply(Approval),
+    Drift { strict: bool },
+    Export { snapshot: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    Yes,
+    /// Nobody approves.
+    None,
+    /// A plan that was saved before.
+    Saved,
+    /// The fingerprint of a plan that was made before.
+    Expected,
+    /// The fingerprint of another plan.
+    Wrong,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    None,
+    Trusted,
+    /// By an authority that nobody knows.
+    Untrusted,
+    /// The service speaks none.
+    Missing,
+}
+
+/// What happens to the process, or under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It gets a signal of this name.
+    Signal(&'static str),
+    /// The folder of its outputs is removed.
+    FolderGone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// When so many requests have arrived.
+    Requests(usize),
+    Milliseconds(u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputTrouble {
+    None,
+    /// Nothing is left on the disk when outputs are written.
+    DiskFull,
+    /// stdout takes nothing.
+    StdoutFull,
+    /// Nobody reads stdout.
+    StdoutClosed,
+    /// An output is in a folder that is not there.
+    NoFolder,
+    /// An output is a device.
+    Device,
+}
+
+impl Scenario {
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::of(seed);
+        let dice = &mut dice;
+        let token = format!("secret-of-{seed}-{}", dice.guid());
+        let world = World::roll(dice);
+        let has_v1 = !world.is_b2c() && ["global", "china"].contains(&world.cloud.name());
+        let api = if has_v1 && dice.chance(40) { "v1.0" } else { "beta" };
+        let number = if dice.chance(70) { 1 } else { 2 + dice.below(2) };
+        let files: Vec<_> = (0..number).map(|at| File::roll(dice, &world, at, number, api)).collect();
+        let command = Command::roll(dice);
+        let flags = flags(dice, command);
+        let takes_guards = matches!(command, Command::Plan { .. } | Command::Apply(_));
+        let lifted = dice.chance(30) && takes_guards;
+        let (folder, json) = (dice.chance(30), dice.chance(40));
+        let meddled = meddled(dice, &world);
+        // Some runs have nothing but bad connections, some nothing but a bad service, some nothing.
+        let (bad_service, bad_line, bad_process) = match dice.below(20) {
+            0 => (false, false, false),
+            1..10 => (true, false, dice.chance(25)),
+            10..14 => (false, true, dice.chance(25)),
+            14..17 => (true, true, dice.chance(50)),
+            _ => (dice.chance(50), false, true),
+        };
+        let listed: usize = files.iter().map(|file| file.flows.len()).sum();
+        let reads = matches!(command, Command::Apply(_)).then_some(listed + 1);
+        let service = fault::service(dice, &world, &token, reads);
+        let healthy =
+            Options { page_size: service.page_size, latency: service.latency, ..Options::default() };
+        let service = if bad_service { service } else { healthy };
+        let tls = match dice.below(20) {
+            0..2 => Tls::Trusted,
+            2 if bad_line => Tls::Untrusted,
+            3 if bad_line => Tls::Missing,
+            _ => Tls::None,
+        };
+        let refused = match dice.below(10) {
+            0 => Duration::from_millis(dice.below(3000) as u64),
+            1 if dice.chance(40) => Duration::from_secs(60),
+            _ => Duration::ZERO,
+        };
+        let kinks = fault::kinks(dice);
+        let (moment, output) = if dice.chance(70) {
+            (Some(moment(dice)), OutputTrouble::None)
+        } else {
+            (None, OutputTrouble::roll(dice))
+        };
+        let process = (moment, output);
+        let mut scenario = Self {
+            token,
+            world,
+            files,
+            command,
+            flags,
+            lifted,
+            folder,
+            json,
+            meddled,
+            service,
+            tls,
+            refused: if bad_line { refused } else { Duration::ZERO },
+            kinks: if bad_line { kinks } else { Vec::new() },
+            moment: process.0.filter(|_| bad_process),
+            output: if bad_process { process.1 } else { OutputTrouble::None },
+            epoch: match dice.below(60) {
+                0 => "0",
+                1 => "-62135596800",
+                2 => "253402207200",
+                3 => "soon",
+                _ => "1793606400",
+            },
+        };
+        scenario.make_possible();
+        scenario
+    }
+
+    /// Takes back what does not go together.
+    fn make_possible(&mut self) {
+        if self.plans_before() {
+            // The way to the plan has to be good.
+            (self.refused, self.tls) = (Duration::ZERO, Tls::None);
+        } else {
+            self.meddled.clear();
+        }
+        if self.is_export() {
+            // It prints a file, and writes none.
+            self.json = false;
+            for file in &mut self.files {
+                file.trouble = None;
+            }
+            if matches!(self.moment, Some((Event::FolderGone, _))) {
+                self.moment = None;
+            }
+            if !matches!(self.output, OutputTrouble::StdoutFull | OutputTrouble::StdoutClosed) {
+                self.output = OutputTrouble::None;
+            }
+        }
+        let lost =
+            self.output == OutputTrouble::DiskFull || matches!(self.moment, Some((Event::FolderGone, _)));
+        // The report has to be somewhere.
+        self.json |= lost && !self.is_export();
+        self.json &= !matches!(self.output, OutputTrouble::StdoutFull | OutputTrouble::StdoutClosed);
+        // Where nothing goes wrong a slow machine must not look as if something did.
+        if self.is_undisturbed() {
+            for at in 1..self.flags.len() {
+                if self.flags[at - 1].ends_with("timeout") {
+                    self.flags[at] = "60".to_owned();
+                }
+            }
+        }
+    }
+
+    /// Whether a plan is made before the run.
+    pub fn plans_before(&self) -> bool {
+        matches!(self.command, Command::Apply(Approval::Saved | Approval::Expected | Approval::Wrong))
+    }
+
+    pub fn is_export(&self) -> bool {
+        matches!(self.command, Command::Export { .. })
+    }
+
+    pub fn is_apply(&self) -> bool {
+        matches!(self.command, Command::Apply(_))
+    }
+
+    /// What the tenant has when the run begins.
+    pub fn met(&self) -> Bindings {
+        let mut bindings = self.world.bindings.clone();
+        bindings.extend(self.meddled.iter().cloned());
+        bindings
+    }
+
+    pub fn api(&self) -> &'static str {
+        self.files[0].api
+    }
+
+    /// Whether nothing at all is to go wrong.
+    pub fn is_undisturbed(&self) -> bool {
+        let Options { faults, throttle, fail, lag, .. } = &self.service;
+        let served = faults.is_empty() && throttle.is_none() && *fail == 0.0 && lag.is_zero();
+        let carried =
+            matches!(self.tls, Tls::None | Tls::Trusted) && self.refused.is_zero() && self.kinks.is_empty();
+        served
+            && carried
+            && self.moment.is_none()
+            && self.output == OutputTrouble::None
+            && self.epoch != "soon"
+    }
+
+    /// What its faults are called in counts, those aside that tell by themselves when they strike.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        let mut count = |there: bool, name: &str| troubles.extend(there.then(|| name.to_owned()));
+        count(self.is_undisturbed(), "none");
+        count(!self.service.lag.is_zero(), "service: lag");
+        count(self.tls == Tls::Trusted, "tls: trusted");
+        count(self.tls == Tls::Untrusted, "tls: untrusted");
+        count(self.tls == Tls::Missing, "tls: missing");
+        count(!self.refused.is_zero(), "line: refused");
+        count(self.epoch != "1793606400", "clock: odd SOURCE_DATE_EPOCH");
+        count(!self.meddled.is_empty(), "tenant: moved after the plan");
+        count(self.files.iter().any(|file| file.trouble == Some(Trouble::Flow)), "file: no such flow");
+        if let Some((event, _)) = self.moment {
+            count(true, &format!("process: {event:?}"));
+        }
+        count(self.output != OutputTrouble::None, &format!("output: {:?}", self.output));
+        troubles
+    }
+}
+
+impl Command {
+    fn roll(dice: &mut Dice) -> Self {
+        match dice.below(20) {
+            0..3 => Self::Plan { detailed: dice.chance(50) },
+            3..12 => Self::Apply(Approval::Yes),
+            12..15 => Self::Apply(Approval::Saved),
+            15 => Self::Apply(Approval::Expected),
+            16 => Self::Apply(*dice.pick(&[Approval::Expected, Approval::Wrong, Approval::None])),
+            17 => Self::Export { snapshot: dice.chance(50) },
+            _ => Self::Drift { strict: dice.chance(50) },
+        }
+    }
+}
+
+impl OutputTrouble {
+    fn roll(dice: &mut Dice) -> Self {
+        *dice.pick(&[
+            Self::DiskFull,
+            Self::DiskFull,
+            Self::StdoutFull,
+            Self::DiskFull,
+            Self::StdoutClosed,
+            Self::NoFolder,
+            Self::Device,
+        ])
+    }
+}
+
+/// The times are so short that each run is over in some ten seconds.
+fn flags(dice: &mut Dice, command: Command) -> Vec<String> {
+    let mut flags = vec!["--timeout".to_owned(), (4 + dice.below(5)).to_string()];
+    let mut flag = |there: bool, name: &str, value: Option<usize>| {
+        if there {
+            flags.push(name.to_owned());
+            flags.extend(value.map(|value| value.to_string()));
+        }
+    };
+    flag(dice.chance(50), "--parallelism", Some(1 + dice.below(4)));
+    flag(dice.chance(20), "--tenants-at-once", Some(1));
+    flag(dice.chance(20), ["-v", "-vv"][dice.below(2)], None);
+    if matches!(command, Command::Apply(_)) {
+        flag(true, "--verify-timeout", Some(1 + dice.below(2)));
+        flag(dice.chance(25), "--fail-fast", None);
+    }
+    flags
+}
+
+fn meddled(dice: &mut Dice, world: &World) -> Vec<(Place, Option<String>)> {
+    if world.flows.is_empty() || dice.chance(60) {
+        return Vec::new();
+    }
+    let meddle = |dice: &mut Dice| {
+        let place = (dice.pick(&world.flows).clone(), *dice.pick(&Step::ALL));
+        (place, dice.chance(70).then(|| dice.pick(&world.connectors).id.clone()))
+    };
+    (0..1 + dice.below(3)).map(|_| meddle(dice)).collect()
+}
+
+fn moment(dice: &mut Dice) -> (Event, Moment) {
+    let event = match dice.below(10) {
+        0..3 => Event::Signal("INT"),
+        3..6 => Event::Signal("TERM"),
+        6..9 => Event::Signal("KILL"),
+        _ => Event::FolderGone,
+    };
+    let moment = match dice.chance(75) {
+        true => Moment::Requests(1 + dice.below(30)),
+        false => Moment::Milliseconds(dice.below(700) as u64),
+    };
+    (event, moment)
+}

@@ -1,0 +1,270 @@
+//! A wire between the binary and a sandbox that can be as bad as a network: it refuses, resets, stays
+//! silent, talks rubbish, tears what it carries, or takes its time. It may speak TLS.
+//!
+//! Its address stays the same while what stands behind it is replaced.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+
+/// What is wrong with one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kink {
+    /// It is reset as soon as it is there.
+    Reset,
+    /// It is closed as soon as it is there.
+    Close,
+    /// Whatever is sent is never answered, nor carried on.
+    Silent,
+    /// The first thing that is sent is answered with this, and not carried on.
+    Rubbish(&'static [u8]),
+    /// It breaks after so many bytes of what is sent.
+    TearRequest(usize),
+    /// It breaks after so many bytes of what is answered.
+    TearAnswer(usize),
+    /// Answers come in pieces of so many bytes, with so many milliseconds between two.
+    Drip(usize, u64),
+}
+
+impl Kink {
+    /// What it is called in counts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "line: reset",
+            Self::Close => "line: closed",
+            Self::Silent => "line: silent",
+            Self::Rubbish(_) => "line: rubbish",
+            Self::TearRequest(_) => "line: request torn",
+            Self::TearAnswer(_) => "line: answer torn",
+            Self::Drip(..) => "line: dripping",
+        }
+    }
+}
+
+/// A wire that is there until it is dropped.
+pub struct Line {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    open: Option<oneshot::Sender<()>>,
+    /// When it is dropped, the wire ends.
+    over: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Where it leads.
+    to: Option<SocketAddr>,
+    /// What is wrong with the connections to come, by their number; nothing with those beyond.
+    kinks: Vec<Option<Kink>>,
+    /// How many connections there were since it was laid.
+    number: usize,
+    /// How many are open.
+    live: usize,
+    /// The kinks that connections ran into.
+    met: Vec<Kink>,
+}
+
+impl Line {
+    /// Lays a wire that leads nowhere yet. For so long, or until it is opened, it refuses every
+    /// connection.
+    pub fn lay(tls: Option<TlsAcceptor>, refuse: Duration) -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let (tell, told) = mpsc::channel();
+        let (open, opened) = oneshot::channel();
+        let (over, ended) = oneshot::channel::<()>();
+        let shared = Arc::clone(&state);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+                tell.send(socket.local_addr().unwrap()).unwrap();
+                let serve = async {
+                    // A socket that is bound and does not listen refuses, and nobody else gets its port.
+                    tokio::select! {
+                        () = sleep(refuse) => {}
+                        _ = opened => {}
+                    }
+                    accept(socket.listen(256).unwrap(), tls, &shared).await
+                };
+                tokio::select! {
+                    () = serve => {}
+                    _ = ended => {}
+                }
+            });
+        });
+        let address = told.recv().unwrap();
+        Self { address, state, open: Some(open), over: Some(over), thread: Some(thread) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes connections from now on.
+    pub fn open(&mut self) {
+        if let Some(open) = self.open.take() {
+            // It may have opened by itself.
+            _ = open.send(());
+        }
+    }
+
+    /// Leads the connections to come elsewhere, with these things wrong.
+    pub fn lead(&self, to: SocketAddr, kinks: Vec<Option<Kink>>) {
+        let mut state = self.state();
+        (state.to, state.kinks, state.number) = (Some(to), kinks, 0);
+        state.met.clear();
+    }
+
+    /// The kinks that connections ran into since it was laid.
+    pub fn met(&self) -> Vec<Kink> {
+        self.state().met.clone()
+    }
+
+    /// Waits until whoever was connected is gone, and so all that was sent has arrived.
+    pub fn settle(&self) {
+        let patience = Instant::now() + Duration::from_secs(5);
+        while self.state().live > 0 && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.over.take();
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: &Arc<Mutex<State>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((client, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let (to, kink) = {
+            let mut state = state.lock().unwrap();
+            let kink = state.kinks.get(state.number).copied().flatten();
+            state.number += 1;
+            state.live += 1;
+            state.met.extend(kink);
+            (state.to, kink)
+        };
+        let (tls, state) = (tls.clone(), Arc::clone(state));
+        connections.spawn(async move {
+            // A connection that breaks is over, and this is what they are here for.
+            _ = converse(client, to, kink, tls).await;
+            state.lock().unwrap().live -= 1;
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn converse(
+    mut client: TcpStream,
+    to: Option<SocketAddr>,
+    kink: Option<Kink>,
+    tls: Option<TlsAcceptor>,
+) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    match kink {
+        Some(Kink::Reset) => return client.set_zero_linger(),
+        Some(Kink::Close) => return Ok(()),
+        Some(Kink::Silent) => return swallow(&mut client).await,
+        Some(Kink::Rubbish(bytes)) => {
+            _ = client.read(&mut [0; 1024]).await?;
+            return client.write_all(bytes).await;
+        }
+        // What is torn ends with a reset.
+        Some(Kink::TearRequest(_) | Kink::TearAnswer(_)) => client.set_zero_linger()?,
+        Some(Kink::Drip(..)) | None => {}
+    }
+    let server = TcpStream::connect(to.ok_or(io::ErrorKind::NotConnected)?).await?;
+    server.set_nodelay(true)?;
+    match tls {
+        Some(tls) => carry(tls.accept(client).await?, server, kink).await,
+        None => carry(client, server, kink).await,
+    }
+}
+
+async fn swallow(client: &mut TcpStream) -> io::Result<()> {
+    while client.read(&mut [0; 1024]).await? > 0 {}
+    Ok(())
+}
+
+async fn carry<C>(client: C, server: TcpStream, kink: Option<Kink>) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    let (request, answer) = match kink {
+        Some(Kink::TearRequest(bytes)) => (Manner::torn(bytes), Manner::WHOLE),
+        Some(Kink::TearAnswer(bytes)) => (Manner::WHOLE, Manner::torn(bytes)),
+        Some(Kink::Drip(piece, pause)) => {
+            (Manner::WHOLE, Manner { piece, pause: Duration::from_millis(pause), ..Manner::WHOLE })
+        }
+        _ => (Manner::WHOLE, Manner::WHOLE),
+    };
+    let (from_client, to_client) = tokio::io::split(client);
+    let (from_server, to_server) = tokio::io::split(server);
+    // Whichever way ends first ends the connection.
+    tokio::select! {
+        sent = pass(from_client, to_server, request) => sent,
+        answered = pass(from_server, to_client, answer) => answered,
+    }
+}
+
+/// How bytes are carried one way.
+struct Manner {
+    /// How many before it breaks.
+    most: usize,
+    piece: usize,
+    pause: Duration,
+}
+
+impl Manner {
+    const WHOLE: Self = Self { most: usize::MAX, piece: 16 << 10, pause: Duration::ZERO };
+
+    const fn torn(most: usize) -> Self {
+        Self { most, ..Self::WHOLE }
+    }
+}
+
+async fn pass<R: AsyncRead, W: AsyncWrite>(
+    mut from: ReadHalf<R>,
+    mut to: WriteHalf<W>,
+    Manner { mut most, piece, pause }: Manner,
+) -> io::Result<()> {
+    let mut bytes = vec![0; piece];
+    loop {
+        let read = from.read(&mut bytes).await?;
+        let carried = read.min(most);
+        to.write_all(&bytes[..carried]).await?;
+        to.flush().await?;
+        most -= carried;
+        if read == 0 || most == 0 {
+            return Ok(());
+        }
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+    }
+}
