@@ -17,6 +17,7 @@ mod layering;
 mod pipelines;
 mod properties;
 mod quickstart;
+mod release;
 mod runs;
 mod sandbox;
 mod saved;
