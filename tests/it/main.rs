@@ -1,5 +1,7 @@
-//! What flowbind promises, shown through its command line and over real HTTP.
+//! What flowbind promises, shown through its command line and over real HTTP. Where there are no signals,
+//! no `sh` and no symbolic links for everyone, the modules' own tests have to do.
 
+#![cfg(unix)]
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -19,6 +21,7 @@ mod layering;
 mod pipelines;
 mod properties;
 mod quickstart;
+mod release;
 mod runs;
 mod sandbox;
 mod saved;

@@ -14,7 +14,7 @@ fn blocks() -> Vec<(String, String)> {
 /// The arguments of the README's first command.
 fn first_command() -> Vec<String> {
     let (_, command) = blocks().into_iter().find(|(language, _)| language == "sh").unwrap();
-    let arguments = command.trim().strip_prefix("cargo run -- ").unwrap();
+    let arguments = command.trim().strip_prefix("cargo run --locked -- ").unwrap();
     arguments.split(' ').map(str::to_owned).collect()
 }
 
@@ -26,7 +26,8 @@ fn the_commands_print_what_the_readme_shows() {
     fs::copy(package("examples/quickstart/tenant.json"), &copy).unwrap();
     let copy = copy.to_str().unwrap();
     let run = |command: &str| {
-        let arguments = command.strip_prefix("cargo run -- ").unwrap().replace("/tmp/tenant.json", copy);
+        let arguments =
+            command.strip_prefix("cargo run --locked -- ").unwrap().replace("/tmp/tenant.json", copy);
         let outcome = flowbind(arguments.split(' ')).within(&package("")).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{command}");
         outcome.stdout
@@ -64,7 +65,7 @@ fn the_quickstart_shows_every_kind_of_binding() {
 #[test]
 fn the_second_command_is_the_tests() {
     let commands: Vec<_> = blocks().into_iter().filter(|(language, _)| language == "sh").collect();
-    assert_eq!(commands[1].1, "cargo test\n");
+    assert_eq!(commands[1].1, "cargo test --locked\n");
 }
 
 /// A change goes through the stages one after the other, and then through all as one run.
@@ -108,7 +109,7 @@ fn the_stages_are_walked_from_dev_to_prod() {
 fn the_readmes_command_for_several_tenants_plans_the_stages() {
     let (_, command) = blocks().into_iter().find(|(_, text)| text.contains("plan examples/stages")).unwrap();
     let command = command.replace("\\\n", " ");
-    let arguments = command.trim().strip_prefix("cargo run -- ").unwrap();
+    let arguments = command.trim().strip_prefix("cargo run --locked -- ").unwrap();
     let outcome = flowbind(arguments.split_whitespace()).within(&package("")).run();
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
     assert!(outcome.stdout.contains("Plan: 3 to enable, 0 to replace, 1 to disable."), "{outcome}");

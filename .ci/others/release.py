@@ -1,0 +1,96 @@
+"""Holds a release to what it says: release.py BINARY. Its archives are where binstall looks for them,
+whole, and the same from the same input; its notes are the commits since the release before it."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / ".github/release"
+
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
+
+
+def place(package, target):
+    """The name of an archive and of the binary in it, as binstall makes them from `Cargo.toml`."""
+    known = package["metadata"]["binstall"]
+    known = {**known, **known["overrides"].get(target, {})}
+    ending = ".exe" if "windows" in target else ""
+    values = {"repo": "https://example.com", "version": package["version"], "target": target, "bin": "flowbind", "binary-ext": ending}
+    def filled(text):
+        for name, value in values.items():
+            text = text.replace(f"{{ {name} }}", value)
+        assert "{" not in text, text
+        return text
+    return filled(known["pkg-url"]).rsplit("/", 1)[1], filled(known["bin-dir"])
+
+
+def archives(binary, folder):
+    metadata = json.loads(run("cargo", "metadata", "--locked", "--no-deps", "--format-version=1", cwd=ROOT))
+    package = metadata["packages"][0]
+    for target in ["x86_64-unknown-linux-musl", "x86_64-pc-windows-msvc"]:
+        archive, inside = place(package, target)
+        # A stand-in that is small, since the binary of the tests is not.
+        stand_in = folder / Path(inside).name
+        stand_in.write_text(f'#!/bin/sh\nexec {binary} "$@"\n')
+        stand_in.chmod(0o755)
+        written = []
+        for into in ["once", "again"]:
+            run(sys.executable, TOOLS / "pack.py", target, stand_in, folder / into, env={**os.environ, "SOURCE_DATE_EPOCH": "1793606400"})
+            written.append((folder / into / archive).read_bytes())
+        assert written[0] == written[1], f"{archive} differs from run to run"
+        path = folder / "once" / archive
+        if archive.endswith(".zip"):
+            names = set(zipfile.ZipFile(path).namelist())
+        else:
+            packed = tarfile.open(path)
+            names = set(packed.getnames())
+            assert packed.getmember(inside).mode == 0o755, "the binary cannot be run"
+        top = inside.split("/")[0]
+        wanted = [inside] + [f"{top}/{name}" for name in (
+            "README.md", "LICENSE-MIT", "LICENSE-APACHE", "LICENSE-THIRD-PARTY.txt", "man/flowbind.1", "man/flowbind-plan.1",
+            "completions/flowbind.bash", "completions/_flowbind", "completions/flowbind.fish", "completions/_flowbind.ps1",
+        )]
+        assert names.issuperset(wanted), set(wanted) - names
+        assert "man/flowbind-help.1" not in str(names)
+
+
+def notes(folder):
+    def git(*arguments):
+        run("git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments, cwd=folder, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"})
+
+    def commit(*messages):
+        git("commit", "--quiet", "--allow-empty", *(f"--message={it}" for it in messages))
+
+    def told(tag):
+        return run(TOOLS / "notes", tag, cwd=folder)
+
+    git("init", "--quiet")
+    commit("plan: the first")
+    git("tag", "v0.1.0")
+    assert told("v0.1.0") == "## What changed\n\n- plan: the first\n"
+    commit("cli: another name", "Why.", "Breaking: say `--new`\n  where `--old` was said")
+    commit("docs: the $(touch hacked) `second`")
+    git("tag", "nightly")
+    git("tag", "v0.2.0")
+    assert told("v0.2.0") == (
+        "## What breaks\n\n- say `--new` where `--old` was said\n\n"
+        "## What changed since v0.1.0\n\n- cli: another name\n- docs: the $(touch hacked) `second`\n"
+    ), told("v0.2.0")
+    commit("http: a mend")
+    git("tag", "v0.2.1")
+    assert told("v0.2.1") == "## What changed since v0.2.0\n\n- http: a mend\n"
+
+
+with tempfile.TemporaryDirectory() as temporary:
+    folder = Path(temporary)
+    archives(Path(sys.argv[1]).resolve(), folder)
+    (folder / "repository").mkdir()
+    notes(folder / "repository")

@@ -1,0 +1,151 @@
+//! What goes into a release, and by what: dependencies that are each there for a reason, one toolchain,
+//! and workflows that run nothing but what they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::support::{blocks, package};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(package(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The text of every file below a folder, by its path in the package.
+fn texts(below: &str) -> BTreeMap<String, String> {
+    fn walk(path: &Path, texts: &mut BTreeMap<String, String>) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).unwrap() {
+                walk(&entry.unwrap().path(), texts);
+            }
+        } else if let Ok(text) = fs::read_to_string(path) {
+            let name = path.strip_prefix(package("")).unwrap().display().to_string();
+            texts.insert(name, text);
+        }
+    }
+    let mut texts = BTreeMap::new();
+    walk(&package(below), &mut texts);
+    assert!(!texts.is_empty(), "{below}");
+    texts
+}
+
+/// The names in a table of `Cargo.toml`.
+fn dependencies(table: &str) -> BTreeSet<String> {
+    let manifest = read("Cargo.toml");
+    let (_, rest) = manifest.split_once(&format!("\n[{table}]\n")).unwrap();
+    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    let names = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Rust's version in `Cargo.toml`.
+fn rust() -> String {
+    let manifest = read("Cargo.toml");
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+    line.trim_matches('"').to_owned()
+}
+
+#[test]
+fn the_readme_says_what_every_dependency_is_for() {
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("\n## Dependencies\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    // A row speaks of one crate or of several: "| `a`, `b` | … | … |".
+    let mut told = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<_> = row.split(" | ").collect();
+        assert!(cells.len() == 3 && cells.iter().all(|cell| cell.len() > 2), "{row}");
+        for name in cells[0].split(", ") {
+            assert!(told.insert(name.trim_matches('`').to_owned()), "twice: {name}");
+        }
+    }
+    let named: BTreeSet<_> =
+        dependencies("dependencies").union(&dependencies("dev-dependencies")).cloned().collect();
+    assert_eq!(told, named);
+}
+
+#[test]
+fn every_dependency_is_used() {
+    for (table, below) in [("dependencies", "src"), ("dev-dependencies", "tests")] {
+        let texts = texts(below);
+        let names = dependencies(table);
+        assert!(names.len() > 5, "{names:?}");
+        for name in names {
+            let path = format!("{}::", name.replace('-', "_"));
+            let used = texts.iter().any(|(file, text)| file.ends_with(".rs") && text.contains(&path));
+            assert!(used, "`{name}` is not used in {below}");
+        }
+    }
+}
+
+#[test]
+fn one_version_of_rust_is_stated_and_tested() {
+    let rust = rust();
+    for workflow in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
+        assert!(read(workflow).contains(&format!("\n  RUST: \"{rust}\"\n")), "{workflow}");
+    }
+    assert!(read("README.md").contains(&format!("Rust {rust}")));
+    assert!(read("examples/gitlab/.gitlab-ci.yml").contains(&format!("image: rust:{rust}-slim\n")));
+}
+
+#[test]
+fn what_is_installed_is_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut told = 0;
+    let readme = ("README.md".to_owned(), read("README.md"));
+    for (path, text) in ["examples", ".github"].into_iter().flat_map(texts).chain([readme]) {
+        for (_, command) in text.lines().filter_map(|line| line.split_once("cargo install --locked ")) {
+            let Some((options, _)) = command.split_once(" flowbind") else { continue };
+            let named = [format!("--version {version}"), "--version \"$VERSION\"".into()];
+            assert!(named.contains(&options.to_owned()), "{path}: {command}");
+            told += 1;
+        }
+    }
+    assert_eq!(told, 5);
+    assert!(read(".github/actions/flowbind/action.yml").contains(&format!("\n    default: {version}\n")));
+    assert!(read("examples/kubernetes/cronjob.yaml").contains(&format!("/flowbind:{version}\n")));
+}
+
+/// `Cargo.lock` is what was tested: nothing that builds takes another.
+#[test]
+fn every_build_is_locked() {
+    let building =
+        ["build", "run", "test", "bench", "check", "clippy", "doc", "install", "metadata", "publish"];
+    let readme = blocks(&read("README.md")).into_iter().filter(|(language, _)| language == "sh");
+    let scripts = [".ci", ".github", "examples"].into_iter().flat_map(texts).chain(readme);
+    let mut seen = 0;
+    for (place, text) in scripts {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let Some((_, command)) = line.split_once("cargo ") else { continue };
+            if building.contains(&command.split_whitespace().next().unwrap_or_default()) {
+                assert!(command.contains(" --locked"), "{place}: {line}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+/// A tag can be moved, a commit cannot; and one action is one commit everywhere.
+#[test]
+fn every_action_is_pinned_by_its_commit() {
+    let mut pins: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in ["examples", ".github"].into_iter().flat_map(texts) {
+        for line in text.lines() {
+            let Some((_, action)) = line.split_once("uses: ") else { continue };
+            if action.starts_with("$/") {
+                continue;
+            }
+            let (name, pin) = action.split_once('@').unwrap_or_else(|| panic!("{path}: {line}"));
+            let (commit, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{path}: {line}"));
+            assert!(
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                "{path}: {line}"
+            );
+            assert_eq!(version.split('.').count(), 3, "{path}: {line}");
+            pins.entry(name.to_owned()).or_default().insert(pin.to_owned());
+        }
+    }
+    assert!(pins.len() >= 4 && pins.values().all(|pins| pins.len() == 1), "{pins:?}");
+}
