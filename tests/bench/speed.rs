@@ -55,7 +55,8 @@ fn main() {
 fn table(rows: &[&Row], script: Result<Script, String>, told: &mut Told) -> Vec<Value> {
     let (latency, enough) = (LATENCY.as_millis(), ENOUGH.as_secs());
     told.line(&format!(
-        "{latency} ms latency, medians of {RUNS} runs or of those begun within {enough} s:\n"
+        "{latency} ms latency, medians of {RUNS} runs or of those begun within {enough} s, on {}:\n",
+        machine()
     ));
     told.line(HEADER);
     let measured = rows.iter().map(|row| {
@@ -69,6 +70,14 @@ fn table(rows: &[&Row], script: Result<Script, String>, told: &mut Told) -> Vec<
         told.line(&format!("The script over httpx was not run: {why}.\n"));
     }
     measured
+}
+
+/// The processors, and how many threads want one: more than there are makes all times longer.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().map(|load| format!(" at a load of {load}"));
+    format!("{cores} cores{}", load.unwrap_or_default())
 }
 
 /// What was printed.
