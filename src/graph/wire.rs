@@ -11,17 +11,19 @@ use crate::model::{Bound, Connector, ConnectorId, ListedConnector, ListedFlow, R
 
 /// One page of a collection.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page<T> {
-    pub(super) value: Vec<T>,
+pub struct Page<T> {
+    /// What is on it.
+    pub value: Vec<T>,
+    /// Where the next one is, as the service writes it.
     #[serde(rename = "@odata.nextLink")]
-    pub(super) next_link: Option<String>,
+    pub next_link: Option<String>,
 }
 
 /// An `identityApiConnector`, of which id, name and address are taken. Only a pin needs the address,
 /// so one that is no text is as good as none.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ConnectorEntity {
+pub struct ConnectorEntity {
     #[serde(deserialize_with = "connector_id")]
     id: ConnectorId,
     display_name: Option<String>,
@@ -33,7 +35,7 @@ pub(super) struct ConnectorEntity {
 /// is as good as none.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct FlowEntity {
+pub struct FlowEntity {
     id: String,
     #[serde(default)]
     user_flow_type: Value,
@@ -52,7 +54,7 @@ impl From<FlowEntity> for ListedFlow {
 /// The relationships of an `apiConnectorConfiguration` that were asked for.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Configuration(BTreeMap<String, Value>);
+pub struct Configuration(BTreeMap<String, Value>);
 
 fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorId, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -76,7 +78,7 @@ impl From<ConnectorEntity> for ListedConnector {
 impl Configuration {
     /// What is bound to a step. Nothing is bound where the step is null, absent, or an object
     /// without an id.
-    pub(super) fn bound(&mut self, step: Step) -> Reading<Bound> {
+    pub fn bound(&mut self, step: Step) -> Reading<Bound> {
         let value = self.0.remove(step.name()).unwrap_or_default();
         match &value {
             Value::Null => return Reading::Known(None),
@@ -95,7 +97,7 @@ impl Configuration {
     }
 
     /// Whether this is an error that came with a status of success.
-    pub(super) fn is_error(&self) -> bool {
+    pub fn is_error(&self) -> bool {
         self.0.contains_key("error")
     }
 }
