@@ -104,6 +104,8 @@ fn options() -> Options {
     serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_nodes: MAX_NODES,
+            // Four are needed, and each takes a good piece of the stack.
+            max_depth: 16,
             max_events: 3 * MAX_NODES,
             // Higher than what aliases may expand to, so that a bomb is called what it is.
             max_recorded_anchor_events: 10 * MAX_NODES,

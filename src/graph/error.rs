@@ -153,8 +153,8 @@ impl GraphError {
         }
     }
 
-    /// An answer whose status is no success.
-    pub(super) fn refused(request: String, answer: &Answer) -> Self {
+    /// An answer whose status is no success, to a `request` that is shown by its verb and path.
+    pub fn refused(request: String, answer: &Answer) -> Self {
         let (refusal, request_id) = words(answer);
         let kind = match location(answer) {
             Some(place) => GraphErrorKind::LeadsElsewhere(place),

@@ -6,10 +6,11 @@ mod cloud;
 mod error;
 mod page;
 mod permission;
-mod wire;
+pub mod wire;
 
 pub use crate::http::{Patience, Stop};
 pub use client::{Bindings, Graph, Taken};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, scope, token_exchange};
 pub use error::{GraphError, GraphErrorKind, Refusal};
+pub use page::follow;
 pub use permission::{Grant, Need};

@@ -7,6 +7,7 @@ use reqwest::Url;
 use serde::de::DeserializeOwned;
 
 use super::client::Graph;
+use super::cloud::GraphUrl;
 use super::error::{GraphError, GraphErrorKind, origin};
 use super::wire::Page;
 use crate::http::Patience;
@@ -25,12 +26,16 @@ pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Resul
         let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok(items) };
         let line = graph.request_line("GET", &next);
         seen.insert(next);
-        next = follow(graph, &link, &seen).map_err(|kind| GraphError::of(line, &answer, kind))?;
+        next = follow(graph.root(), &link, &seen).map_err(|kind| GraphError::of(line, &answer, kind))?;
     }
 }
 
-fn follow(graph: &Graph, link: &str, seen: &BTreeSet<Url>) -> Result<Url, GraphErrorKind> {
-    let next = graph.root().resolve(link).filter(|url| graph.root().is_origin_of(url));
+/// Where a link to a next page leads, after the pages that were seen.
+///
+/// # Errors
+/// It leads away from `root`, which would take the token along; or the pages have no end.
+pub fn follow(root: &GraphUrl, link: &str, seen: &BTreeSet<Url>) -> Result<Url, GraphErrorKind> {
+    let next = root.resolve(link).filter(|url| root.is_origin_of(url));
     // User info would be sent as a second credential.
     let next = next.filter(|url| url.username().is_empty() && url.password().is_none());
     let next = next.ok_or_else(|| GraphErrorKind::LeadsElsewhere(origin(link)))?;

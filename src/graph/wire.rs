@@ -12,17 +12,19 @@ use crate::model::{Bound, Connector, ConnectorId, ListedConnector, ListedFlow, R
 
 /// One page of a collection.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page<T> {
-    pub(super) value: Vec<T>,
+pub struct Page<T> {
+    /// What is on it.
+    pub value: Vec<T>,
+    /// Where the next one is, as the service writes it.
     #[serde(rename = "@odata.nextLink")]
-    pub(super) next_link: Option<String>,
+    pub next_link: Option<String>,
 }
 
 /// An `identityApiConnector`, of which id, name and address are taken. Only a pin needs the address,
 /// so one that is no text is as good as none.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ConnectorEntity {
+pub struct ConnectorEntity {
     #[serde(deserialize_with = "connector_id")]
     id: ConnectorId,
     display_name: Option<String>,
@@ -34,7 +36,7 @@ pub(super) struct ConnectorEntity {
 /// is as good as none.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct FlowEntity {
+pub struct FlowEntity {
     id: String,
     #[serde(default)]
     user_flow_type: Value,
@@ -53,21 +55,24 @@ impl From<FlowEntity> for ListedFlow {
 /// The relationships of an `apiConnectorConfiguration` that were asked for.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Configuration(BTreeMap<String, Value>);
+pub struct Configuration(BTreeMap<String, Value>);
 
 /// The answer to a batch: those to its requests, in any order
 /// (<https://learn.microsoft.com/graph/json-batching>).
 #[derive(Debug, Deserialize)]
-pub(super) struct Batch<'a> {
+pub struct Batch<'a> {
     #[serde(borrow)]
-    pub(super) responses: Vec<BatchItem<'a>>,
+    /// The answers.
+    pub responses: Vec<BatchItem<'a>>,
 }
 
 /// The answer to one request of a batch.
 #[derive(Debug, Deserialize)]
-pub(super) struct BatchItem<'a> {
-    pub(super) id: String,
-    pub(super) status: u16,
+pub struct BatchItem<'a> {
+    /// The id of the request.
+    pub id: String,
+    /// The status.
+    pub status: u16,
     headers: Option<BTreeMap<String, Value>>,
     /// Not every one is JSON of ours, and one that is not must not spoil the others.
     #[serde(borrow)]
@@ -76,13 +81,13 @@ pub(super) struct BatchItem<'a> {
 
 impl BatchItem<'_> {
     /// A header, whose name is told in lower case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let headers = self.headers.iter().flatten();
         headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| value.as_str())
     }
 
     /// The configuration that it holds, where it is a success.
-    pub(super) fn configuration(&self) -> Option<Configuration> {
+    pub fn configuration(&self) -> Option<Configuration> {
         let body = self.body.filter(|_| (200..300).contains(&self.status))?;
         let configuration: Configuration = serde_json::from_str(body.get()).ok()?;
         (!configuration.is_error()).then_some(configuration)
@@ -111,7 +116,7 @@ impl From<ConnectorEntity> for ListedConnector {
 impl Configuration {
     /// What is bound to a step. Nothing is bound where the step is null, absent, or an object
     /// without an id.
-    fn bound(&mut self, step: Step) -> Reading<Bound> {
+    pub fn bound(&mut self, step: Step) -> Reading<Bound> {
         let value = self.0.remove(step.name()).unwrap_or_default();
         match &value {
             Value::Null => return Reading::Known(None),
@@ -130,12 +135,12 @@ impl Configuration {
     }
 
     /// What is bound to each of the steps.
-    pub(super) fn bindings(mut self, steps: &[Step]) -> BTreeMap<Step, Reading<Bound>> {
+    pub fn bindings(mut self, steps: &[Step]) -> BTreeMap<Step, Reading<Bound>> {
         steps.iter().map(|step| (*step, self.bound(*step))).collect()
     }
 
     /// Whether this is an error that came with a status of success.
-    pub(super) fn is_error(&self) -> bool {
+    pub fn is_error(&self) -> bool {
         self.0.contains_key("error")
     }
 }

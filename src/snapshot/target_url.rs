@@ -22,7 +22,9 @@ impl TargetUrl {
 
 impl From<&str> for TargetUrl {
     fn from(url: &str) -> Self {
-        Self(without_secrets(url.trim()))
+        // Readers of URLs leave these out, wherever they stand, and so find a user where none seems to be.
+        let url: String = url.chars().filter(|char| !char.is_control()).collect();
+        Self(without_secrets(url.trim()).trim().to_owned())
     }
 }
 
@@ -86,6 +88,9 @@ mod tests {
             ("https://user:p?w@api.test/a", "https://"),
             ("https://user:p/w@api.test/a", "https://"),
             (" https://user:pw@api.test ", "https://api.test"),
+            ("ht\ntps:/\t/user:pw@api.test/a\r", "https://api.test/a"),
+            ("\u{1}https://user:pw@api.test", "https://api.test"),
+            ("https://api.test/a ?code=s", "https://api.test/a"),
             ("//user:pw@api.test/a", "//api.test/a"),
             ("https:/user:pw@api.test/a", "https:/api.test/a"),
             ("https:///user:pw@api.test/a", "https:///api.test/a"),

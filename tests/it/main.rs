@@ -13,6 +13,7 @@ mod composition;
 mod drift;
 mod export;
 mod formats;
+mod fuzz_corpus;
 mod help;
 mod hostile;
 #[cfg(feature = "azure")]

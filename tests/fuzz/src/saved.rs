@@ -1,0 +1,117 @@
+//! What is saved: what was read and is written reads as the same again.
+
+use flowbind::files::{self, Saved, Unreadable};
+use flowbind::model::ConnectorId;
+use flowbind::snapshot::Snapshot;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// A plan or a report: as it is; and, where it is a plan, with the fingerprints that its content
+/// should have.
+pub fn saved(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match files::read(text) {
+        Ok(saved) => _ = assert_reads_again(&saved),
+        Err(error) => _ = error.to_string(),
+    }
+    let Some(sealed) = sealed(text) else { return };
+    match files::read(&sealed) {
+        Ok(saved) => assert_edits_are_found(&assert_reads_again(&saved)),
+        Err(error) => assert_ne!(error, Unreadable::Edited, "{sealed}"),
+    }
+}
+
+/// Gives what was written.
+fn assert_reads_again(saved: &Saved) -> String {
+    let written = match saved {
+        Saved::Plan(plan, created) => files::plan::to_json(plan, created),
+        Saved::Report(report, started, finished) => files::report::to_json(report, started, finished),
+    };
+    let written = written.expect("JSON");
+    assert_eq!(files::read(&written).as_ref(), Ok(saved), "{written}");
+    written
+}
+
+/// Whatever is changed of what counts, the fingerprint tells.
+fn assert_edits_are_found(plan: &str) {
+    let plan: Value = serde_json::from_str(plan).expect("JSON");
+    for pointer in ["/targets/0/tenant", "/targets/0/graphUrl", "/targets/0/changes/0/flow", "/fingerprint"] {
+        let mut edited = plan.clone();
+        if let Some(Value::String(text)) = edited.pointer_mut(pointer) {
+            text.push('x');
+            assert_eq!(files::read(&edited.to_string()), Err(Unreadable::Edited), "{pointer}");
+        }
+    }
+}
+
+/// A plan with its fingerprints made anew, after the words of what goes into them: the SHA-256 of
+/// the canonical JSON of tenant, cloud, Graph URL, changes and refusals; of several targets, that of
+/// their sorted ones. `None` where it is no plan.
+pub(crate) fn sealed(text: &str) -> Option<String> {
+    let mut plan: Value = serde_json::from_str(text).ok()?;
+    if plan.get("kind")? != "plan" {
+        return None;
+    }
+    let mut fingerprints = Vec::new();
+    for target in plan.get_mut("targets")?.as_array_mut()? {
+        let target = target.as_object_mut()?;
+        let fingerprint = sha256(&canonical(target)?.to_string());
+        fingerprints.push(fingerprint.clone());
+        target.insert("fingerprint".into(), fingerprint.into());
+    }
+    fingerprints.sort_unstable();
+    let fingerprint = match fingerprints.as_slice() {
+        [only] => only.clone(),
+        several => sha256(&several.join("\n")),
+    };
+    plan.as_object_mut()?.insert("fingerprint".into(), fingerprint.into());
+    Some(plan.to_string())
+}
+
+fn canonical(target: &Map<String, Value>) -> Option<Value> {
+    let id = |change: &Value, side: &str| match change.pointer(&format!("/{side}/id")) {
+        Some(Value::String(id)) => ConnectorId::parse(id).map_or(Value::Null, |id| id.as_str().into()),
+        _ => Value::Null,
+    };
+    let mut changes = target.get("changes")?.as_array()?.clone();
+    let steps = ["postFederationSignup", "postAttributeCollection", "preTokenIssuance"];
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    changes.sort_by_key(|change| {
+        let step = text(change, "step");
+        (text(change, "flow"), steps.iter().position(|name| Some(*name) == step.as_deref()))
+    });
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            json!({"current": id(change, "current"), "desired": id(change, "desired"),
+                "flow": change.get("flow"), "step": change.get("step")})
+        })
+        .collect();
+    let mut refusals: Vec<_> = target.get("refusals")?.as_array()?.clone();
+    refusals.sort_by_key(|refusal| (text(refusal, "allow"), text(refusal, "reason")));
+    let refusals: Vec<_> = refusals
+        .iter()
+        .map(|refusal| json!({"allow": refusal.get("allow"), "reason": refusal.get("reason")}))
+        .collect();
+    Some(json!({"changes": changes, "cloud": target.get("cloud"), "graphUrl": target.get("graphUrl"),
+        "refusals": refusals, "tenant": target.get("tenant")}))
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A snapshot, which also keeps no part of an address that may be a key.
+pub fn snapshot(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match Snapshot::parse(text) {
+        Ok(snapshot) => {
+            let written = snapshot.to_json();
+            assert_eq!(Snapshot::parse(&written).ok().as_ref(), Some(&snapshot), "{written}");
+            for url in snapshot.connectors.iter().filter_map(|connector| connector.target_url.as_ref()) {
+                assert!(!url.as_str().contains(['?', '#']), "{url}");
+            }
+        }
+        Err(error) => _ = error.to_string(),
+    }
+}
