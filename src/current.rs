@@ -10,7 +10,7 @@ use futures_util::future::{join, join_all, join3};
 use crate::graph::{Graph, GraphError, Need, Patience};
 use crate::model::{
     Api, Bound, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
-    Reading, Step, Unread,
+    Reading, Step, StepMap, Unread,
 };
 
 /// How much of a tenant is read.
@@ -78,7 +78,7 @@ async fn configuration(
     graph: &Graph,
     flow: &FlowId,
     steps: &[Step],
-) -> Result<BTreeMap<Step, Reading<Bound>>, GraphError> {
+) -> Result<StepMap<Reading<Bound>>, GraphError> {
     graph.configuration(flow, steps, Patience::Full).await
 }
 
@@ -170,7 +170,7 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(Unread::from).collect())
 }
 
-fn known(steps: BTreeMap<Step, Reading<Bound>>) -> Result<BTreeMap<Step, Bound>, Unread> {
+fn known(steps: StepMap<Reading<Bound>>) -> Result<BTreeMap<Step, Bound>, Unread> {
     let known = |(step, read)| match read {
         Reading::Known(bound) => Ok((step, bound)),
         Reading::Unknown(unread) => Err(unread),

@@ -92,7 +92,7 @@ async fn look(
         *seen = Some(match read {
             Ok(steps) => {
                 let unread = || Reading::Unknown(Unread::new("it was not read"));
-                steps.get(&change.step).cloned().unwrap_or_else(unread)
+                steps.get(change.step).cloned().unwrap_or_else(unread)
             }
             Err(unread) => Reading::Unknown(unread.clone()),
         });

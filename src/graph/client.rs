@@ -1,6 +1,5 @@
 //! The requests of Graph that flowbind makes, one function each.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -14,7 +13,9 @@ use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
 use crate::http::{Answer, Client, Patience, Request, Stop};
-use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step};
+use crate::model::{
+    Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step, StepMap,
+};
 
 /// Graph, as one tenant's app sees it.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Graph {
         flow: &FlowId,
         steps: &[Step],
         patience: Patience,
-    ) -> Result<BTreeMap<Step, Reading<Bound>>, GraphError> {
+    ) -> Result<StepMap<Reading<Bound>>, GraphError> {
         let path = configuration_path(flow);
         let names: Vec<_> = steps.iter().map(|step| step.name()).collect();
         let url = self.root.join(&path, Some(&format!("$expand={}", names.join(","))));
