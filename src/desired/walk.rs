@@ -235,7 +235,8 @@ impl<'s> Walker<'s> {
         Some(entries)
     }
 
-    /// Reports each entry whose key another before it has, and takes it out.
+    /// Reports each entry whose key another before it has, and takes it out: by its place, which is its
+    /// own.
     fn keep_first(&mut self, entries: &mut Vec<Entry<'_>>) {
         let mut by_name: Vec<_> = entries.iter().map(|entry| &entry.key).collect();
         by_name.sort_by_key(|key| key.value);
