@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One problem, with its place, its causes and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,12 +105,17 @@ impl Suggester {
         word: &str,
         candidates: impl IntoIterator<Item = &'a str>,
     ) -> Diagnostic {
+        problem.did_you_mean(self.nearest(word, candidates))
+    }
+
+    /// The candidates nearest to `word`, as [`nearest`] gives them.
+    pub fn nearest<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         match self.left.get().checked_sub(1) {
             Some(left) => {
                 self.left.set(left);
-                problem.suggest(word, candidates)
+                nearest(word, candidates)
             }
-            None => problem,
+            None => Vec::new(),
         }
     }
 }
@@ -135,16 +140,23 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     similar::get_close_matches(word, &candidates, 3, 0.6)
 }
 
-/// A text with a name, and where its lines begin.
-#[derive(PartialEq, Eq)]
+/// A text with a name.
 pub struct Source {
     name: String,
     text: String,
-    landmarks: Vec<Landmark>,
+    /// Where its lines begin, once somebody asks: most files have nothing to be pointed at.
+    landmarks: OnceLock<Vec<Landmark>>,
 }
 
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for Source {}
+
 /// A byte offset whose line and column are known.
-#[derive(PartialEq, Eq)]
 struct Landmark {
     offset: usize,
     line: usize,
@@ -163,8 +175,7 @@ pub struct Position {
 impl Source {
     /// Takes a text without a byte order mark and the name to show for it.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        let text = text.into();
-        Arc::new(Self { name: name.into(), landmarks: landmarks(&text), text })
+        Arc::new(Self { name: name.into(), text: text.into(), landmarks: OnceLock::new() })
     }
 
     /// The name that was given, usually a path.
@@ -186,10 +197,10 @@ impl Source {
 
     /// The byte offset of a position, or of the nearest place before it that exists.
     pub fn offset(&self, position: Position) -> usize {
-        let after = self
-            .landmarks
-            .partition_point(|mark| (mark.line, mark.column) <= (position.line, position.column));
-        let Some(mark) = after.checked_sub(1).and_then(|at| self.landmarks.get(at)) else {
+        let landmarks = self.landmarks();
+        let after =
+            landmarks.partition_point(|mark| (mark.line, mark.column) <= (position.line, position.column));
+        let Some(mark) = after.checked_sub(1).and_then(|at| landmarks.get(at)) else {
             return 0;
         };
         let rest = self.text.get(mark.offset..).unwrap_or_default();
@@ -200,9 +211,14 @@ impl Source {
         mark.offset.saturating_add(within)
     }
 
+    fn landmarks(&self) -> &[Landmark] {
+        self.landmarks.get_or_init(|| landmarks(&self.text))
+    }
+
     fn position(&self, offset: usize) -> Position {
-        let after = self.landmarks.partition_point(|mark| mark.offset <= offset);
-        let Some(mark) = after.checked_sub(1).and_then(|at| self.landmarks.get(at)) else {
+        let landmarks = self.landmarks();
+        let after = landmarks.partition_point(|mark| mark.offset <= offset);
+        let Some(mark) = after.checked_sub(1).and_then(|at| landmarks.get(at)) else {
             return Position { line: 1, column: 1 };
         };
         let between = self.text.get(mark.offset..offset).unwrap_or_default();

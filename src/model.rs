@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Span;
 pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
 pub use listing::{Line, Listing, Literal};
-pub use step::Step;
+pub use step::{Step, StepMap};
 pub use target_url::{InvalidTargetUrl, TargetUrl};
 pub use tenant::{Api, Cloud, InvalidTenant, Tenant};
 
@@ -93,9 +93,9 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Whether the file says what is to be bound there.
-    pub fn mentions(&self, flow: &FlowId, step: Step) -> bool {
-        self.flows.iter().any(|listed| listed.id == *flow && listed.bindings.contains_key(&step))
+    /// Where the file says what is to be bound.
+    pub fn mentioned(&self) -> impl Iterator<Item = (&FlowId, Step)> {
+        self.flows.iter().flat_map(|flow| flow.bindings.iter().map(|(step, _)| (&flow.id, step)))
     }
 }
 
@@ -148,14 +148,14 @@ pub struct DesiredFlow {
     /// Where the file names it.
     pub span: Span,
     /// The managed bindings of the flow.
-    pub bindings: BTreeMap<Step, DesiredBinding>,
+    pub bindings: StepMap<DesiredBinding>,
 }
 
 /// What a file wants of one binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredBinding {
-    /// The connector to bind, or nothing.
-    pub connector: Option<ConnectorRef>,
+    /// The connector to bind, or nothing. Shared, since many bindings may name the same.
+    pub connector: Option<Arc<ConnectorRef>>,
     /// Where the file says so.
     pub span: Span,
     /// Whether a plan that disables or replaces it is refused.
@@ -235,7 +235,7 @@ pub enum CurrentFlow {
     /// The tenant has no such flow; with the service's words.
     Missing(String),
     /// The steps that were asked for.
-    Found(BTreeMap<Step, Reading<Bound>>),
+    Found(StepMap<Reading<Bound>>),
 }
 
 /// How one binding changes. One change is exactly one PUT.

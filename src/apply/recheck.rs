@@ -57,7 +57,7 @@ pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
     }
     for change in &target.changes {
         let read = match reads.get(&&change.flow) {
-            Some(Ok(steps)) => steps.get(&change.step).cloned(),
+            Some(Ok(steps)) => steps.get(change.step).cloned(),
             Some(Err(error)) => Some(Reading::Unknown(Unread::from(error))),
             None => None,
         };

@@ -26,17 +26,15 @@ pub(super) async fn read_back(
     let mut seen = vec![None; changes.len()];
     let deadline = options.deadline.min(Instant::now() + options.verify_timeout);
     let mut pause = FIRST;
-    loop {
-        let open = open(changes, puts, &seen);
-        if open.is_empty() {
-            return seen;
-        }
+    let mut unseen = open(changes, puts, &seen);
+    while !unseen.is_empty() {
         // Once the run is stopped or out of time there is one last look.
         let last = *options.stop.borrow() || Instant::now() >= deadline;
         let patience = if last { Patience::LastWord } else { Patience::Until(deadline) };
-        look(graph, changes, &open, patience, &mut seen).await;
-        if last {
-            return seen;
+        look(graph, changes, &unseen, patience, &mut seen).await;
+        unseen = open(changes, puts, &seen);
+        if last || unseen.is_empty() {
+            break;
         }
         let mut stop = options.stop.clone();
         let stopped = async {
@@ -50,6 +48,7 @@ pub(super) async fn read_back(
         }
         pause = pause.saturating_mul(2).min(LONGEST);
     }
+    seen
 }
 
 /// The flows that have a change which may have worked and does not show yet, with the steps.
@@ -90,7 +89,7 @@ async fn look(
         *seen = Some(match read {
             Ok(steps) => {
                 let unread = || Reading::Unknown(Unread::new("it was not read"));
-                steps.get(&change.step).cloned().unwrap_or_else(unread)
+                steps.get(change.step).cloned().unwrap_or_else(unread)
             }
             Err(unread) => Reading::Unknown(unread.clone()),
         });

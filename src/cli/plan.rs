@@ -1,6 +1,7 @@
 //! `plan`: reads, compares, prints. Writes nothing to the tenants.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -191,12 +192,12 @@ pub(super) async fn make(
         };
         match connect(&place, run, request.rule).await.map(Rc::new) {
             Ok(connection) => {
+                let several = files.iter().filter(|_| files.len() > 1);
+                let mentioned: BTreeSet<_> = several.flat_map(|file| file.mentioned()).collect();
                 for desired in &files {
                     let mut one = target(desired, &connection, request).await;
                     // What another file of the tenant manages is not unmanaged.
-                    one.target
-                        .unmanaged
-                        .retain(|it| !files.iter().any(|file| file.mentions(&it.flow, it.step)));
+                    one.target.unmanaged.retain(|it| !mentioned.contains(&(&it.flow, it.step)));
                     planned.push(Ok(one));
                 }
             }

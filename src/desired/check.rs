@@ -19,7 +19,7 @@ pub(super) fn check(problems: &mut Problems, file: &File) {
 }
 
 fn bindings(file: &File) -> impl Iterator<Item = (&Flow, Step, &Binding)> {
-    flows(file).flat_map(|flow| flow.bindings.iter().map(move |(step, binding)| (flow, *step, binding)))
+    flows(file).flat_map(|flow| flow.bindings.iter().map(move |(step, binding)| (flow, step, binding)))
 }
 
 fn flows(file: &File) -> impl Iterator<Item = &Flow> {
@@ -53,10 +53,12 @@ fn names_say_what_they_name(problems: &mut Problems, file: &File) {
 /// The service's own rule for the case of ids is not known, so two that differ in nothing else
 /// are taken for a slip.
 fn ids_differ_in_more_than_case(problems: &mut Problems, file: &File) {
-    let mut seen = BTreeMap::new();
-    for flow in flows(file) {
-        let id = &flow.id;
-        if let Some(first) = seen.insert(id.value.as_str().to_lowercase(), id) {
+    let mut ids: Vec<_> = flows(file).map(|flow| (flow.id.value.as_str().to_lowercase(), &flow.id)).collect();
+    ids.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for pair in ids.windows(2) {
+        if let [(one, first), (other, id)] = pair
+            && one == other
+        {
             problems.report(
                 Diagnostic::error(format!("`{}` and `{}` differ in nothing but case", first.value, id.value))
                     .at(&id.span)
@@ -142,7 +144,7 @@ fn bindings_name_known_connectors(problems: &mut Problems, file: &File) {
         let Some(Spanned { value: Some(name), span }) = &binding.connector else {
             continue;
         };
-        if is_guid(name) || connectors.contains_key(name) {
+        if connectors.contains_key(name) || is_guid(name) {
             continue;
         }
         let problem = Diagnostic::error(format!("`{name}` is none of the file's `connectors`")).at(span);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
+use crate::model::StepMap;
 
 /// What stands where `over` extends `base`: everything of the base but `tenant` and `clientId`, and
 /// over it what `over` says. `connectors`, `flows`, their steps and `guards` are merged key by key
@@ -35,32 +36,27 @@ fn both<T>(base: Option<T>, over: Option<T>, merge: impl FnOnce(T, T) -> T) -> O
     }
 }
 
-/// Merges key by key.
-fn by_key<K: Ord, V>(
-    mut base: BTreeMap<K, V>,
-    over: BTreeMap<K, V>,
-    merge: impl Fn(V, V) -> V,
-) -> BTreeMap<K, V> {
-    for (key, value) in over {
-        let value = match base.remove(&key) {
-            Some(below) => merge(below, value),
-            None => value,
+type Connectors = BTreeMap<String, ConnectorEntry>;
+
+fn connectors(mut base: Connectors, over: Connectors) -> Connectors {
+    for (name, over) in over {
+        let entry = match base.remove(&name) {
+            Some(base) => connector(base, over),
+            None => over,
         };
-        base.insert(key, value);
+        base.insert(name, entry);
     }
     base
 }
 
-type Connectors = BTreeMap<String, ConnectorEntry>;
-
-fn connectors(base: Connectors, over: Connectors) -> Connectors {
-    by_key(base, over, |base, over| ConnectorEntry {
+fn connector(base: ConnectorEntry, over: ConnectorEntry) -> ConnectorEntry {
+    ConnectorEntry {
         key: over.key,
         display_name: over.display_name.or(base.display_name),
         id: over.id.or(base.id),
         target_url: over.target_url.or(base.target_url),
         unclear: base.unclear || over.unclear,
-    })
+    }
 }
 
 /// The base's flows in its order, then new ones in theirs.
@@ -70,7 +66,7 @@ fn flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     let mut flows: Vec<_> = base
         .into_iter()
         .map(|base| match over.remove(&base.id.value) {
-            Some((_, over)) => Flow { id: over.id, bindings: by_key(base.bindings, over.bindings, binding) },
+            Some((_, over)) => Flow { id: over.id, bindings: bindings(base.bindings, over.bindings) },
             None => base,
         })
         .collect();
@@ -78,6 +74,17 @@ fn flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     new.sort_unstable_by_key(|(at, _)| *at);
     flows.extend(new.into_iter().map(|(_, flow)| flow));
     flows
+}
+
+fn bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Binding> {
+    for (step, over) in over {
+        let merged = match base.remove(step) {
+            Some(base) => binding(base, over),
+            None => over,
+        };
+        base.insert(step, merged);
+    }
+    base
 }
 
 fn binding(base: Binding, over: Binding) -> Binding {

@@ -156,9 +156,9 @@ impl<'f> Managed<'f> {
     /// The bindings of the flows that it lists, each with its place, or none where it prunes them.
     fn listed(&self) -> impl Iterator<Item = (&'f Flow, Step, Option<&'f Span>)> {
         self.flows.values().flat_map(move |flow| {
-            let mentioned = flow.bindings.iter().map(|(step, binding)| (*flow, *step, Some(binding.place())));
+            let mentioned = flow.bindings.iter().map(|(step, binding)| (*flow, step, Some(binding.place())));
             let pruned =
-                self.steps.iter().filter(|step| self.prune.is_some() && !flow.bindings.contains_key(step));
+                self.steps.iter().filter(|step| self.prune.is_some() && !flow.bindings.contains_key(**step));
             mentioned.chain(pruned.map(|step| (*flow, *step, None)))
         })
     }

@@ -99,7 +99,8 @@ struct Loader<'f> {
 
 impl Loader<'_> {
     fn entries(&mut self, paths: &[PathBuf]) -> Vec<Entry> {
-        let mut entries = Vec::<Entry>::new();
+        let mut entries = Vec::new();
+        let mut seen = BTreeSet::new();
         for path in paths {
             let found = match named(path) {
                 Ok(_) if path.is_dir() => self.folder(path),
@@ -110,14 +111,13 @@ impl Loader<'_> {
                 }
             };
             for entry in found {
-                match entries.iter().find(|earlier| earlier.real == entry.real) {
-                    None => entries.push(entry),
-                    Some(_) => {
-                        let name = shown(&entry.path);
-                        let problem = Diagnostic::error(format!("`{name}` is given twice"));
-                        self.findings
-                            .extend(&name, [problem.hint("give each file once, by itself or by its folder")]);
-                    }
+                if seen.insert(entry.real.clone()) {
+                    entries.push(entry);
+                } else {
+                    let name = shown(&entry.path);
+                    let problem = Diagnostic::error(format!("`{name}` is given twice"));
+                    let problem = problem.hint("give each file once, by itself or by its folder");
+                    self.findings.extend(&name, [problem]);
                 }
             }
         }

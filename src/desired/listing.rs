@@ -37,7 +37,7 @@ pub(super) fn listing(name: &str, file: &File) -> Listing {
     }
     if let Some(flows) = flows {
         lines.mapping(0, "flows", flows, |lines, Flow { id, bindings }| {
-            lines.mapping(1, id.value.as_str(), bindings, |lines, (step, binding)| {
+            lines.mapping(1, id.value.as_str(), bindings.iter(), |lines, (step, binding)| {
                 lines.binding(step.name(), binding);
             });
         });

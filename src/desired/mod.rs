@@ -25,11 +25,11 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{
     ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Prune,
-    is_guid,
+    Step, is_guid,
 };
 use files::Composed;
 use findings::Findings;
-use schema::{ConnectorEntry, File};
+use schema::{Binding, ConnectorEntry, File};
 use walk::{Problems, Spanned};
 
 /// Reads and checks the files at these paths, and those directly in these folders, each with what
@@ -104,21 +104,24 @@ fn finished(findings: Findings) -> Result<(), Vec<Diagnostic>> {
 fn desired(name: String, file: File) -> Option<Desired> {
     let steps = file.step_list();
     let File { tenant, client_id, cloud, api, connectors, flows, prune, guards, .. } = file;
+    let connectors = connectors.unwrap_or_default();
+    let named: BTreeMap<_, _> =
+        connectors.into_iter().filter_map(|(name, entry)| Some((name, Arc::new(listed(entry)?)))).collect();
+    let binding = |(step, binding): (Step, Binding)| {
+        let Spanned { value, span } = binding.connector?;
+        let connector = value.map(|name| match named.get(&name) {
+            Some(connector) => Arc::clone(connector),
+            None => Arc::new(unlisted(name, span.clone())),
+        });
+        let protect = binding.protect.is_some_and(|protect| protect.value);
+        Some((step, DesiredBinding { connector, span, protect }))
+    };
     let flows = flows?
         .into_iter()
         .map(|flow| DesiredFlow {
             id: flow.id.value,
             span: flow.id.span,
-            bindings: flow
-                .bindings
-                .into_iter()
-                .filter_map(|(step, binding)| {
-                    let Spanned { value, span } = binding.connector?;
-                    let connector = value.map(|name| reference(name, span.clone(), connectors.as_ref()));
-                    let protect = binding.protect.is_some_and(|protect| protect.value);
-                    Some((step, DesiredBinding { connector, span, protect }))
-                })
-                .collect(),
+            bindings: flow.bindings.into_iter().filter_map(binding).collect(),
         })
         .collect();
     Some(Desired {
@@ -137,24 +140,19 @@ fn desired(name: String, file: File) -> Option<Desired> {
     })
 }
 
-/// What a binding names: a GUID is always an id; else a short name where the file has any; else a
-/// displayName.
-fn reference(
-    value: String,
-    span: Span,
-    connectors: Option<&BTreeMap<String, ConnectorEntry>>,
-) -> ConnectorRef {
-    if let Some(id) = is_guid(&value).then(|| ConnectorId::parse(&value).ok()).flatten() {
-        return ConnectorRef { by: ConnectorKey::Id(id), span, pin: None };
-    }
-    let Some(entry) = connectors.and_then(|connectors| connectors.get(&value)) else {
-        return ConnectorRef { by: ConnectorKey::Name(value), span, pin: None };
-    };
-    let (by, span) = match (entry.id.clone(), entry.display_name.clone()) {
+/// What a binding names by a short name.
+fn listed(entry: ConnectorEntry) -> Option<ConnectorRef> {
+    let (by, span) = match (entry.id, entry.display_name) {
         (Some(id), Some(name)) => (ConnectorKey::IdAndName(id.value, name.value), id.span),
         (Some(id), None) => (ConnectorKey::Id(id.value), id.span),
         (None, Some(name)) => (ConnectorKey::Name(name.value), name.span),
-        (None, None) => (ConnectorKey::Name(value), span),
+        (None, None) => return None,
     };
-    ConnectorRef { by, span, pin: entry.target_url.as_ref().map(|url| Arc::clone(&url.value)) }
+    Some(ConnectorRef { by, span, pin: entry.target_url.map(|url| url.value) })
+}
+
+/// What a binding names where it is no short name: a GUID is always an id, all else a displayName.
+fn unlisted(name: String, span: Span) -> ConnectorRef {
+    let id = is_guid(&name).then(|| ConnectorId::parse(&name).ok()).flatten();
+    ConnectorRef { by: id.map_or(ConnectorKey::Name(name), ConnectorKey::Id), span, pin: None }
 }

@@ -11,11 +11,11 @@ use super::source::{Node, Value};
 use super::walk::{Entry, Spanned, Walker, duplicate};
 use crate::diagnostic::Diagnostic;
 use crate::model::{
-    Api, Cloud, ConnectorId, FlowId, InvalidId, InvalidTargetUrl, Prune, Step, TargetUrl, is_guid,
+    Api, Cloud, ConnectorId, FlowId, InvalidId, InvalidTargetUrl, Prune, Step, StepMap, TargetUrl, is_guid,
 };
 
 /// Reads the tree of a file. `None` where it has no keys at all.
-pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
+pub(super) fn file(walker: &mut Walker<'_>, root: &Node<'_>) -> Option<File> {
     if let Value::Null { .. } = root.value {
         walker.report(
             Diagnostic::error("the file is empty")
@@ -72,7 +72,7 @@ pub(super) fn file(walker: &mut Walker<'_>, root: &Node) -> Option<File> {
 }
 
 /// The paths of the files that a file builds on, as written.
-fn extends(walker: &mut Walker<'_>, node: &Node) -> Vec<Spanned<String>> {
+fn extends(walker: &mut Walker<'_>, node: &Node<'_>) -> Vec<Spanned<String>> {
     const RIGHT: &str = "a path, or a list of them: `[base.yaml, europe.yaml]`";
     let Value::Sequence(items) = &node.value else {
         return walker.name(node, "extends", RIGHT).into_iter().collect();
@@ -92,7 +92,7 @@ fn extends(walker: &mut Walker<'_>, node: &Node) -> Vec<Spanned<String>> {
     paths
 }
 
-fn guards(walker: &mut Walker<'_>, node: &Node) -> Option<GuardsEntry> {
+fn guards(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<GuardsEntry> {
     let mut fields = walker.fields(node, "guards", "limits: `{maxChanges: 25, maxDisables: 5}`")?;
     let max_changes = fields.take("maxChanges").and_then(|node| walker.count(node, "maxChanges"));
     let max_disables = fields.take("maxDisables").and_then(|node| walker.count(node, "maxDisables"));
@@ -100,7 +100,7 @@ fn guards(walker: &mut Walker<'_>, node: &Node) -> Option<GuardsEntry> {
     Some(GuardsEntry { max_changes, max_disables })
 }
 
-fn version(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Version>> {
+fn version(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Spanned<Version>> {
     let span = walker.span(node);
     match node.value {
         Value::Number { ref literal } if walker.text(literal) == "1" => {
@@ -126,7 +126,7 @@ fn guid(text: &str) -> Result<String, &'static str> {
     if is_guid(text) { Ok(text.to_owned()) } else { Err("it must be a GUID") }
 }
 
-fn steps(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Vec<Spanned<Step>>>> {
+fn steps(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Spanned<Vec<Spanned<Step>>>> {
     const RIGHT: &str = "a list: `[postFederationSignup, postAttributeCollection]`";
     let Value::Sequence(items) = &node.value else {
         walker.wrong_type(node, "steps", "a list", RIGHT);
@@ -152,7 +152,7 @@ fn steps(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Vec<Spanned<Ste
     Some(Spanned { value: steps, span: walker.span(node) })
 }
 
-fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, ConnectorEntry>> {
+fn connectors(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<BTreeMap<String, ConnectorEntry>> {
     let right = "short names: `{fraud-check: Fraud check}`";
     let mut connectors = BTreeMap::new();
     for Entry { key, value } in walker.entries(node, "connectors", right)? {
@@ -174,7 +174,7 @@ fn connectors(walker: &mut Walker<'_>, node: &Node) -> Option<BTreeMap<String, C
     Some(connectors)
 }
 
-fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> ConnectorEntry {
+fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node<'_>) -> ConnectorEntry {
     let right = "a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`";
     let key_span = key.span.clone();
     let mut entry =
@@ -200,7 +200,7 @@ fn connector(walker: &mut Walker<'_>, key: &Spanned<&str>, node: &Node) -> Conne
 }
 
 /// What is no address may hold a key all the same, so it is not repeated.
-fn target_url(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Arc<TargetUrl>>> {
+fn target_url(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Spanned<Arc<TargetUrl>>> {
     let right = "the connector's address, such as `https://fraud.contoso.com/score`";
     let Spanned { value, span } = walker.name(node, "targetUrl", right)?;
     match value.parse() {
@@ -213,10 +213,11 @@ fn target_url(walker: &mut Walker<'_>, node: &Node) -> Option<Spanned<Arc<Target
     }
 }
 
-fn flows(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Flow>> {
+fn flows(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Vec<Flow>> {
     let right = "flow ids with their steps, or `{}` for none";
-    let mut flows = Vec::new();
-    for Entry { key, value } in walker.entries(node, "flows", right)? {
+    let entries = walker.entries(node, "flows", right)?;
+    let mut flows = Vec::with_capacity(entries.len());
+    for Entry { key, value } in entries {
         let bindings = bindings(walker, key.value, value);
         match FlowId::parse(key.value) {
             Ok(id) => flows.push(Flow {
@@ -233,9 +234,9 @@ fn flows(walker: &mut Walker<'_>, node: &Node) -> Option<Vec<Flow>> {
     Some(flows)
 }
 
-fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node) -> Option<BTreeMap<Step, Binding>> {
+fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node<'_>) -> Option<StepMap<Binding>> {
     let right = "steps with their connectors, or `{}` to manage none";
-    let mut bindings = BTreeMap::new();
+    let mut bindings = StepMap::default();
     for Entry { key, value } in walker.entries(node, flow, right)? {
         let binding = binding(walker, &key, value);
         let Some(step) = Step::named(key.value) else {
@@ -252,7 +253,7 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node) -> Option<BTreeMap
     Some(bindings)
 }
 
-fn binding(walker: &mut Walker<'_>, step: &Spanned<&str>, node: &Node) -> Option<Binding> {
+fn binding(walker: &mut Walker<'_>, step: &Spanned<&str>, node: &Node<'_>) -> Option<Binding> {
     let binding = |connector: Option<Option<Spanned<_>>>, protect| Binding {
         step: step.span.clone(),
         unclear: matches!(connector, Some(None)),
@@ -271,7 +272,7 @@ fn binding(walker: &mut Walker<'_>, step: &Spanned<&str>, node: &Node) -> Option
 
 /// What a binding names: a connector, or nothing where `null` is spelled out. A key with nothing
 /// after it is an error, since a half-typed line must not open a gate.
-fn bound(walker: &mut Walker<'_>, key: &str, node: &Node) -> Option<Spanned<Option<String>>> {
+fn bound(walker: &mut Walker<'_>, key: &str, node: &Node<'_>) -> Option<Spanned<Option<String>>> {
     const RIGHT: &str = "a connector, or `null` to disable";
     match &node.value {
         Value::Null { literal } if walker.is_spelled_null(literal) => {

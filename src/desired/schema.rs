@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::walk::Spanned;
 use crate::diagnostic::Span;
-use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, TargetUrl, Tenant};
+use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap, TargetUrl, Tenant};
 
 /// The API connectors that the user flows of one tenant call; or, without `tenant`, a base that
 /// other files extend.
@@ -172,7 +172,7 @@ pub(super) struct ConnectorEntry {
 #[derive(Debug, Clone)]
 pub(super) struct Flow {
     pub(super) id: Spanned<FlowId>,
-    pub(super) bindings: BTreeMap<Step, Binding>,
+    pub(super) bindings: StepMap<Binding>,
 }
 
 /// What one step of one flow calls, as far as one file says it.

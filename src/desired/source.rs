@@ -3,6 +3,7 @@
 //! Owns what is YAML about a desired-state file, and nothing of what its keys mean. Duplicate and
 //! merge keys are passed on as they stand, so that `walk` can report all of them at once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -24,15 +25,15 @@ const MAX_NODES: usize = 2_000_000;
 
 /// A value and where it stands.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) value: Value,
+pub(super) struct Node<'s> {
+    pub(super) value: Value<'s>,
     /// Bytes in the source. Where an alias stands, the alias; empty for a block mapping or sequence.
     pub(super) range: Range<usize>,
 }
 
 /// What YAML tells apart. Numbers stay text: no key of ours takes one that is computed with.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(super) enum Value<'s> {
     /// `null`, `~`, or nothing at all: `literal` is where it, or what an alias stands for, is written.
     Null {
         literal: Range<usize>,
@@ -42,9 +43,10 @@ pub(super) enum Value {
         /// Where it, or what an alias stands for, is written.
         literal: Range<usize>,
     },
-    String(String),
-    Sequence(Vec<Node>),
-    Mapping(Vec<(Node, Node)>),
+    /// A piece of the source, where it stands there as it is.
+    String(Cow<'s, str>),
+    Sequence(Vec<Node<'s>>),
+    Mapping(Vec<(Node<'s>, Node<'s>)>),
 }
 
 /// Reads the file at a path, to be shown as `name`.
@@ -90,8 +92,8 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
 ///
 /// # Errors
 /// What is not YAML, at the first place where it is not.
-pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
-    serde_yaml::from_str_with_options::<Spanned<Value>>(source.text(), options())
+pub(super) fn parse(source: &Arc<Source>) -> Result<Node<'_>, Diagnostic> {
+    serde_yaml::from_str_with_options::<Spanned<Value<'_>>>(source.text(), options())
         .map(Node::from)
         .map_err(|error| syntax_error(source, &error))
 }
@@ -182,8 +184,8 @@ fn bytes_of(location: Location) -> Option<Range<usize>> {
     Some(start..start.saturating_add(length))
 }
 
-impl From<Spanned<Value>> for Node {
-    fn from(Spanned { value, referenced, defined }: Spanned<Value>) -> Self {
+impl<'s> From<Spanned<Value<'s>>> for Node<'s> {
+    fn from(Spanned { value, referenced, defined }: Spanned<Value<'s>>) -> Self {
         Self {
             value: match value {
                 Value::Null { .. } => Value::Null { literal: bytes_of(defined).unwrap_or_default() },
@@ -195,7 +197,7 @@ impl From<Spanned<Value>> for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue)
     }
@@ -204,60 +206,64 @@ impl<'de> Deserialize<'de> for Value {
 struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
+    type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a YAML value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
         Ok(Value::Null { literal: Range::default() })
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
         Ok(Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
         Ok(Value::Number { literal: Range::default() })
     }
 
-    fn visit_i128<E>(self, _: i128) -> Result<Value, E> {
+    fn visit_i128<E>(self, _: i128) -> Result<Value<'de>, E> {
         Ok(Value::Number { literal: Range::default() })
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
+    fn visit_u64<E>(self, _: u64) -> Result<Value<'de>, E> {
         Ok(Value::Number { literal: Range::default() })
     }
 
-    fn visit_u128<E>(self, _: u128) -> Result<Value, E> {
+    fn visit_u128<E>(self, _: u128) -> Result<Value<'de>, E> {
         Ok(Value::Number { literal: Range::default() })
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
         Ok(Value::Number { literal: Range::default() })
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(text.to_owned()))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Borrowed(text)))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::String(text))
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_string<E>(self, text: String) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Owned(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value<'de>, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element::<Spanned<Value>>()? {
+        while let Some(item) = access.next_element::<Spanned<Value<'de>>>()? {
             items.push(item.into());
         }
         Ok(Value::Sequence(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value<'de>, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = access.next_key::<Spanned<Value>>()? {
-            entries.push((key.into(), access.next_value::<Spanned<Value>>()?.into()));
+        while let Some(key) = access.next_key::<Spanned<Value<'de>>>()? {
+            entries.push((key.into(), access.next_value::<Spanned<Value<'de>>>()?.into()));
         }
         Ok(Value::Mapping(entries))
     }

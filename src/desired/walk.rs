@@ -2,7 +2,7 @@
 //!
 //! Knows mappings, keys and types, and nothing of which keys there are.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Problems {
 /// A key of a mapping and its value.
 pub(super) struct Entry<'n> {
     pub(super) key: Spanned<&'n str>,
-    pub(super) value: &'n Node,
+    pub(super) value: &'n Node<'n>,
 }
 
 /// The entries of a mapping whose keys are ours, each to be taken by name.
@@ -83,7 +83,7 @@ impl<'s> Walker<'s> {
         self.problems.report(problem);
     }
 
-    pub(super) fn span(&self, node: &Node) -> Span {
+    pub(super) fn span(&self, node: &Node<'_>) -> Span {
         self.source.span(node.range.clone())
     }
 
@@ -98,7 +98,7 @@ impl<'s> Walker<'s> {
     }
 
     /// The text of a string that is not empty, or a problem that says what would be `right`.
-    fn string<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Spanned<&'n str>> {
+    fn string<'n>(&mut self, node: &'n Node<'n>, key: &str, right: &str) -> Option<Spanned<&'n str>> {
         let span = self.span(node);
         match &node.value {
             Value::String(text) if text.is_empty() => {
@@ -116,7 +116,7 @@ impl<'s> Walker<'s> {
     }
 
     /// A name that may be any string, even one that looks like a number.
-    pub(super) fn name(&mut self, node: &Node, key: &str, right: &str) -> Option<Spanned<String>> {
+    pub(super) fn name(&mut self, node: &Node<'_>, key: &str, right: &str) -> Option<Spanned<String>> {
         let right = match node.value {
             Value::Number { .. } | Value::Bool(_) => {
                 &format!("{right}; a name goes in quotes: \"{}\"", self.span(node).text())
@@ -128,7 +128,7 @@ impl<'s> Walker<'s> {
     }
 
     /// `true` or `false`.
-    pub(super) fn boolean(&mut self, node: &Node, key: &str) -> Option<Spanned<bool>> {
+    pub(super) fn boolean(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<bool>> {
         let Value::Bool(value) = node.value else {
             self.wrong_type(node, key, "a boolean", "`true` or `false`");
             return None;
@@ -137,7 +137,7 @@ impl<'s> Walker<'s> {
     }
 
     /// A whole number from 0.
-    pub(super) fn count(&mut self, node: &Node, key: &str) -> Option<Spanned<u32>> {
+    pub(super) fn count(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<u32>> {
         let right = "a whole number from 0";
         let Value::Number { literal } = &node.value else {
             self.wrong_type(node, key, "a number", right);
@@ -155,7 +155,7 @@ impl<'s> Walker<'s> {
     /// A string that `parse` takes.
     pub(super) fn parsed<T, E: Display>(
         &mut self,
-        node: &Node,
+        node: &Node<'_>,
         key: &str,
         right: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -177,7 +177,7 @@ impl<'s> Walker<'s> {
     /// A string that is one of the names of `all`.
     pub(super) fn one_of<T: Copy, const N: usize>(
         &mut self,
-        node: &Node,
+        node: &Node<'_>,
         key: &str,
         all: [T; N],
         name: fn(T) -> &'static str,
@@ -200,12 +200,16 @@ impl<'s> Walker<'s> {
     }
 
     /// The entries of a mapping, their keys strings and single.
-    pub(super) fn entries<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Vec<Entry<'n>>> {
+    pub(super) fn entries<'n>(
+        &mut self,
+        node: &'n Node<'n>,
+        key: &str,
+        right: &str,
+    ) -> Option<Vec<Entry<'n>>> {
         let Value::Mapping(pairs) = &node.value else {
             self.wrong_type(node, key, "a mapping", right);
             return None;
         };
-        let mut seen = BTreeMap::new();
         let mut entries = Vec::with_capacity(pairs.len());
         for (key_node, value) in pairs {
             let span = self.span(key_node);
@@ -225,23 +229,35 @@ impl<'s> Walker<'s> {
                 );
                 continue;
             }
-            if let Some(first) = seen.insert(name.as_str(), span.clone()) {
-                self.report(duplicate(name, &span, &first));
-                // The first one stays the one that later duplicates are measured against.
-                seen.insert(name, first);
-                continue;
-            }
-            entries.push(Entry { key: Spanned { value: name, span }, value });
+            entries.push(Entry { key: Spanned { value: name.as_ref(), span }, value });
         }
+        self.keep_first(&mut entries);
         Some(entries)
     }
 
+    /// Reports each entry whose key another before it has, and takes it out: by its place, which is its
+    /// own.
+    fn keep_first(&mut self, entries: &mut Vec<Entry<'_>>) {
+        let mut by_name: Vec<_> = entries.iter().map(|entry| &entry.key).collect();
+        by_name.sort_by_key(|key| key.value);
+        let mut later = BTreeSet::new();
+        for same in by_name.chunk_by(|one, next| one.value == next.value) {
+            if let [first, others @ ..] = same {
+                for key in others {
+                    self.report(duplicate(key.value, &key.span, &first.span));
+                    later.insert(key.span.range().start);
+                }
+            }
+        }
+        entries.retain(|entry| !later.contains(&entry.key.span.range().start));
+    }
+
     /// The entries of a mapping whose keys are ours.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, key: &str, right: &str) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node<'n>, key: &str, right: &str) -> Option<Fields<'n>> {
         Some(Fields { place: self.span(node), entries: self.entries(node, key, right)?, known: Vec::new() })
     }
 
-    pub(super) fn wrong_type(&mut self, node: &Node, key: &str, expected: &str, right: &str) {
+    pub(super) fn wrong_type(&mut self, node: &Node<'_>, key: &str, expected: &str, right: &str) {
         let span = self.span(node);
         let problem = match &node.value {
             Value::Null { literal } if !self.is_spelled_null(literal) => {
@@ -255,7 +271,7 @@ impl<'s> Walker<'s> {
 
 impl<'n> Fields<'n> {
     /// Takes the value of a key, where it is given. What is never taken is unknown.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Node> {
+    pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Node<'n>> {
         self.known.push(name);
         let at = self.entries.iter().position(|entry| entry.key.value == name)?;
         Some(self.entries.remove(at).value)
@@ -267,7 +283,7 @@ impl<'n> Fields<'n> {
         walker: &mut Walker<'_>,
         name: &'static str,
         example: &str,
-    ) -> Option<&'n Node> {
+    ) -> Option<&'n Node<'n>> {
         let node = self.take(name);
         if node.is_none() {
             walker.report(missing(name, &self.place, example));
@@ -317,7 +333,7 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+fn kind(value: &Value<'_>) -> &'static str {
     match value {
         Value::Null { .. } => "null",
         Value::Bool(_) => "a boolean",

@@ -141,7 +141,8 @@ fn take(graph: &Graph, reads: &Reads<'_>, travelling: &[usize], answer: &Answer)
         // Two answers to one request are none.
         let [item] = <[BatchItem; 1]>::try_from(items).ok()?;
         let bindings = item.configuration()?.bindings(steps);
-        bindings.values().all(|read| matches!(read, Reading::Known(_))).then_some((at, Ok(bindings)))
+        let makes_sense = bindings.values().all(|read| matches!(read, Reading::Known(_)));
+        makes_sense.then_some((at, Ok(bindings)))
     });
     found.collect()
 }

@@ -16,7 +16,9 @@ use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
 use crate::http::{Answer, Client, Patience, Request, Stop};
-use crate::model::{Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step};
+use crate::model::{
+    Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step, StepMap,
+};
 
 /// Graph, as one tenant's app sees it.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub struct Graph {
 }
 
 /// What is bound to the steps of a flow that were asked for.
-pub type Bindings = BTreeMap<Step, Reading<Bound>>;
+pub type Bindings = StepMap<Reading<Bound>>;
 
 /// A PUT that the service took. What it did is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::model::{Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, Unread};
+use crate::model::{
+    Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, StepMap, Unread,
+};
 
 /// One page of a collection.
 #[derive(Debug, Deserialize)]
@@ -135,7 +137,7 @@ impl Configuration {
     }
 
     /// What is bound to each of the steps.
-    pub fn bindings(mut self, steps: &[Step]) -> BTreeMap<Step, Reading<Bound>> {
+    pub fn bindings(mut self, steps: &[Step]) -> StepMap<Reading<Bound>> {
         steps.iter().map(|step| (*step, self.bound(*step))).collect()
     }
 

@@ -1,13 +1,13 @@
 //! The ids of flows and connectors: what may stand in a URL, and how they compare.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-/// The id of a user flow. Its prefix tells the collection that it lives in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct FlowId(String);
+/// The id of a user flow. Its prefix tells the collection that it lives in. Copies share the text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlowId(Arc<str>);
 
 /// The two kinds of user flow. A tenant has one or the other, never both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ impl FlowId {
         if text == kind.prefix() {
             return Err(InvalidId::Empty);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The kind that its prefix tells.
@@ -95,6 +95,12 @@ impl fmt::Display for FlowId {
     }
 }
 
+impl Serialize for FlowId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 fn refuse_unsafe_characters(text: &str) -> Result<(), InvalidId> {
     match text.chars().find(|char| {
         char.is_whitespace() || char.is_control() || matches!(char, '/' | '\\' | '?' | '#' | '%' | '\'')
@@ -107,9 +113,9 @@ fn refuse_unsafe_characters(text: &str) -> Result<(), InvalidId> {
 }
 
 /// The id of an `identityApiConnector`. GUIDs compare without case: they are kept in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct ConnectorId(String);
+/// Copies share the text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectorId(Arc<str>);
 
 impl ConnectorId {
     /// Takes an id as Graph gives it.
@@ -122,7 +128,7 @@ impl ConnectorId {
             return Err(InvalidId::Empty);
         }
         refuse_unsafe_characters(text)?;
-        Ok(Self(if is_guid(text) { text.to_ascii_lowercase() } else { text.to_owned() }))
+        Ok(Self(if is_guid(text) { text.to_ascii_lowercase().into() } else { text.into() }))
     }
 
     /// The id as text.
@@ -134,6 +140,12 @@ impl ConnectorId {
 impl fmt::Display for ConnectorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for ConnectorId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::prune::Managed;
 use super::resolve::Resolver;
 use super::{Change, InSync, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
-use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::diagnostic::{Diagnostic, Span, Suggester};
 use crate::model::{
     Action, Advice, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading, Step,
     Unread, bound_id,
@@ -23,6 +23,7 @@ pub fn plan(
     let mut planner = Planner {
         resolver: Resolver::new(current),
         current,
+        suggester: Suggester::default(),
         errors: Vec::new(),
         advice: BTreeMap::new(),
         target: Target {
@@ -44,8 +45,9 @@ pub fn plan(
             warnings: Vec::new(),
         },
     };
+    let unread = Reading::Unknown(Unread::new("it was not read"));
     for flow in prune::flows(desired, current) {
-        planner.flow(&flow, &desired.steps);
+        planner.flow(&flow, &desired.steps, &unread);
     }
     planner.errors.extend(prune::unreadable_list(desired, current));
     if let Some(Reading::Unknown(unread)) = &current.connectors {
@@ -105,10 +107,10 @@ pub fn gone(current: &Current) -> Vec<Unmanaged> {
     let mut gone = Vec::new();
     for (flow, found) in &current.flows {
         let CurrentFlow::Found(steps) = found else { continue };
-        for (step, read) in steps {
+        for (step, read) in steps.iter() {
             let Reading::Known(bound) = read else { continue };
             if bound_id(bound).is_some_and(|id| !listed.contains(id)) {
-                gone.push(Unmanaged { flow: flow.clone(), step: *step, current: bound.clone() });
+                gone.push(Unmanaged { flow: flow.clone(), step, current: bound.clone() });
             }
         }
     }
@@ -118,6 +120,7 @@ pub fn gone(current: &Current) -> Vec<Unmanaged> {
 struct Planner<'a> {
     resolver: Resolver<'a>,
     current: &'a Current,
+    suggester: Suggester,
     target: Target,
     errors: Vec<Diagnostic>,
     /// What is behind bindings that could not be read, with the service's words the first time.
@@ -125,20 +128,20 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn flow(&mut self, flow: &Managed<'_>, steps: &[Step]) {
+    /// `unread` is what is known of a step that was not even asked for: as little as of one that was
+    /// denied.
+    fn flow(&mut self, flow: &Managed<'_>, steps: &[Step], unread: &Reading<Bound>) {
         let found = match self.current.flows.get(flow.id) {
             Some(CurrentFlow::Found(found)) => found,
             Some(CurrentFlow::Missing(answer)) => return self.missing(flow, answer),
             None => return,
         };
-        for step in steps {
-            // A step that was not even asked for is as little known as one that was denied.
-            let unread = Reading::Unknown(Unread::new("it was not read"));
-            let read = found.get(step).unwrap_or(&unread);
+        for step in steps.iter().copied() {
+            let read = found.get(step).unwrap_or(unread);
             if let Some(binding) = flow.bindings.get(step) {
-                self.managed(flow.id, *step, binding, read);
+                self.managed(flow.id, step, binding, read);
             } else if let Reading::Known(current @ Some(_)) = read {
-                let unmanaged = Unmanaged { flow: flow.id.clone(), step: *step, current: current.clone() };
+                let unmanaged = Unmanaged { flow: flow.id.clone(), step, current: current.clone() };
                 self.target.unmanaged.push(unmanaged);
             }
             // What nobody manages is told all the same: a flow that is listed is looked at.
@@ -146,7 +149,7 @@ impl Planner<'_> {
                 if let Some(advice) = advice {
                     self.advice.entry(*advice).or_insert_with(|| Arc::clone(why));
                 }
-                let unknown = Unknown { flow: flow.id.clone(), step: *step, error: Arc::clone(why) };
+                let unknown = Unknown { flow: flow.id.clone(), step, error: Arc::clone(why) };
                 self.target.unknown.push(unknown);
             }
         }
@@ -188,11 +191,13 @@ impl Planner<'_> {
         let prefix = flow.id.kind().prefix();
         let name = |id| str::strip_prefix(id, prefix);
         let others = match &self.current.flow_list {
-            Some(Reading::Known(list)) => list.iter().filter_map(|id| name(id)).collect(),
-            _ => Vec::new(),
+            Some(Reading::Known(list)) => list.as_slice(),
+            _ => &[],
         };
+        let others = others.iter().filter_map(|id| name(id));
         let wanted = name(flow.id.as_str()).unwrap_or_default();
-        let near = nearest(wanted, others).into_iter().map(|name| format!("{prefix}{name}"));
+        let near = self.suggester.nearest(wanted, others).into_iter();
+        let near = near.map(|name| format!("{prefix}{name}"));
         let problem = Diagnostic::error(format!("the tenant has no user flow `{}`", flow.id));
         self.errors.push(
             match flow.span {

@@ -4,17 +4,17 @@
 //! case.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{Current, Desired, DesiredBinding, FlowId, Prune, Reading, Step};
+use crate::model::{Current, Desired, DesiredBinding, FlowId, Prune, Reading, StepMap};
 
 /// A flow that was read, and what of it is managed.
 pub(super) struct Managed<'a> {
     pub(super) id: &'a FlowId,
     /// Where the file lists it, if it does.
     pub(super) span: Option<&'a Span>,
-    pub(super) bindings: Cow<'a, BTreeMap<Step, DesiredBinding>>,
+    pub(super) bindings: Cow<'a, StepMap<DesiredBinding>>,
 }
 
 /// The flows of a file, in its order, and those beyond it that were read, by id; with the bindings
@@ -37,10 +37,10 @@ fn pruned<'a>(mut flow: Managed<'a>, desired: &Desired) -> Managed<'a> {
         Some((Prune::Steps, span)) if flow.span.is_some() => span,
         _ => return flow,
     };
-    for step in &desired.steps {
+    for step in desired.steps.iter().copied() {
         if !flow.bindings.contains_key(step) {
             let nothing = DesiredBinding { connector: None, span: span.clone(), protect: false };
-            flow.bindings.to_mut().insert(*step, nothing);
+            flow.bindings.to_mut().insert(step, nothing);
         }
     }
     flow

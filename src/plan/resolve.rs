@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Suggester};
 use crate::model::{
     Advice, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector,
-    Reading, TargetUrl, Unread,
+    Reading, StepMap, TargetUrl, Unread,
 };
 
 /// The connectors of a tenant, by what a file may call them.
@@ -14,7 +14,7 @@ pub(super) struct Resolver<'a> {
     /// Those that the tenant lists; `None` where they were not read.
     listed: Option<BTreeMap<&'a ConnectorId, &'a ListedConnector>>,
     by_name: BTreeMap<&'a str, Vec<&'a Connector>>,
-    /// Those that came along with the bindings.
+    /// Those that came along with the bindings, where they were not read otherwise.
     bound: BTreeMap<&'a ConnectorId, &'a Connector>,
     /// Why the connectors could not be read, where they could not.
     unreadable: Option<&'a Unread>,
@@ -45,11 +45,12 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        let bound = current.flows.values().flat_map(|flow| match flow {
-            CurrentFlow::Found(steps) => steps.values().collect(),
-            CurrentFlow::Missing(_) => Vec::new(),
+        let flows = current.flows.values().filter(|_| list.is_none());
+        let found = flows.filter_map(|flow| match flow {
+            CurrentFlow::Found(steps) => Some(steps),
+            CurrentFlow::Missing(_) => None,
         });
-        let bound = bound.filter_map(|read| match read {
+        let bound = found.flat_map(StepMap::values).filter_map(|read| match read {
             Reading::Known(bound) => bound.as_ref().map(|connector| (&connector.id, connector)),
             Reading::Unknown(_) => None,
         });
