@@ -21,7 +21,11 @@ fn reads_share_a_connection_where_http_2_is_offered() {
     }));
     let folder = folder();
     let flows: Vec<_> = (0..40).map(|flow| format!("B2C_1_{flow}")).collect();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows.iter().map(String::as_str).collect::<Vec<_>>()));
+    file(
+        folder.path(),
+        "flowbind.yaml",
+        wants_connector_1(&flows.iter().map(String::as_str).collect::<Vec<_>>()),
+    );
     let outcome = flowbind(["plan", "--graph-url", &format!("https://{}/beta", https.address)])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])
         .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
