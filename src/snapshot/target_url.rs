@@ -23,8 +23,15 @@ impl TargetUrl {
 impl From<&str> for TargetUrl {
     fn from(url: &str) -> Self {
         // Readers of URLs leave these out, wherever they stand, and so find a user where none seems to be.
-        let url: String = url.chars().filter(|char| !char.is_control()).collect();
-        Self(without_secrets(url.trim()).trim().to_owned())
+        let mut url: String = url.chars().filter(|char| !char.is_control()).collect();
+        // What is dropped of a text that is no URL may leave one that is.
+        loop {
+            let kept = without_secrets(url.trim());
+            if kept == url {
+                return Self(kept);
+            }
+            url = kept;
+        }
     }
 }
 
@@ -57,8 +64,7 @@ fn without_secrets(url: &str) -> String {
 /// Splits the scheme and all slashes after it from what follows; the first is empty when no slash
 /// says that an authority comes.
 fn split_scheme(url: &str) -> (&str, &str) {
-    let is_scheme =
-        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_scheme = |text: &str| !text.contains(['/', '\\', '@']);
     let after = match url.split_once(':') {
         Some((scheme, after)) if is_scheme(scheme) => after,
         _ => url,
@@ -91,6 +97,8 @@ mod tests {
             ("ht\ntps:/\t/user:pw@api.test/a\r", "https://api.test/a"),
             ("\u{1}https://user:pw@api.test", "https://api.test"),
             ("https://api.test/a ?code=s", "https://api.test/a"),
+            ("h@https://user:pw@api.test/a", "https://api.test/a"),
+            ("h>https://user:pw@api.test/a", "h>https://api.test/a"),
             ("//user:pw@api.test/a", "//api.test/a"),
             ("https:/user:pw@api.test/a", "https:/api.test/a"),
             ("https:///user:pw@api.test/a", "https:///api.test/a"),
