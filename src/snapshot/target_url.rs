@@ -51,7 +51,10 @@ impl fmt::Display for TargetUrl {
 fn without_secrets(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (scheme, rest) = split_scheme(&url[..end]);
-    let slash = rest.find(['/', '\\']).unwrap_or(rest.len());
+    // Only on the web is a backslash a slash; elsewhere it may be part of a password.
+    let web =
+        ["http:", "https:"].iter().any(|web| scheme.trim_end_matches(['/', '\\']).eq_ignore_ascii_case(web));
+    let slash = rest.find(|char| char == '/' || web && char == '\\').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(slash);
     let host = authority.rsplit('@').next().unwrap_or_default();
     // `user:pa?ss@host` and `user:pa/ss@host` end up here: what looks like a port is a password.
@@ -97,6 +100,8 @@ mod tests {
             ("ht\ntps:/\t/user:pw@api.test/a\r", "https://api.test/a"),
             ("\u{1}https://user:pw@api.test", "https://api.test"),
             ("https://api.test/a ?code=s", "https://api.test/a"),
+            ("https://api.test\\a@b", "https://api.test\\a@b"),
+            ("x://us\\er:pw@api.test/a", "x://api.test/a"),
             ("h@https://user:pw@api.test/a", "https://api.test/a"),
             ("h>https://user:pw@api.test/a", "h>https://api.test/a"),
             ("//user:pw@api.test/a", "//api.test/a"),
