@@ -22,6 +22,7 @@ mod layering;
 mod pipelines;
 mod properties;
 mod quickstart;
+mod readme;
 mod release;
 mod runs;
 mod sandbox;
