@@ -23,6 +23,7 @@ mod pipelines;
 mod progress;
 mod properties;
 mod quickstart;
+mod readme;
 mod release;
 mod runs;
 mod sandbox;

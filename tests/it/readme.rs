@@ -1,0 +1,147 @@
+//! What the README says of messages and of tests is said of such as there are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use crate::support::package;
+
+/// Beginnings of what is told: a string literal comes next.
+const TELLS: [&str; 8] = [
+    "Diagnostic::error(",
+    "Diagnostic::warning(",
+    "warn!(",
+    "#[error(",
+    ".context(",
+    ".with_context(|| ",
+    "let problem = ",
+    "problem: ",
+];
+
+/// Modules whose messages are about a line of a file, or stand below one that is about the file.
+const OF_FILES: [&str; 4] = ["src/desired", "src/model", "src/snapshot", "src/sandbox"];
+
+/// A section of the README.
+fn section(title: &str) -> String {
+    let readme = fs::read_to_string(package("README.md")).unwrap();
+    let (_, section) = readme.split_once(&format!("\n## {title}\n")).unwrap();
+    section.split("\n## ").next().unwrap().to_owned()
+}
+
+/// The code in each cell of the tables of a text, row by row.
+fn rows(markdown: &str) -> Vec<Vec<Vec<String>>> {
+    let mut rows = Vec::new();
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::TableRow) => rows.push(Vec::new()),
+            Event::Start(Tag::TableCell) if !rows.is_empty() => rows.last_mut().unwrap().push(Vec::new()),
+            Event::Code(code) => {
+                if let Some(cell) = rows.last_mut().and_then(|row: &mut Vec<Vec<_>>| row.last_mut()) {
+                    cell.push(code.into_string());
+                }
+            }
+            Event::End(TagEnd::Table) => rows.push(Vec::new()),
+            _ => {}
+        }
+    }
+    rows.retain(|row| !row.is_empty());
+    rows
+}
+
+/// The code below a path, without comments and tests, and with string literals in one line.
+fn code(below: &Path, skipped: &[&str]) -> String {
+    let name = below.strip_prefix(package("")).unwrap().display().to_string();
+    if skipped.iter().any(|skipped| name.trim_end_matches(".rs") == *skipped) || name.ends_with("/tests.rs") {
+        return String::new();
+    }
+    if below.is_dir() {
+        let entries = fs::read_dir(below).unwrap();
+        return entries.map(|entry| code(&entry.unwrap().path(), skipped)).collect();
+    }
+    let text = fs::read_to_string(below).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut code = String::new();
+    for line in lines {
+        match code.strip_suffix('\\') {
+            Some(begun) => code = format!("{begun}{}", line.trim_start()),
+            None => code = code + "\n" + line,
+        }
+    }
+    code
+}
+
+/// The string literal that a text begins with, behind what may stand in front of it.
+fn literal(text: &str) -> Option<&str> {
+    let mut text = text.trim_start();
+    for wrapping in ["Diagnostic::error(", "format!(", "&", "if ", "{"] {
+        text = text.strip_prefix(wrapping).unwrap_or(text).trim_start();
+    }
+    text.strip_prefix('"')?.split('"').next()
+}
+
+/// The longest piece of a format string that is always the same.
+fn fixed(literal: &str) -> &str {
+    let pieces = literal.split('{').enumerate().map(|(at, piece)| match piece.split_once('}') {
+        Some((_, rest)) if at > 0 => rest,
+        _ => piece,
+    });
+    pieces.max_by_key(|piece| piece.len()).unwrap_or_default().trim_matches(['`', ' ', ':', ','])
+}
+
+#[test]
+fn the_messages_of_the_readme_are_messages() {
+    let code = code(&package("src"), &[]);
+    let mut seen = 0;
+    for row in rows(&section("When something goes wrong")) {
+        // The outcomes of changes have their message in the second cell.
+        let outcomes = ["failed", "unverified", "not-attempted", "already"];
+        let is_outcome = row[0].iter().all(|code| outcomes.contains(&code.as_str())) && !row[0].is_empty();
+        let shown = row[0].iter().chain(if is_outcome { &row[1][..] } else { &[] });
+        for message in shown.filter(|code| *code != "AADSTS") {
+            for piece in message.split('…').map(str::trim).filter(|piece| piece.len() > 1) {
+                assert!(code.contains(piece), "no code says `{piece}`: {message}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn every_message_that_a_run_can_end_with_is_in_the_readme() {
+    let code = code(&package("src"), &OF_FILES);
+    let told: BTreeSet<_> = TELLS
+        .iter()
+        .flat_map(|tells| code.match_indices(tells).map(|(at, _)| &code[at + tells.len()..]))
+        .filter_map(literal)
+        .map(fixed)
+        .filter(|words| words.contains(' '))
+        .collect();
+    assert!(told.len() > 70, "{told:?}");
+    let page: Vec<_> = rows(&section("When something goes wrong")).concat().concat();
+    let missing: Vec<_> =
+        told.iter().filter(|words| !page.iter().any(|code| code.contains(**words))).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_attack_has_a_test_that_is_there() {
+    let mut seen = 0;
+    for row in rows(&section("Threat model")) {
+        let mut text = None;
+        for name in &row[2] {
+            if name.ends_with(".rs") {
+                text = Some(fs::read_to_string(package(name)).unwrap_or_else(|error| panic!("{name}: {error}")));
+            } else {
+                let text = text.as_ref().unwrap_or_else(|| panic!("no file before `{name}`"));
+                assert!(text.contains(&format!("fn {name}(")), "no test `{name}`");
+                seen += 1;
+            }
+        }
+        assert!(text.is_some(), "nothing shows this: {row:?}");
+    }
+    assert!(seen > 50, "{seen}");
+}
