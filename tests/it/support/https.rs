@@ -69,7 +69,7 @@ pub struct Https {
 impl Https {
     pub fn serve(answer: Answer) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let acceptor = acceptor(&folder);
+        let acceptor = acceptor(&folder, &["h2", "http/1.1"]);
         let (tell, told) = mpsc::channel();
         let (alive, over) = tokio::sync::oneshot::channel::<()>();
         std::thread::spawn(move || {
@@ -99,8 +99,8 @@ impl Https {
 }
 
 /// Speaks TLS with a certificate that an authority made for it has signed, whose own one is put into
-/// the folder as `ca.pem`.
-pub fn acceptor(folder: &tempfile::TempDir) -> TlsAcceptor {
+/// the folder as `ca.pem`, and offers these protocols.
+pub fn acceptor(folder: &tempfile::TempDir, protocols: &[&str]) -> TlsAcceptor {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -114,7 +114,7 @@ pub fn acceptor(folder: &tempfile::TempDir) -> TlsAcceptor {
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key.into());
     let mut config = config.unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }
 
