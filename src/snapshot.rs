@@ -313,6 +313,9 @@ mod tests {
         assert!(!json.contains("code"), "{json}");
         assert_eq!(Snapshot::parse(&json).unwrap(), snapshot);
         assert_eq!(Snapshot::parse(&json).unwrap().to_json(), json);
+        let odd = sample().to_string().replace("1.1", "0.1000000000000080055511151231257827");
+        let snapshot = Snapshot::parse(&odd).unwrap();
+        assert_eq!(Snapshot::parse(&snapshot.to_json()).unwrap(), snapshot);
     }
 
     #[test]

@@ -47,7 +47,12 @@ fn marked_line(span: &Span, style: Style, indent: usize) -> String {
     let place = span.to_string();
     let place = escape::text(&place);
     let (before, marked, after) = cut(span);
-    let (before, marked, after) = (shown(&before), shown(&marked), shown(&after));
+    // A runner's command may begin in one piece and end in the next.
+    let is_command = shown(&[&*before, &marked, &after].concat()).contains(HASH);
+    let [before, marked, after] = [before, marked, after].map(|piece| {
+        let piece = shown(&piece);
+        if is_command { piece.replace('#', HASH) } else { piece }
+    });
     let offset = before.width();
     let carets = "^".repeat(marked.width().max(1));
     format!(
@@ -112,6 +117,9 @@ fn mask_secrets(line: &mut [char]) {
     }
 }
 
+/// How a hash is shown that a command may begin with.
+const HASH: &str = "\\u{23}";
+
 fn shown(text: &str) -> String {
     escape::text(&text.replace('\t', "    ")).into_owned()
 }
@@ -158,6 +166,15 @@ mod tests {
         assert!(shown.contains("1 | a: https://*******@h/p?***********, b: x\n"), "{shown}");
         assert!(shown.contains("\n  |                                        ^\n"), "{shown}");
         assert!(!plain(line, 3..34).contains("s3cr3t"));
+    }
+
+    #[test]
+    fn no_command_is_put_together_of_what_stands_before_the_mark_and_after_it() {
+        for at in 2..8 {
+            let shown = plain("a ##[error]x", at..at + 1);
+            assert!(shown.contains("| a \\u{23}\\u{23}[error]x\n"), "{shown}");
+        }
+        assert!(plain("a ## [b", 2..3).contains("| a ## [b\n"));
     }
 
     #[test]

@@ -90,8 +90,6 @@ pub fn xml(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // Characters that XML has no way to write.
-            '\u{fffe}' | '\u{ffff}' => _ = write!(escaped, "\\u{{{:x}}}", u32::from(char)),
             char => escaped.push(char),
         }
     }
@@ -147,10 +145,8 @@ pub fn yaml(text: &str) -> Cow<'_, str> {
         match char {
             '"' | '\\' => quoted.extend(['\\', char]),
             '#' if is_command(text.get(at..).unwrap_or_default()) => quoted.push_str("\\x23"),
-            // Writing to a String cannot fail. YAML has its own ideas of what can be printed.
-            char if acts(char) || matches!(char, '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
-                _ = write!(quoted, "\\u{:04x}", u32::from(char));
-            }
+            // Writing to a String cannot fail.
+            char if acts(char) => _ = write!(quoted, "\\u{:04x}", u32::from(char)),
             char => quoted.push(char),
         }
     }
@@ -173,12 +169,20 @@ fn is_plain(text: &str) -> bool {
 
 /// Whether a terminal or a reader's eye would take a character for more than itself: C0 and C1
 /// controls, the line and paragraph separators, and the bidirectional formatting characters of
-/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>.
+/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>. And what neither XML nor
+/// YAML has a way to write, not even in comments, or would leave out.
 fn acts(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{fffe}'
+                | '\u{ffff}'
         )
 }
 
@@ -188,9 +192,12 @@ mod tests {
 
     #[test]
     fn nothing_that_acts_is_left() {
-        let hostile = "a\u{1b}[31m\n\r\t\u{0}\u{7f}\u{9b}\u{202e}\u{2066}\u{2028}\u{61c}é";
+        let hostile = "a\u{1b}[31m\n\r\t\u{0}\u{7f}\u{9b}\u{202e}\u{2066}\u{2028}\u{61c}\u{feff}\u{fffe}é";
         let shown = text(hostile);
-        assert_eq!(shown, "a\\u{1b}[31m\\n\\r\\t\\u{0}\\u{7f}\\u{9b}\\u{202e}\\u{2066}\\u{2028}\\u{61c}é");
+        assert_eq!(
+            shown,
+            "a\\u{1b}[31m\\n\\r\\t\\u{0}\\u{7f}\\u{9b}\\u{202e}\\u{2066}\\u{2028}\\u{61c}\\u{feff}\\u{fffe}é"
+        );
         assert!(!shown.chars().any(acts));
     }
 

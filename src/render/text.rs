@@ -196,8 +196,8 @@ impl<'a> Names<'a> {
 
 /// Whether a name looks as if it told an id.
 fn has_guid(name: &str) -> bool {
-    let chars: Vec<_> = name.chars().collect();
-    chars.windows(36).any(|window| is_guid(&window.iter().collect::<String>()))
+    // Of bytes, since a GUID is ASCII, and this looks at every name of every format.
+    name.as_bytes().windows(36).any(|bytes| str::from_utf8(bytes).is_ok_and(is_guid))
 }
 
 /// Whether each character of a name can be seen, but for single spaces within. The Hangul fillers

@@ -23,8 +23,15 @@ impl TargetUrl {
 impl From<&str> for TargetUrl {
     fn from(url: &str) -> Self {
         // Readers of URLs leave these out, wherever they stand, and so find a user where none seems to be.
-        let url: String = url.chars().filter(|char| !char.is_control()).collect();
-        Self(without_secrets(url.trim()).trim().to_owned())
+        let mut url: String = url.chars().filter(|char| !char.is_control()).collect();
+        // What is dropped of a text that is no URL may leave one that is.
+        loop {
+            let kept = without_secrets(url.trim());
+            if kept == url {
+                return Self(kept);
+            }
+            url = kept;
+        }
     }
 }
 
@@ -44,7 +51,10 @@ impl fmt::Display for TargetUrl {
 fn without_secrets(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (scheme, rest) = split_scheme(&url[..end]);
-    let slash = rest.find(['/', '\\']).unwrap_or(rest.len());
+    // Only on the web is a backslash a slash; elsewhere it may be part of a password.
+    let web =
+        ["http:", "https:"].iter().any(|web| scheme.trim_end_matches(['/', '\\']).eq_ignore_ascii_case(web));
+    let slash = rest.find(|char| char == '/' || web && char == '\\').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(slash);
     let host = authority.rsplit('@').next().unwrap_or_default();
     // `user:pa?ss@host` and `user:pa/ss@host` end up here: what looks like a port is a password.
@@ -57,8 +67,7 @@ fn without_secrets(url: &str) -> String {
 /// Splits the scheme and all slashes after it from what follows; the first is empty when no slash
 /// says that an authority comes.
 fn split_scheme(url: &str) -> (&str, &str) {
-    let is_scheme =
-        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_scheme = |text: &str| !text.contains(['/', '\\', '@']);
     let after = match url.split_once(':') {
         Some((scheme, after)) if is_scheme(scheme) => after,
         _ => url,
@@ -91,6 +100,10 @@ mod tests {
             ("ht\ntps:/\t/user:pw@api.test/a\r", "https://api.test/a"),
             ("\u{1}https://user:pw@api.test", "https://api.test"),
             ("https://api.test/a ?code=s", "https://api.test/a"),
+            ("https://api.test\\a@b", "https://api.test\\a@b"),
+            ("x://us\\er:pw@api.test/a", "x://api.test/a"),
+            ("h@https://user:pw@api.test/a", "https://api.test/a"),
+            ("h>https://user:pw@api.test/a", "h>https://api.test/a"),
             ("//user:pw@api.test/a", "//api.test/a"),
             ("https:/user:pw@api.test/a", "https:/api.test/a"),
             ("https:///user:pw@api.test/a", "https:///api.test/a"),

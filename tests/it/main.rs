@@ -20,6 +20,7 @@ mod hostile;
 mod identity;
 mod layering;
 mod pipelines;
+mod progress;
 mod properties;
 mod quickstart;
 mod readme;

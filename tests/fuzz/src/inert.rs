@@ -4,6 +4,7 @@
 pub(crate) fn acts(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(char, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Whether a pipeline's runner would take a command out of the text, which is part of a line.

@@ -69,7 +69,7 @@ fn fault(dice: &mut Dice, world: &World, token: &str, reads: Option<usize>) -> F
         5..7 => "/apiConnectorConfiguration?".to_owned(),
         7 => "/identity/apiConnectors".to_owned(),
         8 => "UserFlows?".to_owned(),
-        9 => "$batch".to_owned(),
+        9 | 10 => "$batch".to_owned(),
         _ => flow.clone(),
     };
     let method = match path.as_str() {
@@ -114,8 +114,8 @@ fn effect(dice: &mut Dice, path: &str, token: &str) -> Effect {
             let (headers, body) = (headers(dice, status, token), body(dice, path, status, token));
             Effect::AnswerAfter { status, headers, body }
         }
-        9 if path.is_empty() || path == "$batch" => Effect::LoseItem,
-        10 if path.is_empty() || path == "$batch" => Effect::RepeatItem,
+        9 | 10 if path == "$batch" => Effect::LoseItem,
+        11 | 12 if path == "$batch" => Effect::RepeatItem,
         _ => {
             const STATUSES: [u16; 24] = [
                 200, 200, 201, 203, 206, 302, 307, 400, 401, 401, 403, 404, 405, 409, 410, 415, 423, 429,
@@ -203,7 +203,7 @@ fn body(dice: &mut Dice, path: &str, status: u16, token: &str) -> String {
 pub fn kinks(dice: &mut Dice) -> Vec<Option<Kink>> {
     let rate = *dice.pick(&[10, 20, 40, 80]);
     // Often the first connections are good, and those after them are not.
-    let good = if dice.chance(50) { dice.below(12) } else { 0 };
+    let good = if dice.chance(50) { dice.below(5) } else { 0 };
     (0..40).map(|at| (at >= good && dice.chance(rate)).then(|| kink(dice))).collect()
 }
 
