@@ -412,3 +412,19 @@ fn after_a_failure_nothing_is_begun_in_another_file_of_the_tenant() {
     let outcome = run(&["apply", "--plan", "plan.json"]);
     assert!(outcome.stdout.ends_with("Apply: 1 applied, 1 failed.\n"), "{outcome}");
 }
+
+/// Nothing has failed where nothing was begun.
+#[test]
+fn files_of_a_refused_tenant_are_refused_with_fail_fast_too() {
+    let folder = folder();
+    _ = fleet(folder.path(), 1, 2);
+    let head = "version: 1\ntenant: t0.onmicrosoft.com\nguards: {maxChanges: 0}\nflows: ";
+    for (name, flow) in [("a", 0), ("b", 1)] {
+        let flows = format!("{{B2C_1_f{flow}: {{postFederationSignup: Check 1}}}}\n");
+        file(folder.path(), &format!("{name}.yaml"), head.to_owned() + &flows);
+    }
+    let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--fail-fast", "--sandbox", "0.json"])
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 3, "{outcome}");
+}

@@ -70,7 +70,9 @@ impl Todo<'_> {
         for (target, way) in targets {
             let exit = way.as_ref().err().copied().unwrap_or(Exit::Done);
             let mut one = Done { target: TargetReport::not_attempted(target), reasons: Vec::new(), exit };
-            let stopped = self.args.fail_fast && done.iter().any(|done: &Done| done.exit != Exit::Done);
+            // What was not to be changed anyway ends as was told.
+            let fails_fast = self.args.fail_fast && way.is_ok();
+            let stopped = fails_fast && done.iter().any(|done: &Done| done.exit != Exit::Done);
             if stopped {
                 one.exit = Exit::Error;
             } else if let Some(Open { connection, recheck, .. }) =
