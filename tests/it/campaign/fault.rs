@@ -221,7 +221,7 @@ fn kink(dice: &mut Dice) -> Kink {
         0 | 1 => Kink::Reset,
         2 => Kink::Close,
         3 => Kink::Silent,
-        4 | 5 => Kink::Rubbish(dice.pick(&RUBBISH)),
+        4 | 5 => Kink::Rubbish(dice.pick::<&[u8]>(&RUBBISH)),
         6 | 7 => Kink::TearRequest(1 + dice.below(1200)),
         8..12 => Kink::TearAnswer(1 + dice.below(1500)),
         _ => Kink::Drip(1 + dice.below(200), 1 + dice.below(25) as u64),

@@ -42,7 +42,10 @@ fn whatever_goes_wrong_the_report_is_the_truth_and_a_rerun_converges() {
         (seed, Some(number)) => (seed.unwrap_or(0), number),
     };
     let folder = folder();
-    let authority = Authority { acceptor: https::acceptor(&folder, &["http/1.1"]), ca_file: folder.path().join("ca.pem") };
+    let authority = Authority {
+        acceptor: https::acceptor(&folder, &["http/1.1"]),
+        ca_file: folder.path().join("ca.pem"),
+    };
     let next = AtomicU64::new(first);
     let end = first.saturating_add(number);
     let summary = Mutex::new(Summary::default());
