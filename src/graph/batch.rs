@@ -91,7 +91,7 @@ async fn send(
         patience,
         halt: None,
     };
-    let Ok(answer) = graph.http.send_once(place, &request).await else { return Vec::new() };
+    let Ok(Some(answer)) = graph.http.send_once(place, &request).await else { return Vec::new() };
     match answer.status {
         200..300 => take(graph, reads, travelling, &answer),
         // There is no better token: each read by itself would be told the same.

@@ -162,30 +162,28 @@ impl Client {
         }
     }
 
-    /// Sends a request that others travel in, and once more only where it is refused with 401 and there
-    /// is another token: those in it can be sent by themselves.
+    /// Sends a request that others travel in, once: those in it can be sent by themselves. `None` where it
+    /// was refused with 401 and there is another token now.
     ///
     /// # Errors
     /// There is no answer, or none that may be taken.
-    pub async fn send_once(&self, place: Place<'_>, request: &Request<'_>) -> Result<Answer, SendError> {
+    pub async fn send_once(
+        &self,
+        place: Place<'_>,
+        request: &Request<'_>,
+    ) -> Result<Option<Answer>, SendError> {
         let mut sent = Sent::default();
         let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
         let open = self.connections.to(&request.url).map_err(unprepared)?;
         let deadline = self.deadline(request.patience);
-        let mut attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
-        if let Ok(Answer { status: 401, .. }) = &attempted
-            && self.renewed(request, deadline, &mut sent).await
-        {
-            let place = self.place(NonZeroU32::MIN, request.patience).await;
-            let place = place.map_err(|kind| sent.error(kind))?;
-            attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
+        let attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
+        let answer = attempted.map_err(|kind| sent.error(kind))?;
+        match answer.status {
+            401 if self.renewed(request, deadline, &mut sent).await => return Ok(None),
+            429 => self.throttled(1, pause_asked(&answer)),
+            _ => {}
         }
-        if let Ok(answer) = &attempted
-            && answer.status == 429
-        {
-            self.throttled(1, pause_asked(answer));
-        }
-        attempted.map_err(|kind| sent.error(kind))
+        Ok(Some(answer))
     }
 
     /// Takes note that so many of the requests that travelled in the one answered last were throttled,
