@@ -42,8 +42,7 @@ impl fmt::Display for TargetUrl {
 
 /// Drops user info, query and fragment. Where a text is not quite a URL, it rather drops too much.
 fn without_secrets(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let (scheme, rest) = split_scheme(&url[..end]);
+    let (scheme, rest) = split_scheme(url.split(['?', '#']).next().unwrap_or_default());
     let slash = rest.find(['/', '\\']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(slash);
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -64,7 +63,7 @@ fn split_scheme(url: &str) -> (&str, &str) {
         _ => url,
     };
     let rest = after.trim_start_matches(['/', '\\']);
-    if rest.len() == after.len() { ("", url) } else { url.split_at(url.len() - rest.len()) }
+    if rest.len() == after.len() { ("", url) } else { (url.strip_suffix(rest).unwrap_or_default(), rest) }
 }
 
 fn has_odd_port(host: &str) -> bool {
