@@ -64,7 +64,8 @@ pub(super) struct OutputArgs {
 /// What a run has to show, in every format.
 pub(super) struct Shown<'a> {
     pub(super) text: String,
-    pub(super) json: String,
+    /// What it is saved as: only written where somebody wants it.
+    pub(super) json: &'a dyn Fn() -> String,
     pub(super) document: Document<'a>,
     /// When it was made, in RFC 3339.
     pub(super) at: &'a str,
@@ -80,7 +81,7 @@ impl Shown<'_> {
     pub(super) fn in_format(&self, format: Format) -> Cow<'_, str> {
         match (format, self.document.draw(format, self.at)) {
             (_, Some(drawn)) => Cow::Owned(drawn),
-            (Format::Json, None) => Cow::Owned(escape::json(&self.json)),
+            (Format::Json, None) => Cow::Owned(escape::json(&(self.json)())),
             (_, None) => Cow::Borrowed(&self.text),
         }
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::connect::{Connection, Place, connect};
@@ -100,7 +99,7 @@ pub(super) async fn run(
     let request = args.overrides.request(Rule::Warn);
     let Told { plan, gone: _ } = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
     let at = environment.now().to_string();
-    let json = files::plan::to_json(&plan, &at).context("cannot write the plan as JSON")?;
+    let json = &|| files::plan::to_json(&plan, &at);
     let text = if plan.targets.is_empty() { String::new() } else { render::plan_text(&plan) };
     outputs.emit(&Shown { text, json, document: Document::Plan(&plan), at: &at }).await?;
     Ok(exit(&plan, args.detailed_exitcode))

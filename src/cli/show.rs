@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::environment::Environment;
@@ -39,7 +38,7 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
         Saved::Plan(plan, at) => {
             let several = are_several(plan.targets.iter().map(|target| &target.tenant), &plan.errors);
             report(&problems(&plan.errors, several));
-            let json = files::plan::to_json(&plan, &at).context("cannot write the plan as JSON")?;
+            let json = &|| files::plan::to_json(&plan, &at);
             let (text, document) = (render::plan_text(&plan), Document::Plan(&plan));
             outputs.emit(&Shown { text, json, document, at: &at }).await?;
             Ok(super::plan::exit(&plan, args.detailed_exitcode))
@@ -47,8 +46,7 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
         Saved::Report(report, from, to) => {
             let several = are_several(report.targets.iter().map(|target| &target.tenant), &report.errors);
             self::report(&problems(&report.errors, several));
-            let json =
-                files::report::to_json(&report, &from, &to).context("cannot write the report as JSON")?;
+            let json = &|| files::report::to_json(&report, &from, &to);
             let (text, document) = (render::report_text(&report), Document::Report(&report));
             outputs.emit(&Shown { text, json, document, at: &to }).await?;
             Ok(Exit::worst([report.exit_code].into_iter()))

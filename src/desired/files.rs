@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use super::compose::merge;
 use super::findings::Findings;
@@ -29,12 +31,14 @@ pub(super) struct Composed {
 pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> {
     let mut loader = Loader {
         findings,
+        parsed: BTreeMap::new(),
         done: BTreeMap::new(),
         extended: BTreeSet::new(),
         chain: Vec::new(),
         all_extends_known: true,
     };
     let entries = loader.entries(paths);
+    loader.parsed = parse_all(&entries);
     for Entry { path, .. } in &entries {
         loader.findings.rank(&shown(path));
     }
@@ -64,8 +68,35 @@ pub(super) fn nobody_extends(file: &File) -> Option<Diagnostic> {
     })
 }
 
+/// What one file says, without what it extends, and what is wrong with it.
+type Parsed = (Option<File>, Vec<Diagnostic>);
+
+/// Reads the named files side by side: of a fleet that is most of the work, and none needs another.
+fn parse_all(entries: &[Entry]) -> BTreeMap<PathBuf, Parsed> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = entries.len().div_ceil(threads).max(1);
+    let parse = |entries: &[Entry]| {
+        let parsed = entries.iter().map(|Entry { path, real }| (path.clone(), read_and_parse(path, real)));
+        parsed.collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let mut shares = entries.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares.map(|share| scope.spawn(move || parse(share))).collect();
+        let others = others.into_iter().filter_map(|other| other.join().ok());
+        parse(first).into_iter().chain(others.flatten()).collect()
+    })
+}
+
+fn read_and_parse(path: &Path, real: &Path) -> Parsed {
+    match source::read(&shown(path), real) {
+        Ok(source) => parse(&source),
+        Err(problem) => (None, vec![problem]),
+    }
+}
+
 /// Reads the keys of one file. `None` where it has none.
-pub(super) fn parse(source: &Arc<Source>) -> (Option<File>, Vec<Diagnostic>) {
+pub(super) fn parse(source: &Arc<Source>) -> Parsed {
     let root = match source::parse(source) {
         Ok(root) => root,
         Err(problem) => return (None, vec![problem]),
@@ -86,6 +117,8 @@ type Done = (Option<Arc<File>>, usize);
 
 struct Loader<'f> {
     findings: &'f mut Findings,
+    /// What the named files say, by path, until their turn comes.
+    parsed: BTreeMap<PathBuf, Parsed>,
     /// By real path and folder, which is where its own bases are looked for; `None` where something
     /// is missing of it.
     done: BTreeMap<(PathBuf, PathBuf), Done>,
@@ -174,10 +207,7 @@ impl Loader<'_> {
         let mut depth = 1;
         let name = shown(path);
         self.findings.rank(&name);
-        let (file, problems) = match source::read(&name, real) {
-            Ok(source) => parse(&source),
-            Err(problem) => (None, vec![problem]),
-        };
+        let (file, problems) = self.parsed.remove(path).unwrap_or_else(|| read_and_parse(path, real));
         self.findings.extend(&name, problems);
         let composed = match file {
             Some(file) => {

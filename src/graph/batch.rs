@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::json;
 use tokio::sync::Mutex;
 use tracing::info;
 
 use super::client::{Bindings, Graph};
 use super::error::GraphError;
-use super::wire::{Batch, BatchItem};
+use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
 use crate::http::{Answer, Patience, Place, Request, client_request_id, retry, service_clock};
 use crate::model::{FlowId, Reading, Step};
 
@@ -115,10 +114,12 @@ fn body(graph: &Graph, reads: &Reads<'_>, travelling: &[usize]) -> String {
     let item = |at: &usize| {
         let (flow, steps) = reads.get(*at)?;
         let url = graph.root().relative(&graph.configuration_url(flow, steps));
-        let headers = json!({"client-request-id": client_request_id()});
-        Some(json!({"id": at.to_string(), "method": "GET", "url": url, "headers": headers}))
+        let headers = BatchHeaders { client_request_id: client_request_id() };
+        Some(BatchRequest { id: at.to_string(), method: "GET", url, headers })
     };
-    json!({"requests": travelling.iter().filter_map(item).collect::<Vec<_>>()}).to_string()
+    let requests = BatchRequests { requests: travelling.iter().filter_map(item).collect() };
+    // Strings and lists are always JSON.
+    serde_json::to_string(&requests).unwrap_or_default()
 }
 
 /// Takes what was answered well, and notes what was throttled.

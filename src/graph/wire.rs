@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -58,6 +58,29 @@ impl From<FlowEntity> for ListedFlow {
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Configuration(BTreeMap<String, Value>);
+
+/// A batch of requests (<https://learn.microsoft.com/graph/json-batching>).
+#[derive(Debug, Serialize)]
+pub(super) struct BatchRequests {
+    pub(super) requests: Vec<BatchRequest>,
+}
+
+/// One request of a batch.
+#[derive(Debug, Serialize)]
+pub(super) struct BatchRequest {
+    pub(super) id: String,
+    pub(super) method: &'static str,
+    /// From the root on.
+    pub(super) url: String,
+    pub(super) headers: BatchHeaders,
+}
+
+/// What each request of a batch says besides.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct BatchHeaders {
+    pub(super) client_request_id: String,
+}
 
 /// The answer to a batch: those to its requests, in any order
 /// (<https://learn.microsoft.com/graph/json-batching>).

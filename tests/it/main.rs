@@ -30,6 +30,7 @@ mod hostile;
 mod identity;
 mod layering;
 mod pipelines;
+mod progress;
 mod properties;
 mod quickstart;
 mod release;

@@ -87,10 +87,16 @@ impl Repository {
 
     /// Runs the steps of a workflow's only job.
     fn run(&self, workflow: &str) -> Job {
+        self.run_job(workflow, None)
+    }
+
+    /// Runs the steps of a workflow's job of that name.
+    fn run_job(&self, workflow: &str, name: Option<&str>) -> Job {
         let text = fs::read_to_string(package("examples/github-actions").join(workflow)).unwrap();
         let workflow: Value = serde_yaml::from_str(&text).unwrap();
         let jobs = workflow["jobs"].as_object().unwrap();
-        let steps = jobs.values().next().unwrap()["steps"].as_array().unwrap().clone();
+        let job = name.map_or_else(|| jobs.values().next().unwrap(), |name| &jobs[name]);
+        let steps = job["steps"].as_array().unwrap().clone();
         let mut job = Job { succeeded: true, log: String::new(), outputs: BTreeMap::new() };
         self.steps(&steps, &BTreeMap::new(), &mut job);
         job
@@ -341,6 +347,49 @@ fn azure_pipelines_plans_and_applies_exactly_that_plan() {
     let (succeeded, log, _) = run(&script(path, &apply), "PIPELINE_WORKSPACE", workspace.to_str().unwrap());
     assert!(succeeded, "{log}");
     assert!(log.contains("Apply: 4 applied."), "{log}");
+}
+
+/// Four jobs plan a part each of one tenant's fleet, and the last one comments on all of it.
+#[test]
+fn the_shards_of_a_fleet_are_joined_into_one_comment() {
+    let mut repository = Repository::new();
+    let work = repository.folder.path().join("work");
+    fs::create_dir(work.join("tenants")).unwrap();
+    fs::rename(work.join("flowbind.yaml"), work.join("tenants/contoso.yaml")).unwrap();
+    repository.variables.insert("strategy.job-total".into(), "4".into());
+    for shard in 1..=4 {
+        repository.variables.insert("matrix.shard".into(), shard.to_string());
+        let job = repository.run_job("fleet.yml", Some("shard"));
+        assert!(job.succeeded, "{job:?}");
+    }
+    let job = repository.run_job("fleet.yml", Some("join"));
+    assert!(job.succeeded, "{job:?}");
+    let comment = fs::read_to_string(repository.state("comment.md")).unwrap();
+    assert!(comment.starts_with("<!-- flowbind:plan -->\n### flowbind plan: 2 to enable"), "{comment}");
+    // A shard that got lost is no green check.
+    fs::remove_file(work.join("shard-2.json")).unwrap();
+    assert!(!repository.run_job("fleet.yml", Some("join")).succeeded);
+}
+
+/// The pods of an Indexed Job, each with its index, and the join that its comment names.
+#[test]
+fn the_pods_of_an_indexed_job_plan_a_fleet() {
+    let text = fs::read_to_string(package("examples/kubernetes/fleet.yaml")).unwrap();
+    let job: Value = serde_yaml::from_str(&text).unwrap();
+    let shell = &job["spec"]["template"]["spec"]["containers"][0]["args"][0];
+    let repository = Repository::new();
+    let work = repository.folder.path().join("work");
+    let here = work.display().to_string();
+    let local = |script: &str| script.replace("/tenants", &here).replace("/plans", &here);
+    for index in 0..job["spec"]["completions"].as_u64().unwrap() {
+        let index = [("JOB_COMPLETION_INDEX".to_owned(), index.to_string())].into();
+        let (succeeded, log, _) = repository.shell(&local(shell.as_str().unwrap()), &index);
+        assert!(succeeded, "{log}");
+    }
+    let (_, join) = text.split_once("# `flowbind show").unwrap();
+    let join = format!("flowbind show{}", join.split_once('`').unwrap().0);
+    let (succeeded, log, _) = repository.shell(&local(&join), &BTreeMap::new());
+    assert!(succeeded && log.contains("Plan: 2 to enable"), "{log}");
 }
 
 /// What starts flowbind without a shell.

@@ -126,7 +126,7 @@ pub(super) async fn run(
     let of_none = |shard| Part { shard, fleet: Vec::new() };
     report.part = report.part.or_else(|| args.shard.shard.map(of_none));
     let at = environment.now().to_string();
-    let json = files::report::to_json(&report, &started, &at).context("cannot write the report as JSON")?;
+    let json = &|| files::report::to_json(&report, &started, &at);
     let (text, document) = (render::report_text(&report), Document::Report(&report));
     let shown = Shown { text, json, document, at: &at };
     let rest = match args.outputs.format {

@@ -31,8 +31,8 @@ pub fn formats(data: &[u8]) {
     };
     let gone: Vec<_> = plan.targets.iter().map(|target| target.unmanaged.clone()).collect();
     let report = report(&plan, &mut pieces);
-    saved(&files::plan::to_json(&plan, AT).expect("JSON"));
-    saved(&files::report::to_json(&report, AT, AT).expect("JSON"));
+    saved(&files::plan::to_json(&plan, AT));
+    saved(&files::report::to_json(&report, AT, AT));
     text(&render::plan_text(&plan));
     text(&render::report_text(&report));
     let drift = Drift { plan: &plan, gone: &gone, strict: true };

@@ -27,7 +27,7 @@ fn assert_reads_again(saved: &Saved) -> String {
         Saved::Plan(plan, created) => files::plan::to_json(plan, created),
         Saved::Report(report, started, finished) => files::report::to_json(report, started, finished),
     };
-    let written = written.expect("JSON");
+
     assert_eq!(files::read(&written).as_ref(), Ok(saved), "{written}");
     written
 }

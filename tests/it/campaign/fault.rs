@@ -69,7 +69,7 @@ fn fault(dice: &mut Dice, world: &World, token: &str, reads: Option<usize>) -> F
         5..7 => "/apiConnectorConfiguration?".to_owned(),
         7 => "/identity/apiConnectors".to_owned(),
         8 => "UserFlows?".to_owned(),
-        9 => "$batch".to_owned(),
+        9 | 10 => "$batch".to_owned(),
         _ => flow.clone(),
     };
     let method = match path.as_str() {
@@ -114,8 +114,8 @@ fn effect(dice: &mut Dice, path: &str, token: &str) -> Effect {
             let (headers, body) = (headers(dice, status, token), body(dice, path, status, token));
             Effect::AnswerAfter { status, headers, body }
         }
-        9 if path.is_empty() || path == "$batch" => Effect::LoseItem,
-        10 if path.is_empty() || path == "$batch" => Effect::RepeatItem,
+        9 | 10 if path == "$batch" => Effect::LoseItem,
+        11 | 12 if path == "$batch" => Effect::RepeatItem,
         _ => {
             const STATUSES: [u16; 24] = [
                 200, 200, 201, 203, 206, 302, 307, 400, 401, 401, 403, 404, 405, 409, 410, 415, 423, 429,
@@ -203,7 +203,7 @@ fn body(dice: &mut Dice, path: &str, status: u16, token: &str) -> String {
 pub fn kinks(dice: &mut Dice) -> Vec<Option<Kink>> {
     let rate = *dice.pick(&[10, 20, 40, 80]);
     // Often the first connections are good, and those after them are not.
-    let good = if dice.chance(50) { dice.below(12) } else { 0 };
+    let good = if dice.chance(50) { dice.below(5) } else { 0 };
     (0..40).map(|at| (at >= good && dice.chance(rate)).then(|| kink(dice))).collect()
 }
 
@@ -221,7 +221,7 @@ fn kink(dice: &mut Dice) -> Kink {
         0 | 1 => Kink::Reset,
         2 => Kink::Close,
         3 => Kink::Silent,
-        4 | 5 => Kink::Rubbish(*dice.pick(&RUBBISH)),
+        4 | 5 => Kink::Rubbish(dice.pick::<&[u8]>(&RUBBISH)),
         6 | 7 => Kink::TearRequest(1 + dice.below(1200)),
         8..12 => Kink::TearAnswer(1 + dice.below(1500)),
         _ => Kink::Drip(1 + dice.below(200), 1 + dice.below(25) as u64),

@@ -1,5 +1,5 @@
-//! An https server on loopback, whose certificate an authority made for the test has signed. It is a
-//! proxy as well: through it every name leads to itself.
+//! An https server on loopback, over HTTP/2 where that is asked for, whose certificate an authority made
+//! for the test has signed. It is a proxy as well: through it every name leads to itself.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,6 +44,7 @@ pub struct Asked {
     pub url: String,
     pub headers: BTreeMap<String, String>,
     pub body: String,
+    pub version: hyper::Version,
 }
 
 /// What somebody is answered.
@@ -112,7 +113,9 @@ pub fn acceptor(folder: &tempfile::TempDir) -> TlsAcceptor {
     let certificates = vec![CertificateDer::from(certificate.der().to_vec())];
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key.into());
-    TlsAcceptor::from(Arc::new(config.unwrap()))
+    let mut config = config.unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Serves one connection, as a proxy where that is asked for. One that breaks is over.
@@ -140,7 +143,7 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, answer: Answer) -> i
             Ok::<_, hyper::Error>(response.body(Full::new(Bytes::from(reply.body))).unwrap())
         }
     });
-    let http = hyper::server::conn::http1::Builder::new();
+    let http = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
     http.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
 }
 
@@ -150,10 +153,12 @@ async fn asked(request: Request<Incoming>) -> Asked {
         (name.as_str().to_owned(), value.to_str().unwrap().to_owned())
     };
     let headers: BTreeMap<_, _> = parts.headers.iter().map(header).collect();
-    let host = headers["host"].split(':').next().unwrap();
+    // HTTP/2 names the host in the address.
+    let host = parts.uri.host().unwrap_or_else(|| headers["host"].split(':').next().unwrap());
     Asked {
         method: parts.method.to_string(),
-        url: format!("https://{host}{}", parts.uri),
+        url: format!("https://{host}{}", parts.uri.path_and_query().unwrap()),
+        version: parts.version,
         body: String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
         headers,
     }

@@ -3,5 +3,7 @@
 mod auth;
 mod batch;
 mod errors;
+mod http2;
 mod paging;
 mod retry;
+mod throttle;

@@ -1,0 +1,97 @@
+//! A tenant's budget is its own, and what others leave of the service's is found out with few refusals.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use flowbind::auth::{Credential, Secret, Token};
+use flowbind::graph::{Graph, GraphUrl};
+use flowbind::http::retry::Policy;
+use flowbind::http::{Client, Connections, Meter, Rate, Settings};
+use flowbind::model::Api;
+use flowbind::sandbox::{Options, Sandbox, Throttle};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::support::{answer, serve, tenant, wants_connector_1};
+
+#[test]
+fn no_tenants_throttling_holds_back_another() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (connections, meter) = (Arc::new(Connections::default()), Arc::new(Meter::default()));
+        let (_go_on, stop) = watch::channel(false);
+        let graph = async |faults| {
+            let options = Options { faults, ..Options::default() };
+            let sandbox = Sandbox::start(tenant(&[("B2C_1_a", 0, 0)]), options, None, None).await.unwrap();
+            let url = GraphUrl::parse(&format!("{}/beta", sandbox.url()), Api::Beta).unwrap();
+            let settings = Settings {
+                parallelism: NonZeroU32::new(4).unwrap(),
+                rate: Rate { requests: NonZeroU32::new(200).unwrap(), per: Duration::from_secs(60) },
+                deadline: Instant::now() + Duration::from_secs(600),
+                retry: Policy::default(),
+                stop: stop.clone(),
+                meter: Arc::clone(&meter),
+            };
+            let http = Client::new(settings, Arc::clone(&connections));
+            let credential = Credential::given(Token::new(&Secret::new("t"), None).unwrap());
+            (Graph::new(http, url.clone(), url, Arc::new(credential)), sandbox)
+        };
+        let (throttled, _one) = graph(vec![answer("", 0, 429, &[("Retry-After", "300")], "")]).await;
+        let (free, _other) = graph(Vec::new()).await;
+        let asked = async {
+            // The first one is held back by then.
+            while meter.held().0 == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            free.connectors().await
+        };
+        tokio::select! {
+            _ = throttled.connectors() => panic!("it has to wait"),
+            connectors = asked => assert_eq!(connectors.unwrap().len(), 5),
+        }
+        assert_eq!(meter.held().0, 1);
+    });
+}
+
+/// Another app of the tenant, which asks for something at an even pace until it is told to end.
+fn another_app(address: &str, each: Duration, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request =
+            "GET /beta/other HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        _ = stream.read_to_end(&mut Vec::new());
+        std::thread::sleep(each);
+    }
+}
+
+/// Of 300 requests in two seconds another app takes a third: the run learns what is left.
+#[test]
+fn beside_another_app_few_requests_are_refused() {
+    const FLOWS: usize = 600;
+    let flows: Vec<_> = (0..FLOWS).map(|flow| format!("B2C_1_{flow}")).collect();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 1, 0)).collect();
+    let throttle = Some(Throttle { requests: 300, per: Duration::from_secs(2) });
+    let served = serve(tenant(&bound), Options { throttle, ..Options::default() });
+    let url = served.graph_url();
+    let address = url.strip_prefix("http://").unwrap().strip_suffix("/beta").unwrap();
+    let over = AtomicBool::new(false);
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| another_app(address, Duration::from_millis(18), &over));
+        std::thread::sleep(Duration::from_secs(2));
+        let outcome = served.plan(&wants_connector_1(&flows), &["--rate", "200/2"]);
+        over.store(true, Ordering::Relaxed);
+        outcome
+    });
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.contains("Unchanged: 600 bindings"), "{outcome}");
+    let journal = served.journal();
+    let ours: Vec<_> = journal.iter().filter(|entry| entry["path"] != "/beta/other").collect();
+    let refused = ours.iter().filter(|entry| entry["status"] == 429).count();
+    assert!(refused * 20 < ours.len(), "{refused} of {}", ours.len());
+}
