@@ -42,7 +42,7 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     };
     let list = async { if lists_flows { Some(flows(graph, &kinds(desired)).await) } else { None } };
     let listed = desired.flows.iter().map(|flow| &flow.id);
-    let beside = usize::from(needs.contains(&Need::Connectors)) + usize::from(lists_flows);
+    let beside = [needs.contains(&Need::Connectors), lists_flows].into_iter().filter(|reads| *reads).count();
     let configurations = configurations(graph, listed.clone(), &desired.steps, beside);
     let (connectors, list, configurations) = join3(connectors, list, configurations).await;
 

@@ -231,17 +231,17 @@ impl Source {
 fn landmarks(text: &str) -> Vec<Landmark> {
     const APART: usize = 4096;
     let mut marks = vec![Landmark { offset: 0, line: 1, column: 1 }];
-    let (mut line, mut column, mut last) = (1, 1, 0);
+    let (mut line, mut column, mut last) = (1_usize, 1_usize, 0);
     let mut chars = text.char_indices().peekable();
     while let Some((offset, char)) = chars.next() {
         let next = offset.saturating_add(char.len_utf8());
         let ends_line = char == '\n' || (char == '\r' && chars.peek().is_none_or(|(_, next)| *next != '\n'));
         if ends_line {
-            (line, column) = (line + 1, 1);
+            (line, column) = (line.saturating_add(1), 1);
         } else {
-            column += 1;
+            column = column.saturating_add(1);
         }
-        if ends_line || next - last >= APART {
+        if ends_line || next.saturating_sub(last) >= APART {
             last = next;
             marks.push(Landmark { offset: next, line, column });
         }

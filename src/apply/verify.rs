@@ -24,7 +24,8 @@ pub(super) async fn read_back(
     options: &Options,
 ) -> Vec<Option<Reading<Bound>>> {
     let mut seen = vec![None; changes.len()];
-    let deadline = options.deadline.min(Instant::now() + options.verify_timeout);
+    let end = Instant::now().checked_add(options.verify_timeout);
+    let deadline = end.unwrap_or(options.deadline).min(options.deadline);
     let mut pause = FIRST;
     let mut unseen = open(changes, puts, &seen);
     while !unseen.is_empty() {

@@ -51,7 +51,8 @@ impl State {
         let left = token.expires().map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
         let left = left.filter(|left| !left.is_zero());
         let after = |wait: Duration| now.checked_add(wait);
-        let due = left.and_then(|left| after(left.saturating_sub(MARGIN.min(left / 2))));
+        let due = left
+            .and_then(|left| after(left.saturating_sub(left.checked_div(2).unwrap_or_default().min(MARGIN))));
         Self { token, due, expires: left.and_then(after), last_try }
     }
 }

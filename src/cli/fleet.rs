@@ -20,7 +20,7 @@ use super::sandboxes::Sandboxes;
 use super::values;
 use crate::diagnostic::Diagnostic;
 use crate::http::retry::Policy;
-use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop};
+use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop, later};
 use crate::model::Desired;
 use crate::plan::{Member, Part, Shard};
 use crate::terminal;
@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
         environment: &'a Environment,
         stop: Stop,
     ) -> Result<Self, Failure> {
-        let deadline = Instant::now() + global.timeout;
+        let deadline = later(Instant::now(), global.timeout);
         let sandboxes = Sandboxes::read(&global.sandbox)?;
         let connections = Arc::new(connections(global.ca_file.as_deref())?);
         let endless = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };

@@ -12,6 +12,7 @@ mod environment;
 mod export;
 mod failure;
 mod fleet;
+mod input;
 mod man;
 mod outputs;
 mod plan;

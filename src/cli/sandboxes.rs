@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::connect::Place;
 use super::failure::Failure;
+use super::input;
 use crate::diagnostic::Diagnostic;
 use crate::files;
 use crate::sandbox::{Options, Sandbox};
@@ -64,8 +65,7 @@ impl Sandboxes {
 
 /// Reads the snapshot at a path.
 pub(super) fn read_snapshot(path: &Path) -> Result<Snapshot, Failure> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the snapshot `{}`", path.display()))?;
+    let text = input::read(path).with_context(|| format!("cannot read the snapshot `{}`", path.display()))?;
     Snapshot::parse(text.trim_start_matches('\u{feff}')).map_err(|error| Failure::snapshot(path, &error))
 }
 

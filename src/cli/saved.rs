@@ -4,15 +4,15 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::Exit;
 use super::failure::Failure;
+use super::{Exit, input};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved, Unreadable};
 
 /// Reads a plan or a report. What is neither is an error; what is of another version or was edited
 /// is refused.
 pub(super) fn read(path: &Path) -> Result<Saved, Failure> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = input::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     files::read(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let exit = match error {
             Unreadable::Version(_) | Unreadable::Edited => Exit::Refused,

@@ -62,7 +62,7 @@ pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take((MAX_BYTES as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     decode(name, &bytes)
 }
 

@@ -14,7 +14,7 @@ use super::connections::{Connections, Open};
 use super::exchange::{client_request_id, exchange, pause_asked};
 use super::message::{Answer, Patience, Request, SendError, SendErrorKind};
 use super::meter::{Meter, Waits};
-use super::pace::{Pace, Rate, Room, TooLate};
+use super::pace::{Pace, Rate, Room, TooLate, later};
 use super::retry::{Next, Outcome, Policy};
 
 /// How long a last word may take after a run was told to end.
@@ -205,7 +205,7 @@ impl Client {
         match patience {
             Patience::Full => self.settings.deadline,
             Patience::Until(end) => self.settings.deadline.min(end),
-            Patience::LastWord => Instant::now() + LAST_WORD,
+            Patience::LastWord => later(Instant::now(), LAST_WORD),
         }
     }
 

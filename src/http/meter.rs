@@ -101,7 +101,8 @@ impl Drop for Waiting<'_> {
         let (number, since) = *waiting;
         *waiting = (number.saturating_sub(1), since.filter(|_| number > 1));
         if let (1, Some(since)) = (number, since) {
-            *locked(&self.0.meter.waited) += since.elapsed();
+            let mut waited = locked(&self.0.meter.waited);
+            *waited = waited.saturating_add(since.elapsed());
         }
     }
 }

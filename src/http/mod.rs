@@ -13,4 +13,4 @@ pub use connections::{Connections, is_link_local, is_loopback};
 pub use exchange::{client_request_id, service_clock};
 pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};
-pub use pace::Rate;
+pub use pace::{Rate, later};

@@ -23,6 +23,13 @@ pub struct Rate {
     pub per: Duration,
 }
 
+/// The time so long after another. One beyond the clock's end is as good as one beyond any deadline.
+pub fn later(time: Instant, wait: Duration) -> Instant {
+    /// Some 136 years.
+    const FAR: Duration = Duration::from_secs(u32::MAX as u64);
+    time.checked_add(wait).or_else(|| time.checked_add(FAR)).unwrap_or(time)
+}
+
 /// Lets requests out as the budget allows.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -130,16 +137,13 @@ impl Pace {
     pub(super) fn throttled(&self, requests: u32, pause: Duration, asked: bool) -> bool {
         let mut state = self.state();
         let now = Instant::now();
-        // A pause beyond the clock's end is as good as one beyond any deadline.
-        let after =
-            |pause| now.checked_add(pause).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()));
-        let until = after(pause);
+        let until = later(now, pause);
         state.forget(self.rate, now);
         let longer = state.pause.is_none_or(|pause| pause.until < until);
         state.pause = state.pause.max(Some(Pause { until, asked }));
         state.refuse(requests);
         let patience = pause.saturating_mul(1 << state.in_vain.min(16)).min(self.rate.per.max(pause));
-        state.try_after = state.try_after.max(Some(after(patience)));
+        state.try_after = state.try_after.max(Some(later(now, patience)));
         longer
     }
 
@@ -183,14 +187,17 @@ impl State {
     /// Counts requests that go out now, at most so many. Gives how many, or when to ask again.
     fn admit(&mut self, rate: Rate, most: u32, now: Instant) -> Result<u32, Wait> {
         if let Some(Pause { until, asked }) = self.pause.filter(|pause| pause.until > now) {
-            return Err((Some(until), TooLate::Paused { pause: until - now, asked }));
+            return Err((
+                Some(until),
+                TooLate::Paused { pause: until.saturating_duration_since(now), asked },
+            ));
         }
         self.forget(rate, now);
         if self.taken() > self.limit {
             self.limit = self.taken();
             self.in_vain = 0;
         }
-        let free = self.lately.front().map(|oldest| oldest.at + rate.per);
+        let free = self.lately.front().map(|oldest| later(oldest.at, rate.per));
         let sent = self.sent();
         let room = rate.requests.get().saturating_sub(sent);
         if room == 0 {
@@ -198,7 +205,7 @@ impl State {
         }
         let may_try = self.try_after.is_none_or(|after| after <= now);
         let grown = self.limit.saturating_sub(self.refused_at);
-        let step = if may_try { 1 + grown / 4 } else { 0 };
+        let step = if may_try { (grown / 4).saturating_add(1) } else { 0 };
         let known =
             self.limit.saturating_add(step).saturating_sub(self.in_flight.saturating_add(self.taken()));
         if known == 0 {
@@ -212,7 +219,7 @@ impl State {
 
     /// Forgets what was answered before the last span.
     fn forget(&mut self, rate: Rate, now: Instant) {
-        while self.lately.front().is_some_and(|oldest| oldest.at + rate.per <= now) {
+        while self.lately.front().is_some_and(|oldest| later(oldest.at, rate.per) <= now) {
             self.lately.pop_front();
         }
     }
@@ -223,8 +230,8 @@ impl State {
         let mut left = requests;
         for answered in self.lately.iter_mut().rev() {
             let refused = answered.taken.min(left);
-            answered.taken -= refused;
-            left -= refused;
+            answered.taken = answered.taken.saturating_sub(refused);
+            left = left.saturating_sub(refused);
         }
         // What is still in flight may yet be taken. A service that takes nothing at all is asked for
         // one thing at a time.

@@ -58,7 +58,7 @@ pub struct StepMap<T>([Option<T>; Step::ALL.len()]);
 impl<T> StepMap<T> {
     /// What there is for a step.
     pub fn get(&self, step: Step) -> Option<&T> {
-        self.0[step as usize].as_ref()
+        self.0.get(step as usize)?.as_ref()
     }
 
     /// Whether there is anything for a step.
@@ -68,12 +68,12 @@ impl<T> StepMap<T> {
 
     /// Takes what there is for a step. Gives what there was before.
     pub fn insert(&mut self, step: Step, value: T) -> Option<T> {
-        self.0[step as usize].replace(value)
+        self.0.get_mut(step as usize)?.replace(value)
     }
 
     /// Gives up what there is for a step.
     pub fn remove(&mut self, step: Step) -> Option<T> {
-        self.0[step as usize].take()
+        self.0.get_mut(step as usize)?.take()
     }
 
     /// For how many steps there is anything.

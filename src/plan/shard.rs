@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use sha2::{Digest as _, Sha256};
 
@@ -37,7 +37,7 @@ impl Shard {
     pub fn has(self, tenant: &str) -> bool {
         let digest = Sha256::digest(tenant.to_ascii_lowercase().as_bytes());
         let number = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
-        number % u64::from(self.of.get()) == u64::from(self.number.get() - 1)
+        number % NonZeroU64::from(self.of) == u64::from(self.number.get()).saturating_sub(1)
     }
 }
 

@@ -84,10 +84,10 @@ fn cut(span: &Span) -> (String, String, String) {
     let (before, tail) = line.split_at(before);
     let (marked, after) = tail.split_at(marked.min(tail.len()));
     let cut_before = match before.len().checked_sub(BEFORE) {
-        Some(over) if over > 0 => ['…'].iter().chain(before.iter().skip(over + 1)).collect(),
+        Some(over) if over > 0 => ['…'].iter().chain(before.iter().skip(over.saturating_add(1))).collect(),
         _ => before.iter().collect(),
     };
-    let room = AFTER - marked.len();
+    let room = AFTER.saturating_sub(marked.len());
     let cut_after = if after.len() > room {
         after.iter().take(room.saturating_sub(1)).chain(&['…']).collect()
     } else {
@@ -101,7 +101,7 @@ fn cut(span: &Span) -> (String, String, String) {
 fn mask_secrets(line: &mut [char]) {
     let mut rest = line;
     while let Some(at) = rest.windows(3).position(|three| three == [':', '/', '/']) {
-        let (_, url) = rest.split_at_mut(at + 3);
+        let (_, url) = rest.split_at_mut(at.saturating_add(3));
         let ends = |char: &char| char.is_whitespace() || matches!(char, '"' | '\'' | '}' | ',' | '`');
         let end = url.iter().position(ends).unwrap_or(url.len());
         let (url, after) = url.split_at_mut(end);

@@ -91,12 +91,10 @@ pub(super) fn answer(answers: Vec<(String, Response)>, seed: u64) -> Response {
 fn item(id: &str, response: Response) -> Value {
     let Response { status, headers, body } = response;
     let headers: BTreeMap<String, String> = headers.into_iter().collect();
-    let mut answer = json!({ "id": id, "status": status, "headers": headers });
-    if !body.is_empty() {
-        answer["body"] = serde_json::from_slice(&body)
-            .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
-    }
-    answer
+    let text = || String::from_utf8_lossy(&body).into_owned().into();
+    let body = (!body.is_empty()).then(|| ("body", serde_json::from_slice(&body).unwrap_or_else(|_| text())));
+    let answer = [("id", id.into()), ("status", status.into()), ("headers", json!(headers))];
+    answer.into_iter().chain(body).collect()
 }
 
 #[cfg(test)]

@@ -101,10 +101,10 @@ impl Faults {
             match (fault.skip, &mut fault.times) {
                 (0, Some(0)) => {}
                 (0, times) => {
-                    *times = times.map(|left| left - 1);
+                    *times = times.map(|left| left.saturating_sub(1));
                     return Some(fault.effect.clone());
                 }
-                _ => fault.skip -= 1,
+                _ => fault.skip = fault.skip.saturating_sub(1),
             }
         }
         None
@@ -141,7 +141,7 @@ impl Dice {
         }
         let question = format!("{} {}", request.method, request.target());
         let count = self.asked.entry(question.clone()).or_default();
-        *count += 1;
+        *count = count.saturating_add(1);
         let mut rng = fastrand::Rng::with_seed(hash(&format!("{} {count} {question}", self.seed)));
         (rng.f64() < self.rate).then(|| failure(&mut rng))
     }

@@ -76,7 +76,7 @@ impl Journal {
     /// Gives the number of a request that arrives now. Each must be recorded in the end.
     pub(super) fn number(&mut self) -> u64 {
         let n = self.next;
-        self.next += 1;
+        self.next = n.saturating_add(1);
         n
     }
 
@@ -85,7 +85,7 @@ impl Journal {
     pub(super) fn record(&mut self, entry: Entry) {
         self.waiting.insert(entry.n, entry);
         while let Some(entry) = self.waiting.remove(&self.due) {
-            self.due += 1;
+            self.due = self.due.saturating_add(1);
             if let Err(error) = self.write(&entry) {
                 tracing::error!(%error, n = entry.n, "a line of the journal is lost");
             }

@@ -83,12 +83,12 @@ impl Place<'_> {
         let page: Vec<_> = entities.skip(query.skip).take(size).map(|entity| query.project(entity)).collect();
         let full = page.len() == size;
         let suffix = query.select.as_ref().map(|names| format!("({})", names.join(",")));
-        let mut body = json!({ "@odata.context": self.context(&suffix.unwrap_or_default()), "value": page });
-        if full {
-            let next = query.next(query.skip + size);
-            body["@odata.nextLink"] = format!("{}/{}?{next}", self.root, self.path).into();
-        }
-        body
+        let next = full.then(|| {
+            let next = query.next(query.skip.saturating_add(size));
+            ("@odata.nextLink", format!("{}/{}?{next}", self.root, self.path).into())
+        });
+        let body = [("@odata.context", self.context(&suffix.unwrap_or_default())), ("value", page.into())];
+        body.into_iter().chain(next).collect()
     }
 
     /// Renders one member of a collection.

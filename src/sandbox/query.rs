@@ -106,7 +106,7 @@ pub(super) fn percent_decode(text: &str) -> Result<String, Problem> {
     while let Some(byte) = rest.next() {
         let decoded = if byte == b'%' {
             let digits = rest.next().and_then(hex_digit).zip(rest.next().and_then(hex_digit));
-            digits.map(|(high, low)| high * 16 + low).ok_or_else(broken)?
+            digits.map(|(high, low)| high << 4 | low).ok_or_else(broken)?
         } else {
             byte
         };

@@ -49,8 +49,7 @@ impl fmt::Display for TargetUrl {
 
 /// Drops user info, query and fragment. Where a text is not quite a URL, it rather drops too much.
 fn without_secrets(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let (scheme, rest) = split_scheme(&url[..end]);
+    let (scheme, rest) = split_scheme(url.split(['?', '#']).next().unwrap_or_default());
     // Only on the web is a backslash a slash; elsewhere it may be part of a password.
     let web =
         ["http:", "https:"].iter().any(|web| scheme.trim_end_matches(['/', '\\']).eq_ignore_ascii_case(web));
@@ -73,7 +72,7 @@ fn split_scheme(url: &str) -> (&str, &str) {
         _ => url,
     };
     let rest = after.trim_start_matches(['/', '\\']);
-    if rest.len() == after.len() { ("", url) } else { url.split_at(url.len() - rest.len()) }
+    if rest.len() == after.len() { ("", url) } else { (url.strip_suffix(rest).unwrap_or_default(), rest) }
 }
 
 fn has_odd_port(host: &str) -> bool {

@@ -5,7 +5,17 @@
 //! Markdown and writes JSON (`-- --json FILE` says where); `-- --readme` puts what it prints into the
 //! README. Machines are noisy: compare what one call has printed.
 
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
+#![allow(
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot go on has failed"
+)]
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
 mod child;

@@ -3,9 +3,19 @@
 
 #![cfg(unix)]
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod apply;
+mod bounds;
 #[cfg(unix)]
 mod campaign;
 mod cases;

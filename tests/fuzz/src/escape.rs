@@ -130,10 +130,12 @@ fn command(text: &str, shown: &str) {
     assert_eq!(message, shown);
 }
 
+/// The name, the properties and the message of a workflow command.
+type Command<'a> = (&'a str, Vec<(&'a str, String)>, String);
+
 /// Reads a workflow command as the runner does
-/// (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>): name,
-/// properties and message.
-pub(crate) fn workflow_command(line: &str) -> Option<(&str, Vec<(&str, String)>, String)> {
+/// (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>).
+pub(crate) fn workflow_command(line: &str) -> Option<Command<'_>> {
     let (head, message) = line.strip_prefix("::")?.split_once("::")?;
     let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
     let unescaped = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n");

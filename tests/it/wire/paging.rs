@@ -3,8 +3,10 @@
 use std::net::{SocketAddr, TcpListener};
 
 use flowbind::sandbox::Options;
+use flowbind::snapshot::Snapshot;
+use serde_json::{Value, json};
 
-use crate::support::{answer, serve, tenant, wants_connector_1};
+use crate::support::{answer, connector_id, serve, tenant, wants_connector_1};
 
 fn wants_connector_5() -> String {
     wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector 5")
@@ -72,4 +74,19 @@ fn pages_that_go_round_in_a_circle_end() {
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("its pages have no end"), "{outcome}");
     assert_eq!(served.requests().len(), 3);
+}
+
+#[test]
+fn pages_that_go_on_for_ever_end() {
+    let mut snapshot: Value = serde_json::from_str(&tenant(&[("B2C_1_a", 0, 0)]).to_json()).unwrap();
+    let connector =
+        |number| json!({"id": connector_id(number), "displayName": format!("Connector {number}")});
+    let connectors: Vec<_> = (1..=1_500).map(connector).collect();
+    snapshot["connectors"] = connectors.into();
+    let snapshot = Snapshot::parse(&snapshot.to_string()).unwrap();
+    let served = serve(snapshot, Options { page_size: 1, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--rate", "100000/1"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("its pages have no end"), "{outcome}");
+    assert_eq!(served.requests().len(), 1 + 1_000);
 }

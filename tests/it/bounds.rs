@@ -1,0 +1,128 @@
+//! Whatever comes from outside has an end: what goes on beyond it is an error, and is not read.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use flowbind::sandbox::Options;
+
+use crate::support::line::{Kink, Line};
+use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant};
+
+const FILE: &str =
+    "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
+
+/// The largest answer that is taken.
+const ANSWER: usize = 8 << 20;
+
+/// An answer of so many bytes: nothing is bound.
+fn unbound(bytes: usize) -> String {
+    format!("{{}}{}", " ".repeat(bytes - 2))
+}
+
+/// A file of so many bytes, none of which takes room on a disk.
+fn hollow(folder: &Path, name: &str, bytes: u64) {
+    File::create(folder.join(name)).unwrap().set_len(bytes).unwrap();
+}
+
+#[test]
+fn an_answer_is_read_up_to_its_bound_and_no_further() {
+    for (bytes, code) in [(ANSWER, 0), (ANSWER + 1, 1)] {
+        let faults = vec![answer("/apiConnectorConfiguration", 0, 200, &[], &unbound(bytes))];
+        let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
+        let outcome = served.plan(FILE, &[]);
+        assert_eq!(outcome.code, code, "{bytes}: {outcome}");
+        assert_eq!(outcome.stdout.contains("the answer is larger than 8 MiB"), code == 1, "{outcome}");
+        assert_eq!(served.requests().len(), 1, "and it is not asked for again");
+    }
+}
+
+/// The bound is one of what comes out, not of what is sent.
+#[test]
+fn a_small_answer_that_unpacks_to_a_large_one_is_too_large() {
+    for (bytes, code) in [(ANSWER, 0), (ANSWER + 1, 1), (64 * ANSWER, 1)] {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(b"{}").unwrap();
+        for _ in 0..bytes / ANSWER {
+            packed.write_all(&[b' '; ANSWER - 2]).unwrap();
+        }
+        packed.write_all(&vec![b' '; bytes % ANSWER]).unwrap();
+        let packed = packed.finish().unwrap();
+        assert!(packed.len() < bytes / 500, "{} for {bytes}", packed.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
+            packed.len()
+        );
+        let bomb = Kink::Rubbish([head.as_bytes(), &packed].concat().leak());
+        let mut line = Line::lay(None, Duration::ZERO);
+        line.lead(line.address(), vec![Some(bomb); 3]);
+        line.open();
+        let folder = folder();
+        file(folder.path(), "flowbind.yaml", FILE);
+        let outcome = flowbind(["plan", "--graph-url", &format!("http://{}/beta", line.address())])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, code, "{bytes}: {outcome}");
+        assert_eq!(outcome.stdout.contains("the answer is larger than 8 MiB"), code == 1, "{outcome}");
+        assert_eq!(line.met().len(), 1, "and it is not asked for again");
+    }
+}
+
+#[test]
+fn an_answer_nested_without_end_is_unknown_and_no_crash() {
+    for open in ["[", "{\"a\":", "{\"postFederationSignup\":"] {
+        let body = format!("{{\"more\": {}", open.repeat(200_000));
+        let faults = vec![answer("/apiConnectorConfiguration", 0, 200, &[], &body)];
+        let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
+        let outcome = served.plan(FILE, &[]);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(!outcome.panicked(), "{outcome}");
+    }
+}
+
+#[test]
+fn a_file_that_a_run_is_given_has_a_bound() {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", FILE);
+    hollow(folder.path(), "large", (64 << 20) + 1);
+    let run = |args: &[&str]| -> Outcome { flowbind(args).within(folder.path()).run() };
+    for (args, problem) in [
+        (&["show", "large"][..], "cannot read `large`"),
+        (&["apply", "--plan", "large"], "cannot read `large`"),
+        (&["plan", "--sandbox", "large"], "cannot read the snapshot `large`"),
+        (&["sandbox", "large"], "cannot read the snapshot `large`"),
+        // What never ends is not waited for.
+        (&["show", "/dev/zero"], "cannot read `/dev/zero`"),
+    ] {
+        let outcome = run(args);
+        assert_eq!((outcome.code, &*outcome.stdout), (1, ""), "{outcome}");
+        let larger = format!("error: {problem}\n  caused by: it is larger than 64 MiB\n");
+        assert!(outcome.stderr.starts_with(&larger), "{outcome}");
+    }
+    // One byte less is read, and found to be nothing.
+    hollow(folder.path(), "large", 64 << 20);
+    let outcome = run(&["show", "large"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.starts_with("error: `large` cannot be used: "), "{outcome}");
+}
+
+#[test]
+fn a_saved_plan_nested_without_end_is_an_error_and_no_crash() {
+    let folder = folder();
+    for open in ["[", "{\"targets\":["] {
+        file(
+            folder.path(),
+            "plan.json",
+            format!("{{\"formatVersion\": \"1\", \"a\": {}", open.repeat(200_000)),
+        );
+        for args in [["show", "plan.json"], ["sandbox", "plan.json"]] {
+            let outcome = flowbind(args).within(folder.path()).run();
+            assert_eq!(outcome.code, 1, "{outcome}");
+        }
+    }
+}
