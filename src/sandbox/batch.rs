@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::message::{Request, Response};
 use super::odata::Problem;
@@ -81,24 +82,42 @@ impl RawItem {
     }
 }
 
-/// Renders the answer to a batch, in an order that only the seed decides: clients must go by id.
-pub(super) fn answer(answers: Vec<(String, Response)>, seed: u64) -> Response {
-    let mut answers: Vec<Value> = answers.into_iter().map(|(id, response)| item(&id, response)).collect();
-    fastrand::Rng::with_seed(seed).shuffle(&mut answers);
-    Response::json(200, &json!({ "responses": answers }))
+/// The answers to the requests of a batch.
+#[derive(Serialize)]
+struct Answers {
+    responses: Vec<Answer>,
 }
 
-fn item(id: &str, response: Response) -> Value {
+#[derive(Serialize)]
+struct Answer {
+    id: String,
+    status: u16,
+    headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Box<RawValue>>,
+}
+
+/// Renders the answer to a batch, in an order that only the seed decides: clients must go by id.
+pub(super) fn answer(answers: Vec<(String, Response)>, seed: u64) -> Response {
+    let mut responses: Vec<_> = answers.into_iter().map(|(id, response)| item(id, response)).collect();
+    fastrand::Rng::with_seed(seed).shuffle(&mut responses);
+    Response::json(200, &Answers { responses })
+}
+
+fn item(id: String, response: Response) -> Answer {
     let Response { status, headers, body } = response;
-    let headers: BTreeMap<String, String> = headers.into_iter().collect();
-    let text = || String::from_utf8_lossy(&body).into_owned().into();
-    let body = (!body.is_empty()).then(|| ("body", serde_json::from_slice(&body).unwrap_or_else(|_| text())));
-    let answer = [("id", id.into()), ("status", status.into()), ("headers", json!(headers))];
-    answer.into_iter().chain(body).collect()
+    // A body that is no JSON travels as text.
+    let json = |text: String| {
+        RawValue::from_string(text).or_else(|_| to_raw_value(&String::from_utf8_lossy(&body))).ok()
+    };
+    let body = (!body.is_empty()).then(|| json(String::from_utf8_lossy(&body).into_owned())).flatten();
+    Answer { id, status, headers: headers.into_iter().collect(), body }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn parse(requests: Value) -> Result<Vec<Item>, Problem> {

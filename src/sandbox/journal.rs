@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::message::Request;
+use super::route;
 use crate::snapshot::TargetUrl;
 
 /// What is shown instead of a token.
@@ -54,7 +55,11 @@ impl Entry {
             status: None,
             client_request_id: request.header("client-request-id").map(str::to_owned),
             content_type: request.header("content-type").map(str::to_owned),
-            body: serde_json::from_slice(&request.body).ok().map(without_secrets),
+            // What a batch holds is noted item by item.
+            body: Some(&request.body)
+                .filter(|_| !route::is_batch(&request.path))
+                .and_then(|body| serde_json::from_slice(body).ok())
+                .map(without_secrets),
             authorization: request.header("authorization").map(|_| MASKED),
             fault: None,
             batch,

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+#[cfg(test)]
 use serde_json::Value;
 
 use super::odata::Problem;
@@ -96,9 +98,10 @@ impl Response {
     }
 
     /// Answers with a JSON body.
-    pub(super) fn json(status: u16, body: &Value) -> Self {
+    pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = vec![("Content-Type".to_owned(), JSON.to_owned())];
-        Self { status, headers, body: body.to_string().into_bytes() }
+        // What is answered is made of strings, lists and maps with string keys, which are always JSON.
+        Self { status, headers, body: serde_json::to_vec(body).unwrap_or_default() }
     }
 
     /// Adds a header unless the response has it already.
