@@ -134,7 +134,7 @@ fn take(graph: &Graph, reads: &Reads<'_>, travelling: &[usize], answer: &Answer)
     let throttled: Vec<_> = items.values().flatten().filter(|item| item.status == 429).collect();
     if !throttled.is_empty() {
         let now = service_clock(&answer.headers);
-        let asked = throttled.iter().filter_map(|item| retry::retry_after(item.header("retry-after")?, now));
+        let asked = throttled.iter().filter_map(|item| retry::retry_after(&item.header("retry-after")?, now));
         graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), asked.max());
     }
     let found = items.into_iter().filter_map(|(at, items)| {

@@ -15,13 +15,22 @@ use crate::http::Patience;
 /// More pages than any collection of ours can have: a tenant has some 200 flows and 20 connectors.
 const MAX_PAGES: usize = 1_000;
 
+/// More than any of our collections can have in all its pages, in bytes.
+const MAX_BYTES: usize = 8 << 20;
+
 /// Reads a collection from its first page on.
 pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Result<Vec<T>, GraphError> {
     let mut items = Vec::new();
     let mut seen = BTreeSet::new();
     let mut next = first;
+    let mut bytes: usize = 0;
     loop {
         let (answer, page) = graph.get::<Page<T>>(next.clone(), Patience::Full).await?;
+        bytes = bytes.saturating_add(answer.body.len());
+        if bytes > MAX_BYTES {
+            let kind = GraphErrorKind::Broken("its pages are larger than 8 MiB together".into());
+            return Err(GraphError::of(graph.request_line("GET", &next), &answer, kind));
+        }
         items.extend(page.value);
         let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok(items) };
         let line = graph.request_line("GET", &next);

@@ -2,10 +2,10 @@
 //! ignored; what a property must be and is not is an error, never a default.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::model::{
@@ -29,9 +29,9 @@ pub struct Page<T> {
 pub struct ConnectorEntity {
     #[serde(deserialize_with = "connector_id")]
     id: ConnectorId,
+    #[serde(default, deserialize_with = "display_name")]
     display_name: Option<String>,
-    #[serde(default)]
-    target_url: Value,
+    target_url: Option<Box<RawValue>>,
 }
 
 /// A user flow. Type and version are evolvable and only told further: what is no text or no number
@@ -40,24 +40,60 @@ pub struct ConnectorEntity {
 #[serde(rename_all = "camelCase")]
 pub struct FlowEntity {
     id: String,
-    #[serde(default)]
-    user_flow_type: Value,
-    #[serde(default)]
-    user_flow_type_version: Value,
+    user_flow_type: Option<Box<RawValue>>,
+    user_flow_type_version: Option<Box<RawValue>>,
+}
+
+/// A property that may be of any type: read where it is of ours, and else as good as none.
+fn of_ours<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(value?.get()).ok()
 }
 
 impl From<FlowEntity> for ListedFlow {
     fn from(FlowEntity { id, user_flow_type, user_flow_type_version }: FlowEntity) -> Self {
-        let user_flow_type = user_flow_type.as_str().map(str::to_owned);
-        let version = user_flow_type_version.as_number().cloned();
+        let user_flow_type = of_ours(user_flow_type.as_deref());
+        let version = of_ours(user_flow_type_version.as_deref());
         Self { id, user_flow_type, version }
     }
 }
 
-/// The relationships of an `apiConnectorConfiguration` that were asked for.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Configuration(BTreeMap<String, Value>);
+/// The relationships of an `apiConnectorConfiguration`, as they stand, and whether it is an error.
+/// Nothing is kept of what is not ours: it may be anything.
+#[derive(Debug, Default)]
+pub struct Configuration {
+    steps: StepMap<Box<RawValue>>,
+    is_error: bool,
+}
+
+impl<'de> Deserialize<'de> for Configuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Relationships)
+    }
+}
+
+struct Relationships;
+
+impl<'de> Visitor<'de> for Relationships {
+    type Value = Configuration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut configuration = Configuration::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match Step::named(&key) {
+                Some(step) => _ = configuration.steps.insert(step, map.next_value()?),
+                None => {
+                    configuration.is_error |= key == "error";
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(configuration)
+    }
+}
 
 /// A batch of requests (<https://learn.microsoft.com/graph/json-batching>).
 #[derive(Debug, Serialize)]
@@ -98,7 +134,7 @@ pub struct BatchItem<'a> {
     pub id: String,
     /// The status.
     pub status: u16,
-    headers: Option<BTreeMap<String, Value>>,
+    headers: Option<BTreeMap<String, Box<RawValue>>>,
     /// Not every one is JSON of ours, and one that is not must not spoil the others.
     #[serde(borrow)]
     body: Option<&'a RawValue>,
@@ -106,9 +142,9 @@ pub struct BatchItem<'a> {
 
 impl BatchItem<'_> {
     /// A header, whose name is told in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<String> {
         let headers = self.headers.iter().flatten();
-        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| value.as_str())
+        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| of_ours(Some(value)))
     }
 
     /// The configuration that it holds, where it is a success.
@@ -125,6 +161,18 @@ fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorI
         .map_err(|error| D::Error::custom(format!("`{text}` is no connector's id: {error}")))
 }
 
+/// The longest name that is taken, in bytes: the portal takes far less.
+const LONGEST_NAME: usize = 4 << 10;
+
+fn display_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(name) if name.len() > LONGEST_NAME => {
+            Err(D::Error::custom("a displayName is longer than 4 KiB"))
+        }
+        name => Ok(name),
+    }
+}
+
 impl From<ConnectorEntity> for Connector {
     fn from(ConnectorEntity { id, display_name, target_url: _ }: ConnectorEntity) -> Self {
         Self { id, display_name }
@@ -133,7 +181,7 @@ impl From<ConnectorEntity> for Connector {
 
 impl From<ConnectorEntity> for ListedConnector {
     fn from(entity: ConnectorEntity) -> Self {
-        let target_url = entity.target_url.as_str().and_then(|url| url.parse().ok());
+        let target_url = of_ours::<String>(entity.target_url.as_deref()).and_then(|url| url.parse().ok());
         Self { connector: entity.into(), target_url }
     }
 }
@@ -142,21 +190,23 @@ impl Configuration {
     /// What is bound to a step. Nothing is bound where the step is null, absent, or an object
     /// without an id.
     pub fn bound(&mut self, step: Step) -> Reading<Bound> {
-        let value = self.0.remove(step.name()).unwrap_or_default();
-        match &value {
-            Value::Null => return Reading::Known(None),
-            Value::Object(object) if object.get("id").is_none_or(Value::is_null) => {
-                return Reading::Known(None);
-            }
-            _ => {}
+        #[derive(Deserialize)]
+        struct Entity {
+            id: Option<IgnoredAny>,
         }
-        match ConnectorEntity::deserialize(value) {
-            Ok(connector) => Reading::Known(Some(connector.into())),
-            Err(error) => {
-                let why = format!("the answer makes no sense: `{step}`: {error}");
-                Reading::Unknown(Unread::new(why))
-            }
+        let Some(value) = self.steps.remove(step) else { return Reading::Known(None) };
+        let value = value.get();
+        // A list is no object, whatever is in it.
+        let is_object = value.starts_with('{');
+        if value == "null" || is_object && matches!(serde_json::from_str(value), Ok(Entity { id: None })) {
+            return Reading::Known(None);
         }
+        let why = match serde_json::from_str::<ConnectorEntity>(value) {
+            Ok(connector) if is_object => return Reading::Known(Some(connector.into())),
+            Ok(_) => "it is no object".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Reading::Unknown(Unread::new(format!("the answer makes no sense: `{step}`: {why}")))
     }
 
     /// What is bound to each of the steps.
@@ -166,7 +216,7 @@ impl Configuration {
 
     /// Whether this is an error that came with a status of success.
     pub fn is_error(&self) -> bool {
-        self.0.contains_key("error")
+        self.is_error
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,12 +18,17 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// its own, and a process may usually open 1024 files.
 const MOST_AT_ONCE: usize = 512;
 
+/// The most bytes of answers that are being received at once: a fleet's have some 10 MiB.
+const MOST_RECEIVED: usize = 32 << 20;
+
 /// The connections of a run.
 #[derive(Debug)]
 pub struct Connections {
     /// Whom to trust besides those that the system trusts (or `SSL_CERT_FILE` in their place).
     authorities: Vec<Certificate>,
     places: Semaphore,
+    /// The bytes of the answers that are being received.
+    received: AtomicUsize,
     open: Mutex<BTreeMap<Way, Open>>,
 }
 
@@ -35,7 +41,12 @@ pub(super) struct Open {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { authorities: Vec::new(), places: Semaphore::new(MOST_AT_ONCE), open: Mutex::default() }
+        Self {
+            authorities: Vec::new(),
+            places: Semaphore::new(MOST_AT_ONCE),
+            received: AtomicUsize::new(0),
+            open: Mutex::default(),
+        }
     }
 }
 
@@ -72,6 +83,11 @@ impl Connections {
         self.places.acquire().await.ok()
     }
 
+    /// Counts the bytes of one answer while it is received.
+    pub(super) fn hold(&self) -> Held<'_> {
+        Held { all: &self.received, bytes: 0 }
+    }
+
     fn open(&self, url: &Url, fits: impl Fn(&Open) -> bool) -> Result<Open, String> {
         let way = Way::to(url);
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,6 +116,26 @@ impl Connections {
             Way::Plain => builder.tls_certs_only([]).no_proxy(),
         };
         builder.build().map_err(|error| with_causes(&error))
+    }
+}
+
+/// The bytes of an answer that is being received.
+pub(super) struct Held<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    /// Counts more of them. Gives whether there may be so many at once.
+    pub(super) fn more(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.all.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= MOST_RECEIVED
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -12,7 +12,10 @@ use super::meter::Meter;
 use super::retry;
 
 /// The largest body that is taken, in bytes: a page of a hundred connectors has some 50 thousand.
-const MAX_BODY: usize = 8 << 20;
+const MAX_BODY: usize = 2 << 20;
+
+/// As much is kept of an answer that says no, in bytes: its words are cut far below that.
+const MAX_WORDS: usize = 64 << 10;
 
 /// A tag of our own for each request, which the service repeats and logs.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
@@ -53,10 +56,18 @@ pub(super) async fn exchange(
     let status = response.status();
     let headers = response.headers().clone();
     let mut body = Vec::new();
+    let mut held = connections.hold();
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
         meter.body(chunk.len());
-        if body.len().saturating_add(chunk.len()) > MAX_BODY {
+        let length = body.len().saturating_add(chunk.len());
+        if !status.is_success() && length > MAX_WORDS {
+            break;
+        }
+        if length > MAX_BODY {
             return Err(SendErrorKind::TooLarge);
+        }
+        if !held.more(chunk.len()) {
+            return Err(SendErrorKind::TooLargeTogether);
         }
         body.extend_from_slice(&chunk);
     }

@@ -103,8 +103,11 @@ pub enum SendErrorKind {
     #[error("the time for the whole run (`--timeout`) is over")]
     Timeout,
     /// The answer is larger than any that is expected.
-    #[error("the answer is larger than 8 MiB")]
+    #[error("the answer is larger than 2 MiB")]
     TooLarge,
+    /// The answers to all requests in flight are larger than any that are expected.
+    #[error("the answers that come in at once are larger than 32 MiB")]
+    TooLargeTogether,
     /// Somebody asked the run to stop.
     #[error("the run was stopped")]
     Stopped,

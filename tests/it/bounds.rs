@@ -3,20 +3,21 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use flowbind::sandbox::Options;
+use flowbind::sandbox::{Fault, Options};
 
 use crate::support::line::{Kink, Line};
-use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant};
+use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
 
 const FILE: &str =
     "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
 
 /// The largest answer that is taken.
-const ANSWER: usize = 8 << 20;
+const ANSWER: usize = 2 << 20;
 
 /// An answer of so many bytes: nothing is bound.
 fn unbound(bytes: usize) -> String {
@@ -35,7 +36,7 @@ fn an_answer_is_read_up_to_its_bound_and_no_further() {
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let outcome = served.plan(FILE, &[]);
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
-        assert_eq!(outcome.stdout.contains("the answer is larger than 8 MiB"), code == 1, "{outcome}");
+        assert_eq!(outcome.stdout.contains("the answer is larger than 2 MiB"), code == 1, "{outcome}");
         assert_eq!(served.requests().len(), 1, "and it is not asked for again");
     }
 }
@@ -51,7 +52,7 @@ fn a_small_answer_that_unpacks_to_a_large_one_is_too_large() {
         }
         packed.write_all(&vec![b' '; bytes % ANSWER]).unwrap();
         let packed = packed.finish().unwrap();
-        assert!(packed.len() < bytes / 500, "{} for {bytes}", packed.len());
+        assert!(packed.len() < bytes / 400, "{} for {bytes}", packed.len());
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n",
@@ -68,8 +69,58 @@ fn a_small_answer_that_unpacks_to_a_large_one_is_too_large() {
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
-        assert_eq!(outcome.stdout.contains("the answer is larger than 8 MiB"), code == 1, "{outcome}");
+        assert_eq!(outcome.stdout.contains("the answer is larger than 2 MiB"), code == 1, "{outcome}");
         assert_eq!(line.met().len(), 1, "and it is not asked for again");
+    }
+}
+
+/// The most memory that a run takes, in KB, as far as the system tells.
+fn peak(mut run: Command) -> u64 {
+    let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        peak = peak.max(kilobytes.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    peak
+}
+
+/// Answers as large as any that is taken, to all requests at once, with as much in them as fits.
+#[test]
+fn a_hostile_service_takes_no_more_than_100_mb() {
+    let flows: Vec<_> = (0..200).map(|flow| format!("B2C_1_{flow}")).collect();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    let fill = |open: &str, piece: &str, close: &str| {
+        let pieces = (ANSWER - open.len() - close.len() - 1) / (piece.len() + 1);
+        format!("{open}{}{close}", vec![piece; pieces].join(","))
+    };
+    let long = "x".repeat(ANSWER - 99);
+    let connector = r#"{"id": "00000000-0000-4000-8000-000000000001", "displayName": "x"}"#;
+    for (path, status, body) in [
+        ("", 200, fill("{\"more\": [", "{}", "]}")),
+        ("", 200, fill("{\"more\": [", "[[0]]", "]}")),
+        ("", 200, format!(r#"{{"postFederationSignup": {{"id": "a", "displayName": "{long}"}}}}"#)),
+        ("", 200, " ".repeat(ANSWER + 1)),
+        ("", 503, fill("", "x", "")),
+        ("apiConnectors", 200, fill(r#"{"@odata.nextLink": "?x", "value": ["#, connector, "]}")),
+    ] {
+        let faults = vec![
+            answer(path, 0, status, &[("Retry-After", "1")], &body),
+            Fault { method: Some("POST".into()), ..answer("", 0, 404, &[], "") },
+        ];
+        let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
+        let folder = folder();
+        file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+        let run =
+            flowbind(["plan", "--timeout", "5", "--rate", "9999/1", "--graph-url", &served.graph_url()])
+                .env("FLOWBIND_ACCESS_TOKEN", "t")
+                .within(folder.path());
+        let peak = peak(run.command());
+        assert!(peak < 100 << 10, "{peak} KB of {} {status}", &body[..20.min(body.len())]);
     }
 }
 
