@@ -130,10 +130,13 @@ fn command(text: &str, shown: &str) {
     assert_eq!(message, shown);
 }
 
+/// Names and values, in the order of a command.
+type Properties<'a> = Vec<(&'a str, String)>;
+
 /// Reads a workflow command as the runner does
 /// (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>): name,
 /// properties and message.
-pub(crate) fn workflow_command(line: &str) -> Option<(&str, Vec<(&str, String)>, String)> {
+pub(crate) fn workflow_command(line: &str) -> Option<(&str, Properties<'_>, String)> {
     let (head, message) = line.strip_prefix("::")?.split_once("::")?;
     let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
     let unescaped = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n");
