@@ -40,7 +40,7 @@ pub(super) fn shard(text: &str) -> Result<Shard, &'static str> {
     let numbers =
         text.split_once('/').and_then(|(number, of)| Some((positive(number).ok()?, positive(of).ok()?)));
     let shard = numbers.and_then(|(number, of)| Shard::new(number.get(), of.get()));
-    shard.ok_or("it must be K/N, the K-th of N parts, such as 2/5: K from 1 to N")
+    shard.ok_or("it must be K/N, the K-th of N parts, such as 2/5: K from 1 to N, N to 10000")
 }
 
 /// A share from 0 to 1.
@@ -109,7 +109,9 @@ mod tests {
         for bad in ["", "200", "/60", "200/", "0/60", "200/0", "200/60/2", "-1/60", "a/b"] {
             assert!(rate(bad).is_err(), "{bad:?}");
         }
-        for bad in ["", "0/3", "4/3", "1/0", "3", "1/", "/3", "1/3/3", "-1/3", "a/b", " 1/3", "1.0/3"] {
+        for bad in
+            ["", "0/3", "4/3", "1/0", "3", "1/", "/3", "1/3/3", "-1/3", "a/b", " 1/3", "1.0/3", "1/10001"]
+        {
             assert!(shard(bad).is_err(), "{bad:?}");
         }
         assert_eq!(shard("3/3").unwrap().to_string(), "3/3");

@@ -162,12 +162,12 @@ fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorI
 }
 
 /// The longest name that is taken, in bytes: the portal takes far less.
-const LONGEST_NAME: usize = 4 << 10;
+const LONGEST_NAME: usize = 64 << 10;
 
 fn display_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     match Option::<String>::deserialize(deserializer)? {
         Some(name) if name.len() > LONGEST_NAME => {
-            Err(D::Error::custom("a displayName is longer than 4 KiB"))
+            Err(D::Error::custom("a displayName is longer than 64 KiB"))
         }
         name => Ok(name),
     }

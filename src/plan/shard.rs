@@ -8,6 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::Problem;
 
+/// The most parts: no fleet needs more, and each that is missing is told.
+const MOST: u32 = 10_000;
+
 /// The K-th of N parts of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shard {
@@ -16,10 +19,10 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The part of that number, counted from 1; `None` where there are not so many.
+    /// The part of that number, counted from 1; `None` where there are not so many, or more than 10,000.
     pub fn new(number: u32, of: u32) -> Option<Self> {
         let (number, of) = (NonZeroU32::new(number)?, NonZeroU32::new(of)?);
-        (number <= of).then_some(Self { number, of })
+        (number <= of && of.get() <= MOST).then_some(Self { number, of })
     }
 
     /// Its number, from 1.
