@@ -124,7 +124,7 @@ impl<'a> Stage<'a> {
     fn plan_before(&mut self) -> Result<()> {
         let scenario = self.scenario;
         let served = self.serve(&scenario.world.bindings, calm(), false);
-        let mut args = strings(&["plan", "--out", "saved.json", "--timeout", "60"]);
+        let mut args = strings(&["plan", "--out", "saved.json", "--timeout", "600"]);
         args.extend(scenario.allowances(scenario.lifted));
         args.extend(scenario.paths());
         let ended = self.run(&Act { args, healthy: true }, &served)?;
@@ -231,7 +231,7 @@ impl<'a> Stage<'a> {
     fn converges(&mut self, truth: Bindings) -> Result<()> {
         let scenario = self.scenario;
         self.line.open();
-        let mut args = strings(&["apply", "--yes", "--timeout", "60", "--verify-timeout", "30"]);
+        let mut args = strings(&["apply", "--yes", "--timeout", "600", "--verify-timeout", "300"]);
         args.extend(scenario.allowances(true));
         args.extend(scenario.paths());
         let act = Act { args, healthy: true };
@@ -262,7 +262,7 @@ impl<'a> Stage<'a> {
         file(self.folder.path(), "exported.yaml", &evidence.ended.stdout);
         let served = self.serve(&evidence.truth, calm(), false);
         let act =
-            Act { args: strings(&["drift", "--strict", "exported.yaml", "--timeout", "60"]), healthy: true };
+            Act { args: strings(&["drift", "--strict", "exported.yaml", "--timeout", "600"]), healthy: true };
         let ended = self.run(&act, &served)?;
         ensure!(ended.code == Some(0), "what was exported is not what is there: {ended:#?}");
         Ok(())

@@ -13,8 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use super::scenario::{Event, Moment, OutputTrouble};
 use crate::support::{Served, flowbind};
 
-/// A run that is over long before this is one that never ends.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A run that is not over by then never ends; a machine that stands still for a minute is no reason.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A run that is still to be started.
 pub struct Process<'a> {

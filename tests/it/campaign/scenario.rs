@@ -206,7 +206,7 @@ impl Scenario {
         if self.is_undisturbed() {
             for at in 1..self.flags.len() {
                 if self.flags[at - 1].ends_with("timeout") {
-                    self.flags[at] = "60".to_owned();
+                    self.flags[at] = "600".to_owned();
                 }
             }
         }
