@@ -24,6 +24,12 @@ pub fn service(dice: &mut Dice, world: &World, token: &str, reads: Option<usize>
         false => Duration::ZERO,
     };
     let mut faults: Vec<_> = (0..faults).map(|_| fault(dice, world, token, reads)).collect();
+    if dice.chance(25) {
+        // Batches are sent by runs that may not have many requests in flight, and by no others.
+        let (times, path_contains) = (Some(1 + dice.below(3) as u32), "$batch".to_owned());
+        let effect = effect(dice, &path_contains, token);
+        faults.push(Fault { method: None, path_contains, skip: 0, times, effect });
+    }
     if dice.chance(15) {
         // What was done is denied when it is asked for again.
         let on_put = |times, effect| {
