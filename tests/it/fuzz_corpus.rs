@@ -9,7 +9,7 @@ mod fuzz;
 
 use crate::support::package;
 
-/// The corpora, all small, so that this takes a second.
+/// The corpora, all small, so that this takes a few seconds.
 const MOST_FILES: usize = 250;
 const MOST_BYTES: usize = 500_000;
 
