@@ -1,10 +1,11 @@
 //! The two streams of a terminal: data goes to stdout, everything else to stderr.
 //!
-//! The only module that prints. A line that is drawn anew makes way for whatever is printed. Styles are stripped where they are not wanted, and a reader that
-//! closed the pipe has seen enough: that is no error.
+//! The only module that prints. A line that is drawn anew makes way for whatever is printed. Styles are
+//! stripped where they are not wanted, and a reader that closed the pipe has seen enough: that is no
+//! error.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -43,13 +44,13 @@ impl Line {
         bar.set_style(
             ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
-        *LINE.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+        *line() = Some(bar);
         Self(())
     }
 
     /// Draws it.
     pub fn draw(&self, text: String) {
-        if let Some(bar) = LINE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(bar) = line().as_ref() {
             bar.set_message(text);
             bar.tick();
         }
@@ -58,15 +59,21 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Some(bar) = LINE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(bar) = line().take() {
             bar.finish_and_clear();
         }
     }
 }
 
-/// Writes while no line is drawn.
-fn without_line<T>(write: impl FnOnce() -> T) -> T {
-    match LINE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+fn line() -> MutexGuard<'static, Option<ProgressBar>> {
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes to a stream, where no line is drawn meanwhile if both are on the terminal. Nobody else is
+/// held while the stream's reader takes its time.
+fn without_line<T>(is_terminal: bool, write: impl FnOnce() -> T) -> T {
+    let drawn = line().clone();
+    match drawn.filter(|_| is_terminal) {
         Some(bar) => bar.suspend(write),
         None => write(),
     }
@@ -78,7 +85,7 @@ pub struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        without_line(|| io::stderr().lock().write(bytes))
+        without_line(stderr_is_terminal(), || io::stderr().lock().write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -91,7 +98,7 @@ impl Write for Log {
 /// # Errors
 /// Any failure to write but a closed pipe.
 pub fn print(text: &str) -> io::Result<()> {
-    without_line(|| {
+    without_line(stdout_is_terminal(), || {
         let mut stdout = anstream::stdout().lock();
         closed_pipe_is_fine(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
     })
@@ -101,7 +108,7 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn message(text: &str) {
     let stderr = anstream::stderr();
     // In one piece where it may meet stdout in a log: the stripping stream writes word by word.
-    _ = without_line(|| match stderr.current_choice() {
+    _ = without_line(stderr_is_terminal(), || match stderr.current_choice() {
         ColorChoice::Never => {
             let plain = anstream::adapter::strip_str(text).to_string();
             io::stderr().lock().write_all(plain.as_bytes())

@@ -89,7 +89,7 @@ fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
 impl GraphError {
     /// Whether the service said no for a reason that lies in the request. 408 is none: the service
     /// may have lost its patience in the middle.
-    pub fn is_final_refusal(&self) -> bool {
+    fn is_final_refusal(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 400..=407 | 409..500, .. }))
     }
 

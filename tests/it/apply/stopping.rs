@@ -107,3 +107,40 @@ fn killed_hard_at_any_moment_a_rerun_sends_only_what_is_missing() {
         assert_eq!(bound(&served).len(), FLOWS.len());
     }
 }
+
+/// A plan larger than a pipe holds, and nobody who reads it: whoever stops the run does not wait for that.
+#[test]
+fn a_reader_that_takes_its_time_does_not_keep_a_stopped_run() {
+    let flows: Vec<_> = (0..1_500).map(|flow| format!("B2C_1_{flow:04}")).collect();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 2, 2)).collect();
+    let (served, folder) = (serve(tenant(&bound), Options::default()), folder());
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+    let mut child =
+        flowbind(["apply", "--yes", "-v", "--rate", "100000/1", "--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while served.requests().len() < flows.len() {
+        assert!(Instant::now() < patience, "the tenant is not read");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    signal_after(&served, 0, &child, "-TERM");
+    let code = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status.code(),
+            None if Instant::now() > patience => {
+                child.kill().unwrap();
+                panic!("it waits for its reader");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert_eq!((code, served.puts()), (Some(143), 0));
+}
