@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{file, folder, package};
+use crate::support::{coverage, file, folder, package};
 
 /// A checkout with its pipelines, and the services around it.
 struct Repository {
@@ -166,6 +166,7 @@ impl Repository {
             .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
             .current_dir(at.join("work"))
             .env_clear()
+            .envs(coverage())
             .env("PATH", format!("{}:/usr/bin:/bin", at.join("bin").display()))
             .env("STATE", at.join("state"))
             .env("GITHUB_OUTPUT", &outputs)

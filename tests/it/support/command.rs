@@ -1,6 +1,7 @@
 //! The binary, run in a cleared environment.
 
-use std::ffi::OsStr;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
 use std::process::Command;
@@ -20,8 +21,14 @@ pub struct Outcome {
 /// Prepares a run. Nothing of the test's own environment reaches it, and the clock stands still.
 pub fn flowbind<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Flowbind {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowbind"));
-    command.env_clear().env("SOURCE_DATE_EPOCH", "1793606400").args(args);
+    command.env_clear().envs(coverage()).env("SOURCE_DATE_EPOCH", "1793606400").args(args);
     Flowbind(command)
+}
+
+/// What tells a binary that measures its coverage where to leave it.
+pub fn coverage() -> Option<(&'static str, OsString)> {
+    const PROFILE: &str = "LLVM_PROFILE_FILE";
+    env::var_os(PROFILE).map(|file| (PROFILE, file))
 }
 
 impl Flowbind {

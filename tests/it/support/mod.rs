@@ -6,7 +6,7 @@ pub mod https;
 pub mod line;
 mod served;
 
-pub use command::{Flowbind, Outcome, flowbind};
+pub use command::{Flowbind, Outcome, coverage, flowbind};
 pub use served::{Served, serve};
 
 use std::path::{Path, PathBuf};
