@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use flowbind::sandbox::Options;
+use flowbind::sandbox::{Fault, Options};
 use flowbind::snapshot::Snapshot;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{
-    Outcome, Served, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
+    Outcome, Served, answer, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
 };
 
 const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
@@ -370,6 +370,27 @@ fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
         "{outcome}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), moved);
+}
+
+/// The plan reads the flow and the connectors once each, and a look before the first PUT is the second.
+#[test]
+fn a_tenant_that_cannot_be_read_again_is_left_as_it_is() {
+    let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\nflows:\n  B2C_1_a: {postFederationSignup: check}\n";
+    for path in ["B2C_1_a/apiConnectorConfiguration", "identity/apiConnectors"] {
+        let denied = Fault { skip: 1, ..answer(path, 0, 403, &[], r#"{"error": {"message": "no more"}}"#) };
+        let served = serve(three([2, 2, 2]), Options { faults: vec![denied], ..Options::default() });
+        let folder = folder();
+        file(folder.path(), "flowbind.yaml", yaml);
+        assert_eq!(run(&served, folder.path(), &["plan", "--out", "plan.json"]).code, 0);
+        let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
+        assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
+        let told = "the tenant could not be read again: nothing was changed";
+        assert!(outcome.stderr.contains(told) && outcome.stderr.contains("no more"), "{outcome}");
+        let report: Value =
+            serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!(report["targets"][0]["changes"][0]["outcome"], "not-attempted");
+        assert!(report["errors"][0]["message"].as_str().unwrap().contains(told), "{report}");
+    }
 }
 
 /// A saved report stands for what its run ended with, and several for the worst of theirs.
