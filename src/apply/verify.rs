@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Options;
 use super::put::Put;
-use crate::graph::{Graph, Patience};
+use crate::graph::{Graph, Patience, stopped};
 use crate::model::{Bound, FlowId, Reading, Step, Unread, bound_id};
 use crate::plan::Change;
 
@@ -37,15 +37,9 @@ pub(super) async fn read_back(
         if last || unseen.is_empty() {
             break;
         }
-        let mut stop = options.stop.clone();
-        let stopped = async {
-            if stop.wait_for(|stop| *stop).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
             () = sleep(pause.min(deadline.saturating_duration_since(Instant::now()))) => {}
-            () = stopped => {}
+            () = stopped(Some(&options.stop)) => {}
         }
         pause = pause.saturating_mul(2).min(LONGEST);
     }

@@ -91,7 +91,7 @@ const LOGIN: Policy =
     Policy { base: Duration::from_secs(1), longest: Duration::from_secs(30), max_attempts: 3 };
 
 impl<'a> Run<'a> {
-    /// Starts the clock, once it is known which tenants the sandboxes are of.
+    /// Starts the clock, and finds out which tenants the sandboxes are of.
     pub(super) fn start(
         global: &'a Global,
         environment: &'a Environment,

@@ -6,11 +6,12 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 
 use super::Exit;
+use crate::http::{Stop, stopped};
 
 /// Whether somebody asked the process to stop, and how.
 pub(super) struct Signals {
     /// Turns true when the process is asked to stop.
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) stop: Stop,
     exit: Arc<OnceLock<Exit>>,
 }
 
@@ -36,14 +37,12 @@ impl Signals {
 
     /// Waits until the process is asked to stop.
     pub(super) async fn stopped(&self) {
-        if self.stop.clone().wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        stopped(Some(&self.stop)).await;
     }
 }
 
 /// Nobody who could ask a run to stop.
-pub(super) fn never() -> watch::Receiver<bool> {
+pub(super) fn never() -> Stop {
     watch::channel(false).1
 }
 

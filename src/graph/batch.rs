@@ -14,7 +14,7 @@ use tracing::info;
 use super::client::{Bindings, Graph};
 use super::error::GraphError;
 use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
-use crate::http::{Answer, Patience, Place, Request, client_request_id, retry, service_clock};
+use crate::http::{Answer, Patience, Request, Slot, client_request_id, retry, service_clock};
 use crate::model::{FlowId, Reading, Step};
 
 /// How many requests a batch may hold.
@@ -66,10 +66,10 @@ async fn send_all(
         let most = u32::try_from(left.len().min(LARGEST)).ok().and_then(NonZeroU32::new);
         let Some(most) = most else { break };
         // Without room in time each read tells so by itself.
-        let Ok(place) = graph.http.place(most, patience).await else { break };
-        let travelling: Vec<_> = (0..place.requests()).filter_map(|_| left.pop_front()).collect();
+        let Ok(slot) = graph.http.slot(most, patience).await else { break };
+        let travelling: Vec<_> = (0..slot.requests()).filter_map(|_| left.pop_front()).collect();
         drop(left);
-        found.extend(send(graph, reads, place, &travelling, patience).await);
+        found.extend(send(graph, reads, slot, &travelling, patience).await);
     }
     found
 }
@@ -78,7 +78,7 @@ async fn send_all(
 async fn send(
     graph: &Graph,
     reads: &Reads<'_>,
-    place: Place<'_>,
+    slot: Slot<'_>,
     travelling: &[usize],
     patience: Patience,
 ) -> Found {
@@ -91,7 +91,7 @@ async fn send(
         patience,
         halt: None,
     };
-    let Ok(Some(answer)) = graph.http.send_once(place, &request).await else { return Vec::new() };
+    let Ok(Some(answer)) = graph.http.send_once(slot, &request).await else { return Vec::new() };
     match answer.status {
         200..300 => take(graph, reads, travelling, &answer),
         // There is no better token: each read by itself would be told the same.

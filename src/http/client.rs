@@ -89,8 +89,8 @@ impl Client {
         let deadline = self.deadline(request.patience);
         loop {
             let admitted = self.unless_stopped(request, self.admitted(NonZeroU32::MIN, deadline)).await;
-            let place = admitted.flatten().map_err(|kind| sent.error(kind))?;
-            let attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
+            let slot = admitted.flatten().map_err(|kind| sent.error(kind))?;
+            let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
             let (outcome, what) = match &attempted {
                 Ok(Answer { status: 401, .. }) if self.renewed(request, deadline, &mut sent).await => {
                     info!(
@@ -154,11 +154,11 @@ impl Client {
     ///
     /// # Errors
     /// There is no room in time, or nothing is to be begun any more.
-    pub async fn place(&self, most: NonZeroU32, patience: Patience) -> Result<Place<'_>, SendErrorKind> {
+    pub async fn slot(&self, most: NonZeroU32, patience: Patience) -> Result<Slot<'_>, SendErrorKind> {
         tokio::select! {
             biased;
             () = self.stopped(patience) => Err(SendErrorKind::Stopped),
-            place = self.admitted(most, self.deadline(patience)) => place,
+            slot = self.admitted(most, self.deadline(patience)) => slot,
         }
     }
 
@@ -169,14 +169,14 @@ impl Client {
     /// There is no answer, or none that may be taken.
     pub async fn send_once(
         &self,
-        place: Place<'_>,
+        slot: Slot<'_>,
         request: &Request<'_>,
     ) -> Result<Option<Answer>, SendError> {
         let mut sent = Sent::default();
         let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
         let open = self.connections.to(&request.url).map_err(unprepared)?;
         let deadline = self.deadline(request.patience);
-        let attempted = self.attempt(&open, request, place, deadline, &mut sent).await;
+        let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
         let answer = attempted.map_err(|kind| sent.error(kind))?;
         match answer.status {
             401 if self.renewed(request, deadline, &mut sent).await => return Ok(None),
@@ -233,7 +233,7 @@ impl Client {
         &self,
         open: &Open,
         request: &Request<'_>,
-        mut place: Place<'_>,
+        mut slot: Slot<'_>,
         deadline: Instant,
         sent: &mut Sent,
     ) -> Result<Answer, SendErrorKind> {
@@ -247,7 +247,7 @@ impl Client {
             }
         };
         let id = client_request_id();
-        self.settings.meter.sent(place.requests(), sent.attempts > 0);
+        self.settings.meter.sent(slot.requests(), sent.attempts > 0);
         sent.attempts = sent.attempts.saturating_add(1);
         sent.last_id = Some(id.clone());
         let (connections, meter) = (&self.connections, &self.settings.meter);
@@ -258,7 +258,7 @@ impl Client {
             Ok(Ok(answer)) => {
                 self.reached.store(true, Ordering::Relaxed);
                 if !(200..300).contains(&answer.status) {
-                    place.room.as_one();
+                    slot.room.as_one();
                 }
                 Ok(Answer { client_request_id: id, attempts: sent.attempts, ..answer })
             }
@@ -274,12 +274,12 @@ impl Client {
         matches!(renewal.await, Ok(Ok(true)))
     }
 
-    async fn admitted(&self, most: NonZeroU32, deadline: Instant) -> Result<Place<'_>, SendErrorKind> {
+    async fn admitted(&self, most: NonZeroU32, deadline: Instant) -> Result<Slot<'_>, SendErrorKind> {
         let permit = timeout_at(deadline, self.permits.acquire()).await;
         let Ok(Ok(permit)) = permit else { return Err(SendErrorKind::Timeout) };
         let _waiting = self.waits.begin();
         match self.pace.room(most, deadline).await {
-            Ok(room) => Ok(Place { _permit: permit, room }),
+            Ok(room) => Ok(Slot { _permit: permit, room }),
             Err(TooLate::Paused { pause, asked: true }) => Err(SendErrorKind::PauseBeyondTimeout(pause)),
             Err(TooLate::Paused { asked: false, .. } | TooLate::Throttled) => {
                 Err(SendErrorKind::ThrottledToTheEnd)
@@ -310,20 +310,20 @@ impl Client {
 
 /// Room for a request that goes out now, and for those that travel in it.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct Slot<'a> {
     _permit: SemaphorePermit<'a>,
     room: Room<'a>,
 }
 
-impl Place<'_> {
+impl Slot<'_> {
     /// How many requests may travel.
     pub fn requests(&self) -> u32 {
         self.room.requests()
     }
 }
 
-/// Waits until somebody says stop; for ever where nobody is left who could.
-async fn stopped(stop: Option<&Stop>) {
+/// Waits until somebody says stop; for ever where nobody can.
+pub async fn stopped(stop: Option<&Stop>) {
     let Some(mut stop) = stop.cloned() else { return std::future::pending().await };
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

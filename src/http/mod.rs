@@ -8,7 +8,7 @@ mod meter;
 mod pace;
 pub mod retry;
 
-pub use client::{Client, Place, Settings, Stop};
+pub use client::{Client, Settings, Slot, Stop, stopped};
 pub use connections::{Connections, is_link_local, is_loopback};
 pub use exchange::{client_request_id, service_clock};
 pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
