@@ -9,7 +9,7 @@ use futures_util::future::{join, join3};
 
 use crate::graph::{Bindings, Graph, GraphError, Need, Patience};
 use crate::model::{
-    Api, Bound, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
+    Api, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
     Reading, Step, Unread,
 };
 
@@ -146,10 +146,20 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
     }
     let reads = configurations(graph, ids.iter().map(|(id, _)| id), steps, 0).await;
     for (read, (_, flow)) in reads.into_iter().zip(ids) {
-        match read.map_err(|error| Unread::from(&error)).and_then(known) {
-            Ok(bindings) => inventory.flows.push((flow, bindings)),
-            Err(error) => errors.push(error),
+        let mut bindings = BTreeMap::new();
+        for (step, read) in read.unwrap_or_else(|error| {
+            errors.push(Unread::from(&error));
+            Bindings::default()
+        }) {
+            match read {
+                Reading::Known(bound) => _ = bindings.insert(step, bound),
+                Reading::Unknown(Unread { why, advice }) => {
+                    let why = format!("the flow `{}` at `{step}`: {why}", flow.id);
+                    errors.push(Unread { advice, ..Unread::new(why) });
+                }
+            }
         }
+        inventory.flows.push((flow, bindings));
     }
     if errors.is_empty() { Ok(inventory) } else { Err(errors) }
 }
@@ -174,14 +184,6 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     // tenant is not of that kind. One that could not be read for another reason may have any.
     let readable = errors.iter().all(GraphError::is_denied);
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(Unread::from).collect())
-}
-
-fn known(steps: Bindings) -> Result<BTreeMap<Step, Bound>, Unread> {
-    let known = |(step, read)| match read {
-        Reading::Known(bound) => Ok((step, bound)),
-        Reading::Unknown(unread) => Err(unread),
-    };
-    steps.into_iter().map(known).collect()
 }
 
 /// Whether any binding is by name, or by an id that a name or a pin stands beside.

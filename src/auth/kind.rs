@@ -58,11 +58,6 @@ impl Kind {
             Self::AzureCli => "azure-cli",
         }
     }
-
-    /// The kind of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
 }
 
 impl fmt::Display for Kind {

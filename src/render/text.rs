@@ -83,7 +83,7 @@ pub fn target(target: &Target) -> String {
             let connector = names.connector(connector);
             let actual = actual.as_deref().unwrap_or("no address");
             let (expected, actual) = (escape::text(expected), escape::text(actual));
-            line(&mut text, format_args!("    {connector}: pinned to {expected}, calls {actual}"));
+            line(&mut text, format_args!("    {connector} is pinned to {expected}, but calls {actual}"));
         }
         text.push('\n');
     }

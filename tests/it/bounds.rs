@@ -1,7 +1,8 @@
 //! Whatever comes from outside has an end: what goes on beyond it is an error, and is not read.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -38,6 +39,65 @@ fn an_answer_is_read_up_to_its_bound_and_no_further() {
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
         assert_eq!(outcome.stdout.contains("the answer is larger than 2 MiB"), code == 1, "{outcome}");
         assert_eq!(served.requests().len(), 1, "and it is not asked for again");
+    }
+}
+
+#[test]
+fn a_collection_is_read_up_to_its_bound_and_no_further() {
+    let page = |number| {
+        let next = format!("/beta/identity/apiConnectors?page={number}");
+        let begun = format!(r#"{{"value": [], "@odata.nextLink": "{next}""#);
+        let full = format!("{begun}{}}}", " ".repeat(ANSWER - begun.len() - 1));
+        answer("apiConnectors", 1, 200, &[], &full)
+    };
+    for (pages, code) in [(3, 0), (4, 1)] {
+        let last = answer("apiConnectors", 1, 200, &[], r#"{"value": []}"#);
+        let faults = (1..=pages).map(page).chain([last]).collect();
+        let served = serve(tenant(&[("B2X_1_a", 1, 2)]), Options { faults, ..Options::default() });
+        let outcome = flowbind(["export", "--tenant", "contoso.onmicrosoft.com"])
+            .args(["--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .run();
+        assert_eq!(outcome.code, code, "{pages}: {outcome}");
+        let told = "its pages are larger than 8 MiB together";
+        assert_eq!(outcome.stderr.contains(told), code == 1, "{outcome}");
+    }
+}
+
+/// A service that keeps each of its answers back when all but the last byte of it was sent.
+fn holding_back(bytes: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/beta", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            std::thread::spawn(move || {
+                _ = connection.read(&mut [0; 4096]);
+                _ = write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
+                _ = connection.write_all(&vec![b' '; bytes - 1]);
+                std::thread::sleep(Duration::from_secs(9));
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn the_answers_that_come_in_at_once_have_one_bound_together() {
+    let flows: String =
+        (0..20).map(|flow| format!("  B2C_1_{flow}: {{postFederationSignup: null}}\n")).collect();
+    let folder = folder();
+    let yaml = format!("version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n{flows}");
+    file(folder.path(), "flowbind.yaml", yaml);
+    for (parallelism, beyond) in [("12", false), ("20", true)] {
+        let outcome = flowbind(["plan", "--timeout", "3", "--parallelism", parallelism])
+            .args(["--graph-url", &holding_back(ANSWER)])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let told = "the answers that come in at once are larger than 32 MiB";
+        assert_eq!(outcome.stdout.contains(told), beyond, "{parallelism}: {outcome}");
     }
 }
 

@@ -228,6 +228,48 @@ fn a_list_that_could_not_be_read_is_not_an_empty_tenant() {
 }
 
 #[test]
+fn v1_has_b2x_flows_alone_and_is_asked_for_no_others() {
+    let served = serve(tenant(&[("B2X_1_a", 1, 0)]), Options::default());
+    let url = served.graph_url().replace("/beta", "/v1.0");
+    let run =
+        |args: &[&str]| flowbind(args).args(["--graph-url", &url]).env("FLOWBIND_ACCESS_TOKEN", "t").run();
+    let exported = run(&["export", "--tenant", "contoso.onmicrosoft.com", "--api", "v1.0"]);
+    assert_eq!(exported.code, 0, "{exported}");
+    assert!(exported.stdout.contains("\napi: v1.0\n") && exported.stdout.contains("B2X_1_a:"), "{exported}");
+    let folder = folder();
+    let path = file(folder.path(), "flowbind.yaml", &exported.stdout);
+    let drift = run(&["drift", "--strict", path.to_str().unwrap()]);
+    assert_eq!(drift.code, 0, "{drift}");
+    // A file without flows does not tell the kind of its tenant, and with v1.0 it need not.
+    file(
+        folder.path(),
+        "flowbind.yaml",
+        "version: 1\ntenant: contoso.onmicrosoft.com\napi: v1.0\nflows: {}\n",
+    );
+    let drift = run(&["drift", "--strict", path.to_str().unwrap()]);
+    assert_eq!(drift.code, 2, "{drift}");
+    assert!(!served.requests().iter().any(|line| line.contains("b2cUserFlows")), "{:?}", served.requests());
+}
+
+/// Of what makes no sense nothing is exported, whatever else could be read.
+#[test]
+fn an_answer_that_makes_no_sense_is_not_left_out() {
+    let flows = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_b"}, {"id": "B2C_1/c"}]}"#;
+    let faults = vec![
+        answer("b2cUserFlows/B2C_1_a/", 0, 200, &[], r#"{"postFederationSignup": 7}"#),
+        answer("b2cUserFlows/", 0, 200, &[], "{}"),
+        answer("b2cUserFlows", 0, 200, &[], flows),
+    ];
+    let served = serve(tenant(&[]), Options { faults, ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    for told in ["the flow `B2C_1/c`: ", "the flow `B2C_1_a` at `postFederationSignup`: "] {
+        assert!(outcome.stderr.contains(told), "{outcome}");
+    }
+    assert!(!outcome.stderr.contains("B2C_1_b"), "{outcome}");
+}
+
+#[test]
 fn a_flow_that_is_listed_twice_is_one_flow() {
     let twice = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_a"}]}"#;
     let faults = vec![answer("b2cUserFlows/", 0, 200, &[], "{}"), answer("b2cUserFlows", 0, 200, &[], twice)];
