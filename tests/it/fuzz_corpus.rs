@@ -45,6 +45,9 @@ fn every_input_of_every_corpus_holds_to_the_rules() {
 /// A target that nobody could run would be forgotten.
 #[test]
 fn every_target_can_be_fuzzed() {
+    let weekly = fs::read_to_string(package(".github/workflows/weekly.yml")).unwrap();
+    let all = fuzz::TARGETS.map(|(name, _)| name).join(", ");
+    assert!(weekly.contains(&format!("target: [{all}]")), "{all}");
     let manifest = fs::read_to_string(package("tests/fuzz/Cargo.toml")).unwrap();
     for (name, _) in fuzz::TARGETS {
         assert!(manifest.contains(&format!("name = \"{name}\"\npath = \"targets/{name}.rs\"\n")), "{name}");
