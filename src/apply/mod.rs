@@ -1,9 +1,10 @@
 //! Plan → PUTs, read-back → [`Report`].
 //!
-//! `recheck` reads the plan's bindings again, `put` sends, `verify` reads back, and `settle` tells
-//! from both what became of each change. Nothing is decided here that the plan has not decided:
+//! `recheck` reads the plan's bindings again, `put` sends, `verify` reads back (both `look`), and
+//! `settle` tells from the last two what became of each change. Nothing is decided here that the plan has not decided:
 //! a change is one PUT, or none where the binding is as desired already.
 
+mod look;
 mod put;
 mod recheck;
 mod settle;

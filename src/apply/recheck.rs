@@ -1,12 +1,14 @@
 //! Before the first PUT: whether the plan's bindings are still what the plan was made from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures_util::future::join;
 
+use super::look::{Steps, look};
 use super::verify::shows;
 use crate::graph::{Graph, GraphError, Patience};
-use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, Unread, bound_id};
+use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, bound_id};
 use crate::plan::{BrokenPin, Change, Target, Unknown};
 
 /// What became of a plan's bindings since it was made.
@@ -41,45 +43,35 @@ impl Recheck {
 /// Reads the bindings of a plan again, and the connectors where it pins any; nothing else of the
 /// tenant.
 pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
-    let mut steps: BTreeMap<&FlowId, Vec<Step>> = BTreeMap::new();
+    let mut steps = Steps::new();
     for change in &target.changes {
         steps.entry(&change.flow).or_default().push(change.step);
     }
     let pinned = target.changes.iter().any(|change| change.pin.is_some());
-    let asked: Vec<_> = steps.iter().map(|(flow, steps)| (*flow, steps.as_slice())).collect();
-    let reads = graph.configurations(&asked, usize::from(pinned), Patience::Full);
     let connectors = async { if pinned { Some(graph.connectors().await) } else { None } };
-    let (reads, connectors) = join(reads, connectors).await;
-    let reads: BTreeMap<_, _> = steps.keys().zip(reads).collect();
+    let (shown, connectors) =
+        join(look(graph, &steps, usize::from(pinned), Patience::Full), connectors).await;
     let mut recheck = Recheck::default();
     for change in &target.changes {
-        recheck.compare_pin(change, connectors.as_ref());
-    }
-    for change in &target.changes {
-        let read = match reads.get(&&change.flow) {
-            Some(Ok(steps)) => steps.get(change.step).cloned(),
-            Some(Err(error)) => Some(Reading::Unknown(Unread::from(error))),
-            None => None,
-        };
-        recheck.compare(change, read.unwrap_or_else(|| Reading::Unknown(Unread::new("it was not read"))));
+        if let Some(connectors) = &connectors {
+            recheck.compare_pin(change, connectors);
+        }
+        if let Some(read) = shown.get(&(&change.flow, change.step)) {
+            recheck.compare(change, read);
+        }
     }
     recheck
 }
 
 impl Recheck {
-    fn compare_pin(
-        &mut self,
-        change: &Change,
-        connectors: Option<&Result<Vec<ListedConnector>, GraphError>>,
-    ) {
+    fn compare_pin(&mut self, change: &Change, connectors: &Result<Vec<ListedConnector>, GraphError>) {
         let (Some(pin), Some(connector)) = (&change.pin, &change.desired) else { return };
         let listed = match connectors {
-            Some(Ok(listed)) => listed.iter().find(|listed| listed.connector.id == connector.id),
-            Some(Err(error)) => {
+            Ok(listed) => listed.iter().find(|listed| listed.connector.id == connector.id),
+            Err(error) => {
                 let (flow, step) = (change.flow.clone(), change.step);
                 return self.unknown.push(Unknown { flow, step, error: error.to_string().into() });
             }
-            None => return,
         };
         let actual = listed.and_then(|listed| listed.target_url.as_ref());
         if actual != Some(&**pin) {
@@ -91,17 +83,15 @@ impl Recheck {
         }
     }
 
-    fn compare(&mut self, change: &Change, read: Reading<Bound>) {
-        let Change { flow, step, .. } = change;
+    fn compare(&mut self, change: &Change, read: &Reading<Bound>) {
+        let (flow, step) = (change.flow.clone(), change.step);
         match read {
             Reading::Unknown(unread) => {
-                self.unknown.push(Unknown { flow: flow.clone(), step: *step, error: unread.why });
+                self.unknown.push(Unknown { flow, step, error: Arc::clone(&unread.why) });
             }
-            read if shows(change, &read) => {
-                self.already.insert((flow.clone(), *step));
-            }
-            Reading::Known(now) if bound_id(&now) == bound_id(&change.current) => {}
-            Reading::Known(now) => self.moved.push(Moved { change: change.clone(), now }),
+            read if shows(change, read) => _ = self.already.insert((flow, step)),
+            Reading::Known(now) if bound_id(now) == bound_id(&change.current) => {}
+            Reading::Known(now) => self.moved.push(Moved { change: change.clone(), now: now.clone() }),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The read-back: changed bindings are read until they show the desired value or the time is over.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::Options;
+use super::look::{Steps, look};
 use super::put::Put;
 use crate::graph::{Graph, Patience, stopped};
-use crate::model::{Bound, FlowId, Reading, Step, Unread, bound_id};
+use crate::model::{Bound, Reading, bound_id};
 use crate::plan::Change;
 
 /// The pauses between two looks at a change: the first, and the longest.
@@ -32,7 +32,12 @@ pub(super) async fn read_back(
         // Once the run is stopped or out of time there is one last look.
         let last = *options.stop.borrow() || Instant::now() >= deadline;
         let patience = if last { Patience::LastWord } else { Patience::Until(deadline) };
-        look(graph, changes, &unseen, patience, &mut seen).await;
+        let shown = look(graph, &unseen, 0, patience).await;
+        for (change, seen) in changes.iter().zip(&mut seen) {
+            if let Some(reading) = shown.get(&(&change.flow, change.step)) {
+                *seen = Some(reading.clone());
+            }
+        }
         unseen = open(changes, puts, &seen);
         if last || unseen.is_empty() {
             break;
@@ -47,12 +52,8 @@ pub(super) async fn read_back(
 }
 
 /// The flows that have a change which may have worked and does not show yet, with the steps.
-fn open<'a>(
-    changes: &'a [Change],
-    puts: &[Put],
-    seen: &[Option<Reading<Bound>>],
-) -> BTreeMap<&'a FlowId, Vec<Step>> {
-    let mut open: BTreeMap<_, Vec<_>> = BTreeMap::new();
+fn open<'a>(changes: &'a [Change], puts: &[Put], seen: &[Option<Reading<Bound>>]) -> Steps<'a> {
+    let mut open = Steps::new();
     for ((change, put), seen) in changes.iter().zip(puts).zip(seen) {
         let shows = seen.as_ref().is_some_and(|seen| shows(change, seen));
         if put.may_have_worked() && !shows {
@@ -65,28 +66,4 @@ fn open<'a>(
 /// Whether a reading is what the change wants.
 pub(super) fn shows(change: &Change, seen: &Reading<Bound>) -> bool {
     matches!(seen, Reading::Known(bound) if bound_id(bound) == bound_id(&change.desired))
-}
-
-async fn look(
-    graph: &Graph,
-    changes: &[Change],
-    open: &BTreeMap<&FlowId, Vec<Step>>,
-    patience: Patience,
-    seen: &mut [Option<Reading<Bound>>],
-) {
-    let asked: Vec<_> = open.iter().map(|(flow, steps)| (*flow, steps.as_slice())).collect();
-    let reads = graph.configurations(&asked, 0, patience).await;
-    let reads = reads.into_iter().map(|read| read.map_err(|error| Unread::from(&error)));
-    let reads: BTreeMap<_, _> = open.keys().zip(reads).collect();
-    for (change, seen) in changes.iter().zip(seen) {
-        let asked = open.get(&change.flow).is_some_and(|steps| steps.contains(&change.step));
-        let Some(read) = reads.get(&&change.flow).filter(|_| asked) else { continue };
-        *seen = Some(match read {
-            Ok(steps) => {
-                let unread = || Reading::Unknown(Unread::new("it was not read"));
-                steps.get(change.step).cloned().unwrap_or_else(unread)
-            }
-            Err(unread) => Reading::Unknown(unread.clone()),
-        });
-    }
 }
