@@ -1,6 +1,8 @@
 //! `sandbox`: serves an emulated tenant until it is stopped.
 
 use std::fs::File;
+#[cfg(unix)]
+use std::fs::{self, Metadata};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::Failure;
-use super::sandboxes::{read_snapshot, start_sandbox};
+use super::sandboxes::Kept;
 use super::signals::Signals;
 use super::{Exit, values};
 use crate::diagnostic::Diagnostic;
@@ -52,16 +54,9 @@ pub(super) struct SandboxArgs {
 }
 
 pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
-    let snapshot = read_snapshot(&args.file)?;
-    let journal = match &args.journal {
-        Some(path) => {
-            refuse_the_snapshot_itself(path, &args.file)?;
-            let file = File::create(path)
-                .with_context(|| format!("cannot write the journal `{}`", path.display()))?;
-            Some(Box::new(file) as _)
-        }
-        None => None,
-    };
+    let kept = Kept::read(&args.file)?;
+    let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
+    let lines = journal.as_ref().map(File::try_clone).transpose().context("cannot write the journal")?;
     let options = Options {
         listen: args.listen,
         origin: None,
@@ -75,20 +70,42 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     };
     // Caught from here on, so that whoever reads the URL may stop the sandbox at once.
     let signals = Signals::catch()?;
-    let sandbox = start_sandbox(&args.file, snapshot, options, journal).await?;
+    let sandbox = kept.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
+    if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
+        journal.set_len(0).context("cannot begin the journal anew")?;
+    }
     terminal::print(&format!("{}/beta\n", sandbox.url())).context("cannot write to stdout")?;
     signals.stopped().await;
     sandbox.stop().await;
     Ok(Exit::Done)
 }
 
-/// A journal starts empty, which would be the end of the snapshot.
-fn refuse_the_snapshot_itself(journal: &Path, snapshot: &Path) -> Result<(), Failure> {
-    let real = |path: &Path| path.canonicalize().ok();
-    if real(journal).is_some() && real(journal) == real(snapshot) {
+/// Opens the journal, which begins anew only once the sandbox serves.
+fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
+    let file = File::options().append(true).create(true).open(path);
+    let file = file.with_context(|| format!("cannot write the journal `{}`", path.display()))?;
+    // To begin it anew would be the end of the snapshot.
+    if is_same(&file, path, snapshot) {
         return Err(Diagnostic::error("the journal cannot be the snapshot itself")
             .hint("give `--journal` a file of its own")
             .into());
     }
-    Ok(())
+    Ok(file)
+}
+
+/// Whether two files are one, by whatever names.
+#[cfg(unix)]
+fn is_same(file: &File, _: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |of: Metadata| (of.dev(), of.ino());
+    match (file.metadata(), fs::metadata(other)) {
+        (Ok(file), Ok(other)) => id(file) == id(other),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &File, path: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(path).is_some() && real(path) == real(other)
 }

@@ -1,7 +1,9 @@
 //! `--sandbox`: the emulated tenants of a run, each matched by the tenant that its snapshot is of.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 
@@ -21,7 +23,7 @@ impl Sandboxes {
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
         let mut sandboxes = BTreeMap::<_, PathBuf>::new();
         for path in paths {
-            let tenant = read_snapshot(path)?.tenant;
+            let tenant = Kept::read(path)?.snapshot.tenant;
             if let Some(first) = sandboxes.insert(tenant.to_ascii_lowercase(), path.clone()) {
                 let (first, path) = (first.display(), path.display());
                 let problem = format!("`{first}` and `{path}` are both of the tenant `{tenant}`");
@@ -50,8 +52,8 @@ impl Sandboxes {
             let problem = sandboxes.iter().take(3).fold(problem, told);
             return Err(Failure::foreign(problem.hint("give a snapshot for each tenant of the run")));
         };
-        let snapshot = read_snapshot(path)?;
-        let (theirs, ours) = (snapshot.cloud.name(), place.cloud.name());
+        let kept = Kept::read(path)?;
+        let (theirs, ours) = (kept.snapshot.cloud.name(), place.cloud.name());
         if theirs != ours {
             let problem = format!("`{}` is of the cloud `{theirs}`, not of `{ours}`", path.display());
             let problem = Diagnostic::error(problem);
@@ -59,25 +61,46 @@ impl Sandboxes {
                 problem.hint("give the snapshot of the tenant that the run is about"),
             ));
         }
-        start_sandbox(path, snapshot, Options::default(), None).await.map(Some)
+        kept.serve(Options::default(), None).await.map(Some)
     }
 }
 
-/// Reads the snapshot at a path.
-pub(super) fn read_snapshot(path: &Path) -> Result<Snapshot, Failure> {
-    let text = input::read(path).with_context(|| format!("cannot read the snapshot `{}`", path.display()))?;
-    Snapshot::parse(text.trim_start_matches('\u{feff}')).map_err(|error| Failure::snapshot(path, &error))
+/// A snapshot, and the file that keeps it.
+pub(super) struct Kept {
+    path: PathBuf,
+    text: String,
+    pub(super) snapshot: Snapshot,
 }
 
-/// Serves a snapshot and keeps in its file what is written.
-pub(super) async fn start_sandbox(
-    path: &Path,
-    snapshot: Snapshot,
-    options: Options,
-    journal: Option<Box<dyn std::io::Write + Send>>,
-) -> Result<Sandbox, Failure> {
-    let path = path.to_owned();
-    let keep = move |snapshot: &Snapshot| files::write(&path, &snapshot.to_json());
-    let sandbox = Sandbox::start(snapshot, options, journal, Some(Box::new(keep))).await;
-    Ok(sandbox.context("cannot serve the sandbox")?)
+impl Kept {
+    /// Reads the snapshot at a path.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let text =
+            input::read(path).with_context(|| format!("cannot read the snapshot `{}`", path.display()))?;
+        let snapshot = Snapshot::parse(text.trim_start_matches('\u{feff}'))
+            .map_err(|error| Failure::snapshot(path, &error))?;
+        Ok(Self { path: path.to_owned(), text, snapshot })
+    }
+
+    /// Serves it, and keeps in its file what is written; unless somebody else wrote there meanwhile.
+    pub(super) async fn serve(
+        self,
+        options: Options,
+        journal: Option<Box<dyn io::Write + Send>>,
+    ) -> Result<Sandbox, Failure> {
+        let Self { path, text, snapshot } = self;
+        let known = Mutex::new(text);
+        let keep = move |snapshot: &Snapshot| {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if input::read(&path)? != *known {
+                return Err(io::Error::other("somebody else changed the file"));
+            }
+            let text = snapshot.to_json();
+            files::write(&path, &text)?;
+            *known = text;
+            Ok(())
+        };
+        let sandbox = Sandbox::start(snapshot, options, journal, Some(Box::new(keep))).await;
+        Ok(sandbox.context("cannot serve the sandbox")?)
+    }
 }

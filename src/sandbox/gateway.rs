@@ -189,8 +189,12 @@ impl Gateway {
                 Reply::Close
             }
             Effect::Truncate => {
-                let result = run(self);
-                Reply::Truncate(self.finish(request, now, result))
+                let mut response = run(self);
+                // A 204 has no body to be cut off.
+                if let Ok(response @ Response { status: 204, .. }) = &mut response {
+                    response.status = 200;
+                }
+                Reply::Truncate(self.finish(request, now, response))
             }
             Effect::AcceptOnly => Reply::Send(self.finish(request, now, Ok(Response::no_content()))),
             Effect::Answer { status, headers, body } => {

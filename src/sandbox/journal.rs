@@ -108,7 +108,7 @@ impl Journal {
     }
 }
 
-/// Masks tokens (a batch holds the headers of its items) and what may be secret in a target URL.
+/// Masks tokens, wherever a body may hold one, and what may be secret in a target URL.
 fn without_secrets(value: Value) -> Value {
     match value {
         Value::Object(object) => object

@@ -133,7 +133,7 @@ impl Sandbox {
         self.server.gateway().snapshot().clone()
     }
 
-    /// Ends the sandbox and waits until its socket and connections are closed.
+    /// Ends the sandbox: its socket is closed, and its connections end.
     pub async fn stop(mut self) {
         self.task.abort();
         // An aborted task ends with an error that says just that.

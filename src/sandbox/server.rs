@@ -125,11 +125,7 @@ fn whole(response: Response) -> Result<hyper::Response<Payload>, Failure> {
     Ok(head(&response).body(body)?)
 }
 
-/// A 204 cannot have a body, so a truncated one becomes a 200.
-fn truncated(mut response: Response) -> Result<hyper::Response<Payload>, Failure> {
-    if response.status == 204 {
-        response.status = 200;
-    }
+fn truncated(response: Response) -> Result<hyper::Response<Payload>, Failure> {
     let body = Either::Right(Truncated { sent: response.body.clone().into(), flushed: false });
     Ok(head(&response).body(body)?)
 }

@@ -14,7 +14,7 @@ use super::query::Query;
 use super::reference;
 use super::render::{self, Collection};
 use super::route::{Resource, Route, Version};
-use crate::snapshot::{Connector, Flow, Kind, Snapshot, Step};
+use crate::snapshot::{Cloud, Connector, Flow, Kind, Snapshot, Step};
 
 /// A tenant behind the emulator.
 #[derive(Debug, Clone)]
@@ -69,6 +69,10 @@ impl Tenant {
     pub(super) fn handle(&mut self, request: &Request, now: Timestamp) -> Result<Response, Problem> {
         request.require_token()?;
         let Route { version, resource } = Route::parse(&request.path)?;
+        if version == Version::V1 && matches!(self.snapshot.cloud, Cloud::Usgov | Cloud::UsgovDod) {
+            // <https://learn.microsoft.com/graph/api/identityapiconnector-list>
+            return Err(Problem::bad_request("the resource is not in v1.0 of this cloud"));
+        }
         request.require_method(resource.method())?;
         if let Some(kind) = resource.kind() {
             self.require_kind(kind)?;

@@ -94,6 +94,26 @@ fn it_prints_its_url_serves_keeps_what_is_written_and_stops_when_asked() {
     assert!(journal.contains("Bearer ***") && !journal.contains("s3cr3t"), "{journal}");
 }
 
+/// What somebody else wrote to the file meanwhile is neither lost nor mixed with.
+#[test]
+fn a_file_that_somebody_else_changed_is_not_replaced() {
+    let folder = folder();
+    let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
+    let sandbox = start(folder.path(), &[]);
+    let step = "/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration/postAttributeCollection/$ref";
+    let theirs = tenant(&[("B2C_1_a", 3, 2)]).to_json();
+    fs::write(&path, &theirs).unwrap();
+    assert_eq!(sandbox.send("PUT", step, "{}").0, 500);
+    assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+    // As it was, and then as it is written: its own changes are no one else's.
+    fs::write(&path, tenant(&[("B2C_1_a", 0, 2)]).to_json()).unwrap();
+    assert_eq!(sandbox.send("PUT", step, "{}").0, 204);
+    let reference =
+        json!({"@odata.id": format!("{}/identity/apiConnectors/{}", sandbox.url, connector_id(1))});
+    assert_eq!(sandbox.send("PUT", step, &reference.to_string()).0, 204);
+    assert_eq!(Snapshot::parse(&fs::read_to_string(path).unwrap()).unwrap(), tenant(&[("B2C_1_a", 0, 1)]));
+}
+
 #[test]
 fn plan_runs_against_it_with_latency_throttling_and_faults() {
     let folder = folder();
@@ -138,8 +158,17 @@ fn a_bad_snapshot_or_place_is_a_clear_error() {
     assert!(outcome.code == 1 && outcome.stderr.contains("is not a loopback address"), "{outcome}");
     let outcome = sandbox(&["good.json", "--journal", "no/such/folder"]);
     assert!(outcome.code == 1 && outcome.stderr.contains("cannot write the journal"), "{outcome}");
-    let outcome = sandbox(&["good.json", "--journal", "./good.json"]);
-    assert!(outcome.code == 1 && outcome.stderr.contains("cannot be the snapshot itself"), "{outcome}");
+    fs::hard_link(folder.path().join("good.json"), folder.path().join("link.json")).unwrap();
+    for journal in ["./good.json", "link.json"] {
+        let outcome = sandbox(&["good.json", "--journal", journal]);
+        assert!(outcome.code == 1 && outcome.stderr.contains("cannot be the snapshot itself"), "{outcome}");
+    }
+    file(folder.path(), "journal", "of a run before");
+    let outcome = sandbox(&["good.json", "--journal", "journal", "--listen", "0.0.0.0:0"]);
+    assert_eq!(
+        (outcome.code, fs::read_to_string(folder.path().join("journal")).unwrap()),
+        (1, "of a run before".into())
+    );
     assert_eq!(fs::read_to_string(folder.path().join("good.json")).unwrap(), good);
     let outcome = sandbox(&["missing.json"]);
     assert!(

@@ -109,7 +109,7 @@ fn effects_differ_in_what_the_client_sees_and_what_is_done() {
         (Effect::DropAfter, None, true),
         (Effect::AcceptOnly, Some(204), false),
         (Effect::Hang, None, false),
-        (Effect::Truncate, Some(204), true),
+        (Effect::Truncate, Some(200), true),
     ] {
         let name = effect.name();
         let (mut gateway, lines) = with_fault("$ref", effect);
