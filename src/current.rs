@@ -36,43 +36,48 @@ pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
 /// prunes flows speaks of all of them.
 pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     let needs = needs(desired, scope);
-    let lists_flows = needs.contains(&Need::Flows);
-    let connectors = async {
-        if needs.contains(&Need::Connectors) { Some(reading(graph.connectors().await)) } else { None }
-    };
-    let list = async { if lists_flows { Some(flows(graph, &kinds(desired)).await) } else { None } };
+    let (lists_flows, lists_connectors) = (needs.contains(&Need::Flows), needs.contains(&Need::Connectors));
+    let connectors = async { if lists_connectors { Some(reading(graph.connectors().await)) } else { None } };
     let listed = desired.flows.iter().map(|flow| &flow.id);
-    let beside = [needs.contains(&Need::Connectors), lists_flows].into_iter().filter(|reads| *reads).count();
+    let beside = usize::from(lists_connectors).saturating_add(usize::from(lists_flows));
     let configurations = configurations(graph, listed.clone(), &desired.steps, beside);
-    let (connectors, list, configurations) = join3(connectors, list, configurations).await;
+    let beyond = async { if lists_flows { Some(beyond(graph, desired).await) } else { None } };
+    // First what more reads wait for.
+    let (beyond, connectors, configurations) = join3(beyond, connectors, configurations).await;
 
     let missing = listed
         .clone()
         .zip(&configurations)
         .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
-    let mut flow_list = match (list, missing) {
-        (Some(list), _) => Some(reading_list(list)),
-        (None, Some((flow, _))) => Some(reading_list(flows(graph, &[flow.kind()]).await)),
-        (None, None) => None,
+    let (flow_list, others) = match (beyond, missing) {
+        (Some((list, others)), _) => (Some(list), others),
+        (None, Some((flow, _))) => (Some(reading_list(flows(graph, &[flow.kind()]).await)), Vec::new()),
+        (None, None) => (None, Vec::new()),
     };
-    let others = match &flow_list {
-        Some(Reading::Known(list)) if lists_flows => others(desired, list),
-        _ => Ok(Vec::new()),
-    };
-    let others = others.unwrap_or_else(|unread| {
-        flow_list = Some(Reading::Unknown(unread));
-        Vec::new()
-    });
-    let other_reads = self::configurations(graph, others.iter(), &desired.steps, 0).await;
-    let reads = listed.zip(configurations).chain(others.iter().zip(other_reads));
+    let reads = listed.cloned().zip(configurations).chain(others);
     let found = reads.map(|(flow, read)| {
         let read = match read {
             Ok(steps) => CurrentFlow::Found(steps),
-            Err(error) => not_read(flow, &error, &desired.steps, flow_list.as_ref()),
+            Err(error) => not_read(&flow, &error, &desired.steps, flow_list.as_ref()),
         };
-        (flow.clone(), read)
+        (flow, read)
     });
     Current { connectors, flows: found.collect(), flow_list }
+}
+
+/// Reads the list of flows, and then what is bound to those that the file does not list.
+async fn beyond(
+    graph: &Graph,
+    desired: &Desired,
+) -> (Reading<Vec<String>>, Vec<(FlowId, Result<Bindings, GraphError>)>) {
+    let list = reading_list(flows(graph, &kinds(desired)).await);
+    let Reading::Known(known) = &list else { return (list, Vec::new()) };
+    let others = match others(desired, known) {
+        Ok(others) => others,
+        Err(unread) => return (Reading::Unknown(unread), Vec::new()),
+    };
+    let reads = configurations(graph, others.iter(), &desired.steps, 0).await;
+    (list, others.into_iter().zip(reads).collect())
 }
 
 /// Reads the same steps of several flows, in their order.
@@ -126,26 +131,31 @@ fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<Unread>>) -> Readi
 /// # Errors
 /// Everything that could not be read: what is unknown is not left out.
 pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Result<Inventory, Vec<Unread>> {
-    let (connectors, flows) = join(graph.connectors(), flows(graph, kinds)).await;
+    let flows = async {
+        let (kind, flows) = flows(graph, kinds).await?;
+        let flows: Vec<_> = flows.into_iter().map(|flow| (FlowId::parse(&flow.id), flow)).collect();
+        let ids = flows.iter().filter_map(|(id, _)| id.as_ref().ok());
+        let reads = configurations(graph, ids, steps, 0).await;
+        Ok((kind, flows, reads))
+    };
+    let (connectors, flows) = join(graph.connectors(), flows).await;
     let mut errors = Vec::new();
     let connectors = connectors.unwrap_or_else(|error| {
         errors.push(Unread::from(&error));
         Vec::new()
     });
-    let (kind, flows) = match flows {
+    let (kind, flows, reads) = match flows {
         Ok(found) => found,
         Err(reasons) => return Err([errors, reasons].concat()),
     };
     let mut inventory = Inventory { kind, connectors, flows: Vec::new() };
-    let mut ids = Vec::new();
-    for flow in flows {
-        match FlowId::parse(&flow.id) {
-            Ok(id) => ids.push((id, flow)),
-            Err(error) => errors.push(Unread::new(format!("the flow `{}`: {error}", flow.id))),
+    let mut reads = reads.into_iter();
+    for (id, flow) in flows {
+        if let Err(error) = id {
+            errors.push(Unread::new(format!("the flow `{}`: {error}", flow.id)));
+            continue;
         }
-    }
-    let reads = configurations(graph, ids.iter().map(|(id, _)| id), steps, 0).await;
-    for (read, (_, flow)) in reads.into_iter().zip(ids) {
+        let Some(read) = reads.next() else { break };
         let mut bindings = BTreeMap::new();
         for (step, read) in read.unwrap_or_else(|error| {
             errors.push(Unread::from(&error));
@@ -171,12 +181,7 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     for kind in kinds {
         match graph.flows(*kind).await {
             Ok(flows) if flows.is_empty() => empty = empty.or(Some((*kind, flows))),
-            Ok(mut flows) => {
-                // A list that changes while its pages are read may hold one twice.
-                let mut seen = BTreeSet::new();
-                flows.retain(|flow| seen.insert(flow.id.clone()));
-                return Ok((*kind, flows));
-            }
+            Ok(flows) => return Ok((*kind, flows)),
             Err(error) => errors.push(error),
         }
     }

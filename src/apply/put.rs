@@ -21,7 +21,7 @@ pub(super) enum Put {
     NotSent(String),
     /// The service said yes.
     Taken(Taken),
-    /// The service said no at once, so nothing happened.
+    /// The service turned it away, so nothing happened.
     Refused(GraphError),
     /// There was no answer, or one that does not tell whether anything happened.
     Unclear(GraphError),
@@ -56,8 +56,8 @@ pub(super) async fn put_all(
                 return Put::NotSent("another change failed before (`--fail-fast`)".into());
             }
             Err(error) if error.attempts == 0 => Put::NotSent(error.to_string()),
-            Err(error) if error.is_refusal() => Put::Refused(error),
-            Err(error) => Put::Unclear(error),
+            Err(error) if error.may_have_acted => Put::Unclear(error),
+            Err(error) => Put::Refused(error),
         };
         if options.fail_fast {
             fail.send_replace(true);

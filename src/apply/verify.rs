@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::Options;
 use super::look::{Steps, look};
 use super::put::Put;
-use crate::graph::{Graph, Patience, stopped};
+use crate::graph::{Graph, Patience, later, stopped};
 use crate::model::{Bound, Reading, bound_id};
 use crate::plan::Change;
 
@@ -24,14 +24,16 @@ pub(super) async fn read_back(
     options: &Options,
 ) -> Vec<Option<Reading<Bound>>> {
     let mut seen = vec![None; changes.len()];
-    let end = Instant::now().checked_add(options.verify_timeout);
-    let deadline = end.unwrap_or(options.deadline).min(options.deadline);
+    // Runs from the first look on: when that is over is a matter of the budget.
+    let mut deadline = None;
     let mut pause = FIRST;
     let mut unseen = open(changes, puts, &seen);
     while !unseen.is_empty() {
+        let left = |end: Instant| end.saturating_duration_since(Instant::now());
+        let time = deadline.map_or(options.verify_timeout, left).min(left(options.deadline));
         // Once the run is stopped or out of time there is one last look.
-        let last = *options.stop.borrow() || Instant::now() >= deadline;
-        let patience = if last { Patience::LastWord } else { Patience::Until(deadline) };
+        let last = *options.stop.borrow() || time.is_zero();
+        let patience = if last { Patience::last_word() } else { Patience::For(time) };
         let shown = look(graph, &unseen, 0, patience).await;
         for (change, seen) in changes.iter().zip(&mut seen) {
             if let Some(reading) = shown.get(&(&change.flow, change.step)) {
@@ -42,8 +44,9 @@ pub(super) async fn read_back(
         if last || unseen.is_empty() {
             break;
         }
+        let end = *deadline.get_or_insert_with(|| later(Instant::now(), options.verify_timeout));
         tokio::select! {
-            () = sleep(pause.min(deadline.saturating_duration_since(Instant::now()))) => {}
+            () = sleep(pause.min(left(end)).min(left(options.deadline))) => {}
             () = stopped(Some(&options.stop)) => {}
         }
         pause = pause.saturating_mul(2).min(LONGEST);

@@ -5,9 +5,8 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 use serde::Deserialize;
-use tokio::time::Instant;
 
-use crate::http::{Client, Patience, Request, later};
+use crate::http::{Client, Patience, Request};
 
 /// How long the authority may take to say it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +32,7 @@ pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<S
         headers: HeaderMap::new(),
         authorization: None,
         body: None,
-        patience: Patience::Until(later(Instant::now(), PATIENCE)),
+        patience: Patience::For(PATIENCE),
         halt: None,
     };
     let answer = http.send(&request).await.map_err(|error| format!("GET {place}: {error}"))?;

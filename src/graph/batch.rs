@@ -14,13 +14,13 @@ use tracing::info;
 use super::client::{Bindings, Graph};
 use super::error::GraphError;
 use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
-use crate::http::{Answer, Patience, Request, Slot, client_request_id, retry, service_clock};
+use crate::http::{Answer, Patience, Request, Slot, client_request_id, pause_asked, retry, service_clock};
 use crate::model::{FlowId, Reading, Step};
 
 /// How many requests a batch may hold.
 const LARGEST: usize = 20;
 
-/// Whether a service takes batches, as far as is known.
+/// Whether batches are of use to a service, as far as is known.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     refused: AtomicBool,
@@ -91,23 +91,33 @@ async fn send(
         patience,
         halt: None,
     };
-    let Ok(Some(answer)) = graph.http.send_once(slot, &request).await else { return Vec::new() };
-    match answer.status {
-        200..300 => take(graph, reads, travelling, &answer),
-        // There is no better token: each read by itself would be told the same.
-        401 => {
-            let line = graph.request_line("POST", &request.url);
-            travelling.iter().map(|at| (*at, Err(GraphError::refused(line.clone(), &answer)))).collect()
-        }
-        408 | 429 => Vec::new(),
-        400..=499 | 501 => {
-            if !graph.batches.refused.swap(true, Ordering::Relaxed) {
-                info!("`$batch` is answered {}: all is read singly", answer.status);
+    let what = match graph.http.send_once(slot, &request).await {
+        Ok(None) => return Vec::new(),
+        Ok(Some(answer)) => {
+            if let (status, Some(pause)) = (answer.status, pause_asked(&answer)) {
+                graph.http.rest(&request, status, pause).await;
             }
-            Vec::new()
+            match answer.status {
+                200..300 => match items(travelling, &answer) {
+                    Some(items) => return take(graph, reads, items, &request, &answer).await,
+                    None => "makes no sense".to_owned(),
+                },
+                // There is no better token: each read by itself would be told the same.
+                401 => {
+                    let refused = || GraphError::refused(graph.request_line("POST", &request.url), &answer);
+                    return travelling.iter().map(|at| (*at, Err(refused()))).collect();
+                }
+                429 => return Vec::new(),
+                status => format!("is answered {status}"),
+            }
         }
-        _ => Vec::new(),
+        Err(error) => format!("is not answered ({error})"),
+    };
+    // One that is no use costs as much as all that travels in it, and time.
+    if !graph.batches.refused.swap(true, Ordering::Relaxed) {
+        info!("`$batch` {what}: all is read singly");
     }
+    Vec::new()
 }
 
 fn body(graph: &Graph, reads: &Reads<'_>, travelling: &[usize]) -> String {
@@ -122,25 +132,41 @@ fn body(graph: &Graph, reads: &Reads<'_>, travelling: &[usize]) -> String {
     serde_json::to_string(&requests).unwrap_or_default()
 }
 
-/// Takes what was answered well, and notes what was throttled.
-fn take(graph: &Graph, reads: &Reads<'_>, travelling: &[usize], answer: &Answer) -> Found {
-    let Ok(Batch { responses }) = serde_json::from_slice(&answer.body) else { return Vec::new() };
-    let mut items = BTreeMap::<usize, Vec<BatchItem>>::new();
+/// The answers to what travelled; `None` where there is none.
+fn items<'a>(travelling: &[usize], answer: &'a Answer) -> Option<BTreeMap<usize, Vec<BatchItem<'a>>>> {
+    let Batch { responses } = serde_json::from_slice(&answer.body).ok()?;
+    let mut items = BTreeMap::<usize, Vec<BatchItem<'_>>>::new();
     for item in responses {
         // An id that is not ours answers nothing of ours.
         let Some(at) = item.id.parse().ok().filter(|at| travelling.contains(at)) else { continue };
         items.entry(at).or_default().push(item);
     }
-    let throttled: Vec<_> = items.values().flatten().filter(|item| item.status == 429).collect();
+    Some(items).filter(|items| !items.is_empty())
+}
+
+/// Takes what was answered well, notes what was throttled, and waits as what failed for the moment asks.
+async fn take(
+    graph: &Graph,
+    reads: &Reads<'_>,
+    items: BTreeMap<usize, Vec<BatchItem<'_>>>,
+    request: &Request<'_>,
+    answer: &Answer,
+) -> Found {
+    let now = service_clock(&answer.headers);
+    let asked = |item: &BatchItem<'_>| retry::retry_after(&item.header("retry-after")?, now);
+    let (throttled, others): (Vec<_>, Vec<_>) = items.values().flatten().partition(|item| item.status == 429);
     if !throttled.is_empty() {
-        let now = service_clock(&answer.headers);
-        let asked = throttled.iter().filter_map(|item| retry::retry_after(&item.header("retry-after")?, now));
-        graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), asked.max());
+        let pause = throttled.iter().filter_map(|item| asked(item)).max();
+        graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
+    }
+    let pauses = others.iter().filter_map(|item| Some((asked(item)?, item.status)));
+    if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
+        graph.http.rest(request, status, pause).await;
     }
     let found = items.into_iter().filter_map(|(at, items)| {
         let (_, steps) = reads.get(at)?;
         // Two answers to one request are none.
-        let [item] = <[BatchItem; 1]>::try_from(items).ok()?;
+        let [item] = <[BatchItem<'_>; 1]>::try_from(items).ok()?;
         let bindings = item.configuration()?.bindings(steps);
         let makes_sense = bindings.values().all(|read| matches!(read, Reading::Known(_)));
         makes_sense.then_some((at, Ok(bindings)))

@@ -1,6 +1,6 @@
 //! The requests of Graph that flowbind makes, one function each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::batch::{self, Batches};
 use super::cloud::GraphUrl;
-use super::error::{self, GraphError, GraphErrorKind};
+use super::error::{self, GraphError, GraphErrorKind, cut};
 use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
@@ -56,8 +56,9 @@ impl Graph {
     /// Any page that could not be read.
     pub async fn connectors(&self) -> Result<Vec<ListedConnector>, GraphError> {
         let url = self.root.join(&["identity", "apiConnectors"], None);
-        let connectors = page::all::<ConnectorEntity>(self, url).await?;
-        Ok(connectors.into_iter().map(ListedConnector::from).collect())
+        let connectors =
+            page::all::<ConnectorEntity>(self, url).await?.into_iter().map(ListedConnector::from);
+        Ok(each_once(connectors, |listed| listed.connector.id.clone()))
     }
 
     /// Lists the tenant's flows of one kind.
@@ -67,8 +68,8 @@ impl Graph {
     /// Any page that could not be read.
     pub async fn flows(&self, kind: FlowKind) -> Result<Vec<ListedFlow>, GraphError> {
         let url = self.root.join(&["identity", kind.collection()], None);
-        let flows = page::all::<FlowEntity>(self, url).await?;
-        Ok(flows.into_iter().map(ListedFlow::from).collect())
+        let flows = page::all::<FlowEntity>(self, url).await?.into_iter().map(ListedFlow::from);
+        Ok(each_once(flows, |flow| flow.id.clone()))
     }
 
     /// Reads what is bound to steps of flows, in as few waves of requests as possible; `beside` is how
@@ -171,7 +172,7 @@ impl Graph {
         let answer = self.send(request).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(value) => Ok((answer, value)),
-            Err(error) => Err(GraphError::of(line, &answer, GraphErrorKind::Broken(error.to_string()))),
+            Err(error) => Err(GraphError::of(line, &answer, GraphErrorKind::Broken(cut(error.to_string())))),
         }
     }
 
@@ -198,6 +199,12 @@ impl Graph {
     pub(super) fn request_line(&self, method: &str, url: &Url) -> String {
         format!("{method} {}", url.path())
     }
+}
+
+/// A list that changes while its pages are read may hold one of them twice.
+fn each_once<T, Id: Ord>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> Id) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    items.filter(|item| seen.insert(id(item))).collect()
 }
 
 fn configuration_path(flow: &FlowId) -> [&str; 4] {

@@ -20,8 +20,10 @@ pub struct GraphError {
     pub request_id: Option<String>,
     /// Our tag of the request.
     pub client_request_id: Option<String>,
-    /// How often it was sent; 0 where it never left.
+    /// How often it was sent, or tried to be; 0 where it never left.
     pub attempts: u32,
+    /// Whether the service may have done what was asked all the same.
+    pub may_have_acted: bool,
 }
 
 /// What Graph or the way to it did.
@@ -41,9 +43,14 @@ pub enum GraphErrorKind {
     /// An answer that is not what was asked for.
     #[error("the answer makes no sense: {0}")]
     Broken(String),
-    /// A link or a redirect to elsewhere, which would take the token along.
+    /// A link to elsewhere, which would take the token along.
     #[error("the answer leads to `{0}`, and the token goes nowhere but to the Graph URL")]
     LeadsElsewhere(String),
+    /// A redirect, wherever it leads.
+    #[error(
+        "the answer is a redirect to `{0}`, and none is followed: the token goes nowhere but to the Graph URL"
+    )]
+    Redirect(String),
 }
 
 /// What the service said no with. Classified by its status: the code is mostly a catch-all.
@@ -87,17 +94,6 @@ fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
 }
 
 impl GraphError {
-    /// Whether the service said no for a reason that lies in the request. 408 is none: the service
-    /// may have lost its patience in the middle.
-    fn is_final_refusal(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 400..=407 | 409..500, .. }))
-    }
-
-    /// Whether it said so at once, before it could have done anything.
-    pub fn is_refusal(&self) -> bool {
-        self.is_final_refusal() && self.attempts == 1
-    }
-
     /// Whether the service says that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 404, .. }))
@@ -148,6 +144,7 @@ impl GraphError {
             request,
             client_request_id: error.client_request_id.take(),
             attempts: error.attempts,
+            may_have_acted: error.may_have_acted,
             request_id: request_id.flatten(),
             kind: GraphErrorKind::NoAnswer { error: Box::new(error), before: before.map(Box::new) },
         }
@@ -157,7 +154,7 @@ impl GraphError {
     pub fn refused(request: String, answer: &Answer) -> Self {
         let (refusal, request_id) = words(answer);
         let kind = match location(answer) {
-            Some(place) => GraphErrorKind::LeadsElsewhere(place),
+            Some(place) => GraphErrorKind::Redirect(place),
             None => GraphErrorKind::Refused(refusal),
         };
         Self { request_id, ..Self::of(request, answer, kind) }
@@ -171,6 +168,7 @@ impl GraphError {
             request_id: request_id(answer),
             client_request_id: Some(answer.client_request_id.clone()),
             attempts: answer.attempts,
+            may_have_acted: answer.may_have_acted,
         }
     }
 }
@@ -245,10 +243,11 @@ fn words(answer: &Answer) -> (Refusal, Option<String>) {
         message: error.message.map(cut),
         attempts: answer.attempts,
     };
-    (refusal, request_id(answer).or(error.inner_error.request_id))
+    (refusal, request_id(answer).or(error.inner_error.request_id.map(cut)))
 }
 
-fn cut(mut text: String) -> String {
+/// A text, cut to what a person reads.
+pub(super) fn cut(mut text: String) -> String {
     const LONGEST: usize = 2_000;
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
@@ -260,7 +259,7 @@ fn cut(mut text: String) -> String {
 /// Graph's tag of the request that was answered.
 pub(super) fn request_id(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("request-id")?;
-    header.to_str().ok().map(str::to_owned)
+    header.to_str().ok().map(|id| cut(id.to_owned()))
 }
 
 /// The body of an error (<https://learn.microsoft.com/graph/errors>). Whatever is missing or of
@@ -298,7 +297,8 @@ mod tests {
             )
         }));
         let body = body.as_bytes().to_vec();
-        let answer = Answer { status: 403, headers, body, client_request_id: "ours".into(), attempts: 1 };
+        let (client_request_id, may_have_acted) = ("ours".into(), false);
+        let answer = Answer { status: 403, headers, body, client_request_id, attempts: 1, may_have_acted };
         GraphError::refused("GET /x".into(), &answer).to_string()
     }
 

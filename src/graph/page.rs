@@ -26,6 +26,9 @@ pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Resul
     let mut bytes: usize = 0;
     loop {
         let (answer, page) = graph.get::<Page<T>>(next.clone(), Patience::Full).await?;
+        if page.is_error() {
+            return Err(GraphError::refused(graph.request_line("GET", &next), &answer));
+        }
         bytes = bytes.saturating_add(answer.body.len());
         if bytes > MAX_BYTES {
             let kind = GraphErrorKind::Broken("its pages are larger than 8 MiB together".into());

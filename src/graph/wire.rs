@@ -8,18 +8,28 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use super::error::cut;
 use crate::model::{
     Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, StepMap, Unread,
 };
 
-/// One page of a collection.
+/// One page of a collection. One that is an error as well is none.
 #[derive(Debug, Deserialize)]
 pub struct Page<T> {
     /// What is on it.
     pub value: Vec<T>,
+    /// What went wrong.
+    error: Option<IgnoredAny>,
     /// Where the next one is, as the service writes it.
     #[serde(rename = "@odata.nextLink")]
     pub next_link: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Whether this is an error that came with a status of success.
+    pub fn is_error(&self) -> bool {
+        self.error.is_some()
+    }
 }
 
 /// An `identityApiConnector`, of which id, name and address are taken. Only a pin needs the address,
@@ -84,7 +94,11 @@ impl<'de> Visitor<'de> for Relationships {
         let mut configuration = Configuration::default();
         while let Some(key) = map.next_key::<String>()? {
             match Step::named(&key) {
-                Some(step) => _ = configuration.steps.insert(step, map.next_value()?),
+                Some(step) => {
+                    if configuration.steps.insert(step, map.next_value()?).is_some() {
+                        return Err(A::Error::custom(format!("`{step}` is there twice")));
+                    }
+                }
                 None => {
                     configuration.is_error |= key == "error";
                     map.next_value::<IgnoredAny>()?;
@@ -141,7 +155,7 @@ pub struct BatchItem<'a> {
 }
 
 impl BatchItem<'_> {
-    /// A header, whose name is told in lower case.
+    /// A header, by its name in any case.
     pub fn header(&self, name: &str) -> Option<String> {
         let headers = self.headers.iter().flatten();
         headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| of_ours(Some(value)))
@@ -157,6 +171,9 @@ impl BatchItem<'_> {
 
 fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorId, D::Error> {
     let text = String::deserialize(deserializer)?;
+    if text.len() > LONGEST_NAME {
+        return Err(D::Error::custom("an id is longer than 64 KiB"));
+    }
     ConnectorId::parse(&text)
         .map_err(|error| D::Error::custom(format!("`{text}` is no connector's id: {error}")))
 }
@@ -206,7 +223,7 @@ impl Configuration {
             Ok(_) => "it is no object".to_owned(),
             Err(error) => error.to_string(),
         };
-        Reading::Unknown(Unread::new(format!("the answer makes no sense: `{step}`: {why}")))
+        Reading::Unknown(Unread::new(format!("the answer makes no sense: `{step}`: {}", cut(why))))
     }
 
     /// What is bound to each of the steps.
@@ -248,6 +265,26 @@ mod tests {
             "authenticationConfiguration": {"@odata.type": "#microsoft.graph.new"}, "new": []}}"##;
         let connector = Connector { id: ConnectorId::parse("A").unwrap(), display_name: Some("N".into()) };
         assert_eq!(bound(shape), Reading::Known(Some(connector)));
+    }
+
+    #[test]
+    fn a_step_that_is_there_twice_makes_no_sense() {
+        let twice = r#"{"postFederationSignup": {"id": "A"}, "postFederationSignup": null}"#;
+        let error = serde_json::from_str::<Configuration>(twice).unwrap_err();
+        assert!(error.to_string().contains("`postFederationSignup` is there twice"), "{error}");
+    }
+
+    #[test]
+    fn words_without_end_are_cut() {
+        let long = "x".repeat(1 << 20);
+        for shape in
+            [format!("\"{long}\""), format!(r#"{{"id": "{long}"}}"#), format!(r#"{{"id": "/{long}"}}"#)]
+        {
+            let Reading::Unknown(unread) = bound(&format!(r#"{{"postFederationSignup": {shape}}}"#)) else {
+                panic!("it is known");
+            };
+            assert!(unread.why.len() < 2_100, "{}", unread.why.len());
+        }
     }
 
     #[test]

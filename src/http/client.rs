@@ -17,9 +17,6 @@ use super::meter::{Meter, Waits};
 use super::pace::{Pace, Rate, Room, TooLate, later};
 use super::retry::{Next, Outcome, Policy};
 
-/// How long a last word may take after a run was told to end.
-const LAST_WORD: Duration = Duration::from_secs(10);
-
 /// Tells a run to begin nothing new. What is in flight is finished.
 pub type Stop = watch::Receiver<bool>;
 
@@ -86,18 +83,19 @@ impl Client {
         let mut sent = Sent::default();
         let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
         let mut open = self.connections.to(&request.url).map_err(unprepared)?;
-        let deadline = self.deadline(request.patience);
+        let mut spent = Duration::ZERO;
         loop {
-            let admitted = self.unless_stopped(request, self.admitted(NonZeroU32::MIN, deadline)).await;
+            let admitted = self.admitted(NonZeroU32::MIN, request.patience);
+            let admitted = self.unless_stopped(request, admitted).await;
             let slot = admitted.flatten().map_err(|kind| sent.error(kind))?;
+            let began = Instant::now();
+            let deadline = self.deadline(request.patience, spent);
             let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
             let (outcome, what) = match &attempted {
                 Ok(Answer { status: 401, .. }) if self.renewed(request, deadline, &mut sent).await => {
-                    info!(
-                        "{} {}: answered 401; again with another token",
-                        request.method,
-                        request.url.path()
-                    );
+                    let Request { method, url, .. } = request;
+                    info!("{method} {}: answered 401; again with another token", url.path());
+                    spent = spent.saturating_add(began.elapsed());
                     continue;
                 }
                 Ok(answer) => (
@@ -109,45 +107,62 @@ impl Client {
             };
             let asked = matches!(outcome, Outcome::Answered(_, Some(_)));
             let next = match request.patience {
-                Patience::LastWord => Next::Stop,
-                Patience::Full | Patience::Until(_) => {
-                    self.settings.retry.next(sent.attempts, outcome, fastrand::f64())
+                Patience::LastWord(_) => Next::Stop,
+                Patience::Full | Patience::For(_) => {
+                    self.settings.retry.next(sent.of_its_kind(outcome), outcome, fastrand::f64())
                 }
             };
-            let too_late = |pause| deadline.saturating_duration_since(Instant::now()) < pause;
+            let Request { method, url, .. } = request;
             match next {
                 Next::Stop => return attempted.map_err(|kind| sent.error(kind)),
-                Next::Again(pause) if too_late(pause) && !asked => {
-                    return attempted.map_err(|kind| sent.error(kind));
-                }
-                Next::Again(pause) if too_late(pause) => {
+                Next::Again(pause) if deadline.saturating_duration_since(Instant::now()) < pause => {
+                    // What the service asks for is more than what it answered.
+                    if !asked {
+                        return attempted.map_err(|kind| sent.error(kind));
+                    }
                     sent.last = attempted.ok().map(Box::new);
                     return Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)));
                 }
                 Next::PauseAll(pause) => {
+                    info!("{method} {}: {what}; again after the pause", url.path());
                     self.hold(1, pause, asked);
                     sent.last = attempted.ok().map(Box::new);
                 }
                 Next::Again(pause) => {
-                    let Request { method, url, .. } = request;
                     info!("{method} {}: {what}; again in {:.1} s", url.path(), pause.as_secs_f64());
                     if matches!(outcome, Outcome::Broken) {
                         self.give_up_unreachable(&what, &mut sent)?;
                     }
+                    let unavailable = matches!(outcome, Outcome::Answered(503, _));
                     if let Ok(answer) = attempted {
                         sent.last = Some(Box::new(answer));
                     }
-                    let waiting = self.waits.begin();
-                    self.unless_stopped(request, sleep(pause)).await.map_err(|kind| sent.error(kind))?;
-                    drop(waiting);
-                    if matches!(outcome, Outcome::Answered(503, _)) {
-                        // After a 503 Graph wants the request on a new connection
-                        // (<https://learn.microsoft.com/graph/best-practices-concept>).
-                        open = self.connections.other_than(&open, &request.url).map_err(unprepared)?;
-                    }
+                    let waited = self.wait(&mut open, request, pause, unavailable).await;
+                    waited.map_err(|kind| sent.error(kind))?;
                 }
             }
+            spent = spent.saturating_add(began.elapsed());
         }
+    }
+
+    /// Waits before something is sent again.
+    async fn wait(
+        &self,
+        open: &mut Open,
+        request: &Request<'_>,
+        pause: Duration,
+        unavailable: bool,
+    ) -> Result<(), SendErrorKind> {
+        let waiting = self.waits.begin();
+        self.unless_stopped(request, sleep(pause)).await?;
+        drop(waiting);
+        // After a 503 Graph wants the request on a new connection
+        // (<https://learn.microsoft.com/graph/best-practices-concept>); where there can be none, the old
+        // one has to do.
+        if let Some(Ok(other)) = unavailable.then(|| self.connections.other_than(open, &request.url)) {
+            *open = other;
+        }
+        Ok(())
     }
 
     /// Waits until a request may go out that others travel in, up to `most` of them.
@@ -158,7 +173,7 @@ impl Client {
         tokio::select! {
             biased;
             () = self.stopped(patience) => Err(SendErrorKind::Stopped),
-            slot = self.admitted(most, self.deadline(patience)) => slot,
+            slot = self.admitted(most, patience) => slot,
         }
     }
 
@@ -175,7 +190,7 @@ impl Client {
         let mut sent = Sent::default();
         let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
         let open = self.connections.to(&request.url).map_err(unprepared)?;
-        let deadline = self.deadline(request.patience);
+        let deadline = self.deadline(request.patience, Duration::ZERO);
         let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
         let answer = attempted.map_err(|kind| sent.error(kind))?;
         match answer.status {
@@ -184,6 +199,17 @@ impl Client {
             _ => {}
         }
         Ok(Some(answer))
+    }
+
+    /// Waits as long as the service asks for where it was answered, for the moment, with this status: to
+    /// the request, or to one that travelled in it.
+    pub async fn rest(&self, request: &Request<'_>, status: u16, asked: Duration) {
+        let next = self.settings.retry.next(1, Outcome::Answered(status, Some(asked)), 0.0);
+        let (Next::Again(pause), Ok(mut open)) = (next, self.connections.to(&request.url)) else { return };
+        let end = self.deadline(request.patience, Duration::ZERO);
+        let pause = pause.min(end.saturating_duration_since(Instant::now()));
+        // Where the run is stopped meanwhile, whatever is to be sent next is told so.
+        _ = self.wait(&mut open, request, pause, status == 503).await;
     }
 
     /// Takes note that so many of the requests that travelled in the one answered last were throttled,
@@ -197,21 +223,24 @@ impl Client {
 
     fn hold(&self, requests: u32, pause: Duration, asked: bool) {
         if self.pace.throttled(requests, pause, asked) {
-            warn!("throttled: nothing is sent for {} s", pause.as_secs().max(1));
+            warn!("throttled: nothing is sent for {} s", pause.as_secs_f64().ceil());
         }
     }
 
-    fn deadline(&self, patience: Patience) -> Instant {
+    /// Until when a request is tried that took so long already, besides what it was held back.
+    fn deadline(&self, patience: Patience, spent: Duration) -> Instant {
         match patience {
             Patience::Full => self.settings.deadline,
-            Patience::Until(end) => self.settings.deadline.min(end),
-            Patience::LastWord => later(Instant::now(), LAST_WORD),
+            Patience::For(long) => {
+                self.settings.deadline.min(later(Instant::now(), long.saturating_sub(spent)))
+            }
+            Patience::LastWord(end) => end,
         }
     }
 
     /// Gives up on a place where nobody ever answered: for all requests, since all go there.
     fn give_up_unreachable(&self, what: &str, sent: &mut Sent) -> Result<(), SendError> {
-        /// Some ten seconds of trying.
+        /// Some ten seconds of trying where it is refused, a minute where nothing comes back.
         const ATTEMPTS: u32 = 5;
         if self.reached.load(Ordering::Relaxed) {
             return Ok(());
@@ -242,27 +271,42 @@ impl Client {
             None => None,
             Some(credential) => {
                 let header = self.unless_stopped(request, timeout_at(deadline, credential.header())).await?;
-                let header = header.map_err(|_| SendErrorKind::Timeout)?;
+                let header = header.map_err(|_| self.over(deadline))?;
                 Some(header.map_err(SendErrorKind::SignIn)?)
             }
         };
         let id = client_request_id();
+        slot.room.sent();
         self.settings.meter.sent(slot.requests(), sent.attempts > 0);
         sent.attempts = sent.attempts.saturating_add(1);
         sent.last_id = Some(id.clone());
         let (connections, meter) = (&self.connections, &self.settings.meter);
         let exchange = exchange(connections, open, request, sent.authorization.as_ref(), &id, meter);
         match timeout_at(deadline, exchange).await {
-            Err(_) => Err(SendErrorKind::Timeout),
-            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                sent.may_have_acted = true;
+                Err(self.over(deadline))
+            }
+            Ok(Err(error)) => {
+                sent.may_have_acted = true;
+                Err(error)
+            }
             Ok(Ok(answer)) => {
                 self.reached.store(true, Ordering::Relaxed);
                 if !(200..300).contains(&answer.status) {
-                    slot.room.as_one();
+                    slot.room.sent_as_one();
                 }
-                Ok(Answer { client_request_id: id, attempts: sent.attempts, ..answer })
+                sent.throttled = sent.throttled.saturating_add(u32::from(answer.status == 429));
+                sent.may_have_acted |= !turned_away(answer.status);
+                let (attempts, may_have_acted) = (sent.attempts, sent.may_have_acted);
+                Ok(Answer { client_request_id: id, attempts, may_have_acted, ..answer })
             }
         }
+    }
+
+    /// What is over at a deadline: the time of the run, or that of the request.
+    fn over(&self, deadline: Instant) -> SendErrorKind {
+        if deadline < self.settings.deadline { SendErrorKind::Late } else { SendErrorKind::Timeout }
     }
 
     /// Whether there is another token to send a refused request with. Once for each request.
@@ -274,9 +318,13 @@ impl Client {
         matches!(renewal.await, Ok(Ok(true)))
     }
 
-    async fn admitted(&self, most: NonZeroU32, deadline: Instant) -> Result<Slot<'_>, SendErrorKind> {
+    async fn admitted(&self, most: NonZeroU32, patience: Patience) -> Result<Slot<'_>, SendErrorKind> {
+        let deadline = match patience {
+            Patience::Full | Patience::For(_) => self.settings.deadline,
+            Patience::LastWord(end) => end,
+        };
         let permit = timeout_at(deadline, self.permits.acquire()).await;
-        let Ok(Ok(permit)) = permit else { return Err(SendErrorKind::Timeout) };
+        let Ok(Ok(permit)) = permit else { return Err(self.over(deadline)) };
         let _waiting = self.waits.begin();
         match self.pace.room(most, deadline).await {
             Ok(room) => Ok(Slot { _permit: permit, room }),
@@ -304,7 +352,7 @@ impl Client {
 
     /// Waits until the run is stopped, which a last word does not heed.
     async fn stopped(&self, patience: Patience) {
-        stopped(Some(&self.settings.stop).filter(|_| patience != Patience::LastWord)).await;
+        stopped(Some(&self.settings.stop).filter(|_| !matches!(patience, Patience::LastWord(_)))).await;
     }
 }
 
@@ -334,6 +382,10 @@ pub async fn stopped(stop: Option<&Stop>) {
 #[derive(Debug, Default)]
 struct Sent {
     attempts: u32,
+    /// How many attempts were answered 429.
+    throttled: u32,
+    /// Whether the service may have done what was asked.
+    may_have_acted: bool,
     last_id: Option<String>,
     last: Option<Box<Answer>>,
     /// What it was authorized by the last time.
@@ -342,12 +394,27 @@ struct Sent {
     renewed: bool,
 }
 
+/// Whether the service did not even begin to do what was asked. A 408 tells that it lost its patience,
+/// perhaps in the middle.
+fn turned_away(status: u16) -> bool {
+    matches!(status, 400..=407 | 409..500)
+}
+
 impl Sent {
+    /// How many attempts were throttled, where the last one was; else how many were not.
+    fn of_its_kind(&self, outcome: Outcome) -> u32 {
+        match outcome {
+            Outcome::Answered(429, _) => self.throttled,
+            _ => self.attempts.saturating_sub(self.throttled),
+        }
+    }
+
     fn error(&mut self, kind: SendErrorKind) -> SendError {
         SendError {
             kind,
             client_request_id: self.last_id.take(),
             attempts: self.attempts,
+            may_have_acted: self.may_have_acted,
             last: self.last.take(),
         }
     }

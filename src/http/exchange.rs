@@ -75,7 +75,9 @@ pub(super) async fn exchange(
         conceal(&mut body, token);
     }
     debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
-    Ok(Answer { status: status.as_u16(), headers, body, client_request_id: String::new(), attempts: 0 })
+    // Who sent it knows the rest.
+    let status = status.as_u16();
+    Ok(Answer { status, headers, body, client_request_id: String::new(), attempts: 0, may_have_acted: false })
 }
 
 /// The token in an `Authorization`.
@@ -106,7 +108,7 @@ pub fn service_clock(headers: &HeaderMap) -> SystemTime {
 }
 
 /// What the `Retry-After` of an answer asks for.
-pub(super) fn pause_asked(answer: &Answer) -> Option<Duration> {
+pub fn pause_asked(answer: &Answer) -> Option<Duration> {
     let asked = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     retry::retry_after(asked, service_clock(&answer.headers))
 }

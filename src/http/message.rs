@@ -9,6 +9,7 @@ use reqwest::{Method, Url};
 use tokio::time::Instant;
 
 use super::Stop;
+use super::pace::later;
 
 /// One request, as often as it takes.
 #[derive(Debug)]
@@ -43,10 +44,18 @@ pub trait Authorize: fmt::Debug + Send + Sync {
 pub enum Patience {
     /// Until it is answered for good, the time of the run is over, or the run is stopped.
     Full,
-    /// The same, but no longer than until then.
-    Until(Instant),
-    /// Once, for a few seconds, even when the run is stopped or out of time.
-    LastWord,
+    /// The same, but no longer than this, besides what the budget or a 429 hold it back.
+    For(Duration),
+    /// Once, until then, even when the run is stopped or out of time.
+    LastWord(Instant),
+}
+
+impl Patience {
+    /// The last word on something, or on several things at once: some seconds from now.
+    pub fn last_word() -> Self {
+        const LAST_WORD: Duration = Duration::from_secs(10);
+        Self::LastWord(later(Instant::now(), LAST_WORD))
+    }
 }
 
 /// An answer, whatever its status.
@@ -62,6 +71,9 @@ pub struct Answer {
     pub client_request_id: String,
     /// How often the request was sent.
     pub attempts: u32,
+    /// Whether the service may have done what was asked before it answered so: not where it turned the
+    /// request away each time.
+    pub may_have_acted: bool,
 }
 
 /// Why there is no answer.
@@ -74,6 +86,8 @@ pub struct SendError {
     pub client_request_id: Option<String>,
     /// How often the request was sent.
     pub attempts: u32,
+    /// Whether the service may have done what was asked: not where it turned the request away each time.
+    pub may_have_acted: bool,
     /// The last answer, which was not for good.
     pub last: Option<Box<Answer>>,
 }
@@ -99,9 +113,12 @@ pub enum SendErrorKind {
     /// The budget has no room before the time is over.
     #[error("the request budget (`--rate`) has no room in the time left")]
     BudgetBeyondTimeout,
-    /// The time is over.
+    /// The time of the run is over.
     #[error("the time for the whole run (`--timeout`) is over")]
     Timeout,
+    /// The time for this request is over.
+    #[error("there was no answer in the time for it")]
+    Late,
     /// The answer is larger than any that is expected.
     #[error("the answer is larger than 2 MiB")]
     TooLarge,

@@ -22,7 +22,7 @@ pub struct Meter {
 /// What a run cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
-    /// Requests as the budgets count them: those in a batch one by one.
+    /// Requests, those in a batch one by one.
     pub requests: u64,
     /// Times that something was sent.
     pub exchanges: u64,

@@ -10,7 +10,7 @@ pub mod retry;
 
 pub use client::{Client, Settings, Slot, Stop, stopped};
 pub use connections::{Connections, is_link_local, is_loopback};
-pub use exchange::{client_request_id, service_clock};
+pub use exchange::{client_request_id, pause_asked, service_clock};
 pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};
 pub use pace::{Rate, later};

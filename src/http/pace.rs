@@ -91,13 +91,14 @@ pub(super) enum TooLate {
 /// Why nothing may go out now, and when to ask again; without a time as soon as something is answered.
 type Wait = (Option<Instant>, TooLate);
 
-/// Room for a number of requests that go out now. They count as answered when it is dropped.
+/// Room for a number of requests that go out now. Those that were sent count as answered when it is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct Room<'a> {
     pace: &'a Pace,
     requests: u32,
-    /// How many of them count for the budget.
-    counted: u32,
+    /// How many of them were sent, as the service counts.
+    sent: u32,
 }
 
 impl Pace {
@@ -121,7 +122,7 @@ impl Pace {
             // Before the look, so that no answer is missed after it.
             let answered = self.answered.notified();
             let (until, why) = match self.state().admit(self.rate, most.get(), Instant::now()) {
-                Ok(requests) => return Ok(Room { pace: self, requests, counted: requests }),
+                Ok(requests) => return Ok(Room { pace: self, requests, sent: 0 }),
                 Err(wait) => wait,
             };
             if until.is_some_and(|until| until > deadline) || Instant::now() >= deadline {
@@ -163,9 +164,14 @@ impl Room<'_> {
         self.requests
     }
 
+    /// Counts them all.
+    pub(super) fn sent(&mut self) {
+        self.sent = self.requests;
+    }
+
     /// Counts them as one: the service did not look into what held them.
-    pub(super) fn as_one(&mut self) {
-        self.counted = 1;
+    pub(super) fn sent_as_one(&mut self) {
+        self.sent = 1;
     }
 }
 
@@ -173,11 +179,9 @@ impl Drop for Room<'_> {
     fn drop(&mut self) {
         let mut state = self.pace.state();
         state.in_flight = state.in_flight.saturating_sub(self.requests);
-        state.lately.push_back(Answered {
-            at: Instant::now(),
-            requests: self.requests,
-            taken: self.requests,
-        });
+        if self.sent > 0 {
+            state.lately.push_back(Answered { at: Instant::now(), requests: self.sent, taken: self.sent });
+        }
         drop(state);
         self.pace.answered.notify_waiters();
     }

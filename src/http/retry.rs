@@ -42,8 +42,9 @@ pub enum Next {
 }
 
 impl Policy {
-    /// Decides after the attempt of that number, counted from 1. `jitter` lies in 0..1 and spreads
-    /// pauses that the service did not name over their second half.
+    /// Decides after the attempt of that number, counted from 1: of those that were throttled where this
+    /// one was, else of the others. `jitter` lies in 0..1 and spreads pauses that the service did not name
+    /// over their second half.
     ///
     /// Statuses after <https://learn.microsoft.com/graph/errors>; pauses after
     /// <https://learn.microsoft.com/graph/throttling>.
@@ -57,10 +58,10 @@ impl Policy {
         if !transient || (!throttled && attempt >= self.max_attempts) {
             return Next::Stop;
         }
-        // A service that asks for no pause again and again is not to be asked in a tight loop.
+        // A service that asks for next to no pause again and again is not to be asked in a tight loop.
         let backoff = self.backoff(attempt, jitter);
         let pause = match asked {
-            Some(asked) if attempt == 1 || asked >= self.base => asked,
+            Some(asked) if attempt == 1 || asked.saturating_mul(10) >= self.base => asked,
             Some(asked) => asked.max(backoff),
             None => backoff,
         };
@@ -113,6 +114,8 @@ mod tests {
 
     #[test]
     fn a_service_that_asks_for_no_pause_again_gets_one_all_the_same() {
+        let half = Some(Duration::from_millis(500));
+        assert_eq!(next(3, Outcome::Answered(429, half)), Next::PauseAll(Duration::from_millis(500)));
         let none = Some(Duration::ZERO);
         assert_eq!(next(1, Outcome::Answered(503, none)), Next::Again(Duration::ZERO));
         assert_eq!(next(3, Outcome::Answered(503, none)), Next::Again(Duration::from_secs(4)));

@@ -38,11 +38,7 @@ impl<'a> Resolver<'a> {
         let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ListedConnector { connector, .. } in list.into_iter().flatten() {
             if let Some(name) = &connector.display_name {
-                let named: &mut Vec<&Connector> = by_name.entry(name.as_str()).or_default();
-                // A list that changes while its pages are read may hold one twice.
-                if named.iter().all(|known| known.id != connector.id) {
-                    named.push(connector);
-                }
+                by_name.entry(name.as_str()).or_default().push(connector);
             }
         }
         let flows = current.flows.values().filter(|_| list.is_none());

@@ -1,6 +1,6 @@
 //! Nobody has to watch: `drift` answers by its exit code, and says what to do next.
 
-use flowbind::sandbox::Options;
+use flowbind::sandbox::{Fault, Options};
 
 use crate::support::{
     Outcome, Served, connector_id, file, flowbind, folder, serve, tenant, wants_connector_1,
@@ -144,6 +144,33 @@ fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
         assert_eq!(outcome.code, 1, "{why}: {outcome}");
         assert!(outcome.stderr.contains(why), "{outcome}");
     }
+}
+
+/// An error is one, whatever else is said with it.
+#[test]
+fn a_list_that_holds_an_error_is_no_empty_list() {
+    let error = r#"{"error": {"code": "x", "message": "not today"}, "value": []}"#;
+    let list = crate::support::answer("b2cUserFlows?", 0, 200, &[], error);
+    let list = Fault { path_contains: "/identity/b2cUserFlows".into(), ..list };
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
+    let outcome = drift(&served, &wants_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("not today"), "{outcome}");
+}
+
+/// What only the list leads to is asked for as soon as that is there, whatever else is still awaited.
+#[test]
+fn no_read_waits_for_another_that_it_does_not_need() {
+    let slow = crate::support::answer("/apiConnectors", 1, 503, &[("Retry-After", "2")], "");
+    let served = serve(
+        tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 0)]),
+        Options { faults: vec![slow], ..Options::default() },
+    );
+    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &["--strict"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let asked = served.requests();
+    let of = |path: &str| asked.iter().rposition(|line| line.contains(path)).unwrap();
+    assert!(of("B2C_1_b/apiConnectorConfiguration") < of("/apiConnectors"), "{asked:?}");
 }
 
 /// Whether the service tells the case of ids apart is not known.

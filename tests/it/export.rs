@@ -270,6 +270,18 @@ fn an_answer_that_makes_no_sense_is_not_left_out() {
 }
 
 #[test]
+fn a_connector_that_is_listed_twice_is_one_connector() {
+    let twice = format!(r#"{{"value": [{{"id": "{0}"}}, {{"id": "{0}"}}]}}"#, connector_id(1));
+    let faults = vec![answer("apiConnectors", 0, 200, &[], &twice)];
+    let served = serve(tenant(&[]), Options { faults, ..Options::default() });
+    for format in ["desired", "snapshot"] {
+        let outcome = export(&served, &["--format", format]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert!(outcome.stderr.contains(" and 1 API connector\n"), "{outcome}");
+    }
+}
+
+#[test]
 fn a_flow_that_is_listed_twice_is_one_flow() {
     let twice = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_a"}]}"#;
     let faults = vec![answer("b2cUserFlows/", 0, 200, &[], "{}"), answer("b2cUserFlows", 0, 200, &[], twice)];

@@ -13,12 +13,19 @@ fn count(requests: u32) -> NonZeroU32 {
     NonZeroU32::new(requests).unwrap()
 }
 
+/// Room for requests that are sent.
+async fn sent(pace: &Pace, most: u32, deadline: Instant) -> Result<Room<'_>, TooLate> {
+    let mut room = pace.room(count(most), deadline).await?;
+    room.sent();
+    Ok(room)
+}
+
 async fn times(pace: &Pace, requests: usize) -> Vec<u64> {
     let start = Instant::now();
     let deadline = start + Duration::from_secs(3600);
     let mut times = Vec::new();
     for _ in 0..requests {
-        pace.room(count(1), deadline).await.unwrap();
+        sent(pace, 1, deadline).await.unwrap();
         times.push(start.elapsed().as_secs());
     }
     times
@@ -33,7 +40,7 @@ async fn no_span_holds_more_requests_than_the_rate() {
 async fn a_request_counts_until_a_span_after_its_answer() {
     let pace = Pace::new(rate(1, 10));
     let deadline = Instant::now() + Duration::from_secs(3600);
-    let room = pace.room(count(1), deadline).await.unwrap();
+    let room = sent(&pace, 1, deadline).await.unwrap();
     let answered = async {
         sleep(Duration::from_secs(3)).await;
         drop(room);
@@ -47,9 +54,20 @@ async fn several_requests_get_the_room_there_is() {
     let deadline = Instant::now() + Duration::from_secs(3600);
     let mut granted = Vec::new();
     for _ in 0..4 {
-        granted.push(pace.room(count(20), deadline).await.unwrap().requests());
+        granted.push(sent(&pace, 20, deadline).await.unwrap().requests());
     }
     assert_eq!(granted, [20, 20, 10, 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_sent_does_not_count_and_what_was_not_looked_into_counts_once() {
+    let pace = Pace::new(rate(20, 10));
+    let deadline = Instant::now() + Duration::from_secs(3600);
+    drop(pace.room(count(20), deadline).await.unwrap());
+    let mut refused = sent(&pace, 20, deadline).await.unwrap();
+    refused.sent_as_one();
+    drop(refused);
+    assert_eq!(sent(&pace, 20, deadline).await.unwrap().requests(), 19);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,10 +82,10 @@ async fn a_pause_holds_everything_and_the_longest_counts() {
 async fn what_cannot_go_out_in_time_is_told_at_once() {
     let pace = Pace::new(rate(1, 60));
     let deadline = Instant::now() + Duration::from_secs(30);
-    drop(pace.room(count(1), deadline).await.unwrap());
-    assert_eq!(pace.room(count(1), deadline).await.unwrap_err(), TooLate::Budget);
+    drop(sent(&pace, 1, deadline).await.unwrap());
+    assert_eq!(sent(&pace, 1, deadline).await.unwrap_err(), TooLate::Budget);
     pace.throttled(1, Duration::MAX, true);
-    let late = pace.room(count(1), deadline).await.unwrap_err();
+    let late = sent(&pace, 1, deadline).await.unwrap_err();
     assert!(matches!(late, TooLate::Paused { asked: true, .. }));
 }
 
@@ -120,7 +138,7 @@ impl Service {
             loop {
                 let mut queue = left.lock().await;
                 let Some(most) = NonZeroU32::new((*queue).min(20)) else { break };
-                let room = pace.room(most, deadline).await.unwrap();
+                let room = sent(pace, most.get(), deadline).await.unwrap();
                 *queue -= room.requests();
                 drop(queue);
                 assert!(Instant::now() >= self.not_before.get(), "sent while it was to wait");

@@ -69,8 +69,14 @@ fn batch(data: &[u8]) {
 fn error(data: &[u8], status: u16) {
     let mut headers = HeaderMap::new();
     headers.extend(HeaderValue::from_bytes(data).ok().map(|value| (reqwest::header::LOCATION, value)));
-    let answer =
-        Answer { status, headers, body: data.to_vec(), client_request_id: "ours".into(), attempts: 2 };
+    let answer = Answer {
+        status,
+        headers,
+        body: data.to_vec(),
+        client_request_id: "ours".into(),
+        attempts: 2,
+        may_have_acted: true,
+    };
     let error = GraphError::refused("GET /beta/identity/apiConnectors".into(), &answer);
     assert_eq!(error.is_denied(), [401, 403].contains(&status));
     assert!(error.with_advice().chars().count() < 5_000, "{error}");

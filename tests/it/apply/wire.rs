@@ -117,6 +117,29 @@ fn a_storm_of_429_is_sat_out() {
     assert_eq!(outcomes(&report), ["applied"; 3]);
 }
 
+/// Whoever was turned away each time did nothing, and that is known without a look.
+#[test]
+fn a_change_that_was_turned_away_has_failed() {
+    for (first, then) in
+        [(answered(429, "0"), answered(403, "0")), (answered(429, "0"), answered(429, "900"))]
+    {
+        let faults = vec![on_put("", 1, first), on_put("", 0, then)];
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(faults));
+        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--timeout", "20"]);
+        assert_eq!((outcome.code, outcomes(&report)), (4, vec!["failed"]), "{outcome}");
+        assert_eq!(report["targets"][0]["changes"][0]["attempts"], 2);
+    }
+}
+
+/// The budget may have no room for a look until much later, and that is no reason not to look.
+#[test]
+fn what_the_budget_holds_back_is_not_counted_as_time_to_show() {
+    let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
+    let args = ["--rate", "7/3", "--verify-timeout", "1"];
+    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &args);
+    assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
+}
+
 #[test]
 fn one_change_that_fails_does_not_stop_the_others() {
     for status in [400, 401, 403, 404] {

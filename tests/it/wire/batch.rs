@@ -1,5 +1,7 @@
 //! Many reads travel in one request where that saves waves, and what comes of it is as if they had not.
 
+use std::time::{Duration, Instant};
+
 use flowbind::sandbox::{Effect, Fault, Options};
 use serde_json::{Value, json};
 
@@ -104,6 +106,39 @@ fn a_service_that_takes_no_batches_is_not_offered_any_again() {
         let offered = served.requests().iter().filter(|line| line.contains("$batch")).count();
         assert_eq!(offered, 2, "{status}: those of the first wave");
     }
+}
+
+/// One that is no use costs its whole budget, and what follows is of no more use.
+#[test]
+fn a_batch_of_no_use_is_the_last() {
+    for effect in [
+        Effect::Answer { status: 500, headers: Vec::new(), body: String::new() },
+        Effect::Answer { status: 200, headers: Vec::new(), body: "<html>".into() },
+        Effect::DropBefore,
+    ] {
+        let served = served(FLOWS, vec![on_batch(0, effect.clone())]);
+        let outcome = served.plan(&yaml(FLOWS), &["--parallelism", "1"]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        let offered = served.requests().iter().filter(|line| line.contains("$batch")).count();
+        assert_eq!((offered, counts(&served).1), (1, 0), "{effect:?}");
+    }
+}
+
+/// Neither the batch nor what travelled in it, each by itself.
+#[test]
+fn nothing_is_sent_before_the_pause_that_a_batch_asks_for() {
+    let headers = vec![("Retry-After".to_owned(), "1".to_owned())];
+    for status in [429, 503] {
+        let effect = Effect::Answer { status, headers: headers.clone(), body: String::new() };
+        let started = Instant::now();
+        let (served, outcome) = plan(vec![on_batch(0, effect)]);
+        assert!(started.elapsed() >= Duration::from_secs(1), "{status}: {:?}", started.elapsed());
+        assert_eq!((outcome.code, counts(&served)), (0, (1 + FLOWS, 0)), "{outcome}");
+    }
+    let started = Instant::now();
+    let (served, outcome) = plan(vec![answer("B2C_1_007", 1, 503, &[("Retry-After", "1")], "")]);
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!((outcome.code, counts(&served)), (0, (2 + FLOWS, FLOWS)), "{outcome}");
 }
 
 /// An answer as the service gives it, to the first request of a batch alone.

@@ -50,6 +50,16 @@ fn what_may_pass_by_itself_is_asked_again() {
     }
 }
 
+/// Attempts that were throttled are none of the eight; and a pause below a second is one.
+#[test]
+fn a_throttled_attempt_does_not_count() {
+    let connectors = |times, status| answer("/apiConnectors", times, status, &[("Retry-After", "0.1")], "");
+    let faults = vec![connectors(3, 503), connectors(2, 429), connectors(4, 503)];
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--timeout", "15"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
 #[test]
 fn every_other_status_is_final() {
     for status in [400, 401, 403, 405, 406, 409, 410, 412, 415, 423, 501] {
