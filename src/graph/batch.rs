@@ -163,6 +163,7 @@ async fn take(
     if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
         graph.http.rest(request, status, pause).await;
     }
+    let all = items.len();
     let found = items.into_iter().filter_map(|(at, items)| {
         let (_, steps) = reads.get(at)?;
         // Two answers to one request are none.
@@ -171,5 +172,10 @@ async fn take(
         let makes_sense = bindings.values().all(|read| matches!(read, Reading::Known(_)));
         makes_sense.then_some((at, Ok(bindings)))
     });
-    found.collect()
+    let found: Found = found.collect();
+    if found.len() < all {
+        let others = all.saturating_sub(found.len());
+        info!("{others} of {all} reads in a `$batch` were not answered well: again, each by itself");
+    }
+    found
 }

@@ -127,6 +127,31 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
     }
 }
 
+/// A machine that made the plan of its part makes the changes of it and of no other.
+#[test]
+fn the_saved_plan_of_a_shard_is_applied_by_itself() {
+    let (one, other) = (folder(), folder());
+    for folder in [&one, &other] {
+        fleet(folder.path(), 8);
+        // What keeps a plan from being whole, and what no sandbox is of.
+        for file in ["f/02.yaml", "f/05.yaml"] {
+            fs::remove_file(folder.path().join(file)).unwrap();
+        }
+    }
+    _ = run(one.path(), &["apply", "f", "--yes", "--out", "report.json"]);
+    let (plans, _) = shards(other.path(), &["plan", "f"], 3);
+    let reports: Vec<_> = plans.iter().map(|plan| plan.replace("shard", "report")).collect();
+    for (plan, report) in plans.iter().zip(&reports) {
+        _ = run(other.path(), &["apply", "--plan", plan, "--out", report]);
+    }
+    let told = |shown: Outcome| (shown.code, without_tags(&shown.stdout));
+    let joined = told(show(other.path(), &reports, "text"));
+    assert_eq!(joined, told(show(one.path(), &["report.json".into()], "text")));
+    let lost = show(other.path(), &reports[1..], "text");
+    assert_eq!(lost.code, 1, "{lost}");
+    assert!(lost.stderr.contains("shard 3/3 is not among the files"), "{lost}");
+}
+
 #[test]
 fn a_shard_is_the_same_whatever_other_tenants_there_are() {
     let (small, large) = (folder(), folder());
@@ -164,6 +189,21 @@ fn what_is_not_a_whole_fleet_is_told() {
     _ = run(one.path(), &["plan", "f", "--out", "whole.json"]);
     _ = run(one.path(), &["plan", "f", "--shard", "1/2", "--out", "half.json"]);
     _ = run(other.path(), &["plan", "f", "--shard", "2/3", "--out", "foreign.json"]);
+    _ = run(
+        one.path(),
+        &[
+            "plan",
+            "f/03.yaml",
+            "f/02.yaml",
+            "f/01.yaml",
+            "f/99.yaml",
+            "f/00.yaml",
+            "--shard",
+            "2/3",
+            "--out",
+            "order.json",
+        ],
+    );
     let foreign = other.path().join("foreign.json").to_str().unwrap().to_owned();
     let [third, second, first] = <[String; 3]>::try_from(files).unwrap();
     for (files, told) in [
@@ -171,6 +211,10 @@ fn what_is_not_a_whole_fleet_is_told() {
         (vec![second.clone()], "shard 1/3 is not among the files"),
         (vec![first.clone(), second.clone(), first.clone()], "shard 1/3 is given twice"),
         (vec![first.clone(), "whole.json".into()], "shards cannot be joined with what is no shard"),
+        (
+            vec![first.clone(), "order.json".into(), third.clone()],
+            "shard 1/3 and shard 2/3 are of fleets whose files have another order",
+        ),
         (vec!["half.json".into(), second.clone()], "shard 1/2 and shard 2/3 are not parts of as many"),
         (
             vec![first, foreign, third],

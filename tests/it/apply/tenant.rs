@@ -146,6 +146,36 @@ fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
     }
 }
 
+/// A plan says which tenant it was made for, and not by a name that may have come to mean another one.
+#[test]
+fn a_domain_that_moved_to_another_tenant_refuses_the_plan() {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let snapshot = crate::support::tenant(&[("B2C_1_a", 0, 0)]).to_json();
+    file(folder.path(), "tenant.json", snapshot);
+    let planned =
+        flowbind(["plan", "--sandbox", "tenant.json", "--out", "plan.json"]).within(folder.path()).run();
+    assert_eq!(planned.code, 0, "{planned}");
+    let path = folder.path().join("plan.json");
+    let mut plan: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for (theirs, code, told) in [
+        (THEIRS, 3, format!("the plan is for the tenant `{THEIRS}`, and this run is for `{OURS}`")),
+        // Then it is Graph itself that is out of reach.
+        (OURS, 1, "the tenant could not be read again".to_owned()),
+    ] {
+        plan["targets"][0]["tenantId"] = theirs.into();
+        std::fs::write(&path, plan.to_string()).unwrap();
+        let outcome = flowbind(["apply", "--plan", "plan.json", "--timeout", "1"])
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
+            .env("FLOWBIND_ACCESS_TOKEN", &token_of(OURS))
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, code, "{outcome}");
+        assert!(outcome.stderr.contains(&told), "{outcome}");
+    }
+}
+
 #[test]
 fn an_authority_that_could_be_listened_to_is_refused() {
     for host in [
