@@ -6,7 +6,7 @@
 
 mod desired;
 mod escape;
-mod export;
+pub(crate) mod export;
 mod formats;
 mod graph;
 mod inert;
