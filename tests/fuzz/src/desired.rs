@@ -13,6 +13,7 @@ use flowbind::plan::{Overrides, Target, plan};
 use flowbind::{desired as files, render};
 
 use super::inert::assert_inert;
+use super::nulls;
 
 /// A file is read, or each problem of it can be shown.
 pub fn desired(data: &[u8]) {
@@ -85,9 +86,14 @@ fn assert_shown(problems: &[Diagnostic]) {
 fn assert_sound(desired: &Desired) {
     for binding in desired.flows.iter().flat_map(|flow| flow.bindings.values()) {
         if binding.connector.is_none() {
-            let text = binding.span.text();
-            let is_written = ["null", "Null", "NULL", "~"].contains(&text) || text.starts_with('*');
-            assert!(is_written, "{text:?} at {} disables", binding.span);
+            let span = &binding.span;
+            let before = &span.source().text()[..span.range().start];
+            assert!(
+                nulls::is_written(span.text(), before),
+                "{:?} at {} disables",
+                binding.span.text(),
+                binding.span
+            );
         }
     }
     let mut ids: Vec<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();

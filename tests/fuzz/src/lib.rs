@@ -10,6 +10,7 @@ pub(crate) mod export;
 mod formats;
 mod graph;
 mod inert;
+mod nulls;
 mod pieces;
 mod retry;
 mod saved;
