@@ -12,6 +12,7 @@ mod graph;
 mod inert;
 mod nulls;
 mod pieces;
+mod readers;
 mod retry;
 mod saved;
 mod urls;
