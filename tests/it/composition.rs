@@ -139,7 +139,6 @@ proptest! {
 }
 
 /// Where links and `..` lead decides, not how a path looks.
-#[cfg(unix)]
 #[test]
 fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
     use std::os::unix::fs::symlink;
@@ -205,7 +204,6 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
 }
 
 /// The same file in two folders builds on the files of each, whatever else is in the run.
-#[cfg(unix)]
 #[test]
 fn a_linked_base_builds_on_what_stands_beside_the_link() {
     let folder = folder();
@@ -243,7 +241,6 @@ fn an_endless_chain_of_bases_is_an_error() {
 }
 
 /// Opening a pipe that nobody writes to would wait for ever.
-#[cfg(unix)]
 #[test]
 fn a_pipe_is_never_opened() {
     let folder = folder();

@@ -185,6 +185,8 @@ fn a_listed_flow_in_another_spelling_is_not_another_flow() {
     );
     let yaml = wants_connector_1(&["B2C_1_a"]) + "prune: flows\n";
     let outcome = drift(&served, &yaml, &["--parallelism", "1"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stdout.contains("\nUnchanged: 2 bindings\n\nNo changes.\n"), "{outcome}");
     assert!(!outcome.stdout.contains("B2C_1_A\n"), "{outcome}");
     assert!(!outcome.stdout.contains("DISABLE"), "{outcome}");
 }

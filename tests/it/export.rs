@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use flowbind::model::{
-    Api, Bound, Cloud, Connector, ConnectorId, Current, CurrentFlow, FlowKind, Inventory, ListedConnector,
-    ListedFlow, Reading, Step,
+    Bound, Connector, ConnectorId, FlowKind, Inventory, ListedConnector, ListedFlow, Step,
 };
 use flowbind::sandbox::Options;
 use flowbind::snapshot::Snapshot;
-use flowbind::{desired, plan, render};
 use proptest::prelude::*;
 
+use crate::fuzz_corpus::fuzz::export::assert_plan_is_empty;
 use crate::support::{
     Outcome, Served, answer, blocks, connector_id, file, flowbind, folder, package, serve, tenant,
 };
@@ -193,24 +192,7 @@ proptest! {
 
     #[test]
     fn every_inventory_exports_to_a_file_whose_plan_is_empty(inventory in inventory()) {
-        let tenant = "contoso.onmicrosoft.com".parse().unwrap();
-        let text = render::export(&inventory, &tenant, Cloud::Global, Api::Beta, &Step::DEFAULT, "2026-11-02T08:00:00Z");
-        let desired = desired::parse("f.yaml", text.as_bytes());
-        prop_assert!(desired.is_ok(), "{:?}\n{}", desired, text);
-        let desired = desired.unwrap();
-        prop_assert_eq!(desired.flows.len(), inventory.flows.len());
-        let flows = desired.flows.iter().zip(&inventory.flows).map(|(wanted, (_, steps))| {
-            let steps = steps.iter().map(|(step, bound)| (*step, Reading::Known(bound.clone()))).collect();
-            (wanted.id.clone(), CurrentFlow::Found(steps))
-        });
-        let current = Current {
-            connectors: Some(Reading::Known(inventory.connectors.clone())),
-            flows: flows.collect(),
-            flow_list: None,
-        };
-        let (target, errors) = plan::plan(&desired, &current, "https://graph.microsoft.com/beta", &plan::Overrides::default());
-        prop_assert!(errors.is_empty(), "{:?}\n{}", errors, text);
-        prop_assert!(target.changes.is_empty() && target.pins.is_empty() && target.unknown.is_empty(), "{:?}\n{}", target, text);
+        assert_plan_is_empty(&inventory);
     }
 }
 

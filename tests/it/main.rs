@@ -16,7 +16,6 @@
 
 mod apply;
 mod bounds;
-#[cfg(unix)]
 mod campaign;
 mod cases;
 mod composition;

@@ -1,22 +1,27 @@
 //! Desired-state files: one by itself, and several that extend one another.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use flowbind::diagnostic::Diagnostic;
+use flowbind::diagnostic::{Diagnostic, Span};
 use flowbind::model::{
-    Api, Cloud, ConnectorKey, Current, CurrentFlow, Desired, FlowId, Guards, Prune, Reading, Step, TargetUrl,
-    Tenant,
+    Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired, FlowId,
+    Guards, ListedConnector, Prune, Reading, Step, TargetUrl, Tenant,
 };
-use flowbind::plan::{Overrides, plan};
+use flowbind::plan::{Overrides, Target, plan};
 use flowbind::{desired as files, render};
 
 use super::inert::assert_inert;
+use super::nulls;
 
 /// A file is read, or each problem of it can be shown.
 pub fn desired(data: &[u8]) {
     match files::parse("flowbind.yaml", data) {
-        Ok(desired) => assert_sound(&desired),
+        Ok(desired) => {
+            assert_sound(&desired);
+            assert_planned(&desired);
+        }
         Err(problems) => assert_shown(&problems),
     }
 }
@@ -81,9 +86,14 @@ fn assert_shown(problems: &[Diagnostic]) {
 fn assert_sound(desired: &Desired) {
     for binding in desired.flows.iter().flat_map(|flow| flow.bindings.values()) {
         if binding.connector.is_none() {
-            let text = binding.span.text();
-            let is_written = ["null", "Null", "NULL", "~"].contains(&text) || text.starts_with('*');
-            assert!(is_written, "{text:?} at {} disables", binding.span);
+            let span = &binding.span;
+            let before = &span.source().text()[..span.range().start];
+            assert!(
+                nulls::is_written(span.text(), before),
+                "{:?} at {} disables",
+                binding.span.text(),
+                binding.span
+            );
         }
     }
     let mut ids: Vec<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();
@@ -95,24 +105,88 @@ fn assert_sound(desired: &Desired) {
     }
 }
 
-/// A tenant in which nothing is bound: every binding that is to be is a change or a problem.
+/// A tenant in which nothing is bound, without connectors and with all that the file names: every
+/// binding that is to be is a change or a problem at the connector's place, and every other that is
+/// managed is as it is to be.
 fn assert_planned(desired: &Desired) {
-    let unbound = |step: &Step| (*step, Reading::Known(None));
-    let nothing = || CurrentFlow::Found(desired.steps.iter().map(unbound).collect());
-    let current = Current {
-        connectors: Some(Reading::Known(Vec::new())),
-        flows: desired.flows.iter().map(|flow| (flow.id.clone(), nothing())).collect(),
-        flow_list: Some(Reading::Known(desired.flows.iter().map(|flow| flow.id.to_string()).collect())),
-    };
-    let (target, problems) =
-        plan(desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
-    if !problems.is_empty() {
-        assert_shown(&problems);
+    let names_both = |wanted: &ConnectorRef| matches!(wanted.by, ConnectorKey::IdAndName(..));
+    let is_clear = !wanted(desired).any(|(_, _, wanted)| names_both(wanted));
+    for (connectors, resolves) in [(Vec::new(), false), (connectors(desired), is_clear)] {
+        let unbound = |step: &Step| (*step, Reading::Known(None));
+        let nothing = || CurrentFlow::Found(desired.steps.iter().map(unbound).collect());
+        let ids = desired.flows.iter().map(|flow| flow.id.to_string()).collect();
+        let current = Current {
+            connectors: Some(Reading::Known(connectors)),
+            flows: desired.flows.iter().map(|flow| (flow.id.clone(), nothing())).collect(),
+            flow_list: Some(Reading::Known(ids)),
+        };
+        let (target, problems) =
+            plan(desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
+        if !problems.is_empty() {
+            assert!(!resolves, "{problems:?}");
+            assert_shown(&problems);
+        }
+        assert_whole(desired, &target, &problems);
     }
-    let bindings = desired.flows.iter().flat_map(|flow| flow.bindings.values());
-    let wanted = bindings.filter(|binding| binding.connector.is_some()).count();
-    assert!(target.changes.len() + problems.len() + target.pins.len() >= wanted.min(1), "{target:?}");
-    assert!(target.changes.len() <= wanted, "{target:?}");
+}
+
+/// What the file names, each by an id that no other has.
+fn connectors(desired: &Desired) -> Vec<ListedConnector> {
+    let mut keys: Vec<_> = wanted(desired).map(|(_, _, wanted)| &wanted.by).collect();
+    // Those of which most is said come first.
+    keys.sort_by_key(|key| !matches!(key, ConnectorKey::IdAndName(..)));
+    let mut connectors = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    for (at, key) in keys.into_iter().enumerate() {
+        let (id, name) = match key {
+            ConnectorKey::Id(id) => (id.clone(), None),
+            ConnectorKey::IdAndName(id, name) => (id.clone(), Some(name)),
+            // No GUID, so none that a file has.
+            ConnectorKey::Name(name) if !names.contains(name) => {
+                (ConnectorId::parse(&format!("named-{at}")).expect("an id"), Some(name))
+            }
+            ConnectorKey::Name(_) => continue,
+        };
+        names.extend(name);
+        connectors.entry(id.clone()).or_insert(Connector { id, display_name: name.cloned() });
+    }
+    let listed = |connector| ListedConnector { connector, target_url: None };
+    connectors.into_values().map(listed).collect()
+}
+
+/// The bindings that are to be, in the file's order.
+fn wanted(desired: &Desired) -> impl Iterator<Item = (&FlowId, Step, &ConnectorRef)> {
+    desired.flows.iter().flat_map(|flow| {
+        let bindings = flow.bindings.iter();
+        bindings.filter_map(|(step, binding)| Some((&flow.id, step, &**binding.connector.as_ref()?)))
+    })
+}
+
+fn assert_whole(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
+    let place = |span: &Span| (span.source().name().to_owned(), span.range().start);
+    let places: BTreeSet<_> =
+        problems.iter().filter_map(|problem| problem.span.as_ref()).map(place).collect();
+    let mut changes = target.changes.iter().peekable();
+    for (flow, step, wanted) in wanted(desired) {
+        let Some(change) = changes.next_if(|change| (&change.flow, change.step) == (flow, step)) else {
+            assert!(places.contains(&place(&wanted.span)), "{flow} {step} is lost: {target:?}");
+            continue;
+        };
+        let Connector { id, display_name } = change.desired.as_ref().expect("a connector");
+        let (is_id, is_name) = match &wanted.by {
+            ConnectorKey::Id(wanted) => (wanted == id, true),
+            ConnectorKey::Name(name) => (true, display_name.as_ref() == Some(name)),
+            ConnectorKey::IdAndName(wanted, name) => (wanted == id, display_name.as_ref() == Some(name)),
+        };
+        assert!(is_id && is_name && change.current.is_none(), "{change:?}");
+    }
+    assert_eq!(changes.next(), None, "nobody wants it");
+    let managed = match desired.prune {
+        None => desired.mentioned().count(),
+        Some(_) => desired.flows.len() * desired.steps.len(),
+    };
+    assert_eq!(target.unchanged, managed - wanted(desired).count(), "{target:?}");
+    assert!(target.unknown.is_empty() && target.unmanaged.is_empty(), "{target:?}");
 }
 
 /// What a file says, without where.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flowbind::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Current, CurrentFlow, FlowId, FlowKind, Inventory,
-    ListedConnector, ListedFlow, Reading, Step,
+    ListedConnector, ListedFlow, Reading, Step, is_guid,
 };
 use flowbind::plan::{Overrides, plan};
 use flowbind::{desired, render};
@@ -43,10 +43,11 @@ pub fn export(data: &[u8]) {
             })
             .collect(),
     };
-    assert_plan_is_empty(&inventory, flows.into_values());
+    assert_plan_is_empty(&inventory);
 }
 
-fn assert_plan_is_empty(inventory: &Inventory, flows: impl Iterator<Item = (FlowId, BTreeMap<Step, Bound>)>) {
+/// Nothing is left out of the file, but what no file has a way to name.
+pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     let tenant = "contoso.onmicrosoft.com".parse().expect("a tenant");
     let steps = Step::DEFAULT;
     let file = render::export(inventory, &tenant, Cloud::Global, Api::Beta, &steps, "2026-11-02T08:00:00Z");
@@ -55,19 +56,48 @@ fn assert_plan_is_empty(inventory: &Inventory, flows: impl Iterator<Item = (Flow
         Ok(desired) => desired,
         Err(problems) => panic!("{file}\n{problems:?}"),
     };
-    let known = |(step, bound)| (step, Reading::Known(bound));
-    let found = |(id, steps): (FlowId, BTreeMap<Step, Bound>)| {
-        (id, CurrentFlow::Found(steps.into_iter().map(known).collect()))
+    let known = |(step, bound): (&Step, &Bound)| (*step, Reading::Known(bound.clone()));
+    let found = |(flow, steps): &(ListedFlow, BTreeMap<Step, Bound>)| {
+        let id = FlowId::parse(&flow.id).expect("the id of a flow");
+        (id, CurrentFlow::Found(steps.iter().map(known).collect()))
     };
     let current = Current {
         connectors: Some(Reading::Known(inventory.connectors.clone())),
-        flows: flows.map(found).collect(),
+        flows: inventory.flows.iter().map(found).collect(),
         flow_list: None,
     };
     let (target, problems) =
         plan(&desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
     assert!(problems.is_empty(), "{file}\n{problems:?}");
     assert!(target.changes.is_empty() && target.refusals.is_empty(), "{file}\n{target:?}");
+    assert!(target.pins.is_empty() && target.unknown.is_empty(), "{file}\n{target:?}");
+    let bindings: Vec<_> = inventory
+        .flows
+        .iter()
+        .flat_map(|(flow, steps)| steps.iter().map(|(step, bound)| (flow.id.as_str(), *step, bound)))
+        .collect();
+    let unnamed: Vec<_> = bindings
+        .iter()
+        .filter(|(_, _, bound)| {
+            bound.as_ref().is_some_and(|connector| !can_be_named(&connector.id, inventory))
+        })
+        .copied()
+        .collect();
+    let unmanaged: Vec<_> =
+        target.unmanaged.iter().map(|it| (it.flow.as_str(), it.step, &it.current)).collect();
+    assert_eq!(unmanaged, unnamed, "{file}");
+    assert_eq!(target.unchanged, bindings.len() - unnamed.len(), "{file}");
+}
+
+/// A file names a connector that is there by a name that is its own, or by a GUID.
+fn can_be_named(id: &ConnectorId, inventory: &Inventory) -> bool {
+    let same = |listed: &&ListedConnector| listed.connector.id == *id;
+    let Some(listed) = inventory.connectors.iter().find(same) else { return false };
+    let name = &listed.connector.display_name;
+    let has_name = |other: &&ListedConnector| other.connector.display_name == *name;
+    let has_own = name.as_ref().is_some_and(|name| !name.is_empty())
+        && inventory.connectors.iter().filter(has_name).count() == 1;
+    has_own || is_guid(id.as_str())
 }
 
 /// Ids are GUIDs as a rule; every third one is whatever a text says.

@@ -3,19 +3,18 @@
 
 use std::sync::Arc;
 
-use flowbind::apply::{Outcome, Report};
+use flowbind::apply::{Outcome, Report, TargetReport};
 use flowbind::files;
-use flowbind::model::{Action, Api, Cloud, Step};
+use flowbind::model::{Action, Api, Cloud, Step, bound_id};
 use flowbind::plan::{
     BrokenPin, Change, InSync, Member, Part, Place, Plan, Problem, Refusal, Shard, Target, Unknown, Unmanaged,
 };
 use flowbind::render::{self, Document, Drift, Format, escape};
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
-use super::escape::{label, workflow_command};
-use super::inert::{assert_inert, assert_inert_command};
+use super::inert::assert_inert;
 use super::pieces::Pieces;
+use super::readers;
 
 const AT: &str = "2026-11-02T08:00:00Z";
 
@@ -34,18 +33,11 @@ pub fn formats(data: &[u8]) {
     let report = report(&plan, &mut pieces);
     saved(&files::plan::to_json(&plan, AT));
     saved(&files::report::to_json(&report, AT, AT));
-    text(&render::plan_text(&plan));
+    plan_text(&plan);
     text(&render::report_text(&report));
     let drift = Drift { plan: &plan, gone: &gone, strict: true };
     let document = [Document::Plan(&plan), Document::Drift(drift), Document::Report(&report)][shown];
-    let drawn = |format| document.draw(format, AT).expect("a format that is drawn");
-    markdown(&drawn(Format::Markdown));
-    diff(&drawn(Format::Diff));
-    github(&drawn(Format::Github));
-    outputs(&render::github_outputs(document));
-    junit(&drawn(Format::Junit));
-    html(&drawn(Format::Html));
-    prometheus(&drawn(Format::Prom), &plan);
+    assert_shown(document);
 }
 
 fn part(pieces: &mut Pieces<'_>) -> Option<Part> {
@@ -130,136 +122,115 @@ fn saved(json: &str) {
     assert!(read(&shown).is_some() && read(&shown) == read(json), "{shown}");
 }
 
-fn text(styled: &str) {
-    assert_inert(&anstream::adapter::strip_str(styled).to_string());
+fn text(styled: &str) -> String {
+    let plain = anstream::adapter::strip_str(styled).to_string();
+    assert_inert(&plain);
+    plain
 }
 
-/// Tables whose rows are as wide as their heads, names in code elements, and no element, link or
-/// emphasis but our own.
-fn markdown(comment: &str) {
-    assert!(comment.len() <= 60_000, "{}", comment.len());
-    assert_inert(comment);
-    let mut options = Options::all();
-    options.remove(Options::ENABLE_SMART_PUNCTUATION);
-    let (mut columns, mut cells, mut code, mut fenced) = (0, 0, false, false);
-    for event in Parser::new_ext(comment, options) {
-        match event {
-            Event::Start(Tag::Table(alignments)) => columns = alignments.len(),
-            Event::Start(Tag::TableRow | Tag::TableHead) => cells = 0,
-            Event::Start(Tag::TableCell) => cells += 1,
-            Event::End(TagEnd::TableRow | TagEnd::TableHead) => assert_eq!(cells, columns, "{comment}"),
-            Event::InlineHtml(html) => {
-                assert_eq!(&*html, if code { "</code>" } else { "<code>" }, "{comment}");
-                code = !code;
-            }
-            Event::Html(html) => {
-                let ours =
-                    ["<!-- flowbind:", "</details>\n", "<details><summary>", "<details open><summary>"];
-                assert!(ours.iter().any(|ours| html.starts_with(ours)), "{html} in {comment}");
-                assert!(html.matches('<').count() <= 4, "{html}");
-            }
-            Event::Start(Tag::CodeBlock(_)) => fenced = true,
-            Event::End(TagEnd::CodeBlock) => fenced = false,
-            Event::Text(text) if !code && !fenced => {
-                assert!(!text.contains(['@', '#', '$', '|']) && !text.contains("://"), "{text} in {comment}");
-            }
-            Event::Text(_) | Event::End(_) | Event::SoftBreak | Event::Code(_) => {}
-            Event::Start(
-                Tag::Paragraph
-                | Tag::Heading { .. }
-                | Tag::List(None)
-                | Tag::Item
-                | Tag::Strong
-                | Tag::HtmlBlock,
-            ) => {}
-            event => panic!("{event:?} in {comment}"),
+/// A line for each change, below the name of its flow.
+fn plan_text(plan: &Plan) {
+    let text = text(&render::plan_text(plan));
+    let changes: Vec<_> = plan.targets.iter().flat_map(|target| &target.changes).collect();
+    for (mark, action) in [
+        ("  + enable ", Action::Enable),
+        ("  ~ replace ", Action::Replace),
+        ("  - DISABLE ", Action::Disable),
+    ] {
+        let shown = text.lines().filter(|line| line.starts_with(mark)).count();
+        assert_eq!(shown, changes.iter().filter(|change| change.action == action).count(), "{text}");
+    }
+    for change in changes {
+        assert!(text.lines().any(|line| *line == escape::text(change.flow.as_str())), "{text}");
+    }
+}
+
+/// Each format has every change, as its own reader finds it.
+fn assert_shown(document: Document<'_>) {
+    let changes = changes(document);
+    let drawn = |format| document.draw(format, AT).expect("a format that is drawn");
+    let flow = |change: &Change| escape::text(change.flow.as_str()).into_owned();
+
+    let comment = drawn(Format::Markdown);
+    let codes = readers::markdown(&comment);
+    // What does not fit is counted.
+    if !comment.contains("… and ") && comment.len() < 59_000 {
+        for (_, change) in &changes {
+            let flow = escape::clipped(change.flow.as_str(), 300);
+            assert!(codes.iter().any(|code| *code == escape::text(&flow)), "{flow} in {comment}");
         }
     }
-    assert!(!code && !fenced, "{comment}");
-}
 
-/// Each line says by its first character what it is.
-fn diff(diff: &str) {
-    assert_inert(diff);
-    for line in diff.lines() {
-        assert!(line.starts_with([' ', '+', '-']) || line.starts_with("@@ -"), "{line:?} in {diff}");
+    let diff = drawn(Format::Diff);
+    let lines = readers::diff(&diff);
+    for change in differing(document) {
+        let key = format!("  {}:", escape::yaml(change.flow.as_str()));
+        assert!(lines.contains(&&*key), "{key} in {diff}");
     }
-}
 
-/// Each line is one command with a title, as the runner reads it.
-fn github(commands: &str) {
-    for line in commands.lines() {
-        assert_inert_command(line);
-        let (name, properties, _) = workflow_command(line).expect("a command");
-        assert!(["error", "warning", "notice"].contains(&name), "{line}");
-        let names: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
-        assert!(names == ["title"] || names == ["file", "line", "col", "title"], "{line}");
+    let titles = readers::github(&drawn(Format::Github));
+    let cases = readers::junit(&drawn(Format::Junit));
+    let headings = readers::html(&drawn(Format::Html));
+    for (word, change) in &changes {
+        let (flow, step) = (flow(change), change.step.name());
+        let title = format!("{word} {flow} {step}");
+        assert!(titles.contains(&title), "{title} in {titles:?}");
+        assert!(cases.contains(&(flow.clone(), step.to_owned())), "{flow} {step} in {cases:?}");
+        assert!(headings.contains(&flow), "{flow} in {headings:?}");
     }
+
+    let outputs = render::github_outputs(document);
+    assert_eq!(readers::outputs(&outputs)[0], changes.len().to_string());
+    let (tenants, metric): (Vec<_>, _) = match document {
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+            (plan.targets.iter().map(|target| target.tenant.as_str()).collect(), "flowbind_changes")
+        }
+        Document::Report(report) => {
+            let tenants = report.targets.iter().map(|target| target.tenant.as_str());
+            (tenants.collect(), "flowbind_applied_changes")
+        }
+    };
+    let samples = drawn(Format::Prom);
+    let sums = readers::prometheus(&samples, &tenants);
+    assert_eq!(sums.get(metric), i64::try_from(changes.len()).ok().as_ref(), "{samples}");
 }
 
-fn outputs(outputs: &str) {
-    let names: Vec<_> = outputs.lines().map(|line| line.split_once('=').expect("name and value").0).collect();
-    assert_eq!(names, ["changes", "enable", "replace", "disable", "drift", "fingerprint", "refused"]);
-}
-
-fn junit(suites: &str) {
-    assert_inert(suites);
-    let document = roxmltree::Document::parse(suites).expect("XML");
-    let ours = ["testsuites", "testsuite", "testcase", "failure", "error", "skipped"];
-    for element in document.descendants().filter(roxmltree::Node::is_element) {
-        assert!(ours.contains(&element.tag_name().name()), "{element:?}");
-    }
-    let count = |name| document.descendants().filter(|node| node.has_tag_name(name)).count().to_string();
-    let root = document.root_element();
-    assert_eq!(root.attribute("tests"), Some(&*count("testcase")));
-    assert_eq!(root.attribute("failures"), Some(&*count("failure")));
-    assert_eq!(root.attribute("errors"), Some(&*count("error")));
-}
-
-fn html(page: &str) {
-    assert_inert(page);
-    let document = scraper::Html::parse_document(page);
-    assert_eq!(document.errors, Vec::<String>::new(), "{page}");
-    let ours = [
-        "article", "b", "body", "form", "h1", "h2", "h3", "head", "header", "html", "input", "label", "li",
-        "main", "meta", "ol", "option", "output", "p", "script", "section", "select", "span", "style",
-        "title",
-    ];
-    for element in document.tree.nodes().filter_map(|node| node.value().as_element()) {
-        assert!(ours.contains(&element.name()), "{} in {page}", element.name());
-        for (name, _) in element.attrs() {
-            assert!(!name.starts_with("on") && !["src", "href", "style"].contains(&name), "{name} in {page}");
+/// Every change, and the word for it.
+fn changes(document: Document<'_>) -> Vec<(&'static str, &Change)> {
+    match document {
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+            let changes = plan.targets.iter().flat_map(|target| &target.changes);
+            changes.map(|change| (change.action.name(), change)).collect()
+        }
+        Document::Report(report) => {
+            report.changes().map(|report| (report.outcome.name(), &report.change)).collect()
         }
     }
 }
 
-/// Each line is a comment or a sample whose labels can be read, its tenant one of the plan's.
-fn prometheus(samples: &str, plan: &Plan) {
-    assert_inert(samples);
-    let tenants: Vec<_> = plan.targets.iter().map(|target| escape::text(&target.tenant)).collect();
-    for line in samples.lines().filter(|line| !line.starts_with("# HELP ") && !line.starts_with("# TYPE ")) {
-        let (sample, value) = line.rsplit_once(' ').expect("a sample and its value");
-        assert!(value.parse::<i64>().is_ok(), "{line}");
-        let (name, labels) = sample.split_once('{').unwrap_or((sample, "}"));
-        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{line}");
-        let mut rest = labels.strip_suffix('}').expect("closed");
-        while let Some((name, after)) = rest.split_once("=\"") {
-            assert!(
-                ["tenant", "action", "outcome", "command"].contains(&name.trim_start_matches(',')),
-                "{line}"
-            );
-            let bytes = after.as_bytes();
-            let quote = |at: &usize| {
-                let slashes = bytes[..*at].iter().rev().take_while(|byte| **byte == b'\\').count();
-                bytes[*at] == b'"' && slashes % 2 == 0
+/// The changes that a diff shows: those to another id, of bindings that are there once. Of a report,
+/// those that were made.
+fn differing<'a>(document: Document<'a>) -> Vec<&'a Change> {
+    match document {
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+            let targets = plan.targets.iter();
+            targets.flat_map(|target| of_one(target.changes.iter().collect(), &target.in_sync)).collect()
+        }
+        Document::Report(report) => {
+            let of_report = |TargetReport { changes, .. }: &'a TargetReport| {
+                let made = changes.iter().filter(|report| report.outcome == Outcome::Applied);
+                of_one(made.map(|report| &report.change).collect(), &[])
             };
-            let end = (0..bytes.len()).find(quote).expect("closed");
-            let value = label(&after[..end]);
-            if name == "tenant" {
-                assert!(tenants.iter().any(|tenant| *tenant == value), "{line}");
-            }
-            rest = &after[end + 1..];
+            report.targets.iter().flat_map(of_report).collect()
         }
-        assert_eq!(rest, "", "{line}");
     }
+}
+
+fn of_one<'a>(changes: Vec<&'a Change>, in_sync: &[InSync]) -> Vec<&'a Change> {
+    let changed = changes.iter().map(|change| (&change.flow, change.step));
+    let places: Vec<_> = changed.chain(in_sync.iter().map(|it| (&it.flow, it.step))).collect();
+    let is_there_once =
+        |change: &Change| places.iter().filter(|place| **place == (&change.flow, change.step)).count() == 1;
+    let differs = |change: &Change| bound_id(&change.current) != bound_id(&change.desired);
+    changes.iter().copied().filter(|change| differs(change) && is_there_once(change)).collect()
 }

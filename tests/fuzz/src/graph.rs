@@ -1,6 +1,6 @@
 //! Answers of Microsoft Graph: each is read, or an error that can be shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use flowbind::graph::wire::{Batch, Configuration, ConnectorEntity, FlowEntity, Page};
@@ -9,6 +9,8 @@ use flowbind::http::Answer;
 use flowbind::http::retry::retry_after;
 use flowbind::model::{Api, Cloud, ListedConnector, ListedFlow, Reading, Step, Unread};
 use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// One body as each kind of answer.
 pub fn graph(data: &[u8]) {
@@ -21,9 +23,11 @@ pub fn graph(data: &[u8]) {
     }
     if let Ok(page) = serde_json::from_slice::<Page<FlowEntity>>(data) {
         link(page.next_link.as_deref());
-        page.value.into_iter().map(ListedFlow::from).for_each(drop);
+        flows(data, page.value.into_iter().map(ListedFlow::from).collect());
     }
-    configuration(data);
+    if let Ok(read) = serde_json::from_slice(data) {
+        configuration(read, data);
+    }
     batch(data);
     for status in [200, 302, 400, 401, 403, 404, 429, 503] {
         error(data, status);
@@ -31,11 +35,29 @@ pub fn graph(data: &[u8]) {
     link(str::from_utf8(data).ok());
 }
 
-/// Nothing is bound only where nothing is said, or nothing with an id.
-fn configuration(data: &[u8]) {
-    let Ok(mut configuration) = serde_json::from_slice::<Configuration>(data) else { return };
+/// As many flows as are listed, each with what is said of it; what is of another type is none.
+fn flows(data: &[u8], flows: Vec<ListedFlow>) {
     // What is not ours is passed over unread, however deep it is and whatever its texts escape.
-    let Ok(said) = serde_json::from_slice::<serde_json::Value>(data) else { return };
+    let Ok(said) = serde_json::from_slice::<Value>(data) else { return };
+    let listed = field(&said, "value", 0).as_array().expect("a list");
+    assert_eq!(flows.len(), listed.len());
+    for (flow, said) in flows.into_iter().zip(listed) {
+        let ListedFlow { id, user_flow_type, version } = flow;
+        assert_eq!(*field(said, "id", 0), id);
+        assert_eq!(user_flow_type.as_deref(), field(said, "userFlowType", 1).as_str());
+        assert_eq!(version.as_ref(), field(said, "userFlowTypeVersion", 2).as_number());
+    }
+}
+
+/// A field of an object, or of the list of its fields that serde takes as well.
+fn field<'a>(value: &'a Value, name: &str, at: usize) -> &'a Value {
+    if value.is_array() { &value[at] } else { &value[name] }
+}
+
+/// Nothing is bound only where nothing is said, or nothing with an id.
+fn configuration(mut configuration: Configuration, data: &[u8]) {
+    // As with flows.
+    let Ok(said) = serde_json::from_slice::<Value>(data) else { return };
     assert_eq!(configuration.is_error(), said.get("error").is_some());
     for step in Step::ALL {
         match configuration.bound(step) {
@@ -53,16 +75,28 @@ fn configuration(data: &[u8]) {
     }
 }
 
-/// Only a success that holds a configuration is believed.
+/// Only a success that holds a configuration is believed, and of that only what it says.
 fn batch(data: &[u8]) {
     let Ok(batch) = serde_json::from_slice::<Batch>(data) else { return };
-    for item in batch.responses {
+    let bodies = bodies(data).unwrap_or_default();
+    for (at, item) in batch.responses.into_iter().enumerate() {
         _ = item.header("retry-after").map(|value| retry_after(&value, SystemTime::UNIX_EPOCH));
-        if let Some(configuration) = item.configuration() {
-            assert!((200..300).contains(&item.status) && !configuration.is_error());
-            assert_eq!(configuration.bindings(&Step::ALL).len(), Step::ALL.len());
+        if let Some(read) = item.configuration() {
+            assert!((200..300).contains(&item.status) && !read.is_error());
+            assert_eq!(read.bindings(&Step::ALL).len(), Step::ALL.len());
+            if let (Some(read), Some(body)) = (item.configuration(), bodies.get(at)) {
+                configuration(read, body.expect("a body").get().as_bytes());
+            }
         }
     }
+}
+
+/// The bodies of a batch, as they stand. `None` where lists stand for objects.
+fn bodies(data: &[u8]) -> Option<Vec<Option<&RawValue>>> {
+    type Object<'a> = BTreeMap<String, &'a RawValue>;
+    let batch: Object<'_> = serde_json::from_slice(data).ok()?;
+    let items: Vec<Object<'_>> = serde_json::from_str(batch.get("responses")?.get()).ok()?;
+    Some(items.into_iter().map(|item| item.get("body").copied()).collect())
 }
 
 /// The service's own words, whatever they are, cut to what a person reads.

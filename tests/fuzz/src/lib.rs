@@ -6,11 +6,13 @@
 
 mod desired;
 mod escape;
-mod export;
+pub(crate) mod export;
 mod formats;
 mod graph;
 mod inert;
+mod nulls;
 mod pieces;
+mod readers;
 mod retry;
 mod saved;
 mod urls;

@@ -1,7 +1,7 @@
 //! What is saved: what was read and is written reads as the same again.
 
 use flowbind::files::{self, Saved, Unreadable};
-use flowbind::model::ConnectorId;
+use flowbind::model::{Cloud, ConnectorId, Step};
 use flowbind::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -35,13 +35,69 @@ fn assert_reads_again(saved: &Saved) -> String {
 /// Whatever is changed of what counts, the fingerprint tells.
 fn assert_edits_are_found(plan: &str) {
     let plan: Value = serde_json::from_str(plan).expect("JSON");
-    for pointer in ["/targets/0/tenant", "/targets/0/graphUrl", "/targets/0/changes/0/flow", "/fingerprint"] {
+    let assert_found = |pointer: &str, edit: &dyn Fn(&mut Value)| {
         let mut edited = plan.clone();
-        if let Some(Value::String(text)) = edited.pointer_mut(pointer) {
-            text.push('x');
-            assert_eq!(files::read(&edited.to_string()), Err(Unreadable::Edited), "{pointer}");
+        let Some(value) = edited.pointer_mut(pointer) else { return };
+        let before = value.clone();
+        edit(value);
+        if *value != before {
+            assert_eq!(files::read(&edited.to_string()), Err(Unreadable::Edited), "{pointer} of {before}");
         }
+    };
+    let lengthen = |value: &mut Value| {
+        if let Value::String(text) = value {
+            text.push('x');
+        }
+    };
+    assert_found("/fingerprint", &lengthen);
+    let count = |pointer: &str| plan.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len);
+    for target in 0..count("/targets").min(MOST) {
+        let target = format!("/targets/{target}");
+        for key in ["tenant", "graphUrl", "fingerprint"] {
+            assert_found(&format!("{target}/{key}"), &lengthen);
+        }
+        assert_found(&format!("{target}/cloud"), &|cloud| turn(cloud, Cloud::ALL.map(Cloud::name)));
+        for change in 0..count(&format!("{target}/changes")).min(MOST) {
+            let change = format!("{target}/changes/{change}");
+            assert_found(&format!("{change}/flow"), &lengthen);
+            assert_found(&format!("{change}/step"), &|step| turn(step, Step::ALL.map(Step::name)));
+            for side in ["current", "desired"] {
+                assert_found(&format!("{change}/{side}/id"), &other_id(&plan, &change));
+            }
+        }
+        for refusal in 0..count(&format!("{target}/refusals")).min(MOST) {
+            let refusal = format!("{target}/refusals/{refusal}");
+            assert_found(&format!("{refusal}/reason"), &lengthen);
+            assert_found(&format!("{refusal}/allow"), &|allow| {
+                *allow = if allow.is_null() { "--yes".into() } else { Value::Null };
+            });
+        }
+        for list in ["changes", "refusals"] {
+            assert_found(&format!("{target}/{list}"), &|list| _ = list.as_array_mut().map(Vec::pop));
+        }
+        let one_more = |refusals: &mut Value| {
+            let refusal = json!({"reason": "", "allow": null});
+            _ = refusals.as_array_mut().map(|refusals| refusals.push(refusal));
+        };
+        assert_found(&format!("{target}/refusals"), &one_more);
     }
+}
+
+/// How many of a list are edited: more would be more of the same.
+const MOST: usize = 3;
+
+/// Makes one of several names the next one.
+fn turn<const N: usize>(value: &mut Value, names: [&str; N]) {
+    let at = names.iter().position(|name| value == name).expect("one of the names");
+    *value = names[(at + 1) % N].into();
+}
+
+/// Makes an id one that neither side of a change has: the word for the change stays right.
+fn other_id(plan: &Value, change: &str) -> impl Fn(&mut Value) {
+    let ids = ["current", "desired"].map(|side| plan.pointer(&format!("{change}/{side}/id")));
+    let is_other = |id: &&str| ids.into_iter().flatten().all(|taken| taken != id);
+    let other = ["a", "b", "c"].into_iter().find(is_other).expect("two ids take two at most");
+    move |id| *id = other.into()
 }
 
 /// A plan with its fingerprints made anew, after the words of what goes into them: the SHA-256 of

@@ -1,4 +1,4 @@
-//! The one credential for now, and where it goes.
+//! A given token, and where it goes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use flowbind::sandbox::{Effect, Fault, Options, Throttle};
 
+use crate::support::line::Line;
 use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
 
 /// Plans one flow while a fault is in force. Gives the outcome, the number of requests for the
@@ -111,11 +112,11 @@ fn a_silent_service_ends_with_the_time_of_the_run() {
 
 #[test]
 fn nobody_there_is_told_within_the_time_of_the_run() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = Line::lay(None, Duration::from_secs(600));
     let folder = folder();
     file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
     let outcome =
-        flowbind(["plan", "--timeout", "2", "--graph-url", &format!("http://127.0.0.1:{port}/beta")])
+        flowbind(["plan", "--timeout", "2", "--graph-url", &format!("http://{}/beta", nobody.address())])
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .within(folder.path())
             .run();
