@@ -1,11 +1,11 @@
 //! A credential's token: kept for the run, and renewed before it expires or once it is refused.
 
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use reqwest::header::HeaderValue;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -15,7 +15,7 @@ use crate::http::Authorize;
 /// How long before it expires a token is renewed, at most: services and clocks differ by minutes.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// How long a renewal that failed is not tried again while the token still serves.
+/// How long after a renewal that failed it is not tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Proves to one tenant's Graph who asks.
@@ -25,6 +25,8 @@ pub struct Credential {
     /// Who gives another token; nobody, where this is the only one.
     issuer: Option<Box<dyn Issuer>>,
     state: Mutex<State>,
+    /// Held by who renews, who may take a minute.
+    renewing: tokio::sync::Mutex<()>,
 }
 
 /// Gives a new token each time.
@@ -39,8 +41,24 @@ struct State {
     /// When it is to be renewed, and when it expires.
     due: Option<Instant>,
     expires: Option<Instant>,
+    /// Why the last renewal failed.
+    failure: Option<String>,
+    /// Whether the service refused it, and another is being asked for.
+    refused: bool,
     /// Whether it took the place of one that was refused: if it is refused too, another will be.
     last_try: bool,
+}
+
+/// What somebody gets who needs the token now.
+enum Outlook {
+    /// What there is.
+    Token,
+    /// What there is, and it is time for another.
+    Due,
+    /// Another one alone.
+    Over,
+    /// None, and there is no use in asking again so soon.
+    Failed(String),
 }
 
 impl State {
@@ -53,21 +71,47 @@ impl State {
         let after = |wait: Duration| now.checked_add(wait);
         let due = left
             .and_then(|left| after(left.saturating_sub(left.checked_div(2).unwrap_or_default().min(MARGIN))));
-        Self { token, due, expires: left.and_then(after), last_try }
+        Self { token, due, expires: left.and_then(after), failure: None, refused: false, last_try }
+    }
+
+    fn outlook(&self) -> Outlook {
+        let now = Instant::now();
+        let over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        match &self.failure {
+            _ if self.refused => Outlook::Over,
+            _ if over(self.due) && over(self.expires) => Outlook::Over,
+            _ if over(self.due) => Outlook::Due,
+            Some(why) if over(self.expires) => Outlook::Failed(why.clone()),
+            _ => Outlook::Token,
+        }
+    }
+
+    /// Takes note of a renewal that failed just now, however long that took. When the token expires it is
+    /// tried once more.
+    fn failed(&mut self, why: String) {
+        let now = Instant::now();
+        let expires = self.expires.filter(|expires| *expires > now);
+        self.due = [now.checked_add(PATIENCE), expires].into_iter().flatten().min();
+        self.failure = Some(why);
     }
 }
 
 impl Credential {
+    fn new(kind: Kind, issuer: Option<Box<dyn Issuer>>, token: Token) -> Self {
+        let state = Mutex::new(State::new(token, false));
+        Self { kind, issuer, state, renewing: tokio::sync::Mutex::default() }
+    }
+
     /// A token that cannot be renewed.
     pub fn given(token: Token) -> Self {
-        Self { kind: Kind::AccessToken, issuer: None, state: Mutex::new(State::new(token, false)) }
+        Self::new(Kind::AccessToken, None, token)
     }
 
     /// Asks for a first token.
     #[cfg_attr(not(feature = "azure"), expect(dead_code, reason = "without the feature there is no issuer"))]
     pub(super) async fn issued_by(issuer: impl Issuer + 'static, kind: Kind) -> Result<Self, String> {
         let token = issuer.token().await?;
-        Ok(Self { kind, issuer: Some(Box::new(issuer)), state: Mutex::new(State::new(token, false)) })
+        Ok(Self::new(kind, Some(Box::new(issuer)), token))
     }
 
     /// Which kind it is.
@@ -76,16 +120,21 @@ impl Credential {
     }
 
     /// The token as it is now.
-    pub async fn token(&self) -> Token {
-        self.state.lock().await.token.clone()
+    pub fn token(&self) -> Token {
+        self.state().token.clone()
+    }
+
+    /// Held for a moment only: nobody waits for anything with it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for another token. It has to be for the tenant that the first one is for, since only that
     /// was compared with the file's: a login may have changed meanwhile.
-    async fn renew(&self, issuer: &dyn Issuer, state: &mut State, last_try: bool) -> Result<(), String> {
+    async fn renew(&self, issuer: &dyn Issuer, last_try: bool) -> Result<(), String> {
         let token = issuer.token().await?;
         let tenant = |token: &Token| token.claims().and_then(|claims| claims.tid.clone());
-        let (before, after) = (tenant(&state.token), tenant(&token));
+        let (before, after) = (tenant(&self.token()), tenant(&token));
         if before != after {
             let name = |tenant: Option<String>| tenant.unwrap_or_else(|| "none that it tells".into());
             let (before, after) = (name(before), name(after));
@@ -94,45 +143,77 @@ impl Credential {
             ));
         }
         info!("renewed the access token by {}", self.kind);
-        *state = State::new(token, last_try);
+        *self.state() = State::new(token, last_try);
         Ok(())
+    }
+
+    fn current(&self) -> Result<HeaderValue, String> {
+        let state = self.state();
+        match state.outlook() {
+            Outlook::Failed(why) => Err(format!("the access token expired and cannot be renewed: {why}")),
+            Outlook::Token | Outlook::Due | Outlook::Over => Ok(state.token.header().clone()),
+        }
     }
 }
 
 impl Authorize for Credential {
     fn header(&self) -> BoxFuture<'_, Result<HeaderValue, String>> {
         Box::pin(async {
-            let mut state = self.state.lock().await;
-            let now = Instant::now();
-            if let Some(issuer) = self.issuer.as_deref()
-                && state.due.is_some_and(|due| due <= now)
-                && let Err(why) = self.renew(issuer, &mut state, false).await
+            let Some(issuer) = self.issuer.as_deref() else { return self.current() };
+            let outlook = self.state().outlook();
+            let _renewing = match outlook {
+                Outlook::Token | Outlook::Failed(_) => return self.current(),
+                // One renews it, and the others go on with what there is.
+                Outlook::Due => match self.renewing.try_lock() {
+                    Ok(renewing) => renewing,
+                    Err(_) => return self.current(),
+                },
+                Outlook::Over => self.renewing.lock().await,
+            };
+            // Whoever had it meanwhile may have renewed it, or failed to, or given up half way.
+            let outlook = {
+                let mut state = self.state();
+                state.refused = false;
+                state.outlook()
+            };
+            if let Outlook::Due | Outlook::Over = outlook
+                && let Err(why) = self.renew(issuer, false).await
             {
-                if state.expires.is_some_and(|expires| expires <= now) {
-                    return Err(format!("the access token expired and cannot be renewed: {why}"));
+                self.state().failed(why.clone());
+                if self.current().is_ok() {
+                    warn!("the access token cannot be renewed: {why}");
                 }
-                warn!("the access token cannot be renewed: {why}");
-                state.due = now.checked_add(PATIENCE).min(state.expires);
             }
-            Ok(state.token.header().clone())
+            self.current()
         })
     }
 
     fn renewed<'a>(&'a self, refused: &'a HeaderValue) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            let mut state = self.state.lock().await;
-            if state.token.header() != refused {
-                return true;
+            let Some(issuer) = self.issuer.as_deref() else { return false };
+            let _renewing = self.renewing.lock().await;
+            {
+                let mut state = self.state();
+                if state.token.header() != refused {
+                    return true;
+                }
+                if state.last_try {
+                    return false;
+                }
+                state.refused = true;
             }
-            let Some(issuer) = self.issuer.as_deref().filter(|_| !state.last_try) else { return false };
-            match self.renew(issuer, &mut state, true).await {
-                Ok(()) => state.token.header() != refused,
+            match self.renew(issuer, true).await {
+                Ok(()) => self.state().token.header() != refused,
                 Err(why) => {
                     warn!("the service refuses the access token, and it cannot be renewed: {why}");
-                    state.last_try = true;
+                    let mut state = self.state();
+                    (state.refused, state.last_try) = (false, true);
                     false
                 }
             }
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,7 @@ pub(super) async fn sign_in(
         Diagnostic::error("the time for the whole run (`--timeout`) was over before a token was there")
     })?;
     let credential = credential.map_err(|none| Failure::no_credential(place.tenant, &none))?;
-    let checked = tenant::check(credential.token().await.claims(), place, &url, meant);
+    let checked = tenant::check(credential.token().claims(), place, &url, meant);
     Ok(SignedIn { credential: Arc::new(credential), url, checked })
 }
 

@@ -140,7 +140,7 @@ impl Subject {
         }
         let url = GraphUrl::of(self.cloud, self.api)?;
         let SignedIn { credential, url, checked } = sign_in(&place, url, run).await?;
-        let token = credential.token().await;
+        let token = credential.token();
         let claims = token.claims();
         lines.add("credential", credential.kind().name());
         lines.add("tenant", &self.tenant_line(claims, checked.as_ref().ok()));

@@ -6,6 +6,7 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::conceal::Secrets;
 use super::connections::{Connections, Open, with_causes};
 use super::message::{Answer, Request, SendErrorKind};
 use super::meter::Meter;
@@ -54,7 +55,7 @@ pub(super) async fn exchange(
     }
     let mut response = sending.send().await.map_err(broken)?;
     let status = response.status();
-    let headers = response.headers().clone();
+    let mut headers = response.headers().clone();
     let mut body = Vec::new();
     let mut held = connections.hold();
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
@@ -71,9 +72,7 @@ pub(super) async fn exchange(
         }
         body.extend_from_slice(&chunk);
     }
-    if let Some(token) = authorization.and_then(bearer) {
-        conceal(&mut body, token);
-    }
+    Secrets::new(authorization.and_then(bearer)).conceal(&mut headers, &mut body);
     debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
     // Who sent it knows the rest.
     let status = status.as_u16();
@@ -81,18 +80,8 @@ pub(super) async fn exchange(
 }
 
 /// The token in an `Authorization`.
-fn bearer(authorization: &HeaderValue) -> Option<&str> {
-    authorization.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-/// Takes the token out of an answer that repeats it: what an answer says may be shown.
-fn conceal(body: &mut Vec<u8>, token: &str) {
-    // A token of a few letters is one of a test, and may be part of any word.
-    const SHORTEST: usize = 8;
-    let shown = std::str::from_utf8(body).ok().filter(|text| token.len() >= SHORTEST && text.contains(token));
-    if let Some(concealed) = shown.map(|text| text.replace(token, "***")) {
-        *body = concealed.into_bytes();
-    }
+fn bearer(authorization: &HeaderValue) -> Option<String> {
+    authorization.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)
 }
 
 /// A tag for one request.

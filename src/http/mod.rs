@@ -1,6 +1,7 @@
 //! Requests and answers, and nothing of Graph: sending, sending again, keeping to a budget.
 
 mod client;
+mod conceal;
 mod connections;
 mod exchange;
 mod message;
@@ -9,6 +10,7 @@ mod pace;
 pub mod retry;
 
 pub use client::{Client, Settings, Slot, Stop, stopped};
+pub use conceal::Secrets;
 pub use connections::{Connections, is_link_local, is_loopback};
 pub use exchange::{client_request_id, pause_asked, service_clock};
 pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};

@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::SignInError;
-use crate::http::{Answer, Client, Patience, Request, is_link_local, is_loopback};
+use crate::http::{Answer, Client, Patience, Request, Secrets, is_link_local, is_loopback};
 
 /// The longest life of a token that is believed: it is added to the time of day.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -52,7 +52,7 @@ impl Transport {
         let secrets = secrets(request.headers(), &body);
         let method = request.method().as_ref().parse().unwrap_or_default();
         let mut answer = ask(&self.http, method, url, headers(request.headers()), body).await?;
-        answer.body = concealed(&answer.body, &secrets);
+        secrets.conceal(&mut answer.headers, &mut answer.body);
         match description(&answer) {
             Some(description) if !self.machine => Err(SignInError(description)),
             _ => Ok(answer),
@@ -139,7 +139,7 @@ fn headers(headers: &Headers) -> HeaderMap {
 }
 
 /// The secrets that a request carries.
-fn secrets(headers: &Headers, body: &str) -> Vec<String> {
+fn secrets(headers: &Headers, body: &str) -> Secrets {
     let sent = headers.iter().filter_map(|(name, value)| match name.as_str() {
         "authorization" => value.as_str().strip_prefix("Bearer ").map(str::to_owned),
         "x-identity-header" => Some(value.as_str().to_owned()),
@@ -147,11 +147,5 @@ fn secrets(headers: &Headers, body: &str) -> Vec<String> {
     });
     let form = form_urlencoded::parse(body.as_bytes());
     let form = form.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));
-    sent.chain(form.map(|(_, value)| value.into_owned())).filter(|secret| !secret.is_empty()).collect()
-}
-
-/// An answer's body without the secrets that were sent, which an answer may repeat.
-fn concealed(body: &[u8], secrets: &[String]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(body).into_owned();
-    secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***")).into_bytes()
+    Secrets::new(sent.chain(form.map(|(_, value)| value.into_owned())))
 }

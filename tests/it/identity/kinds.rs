@@ -421,3 +421,31 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
         assert!(outcome.stderr.contains(why), "{why}: {outcome}");
     }
 }
+
+/// An authority that repeats what it was sent may write it in another way.
+#[test]
+fn a_secret_that_an_authority_repeats_in_another_way_is_not_shown() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let secret = "wr0ng/s3cr3t+%";
+    for body in [
+        r#"{"error_description": "no secret wr0ng\/s3cr3t+% here"}"#,
+        r#"{"error_description": "no secret \u0077r0ng/s3cr3t\u002b% here"}"#,
+        r#"{"error_description": "no secret wr0ng%2Fs3cr3t%2B%25 here"}"#,
+        r#"{"error_description": "no secret wr0ng\u00252fs3cr3t%2b%25 here"}"#,
+        r#"{"error": "no secret wr0ng\/s3cr3t+% here"}"#,
+        r#"{"access_token": 7, "token_type": "wr0ng\/s3cr3t+%"}"#,
+        r#"{"access_token": "t", "expires_in": "wr0ng\/s3cr3t+%"}"#,
+    ] {
+        for status in [200, 401] {
+            entra.behave(|manner| manner.refusal = Some((status, body.to_owned())));
+            let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", secret));
+            assert_eq!(outcome.code, 1, "{outcome}");
+            assert!(!outcome.stderr.contains("s3cr3t"), "{body}: {outcome}");
+            if status == 401 && body.contains("error_description") {
+                assert!(outcome.stderr.contains("client-secret: no secret *** here"), "{outcome}");
+            }
+        }
+    }
+}

@@ -111,3 +111,59 @@ fn loopback_is_never_reached_through_a_proxy() {
         .run();
     assert_eq!(outcome.code, 0, "{outcome}");
 }
+
+/// Answers every request with these bytes.
+fn answers(response: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/beta", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+            _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+            _ = connection.write_all(&response);
+        }
+    });
+    url
+}
+
+/// A service that repeats what it was sent may write it in another way.
+#[test]
+fn a_token_that_an_answer_repeats_in_another_way_is_not_shown() {
+    let token = "opaque-t0ken/s3cr3t";
+    let error =
+        |words: &str| format!(r#"{{"error": {{"code": "C", "message": "the token {words} expired"}}}}"#);
+    let escaped = error(r"\u006fpaque-t0ken\/s3cr3t");
+    let percent = error("opaque%2Dt0ken%2fs3cr3t");
+    let tag = r#"{"error": {"code": "C", "innerError": {"request-id": "opaque-t0ken\u002fs3cr3t"}}}"#;
+    for (status, tag_header, body) in [
+        (403, "r", escaped.clone().into_bytes()),
+        (403, "r", percent.into_bytes()),
+        // A name in another encoding.
+        (403, "r", [escaped.replace("expired", "").as_bytes(), b"\xe9"].concat()),
+        (403, "r\r\nX-Other: é", [error(token).as_bytes(), b" \xff"].concat()),
+        (403, token, b"{}".to_vec()),
+        (403, "opaque%2Dt0ken%2Fs3cr3t", b"{}".to_vec()),
+        (200, "r", br#"{"value": "opaque-t0ken\u002fs3cr3t"}"#.to_vec()),
+        (200, "r", br#"{"postFederationSignup": {"id": "opaque-t0ken\/s3cr3t ?"}}"#.to_vec()),
+        (
+            200,
+            "r",
+            br#"{"postFederationSignup": {"id": "A", "displayName": "opaque-t0ken\/s3cr3t"}}"#.to_vec(),
+        ),
+    ] {
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nConnection: close\r\nrequest-id: {tag_header}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let url = answers([head.as_bytes(), &body].concat());
+        let outcome = plan(&["--graph-url", &url, "--timeout", "5", "-vv"], Some(token));
+        let shown = outcome.to_string();
+        assert!(!shown.contains("s3cr3t"), "{}: {outcome}", String::from_utf8_lossy(&body));
+    }
+    let url = answers(
+        format!("HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{tag}", tag.len()).into(),
+    );
+    let outcome = plan(&["--graph-url", &url, "--timeout", "5"], Some(token));
+    assert!(outcome.stdout.contains("answered 403: C (request-id ***, client-request-id"), "{outcome}");
+}
