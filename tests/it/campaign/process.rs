@@ -35,6 +35,8 @@ pub struct Ended {
     pub signal: Option<i32>,
     /// Whether what was to happen has happened, before it ended.
     pub fired: Option<Event>,
+    /// How long after that it ended.
+    pub outlived: Duration,
     pub stdout: String,
     pub stderr: String,
 }
@@ -50,7 +52,7 @@ impl Process<'_> {
         };
         let stderr = read(child.stderr.take().context("no stderr")?);
         let started = Instant::now();
-        let mut fired = None;
+        let mut fired = None::<(Event, Instant)>;
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
@@ -60,7 +62,7 @@ impl Process<'_> {
                 && self.has_come(moment, started)
             {
                 self.fire(event, &child);
-                fired = Some(event);
+                fired = Some((event, Instant::now()));
             }
             if started.elapsed() > PATIENCE {
                 child.kill()?;
@@ -69,11 +71,13 @@ impl Process<'_> {
             }
             std::thread::sleep(Duration::from_millis(3));
         };
+        let outlived = fired.map(|(_, at)| at.elapsed()).unwrap_or_default();
         let text = |reading: JoinHandle<Vec<u8>>| String::from_utf8(reading.join().unwrap());
         Ok(Ended {
             code: status.code(),
             signal: status.signal(),
-            fired,
+            fired: fired.map(|(event, _)| event),
+            outlived,
             stdout: stdout.map(text).transpose().context("stdout")?.unwrap_or_default(),
             stderr: text(stderr).context("stderr")?,
         })

@@ -1,5 +1,6 @@
 //! Whether what a run said is what the tenant had, and whether it did what it may and no more.
 
+mod manners;
 mod plan;
 mod report;
 
@@ -151,6 +152,7 @@ impl Evidence<'_> {
     /// Checks all that has to hold.
     pub fn check(&self) -> Result<()> {
         self.check_manners().context("manners")?;
+        self.check_stop().context("the stop")?;
         let may_write = self.allowed();
         self.check_requests(&may_write).context("requests")?;
         self.check_tenant(&may_write).context("the tenant")?;
@@ -176,52 +178,6 @@ impl Evidence<'_> {
             scenario.files.iter().zip(&planned).filter(|(file, _)| verdicts[file.tenant] == Verdict::Open);
         let changes = open.flat_map(|(_, expected)| expected.changes.iter().cloned());
         changes.map(|change| (change.place.clone(), change)).collect()
-    }
-
-    /// What holds for every run: no panic, no secret, nothing left behind.
-    fn check_manners(&self) -> Result<()> {
-        let Ended { code, signal, stdout, stderr, fired } = &self.ended;
-        ensure!(*code != Some(101) && !stderr.contains("panicked at"), "it panicked");
-        let sent = match fired {
-            Some(Event::Signal("INT")) => &[2, 130][..],
-            Some(Event::Signal("TERM")) => &[15, 143],
-            Some(Event::Signal("KILL")) => &[9],
-            _ => &[],
-        };
-        ensure!(signal.is_none_or(|signal| sent.contains(&signal)), "a signal ended it that nobody sent");
-        let known: &[i32] = match self.scenario.command {
-            Command::Plan { detailed: false } => &[0, 1, 3],
-            Command::Plan { detailed: true } => &[0, 1, 2, 3],
-            Command::Drift { .. } => &[0, 1, 2],
-            Command::Export { .. } => &[0, 1],
-            Command::Apply(_) => &[0, 1, 3, 4],
-        };
-        let caught = |code: &i32| self.scenario.is_apply() && sent.contains(code) && *code > 128;
-        ensure!(
-            code.is_none_or(|code| known.contains(&code) || caught(&code)),
-            "a code that it must not have"
-        );
-        for (name, text) in [("stdout", stdout), ("stderr", stderr)].into_iter().chain(self.written_files()) {
-            ensure!(!text.contains(&self.scenario.token), "{name} holds the token");
-        }
-        for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
-            let acts = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
-            ensure!(!text.contains(acts), "{name} holds what acts on a terminal");
-        }
-        // Whoever is killed has no time to tidy up.
-        if signal.is_none() {
-            let known = |name: &String| {
-                ["saved.json", "out/report.json", "out/plan.json"].contains(&name.as_str())
-                    || name.starts_with("desired/")
-            };
-            let left: Vec<_> = self.files.keys().filter(|name| !known(name)).collect();
-            ensure!(left.is_empty(), "it left behind {left:?}");
-        }
-        Ok(())
-    }
-
-    fn written_files(&self) -> impl Iterator<Item = (&str, &String)> {
-        self.files.iter().map(|(name, text)| (name.as_str(), text))
     }
 
     /// Only reads, and the PUTs of changes that may be made, each as the documentation says.
