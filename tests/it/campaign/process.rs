@@ -37,6 +37,7 @@ pub struct Ended {
     pub fired: Option<Event>,
     /// How long after that it ended.
     pub outlived: Duration,
+    pub started: Instant,
     pub stdout: String,
     pub stderr: String,
 }
@@ -78,6 +79,7 @@ impl Process<'_> {
             signal: status.signal(),
             fired: fired.map(|(event, _)| event),
             outlived,
+            started,
             stdout: stdout.map(text).transpose().context("stdout")?.unwrap_or_default(),
             stderr: text(stderr).context("stderr")?,
         })

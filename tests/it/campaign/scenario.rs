@@ -248,26 +248,6 @@ impl Scenario {
             && self.output == OutputTrouble::None
             && self.epoch != "soon"
     }
-
-    /// What its faults are called in counts, those aside that tell by themselves when they strike.
-    pub fn troubles(&self) -> Vec<String> {
-        let mut troubles = Vec::new();
-        let mut count = |there: bool, name: &str| troubles.extend(there.then(|| name.to_owned()));
-        count(self.is_undisturbed(), "none");
-        count(!self.service.lag.is_zero(), "service: lag");
-        count(self.tls == Tls::Trusted, "tls: trusted");
-        count(self.tls == Tls::Untrusted, "tls: untrusted");
-        count(self.tls == Tls::Missing, "tls: missing");
-        count(!self.refused.is_zero(), "line: refused");
-        count(self.epoch != "1793606400", "clock: odd SOURCE_DATE_EPOCH");
-        count(!self.meddled.is_empty(), "tenant: moved after the plan");
-        count(self.files.iter().any(|file| file.trouble == Some(Trouble::Flow)), "file: no such flow");
-        if let Some((event, _)) = self.moment {
-            count(true, &format!("process: {event:?}"));
-        }
-        count(self.output != OutputTrouble::None, &format!("output: {:?}", self.output));
-        troubles
-    }
 }
 
 impl Command {

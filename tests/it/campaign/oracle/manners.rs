@@ -16,7 +16,7 @@ const DEAF: Duration = Duration::from_secs(3);
 impl Evidence<'_> {
     /// What holds for every run: no panic, no secret, nothing left behind.
     pub(super) fn check_manners(&self) -> Result<()> {
-        let Ended { code, signal, stdout, stderr, fired, outlived: _ } = &self.ended;
+        let Ended { code, signal, stdout, stderr, fired, outlived: _, started: _ } = &self.ended;
         ensure!(*code != Some(101) && !stderr.contains("panicked at"), "it panicked");
         let sent = match fired {
             Some(Event::Signal("INT")) => &[2, 130][..],

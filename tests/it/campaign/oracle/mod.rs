@@ -3,9 +3,11 @@
 mod manners;
 mod plan;
 mod report;
+mod struck;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use flowbind::snapshot::{Snapshot, Step};
@@ -30,6 +32,10 @@ pub struct Evidence<'a> {
     pub url: String,
     /// What connections ran into.
     pub kinks: Vec<Kink>,
+    /// How many connections there were.
+    pub connections: usize,
+    /// When the wire began to take connections, if it did.
+    pub opened: Option<Instant>,
     /// The plan or the report that was written to a file.
     pub written: Option<String>,
     /// Every file that is there after it.
@@ -268,18 +274,6 @@ impl Evidence<'_> {
         matches!(self.ended.fired, Some(Event::Signal(_)))
     }
 
-    /// The faults of the service that struck.
-    pub fn struck(&self) -> BTreeSet<String> {
-        let faults =
-            self.journal.iter().filter_map(|entry| Some((entry["fault"].as_str()?, &entry["status"])));
-        faults
-            .map(|(fault, status)| match status.as_u64() {
-                Some(status) if fault.starts_with("answer") => format!("service: {fault} {}xx", status / 100),
-                _ => format!("service: {fault}"),
-            })
-            .collect()
-    }
-
     pub fn ending(&self) -> String {
         match (self.ended.code, self.ended.signal) {
             (Some(code), _) => format!("exit {code}"),
@@ -315,7 +309,7 @@ fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 
 impl fmt::Display for Evidence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scenario, ended, journal, url: _, kinks, written, files, truth } = self;
+        let Self { scenario, ended, journal, kinks, written, files, truth, .. } = self;
         writeln!(f, "{scenario:#?}")?;
         for (name, text) in files.iter().filter(|(name, _)| name.starts_with("desired/")) {
             writeln!(f, "--- {name}\n{text}")?;
