@@ -124,8 +124,8 @@ fn effect(dice: &mut Dice, path: &str, token: &str) -> Effect {
         11 | 12 if path == "$batch" => Effect::RepeatItem,
         _ => {
             const STATUSES: [u16; 24] = [
-                200, 200, 201, 203, 206, 302, 307, 400, 401, 401, 403, 404, 405, 409, 410, 415, 423, 429,
-                429, 500, 501, 502, 503, 504,
+                200, 200, 201, 203, 206, 302, 307, 302, 307, 401, 401, 403, 404, 405, 409, 400, 415, 423,
+                429, 429, 501, 502, 503, 504,
             ];
             let status = *dice.pick(&STATUSES);
             let (headers, body) = (headers(dice, status, token), body(dice, path, status, token));

@@ -142,7 +142,7 @@ impl Scenario {
             _ => Duration::ZERO,
         };
         let kinks = fault::kinks(dice);
-        let (moment, output) = if dice.chance(70) {
+        let (moment, output) = if dice.chance(60) {
             (Some(moment(dice)), OutputTrouble::None)
         } else {
             (None, OutputTrouble::roll(dice))
@@ -270,7 +270,7 @@ impl OutputTrouble {
             Self::DiskFull,
             Self::DiskFull,
             Self::StdoutFull,
-            Self::DiskFull,
+            Self::StdoutFull,
             Self::StdoutClosed,
             Self::NoFolder,
             Self::Device,
@@ -316,7 +316,7 @@ fn moment(dice: &mut Dice) -> (Event, Moment) {
         _ => Event::FolderGone,
     };
     let moment = match dice.chance(75) {
-        true => Moment::Requests(1 + dice.below(30)),
+        true => Moment::Requests(1 + dice.below(12)),
         false => Moment::Milliseconds(dice.below(700) as u64),
     };
     (event, moment)
