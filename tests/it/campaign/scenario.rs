@@ -8,7 +8,7 @@ use flowbind::snapshot::Step;
 
 use super::dice::Dice;
 use super::fault;
-use super::file::{File, Trouble};
+use super::file::File;
 use super::world::{Bindings, Place, World};
 use crate::support::line::Kink;
 

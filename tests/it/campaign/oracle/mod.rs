@@ -2,6 +2,7 @@
 
 mod manners;
 mod plan;
+mod printed;
 mod report;
 mod struck;
 

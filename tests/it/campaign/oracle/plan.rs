@@ -19,10 +19,13 @@ impl Evidence<'_> {
             self.check_targets(plan, &planned)?;
         }
         // A plan has nothing to finish: a signal ends it.
+        let Some(code) = self.ended.code else { return Ok(()) };
+        if let Some(plan) = &document {
+            self.check_plan_printed(plan).context("stdout")?;
+        }
         if self.was_signalled() {
             return Ok(());
         }
-        let Some(code) = self.ended.code else { return Ok(()) };
         let foreseen = self.foreseen(&planned);
         if scenario.is_undisturbed() {
             ensure!(code == foreseen, "nothing went wrong, so it was to end with {foreseen}");
