@@ -134,11 +134,14 @@ impl Scenario {
         verdicts
     }
 
-    /// Whether a run cannot even begin.
+    /// Whether a run ends before it asks anybody.
+    fn cannot_begin(&self) -> bool {
+        self.epoch == "soon" || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
+    }
+
+    /// Whether a run cannot come to anything.
     fn is_hopeless(&self) -> bool {
-        self.epoch == "soon"
-            || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
-            || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
+        self.cannot_begin() || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
     }
 
     /// Whether there is anything to ask of a tenant.
@@ -252,7 +255,7 @@ impl Evidence<'_> {
         if *code != Some(0) {
             // Half an export would be taken for a whole one.
             ensure!(stdout.is_empty(), "it failed, and printed");
-            ensure!(!self.scenario.is_undisturbed(), "nothing was to go wrong");
+            ensure!(!self.scenario.is_certain(), "nothing was to go wrong that lasts");
             return Ok(());
         }
         if !snapshot || self.scenario.output != OutputTrouble::None {

@@ -27,8 +27,8 @@ impl Evidence<'_> {
             return Ok(());
         }
         let foreseen = self.foreseen(&planned);
-        if scenario.is_undisturbed() {
-            ensure!(code == foreseen, "nothing went wrong, so it was to end with {foreseen}");
+        if scenario.is_certain() {
+            ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }
         match scenario.output {
             OutputTrouble::StdoutFull | OutputTrouble::DiskFull => {
@@ -37,6 +37,12 @@ impl Evidence<'_> {
             _ => {}
         }
         if code == 1 {
+            let told = document.as_ref().is_some_and(|plan| {
+                let unknown = |target: &Value| !list(target, "unknown").is_empty();
+                !list(plan, "errors").is_empty() || list(plan, "targets").iter().any(unknown)
+            });
+            let reason = told || self.is_output_lost() || scenario.cannot_begin();
+            ensure!(reason, "for no reason");
             return Ok(());
         }
         ensure!(code == foreseen, "it was to end with {foreseen} or not to know");

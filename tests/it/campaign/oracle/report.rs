@@ -46,7 +46,7 @@ impl Evidence<'_> {
     }
 
     /// Whether an output could not be written, or may not have been.
-    fn is_output_lost(&self) -> bool {
+    pub(super) fn is_output_lost(&self) -> bool {
         let gone = self.ended.fired == Some(Event::FolderGone);
         gone || matches!(self.scenario.output, OutputTrouble::DiskFull | OutputTrouble::StdoutFull)
     }
@@ -125,9 +125,9 @@ impl Evidence<'_> {
         let incomplete = came.values().any(|came| came.sent && came.open);
         let sent = came.values().any(|came| came.sent);
         let errors = !list(report, "errors").is_empty();
-        if scenario.is_undisturbed() {
+        if scenario.is_certain() {
             let foreseen = exit_of(verdicts.values().copied());
-            ensure!(code == foreseen, "nothing went wrong, so it was to end with {foreseen}");
+            ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }
         if self.scenario.output == OutputTrouble::DiskFull && code < 128 {
             let lost = if sent { 4 } else { 1 };

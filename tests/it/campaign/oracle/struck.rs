@@ -28,6 +28,8 @@ impl Evidence<'_> {
         let moved = scenario.met() != scenario.world.bindings;
         let no_flow = scenario.files.iter().any(|file| file.trouble == Some(Trouble::Flow));
         count(scenario.is_undisturbed(), "none");
+        let passed = self.journal.iter().any(|entry| entry["fault"].is_string()) || !self.kinks.is_empty();
+        count(scenario.has_one_passing_trouble() && passed, "one that passes");
         count(!scenario.service.lag.is_zero() && self.truth != scenario.met(), "service: lag");
         count(scenario.tls == Tls::Trusted && connected, "tls: trusted");
         count(scenario.tls == Tls::Untrusted && connected, "tls: untrusted");
