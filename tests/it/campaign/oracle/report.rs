@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Evidence, Verdict, exit_of, id, list, place};
+use crate::campaign::file::Change;
 use crate::campaign::scenario::{Approval, Command, Event, OutputTrouble};
 use crate::campaign::world::Place;
 
@@ -118,6 +119,12 @@ impl Evidence<'_> {
         Ok(came)
     }
 
+    /// What was to be done and is not there.
+    fn undone(&self) -> Vec<Change> {
+        let open = self.allowed().into_values();
+        open.filter(|change| self.truth[&change.place] != change.to).collect()
+    }
+
     fn check_exit(&self, code: i32, report: &Value, came: &BTreeMap<String, Came>) -> Result<()> {
         let scenario = self.scenario;
         let verdicts = scenario.verdicts();
@@ -137,10 +144,7 @@ impl Evidence<'_> {
             0 => {
                 ensure!(!errors && came.values().all(|came| !came.open), "not all is done");
                 ensure!(!any(Verdict::Wrong) && !any(Verdict::Refused), "it was not to go through");
-                let open = self.allowed();
-                let undone: Vec<_> =
-                    open.values().filter(|change| self.truth[&change.place] != change.to).collect();
-                ensure!(undone.is_empty(), "{undone:?} is not there");
+                ensure!(self.undone().is_empty(), "{:?} is not there", self.undone());
             }
             1 => {
                 ensure!(!incomplete, "it has begun what it has not done");
@@ -156,6 +160,8 @@ impl Evidence<'_> {
                 let other =
                     scenario.command == Command::Apply(Approval::Expected) && !scenario.is_undisturbed();
                 ensure!(any(Verdict::Refused) || other, "nothing was to be refused");
+                ensure!(!any(Verdict::Wrong), "a refusal hides what is wrong");
+                ensure!(other || self.undone().is_empty(), "a refusal hides {:?}", self.undone());
             }
             4 => ensure!(incomplete || (sent && self.is_output_lost()), "all that was begun is done"),
             130 | 143 => ensure!(self.was_signalled(), "nobody stopped it"),
