@@ -5,6 +5,7 @@ mod plan;
 mod printed;
 mod report;
 mod struck;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
