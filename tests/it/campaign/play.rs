@@ -68,8 +68,7 @@ pub fn play(scenario: &Scenario, authority: &Authority) -> Result<Played> {
     if scenario.is_apply() {
         stage.converges(evidence.truth.clone()).with_context(|| told)?;
         runs += 2;
-    } else if scenario.is_export() && evidence.ended.code == Some(0) && evidence.ended.stdout.starts_with('#')
-    {
+    } else if evidence.has_exported() {
         stage.exported(&evidence).with_context(|| told)?;
         runs += 1;
     }

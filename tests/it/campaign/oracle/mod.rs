@@ -1,5 +1,6 @@
 //! Whether what a run said is what the tenant had, and whether it did what it may and no more.
 
+mod export;
 mod manners;
 mod plan;
 mod printed;
@@ -12,14 +13,14 @@ use std::fmt;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use flowbind::snapshot::{Snapshot, Step};
+use flowbind::snapshot::Step;
 use serde_json::{Value, json};
 
 use super::fault::segment;
 use super::file::{Change, Expected, File};
 use super::process::Ended;
 use super::scenario::{Approval, Command, Event, OutputTrouble, Scenario, Tls};
-use super::world::{Bindings, Place, bindings};
+use super::world::{Bindings, Place};
 use crate::support::line::Kink;
 
 /// All that is known of a run.
@@ -247,27 +248,6 @@ impl Evidence<'_> {
                 ensure!(*is == change.to, "{place:?} has become {is:?}: {change:?}");
             }
         }
-        Ok(())
-    }
-
-    fn check_export(&self, snapshot: bool) -> Result<()> {
-        let Ended { code, stdout, .. } = &self.ended;
-        ensure!(self.requests() > 0 || *code != Some(0), "it asked nobody");
-        if *code != Some(0) {
-            // Half an export would be taken for a whole one.
-            ensure!(stdout.is_empty(), "it failed, and printed");
-            ensure!(!self.scenario.is_certain(), "nothing was to go wrong that lasts");
-            return Ok(());
-        }
-        if !snapshot || self.scenario.output != OutputTrouble::None {
-            return Ok(());
-        }
-        let exported = bindings(&Snapshot::parse(stdout).context("it makes no snapshot")?);
-        let steps = &self.scenario.files[0].steps;
-        for (place, is) in self.truth.iter().filter(|((_, step), _)| steps.contains(step)) {
-            ensure!(exported.get(place) == Some(is), "{place:?} has {is:?}");
-        }
-        ensure!(exported.len() == self.truth.len(), "it has other flows");
         Ok(())
     }
 
