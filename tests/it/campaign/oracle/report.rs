@@ -33,6 +33,9 @@ impl Evidence<'_> {
             return Ok(());
         };
         let unwritten = self.is_output_lost();
+        // What is lost is what stdout gets, and the file is another.
+        let has_file = self.scenario.output == OutputTrouble::StdoutFull && !self.scenario.cannot_begin();
+        ensure!(self.written.is_some() || !has_file, "the report's file is not there");
         match &report {
             Some(report) => {
                 self.check_exit(code, report, &came)?;
@@ -136,9 +139,9 @@ impl Evidence<'_> {
             let foreseen = exit_of(verdicts.values().copied());
             ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }
-        if self.scenario.output == OutputTrouble::DiskFull && code < 128 {
+        if matches!(scenario.output, OutputTrouble::DiskFull | OutputTrouble::StdoutFull) && code < 128 {
             let lost = if sent { 4 } else { 1 };
-            ensure!(code == lost, "the report is lost, so it was to end with {lost}");
+            ensure!(code == lost, "an output is lost, so it was to end with {lost}");
         }
         match code {
             0 => {
