@@ -13,8 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use super::scenario::{Event, Moment, OutputTrouble};
 use crate::support::{Served, flowbind};
 
-/// A run that is not over by then never ends; a machine that stands still for a minute is no reason.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// How long a run may take beyond what its flags give it: what a slow machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run that is still to be started.
 pub struct Process<'a> {
@@ -53,6 +53,7 @@ impl Process<'_> {
         };
         let stderr = read(child.stderr.take().context("no stderr")?);
         let started = Instant::now();
+        let most = self.time()? + PATIENCE;
         let mut fired = None::<(Event, Instant)>;
         let status = loop {
             if let Some(status) = child.try_wait()? {
@@ -65,10 +66,10 @@ impl Process<'_> {
                 self.fire(event, &child);
                 fired = Some((event, Instant::now()));
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > most {
                 child.kill()?;
                 child.wait()?;
-                bail!("it does not end: {:?}", self.args);
+                bail!("it does not end within {most:?}: {:?}", self.args);
             }
             std::thread::sleep(Duration::from_millis(3));
         };
@@ -83,6 +84,16 @@ impl Process<'_> {
             stdout: stdout.map(text).transpose().context("stdout")?.unwrap_or_default(),
             stderr: text(stderr).context("stderr")?,
         })
+    }
+
+    /// How long its flags let it take: to ask and to change, and to read back what it changed.
+    fn time(&self) -> Result<Duration> {
+        let flag = |name: &str| {
+            let at = self.args.iter().position(|arg| arg == name);
+            at.and_then(|at| self.args.get(at + 1)).map(|value| value.parse().map(Duration::from_secs))
+        };
+        let whole = flag("--timeout").context("no limit is given")?.context("its time")?;
+        Ok(whole + flag("--verify-timeout").transpose().context("its time")?.unwrap_or_default())
     }
 
     fn command(&self) -> Result<Command> {
