@@ -124,14 +124,70 @@ fn effect(dice: &mut Dice, path: &str, token: &str) -> Effect {
         11 | 12 if path == "$batch" => Effect::RepeatItem,
         _ => {
             const STATUSES: [u16; 24] = [
-                200, 200, 201, 203, 206, 302, 307, 400, 401, 401, 403, 404, 405, 409, 410, 415, 423, 429,
-                429, 500, 501, 502, 503, 504,
+                200, 200, 201, 203, 206, 302, 307, 302, 307, 401, 401, 403, 404, 405, 409, 400, 415, 423,
+                429, 429, 501, 502, 503, 504,
             ];
             let status = *dice.pick(&STATUSES);
             let (headers, body) = (headers(dice, status, token), body(dice, path, status, token));
             Effect::Answer { status, headers, body }
         }
     }
+}
+
+/// What tells a client to come again soon.
+const SOON: [Option<&str>; 5] = [None, Some("0"), Some("1"), Some("1.5"), Some("2")];
+const AGAIN: [u16; 8] = [408, 429, 429, 500, 502, 503, 504, 509];
+
+/// A fault that strikes once, and that asking again gets over.
+pub fn passing(dice: &mut Dice, world: &World, token: &str, reads: Option<usize>) -> Fault {
+    let mut fault = fault(dice, world, token, reads);
+    fault.times = Some(1);
+    fault.effect = match dice.below(10) {
+        0 => Effect::DropBefore,
+        1 => Effect::DropAfter,
+        2 => Effect::Truncate,
+        kind => {
+            let status = *dice.pick(&AGAIN);
+            let mut headers = headers(dice, status, token);
+            headers.retain(|(name, _)| name != "Retry-After");
+            headers.extend(dice.pick(&SOON).map(|pause| ("Retry-After".to_owned(), pause.to_owned())));
+            let body = body(dice, "", status, token);
+            match kind {
+                3 | 4 => Effect::AnswerAfter { status, headers, body },
+                _ => Effect::Answer { status, headers, body },
+            }
+        }
+    };
+    fault
+}
+
+/// Whether a fault is one that asking again gets over.
+pub fn passes(fault: &Fault) -> bool {
+    let passes = match &fault.effect {
+        Effect::DropBefore | Effect::DropAfter | Effect::Truncate => true,
+        Effect::Answer { status, headers, .. } | Effect::AnswerAfter { status, headers, .. } => {
+            let pauses = headers.iter().filter(|(name, _)| name == "Retry-After");
+            let mut pauses = pauses.map(|(_, pause)| pause.as_str());
+            AGAIN.contains(status) && pauses.all(|pause| SOON.contains(&Some(pause)))
+        }
+        _ => false,
+    };
+    passes && fault.times == Some(1)
+}
+
+/// A connection that breaks.
+pub fn broken_connection(dice: &mut Dice) -> Kink {
+    match dice.below(4) {
+        0 => Kink::Reset,
+        1 => Kink::Close,
+        2 => Kink::TearRequest(1 + dice.below(400)),
+        _ => Kink::TearAnswer(1 + dice.below(400)),
+    }
+}
+
+/// Whether a connection just breaks.
+pub fn breaks(kink: &Kink) -> bool {
+    matches!(kink, Kink::Reset | Kink::Close | Kink::TearRequest(_) | Kink::TearAnswer(_))
 }
 
 fn headers(dice: &mut Dice, status: u16, token: &str) -> Vec<(String, String)> {

@@ -331,6 +331,6 @@ impl World {
 }
 
 /// A text as YAML takes it, too.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,7 +1,7 @@
 //! A scenario from its beginning to the end: a plan where one is needed before, the run with all that
 //! goes wrong, and runs in which nothing does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -28,8 +28,8 @@ pub struct Played {
     pub command: &'static str,
     pub ending: String,
     pub outcomes: BTreeMap<String, usize>,
-    /// What went wrong on purpose, each once.
-    pub struck: Vec<String>,
+    /// What went wrong on purpose, and was met.
+    pub struck: BTreeSet<String>,
     pub runs: usize,
     pub requests: usize,
 }
@@ -68,21 +68,15 @@ pub fn play(scenario: &Scenario, authority: &Authority) -> Result<Played> {
     if scenario.is_apply() {
         stage.converges(evidence.truth.clone()).with_context(|| told)?;
         runs += 2;
-    } else if scenario.is_export() && evidence.ended.code == Some(0) && evidence.ended.stdout.starts_with('#')
-    {
+    } else if evidence.has_exported() {
         stage.exported(&evidence).with_context(|| told)?;
         runs += 1;
     }
-    let mut struck = scenario.troubles();
-    struck.extend(evidence.struck());
-    struck.extend(stage.line.met().into_iter().map(|kink| kink.name().to_owned()));
-    struck.sort_unstable();
-    struck.dedup();
     Ok(Played {
         command: scenario.command.name(),
         ending: evidence.ending(),
         outcomes: evidence.outcomes(),
-        struck,
+        struck: evidence.struck(),
         runs,
         requests: evidence.journal.len(),
     })
@@ -206,6 +200,8 @@ impl<'a> Stage<'a> {
             truth: bindings(&served.truth()),
             journal: served.journal(),
             kinks: self.line.met(),
+            connections: self.line.connections(),
+            opened: self.line.opened(),
             url: self.url(false),
             written,
             files: self.all_files(),

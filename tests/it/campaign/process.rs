@@ -13,8 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use super::scenario::{Event, Moment, OutputTrouble};
 use crate::support::{Served, flowbind};
 
-/// A run that is not over by then never ends; a machine that stands still for a minute is no reason.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// How long a run may take beyond what its flags give it: what a slow machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run that is still to be started.
 pub struct Process<'a> {
@@ -35,6 +35,9 @@ pub struct Ended {
     pub signal: Option<i32>,
     /// Whether what was to happen has happened, before it ended.
     pub fired: Option<Event>,
+    /// How long after that it ended.
+    pub outlived: Duration,
+    pub started: Instant,
     pub stdout: String,
     pub stderr: String,
 }
@@ -50,7 +53,8 @@ impl Process<'_> {
         };
         let stderr = read(child.stderr.take().context("no stderr")?);
         let started = Instant::now();
-        let mut fired = None;
+        let most = self.time()? + PATIENCE;
+        let mut fired = None::<(Event, Instant)>;
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
@@ -60,23 +64,36 @@ impl Process<'_> {
                 && self.has_come(moment, started)
             {
                 self.fire(event, &child);
-                fired = Some(event);
+                fired = Some((event, Instant::now()));
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > most {
                 child.kill()?;
                 child.wait()?;
-                bail!("it does not end: {:?}", self.args);
+                bail!("it does not end within {most:?}: {:?}", self.args);
             }
             std::thread::sleep(Duration::from_millis(3));
         };
+        let outlived = fired.map(|(_, at)| at.elapsed()).unwrap_or_default();
         let text = |reading: JoinHandle<Vec<u8>>| String::from_utf8(reading.join().unwrap());
         Ok(Ended {
             code: status.code(),
             signal: status.signal(),
-            fired,
+            fired: fired.map(|(event, _)| event),
+            outlived,
+            started,
             stdout: stdout.map(text).transpose().context("stdout")?.unwrap_or_default(),
             stderr: text(stderr).context("stderr")?,
         })
+    }
+
+    /// How long its flags let it take: to ask and to change, and to read back what it changed.
+    fn time(&self) -> Result<Duration> {
+        let flag = |name: &str| {
+            let at = self.args.iter().position(|arg| arg == name);
+            at.and_then(|at| self.args.get(at + 1)).map(|value| value.parse().map(Duration::from_secs))
+        };
+        let whole = flag("--timeout").context("no limit is given")?.context("its time")?;
+        Ok(whole + flag("--verify-timeout").transpose().context("its time")?.unwrap_or_default())
     }
 
     fn command(&self) -> Result<Command> {

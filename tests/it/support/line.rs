@@ -67,10 +67,12 @@ struct State {
     to: Option<SocketAddr>,
     /// What is wrong with the connections to come, by their number; nothing with those beyond.
     kinks: Vec<Option<Kink>>,
-    /// How many connections there were since it was laid.
+    /// How many connections there were since it was last led somewhere.
     number: usize,
     /// How many are open.
     live: usize,
+    /// When it began to take connections.
+    opened: Option<Instant>,
     /// The kinks that connections ran into.
     met: Vec<Kink>,
 }
@@ -96,7 +98,9 @@ impl Line {
                         () = sleep(refuse) => {}
                         _ = opened => {}
                     }
-                    accept(socket.listen(256).unwrap(), tls, &shared).await
+                    let listener = socket.listen(256).unwrap();
+                    shared.lock().unwrap().opened = Some(Instant::now());
+                    accept(listener, tls, &shared).await
                 };
                 tokio::select! {
                     () = serve => {}
@@ -127,9 +131,20 @@ impl Line {
         state.met.clear();
     }
 
-    /// The kinks that connections ran into since it was laid.
+    /// The kinks that connections ran into since it was last led somewhere: what was wrong with one
+    /// that nobody used that far is none.
     pub fn met(&self) -> Vec<Kink> {
         self.state().met.clone()
+    }
+
+    /// How many connections there were since it was last led somewhere.
+    pub fn connections(&self) -> usize {
+        self.state().number
+    }
+
+    /// When it began to take connections, if it has.
+    pub fn opened(&self) -> Option<Instant> {
+        self.state().opened
     }
 
     /// Waits until whoever was connected is gone, and so all that was sent has arrived.
@@ -166,32 +181,46 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: &Arc<Mut
             let kink = state.kinks.get(state.number).copied().flatten();
             state.number += 1;
             state.live += 1;
-            state.met.extend(kink);
             (state.to, kink)
         };
         let (tls, state) = (tls.clone(), Arc::clone(state));
         connections.spawn(async move {
             // A connection that breaks is over, and this is what they are here for.
-            _ = converse(client, to, kink, tls).await;
+            let strike = || state.lock().unwrap().met.extend(kink);
+            _ = converse(client, to, kink, tls, &strike).await;
             state.lock().unwrap().live -= 1;
         });
         while connections.try_join_next().is_some() {}
     }
 }
 
+/// Notes that a kink was run into.
+type Strike<'a> = &'a (dyn Fn() + Sync);
+
 async fn converse(
     mut client: TcpStream,
     to: Option<SocketAddr>,
     kink: Option<Kink>,
     tls: Option<TlsAcceptor>,
+    strike: Strike<'_>,
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
     match kink {
-        Some(Kink::Reset) => return client.set_zero_linger(),
-        Some(Kink::Close) => return Ok(()),
-        Some(Kink::Silent) => return swallow(&mut client).await,
+        Some(Kink::Reset) => {
+            strike();
+            return client.set_zero_linger();
+        }
+        Some(Kink::Close) => {
+            strike();
+            return Ok(());
+        }
+        Some(Kink::Silent) => {
+            strike();
+            return swallow(&mut client).await;
+        }
         Some(Kink::Rubbish(bytes)) => {
             _ = client.read(&mut [0; 1024]).await?;
+            strike();
             return client.write_all(bytes).await;
         }
         // What is torn ends with a reset.
@@ -201,8 +230,8 @@ async fn converse(
     let server = TcpStream::connect(to.ok_or(io::ErrorKind::NotConnected)?).await?;
     server.set_nodelay(true)?;
     match tls {
-        Some(tls) => carry(tls.accept(client).await?, server, kink).await,
-        None => carry(client, server, kink).await,
+        Some(tls) => carry(tls.accept(client).await?, server, kink, strike).await,
+        None => carry(client, server, kink, strike).await,
     }
 }
 
@@ -211,9 +240,10 @@ async fn swallow(client: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn carry<C>(client: C, server: TcpStream, kink: Option<Kink>) -> io::Result<()>
+async fn carry<C, S>(client: C, server: S, kink: Option<Kink>, strike: Strike<'_>) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
     let (request, answer) = match kink {
         Some(Kink::TearRequest(bytes)) => (Manner::torn(bytes), Manner::WHOLE),
@@ -227,8 +257,8 @@ where
     let (from_server, to_server) = tokio::io::split(server);
     // Whichever way ends first ends the connection.
     tokio::select! {
-        sent = pass(from_client, to_server, request) => sent,
-        answered = pass(from_server, to_client, answer) => answered,
+        sent = pass(from_client, to_server, request, strike) => sent,
+        answered = pass(from_server, to_client, answer, strike) => answered,
     }
 }
 
@@ -252,14 +282,20 @@ async fn pass<R: AsyncRead, W: AsyncWrite>(
     mut from: ReadHalf<R>,
     mut to: WriteHalf<W>,
     Manner { mut most, piece, pause }: Manner,
+    strike: Strike<'_>,
 ) -> io::Result<()> {
     let mut bytes = vec![0; piece];
+    let mut slow = !pause.is_zero();
     loop {
         let read = from.read(&mut bytes).await?;
         let carried = read.min(most);
         to.write_all(&bytes[..carried]).await?;
         to.flush().await?;
         most -= carried;
+        if most == 0 || (slow && read > 0) {
+            strike();
+            slow = false;
+        }
         if read == 0 || most == 0 {
             return Ok(());
         }

@@ -1,20 +1,26 @@
 //! Whether what a run said is what the tenant had, and whether it did what it may and no more.
 
+mod export;
+mod manners;
 mod plan;
+mod printed;
 mod report;
+mod struck;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use flowbind::snapshot::{Snapshot, Step};
+use flowbind::snapshot::Step;
 use serde_json::{Value, json};
 
 use super::fault::segment;
 use super::file::{Change, Expected, File};
 use super::process::Ended;
 use super::scenario::{Approval, Command, Event, OutputTrouble, Scenario, Tls};
-use super::world::{Bindings, Place, bindings};
+use super::world::{Bindings, Place};
 use crate::support::line::Kink;
 
 /// All that is known of a run.
@@ -29,6 +35,10 @@ pub struct Evidence<'a> {
     pub url: String,
     /// What connections ran into.
     pub kinks: Vec<Kink>,
+    /// How many connections there were.
+    pub connections: usize,
+    /// When the wire began to take connections, if it did.
+    pub opened: Option<Instant>,
     /// The plan or the report that was written to a file.
     pub written: Option<String>,
     /// Every file that is there after it.
@@ -126,11 +136,14 @@ impl Scenario {
         verdicts
     }
 
-    /// Whether a run cannot even begin.
+    /// Whether a run ends before it asks anybody.
+    fn cannot_begin(&self) -> bool {
+        self.epoch == "soon" || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
+    }
+
+    /// Whether a run cannot come to anything.
     fn is_hopeless(&self) -> bool {
-        self.epoch == "soon"
-            || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
-            || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
+        self.cannot_begin() || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
     }
 
     /// Whether there is anything to ask of a tenant.
@@ -151,6 +164,7 @@ impl Evidence<'_> {
     /// Checks all that has to hold.
     pub fn check(&self) -> Result<()> {
         self.check_manners().context("manners")?;
+        self.check_stop().context("the stop")?;
         let may_write = self.allowed();
         self.check_requests(&may_write).context("requests")?;
         self.check_tenant(&may_write).context("the tenant")?;
@@ -176,52 +190,6 @@ impl Evidence<'_> {
             scenario.files.iter().zip(&planned).filter(|(file, _)| verdicts[file.tenant] == Verdict::Open);
         let changes = open.flat_map(|(_, expected)| expected.changes.iter().cloned());
         changes.map(|change| (change.place.clone(), change)).collect()
-    }
-
-    /// What holds for every run: no panic, no secret, nothing left behind.
-    fn check_manners(&self) -> Result<()> {
-        let Ended { code, signal, stdout, stderr, fired } = &self.ended;
-        ensure!(*code != Some(101) && !stderr.contains("panicked at"), "it panicked");
-        let sent = match fired {
-            Some(Event::Signal("INT")) => &[2, 130][..],
-            Some(Event::Signal("TERM")) => &[15, 143],
-            Some(Event::Signal("KILL")) => &[9],
-            _ => &[],
-        };
-        ensure!(signal.is_none_or(|signal| sent.contains(&signal)), "a signal ended it that nobody sent");
-        let known: &[i32] = match self.scenario.command {
-            Command::Plan { detailed: false } => &[0, 1, 3],
-            Command::Plan { detailed: true } => &[0, 1, 2, 3],
-            Command::Drift { .. } => &[0, 1, 2],
-            Command::Export { .. } => &[0, 1],
-            Command::Apply(_) => &[0, 1, 3, 4],
-        };
-        let caught = |code: &i32| self.scenario.is_apply() && sent.contains(code) && *code > 128;
-        ensure!(
-            code.is_none_or(|code| known.contains(&code) || caught(&code)),
-            "a code that it must not have"
-        );
-        for (name, text) in [("stdout", stdout), ("stderr", stderr)].into_iter().chain(self.written_files()) {
-            ensure!(!text.contains(&self.scenario.token), "{name} holds the token");
-        }
-        for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
-            let acts = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
-            ensure!(!text.contains(acts), "{name} holds what acts on a terminal");
-        }
-        // Whoever is killed has no time to tidy up.
-        if signal.is_none() {
-            let known = |name: &String| {
-                ["saved.json", "out/report.json", "out/plan.json"].contains(&name.as_str())
-                    || name.starts_with("desired/")
-            };
-            let left: Vec<_> = self.files.keys().filter(|name| !known(name)).collect();
-            ensure!(left.is_empty(), "it left behind {left:?}");
-        }
-        Ok(())
-    }
-
-    fn written_files(&self) -> impl Iterator<Item = (&str, &String)> {
-        self.files.iter().map(|(name, text)| (name.as_str(), text))
     }
 
     /// Only reads, and the PUTs of changes that may be made, each as the documentation says.
@@ -283,45 +251,12 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    fn check_export(&self, snapshot: bool) -> Result<()> {
-        let Ended { code, stdout, .. } = &self.ended;
-        ensure!(self.requests() > 0 || *code != Some(0), "it asked nobody");
-        if *code != Some(0) {
-            // Half an export would be taken for a whole one.
-            ensure!(stdout.is_empty(), "it failed, and printed");
-            ensure!(!self.scenario.is_undisturbed(), "nothing was to go wrong");
-            return Ok(());
-        }
-        if !snapshot || self.scenario.output != OutputTrouble::None {
-            return Ok(());
-        }
-        let exported = bindings(&Snapshot::parse(stdout).context("it makes no snapshot")?);
-        let steps = &self.scenario.files[0].steps;
-        for (place, is) in self.truth.iter().filter(|((_, step), _)| steps.contains(step)) {
-            ensure!(exported.get(place) == Some(is), "{place:?} has {is:?}");
-        }
-        ensure!(exported.len() == self.truth.len(), "it has other flows");
-        Ok(())
-    }
-
     fn requests(&self) -> usize {
         self.journal.len()
     }
 
     fn was_signalled(&self) -> bool {
         matches!(self.ended.fired, Some(Event::Signal(_)))
-    }
-
-    /// The faults of the service that struck.
-    pub fn struck(&self) -> BTreeSet<String> {
-        let faults =
-            self.journal.iter().filter_map(|entry| Some((entry["fault"].as_str()?, &entry["status"])));
-        faults
-            .map(|(fault, status)| match status.as_u64() {
-                Some(status) if fault.starts_with("answer") => format!("service: {fault} {}xx", status / 100),
-                _ => format!("service: {fault}"),
-            })
-            .collect()
     }
 
     pub fn ending(&self) -> String {
@@ -359,7 +294,7 @@ fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 
 impl fmt::Display for Evidence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scenario, ended, journal, url: _, kinks, written, files, truth } = self;
+        let Self { scenario, ended, journal, kinks, written, files, truth, .. } = self;
         writeln!(f, "{scenario:#?}")?;
         for (name, text) in files.iter().filter(|(name, _)| name.starts_with("desired/")) {
             writeln!(f, "--- {name}\n{text}")?;

@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Evidence, Verdict, exit_of, id, list, place};
+use crate::campaign::file::Change;
 use crate::campaign::scenario::{Approval, Command, Event, OutputTrouble};
 use crate::campaign::world::Place;
 
-const OUTCOMES: [&str; 5] = ["applied", "already", "failed", "unverified", "not-attempted"];
+pub(super) const OUTCOMES: [&str; 5] = ["applied", "already", "failed", "unverified", "not-attempted"];
 
 /// What the changes of one tenant came to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,12 +33,15 @@ impl Evidence<'_> {
             return Ok(());
         };
         let unwritten = self.is_output_lost();
+        // What is lost is what stdout gets, and the file is another.
+        let has_file = self.scenario.output == OutputTrouble::StdoutFull && !self.scenario.cannot_begin();
+        ensure!(self.written.is_some() || !has_file, "the report's file is not there");
         match &report {
             Some(report) => {
                 self.check_exit(code, report, &came)?;
                 let agrees = report["exitCode"] == code;
                 ensure!(agrees || unwritten, "its own code is {}", report["exitCode"]);
-                self.check_text(report)?;
+                self.check_report_printed(report).context("stdout")?;
             }
             // Without a report nothing may have been begun, unless it was lost.
             None => ensure!(matches!(code, 1) && self.puts().next().is_none() || unwritten, "there is none"),
@@ -46,7 +50,7 @@ impl Evidence<'_> {
     }
 
     /// Whether an output could not be written, or may not have been.
-    fn is_output_lost(&self) -> bool {
+    pub(super) fn is_output_lost(&self) -> bool {
         let gone = self.ended.fired == Some(Event::FolderGone);
         gone || matches!(self.scenario.output, OutputTrouble::DiskFull | OutputTrouble::StdoutFull)
     }
@@ -118,6 +122,12 @@ impl Evidence<'_> {
         Ok(came)
     }
 
+    /// What was to be done and is not there.
+    fn undone(&self) -> Vec<Change> {
+        let open = self.allowed().into_values();
+        open.filter(|change| self.truth[&change.place] != change.to).collect()
+    }
+
     fn check_exit(&self, code: i32, report: &Value, came: &BTreeMap<String, Came>) -> Result<()> {
         let scenario = self.scenario;
         let verdicts = scenario.verdicts();
@@ -125,22 +135,19 @@ impl Evidence<'_> {
         let incomplete = came.values().any(|came| came.sent && came.open);
         let sent = came.values().any(|came| came.sent);
         let errors = !list(report, "errors").is_empty();
-        if scenario.is_undisturbed() {
+        if scenario.is_certain() {
             let foreseen = exit_of(verdicts.values().copied());
-            ensure!(code == foreseen, "nothing went wrong, so it was to end with {foreseen}");
+            ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }
-        if self.scenario.output == OutputTrouble::DiskFull && code < 128 {
+        if matches!(scenario.output, OutputTrouble::DiskFull | OutputTrouble::StdoutFull) && code < 128 {
             let lost = if sent { 4 } else { 1 };
-            ensure!(code == lost, "the report is lost, so it was to end with {lost}");
+            ensure!(code == lost, "an output is lost, so it was to end with {lost}");
         }
         match code {
             0 => {
                 ensure!(!errors && came.values().all(|came| !came.open), "not all is done");
                 ensure!(!any(Verdict::Wrong) && !any(Verdict::Refused), "it was not to go through");
-                let open = self.allowed();
-                let undone: Vec<_> =
-                    open.values().filter(|change| self.truth[&change.place] != change.to).collect();
-                ensure!(undone.is_empty(), "{undone:?} is not there");
+                ensure!(self.undone().is_empty(), "{:?} is not there", self.undone());
             }
             1 => {
                 ensure!(!incomplete, "it has begun what it has not done");
@@ -156,32 +163,13 @@ impl Evidence<'_> {
                 let other =
                     scenario.command == Command::Apply(Approval::Expected) && !scenario.is_undisturbed();
                 ensure!(any(Verdict::Refused) || other, "nothing was to be refused");
+                ensure!(!any(Verdict::Wrong), "a refusal hides what is wrong");
+                ensure!(other || self.undone().is_empty(), "a refusal hides {:?}", self.undone());
             }
             4 => ensure!(incomplete || (sent && self.is_output_lost()), "all that was begun is done"),
             130 | 143 => ensure!(self.was_signalled(), "nobody stopped it"),
             _ => anyhow::bail!("no such code"),
         }
-        Ok(())
-    }
-
-    /// What is printed has the counts of the report.
-    fn check_text(&self, report: &Value) -> Result<()> {
-        let quiet = matches!(self.scenario.output, OutputTrouble::StdoutFull | OutputTrouble::StdoutClosed);
-        if self.scenario.json || quiet || self.was_signalled() {
-            return Ok(());
-        }
-        let changes: Vec<_> =
-            list(report, "targets").iter().flat_map(|target| list(target, "changes")).collect();
-        let count = |outcome: &str| changes.iter().filter(|change| change["outcome"] == outcome).count();
-        let counts = OUTCOMES.iter().filter(|outcome| **outcome == "applied" || count(outcome) > 0);
-        let counts: Vec<_> =
-            counts.map(|outcome| format!("{} {}", count(outcome), outcome.replace('-', " "))).collect();
-        let end = format!("Apply: {}.\n", counts.join(", "));
-        let stdout = &self.ended.stdout;
-        let untouched =
-            changes.iter().all(|change| change["outcome"] == "not-attempted" && change["error"].is_null());
-        ensure!(untouched || stdout.ends_with(&end), "stdout does not end with {end:?}");
-        ensure!(!untouched || !stdout.contains("\nApply: "), "nothing was begun");
         Ok(())
     }
 
