@@ -115,8 +115,8 @@ fn effect(dice: &mut Dice, path: &str, token: &str) -> Effect {
         5 => Effect::Hang,
         6 => Effect::Truncate,
         7 | 8 => {
-            // Only what leaves open whether anything was done.
-            let status = *dice.pick(&[200, 202, 204, 408, 429, 500, 502, 503, 504, 509]);
+            // Only what leaves open whether anything was done, which a 429 does not.
+            let status = *dice.pick(&[200, 202, 204, 408, 500, 502, 503, 504, 509]);
             let (headers, body) = (headers(dice, status, token), body(dice, path, status, token));
             Effect::AnswerAfter { status, headers, body }
         }
