@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
@@ -16,9 +15,8 @@ use super::message::{Answer, Patience, Request, SendError, SendErrorKind};
 use super::meter::{Meter, Waits};
 use super::pace::{Pace, Rate, Room, TooLate, later};
 use super::retry::{Next, Outcome, Policy};
-
-/// Tells a run to begin nothing new. What is in flight is finished.
-pub type Stop = watch::Receiver<bool>;
+use super::sent::{Sent, turned_away};
+use super::stop::{Stop, stopped};
 
 /// How one tenant is asked.
 #[derive(Debug, Clone)]
@@ -86,7 +84,7 @@ impl Client {
         let mut spent = Duration::ZERO;
         loop {
             let admitted = self.admitted(NonZeroU32::MIN, request.patience);
-            let admitted = self.unless_stopped(request, admitted).await;
+            let admitted = self.unless_stopped(request.patience, request.halt.as_ref(), admitted).await;
             let slot = admitted.flatten().map_err(|kind| sent.error(kind))?;
             let began = Instant::now();
             let deadline = self.deadline(request.patience, spent);
@@ -154,7 +152,7 @@ impl Client {
         unavailable: bool,
     ) -> Result<(), SendErrorKind> {
         let waiting = self.waits.begin();
-        self.unless_stopped(request, sleep(pause)).await?;
+        self.unless_stopped(request.patience, request.halt.as_ref(), sleep(pause)).await?;
         drop(waiting);
         // After a 503 Graph wants the request on a new connection
         // (<https://learn.microsoft.com/graph/best-practices-concept>); where there can be none, the old
@@ -170,11 +168,7 @@ impl Client {
     /// # Errors
     /// There is no room in time, or nothing is to be begun any more.
     pub async fn slot(&self, most: NonZeroU32, patience: Patience) -> Result<Slot<'_>, SendErrorKind> {
-        tokio::select! {
-            biased;
-            () = self.stopped(patience) => Err(SendErrorKind::Stopped),
-            slot = self.admitted(most, patience) => slot,
-        }
+        self.unless_stopped(patience, None, self.admitted(most, patience)).await.flatten()
     }
 
     /// Sends a request that others travel in, once: those in it can be sent by themselves. `None` where it
@@ -270,7 +264,13 @@ impl Client {
         sent.authorization = match request.authorization {
             None => None,
             Some(credential) => {
-                let header = self.unless_stopped(request, timeout_at(deadline, credential.header())).await?;
+                let header = self
+                    .unless_stopped(
+                        request.patience,
+                        request.halt.as_ref(),
+                        timeout_at(deadline, credential.header()),
+                    )
+                    .await?;
                 let header = header.map_err(|_| self.over(deadline))?;
                 Some(header.map_err(SendErrorKind::SignIn)?)
             }
@@ -314,7 +314,11 @@ impl Client {
         let refused = sent.authorization.take().filter(|_| !sent.renewed);
         let (Some(credential), Some(refused)) = (request.authorization, refused) else { return false };
         sent.renewed = true;
-        let renewal = self.unless_stopped(request, timeout_at(deadline, credential.renewed(&refused)));
+        let renewal = self.unless_stopped(
+            request.patience,
+            request.halt.as_ref(),
+            timeout_at(deadline, credential.renewed(&refused)),
+        );
         matches!(renewal.await, Ok(Ok(true)))
     }
 
@@ -339,20 +343,18 @@ impl Client {
     /// Waits for something that nobody needs any more once the run is stopped.
     async fn unless_stopped<T>(
         &self,
-        request: &Request<'_>,
+        patience: Patience,
+        halt: Option<&Stop>,
         waiting: impl Future<Output = T>,
     ) -> Result<T, SendErrorKind> {
+        // A last word does not heed it.
+        let stop = Some(&self.settings.stop).filter(|_| !matches!(patience, Patience::LastWord(_)));
         tokio::select! {
             biased;
-            () = self.stopped(request.patience) => Err(SendErrorKind::Stopped),
-            () = stopped(request.halt.as_ref()) => Err(SendErrorKind::Halted),
+            () = stopped(stop) => Err(SendErrorKind::Stopped),
+            () = stopped(halt) => Err(SendErrorKind::Halted),
             done = waiting => Ok(done),
         }
-    }
-
-    /// Waits until the run is stopped, which a last word does not heed.
-    async fn stopped(&self, patience: Patience) {
-        stopped(Some(&self.settings.stop).filter(|_| !matches!(patience, Patience::LastWord(_)))).await;
     }
 }
 
@@ -367,55 +369,5 @@ impl Slot<'_> {
     /// How many requests may travel.
     pub fn requests(&self) -> u32 {
         self.room.requests()
-    }
-}
-
-/// Waits until somebody says stop; for ever where nobody can.
-pub async fn stopped(stop: Option<&Stop>) {
-    let Some(mut stop) = stop.cloned() else { return std::future::pending().await };
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// How often a request was sent, and what came of the last time.
-#[derive(Debug, Default)]
-struct Sent {
-    attempts: u32,
-    /// How many attempts were answered 429.
-    throttled: u32,
-    /// Whether the service may have done what was asked.
-    may_have_acted: bool,
-    last_id: Option<String>,
-    last: Option<Box<Answer>>,
-    /// What it was authorized by the last time.
-    authorization: Option<HeaderValue>,
-    /// Whether it was tried with another token after a 401.
-    renewed: bool,
-}
-
-/// Whether the service did not even begin to do what was asked. A 408 tells that it lost its patience,
-/// perhaps in the middle.
-fn turned_away(status: u16) -> bool {
-    matches!(status, 400..=407 | 409..500)
-}
-
-impl Sent {
-    /// How many attempts were throttled, where the last one was; else how many were not.
-    fn of_its_kind(&self, outcome: Outcome) -> u32 {
-        match outcome {
-            Outcome::Answered(429, _) => self.throttled,
-            _ => self.attempts.saturating_sub(self.throttled),
-        }
-    }
-
-    fn error(&mut self, kind: SendErrorKind) -> SendError {
-        SendError {
-            kind,
-            client_request_id: self.last_id.take(),
-            attempts: self.attempts,
-            may_have_acted: self.may_have_acted,
-            last: self.last.take(),
-        }
     }
 }

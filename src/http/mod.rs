@@ -8,11 +8,14 @@ mod message;
 mod meter;
 mod pace;
 pub mod retry;
+mod sent;
+mod stop;
 
-pub use client::{Client, Settings, Slot, Stop, stopped};
+pub use client::{Client, Settings, Slot};
 pub use conceal::Secrets;
 pub use connections::{Connections, is_link_local, is_loopback};
 pub use exchange::{client_request_id, pause_asked, service_clock};
 pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};
 pub use pace::{Rate, later};
+pub use stop::{Stop, stopped};
