@@ -167,13 +167,16 @@ async fn beside_others_little_is_refused_and_little_time_lost() {
     {
         let service = Service::new(rate(300, per));
         let pace = Pace::new(rate(200, per));
-        // They have been at it for a while.
+        // They have been at it for a while. Where both ask at one moment they are first: else who is would
+        // be a matter of chance.
         tokio::select! {
+            biased;
             () = service.another(rate(others, per)) => {}
             () = sleep(Duration::from_secs(per)) => {}
         }
         let started = Instant::now();
         tokio::select! {
+            biased;
             () = service.another(rate(others, per)) => {}
             () = service.run(&pace, requests) => {}
         }
