@@ -15,6 +15,18 @@ use flowbind::sandbox::{Effect, Fault};
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
 
+/// Every format, and the ending of the files that tests keep of it.
+pub const FORMATS: [(&str, &str); 8] = [
+    ("text", "txt"),
+    ("json", "json"),
+    ("markdown", "md"),
+    ("diff", "diff"),
+    ("github", "github"),
+    ("junit", "xml"),
+    ("html", "html"),
+    ("prom", "prom"),
+];
+
 /// A path inside the package.
 pub fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -157,4 +169,10 @@ pub fn masked(text: &str) -> String {
         rest = &after[end..];
     }
     masked + rest
+}
+
+/// Hides GUIDs: each request has a tag of its own.
+pub fn without_tags(text: &str) -> String {
+    let words = text.split_inclusive(|char: char| !char.is_ascii_hexdigit() && char != '-');
+    words.map(|word| if word.len() == 37 { &word[36..] } else { word }).collect()
 }
