@@ -6,7 +6,7 @@ pub mod https;
 pub mod line;
 mod served;
 
-pub use command::{Flowbind, Outcome, coverage, flowbind};
+pub use command::{Flowbind, Outcome, coverage, flowbind, signal};
 pub use served::{Served, serve};
 
 use std::path::{Path, PathBuf};
@@ -117,6 +117,12 @@ impl Served {
         let outcome = self.run("apply", yaml, &args);
         let report = std::fs::read_to_string(report).unwrap_or("null".into());
         (outcome, serde_json::from_str(&report).unwrap())
+    }
+
+    /// Binds a connector after federation as somebody else would, in the portal.
+    pub fn meddle(&self, flow: &str, connector: &str) {
+        let yaml = wants_connector_1(&[flow]).replace("Connector 1", connector);
+        assert_eq!(self.apply(&yaml, &[]).0.code, 0);
     }
 
     fn run(&self, command: &str, yaml: &str, args: &[&str]) -> Outcome {
