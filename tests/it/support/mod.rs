@@ -2,6 +2,7 @@
 
 mod command;
 pub mod entra;
+pub mod graph;
 pub mod https;
 pub mod line;
 mod served;
