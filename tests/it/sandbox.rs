@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use flowbind::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{connector_id, file, flowbind, folder, package, tenant, wants_connector_1};
+use crate::support::{connector_id, file, flowbind, folder, package, signal, tenant, wants_connector_1};
 
 /// A running `flowbind sandbox`; killed when dropped.
 struct Running {
@@ -51,8 +51,7 @@ impl Running {
 
     /// Asks it to stop, and gives its exit code.
     fn stop(mut self) -> Option<i32> {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        signal(&self.child, "TERM");
         self.child.wait().unwrap().code()
     }
 }

@@ -36,12 +36,6 @@ fn planned(served: &Served) -> tempfile::TempDir {
     folder
 }
 
-/// Binds connectors as somebody else would.
-fn meddle(served: &Served, flow: &str, connector: &str) {
-    let yaml = wants_connector_1(&[flow]).replace("Connector 1", connector);
-    assert_eq!(served.apply(&yaml, &[]).0.code, 0);
-}
-
 fn bound(served: &Served) -> Vec<Option<String>> {
     let flows = served.truth().flows.into_iter();
     flows.map(|flow| flow.bindings.into_values().next().flatten()).collect()
@@ -74,8 +68,8 @@ fn a_saved_plan_is_applied_by_its_own_bindings_alone() {
 fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    meddle(&served, "B2C_1_b", "Connector 3");
-    meddle(&served, "B2C_1_c", "null");
+    served.meddle("B2C_1_b", "Connector 3");
+    served.meddle("B2C_1_c", "null");
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
     assert_eq!((outcome.code, served.puts()), (3, puts), "{outcome}");
@@ -94,7 +88,7 @@ fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
 fn what_is_there_already_and_what_moves_elsewhere_does_not_matter() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    meddle(&served, "B2C_1_b", "Connector 1");
+    served.meddle("B2C_1_b", "Connector 1");
     let elsewhere =
         wants_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
     assert_eq!(served.apply(&elsewhere, &[]).0.code, 0);

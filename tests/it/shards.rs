@@ -5,9 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Outcome, connector_id, file, flowbind, folder, masked};
-
-const FORMATS: [&str; 8] = ["text", "json", "markdown", "diff", "github", "junit", "html", "prom"];
+use crate::support::{FORMATS, Outcome, connector_id, file, flowbind, folder, masked, without_tags};
 
 fn domain(tenant: usize) -> String {
     format!("tenant{tenant}.onmicrosoft.com")
@@ -69,12 +67,6 @@ fn shards(folder: &Path, args: &[&str], of: usize) -> (Vec<String>, Vec<i32>) {
     (1..=of).rev().map(run).unzip()
 }
 
-/// Hides GUIDs: each request has a tag of its own.
-fn without_tags(text: &str) -> String {
-    let words = text.split_inclusive(|char: char| !char.is_ascii_hexdigit() && char != '-');
-    words.map(|word| if word.len() == 37 { &word[36..] } else { word }).collect()
-}
-
 #[test]
 fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
     for (tenants, of) in [(1, 3), (2, 2), (7, 1), (7, 3), (12, 5)] {
@@ -83,7 +75,7 @@ fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
         let whole = run(folder.path(), &["plan", "f", "--detailed-exitcode", "--out", "whole.json"]);
         let (files, codes) = shards(folder.path(), &["plan", "f", "--detailed-exitcode"], of);
         assert!(codes.contains(&whole.code), "{codes:?} {whole}");
-        for format in FORMATS {
+        for (format, _) in FORMATS {
             let joined = show(folder.path(), &files, format);
             let shown = show(folder.path(), &["whole.json".into()], format);
             assert_eq!(masked(&joined.stdout), masked(&shown.stdout), "{tenants} in {of}, {format}");
@@ -112,7 +104,7 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
         let whole = run(one.path(), &[args, &["--out", "report.json"]].concat());
         let (files, codes) = shards(other.path(), args, 4);
         assert!(codes.contains(&whole.code), "{codes:?} {whole}");
-        for format in FORMATS {
+        for (format, _) in FORMATS {
             let joined = show(other.path(), &files, format);
             let shown = show(one.path(), &["report.json".into()], format);
             let told = |outcome: &Outcome| without_tags(&outcome.stdout);

@@ -152,7 +152,7 @@ fn assert_shown(document: Document<'_>) {
     let flow = |change: &Change| escape::text(change.flow.as_str()).into_owned();
 
     let comment = drawn(Format::Markdown);
-    let codes = readers::markdown(&comment);
+    let (codes, _) = readers::markdown(&comment);
     // What does not fit is counted.
     if !comment.contains("… and ") && comment.len() < 59_000 {
         for (_, change) in &changes {

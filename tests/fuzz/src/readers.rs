@@ -10,20 +10,23 @@ use super::escape::{label, workflow_command};
 use super::inert::{assert_inert, assert_inert_command};
 
 /// Tables whose rows are as wide as their heads, names in code elements, and no element, link or
-/// emphasis but our own. Gives what is in the code elements.
-pub(crate) fn markdown(comment: &str) -> Vec<String> {
+/// emphasis but our own. Gives what is in the code elements, and how many rows there are.
+pub(crate) fn markdown(comment: &str) -> (Vec<String>, usize) {
     assert!(comment.len() <= 60_000, "{}", comment.len());
     assert_inert(comment);
     let mut options = Options::all();
     options.remove(Options::ENABLE_SMART_PUNCTUATION);
     let (mut columns, mut cells, mut code, mut fenced) = (0, 0, false, false);
-    let mut codes = Vec::<String>::new();
+    let (mut codes, mut rows) = (Vec::<String>::new(), 0);
     for event in Parser::new_ext(comment, options) {
         match event {
             Event::Start(Tag::Table(alignments)) => columns = alignments.len(),
             Event::Start(Tag::TableRow | Tag::TableHead) => cells = 0,
             Event::Start(Tag::TableCell) => cells += 1,
-            Event::End(TagEnd::TableRow | TagEnd::TableHead) => assert_eq!(cells, columns, "{comment}"),
+            Event::End(TagEnd::TableRow | TagEnd::TableHead) => {
+                assert_eq!(cells, columns, "{comment}");
+                rows += 1;
+            }
             Event::InlineHtml(html) => {
                 assert_eq!(&*html, if code { "</code>" } else { "<code>" }, "{comment}");
                 code = !code;
@@ -54,7 +57,7 @@ pub(crate) fn markdown(comment: &str) -> Vec<String> {
         }
     }
     assert!(!code && !fenced, "{comment}");
-    codes
+    (codes, rows)
 }
 
 /// Each line says by its first character what it is. Gives them without it.
@@ -105,18 +108,19 @@ pub(crate) fn junit(suites: &str) -> Vec<(String, String)> {
     cases.map(|case| (of(case, "classname"), of(case, "name"))).collect()
 }
 
+/// The elements of a page.
+pub(crate) const ELEMENTS: [&str; 25] = [
+    "article", "b", "body", "form", "h1", "h2", "h3", "head", "header", "html", "input", "label", "li",
+    "main", "meta", "ol", "option", "output", "p", "script", "section", "select", "span", "style", "title",
+];
+
 /// HTML of our elements, none of which acts or leads anywhere. Gives the flows' headings.
 pub(crate) fn html(page: &str) -> Vec<String> {
     assert_inert(page);
     let document = scraper::Html::parse_document(page);
     assert_eq!(document.errors, Vec::<String>::new(), "{page}");
-    let ours = [
-        "article", "b", "body", "form", "h1", "h2", "h3", "head", "header", "html", "input", "label", "li",
-        "main", "meta", "ol", "option", "output", "p", "script", "section", "select", "span", "style",
-        "title",
-    ];
     for element in document.tree.nodes().filter_map(|node| node.value().as_element()) {
-        assert!(ours.contains(&element.name()), "{} in {page}", element.name());
+        assert!(ELEMENTS.contains(&element.name()), "{} in {page}", element.name());
         for (name, _) in element.attrs() {
             assert!(!name.starts_with("on") && !["src", "href", "style"].contains(&name), "{name} in {page}");
         }

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use flowbind::sandbox::Options;
 
-use crate::support::{
-    Outcome, Served, connector_id, file, flowbind, folder, serve, tenant, wants_connector_1,
-};
+use crate::support::{Outcome, Served, file, flowbind, folder, serve, tenant, wants_connector_1};
 
 /// Runs `apply` without a word and without a terminal.
 fn with_nobody(served: &Served) -> Outcome {
@@ -78,16 +76,12 @@ fn at_a_terminal_only_yes_will_do() {
     }
 }
 
-/// Binds a connector as somebody else would, in the portal.
-fn meddle(served: &Served, connector: usize) {
-    let other = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(connector));
-    assert_eq!(served.apply(&other, &[]).0.code, 0);
-}
-
 #[test]
 fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || meddle(&served, 3), "yes\n") else { return };
+    let Some(outcome) = at_a_terminal(&served, || served.meddle("B2C_1_a", "Connector 3"), "yes\n") else {
+        return;
+    };
     assert_eq!((outcome.code, served.puts()), (3, 1), "{outcome}");
     let moved = "B2C_1_a postFederationSignup: planned Connector 2 → Connector 1, now Connector 3";
     assert!(outcome.stdout.contains(moved), "{outcome}");
@@ -96,7 +90,9 @@ fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
 #[test]
 fn a_change_that_somebody_else_made_meanwhile_is_not_made_again() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || meddle(&served, 1), "yes\n") else { return };
+    let Some(outcome) = at_a_terminal(&served, || served.meddle("B2C_1_a", "Connector 1"), "yes\n") else {
+        return;
+    };
     assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");
     assert!(outcome.stdout.contains("Apply: 0 applied, 1 already."), "{outcome}");
 }

@@ -2,25 +2,23 @@
 //! a rerun converges.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowbind::apply::{Options as ApplyOptions, Outcome, TargetReport, apply};
-use flowbind::auth::{Credential, Secret, Token};
-use flowbind::graph::{Graph, GraphUrl};
-use flowbind::http::{Client, Rate, Settings, retry::Policy};
-use flowbind::model::{Api, Step};
+use flowbind::http::Settings;
+use flowbind::http::retry::Policy;
+use flowbind::model::Step;
 use flowbind::plan::{Overrides, Target, plan};
-use flowbind::sandbox::{Effect, Fault, Options, Sandbox};
+use flowbind::sandbox::{Effect, Fault, Options};
 use flowbind::snapshot::Snapshot;
 use flowbind::{current, desired};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
-use crate::support::{connector_id, tenant};
+use crate::support::graph::{graph, settings};
+use crate::support::{connector_id, serve, tenant};
 
 /// (flow, step) → number of a connector, 0 for nothing. A pair that is absent is not mentioned.
 type Bindings = BTreeMap<(usize, Step), usize>;
@@ -83,63 +81,29 @@ struct Run {
     puts: usize,
 }
 
-#[derive(Clone, Default)]
-struct Journal(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Journal {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
+    let served = serve(snapshot, Options { faults, ..Options::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let journal = Journal::default();
-        let options = Options { faults, ..Options::default() };
-        let sandbox = Sandbox::start(snapshot, options, Some(Box::new(journal.clone())), None).await.unwrap();
-        let url = GraphUrl::parse(&format!("{}/beta", sandbox.url()), Api::Beta).unwrap();
+    let (target, report) = runtime.block_on(async {
         let (_go_on, stop) = watch::channel(false);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let settings = Settings {
-            parallelism: NonZeroU32::new(4).unwrap(),
-            rate: Rate { requests: NonZeroU32::new(100_000).unwrap(), per: Duration::from_secs(1) },
-            deadline,
-            retry: Policy { base: Duration::ZERO, ..Policy::default() },
-            stop: stop.clone(),
-            meter: Arc::default(),
-        };
-        let http = Client::new(settings, Arc::default());
-        let credential = Credential::given(Token::new(&Secret::new("t"), None).unwrap());
-        let graph = Graph::new(http, url.clone(), url.clone(), Arc::new(credential));
+        let retry = Policy { base: Duration::ZERO, ..Policy::default() };
+        let settings = Settings { retry, ..settings(&stop, Duration::from_secs(20)) };
+        let deadline = settings.deadline;
+        let graph = graph(&served.graph_url(), settings, &Arc::default());
         let desired = desired::parse("f.yaml", yaml.as_bytes()).unwrap();
         let current = current::read(&graph, &desired, current::Scope::Listed).await;
-        let (target, errors) = plan(
-            &desired,
-            &current,
-            &url.to_string(),
-            &Overrides { max_disables: Some(99), ..Overrides::default() },
-        );
-        let whole = errors.is_empty() && target.unknown.is_empty();
+        let overrides = Overrides { max_disables: Some(99), ..Overrides::default() };
+        let (target, errors) = plan(&desired, &current, &served.graph_url(), &overrides);
+        if !errors.is_empty() || !target.unknown.is_empty() {
+            return (None, None);
+        }
         let options =
             ApplyOptions { fail_fast: false, verify_timeout: Duration::from_millis(60), deadline, stop };
-        let report = if whole { Some(apply(&graph, &target, None, &options).await) } else { None };
-        let truth = sandbox.snapshot();
-        sandbox.stop().await;
-        let journal = String::from_utf8(journal.0.lock().unwrap().clone()).unwrap();
-        Run {
-            target: whole.then_some(target),
-            report,
-            truth,
-            requests: journal.lines().count(),
-            puts: journal.lines().filter(|line| line.contains(r#""PUT""#)).count(),
-        }
-    })
+        let report = apply(&graph, &target, None, &options).await;
+        (Some(target), Some(report))
+    });
+    let (truth, requests, puts) = (served.truth(), served.arrived(), served.puts());
+    Run { target, report, truth, requests, puts }
 }
 
 /// What the tenant has to have in the end: what is wanted where it is managed, else what it had.
@@ -163,7 +127,8 @@ fn assert_true(run: &Run, has: &Bindings, wanted: &Bindings, what: &str) -> Resu
         let (was, wants, is) = (before[&at], wanted[&at], truth[&at]);
         reported.push(at);
         let right = match change.outcome {
-            Outcome::Applied | Outcome::Already => is == wants,
+            Outcome::Applied => is == wants,
+            Outcome::Already => is == wants && is == was,
             Outcome::Failed | Outcome::NotAttempted => is == was,
             Outcome::Unverified => is == was || is == wants,
         };

@@ -1,13 +1,13 @@
 //! Stopped or killed at any moment: the report is true, and a rerun sends only what is missing.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use flowbind::sandbox::Options;
 use serde_json::Value;
 
-use crate::support::{Served, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{Served, file, flowbind, folder, serve, signal, tenant, wants_connector_1};
 
 const FLOWS: [&str; 6] = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d", "B2C_1_e", "B2C_1_f"];
 
@@ -39,13 +39,13 @@ fn start(served: &Served, folder: &Path) -> Child {
 }
 
 /// Waits until so many PUTs arrived, and sends a signal.
-fn signal_after(served: &Served, puts: usize, child: &Child, signal: &str) {
+fn signal_after(served: &Served, puts: usize, child: &Child, name: &str) {
     let patience = Instant::now() + Duration::from_secs(30);
     while served.puts() < puts {
         assert!(Instant::now() < patience, "no {puts} PUTs");
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    signal(child, name);
 }
 
 /// The flows that have their connector.
@@ -57,7 +57,7 @@ fn bound(served: &Served) -> Vec<String> {
 
 #[test]
 fn a_signal_between_two_puts_finishes_what_is_in_flight_and_reports_it() {
-    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
         signal_after(&served, 2, &child, signal);
@@ -85,7 +85,7 @@ fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
         assert!(Instant::now() < patience);
         std::thread::sleep(Duration::from_millis(2));
     }
-    signal_after(&served, 0, &child, "-TERM");
+    signal_after(&served, 0, &child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(served.puts(), 0);
     assert!(folder.path().join("report.json").exists());
@@ -96,7 +96,7 @@ fn killed_hard_at_any_moment_a_rerun_sends_only_what_is_missing() {
     for puts in [1, 3, 6] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
-        signal_after(&served, puts, &child, "-KILL");
+        signal_after(&served, puts, &child, "KILL");
         child.wait().unwrap();
         // What the killed run sent last may still be on its way through the service.
         std::thread::sleep(Duration::from_millis(300));
@@ -131,7 +131,7 @@ fn a_reader_that_takes_its_time_does_not_keep_a_stopped_run() {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_secs(1));
-    signal_after(&served, 0, &child, "-TERM");
+    signal_after(&served, 0, &child, "TERM");
     let code = loop {
         match child.try_wait().unwrap() {
             Some(status) => break status.code(),

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 /// A run of flowbind that is still to be started.
 pub struct Flowbind(Command);
@@ -30,6 +30,12 @@ pub fn flowbind<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Flowbind 
 pub fn coverage() -> Option<(&'static str, OsString)> {
     const PROFILE: &str = "LLVM_PROFILE_FILE";
     env::var_os(PROFILE).map(|file| (PROFILE, file))
+}
+
+/// Sends a process a signal, such as `TERM`.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
 }
 
 impl Flowbind {

@@ -2,11 +2,12 @@
 
 mod command;
 pub mod entra;
+pub mod graph;
 pub mod https;
 pub mod line;
 mod served;
 
-pub use command::{Flowbind, Outcome, coverage, flowbind};
+pub use command::{Flowbind, Outcome, coverage, flowbind, signal};
 pub use served::{Served, serve};
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,18 @@ use std::path::{Path, PathBuf};
 use flowbind::sandbox::{Effect, Fault};
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
+
+/// Every format, and the ending of the files that tests keep of it.
+pub const FORMATS: [(&str, &str); 8] = [
+    ("text", "txt"),
+    ("json", "json"),
+    ("markdown", "md"),
+    ("diff", "diff"),
+    ("github", "github"),
+    ("junit", "xml"),
+    ("html", "html"),
+    ("prom", "prom"),
+];
 
 /// A path inside the package.
 pub fn package(path: &str) -> PathBuf {
@@ -107,6 +120,12 @@ impl Served {
         (outcome, serde_json::from_str(&report).unwrap())
     }
 
+    /// Binds a connector after federation as somebody else would, in the portal.
+    pub fn meddle(&self, flow: &str, connector: &str) {
+        let yaml = wants_connector_1(&[flow]).replace("Connector 1", connector);
+        assert_eq!(self.apply(&yaml, &[]).0.code, 0);
+    }
+
     fn run(&self, command: &str, yaml: &str, args: &[&str]) -> Outcome {
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml);
@@ -157,4 +176,10 @@ pub fn masked(text: &str) -> String {
         rest = &after[end..];
     }
     masked + rest
+}
+
+/// Hides GUIDs: each request has a tag of its own.
+pub fn without_tags(text: &str) -> String {
+    let words = text.split_inclusive(|char: char| !char.is_ascii_hexdigit() && char != '-');
+    words.map(|word| if word.len() == 37 { &word[36..] } else { word }).collect()
 }

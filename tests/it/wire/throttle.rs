@@ -7,15 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flowbind::auth::{Credential, Secret, Token};
-use flowbind::graph::{Graph, GraphUrl};
-use flowbind::http::retry::Policy;
-use flowbind::http::{Client, Connections, Meter, Rate, Settings};
-use flowbind::model::Api;
+use flowbind::http::{Connections, Meter, Rate, Settings};
 use flowbind::sandbox::{Options, Sandbox, Throttle};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
+use crate::support::graph::{graph, settings};
 use crate::support::{answer, serve, tenant, wants_connector_1};
 
 #[test]
@@ -24,24 +20,16 @@ fn no_tenants_throttling_holds_back_another() {
     runtime.block_on(async {
         let (connections, meter) = (Arc::new(Connections::default()), Arc::new(Meter::default()));
         let (_go_on, stop) = watch::channel(false);
-        let graph = async |faults| {
+        let pace = Rate { requests: NonZeroU32::new(200).unwrap(), per: Duration::from_secs(60) };
+        let tenant = async |faults| {
             let options = Options { faults, ..Options::default() };
             let sandbox = Sandbox::start(tenant(&[("B2C_1_a", 0, 0)]), options, None, None).await.unwrap();
-            let url = GraphUrl::parse(&format!("{}/beta", sandbox.url()), Api::Beta).unwrap();
-            let settings = Settings {
-                parallelism: NonZeroU32::new(4).unwrap(),
-                rate: Rate { requests: NonZeroU32::new(200).unwrap(), per: Duration::from_secs(60) },
-                deadline: Instant::now() + Duration::from_secs(600),
-                retry: Policy::default(),
-                stop: stop.clone(),
-                meter: Arc::clone(&meter),
-            };
-            let http = Client::new(settings, Arc::clone(&connections));
-            let credential = Credential::given(Token::new(&Secret::new("t"), None).unwrap());
-            (Graph::new(http, url.clone(), url, Arc::new(credential)), sandbox)
+            let ours = settings(&stop, Duration::from_secs(600));
+            let settings = Settings { rate: pace, meter: Arc::clone(&meter), ..ours };
+            (graph(&format!("{}/beta", sandbox.url()), settings, &connections), sandbox)
         };
-        let (throttled, _one) = graph(vec![answer("", 0, 429, &[("Retry-After", "300")], "")]).await;
-        let (free, _other) = graph(Vec::new()).await;
+        let (throttled, _one) = tenant(vec![answer("", 0, 429, &[("Retry-After", "300")], "")]).await;
+        let (free, _other) = tenant(Vec::new()).await;
         let asked = async {
             // The first one is held back by then.
             while meter.held().0 == 0 {
