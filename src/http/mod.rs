@@ -8,6 +8,7 @@ mod message;
 mod meter;
 mod pace;
 pub mod retry;
+mod words;
 
 pub use client::{Client, Settings, Slot, Stop, stopped};
 pub use conceal::Secrets;
@@ -16,3 +17,4 @@ pub use exchange::{client_request_id, service_clock};
 pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};
 pub use pace::{Rate, later};
+pub use words::cut;

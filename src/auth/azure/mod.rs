@@ -32,7 +32,7 @@ use super::{Secret, Token};
 use crate::http::Client;
 use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
-use transport::Transport;
+use transport::{Transport, one_line};
 
 /// How long the Azure CLI may take: it may be cold, and it may wait for somebody for ever.
 const CLI_PATIENCE: Duration = Duration::from_secs(60);
@@ -205,6 +205,6 @@ fn said(error: &azure_core::Error) -> String {
     }
     match status {
         Some(status) if words.trim().is_empty() => format!("answered {}", u16::from(status)),
-        _ => words.split_whitespace().collect::<Vec<_>>().join(" "),
+        _ => one_line(&words),
     }
 }

@@ -422,6 +422,25 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
     }
 }
 
+#[test]
+fn words_without_end_are_cut() {
+    let entra = entra();
+    let (folder, tools) = (folder(), folder());
+    wants_one_change(folder.path());
+    let body = serde_json::json!({"error_description": "AADSTS1: \u{e9}".repeat(5_000)}).to_string();
+    for body in [body.clone(), body.replace("_description", "")] {
+        entra.behave(|manner| manner.refusal = Some((401, body)));
+        let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
+    }
+    az(tools.path(), "head -c 60000 /dev/zero | tr '\\0' x >&2; exit 1");
+    let outcome = entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path()));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("azure-cli: xxx"), "{outcome}");
+    assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
+}
+
 /// An authority that repeats what it was sent may write it in another way.
 #[test]
 fn a_secret_that_an_authority_repeats_in_another_way_is_not_shown() {
