@@ -303,7 +303,7 @@ impl Client {
     }
 
     /// Waits until the run is stopped, which a last word does not heed.
-    async fn stopped(&self, patience: Patience) {
+    pub async fn stopped(&self, patience: Patience) {
         stopped(Some(&self.settings.stop).filter(|_| patience != Patience::LastWord)).await;
     }
 }

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use super::{CONTOSO, FABRIKAM, az, entra, run_in, wants_one_change, with_az};
 use crate::support::entra::{APP, Entra};
 use crate::support::{Flowbind, file, flowbind, folder, package, wants_connector_1};
 
@@ -209,18 +209,6 @@ fn a_managed_identity_for_an_app_in_another_tenant() {
         assert_eq!(asked.contains(&format!("client_id={APP}")), identity.is_some(), "{asked}");
     }
     assert!(entra.requests().iter().any(|line| line.contains(&format!("/{}/oauth2", FABRIKAM.0))));
-}
-
-/// A stand-in for `az` on the PATH, which notes its arguments beside itself.
-fn az(folder: &std::path::Path, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path =
-        file(folder, "az", format!("#!/bin/sh\necho \"$@\" >> \"{}/asked\"\n{script}\n", folder.display()));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn with_az(run: Flowbind, folder: &std::path::Path) -> Flowbind {
-    run.env("PATH", &format!("{}:/usr/bin:/bin", folder.display()))
 }
 
 #[test]
