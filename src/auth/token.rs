@@ -1,11 +1,13 @@
 //! An access token, and what it says of itself.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Secret;
 
@@ -30,20 +32,17 @@ pub struct InvalidToken;
 ///
 /// It is told and compared, not trusted: Graph checks the signature, and a token with a forged one
 /// gets no answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     /// The GUID of the tenant that the token is for.
     pub tid: Option<String>,
     /// The application (client) id that it was issued to; `azp` in the other version of tokens.
-    #[serde(alias = "azp")]
     pub appid: Option<String>,
     /// The name of that app.
     pub app_displayname: Option<String>,
-    /// Who signed in, where it was a person.
-    #[serde(alias = "preferred_username")]
+    /// Who signed in, where it was a person; `preferred_username` in the other version.
     pub upn: Option<String>,
     /// The permissions of an app that acts for itself.
-    #[serde(default)]
     pub roles: Vec<String>,
     /// The permissions of an app that acts for a person, with spaces between.
     pub scp: Option<String>,
@@ -92,7 +91,37 @@ fn claims(token: &Secret) -> Option<Claims> {
     // A token has a signature.
     parts.next()?;
     let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&payload).ok()
+    Claims::read(&serde_json::from_slice(&payload).ok()?)
+}
+
+impl Claims {
+    /// Reads each claim by itself: one that is odd, or that is there under both of its names, must not
+    /// spoil the others. A tenant that is no text leaves the token opaque.
+    fn read(all: &BTreeMap<String, Box<RawValue>>) -> Option<Self> {
+        Some(Self {
+            tid: match all.get("tid") {
+                Some(tid) => serde_json::from_str(tid.get()).ok()?,
+                None => None,
+            },
+            appid: claim(all, "appid").or_else(|| claim(all, "azp")),
+            app_displayname: claim(all, "app_displayname"),
+            upn: claim(all, "upn").or_else(|| claim(all, "preferred_username")),
+            roles: claim::<Vec<&RawValue>>(all, "roles")
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|role| serde_json::from_str(role.get()).ok())
+                .collect(),
+            scp: claim(all, "scp"),
+            exp: claim::<f64>(all, "exp")
+                .and_then(|exp| Duration::try_from_secs_f64(exp).ok())
+                .map(|exp| exp.as_secs()),
+        })
+    }
+}
+
+/// A claim, where it is of the type that it has to be.
+fn claim<'a, T: Deserialize<'a>>(all: &'a BTreeMap<String, Box<RawValue>>, name: &str) -> Option<T> {
+    serde_json::from_str(all.get(name)?.get()).ok()
 }
 
 #[cfg(test)]
@@ -115,6 +144,34 @@ mod tests {
         }
         for odd in ["[7]", r#"{"tid": 7}"#, "x"] {
             assert_eq!(claims_of(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_claim_that_is_odd_spoils_no_other() {
+        let whole = Claims {
+            tid: Some("t".into()),
+            appid: Some("a".into()),
+            upn: Some("u".into()),
+            roles: vec!["R".into()],
+            ..Claims::default()
+        };
+        for (odd, read) in [
+            (
+                r#""appid": "a", "azp": "b", "preferred_username": "p", "upn": "u", "roles": ["R"]"#,
+                whole.clone(),
+            ),
+            (
+                r#""azp": "a", "appid": null, "upn": 7, "preferred_username": "u", "roles": [null, "R", 7]"#,
+                whole,
+            ),
+            (r#""roles": null, "scp": [], "app_displayname": {}, "exp": "soon""#, Claims::default()),
+            (r#""exp": 60.5"#, Claims { exp: Some(60), ..Claims::default() }),
+            (r#""exp": -1"#, Claims::default()),
+            (r#""exp": 1e300, "other": 1e999"#, Claims::default()),
+        ] {
+            let claims = claims_of(&format!(r#"{{"tid": "t", {odd}}}"#));
+            assert_eq!(claims, Some(Claims { tid: Some("t".into()), ..read }), "{odd}");
         }
     }
 

@@ -13,6 +13,7 @@ mod export;
 mod failure;
 mod fleet;
 mod input;
+mod log;
 mod man;
 mod outputs;
 mod plan;
@@ -35,11 +36,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use tracing::Level;
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::auth::Kind;
 use crate::diagnostic::Diagnostic;
@@ -188,7 +184,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Color::Always => terminal::ColorChoice::Always,
         Color::Never => terminal::ColorChoice::Never,
     });
-    log_to_stderr(&cli.global);
+    log::to_stderr(&cli.global);
     match run(&cli) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
@@ -235,25 +231,6 @@ fn report(diagnostics: &[Diagnostic]) {
         texts.push(format!("… and {more} more\n"));
     }
     terminal::message(&texts.join("\n"));
-}
-
-fn log_to_stderr(global: &Global) {
-    let level = match (global.quiet, global.verbose) {
-        (true, _) => Level::ERROR,
-        (false, 0) => Level::WARN,
-        (false, 1) => Level::INFO,
-        (false, _) => Level::DEBUG,
-    };
-    let lines = tracing_subscriber::fmt::layer()
-        .with_target(false)
-        .with_ansi(false)
-        .without_time()
-        // A log line that cannot be written must not end the run: the default is to panic.
-        .log_internal_errors(false)
-        .with_writer(|| terminal::Log);
-    // Our own lines alone: what others log is not held to show no secret.
-    let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
-    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::batch::{self, Batches};
 use super::cloud::GraphUrl;
-use super::error::{self, GraphError, GraphErrorKind, cut};
+use super::error::{self, GraphError, GraphErrorKind};
 use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
-use crate::http::{Answer, Client, Patience, Request, Stop};
+use crate::http::{Answer, Client, Patience, Request, Stop, cut};
 use crate::model::{
     Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step, StepMap,
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::http::{Answer, SendError};
+use crate::http::{Answer, SendError, cut};
 use crate::model::{Advice, Unread};
 
 /// A request that did not give what it was for.
@@ -246,20 +246,10 @@ fn words(answer: &Answer) -> (Refusal, Option<String>) {
     (refusal, request_id(answer).or(error.inner_error.request_id.map(cut)))
 }
 
-/// A text, cut to what a person reads.
-pub(super) fn cut(mut text: String) -> String {
-    const LONGEST: usize = 2_000;
-    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
 /// Graph's tag of the request that was answered.
 pub(super) fn request_id(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("request-id")?;
-    header.to_str().ok().map(|id| cut(id.to_owned()))
+    header.to_str().ok().map(str::to_owned).map(cut)
 }
 
 /// The body of an error (<https://learn.microsoft.com/graph/errors>). Whatever is missing or of
@@ -321,6 +311,8 @@ mod tests {
     #[test]
     fn a_message_without_end_is_cut() {
         let body = format!(r#"{{"error": {{"message": "{}"}}}}"#, "é".repeat(1_000_000));
+        assert!(refused(None, &body).chars().count() < 2_100);
+        let body = format!(r#"{{"error": {{"innerError": {{"request-id": "{}"}}}}}}"#, "é".repeat(1_000_000));
         assert!(refused(None, &body).chars().count() < 2_100);
     }
 

@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::error::cut;
+use crate::http::cut;
 use crate::model::{
     Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, StepMap, Unread,
 };

@@ -347,14 +347,17 @@ impl Client {
         halt: Option<&Stop>,
         waiting: impl Future<Output = T>,
     ) -> Result<T, SendErrorKind> {
-        // A last word does not heed it.
-        let stop = Some(&self.settings.stop).filter(|_| !matches!(patience, Patience::LastWord(_)));
         tokio::select! {
             biased;
-            () = stopped(stop) => Err(SendErrorKind::Stopped),
+            () = self.stopped(patience) => Err(SendErrorKind::Stopped),
             () = stopped(halt) => Err(SendErrorKind::Halted),
             done = waiting => Ok(done),
         }
+    }
+
+    /// Waits until the run is stopped, which a last word does not heed.
+    pub async fn stopped(&self, patience: Patience) {
+        stopped(Some(&self.settings.stop).filter(|_| !matches!(patience, Patience::LastWord(_)))).await;
     }
 }
 

@@ -10,6 +10,7 @@ mod pace;
 pub mod retry;
 mod sent;
 mod stop;
+mod words;
 
 pub use client::{Client, Settings, Slot};
 pub use conceal::Secrets;
@@ -19,3 +20,4 @@ pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind
 pub use meter::{Figures, Meter};
 pub use pace::{Rate, later};
 pub use stop::{Stop, stopped};
+pub use words::cut;

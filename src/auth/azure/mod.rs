@@ -4,6 +4,7 @@
 //! token, and each token is asked for by a credential made anew, so that a file that was rotated is
 //! read again; [`Client`] sends again what may pass.
 
+mod azure_cli;
 mod client_certificate;
 mod federated_token;
 mod github_oidc;
@@ -21,7 +22,7 @@ use azure_core::http::{ClientOptions, RetryOptions, Transport as AzureTransport}
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzurePipelinesCredential, AzurePipelinesCredentialOptions,
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions,
+    ClientSecretCredentialOptions, Executor,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
@@ -29,10 +30,10 @@ use tokio::time::timeout;
 use super::credential::Issuer;
 use super::kind::{Kind, Place, Settings};
 use super::{Secret, Token};
-use crate::http::Client;
+use crate::http::{Client, Patience, SendErrorKind};
 use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
-use transport::Transport;
+use transport::{Transport, one_line};
 
 /// How long the Azure CLI may take: it may be cold, and it may wait for somebody for ever.
 const CLI_PATIENCE: Duration = Duration::from_secs(60);
@@ -92,9 +93,18 @@ impl SignIn {
 
     async fn azure_cli(&self) -> azure_core::Result<AccessToken> {
         let tenant_id = Some(self.place.tenant.clone());
-        let options = AzureCliCredentialOptions { tenant_id, ..AzureCliCredentialOptions::default() };
+        let executor: Option<Arc<dyn Executor>> = Some(Arc::new(azure_cli::Tied));
+        let options =
+            AzureCliCredentialOptions { tenant_id, executor, ..AzureCliCredentialOptions::default() };
         let credential = AzureCliCredential::new(Some(options))?;
-        let asked = timeout(CLI_PATIENCE, credential.get_token(&[&self.place.scope], None)).await;
+        let scopes = [self.place.scope.as_str()];
+        let asked = timeout(CLI_PATIENCE, credential.get_token(&scopes, None));
+        let asked = tokio::select! {
+            asked = asked => asked,
+            () = self.http.stopped(Patience::Full) => {
+                return Err(SignInError(SendErrorKind::Stopped.to_string()).into());
+            }
+        };
         asked.unwrap_or_else(|_| {
             let problem = format!("`az` did not answer for {} s", CLI_PATIENCE.as_secs());
             Err(SignInError(problem).into())
@@ -205,6 +215,6 @@ fn said(error: &azure_core::Error) -> String {
     }
     match status {
         Some(status) if words.trim().is_empty() => format!("answered {}", u16::from(status)),
-        _ => words.split_whitespace().collect::<Vec<_>>().join(" "),
+        _ => one_line(&words),
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::SignInError;
-use crate::http::{Answer, Client, Patience, Request, Secrets, is_link_local, is_loopback};
+use crate::http::{Answer, Client, Patience, Request, Secrets, cut, is_link_local, is_loopback};
 
 /// The longest life of a token that is believed: it is added to the time of day.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -114,7 +114,12 @@ fn description(answer: &Answer) -> Option<String> {
         error_description: String,
     }
     let refusal = serde_json::from_slice::<Refusal>(&answer.body).ok().filter(|_| answer.status >= 400)?;
-    Some(refusal.error_description.split_whitespace().collect::<Vec<_>>().join(" "))
+    Some(one_line(&refusal.error_description))
+}
+
+/// Somebody's words in one line, as long as a person reads on.
+pub(super) fn one_line(words: &str) -> String {
+    cut(words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Whether nobody can listen on the way.

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use super::{CONTOSO, FABRIKAM, az, entra, run_in, wants_one_change, with_az};
 use crate::support::entra::{APP, Entra};
 use crate::support::{Flowbind, file, flowbind, folder, package, wants_connector_1};
 
@@ -211,18 +211,6 @@ fn a_managed_identity_for_an_app_in_another_tenant() {
     assert!(entra.requests().iter().any(|line| line.contains(&format!("/{}/oauth2", FABRIKAM.0))));
 }
 
-/// A stand-in for `az` on the PATH, which notes its arguments beside itself.
-fn az(folder: &std::path::Path, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path =
-        file(folder, "az", format!("#!/bin/sh\necho \"$@\" >> \"{}/asked\"\n{script}\n", folder.display()));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn with_az(run: Flowbind, folder: &std::path::Path) -> Flowbind {
-    run.env("PATH", &format!("{}:/usr/bin:/bin", folder.display()))
-}
-
 #[test]
 fn the_azure_cli() {
     let entra = entra();
@@ -420,6 +408,25 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
         assert!(!outcome.panicked(), "{outcome}");
         assert!(outcome.stderr.contains(why), "{why}: {outcome}");
     }
+}
+
+#[test]
+fn words_without_end_are_cut() {
+    let entra = entra();
+    let (folder, tools) = (folder(), folder());
+    wants_one_change(folder.path());
+    let body = serde_json::json!({"error_description": "AADSTS1: \u{e9}".repeat(5_000)}).to_string();
+    for body in [body.clone(), body.replace("_description", "")] {
+        entra.behave(|manner| manner.refusal = Some((401, body)));
+        let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
+    }
+    az(tools.path(), "head -c 60000 /dev/zero | tr '\\0' x >&2; exit 1");
+    let outcome = entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path()));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("azure-cli: xxx"), "{outcome}");
+    assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
 }
 
 /// An authority that repeats what it was sent may write it in another way.

@@ -1,6 +1,7 @@
 //! Who a run is, in which tenant and cloud, and what it may: every credential against token
 //! endpoints, issuers and a Graph that takes only their tokens, over https on loopback.
 
+mod azure_cli;
 mod clouds;
 mod kinds;
 mod network;
@@ -31,4 +32,16 @@ fn wants_one_change(folder: &Path) {
 /// A run within a folder, with the app of the environment.
 fn run_in(folder: &Path, args: &[&str]) -> Flowbind {
     flowbind(args).within(folder).env("AZURE_CLIENT_ID", APP)
+}
+
+/// A stand-in for `az` on the PATH, which notes its arguments beside itself.
+fn az(folder: &std::path::Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path =
+        file(folder, "az", format!("#!/bin/sh\necho \"$@\" >> \"{}/asked\"\n{script}\n", folder.display()));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn with_az(run: Flowbind, folder: &std::path::Path) -> Flowbind {
+    run.env("PATH", &format!("{}:/usr/bin:/bin", folder.display()))
 }

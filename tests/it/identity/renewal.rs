@@ -88,6 +88,23 @@ fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
     assert!(why.contains(said), "{why}");
 }
 
+/// The log is read by terminals and by the runners of pipelines.
+#[test]
+fn no_words_of_an_authority_act_in_the_log() {
+    let entra = entra(&["B2C_1_a"]);
+    entra.behave(|manner| {
+        (manner.refuses, manner.issues) = (1, 1);
+        let words = "\u{202e}desrever ##[error]x\u{1b}[31m\u{9b}\n::error::y ##vso[task.complete]";
+        manner.refusal = Some((401, serde_json::json!({"error_description": words}).to_string()));
+    });
+    let outcome = run(&entra, &["B2C_1_a"], &["plan"]);
+    let warning = outcome.stderr.lines().find(|line| line.contains("and it cannot be renewed: ")).unwrap();
+    assert!(warning.contains(r"\u{202e}desrever \u{23}#[error]x"), "{warning}");
+    let acts = |char: char| char.is_control() || char == '\u{202e}';
+    assert!(!warning.contains(acts) && !warning.contains("##"), "{warning:?}");
+    assert!(!outcome.stderr.contains("\n::"), "{outcome}");
+}
+
 /// Whoever is logged in to the Azure CLI may change while a run goes on.
 #[test]
 fn a_new_token_has_to_be_for_the_same_tenant() {
