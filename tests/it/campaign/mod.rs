@@ -21,7 +21,6 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use crate::support::{folder, https};
 use play::{Authority, Played, play};
 use scenario::Scenario;
 
@@ -33,7 +32,7 @@ const AT_ONCE: u64 = 48;
 
 /// What has to strike in as many scenarios as are played by default, or more: a fault that no run ever
 /// meets proves nothing.
-const KINDS: [&str; 42] = [
+const KINDS: [&str; 46] = [
     "clock: odd SOURCE_DATE_EPOCH",
     "file: no such flow",
     "line: answer torn",
@@ -49,6 +48,7 @@ const KINDS: [&str; 42] = [
     "output: Device",
     "output: DiskFull",
     "output: NoFolder",
+    "output: NoRight",
     "output: StdoutClosed",
     "output: StdoutFull",
     "process: FolderGone",
@@ -73,6 +73,9 @@ const KINDS: [&str; 42] = [
     "service: throttle",
     "service: truncate",
     "tenant: moved after the plan",
+    "tls: expired",
+    "tls: http/2",
+    "tls: misnamed",
     "tls: missing",
     "tls: trusted",
     "tls: untrusted",
@@ -88,11 +91,7 @@ fn whatever_goes_wrong_the_report_is_the_truth_and_a_rerun_converges() {
         (Some(seed), None) => (seed, 1),
         (seed, Some(number)) => (seed.unwrap_or(0), number),
     };
-    let folder = folder();
-    let authority = Authority {
-        acceptor: https::acceptor(&folder, &["http/1.1"]),
-        ca_file: folder.path().join("ca.pem"),
-    };
+    let authority = Authority::found();
     let next = AtomicU64::new(first);
     let end = first.saturating_add(number);
     let summary = Mutex::new(Summary::default());

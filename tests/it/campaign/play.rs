@@ -2,7 +2,8 @@
 //! goes wrong, and runs in which nothing does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,13 +15,47 @@ use super::oracle::{Evidence, Verdict, exit_of, verdicts};
 use super::process::{Ended, Process};
 use super::scenario::{Approval, Command, OutputTrouble, Scenario, Tls};
 use super::world::{Bindings, bindings};
+use crate::support::https::{self, Certified};
 use crate::support::line::Line;
 use crate::support::{Served, file, folder, serve};
 
-/// Who signs the certificates of all scenarios.
+/// Who signs the certificates of all scenarios, and TLS by each kind of them.
 pub struct Authority {
-    pub acceptor: TlsAcceptor,
-    pub ca_file: PathBuf,
+    folder: tempfile::TempDir,
+    good: TlsAcceptor,
+    http2: TlsAcceptor,
+    expired: TlsAcceptor,
+    misnamed: TlsAcceptor,
+}
+
+impl Authority {
+    pub fn found() -> Self {
+        let folder = folder();
+        let authority = https::Authority::found(&folder);
+        let http1 = |certified| authority.acceptor(certified, &["http/1.1"]);
+        Self {
+            good: http1(Certified::Good),
+            http2: authority.acceptor(Certified::Good, &["h2", "http/1.1"]),
+            expired: http1(Certified::Expired),
+            misnamed: http1(Certified::Misnamed),
+            folder,
+        }
+    }
+
+    fn acceptor(&self, tls: Tls) -> Option<TlsAcceptor> {
+        let acceptor = match tls {
+            Tls::None | Tls::Missing => return None,
+            Tls::Trusted | Tls::Untrusted => &self.good,
+            Tls::Http2 => &self.http2,
+            Tls::Expired => &self.expired,
+            Tls::Misnamed => &self.misnamed,
+        };
+        Some(acceptor.clone())
+    }
+
+    fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
 }
 
 /// What is counted of a scenario that was played.
@@ -91,8 +126,16 @@ impl<'a> Stage<'a> {
         for (path, text) in scenario.files.iter().flat_map(|file| file.texts(&scenario.world)) {
             file(folder.path(), &path, text);
         }
-        let tls = matches!(scenario.tls, Tls::Trusted | Tls::Untrusted).then(|| authority.acceptor.clone());
+        if scenario.output == OutputTrouble::NoRight {
+            fs::set_permissions(folder.path().join("out"), Permissions::from_mode(0o500)).unwrap();
+        }
+        let tls = authority.acceptor(scenario.tls);
         Self { scenario, folder, line: Line::lay(tls, scenario.refused), authority }
+    }
+
+    /// Whether permissions hold nobody back.
+    fn is_root(&self) -> bool {
+        self.folder.path().metadata().unwrap().uid() == 0
     }
 
     /// Serves a tenant at the end of the wire.
@@ -105,9 +148,9 @@ impl<'a> Stage<'a> {
 
     fn scheme(&self, healthy: bool) -> &'static str {
         match self.scenario.tls {
-            Tls::Trusted | Tls::Untrusted => "https",
             Tls::Missing if !healthy => "https",
             Tls::Missing | Tls::None => "http",
+            Tls::Trusted | Tls::Http2 | Tls::Untrusted | Tls::Expired | Tls::Misnamed => "https",
         }
     }
 
@@ -152,6 +195,8 @@ impl<'a> Stage<'a> {
             args.extend(strings(match (scenario.output, scenario.is_apply()) {
                 (OutputTrouble::NoFolder, _) => &["--out", "nowhere/report.json"],
                 (OutputTrouble::Device, _) => &["--out", "/dev/full"],
+                // Nobody but root may write where nobody may, and not even root there.
+                (OutputTrouble::NoRight, _) if self.is_root() => &["--out", "/sys/report.json"],
                 (_, true) => &["--out", "out/report.json"],
                 (_, false) => &["--out", "out/plan.json"],
             }));
@@ -175,8 +220,8 @@ impl<'a> Stage<'a> {
         let url = self.url(*healthy);
         let mut args = args.clone();
         args.extend(["--graph-url".to_owned(), url.clone()]);
-        if scenario.tls == Tls::Trusted || (*healthy && url.starts_with("https")) {
-            args.extend(["--ca-file".to_owned(), self.authority.ca_file.display().to_string()]);
+        if url.starts_with("https") && (*healthy || scenario.tls != Tls::Untrusted) {
+            args.extend(["--ca-file".to_owned(), self.authority.ca_file().display().to_string()]);
         }
         let process = Process {
             args,
@@ -202,6 +247,7 @@ impl<'a> Stage<'a> {
             kinks: self.line.met(),
             connections: self.line.connections(),
             opened: self.line.opened(),
+            over_http2: self.line.over_http2(),
             url: self.url(false),
             written,
             files: self.all_files(),
@@ -222,11 +268,19 @@ impl<'a> Stage<'a> {
         files
     }
 
+    /// Makes the way to the tenant a good one.
+    fn heal(&mut self) {
+        self.line.open();
+        if self.scheme(true) == "https" {
+            self.line.speak(self.authority.http2.clone());
+        }
+    }
+
     /// Applies the files twice with nothing in the way: the first time makes what is missing, the
     /// second sends nothing.
     fn converges(&mut self, truth: Bindings) -> Result<()> {
         let scenario = self.scenario;
-        self.line.open();
+        self.heal();
         let mut args = strings(&["apply", "--yes", "--timeout", "600", "--verify-timeout", "300"]);
         args.extend(scenario.allowances(true));
         args.extend(scenario.paths());
@@ -254,7 +308,7 @@ impl<'a> Stage<'a> {
 
     /// The plan of what was exported is empty, and nothing is bound that is not in it.
     fn exported(&mut self, evidence: &Evidence<'_>) -> Result<()> {
-        self.line.open();
+        self.heal();
         file(self.folder.path(), "exported.yaml", &evidence.ended.stdout);
         let served = self.serve(&evidence.truth, calm(), false);
         let act =

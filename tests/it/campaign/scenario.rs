@@ -63,10 +63,23 @@ pub enum Approval {
 pub enum Tls {
     None,
     Trusted,
+    /// Trusted as well, and HTTP/2 is offered.
+    Http2,
     /// By an authority that nobody knows.
     Untrusted,
+    /// The certificate was good once.
+    Expired,
+    /// The certificate is another server's.
+    Misnamed,
     /// The service speaks none.
     Missing,
+}
+
+impl Tls {
+    /// Whether a service can be asked that way.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::None | Self::Trusted | Self::Http2)
+    }
 }
 
 /// What happens to the process, or under it.
@@ -98,6 +111,8 @@ pub enum OutputTrouble {
     NoFolder,
     /// An output is a device.
     Device,
+    /// An output is in a folder that takes no file.
+    NoRight,
 }
 
 impl Scenario {
@@ -173,7 +188,9 @@ impl Scenario {
             },
         };
         // Chance of its own, so that all else stays what it was.
-        scenario.soften(&mut Dice::of(!seed));
+        let more = &mut Dice::of(!seed);
+        scenario.soften(more);
+        scenario.secure(more);
         scenario.make_possible();
         scenario
     }
@@ -184,7 +201,7 @@ impl Scenario {
             return;
         }
         (self.moment, self.output, self.refused) = (None, OutputTrouble::None, Duration::ZERO);
-        if matches!(self.tls, Tls::Untrusted | Tls::Missing) {
+        if !self.tls.is_good() {
             self.tls = Tls::None;
         }
         let Options { page_size, latency, .. } = self.service;
@@ -197,6 +214,15 @@ impl Scenario {
             let reads = self.is_apply().then_some(self.listed() + 1);
             self.service.faults = vec![fault::passing(dice, &self.world, &self.token, reads)];
         }
+    }
+
+    /// Has some runs use HTTP/2, or meet a certificate that is none to trust.
+    fn secure(&mut self, dice: &mut Dice) {
+        self.tls = match (self.tls, dice.below(100)) {
+            (Tls::Trusted, 0..50) | (Tls::None, 0..8) => Tls::Http2,
+            (Tls::None, 8..18) if !self.is_certain() => *dice.pick(&[Tls::Expired, Tls::Misnamed]),
+            (tls, _) => tls,
+        };
     }
 
     /// How many flows its files list.
@@ -287,7 +313,7 @@ impl Scenario {
         throttle.is_none()
             && *fail == 0.0
             && lag.is_zero()
-            && matches!(self.tls, Tls::None | Tls::Trusted)
+            && self.tls.is_good()
             && self.refused.is_zero()
             && self.moment.is_none()
             && self.output == OutputTrouble::None
@@ -324,6 +350,7 @@ impl OutputTrouble {
             Self::StdoutClosed,
             Self::NoFolder,
             Self::Device,
+            Self::NoRight,
         ])
     }
 }

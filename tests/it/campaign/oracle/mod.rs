@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::fault::segment;
 use super::file::{Change, Expected, File};
 use super::process::Ended;
-use super::scenario::{Approval, Command, Event, OutputTrouble, Scenario, Tls};
+use super::scenario::{Approval, Command, Event, OutputTrouble, Scenario};
 use super::world::{Bindings, Place};
 use crate::support::line::Kink;
 
@@ -39,6 +39,8 @@ pub struct Evidence<'a> {
     pub connections: usize,
     /// When the wire began to take connections, if it did.
     pub opened: Option<Instant>,
+    /// How many requests came over HTTP/2.
+    pub over_http2: usize,
     /// The plan or the report that was written to a file.
     pub written: Option<String>,
     /// Every file that is there after it.
@@ -138,12 +140,14 @@ impl Scenario {
 
     /// Whether a run ends before it asks anybody.
     fn cannot_begin(&self) -> bool {
-        self.epoch == "soon" || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
+        const UNWRITABLE: [OutputTrouble; 3] =
+            [OutputTrouble::NoFolder, OutputTrouble::Device, OutputTrouble::NoRight];
+        self.epoch == "soon" || UNWRITABLE.contains(&self.output)
     }
 
     /// Whether a run cannot come to anything.
     fn is_hopeless(&self) -> bool {
-        self.cannot_begin() || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
+        self.cannot_begin() || (self.asks() && !self.tls.is_good())
     }
 
     /// Whether there is anything to ask of a tenant.

@@ -31,9 +31,16 @@ impl Evidence<'_> {
         let passed = self.journal.iter().any(|entry| entry["fault"].is_string()) || !self.kinks.is_empty();
         count(scenario.has_one_passing_trouble() && passed, "one that passes");
         count(!scenario.service.lag.is_zero() && self.truth != scenario.met(), "service: lag");
-        count(scenario.tls == Tls::Trusted && connected, "tls: trusted");
-        count(scenario.tls == Tls::Untrusted && connected, "tls: untrusted");
-        count(scenario.tls == Tls::Missing && connected, "tls: missing");
+        let tls = match scenario.tls {
+            Tls::None | Tls::Http2 => None,
+            Tls::Trusted => Some("tls: trusted"),
+            Tls::Untrusted => Some("tls: untrusted"),
+            Tls::Expired => Some("tls: expired"),
+            Tls::Misnamed => Some("tls: misnamed"),
+            Tls::Missing => Some("tls: missing"),
+        };
+        count(connected && tls.is_some(), tls.unwrap_or_default());
+        count(self.over_http2 > 0, "tls: http/2");
         count(self.was_refused(), "line: refused");
         count(scenario.epoch != "1793606400" && ended, "clock: odd SOURCE_DATE_EPOCH");
         count(moved && self.requests() > 0, "tenant: moved after the plan");
