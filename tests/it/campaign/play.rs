@@ -11,6 +11,7 @@ use flowbind::sandbox::Options;
 use serde_json::Value;
 use tokio_rustls::TlsAcceptor;
 
+use super::login::Login;
 use super::oracle::{Evidence, Verdict, exit_of, verdicts};
 use super::process::{Ended, Process};
 use super::scenario::{Approval, Command, OutputTrouble, Scenario, Tls};
@@ -74,6 +75,7 @@ struct Stage<'a> {
     scenario: &'a Scenario,
     folder: tempfile::TempDir,
     line: Line,
+    login: Option<Login>,
     authority: &'a Authority,
 }
 
@@ -99,6 +101,10 @@ pub fn play(scenario: &Scenario, authority: &Authority) -> Result<Played> {
     let evidence = stage.evidence(ended, &served);
     let told = evidence.to_string();
     evidence.check().with_context(|| told.clone())?;
+    if let Some(login) = &stage.login {
+        // It panics, and shows the secret.
+        login.entra.assert_no_secret(&evidence.outcome());
+    }
     let mut runs = 1 + usize::from(scenario.plans_before());
     if scenario.is_apply() {
         stage.converges(evidence.truth.clone()).with_context(|| told)?;
@@ -130,7 +136,8 @@ impl<'a> Stage<'a> {
             fs::set_permissions(folder.path().join("out"), Permissions::from_mode(0o500)).unwrap();
         }
         let tls = authority.acceptor(scenario.tls);
-        Self { scenario, folder, line: Line::lay(tls, scenario.refused), authority }
+        let (line, login) = (Line::lay(tls, scenario.refused), Login::of(scenario));
+        Self { scenario, folder, line, login, authority }
     }
 
     /// Whether permissions hold nobody back.
@@ -143,6 +150,7 @@ impl<'a> Stage<'a> {
         let origin = Some(format!("{}://{}", self.scheme(!kinked), self.line.address()));
         let served = serve(self.scenario.world.snapshot(bindings), Options { origin, ..service });
         self.line.lead(served.address(), if kinked { self.scenario.kinks.clone() } else { Vec::new() });
+        self.line.guard(self.login.as_ref().filter(|_| kinked).map(Login::gate));
         served
     }
 
@@ -226,7 +234,10 @@ impl<'a> Stage<'a> {
         let process = Process {
             args,
             folder: self.folder.path(),
-            token: &scenario.token,
+            credential: match &self.login {
+                Some(login) if !*healthy => login.environment(),
+                _ => vec![("FLOWBIND_ACCESS_TOKEN", scenario.token.clone())],
+            },
             epoch: if *healthy { "1793606400" } else { scenario.epoch },
             output: if *healthy { OutputTrouble::None } else { scenario.output },
             moment: scenario.moment.filter(|_| !healthy),
@@ -248,6 +259,8 @@ impl<'a> Stage<'a> {
             connections: self.line.connections(),
             opened: self.line.opened(),
             over_http2: self.line.over_http2(),
+            turned_away: self.line.turned_away(),
+            logins: self.login.as_ref().map(Login::asked).unwrap_or_default(),
             url: self.url(false),
             written,
             files: self.all_files(),

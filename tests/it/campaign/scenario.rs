@@ -9,6 +9,7 @@ use flowbind::snapshot::Step;
 use super::dice::Dice;
 use super::fault;
 use super::file::File;
+use super::login::SignIn;
 use super::world::{Bindings, Place, World};
 use crate::support::line::Kink;
 
@@ -30,6 +31,7 @@ pub struct Scenario {
     pub meddled: Vec<(Place, Option<String>)>,
     pub service: Options,
     pub tls: Tls,
+    pub sign_in: SignIn,
     /// For how long every connection is refused.
     pub refused: Duration,
     pub kinks: Vec<Option<Kink>>,
@@ -175,6 +177,7 @@ impl Scenario {
             meddled,
             service,
             tls,
+            sign_in: SignIn::Given,
             refused: if bad_line { refused } else { Duration::ZERO },
             kinks: if bad_line { kinks } else { Vec::new() },
             moment: process.0.filter(|_| bad_process),
@@ -191,6 +194,7 @@ impl Scenario {
         let more = &mut Dice::of(!seed);
         scenario.soften(more);
         scenario.secure(more);
+        scenario.sign_in(SignIn::roll(more));
         scenario.make_possible();
         scenario
     }
@@ -223,6 +227,18 @@ impl Scenario {
             (Tls::None, 8..18) if !self.is_certain() => *dice.pick(&[Tls::Expired, Tls::Misnamed]),
             (tls, _) => tls,
         };
+    }
+
+    fn sign_in(&mut self, sign_in: SignIn) {
+        self.sign_in = sign_in;
+        if sign_in == SignIn::ShortLived {
+            // The run has to be longer than the life of a token.
+            self.service.latency = Duration::from_millis(150);
+            match self.flags.iter().position(|flag| flag == "--parallelism") {
+                Some(at) => self.flags[at + 1] = "1".to_owned(),
+                None => self.flags.extend(["--parallelism", "1"].map(str::to_owned)),
+            }
+        }
     }
 
     /// How many flows its files list.
@@ -292,7 +308,7 @@ impl Scenario {
 
     /// Whether nothing at all is to go wrong.
     pub fn is_undisturbed(&self) -> bool {
-        self.is_quiet() && self.service.faults.is_empty() && self.kinks.is_empty()
+        self.is_quiet() && self.is_spared() && self.sign_in == SignIn::Given
     }
 
     /// Whether one answer says once to come again, or one connection breaks, and nothing else is to go
@@ -314,15 +330,21 @@ impl Scenario {
             && *fail == 0.0
             && lag.is_zero()
             && self.tls.is_good()
+            && self.sign_in.passes()
             && self.refused.is_zero()
             && self.moment.is_none()
             && self.output == OutputTrouble::None
             && self.epoch != "soon"
     }
 
+    /// Whether no request is chosen to fail, nor any connection.
+    fn is_spared(&self) -> bool {
+        self.service.faults.is_empty() && self.kinks.is_empty()
+    }
+
     /// Whether it has to end with what is foreseen.
     pub fn is_certain(&self) -> bool {
-        self.is_undisturbed() || self.has_one_passing_trouble()
+        self.is_quiet() && (self.is_spared() || self.has_one_passing_trouble())
     }
 }
 

@@ -56,7 +56,7 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    fn written_files(&self) -> impl Iterator<Item = (&str, &String)> {
+    pub(super) fn written_files(&self) -> impl Iterator<Item = (&str, &String)> {
         self.files.iter().map(|(name, text)| (name.as_str(), text))
     }
 

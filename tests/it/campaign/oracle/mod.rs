@@ -18,9 +18,11 @@ use serde_json::{Value, json};
 
 use super::fault::segment;
 use super::file::{Change, Expected, File};
+use super::login::SignIn;
 use super::process::Ended;
 use super::scenario::{Approval, Command, Event, OutputTrouble, Scenario};
 use super::world::{Bindings, Place};
+use crate::support::Outcome;
 use crate::support::line::Kink;
 
 /// All that is known of a run.
@@ -41,6 +43,10 @@ pub struct Evidence<'a> {
     pub opened: Option<Instant>,
     /// How many requests came over HTTP/2.
     pub over_http2: usize,
+    /// How many requests were turned away for their token.
+    pub turned_away: usize,
+    /// How often a token was asked for.
+    pub logins: usize,
     /// The plan or the report that was written to a file.
     pub written: Option<String>,
     /// Every file that is there after it.
@@ -169,6 +175,9 @@ impl Evidence<'_> {
     pub fn check(&self) -> Result<()> {
         self.check_manners().context("manners")?;
         self.check_stop().context("the stop")?;
+        if matches!(self.scenario.sign_in, SignIn::Refused(_)) {
+            ensure!(self.requests() + self.turned_away == 0, "nobody signed in, and Graph was asked");
+        }
         let may_write = self.allowed();
         self.check_requests(&may_write).context("requests")?;
         self.check_tenant(&may_write).context("the tenant")?;
@@ -253,6 +262,20 @@ impl Evidence<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether it has to end with what is foreseen. A token that lives for seconds may be too old twice
+    /// where the machine stands still.
+    fn is_certain(&self) -> bool {
+        let late = self.scenario.sign_in == SignIn::ShortLived && self.turned_away > 0;
+        self.scenario.is_certain() && !late
+    }
+
+    /// All that it told, in files too.
+    pub fn outcome(&self) -> Outcome {
+        let mut stdout = self.ended.stdout.clone();
+        stdout.extend(self.written_files().map(|(_, text)| text.as_str()));
+        Outcome { code: self.ended.code.unwrap_or(-1), stdout, stderr: self.ended.stderr.clone() }
     }
 
     fn requests(&self) -> usize {

@@ -42,7 +42,7 @@ impl Evidence<'_> {
             unread.push(place(unknown)?);
         }
         // A file that is wrong in one place is told whole but for that.
-        let excused = errors && !scenario.is_certain();
+        let excused = errors && !self.is_certain();
         let mut wanted: BTreeMap<_, _> =
             expected.changes.iter().map(|change| (&change.place, change)).collect();
         let mut counts = BTreeMap::<_, u64>::new();
