@@ -5,7 +5,7 @@ use std::fs;
 use std::panic;
 
 #[path = "../fuzz/src/lib.rs"]
-mod fuzz;
+pub(crate) mod fuzz;
 
 use crate::support::package;
 

@@ -9,7 +9,7 @@ mod escape;
 mod export;
 mod formats;
 mod graph;
-mod inert;
+pub(crate) mod inert;
 mod pieces;
 mod retry;
 mod saved;
