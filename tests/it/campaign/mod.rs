@@ -7,6 +7,8 @@
 //! FLOWBIND_SEED=1234 cargo test campaign -- --nocapture                # one of them again
 //! ```
 
+mod arguments;
+mod authority;
 mod dice;
 mod fault;
 mod file;
@@ -15,6 +17,7 @@ mod oracle;
 mod play;
 mod process;
 mod scenario;
+mod trouble;
 mod world;
 
 use std::collections::BTreeMap;
@@ -22,7 +25,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use play::{Authority, Played, play};
+use authority::Authority;
+use play::{Played, play};
 use scenario::Scenario;
 
 /// How many scenarios are played when nobody asks for more.

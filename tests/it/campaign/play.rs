@@ -3,61 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, Result, ensure};
 use flowbind::sandbox::Options;
-use serde_json::Value;
-use tokio_rustls::TlsAcceptor;
 
+use super::arguments::strings;
+use super::authority::Authority;
 use super::login::Login;
 use super::oracle::{Evidence, Verdict, exit_of, verdicts};
 use super::process::{Ended, Process};
-use super::scenario::{Approval, Command, OutputTrouble, Scenario, Tls};
+use super::scenario::{OutputTrouble, Scenario, Tls};
 use super::world::{Bindings, bindings};
-use crate::support::https::{self, Certified};
 use crate::support::line::Line;
 use crate::support::{Served, file, folder, serve};
-
-/// Who signs the certificates of all scenarios, and TLS by each kind of them.
-pub struct Authority {
-    folder: tempfile::TempDir,
-    good: TlsAcceptor,
-    http2: TlsAcceptor,
-    expired: TlsAcceptor,
-    misnamed: TlsAcceptor,
-}
-
-impl Authority {
-    pub fn found() -> Self {
-        let folder = folder();
-        let authority = https::Authority::found(&folder);
-        let http1 = |certified| authority.acceptor(certified, &["http/1.1"]);
-        Self {
-            good: http1(Certified::Good),
-            http2: authority.acceptor(Certified::Good, &["h2", "http/1.1"]),
-            expired: http1(Certified::Expired),
-            misnamed: http1(Certified::Misnamed),
-            folder,
-        }
-    }
-
-    fn acceptor(&self, tls: Tls) -> Option<TlsAcceptor> {
-        let acceptor = match tls {
-            Tls::None | Tls::Missing => return None,
-            Tls::Trusted | Tls::Untrusted => &self.good,
-            Tls::Http2 => &self.http2,
-            Tls::Expired => &self.expired,
-            Tls::Misnamed => &self.misnamed,
-        };
-        Some(acceptor.clone())
-    }
-
-    fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-}
 
 /// What is counted of a scenario that was played.
 pub struct Played {
@@ -96,7 +55,7 @@ pub fn play(scenario: &Scenario, authority: &Authority) -> Result<Played> {
         stage.plan_before().context("the plan before")?;
     }
     let served = stage.serve(&scenario.met(), scenario.service.clone(), true);
-    let act = Act { args: stage.args()?, healthy: false };
+    let act = Act { args: scenario.args(stage.folder.path())?, healthy: false };
     let ended = stage.run(&act, &served)?;
     let evidence = stage.evidence(ended, &served);
     let told = evidence.to_string();
@@ -140,11 +99,6 @@ impl<'a> Stage<'a> {
         Self { scenario, folder, line, login, authority }
     }
 
-    /// Whether permissions hold nobody back.
-    fn is_root(&self) -> bool {
-        self.folder.path().metadata().unwrap().uid() == 0
-    }
-
     /// Serves a tenant at the end of the wire.
     fn serve(&self, bindings: &Bindings, service: Options, kinked: bool) -> Served {
         let origin = Some(format!("{}://{}", self.scheme(!kinked), self.line.address()));
@@ -177,50 +131,6 @@ impl<'a> Stage<'a> {
         let exit = exit_of(verdicts(&scenario.files, &expected).values().copied());
         ensure!(ended.code == Some(exit), "{exit} was to be expected: {ended:#?}");
         Ok(())
-    }
-
-    /// The arguments of the run that everything is about.
-    fn args(&self) -> Result<Vec<String>> {
-        let scenario = self.scenario;
-        let mut args = match scenario.command {
-            Command::Plan { detailed: false } => strings(&["plan"]),
-            Command::Plan { detailed: true } => strings(&["plan", "--detailed-exitcode"]),
-            Command::Apply(Approval::Yes) => strings(&["apply", "--yes"]),
-            Command::Apply(Approval::None) => strings(&["apply"]),
-            Command::Apply(Approval::Saved) => strings(&["apply", "--plan", "saved.json"]),
-            Command::Apply(Approval::Expected) => {
-                let saved: Value =
-                    serde_json::from_str(&fs::read_to_string(self.folder.path().join("saved.json"))?)?;
-                strings(&["apply", "--expect", saved["fingerprint"].as_str().context("no fingerprint")?])
-            }
-            Command::Apply(Approval::Wrong) => strings(&["apply", "--expect", &"5".repeat(64)]),
-            Command::Drift { strict: false } => strings(&["drift"]),
-            Command::Drift { strict: true } => strings(&["drift", "--strict"]),
-            Command::Export { snapshot } => scenario.export_args(snapshot),
-        };
-        let is_saved = scenario.command == Command::Apply(Approval::Saved);
-        if !scenario.is_export() {
-            args.extend(strings(match (scenario.output, scenario.is_apply()) {
-                (OutputTrouble::NoFolder, _) => &["--out", "nowhere/report.json"],
-                (OutputTrouble::Device, _) => &["--out", "/dev/full"],
-                // Nobody but root may write where nobody may, and not even root there.
-                (OutputTrouble::NoRight, _) if self.is_root() => &["--out", "/sys/report.json"],
-                (_, true) => &["--out", "out/report.json"],
-                (_, false) => &["--out", "out/plan.json"],
-            }));
-            if scenario.json {
-                args.extend(strings(&["--format", "json"]));
-            }
-            if !is_saved {
-                args.extend(scenario.paths());
-            }
-        }
-        let takes_guards = matches!(scenario.command, Command::Plan { .. } | Command::Apply(_)) && !is_saved;
-        if takes_guards {
-            args.extend(scenario.allowances(scenario.lifted));
-        }
-        args.extend(scenario.flags.iter().cloned());
-        Ok(args)
     }
 
     fn run(&self, Act { args, healthy }: &Act, served: &Served) -> Result<Ended> {
@@ -285,7 +195,7 @@ impl<'a> Stage<'a> {
     fn heal(&mut self) {
         self.line.open();
         if self.scheme(true) == "https" {
-            self.line.speak(self.authority.http2.clone());
+            self.line.speak(self.authority.good());
         }
     }
 
@@ -332,61 +242,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Scenario {
-    fn paths(&self) -> Vec<String> {
-        if self.folder {
-            return strings(&["desired"]);
-        }
-        self.files.iter().map(|file| format!("{}.yaml", file.stem)).collect()
-    }
-
-    fn allowances(&self, lifted: bool) -> Vec<String> {
-        if !lifted {
-            return Vec::new();
-        }
-        let mut flags = strings(&["--max-changes", "1000", "--max-disables", "1000", "--allow-empty"]);
-        flags.extend(self.files.iter().flat_map(super::file::File::allowances));
-        flags
-    }
-
-    fn export_args(&self, snapshot: bool) -> Vec<String> {
-        let steps: Vec<_> = self.files[0].steps.iter().map(|step| step.name()).collect();
-        strings(&[
-            "export",
-            "--tenant",
-            "contoso.onmicrosoft.com",
-            "--cloud",
-            self.world.cloud.name(),
-            "--api",
-            self.api(),
-            "--steps",
-            &steps.join(","),
-            "--format",
-            if snapshot { "snapshot" } else { "desired" },
-        ])
-    }
-}
-
-impl Command {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plan { .. } => "plan",
-            Self::Apply(Approval::Yes) => "apply --yes",
-            Self::Apply(Approval::None) => "apply",
-            Self::Apply(Approval::Saved) => "apply --plan",
-            Self::Apply(Approval::Expected | Approval::Wrong) => "apply --expect",
-            Self::Drift { strict: false } => "drift",
-            Self::Drift { strict: true } => "drift --strict",
-            Self::Export { .. } => "export",
-        }
-    }
-}
-
 /// A service that does all that it is asked.
 fn calm() -> Options {
     Options { page_size: 3, ..Options::default() }
-}
-
-fn strings(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }
