@@ -93,9 +93,18 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Where the file says what is to be bound.
-    pub fn mentioned(&self) -> impl Iterator<Item = (&FlowId, Step)> {
-        self.flows.iter().flat_map(|flow| flow.bindings.iter().map(|(step, _)| (&flow.id, step)))
+    /// What the file manages of the flows that it lists: what it mentions, and what it prunes.
+    pub fn managed(&self) -> impl Iterator<Item = (&FlowId, Step)> {
+        let prunes = matches!(self.prune, Some((Prune::Steps | Prune::Flows, _)));
+        self.flows.iter().flat_map(move |flow| {
+            let managed = move |step: &Step| prunes || flow.bindings.contains_key(*step);
+            self.steps.iter().copied().filter(managed).map(move |step| (&flow.id, step))
+        })
+    }
+
+    /// Whether the file manages all flows of its tenant, listed or not.
+    pub fn prunes_flows(&self) -> bool {
+        matches!(self.prune, Some((Prune::Flows, _)))
     }
 }
 

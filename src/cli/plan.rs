@@ -192,11 +192,15 @@ pub(super) async fn make(
         match connect(&place, run, request.rule).await.map(Rc::new) {
             Ok(connection) => {
                 let several = files.iter().filter(|_| files.len() > 1);
-                let mentioned: BTreeSet<_> = several.flat_map(|file| file.mentioned()).collect();
+                let managed: BTreeSet<_> = several.clone().flat_map(|file| file.managed()).collect();
+                let pruned = several.filter(|file| file.prunes_flows()).flat_map(|file| &file.steps);
+                let pruned: BTreeSet<_> = pruned.copied().collect();
                 for desired in &files {
                     let mut one = target(desired, &connection, request).await;
                     // What another file of the tenant manages is not unmanaged.
-                    one.target.unmanaged.retain(|it| !mentioned.contains(&(&it.flow, it.step)));
+                    one.target
+                        .unmanaged
+                        .retain(|it| !managed.contains(&(&it.flow, it.step)) && !pruned.contains(&it.step));
                     planned.push(Ok(one));
                 }
             }

@@ -72,6 +72,33 @@ fn only_strict_counts_what_is_bound_and_not_in_the_file() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
+/// What one file of a tenant prunes is none that another one should add.
+#[test]
+fn what_another_file_prunes_is_not_unmanaged() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 1), ("B2C_1_b", 2, 1)]), Options::default());
+    let folder = folder();
+    let head = "version: 1\ntenant: contoso.onmicrosoft.com\n";
+    let a = format!("{head}flows:\n  B2C_1_a: {{postAttributeCollection: Connector 1}}\n");
+    file(folder.path(), "a.yaml", a);
+    let steps = "prune: steps\nflows:\n  B2C_1_b: {postAttributeCollection: Connector 1}\n";
+    let flows = "prune: flows\nsteps: [postFederationSignup]\nflows:\n  B2C_1_a: {}\n";
+    for (prune, strict_lists) in [(steps, vec![]), (flows, vec!["B2C_1_b postAttributeCollection"])] {
+        file(folder.path(), "b.yaml", format!("{head}{prune}"));
+        let outcome = flowbind(["drift", "a.yaml", "b.yaml", "--strict", "--format", "json"])
+            .args(["--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 2, "{outcome}");
+        let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let unmanaged = plan["targets"][0]["unmanaged"].as_array().unwrap().iter();
+        let unmanaged: Vec<_> = unmanaged
+            .map(|it| format!("{} {}", it["flow"].as_str().unwrap(), it["step"].as_str().unwrap()))
+            .collect();
+        assert_eq!(unmanaged, strict_lists, "{outcome}");
+    }
+}
+
 #[test]
 fn a_pin_that_does_not_hold_is_drift() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());

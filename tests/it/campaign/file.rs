@@ -330,7 +330,12 @@ impl World {
     }
 }
 
-/// A text as YAML takes it, too.
+/// A text as YAML takes it: as JSON does, and what cannot be seen by its number.
 pub fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let json = serde_json::Value::from(text).to_string();
+    let written = |char: char| match char {
+        '\u{7f}'..='\u{9f}' | '\u{200e}'..='\u{206f}' | '\u{feff}' => format!("\\u{:04x}", char as u32),
+        _ => char.to_string(),
+    };
+    json.chars().map(written).collect()
 }

@@ -2,26 +2,21 @@
 //! goes wrong, and runs in which nothing does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, Result, ensure};
 use flowbind::sandbox::Options;
-use serde_json::Value;
-use tokio_rustls::TlsAcceptor;
 
+use super::arguments::strings;
+use super::authority::Authority;
+use super::login::Login;
 use super::oracle::{Evidence, Verdict, exit_of, verdicts};
 use super::process::{Ended, Process};
-use super::scenario::{Approval, Command, OutputTrouble, Scenario, Tls};
+use super::scenario::{OutputTrouble, Scenario, Tls};
 use super::world::{Bindings, bindings};
 use crate::support::line::Line;
 use crate::support::{Served, file, folder, serve};
-
-/// Who signs the certificates of all scenarios.
-pub struct Authority {
-    pub acceptor: TlsAcceptor,
-    pub ca_file: PathBuf,
-}
 
 /// What is counted of a scenario that was played.
 pub struct Played {
@@ -39,6 +34,7 @@ struct Stage<'a> {
     scenario: &'a Scenario,
     folder: tempfile::TempDir,
     line: Line,
+    login: Option<Login>,
     authority: &'a Authority,
 }
 
@@ -59,11 +55,15 @@ pub fn play(scenario: &Scenario, authority: &Authority) -> Result<Played> {
         stage.plan_before().context("the plan before")?;
     }
     let served = stage.serve(&scenario.met(), scenario.service.clone(), true);
-    let act = Act { args: stage.args()?, healthy: false };
+    let act = Act { args: scenario.args(stage.folder.path())?, healthy: false };
     let ended = stage.run(&act, &served)?;
     let evidence = stage.evidence(ended, &served);
     let told = evidence.to_string();
     evidence.check().with_context(|| told.clone())?;
+    if let Some(login) = &stage.login {
+        // It panics, and shows the secret.
+        login.entra.assert_no_secret(&evidence.outcome());
+    }
     let mut runs = 1 + usize::from(scenario.plans_before());
     if scenario.is_apply() {
         stage.converges(evidence.truth.clone()).with_context(|| told)?;
@@ -91,8 +91,12 @@ impl<'a> Stage<'a> {
         for (path, text) in scenario.files.iter().flat_map(|file| file.texts(&scenario.world)) {
             file(folder.path(), &path, text);
         }
-        let tls = matches!(scenario.tls, Tls::Trusted | Tls::Untrusted).then(|| authority.acceptor.clone());
-        Self { scenario, folder, line: Line::lay(tls, scenario.refused), authority }
+        if scenario.output == OutputTrouble::NoRight {
+            fs::set_permissions(folder.path().join("out"), Permissions::from_mode(0o500)).unwrap();
+        }
+        let tls = authority.acceptor(scenario.tls);
+        let (line, login) = (Line::lay(tls, scenario.refused), Login::of(scenario));
+        Self { scenario, folder, line, login, authority }
     }
 
     /// Serves a tenant at the end of the wire.
@@ -100,14 +104,15 @@ impl<'a> Stage<'a> {
         let origin = Some(format!("{}://{}", self.scheme(!kinked), self.line.address()));
         let served = serve(self.scenario.world.snapshot(bindings), Options { origin, ..service });
         self.line.lead(served.address(), if kinked { self.scenario.kinks.clone() } else { Vec::new() });
+        self.line.guard(self.login.as_ref().filter(|_| kinked).map(Login::gate));
         served
     }
 
     fn scheme(&self, healthy: bool) -> &'static str {
         match self.scenario.tls {
-            Tls::Trusted | Tls::Untrusted => "https",
             Tls::Missing if !healthy => "https",
             Tls::Missing | Tls::None => "http",
+            Tls::Trusted | Tls::Http2 | Tls::Untrusted | Tls::Expired | Tls::Misnamed => "https",
         }
     }
 
@@ -128,60 +133,21 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The arguments of the run that everything is about.
-    fn args(&self) -> Result<Vec<String>> {
-        let scenario = self.scenario;
-        let mut args = match scenario.command {
-            Command::Plan { detailed: false } => strings(&["plan"]),
-            Command::Plan { detailed: true } => strings(&["plan", "--detailed-exitcode"]),
-            Command::Apply(Approval::Yes) => strings(&["apply", "--yes"]),
-            Command::Apply(Approval::None) => strings(&["apply"]),
-            Command::Apply(Approval::Saved) => strings(&["apply", "--plan", "saved.json"]),
-            Command::Apply(Approval::Expected) => {
-                let saved: Value =
-                    serde_json::from_str(&fs::read_to_string(self.folder.path().join("saved.json"))?)?;
-                strings(&["apply", "--expect", saved["fingerprint"].as_str().context("no fingerprint")?])
-            }
-            Command::Apply(Approval::Wrong) => strings(&["apply", "--expect", &"5".repeat(64)]),
-            Command::Drift { strict: false } => strings(&["drift"]),
-            Command::Drift { strict: true } => strings(&["drift", "--strict"]),
-            Command::Export { snapshot } => scenario.export_args(snapshot),
-        };
-        let is_saved = scenario.command == Command::Apply(Approval::Saved);
-        if !scenario.is_export() {
-            args.extend(strings(match (scenario.output, scenario.is_apply()) {
-                (OutputTrouble::NoFolder, _) => &["--out", "nowhere/report.json"],
-                (OutputTrouble::Device, _) => &["--out", "/dev/full"],
-                (_, true) => &["--out", "out/report.json"],
-                (_, false) => &["--out", "out/plan.json"],
-            }));
-            if scenario.json {
-                args.extend(strings(&["--format", "json"]));
-            }
-            if !is_saved {
-                args.extend(scenario.paths());
-            }
-        }
-        let takes_guards = matches!(scenario.command, Command::Plan { .. } | Command::Apply(_)) && !is_saved;
-        if takes_guards {
-            args.extend(scenario.allowances(scenario.lifted));
-        }
-        args.extend(scenario.flags.iter().cloned());
-        Ok(args)
-    }
-
     fn run(&self, Act { args, healthy }: &Act, served: &Served) -> Result<Ended> {
         let scenario = self.scenario;
         let url = self.url(*healthy);
         let mut args = args.clone();
         args.extend(["--graph-url".to_owned(), url.clone()]);
-        if scenario.tls == Tls::Trusted || (*healthy && url.starts_with("https")) {
-            args.extend(["--ca-file".to_owned(), self.authority.ca_file.display().to_string()]);
+        if url.starts_with("https") && (*healthy || scenario.tls != Tls::Untrusted) {
+            args.extend(["--ca-file".to_owned(), self.authority.ca_file().display().to_string()]);
         }
         let process = Process {
             args,
             folder: self.folder.path(),
-            token: &scenario.token,
+            credential: match &self.login {
+                Some(login) if !*healthy => login.environment(),
+                _ => vec![("FLOWBIND_ACCESS_TOKEN", scenario.token.clone())],
+            },
             epoch: if *healthy { "1793606400" } else { scenario.epoch },
             output: if *healthy { OutputTrouble::None } else { scenario.output },
             moment: scenario.moment.filter(|_| !healthy),
@@ -202,6 +168,9 @@ impl<'a> Stage<'a> {
             kinks: self.line.met(),
             connections: self.line.connections(),
             opened: self.line.opened(),
+            over_http2: self.line.over_http2(),
+            turned_away: self.line.turned_away(),
+            logins: self.login.as_ref().map(Login::asked).unwrap_or_default(),
             url: self.url(false),
             written,
             files: self.all_files(),
@@ -222,11 +191,19 @@ impl<'a> Stage<'a> {
         files
     }
 
+    /// Makes the way to the tenant a good one.
+    fn heal(&mut self) {
+        self.line.open();
+        if self.scheme(true) == "https" {
+            self.line.speak(self.authority.good());
+        }
+    }
+
     /// Applies the files twice with nothing in the way: the first time makes what is missing, the
     /// second sends nothing.
     fn converges(&mut self, truth: Bindings) -> Result<()> {
         let scenario = self.scenario;
-        self.line.open();
+        self.heal();
         let mut args = strings(&["apply", "--yes", "--timeout", "600", "--verify-timeout", "300"]);
         args.extend(scenario.allowances(true));
         args.extend(scenario.paths());
@@ -254,7 +231,7 @@ impl<'a> Stage<'a> {
 
     /// The plan of what was exported is empty, and nothing is bound that is not in it.
     fn exported(&mut self, evidence: &Evidence<'_>) -> Result<()> {
-        self.line.open();
+        self.heal();
         file(self.folder.path(), "exported.yaml", &evidence.ended.stdout);
         let served = self.serve(&evidence.truth, calm(), false);
         let act =
@@ -265,61 +242,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Scenario {
-    fn paths(&self) -> Vec<String> {
-        if self.folder {
-            return strings(&["desired"]);
-        }
-        self.files.iter().map(|file| format!("{}.yaml", file.stem)).collect()
-    }
-
-    fn allowances(&self, lifted: bool) -> Vec<String> {
-        if !lifted {
-            return Vec::new();
-        }
-        let mut flags = strings(&["--max-changes", "1000", "--max-disables", "1000", "--allow-empty"]);
-        flags.extend(self.files.iter().flat_map(super::file::File::allowances));
-        flags
-    }
-
-    fn export_args(&self, snapshot: bool) -> Vec<String> {
-        let steps: Vec<_> = self.files[0].steps.iter().map(|step| step.name()).collect();
-        strings(&[
-            "export",
-            "--tenant",
-            "contoso.onmicrosoft.com",
-            "--cloud",
-            self.world.cloud.name(),
-            "--api",
-            self.api(),
-            "--steps",
-            &steps.join(","),
-            "--format",
-            if snapshot { "snapshot" } else { "desired" },
-        ])
-    }
-}
-
-impl Command {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plan { .. } => "plan",
-            Self::Apply(Approval::Yes) => "apply --yes",
-            Self::Apply(Approval::None) => "apply",
-            Self::Apply(Approval::Saved) => "apply --plan",
-            Self::Apply(Approval::Expected | Approval::Wrong) => "apply --expect",
-            Self::Drift { strict: false } => "drift",
-            Self::Drift { strict: true } => "drift --strict",
-            Self::Export { .. } => "export",
-        }
-    }
-}
-
 /// A service that does all that it is asked.
 fn calm() -> Options {
     Options { page_size: 3, ..Options::default() }
-}
-
-fn strings(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Process<'a> {
     pub args: Vec<String>,
     pub folder: &'a Path,
-    pub token: &'a str,
+    /// What it signs in by.
+    pub credential: Vec<(&'static str, String)>,
     pub epoch: &'a str,
     pub output: OutputTrouble,
     pub moment: Option<(Event, Moment)>,
@@ -97,11 +98,9 @@ impl Process<'_> {
     }
 
     fn command(&self) -> Result<Command> {
-        let command = flowbind(&self.args)
-            .env("FLOWBIND_ACCESS_TOKEN", self.token)
-            .env("SOURCE_DATE_EPOCH", self.epoch)
-            .within(self.folder)
-            .command();
+        let mut command =
+            flowbind(&self.args).env("SOURCE_DATE_EPOCH", self.epoch).within(self.folder).command();
+        command.envs(self.credential.iter().map(|(name, value)| (name, value)));
         let mut command =
             if self.output == OutputTrouble::DiskFull { on_a_full_disk(&command) } else { command };
         let stdout = match self.output {

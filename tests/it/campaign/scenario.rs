@@ -9,6 +9,9 @@ use flowbind::snapshot::Step;
 use super::dice::Dice;
 use super::fault;
 use super::file::File;
+use super::login::SignIn;
+use super::trouble::moment;
+pub use super::trouble::{Event, Moment, OutputTrouble, Tls};
 use super::world::{Bindings, Place, World};
 use crate::support::line::Kink;
 
@@ -30,6 +33,7 @@ pub struct Scenario {
     pub meddled: Vec<(Place, Option<String>)>,
     pub service: Options,
     pub tls: Tls,
+    pub sign_in: SignIn,
     /// For how long every connection is refused.
     pub refused: Duration,
     pub kinks: Vec<Option<Kink>>,
@@ -57,47 +61,6 @@ pub enum Approval {
     Expected,
     /// The fingerprint of another plan.
     Wrong,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
-    None,
-    Trusted,
-    /// By an authority that nobody knows.
-    Untrusted,
-    /// The service speaks none.
-    Missing,
-}
-
-/// What happens to the process, or under it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// It gets a signal of this name.
-    Signal(&'static str),
-    /// The folder of its outputs is removed.
-    FolderGone,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// When so many requests have arrived.
-    Requests(usize),
-    Milliseconds(u64),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputTrouble {
-    None,
-    /// Nothing is left on the disk when outputs are written.
-    DiskFull,
-    /// stdout takes nothing.
-    StdoutFull,
-    /// Nobody reads stdout.
-    StdoutClosed,
-    /// An output is in a folder that is not there.
-    NoFolder,
-    /// An output is a device.
-    Device,
 }
 
 impl Scenario {
@@ -160,6 +123,7 @@ impl Scenario {
             meddled,
             service,
             tls,
+            sign_in: SignIn::Given,
             refused: if bad_line { refused } else { Duration::ZERO },
             kinks: if bad_line { kinks } else { Vec::new() },
             moment: process.0.filter(|_| bad_process),
@@ -173,7 +137,10 @@ impl Scenario {
             },
         };
         // Chance of its own, so that all else stays what it was.
-        scenario.soften(&mut Dice::of(!seed));
+        let more = &mut Dice::of(!seed);
+        scenario.soften(more);
+        scenario.secure(more);
+        scenario.sign_in(SignIn::roll(more));
         scenario.make_possible();
         scenario
     }
@@ -184,7 +151,7 @@ impl Scenario {
             return;
         }
         (self.moment, self.output, self.refused) = (None, OutputTrouble::None, Duration::ZERO);
-        if matches!(self.tls, Tls::Untrusted | Tls::Missing) {
+        if !self.tls.is_good() {
             self.tls = Tls::None;
         }
         let Options { page_size, latency, .. } = self.service;
@@ -196,6 +163,27 @@ impl Scenario {
         } else {
             let reads = self.is_apply().then_some(self.listed() + 1);
             self.service.faults = vec![fault::passing(dice, &self.world, &self.token, reads)];
+        }
+    }
+
+    /// Has some runs use HTTP/2, or meet a certificate that is none to trust.
+    fn secure(&mut self, dice: &mut Dice) {
+        self.tls = match (self.tls, dice.below(100)) {
+            (Tls::Trusted, 0..50) | (Tls::None, 0..8) => Tls::Http2,
+            (Tls::None, 8..18) if !self.is_certain() => *dice.pick(&[Tls::Expired, Tls::Misnamed]),
+            (tls, _) => tls,
+        };
+    }
+
+    fn sign_in(&mut self, sign_in: SignIn) {
+        self.sign_in = sign_in;
+        if sign_in == SignIn::ShortLived {
+            // The run has to be longer than the life of a token.
+            self.service.latency = Duration::from_millis(150);
+            match self.flags.iter().position(|flag| flag == "--parallelism") {
+                Some(at) => self.flags[at + 1] = "1".to_owned(),
+                None => self.flags.extend(["--parallelism", "1"].map(str::to_owned)),
+            }
         }
     }
 
@@ -266,7 +254,7 @@ impl Scenario {
 
     /// Whether nothing at all is to go wrong.
     pub fn is_undisturbed(&self) -> bool {
-        self.is_quiet() && self.service.faults.is_empty() && self.kinks.is_empty()
+        self.is_quiet() && self.is_spared() && self.sign_in == SignIn::Given
     }
 
     /// Whether one answer says once to come again, or one connection breaks, and nothing else is to go
@@ -287,16 +275,22 @@ impl Scenario {
         throttle.is_none()
             && *fail == 0.0
             && lag.is_zero()
-            && matches!(self.tls, Tls::None | Tls::Trusted)
+            && self.tls.is_good()
+            && self.sign_in.passes()
             && self.refused.is_zero()
             && self.moment.is_none()
             && self.output == OutputTrouble::None
             && self.epoch != "soon"
     }
 
+    /// Whether no request is chosen to fail, nor any connection.
+    fn is_spared(&self) -> bool {
+        self.service.faults.is_empty() && self.kinks.is_empty()
+    }
+
     /// Whether it has to end with what is foreseen.
     pub fn is_certain(&self) -> bool {
-        self.is_undisturbed() || self.has_one_passing_trouble()
+        self.is_quiet() && (self.is_spared() || self.has_one_passing_trouble())
     }
 }
 
@@ -311,20 +305,6 @@ impl Command {
             17 => Self::Export { snapshot: dice.chance(50) },
             _ => Self::Drift { strict: dice.chance(50) },
         }
-    }
-}
-
-impl OutputTrouble {
-    fn roll(dice: &mut Dice) -> Self {
-        *dice.pick(&[
-            Self::DiskFull,
-            Self::DiskFull,
-            Self::StdoutFull,
-            Self::StdoutFull,
-            Self::StdoutClosed,
-            Self::NoFolder,
-            Self::Device,
-        ])
     }
 }
 
@@ -356,18 +336,4 @@ fn meddled(dice: &mut Dice, world: &World) -> Vec<(Place, Option<String>)> {
         (place, dice.chance(70).then(|| dice.pick(&world.connectors).id.clone()))
     };
     (0..1 + dice.below(3)).map(|_| meddle(dice)).collect()
-}
-
-fn moment(dice: &mut Dice) -> (Event, Moment) {
-    let event = match dice.below(10) {
-        0..3 => Event::Signal("INT"),
-        3..6 => Event::Signal("TERM"),
-        6..9 => Event::Signal("KILL"),
-        _ => Event::FolderGone,
-    };
-    let moment = match dice.chance(75) {
-        true => Moment::Requests(1 + dice.below(12)),
-        false => Moment::Milliseconds(dice.below(700) as u64),
-    };
-    (event, moment)
 }

@@ -23,11 +23,17 @@ pub struct World {
 }
 
 /// What somebody may have called a connector; each has to be shown and must not act.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 18] = [
     "Fraud check",
     "Claims enricher",
     "Invitation check",
     "::error::fraud check",
+    " \t::set-output name=x::y",
+    "##[error]fraud check",
+    "a ##vso[task.complete result=Failed;]check",
+    "one\r::add-mask::two\u{2028}::stop-commands::three",
+    "left \u{2067}thgir\u{2069} \u{200f}",
+    "\u{feff}\u{7f}\u{9b}31mred",
     "a name\nof two lines",
     "\u{1b}[31mred\u{1b}[0m",
     "right \u{202e}tfel",

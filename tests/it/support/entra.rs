@@ -46,6 +46,8 @@ pub struct Manner {
     pub refusal: Option<(u16, String)>,
     /// How many tokens are issued before `refusal` is answered.
     pub issues: usize,
+    /// How often it is answered.
+    pub refusals: usize,
     /// How many of the first tokens Graph refuses.
     pub refuses: usize,
     /// The tenant that all tokens but the first say they are for.
@@ -58,7 +60,16 @@ impl Default for Manner {
     fn default() -> Self {
         let roles = vec!["IdentityUserFlow.ReadWrite.All", "APIConnectors.ReadWrite.All"];
         let life = Duration::from_secs(3600);
-        Self { life, roles, refusal: None, issues: 0, refuses: 0, later_tid: None, graph: None }
+        Self {
+            life,
+            roles,
+            refusal: None,
+            issues: 0,
+            refusals: usize::MAX,
+            refuses: 0,
+            later_tid: None,
+            graph: None,
+        }
     }
 }
 
@@ -127,6 +138,15 @@ impl Entra {
     pub fn asked(&self, part: &str) -> Vec<Asked> {
         let state = self.state.lock().unwrap();
         state.asked.iter().filter(|asked| asked.url.contains(part)).cloned().collect()
+    }
+
+    /// Tells of a token whether it was issued here and has not expired.
+    pub fn admission(&self) -> impl Fn(&str) -> bool + Send + Sync + use<> {
+        let state = Arc::clone(&self.state);
+        move |token| {
+            let state = state.lock().unwrap();
+            state.issued.get(token).is_some_and(|issued| issued.until > Instant::now())
+        }
     }
 
     /// The forms that the token endpoint was sent.
@@ -250,8 +270,10 @@ impl State {
 
     fn token(&mut self, asked: &Asked, guid: &str) -> Reply {
         let refusal = self.manner.refusal.as_ref().filter(|_| self.issued.len() >= self.manner.issues);
-        if let Some((status, body)) = refusal {
-            return reply(*status, body.clone());
+        if let Some((status, body)) = refusal.filter(|_| self.manner.refusals > 0) {
+            let refused = reply(*status, body.clone());
+            self.manner.refusals -= 1;
+            return refused;
         }
         let form = form(asked);
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();

@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -98,24 +98,56 @@ impl Https {
     }
 }
 
-/// Speaks TLS with a certificate that an authority made for it has signed, whose own one is put into
-/// the folder as `ca.pem`, and offers these protocols.
+/// TLS by a certificate that an authority made for it has signed, whose own one is put into the folder
+/// as `ca.pem`, and that offers these protocols.
 pub fn acceptor(folder: &tempfile::TempDir, protocols: &[&str]) -> TlsAcceptor {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let ca = params.self_signed(&key).unwrap();
-    std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(NAMES.map(str::to_owned).to_vec()).unwrap();
-    let certificate = params.signed_by(&key, &issuer).unwrap();
-    let certificates = vec![CertificateDer::from(certificate.der().to_vec())];
-    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key.into());
-    let mut config = config.unwrap();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
+    Authority::found(folder).acceptor(Certified::Good, protocols)
+}
+
+/// Who signs certificates for a test.
+pub struct Authority(Issuer<'static, KeyPair>);
+
+/// Whether a certificate is one to trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certified {
+    Good,
+    /// It was good once.
+    Expired,
+    /// It is another server's.
+    Misnamed,
+}
+
+impl Authority {
+    /// Makes one, and puts its own certificate into the folder as `ca.pem`.
+    pub fn found(folder: &tempfile::TempDir) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let ca = params.self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+        Self(Issuer::new(params, key))
+    }
+
+    /// TLS by a certificate that it signs, and that offers these protocols.
+    pub fn acceptor(&self, certified: Certified, protocols: &[&str]) -> TlsAcceptor {
+        let names = match certified {
+            Certified::Misnamed => vec!["elsewhere.example.com".to_owned()],
+            Certified::Good | Certified::Expired => NAMES.map(str::to_owned).to_vec(),
+        };
+        let mut params = CertificateParams::new(names).unwrap();
+        if certified == Certified::Expired {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let certificates = vec![CertificateDer::from(certificate.der().to_vec())];
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let config = ServerConfig::builder().with_no_client_auth();
+        let mut config = config.with_single_cert(certificates, key.into()).unwrap();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
 }
 
 /// Serves one connection, as a proxy where that is asked for. One that breaks is over.

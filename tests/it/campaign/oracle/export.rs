@@ -18,7 +18,7 @@ impl Evidence<'_> {
         if *code != Some(0) {
             // Half an export would be taken for a whole one.
             ensure!(stdout.is_empty(), "it failed, and printed");
-            ensure!(!self.scenario.is_certain(), "nothing was to go wrong that lasts");
+            ensure!(!self.is_certain(), "nothing was to go wrong that lasts");
             return Ok(());
         }
         if self.scenario.output != OutputTrouble::None {

@@ -1,6 +1,7 @@
 //! How a run has to behave whatever it does: no panic, no secret, nothing left behind, and it stops when
 //! it is asked to.
 
+use std::panic;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -8,6 +9,7 @@ use anyhow::{Result, ensure};
 use super::Evidence;
 use crate::campaign::process::Ended;
 use crate::campaign::scenario::{Command, Event};
+use crate::fuzz_corpus::fuzz::inert::assert_inert;
 
 /// Whoever goes on for so long after a signal has heard it: what comes last is to write the report,
 /// and that takes no time.
@@ -40,9 +42,12 @@ impl Evidence<'_> {
         for (name, text) in [("stdout", stdout), ("stderr", stderr)].into_iter().chain(self.written_files()) {
             ensure!(!text.contains(&self.scenario.token), "{name} holds the token");
         }
-        for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
+        for (name, text) in [("stdout", stdout), ("stderr", stderr)].into_iter().chain(self.results()) {
             let acts = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
             ensure!(!text.contains(acts), "{name} holds what acts on a terminal");
+            // It panics, and tells what it found.
+            let inert = panic::catch_unwind(|| assert_inert(text));
+            ensure!(inert.is_ok(), "{name} holds what acts on a reader");
         }
         // Whoever is killed has no time to tidy up.
         if signal.is_none() {
@@ -56,7 +61,12 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    fn written_files(&self) -> impl Iterator<Item = (&str, &String)> {
+    /// The files that it wrote itself.
+    fn results(&self) -> impl Iterator<Item = (&str, &String)> {
+        self.written_files().filter(|(name, _)| name.starts_with("out/") || *name == "saved.json")
+    }
+
+    pub(super) fn written_files(&self) -> impl Iterator<Item = (&str, &String)> {
         self.files.iter().map(|(name, text)| (name.as_str(), text))
     }
 

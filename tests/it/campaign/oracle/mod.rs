@@ -7,6 +7,7 @@ mod printed;
 mod report;
 mod struck;
 mod target;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,11 +17,15 @@ use anyhow::{Context as _, Result, ensure};
 use flowbind::snapshot::Step;
 use serde_json::{Value, json};
 
+pub use verdict::{Verdict, exit_of, verdicts};
+
 use super::fault::segment;
-use super::file::{Change, Expected, File};
+use super::file::Change;
+use super::login::SignIn;
 use super::process::Ended;
-use super::scenario::{Approval, Command, Event, OutputTrouble, Scenario, Tls};
+use super::scenario::{Command, Event, Scenario};
 use super::world::{Bindings, Place};
+use crate::support::Outcome;
 use crate::support::line::Kink;
 
 /// All that is known of a run.
@@ -39,125 +44,16 @@ pub struct Evidence<'a> {
     pub connections: usize,
     /// When the wire began to take connections, if it did.
     pub opened: Option<Instant>,
+    /// How many requests came over HTTP/2.
+    pub over_http2: usize,
+    /// How many requests were turned away for their token.
+    pub turned_away: usize,
+    /// How often a token was asked for.
+    pub logins: usize,
     /// The plan or the report that was written to a file.
     pub written: Option<String>,
     /// Every file that is there after it.
     pub files: BTreeMap<String, String>,
-}
-
-/// What may become of a tenant when nothing goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It cannot be planned.
-    Wrong,
-    /// Its changes must not be made.
-    Refused,
-    /// Its changes are made.
-    Open,
-}
-
-/// What every tenant of the files has to come to: a file that is wrong or refused holds those of the
-/// same tenant.
-pub fn verdicts(files: &[File], expected: &[Expected]) -> BTreeMap<&'static str, Verdict> {
-    let mut verdicts = BTreeMap::new();
-    for file in files {
-        let same = || files.iter().zip(expected).filter(|(other, _)| other.tenant == file.tenant);
-        let verdict = if same().any(|(_, expected)| expected.wrong) {
-            Verdict::Wrong
-        } else if same().any(|(_, expected)| expected.refused) {
-            Verdict::Refused
-        } else {
-            Verdict::Open
-        };
-        verdicts.insert(file.tenant, verdict);
-    }
-    verdicts
-}
-
-/// What a run has to end with when nothing goes wrong.
-pub fn exit_of(verdicts: impl Iterator<Item = Verdict> + Clone) -> i32 {
-    let any = |verdict| verdicts.clone().any(|it| it == verdict);
-    if any(Verdict::Wrong) {
-        1
-    } else if any(Verdict::Refused) {
-        3
-    } else {
-        0
-    }
-}
-
-impl Scenario {
-    /// What has to follow from each file at a tenant with these bindings.
-    pub fn expected(&self, has: &Bindings, lifted: bool) -> Vec<Expected> {
-        self.files.iter().map(|file| file.expected(&self.world, has, lifted)).collect()
-    }
-
-    /// What has to follow from each file, by what the tenant had when it was planned.
-    fn planned(&self) -> Vec<Expected> {
-        let saved = self.command == Command::Apply(Approval::Saved);
-        let has = if saved { self.world.bindings.clone() } else { self.met() };
-        self.expected(&has, self.lifted)
-    }
-
-    /// What each tenant comes to when nothing goes wrong.
-    fn verdicts(&self) -> BTreeMap<&'static str, Verdict> {
-        let planned = self.planned();
-        let mut verdicts = verdicts(&self.files, &planned);
-        let Command::Apply(approval) = self.command else { return verdicts };
-        let open = |verdicts: &BTreeMap<_, _>, file: &File| verdicts[file.tenant] == Verdict::Open;
-        match approval {
-            Approval::Yes => {}
-            Approval::Saved => {
-                let met = self.met();
-                for (file, expected) in self.files.iter().zip(&planned) {
-                    let moved = |change: &&Change| ![&change.from, &change.to].contains(&&met[&change.place]);
-                    // A plan that is not whole is refused, too.
-                    let wrong = verdicts[file.tenant] == Verdict::Wrong;
-                    if wrong || expected.changes.iter().any(|change| moved(&change)) {
-                        verdicts.insert(file.tenant, Verdict::Refused);
-                    }
-                }
-            }
-            Approval::None => {
-                let todo = self.files.iter().zip(&planned);
-                let mut todo = todo.filter(|(file, _)| open(&verdicts, file));
-                if todo.any(|(_, expected)| !expected.changes.is_empty()) {
-                    refuse_open(&mut verdicts);
-                }
-            }
-            Approval::Wrong => refuse_open(&mut verdicts),
-            Approval::Expected => {
-                let before = self.expected(&self.world.bindings, self.lifted);
-                if before.iter().zip(&planned).any(|(before, now)| before.changes != now.changes) {
-                    refuse_open(&mut verdicts);
-                }
-            }
-        }
-        verdicts
-    }
-
-    /// Whether a run ends before it asks anybody.
-    fn cannot_begin(&self) -> bool {
-        self.epoch == "soon" || matches!(self.output, OutputTrouble::NoFolder | OutputTrouble::Device)
-    }
-
-    /// Whether a run cannot come to anything.
-    fn is_hopeless(&self) -> bool {
-        self.cannot_begin() || (self.asks() && matches!(self.tls, Tls::Untrusted | Tls::Missing))
-    }
-
-    /// Whether there is anything to ask of a tenant.
-    fn asks(&self) -> bool {
-        let asks = |file: &File| file.prune == "flows" || file.trouble.is_some() || !file.flows.is_empty();
-        let whole = self.is_export() || self.command == Command::Drift { strict: true };
-        whole || self.files.iter().any(asks)
-    }
-}
-
-fn refuse_open(verdicts: &mut BTreeMap<&'static str, Verdict>) {
-    for verdict in verdicts.values_mut().filter(|verdict| **verdict == Verdict::Open) {
-        *verdict = Verdict::Refused;
-    }
 }
 
 impl Evidence<'_> {
@@ -165,6 +61,9 @@ impl Evidence<'_> {
     pub fn check(&self) -> Result<()> {
         self.check_manners().context("manners")?;
         self.check_stop().context("the stop")?;
+        if matches!(self.scenario.sign_in, SignIn::Refused(_)) {
+            ensure!(self.requests() + self.turned_away == 0, "nobody signed in, and Graph was asked");
+        }
         let may_write = self.allowed();
         self.check_requests(&may_write).context("requests")?;
         self.check_tenant(&may_write).context("the tenant")?;
@@ -249,6 +148,20 @@ impl Evidence<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether it has to end with what is foreseen. A token that lives for seconds may be too old twice
+    /// where the machine stands still.
+    fn is_certain(&self) -> bool {
+        let late = self.scenario.sign_in == SignIn::ShortLived && self.turned_away > 0;
+        self.scenario.is_certain() && !late
+    }
+
+    /// All that it told, in files too.
+    pub fn outcome(&self) -> Outcome {
+        let mut stdout = self.ended.stdout.clone();
+        stdout.extend(self.written_files().map(|(_, text)| text.as_str()));
+        Outcome { code: self.ended.code.unwrap_or(-1), stdout, stderr: self.ended.stderr.clone() }
     }
 
     fn requests(&self) -> usize {

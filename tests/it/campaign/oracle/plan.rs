@@ -24,7 +24,7 @@ impl Evidence<'_> {
             return Ok(());
         }
         let foreseen = self.foreseen(&planned);
-        if scenario.is_certain() {
+        if self.is_certain() {
             ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }
         match scenario.output {

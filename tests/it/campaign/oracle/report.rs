@@ -135,7 +135,7 @@ impl Evidence<'_> {
         let incomplete = came.values().any(|came| came.sent && came.open);
         let sent = came.values().any(|came| came.sent);
         let errors = !list(report, "errors").is_empty();
-        if scenario.is_certain() {
+        if self.is_certain() {
             let foreseen = exit_of(verdicts.values().copied());
             ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }

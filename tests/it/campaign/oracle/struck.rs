@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Evidence;
 use crate::campaign::file::Trouble;
+use crate::campaign::login::SignIn;
 use crate::campaign::scenario::{OutputTrouble, Tls};
 
 /// Whoever starts so long before the wire takes connections has been refused.
@@ -31,9 +32,25 @@ impl Evidence<'_> {
         let passed = self.journal.iter().any(|entry| entry["fault"].is_string()) || !self.kinks.is_empty();
         count(scenario.has_one_passing_trouble() && passed, "one that passes");
         count(!scenario.service.lag.is_zero() && self.truth != scenario.met(), "service: lag");
-        count(scenario.tls == Tls::Trusted && connected, "tls: trusted");
-        count(scenario.tls == Tls::Untrusted && connected, "tls: untrusted");
-        count(scenario.tls == Tls::Missing && connected, "tls: missing");
+        let tls = match scenario.tls {
+            Tls::None | Tls::Http2 => None,
+            Tls::Trusted => Some("tls: trusted"),
+            Tls::Untrusted => Some("tls: untrusted"),
+            Tls::Expired => Some("tls: expired"),
+            Tls::Misnamed => Some("tls: misnamed"),
+            Tls::Missing => Some("tls: missing"),
+        };
+        count(connected && tls.is_some(), tls.unwrap_or_default());
+        count(self.over_http2 > 0, "tls: http/2");
+        let tenants: BTreeSet<_> = scenario.files.iter().map(|file| file.tenant).collect();
+        let signed_in = match scenario.sign_in {
+            SignIn::Given => false,
+            // Each tenant's token is asked for once, and then again.
+            SignIn::ShortLived => self.logins > tenants.len(),
+            SignIn::Revoked(_) | SignIn::Lost(..) => self.turned_away > 0,
+            SignIn::Stumbling(_) | SignIn::Refused(_) => self.logins > 0,
+        };
+        count(signed_in, scenario.sign_in.name());
         count(self.was_refused(), "line: refused");
         count(scenario.epoch != "1793606400" && ended, "clock: odd SOURCE_DATE_EPOCH");
         count(moved && self.requests() > 0, "tenant: moved after the plan");

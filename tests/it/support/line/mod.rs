@@ -3,6 +3,9 @@
 //!
 //! Its address stays the same while what stands behind it is replaced.
 
+mod bridge;
+mod carry;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -10,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use carry::carry;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -62,26 +66,37 @@ pub struct Line {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Where it leads.
     to: Option<SocketAddr>,
     /// What is wrong with the connections to come, by their number; nothing with those beyond.
     kinks: Vec<Option<Kink>>,
     /// How many connections there were since it was last led somewhere.
     number: usize,
+    /// What it speaks TLS by, if it does.
+    tls: Option<TlsAcceptor>,
     /// How many are open.
     live: usize,
     /// When it began to take connections.
     opened: Option<Instant>,
     /// The kinks that connections ran into.
     met: Vec<Kink>,
+    /// Who is let through, by token; everybody where nobody asks.
+    gate: Option<Gate>,
+    /// How many requests were turned away by it.
+    turned_away: usize,
+    /// How many requests came over HTTP/2.
+    over_http2: usize,
 }
+
+/// Tells whether a request with this token is let through.
+pub type Gate = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Line {
     /// Lays a wire that leads nowhere yet. For so long, or until it is opened, it refuses every
     /// connection.
     pub fn lay(tls: Option<TlsAcceptor>, refuse: Duration) -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(State { tls, ..State::default() }));
         let (tell, told) = mpsc::channel();
         let (open, opened) = oneshot::channel();
         let (over, ended) = oneshot::channel::<()>();
@@ -100,7 +115,7 @@ impl Line {
                     }
                     let listener = socket.listen(256).unwrap();
                     shared.lock().unwrap().opened = Some(Instant::now());
-                    accept(listener, tls, &shared).await
+                    accept(listener, &shared).await
                 };
                 tokio::select! {
                     () = serve => {}
@@ -124,11 +139,32 @@ impl Line {
         }
     }
 
+    /// Speaks TLS by another certificate from now on.
+    pub fn speak(&self, tls: TlsAcceptor) {
+        self.state().tls = Some(tls);
+    }
+
     /// Leads the connections to come elsewhere, with these things wrong.
     pub fn lead(&self, to: SocketAddr, kinks: Vec<Option<Kink>>) {
         let mut state = self.state();
         (state.to, state.kinks, state.number) = (Some(to), kinks, 0);
         state.met.clear();
+        (state.turned_away, state.over_http2) = (0, 0);
+    }
+
+    /// Lets nobody through from now on but those whose token is admitted; the others are told 401.
+    pub fn guard(&self, gate: Option<Gate>) {
+        self.state().gate = gate;
+    }
+
+    /// How many requests were turned away since it was last led somewhere.
+    pub fn turned_away(&self) -> usize {
+        self.state().turned_away
+    }
+
+    /// How many requests came over HTTP/2 since it was last led somewhere.
+    pub fn over_http2(&self) -> usize {
+        self.state().over_http2
     }
 
     /// The kinks that connections ran into since it was last led somewhere: what was wrong with one
@@ -169,25 +205,25 @@ impl Drop for Line {
     }
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: &Arc<Mutex<State>>) {
+async fn accept(listener: TcpListener, state: &Arc<Mutex<State>>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else {
             sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let (to, kink) = {
+        let (to, kink, tls) = {
             let mut state = state.lock().unwrap();
             let kink = state.kinks.get(state.number).copied().flatten();
             state.number += 1;
             state.live += 1;
-            (state.to, kink)
+            (state.to, kink, state.tls.clone())
         };
-        let (tls, state) = (tls.clone(), Arc::clone(state));
+        let state = Arc::clone(state);
         connections.spawn(async move {
             // A connection that breaks is over, and this is what they are here for.
             let strike = || state.lock().unwrap().met.extend(kink);
-            _ = converse(client, to, kink, tls, &strike).await;
+            _ = converse(client, to, kink, tls, &state, &strike).await;
             state.lock().unwrap().live -= 1;
         });
         while connections.try_join_next().is_some() {}
@@ -202,6 +238,7 @@ async fn converse(
     to: Option<SocketAddr>,
     kink: Option<Kink>,
     tls: Option<TlsAcceptor>,
+    state: &Arc<Mutex<State>>,
     strike: Strike<'_>,
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
@@ -227,80 +264,41 @@ async fn converse(
         Some(Kink::TearRequest(_) | Kink::TearAnswer(_)) => client.set_zero_linger()?,
         Some(Kink::Drip(..)) | None => {}
     }
-    let server = TcpStream::connect(to.ok_or(io::ErrorKind::NotConnected)?).await?;
-    server.set_nodelay(true)?;
+    let to = to.ok_or(io::ErrorKind::NotConnected)?;
+    let guarded = state.lock().unwrap().gate.is_some();
     match tls {
-        Some(tls) => carry(tls.accept(client).await?, server, kink, strike).await,
-        None => carry(client, server, kink, strike).await,
+        Some(tls) => {
+            let client = tls.accept(client).await?;
+            let is_http2 = client.get_ref().1.alpn_protocol() == Some(b"h2");
+            forth(client, to, guarded || is_http2, kink, state, strike).await
+        }
+        None => forth(client, to, guarded, kink, state, strike).await,
+    }
+}
+
+/// Carries bytes to the server as they are; or has requests read on the way, where that is needed.
+async fn forth<C: AsyncRead + AsyncWrite + Unpin>(
+    client: C,
+    to: SocketAddr,
+    read: bool,
+    kink: Option<Kink>,
+    state: &Arc<Mutex<State>>,
+    strike: Strike<'_>,
+) -> io::Result<()> {
+    if !read {
+        let server = TcpStream::connect(to).await?;
+        server.set_nodelay(true)?;
+        return carry(client, server, kink, strike).await;
+    }
+    let (near, far) = tokio::io::duplex(64 << 10);
+    tokio::select! {
+        carried = carry(client, near, kink, strike) => carried,
+        // What it has answered is still to be carried.
+        never = async { _ = bridge::read(far, to, state).await; std::future::pending().await } => never,
     }
 }
 
 async fn swallow(client: &mut TcpStream) -> io::Result<()> {
     while client.read(&mut [0; 1024]).await? > 0 {}
     Ok(())
-}
-
-async fn carry<C, S>(client: C, server: S, kink: Option<Kink>, strike: Strike<'_>) -> io::Result<()>
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (request, answer) = match kink {
-        Some(Kink::TearRequest(bytes)) => (Manner::torn(bytes), Manner::WHOLE),
-        Some(Kink::TearAnswer(bytes)) => (Manner::WHOLE, Manner::torn(bytes)),
-        Some(Kink::Drip(piece, pause)) => {
-            (Manner::WHOLE, Manner { piece, pause: Duration::from_millis(pause), ..Manner::WHOLE })
-        }
-        _ => (Manner::WHOLE, Manner::WHOLE),
-    };
-    let (from_client, to_client) = tokio::io::split(client);
-    let (from_server, to_server) = tokio::io::split(server);
-    // Whichever way ends first ends the connection.
-    tokio::select! {
-        sent = pass(from_client, to_server, request, strike) => sent,
-        answered = pass(from_server, to_client, answer, strike) => answered,
-    }
-}
-
-/// How bytes are carried one way.
-struct Manner {
-    /// How many before it breaks.
-    most: usize,
-    piece: usize,
-    pause: Duration,
-}
-
-impl Manner {
-    const WHOLE: Self = Self { most: usize::MAX, piece: 16 << 10, pause: Duration::ZERO };
-
-    const fn torn(most: usize) -> Self {
-        Self { most, ..Self::WHOLE }
-    }
-}
-
-async fn pass<R: AsyncRead, W: AsyncWrite>(
-    mut from: ReadHalf<R>,
-    mut to: WriteHalf<W>,
-    Manner { mut most, piece, pause }: Manner,
-    strike: Strike<'_>,
-) -> io::Result<()> {
-    let mut bytes = vec![0; piece];
-    let mut slow = !pause.is_zero();
-    loop {
-        let read = from.read(&mut bytes).await?;
-        let carried = read.min(most);
-        to.write_all(&bytes[..carried]).await?;
-        to.flush().await?;
-        most -= carried;
-        if most == 0 || (slow && read > 0) {
-            strike();
-            slow = false;
-        }
-        if read == 0 || most == 0 {
-            return Ok(());
-        }
-        if !pause.is_zero() {
-            sleep(pause).await;
-        }
-    }
 }
