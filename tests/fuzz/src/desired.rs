@@ -181,11 +181,7 @@ fn assert_whole(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
         assert!(is_id && is_name && change.current.is_none(), "{change:?}");
     }
     assert_eq!(changes.next(), None, "nobody wants it");
-    let managed = match desired.prune {
-        None => desired.mentioned().count(),
-        Some(_) => desired.flows.len() * desired.steps.len(),
-    };
-    assert_eq!(target.unchanged, managed - wanted(desired).count(), "{target:?}");
+    assert_eq!(target.unchanged, desired.managed().count() - wanted(desired).count(), "{target:?}");
     assert!(target.unknown.is_empty() && target.unmanaged.is_empty(), "{target:?}");
 }
 
