@@ -6,9 +6,11 @@
 mod target_url;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 
 pub use target_url::TargetUrl;
@@ -99,6 +101,7 @@ pub struct Flow {
     pub user_flow_type_version: Number,
     /// The id of the connector that each step calls; null or absent when it calls none.
     /// The connector may be missing from the snapshot: one deleted while it was bound.
+    #[serde(deserialize_with = "each_step_once")]
     #[schemars(extend("propertyNames" = serde_json::json!({ "enum": Step::ALL.map(Step::name) })))]
     pub bindings: BTreeMap<Step, Option<String>>,
 }
@@ -270,6 +273,29 @@ fn check_version(text: &str) -> Result<(), SnapshotError> {
     if format_version == "1" { Ok(()) } else { Err(SnapshotError::Version(format_version.to_string())) }
 }
 
+/// Reads the bindings of a flow. Of a step that is there twice, which one holds would be a guess.
+fn each_step_once<'de, D: Deserializer<'de>>(json: D) -> Result<BTreeMap<Step, Option<String>>, D::Error> {
+    struct Bindings;
+    impl<'de> Visitor<'de> for Bindings {
+        type Value = BTreeMap<Step, Option<String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of steps")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut bindings = BTreeMap::new();
+            while let Some((step, connector)) = map.next_entry::<Step, _>()? {
+                if bindings.insert(step, connector).is_some() {
+                    return Err(A::Error::custom(format!("the step `{}` is there twice", step.name())));
+                }
+            }
+            Ok(bindings)
+        }
+    }
+    json.deserialize_map(Bindings)
+}
+
 /// Gives the ids that an earlier one equals when case does not count.
 fn repeated<'a>(ids: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
     let mut seen = BTreeSet::new();
@@ -333,6 +359,9 @@ mod tests {
             let message = with(pointer, value).unwrap_err().to_string();
             assert!(message.contains(expected), "{pointer}: {message}");
         }
+        let twice = sample().to_string().replace("preTokenIssuance", "postFederationSignup");
+        let message = Snapshot::parse(&twice).unwrap_err().to_string();
+        assert!(message.contains("the step `postFederationSignup` is there twice"), "{message}");
         assert!(Snapshot::parse("").unwrap_err().to_string().starts_with("line 1, column 0"));
     }
 

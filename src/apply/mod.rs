@@ -146,6 +146,11 @@ impl Report {
         self.changes().filter(|change| change.outcome == outcome).count()
     }
 
+    /// Whether nothing went wrong, and every change is known to be as desired.
+    pub fn is_done(&self) -> bool {
+        self.errors.is_empty() && self.targets.iter().all(TargetReport::is_done)
+    }
+
     /// Whether any PUT was sent.
     pub fn has_sent(&self) -> bool {
         self.targets.iter().any(TargetReport::has_sent)

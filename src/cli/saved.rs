@@ -16,7 +16,7 @@ pub(super) fn read(path: &Path) -> Result<Saved, Failure> {
     files::read(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let exit = match error {
             Unreadable::Version(_) | Unreadable::Edited => Exit::Refused,
-            Unreadable::Shape(_) | Unreadable::Value(_) => Exit::Error,
+            Unreadable::Shape(_) | Unreadable::Value(_) | Unreadable::Twice { .. } => Exit::Error,
         };
         let problem = Diagnostic::error(format!("`{}` cannot be used: {error}", path.display()));
         Failure { diagnostics: vec![problem.hint("make it anew")], exit, foreign: false }

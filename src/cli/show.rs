@@ -12,7 +12,7 @@ use crate::apply::{Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
 use crate::plan::shard::{self, Joined, NotOneFleet};
-use crate::plan::{self, Part, Place, Plan, Problem, Target};
+use crate::plan::{self, Change, Part, Place, Plan, Problem, Target};
 use crate::render::{self, Document};
 
 #[derive(Debug, Args)]
@@ -109,14 +109,22 @@ fn joined_plan(plans: Vec<Plan>) -> Result<Plan, Failure> {
     let parts = plans.into_iter().map(|Plan { targets, errors, part }| (part, targets, errors));
     let joined = join(parts.collect(), |target: &Target| &target.tenant)?;
     let Joined { fleet, targets, mut errors, missing: _ } = joined;
+    let mixed = plan::mixed_names(&targets);
+    errors.retain(|error| !mixed.contains(error));
+    errors.extend(mixed);
     if let Some(fleet) = fleet {
-        // Two names of one tenant may have been in two shards.
-        let mixed = plan::mixed_names(&targets);
-        errors.retain(|error| !mixed.contains(error));
-        errors.extend(mixed);
         shard::sort(&mut errors, &fleet);
     }
-    Ok(Plan { targets, errors, part: None })
+    let plan = Plan { targets, errors, part: None };
+    match plan.twice() {
+        None => Ok(plan),
+        Some((tenant, Change { flow, step, .. })) => {
+            let problem = format!("two of the plans change `{flow}` `{step}` of `{tenant}`");
+            Err(Diagnostic::error(problem)
+                .hint("give each plan once, and only those that go together")
+                .into())
+        }
+    }
 }
 
 fn joined_report(reports: Vec<Report>) -> Result<Report, Failure> {
@@ -132,7 +140,8 @@ fn joined_report(reports: Vec<Report>) -> Result<Report, Failure> {
     if !missing.is_empty() {
         codes.push(Exit::Error as u8);
     }
-    Ok(Report { fingerprint, targets, errors, exit_code: Exit::worst(codes.into_iter()) as u8, part: None })
+    let exit_code = Exit::worst(codes.into_iter()) as u8;
+    Ok(Report { fingerprint, targets, errors, exit_code, part: None })
 }
 
 fn join<T>(

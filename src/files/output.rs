@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 
 /// A file that can be written, found out before there is anything to write.
 #[derive(Debug)]
@@ -38,12 +38,10 @@ impl Output {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is there, and is no regular file"));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        let permissions = match fs::metadata(&path) {
-            Ok(old) => old.permissions(),
-            Err(_) => default_permissions(&file)?,
-        };
-        file.as_file().set_permissions(permissions)?;
+        let file = builder().tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        if let Ok(old) = fs::metadata(&path) {
+            file.as_file().set_permissions(old.permissions())?;
+        }
         Ok(Self { path, file })
     }
 
@@ -66,26 +64,28 @@ impl Output {
 
 /// Where a path leads. A symbolic link stays one: what it points to is written, there or not.
 fn real(path: &Path) -> io::Result<PathBuf> {
-    match fs::canonicalize(path) {
-        Ok(real) => Ok(real),
-        Err(_) if fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink()) => {
-            let to = fs::read_link(path)?;
-            Ok(path.parent().unwrap_or(Path::new("")).join(to))
+    let mut path = path.to_owned();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        match fs::canonicalize(&path) {
+            Ok(real) => return Ok(real),
+            Err(_) if fs::symlink_metadata(&path).is_ok_and(|link| link.is_symlink()) => {
+                let to = fs::read_link(&path)?;
+                path = path.parent().unwrap_or(Path::new("")).join(to);
+            }
+            Err(_) => return Ok(path),
         }
-        Err(_) => Ok(path.to_owned()),
     }
+    Err(io::Error::other("it is a link to a link, and so on"))
 }
 
-/// A temporary file is its owner's alone, which a report or a snapshot need not be.
-#[cfg(unix)]
-fn default_permissions(_: &NamedTempFile) -> io::Result<fs::Permissions> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn default_permissions(file: &NamedTempFile) -> io::Result<fs::Permissions> {
-    Ok(file.as_file().metadata()?.permissions())
+/// A temporary file is its owner's alone by default, which a report or a snapshot need not be: it is
+/// as open as any new file, less what the umask takes away.
+fn builder() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 /// Writes a file whole or not at all.
@@ -125,13 +125,25 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("real"), folder.path().join("link"));
+        let any = folder.path().join("any");
+        fs::write(&any, "one").unwrap();
         write(&path, "one").unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), mode(&any));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         write(&link, "two").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let (to_nothing, chain) = (folder.path().join("to-nothing"), folder.path().join("chain"));
+        std::os::unix::fs::symlink("nothing", &to_nothing).unwrap();
+        std::os::unix::fs::symlink(&to_nothing, &chain).unwrap();
+        write(&chain, "three").unwrap();
+        assert!(fs::symlink_metadata(&to_nothing).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(folder.path().join("nothing")).unwrap(), "three");
+        let circle = folder.path().join("circle");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        assert!(write(&circle, "four").is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(mode(&path), 0o600);
     }
 }

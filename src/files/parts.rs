@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bound, Connector, ConnectorId};
+use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step};
 use crate::plan::{Member, Part, Place, Problem, Shard};
 
 /// The version of both formats.
@@ -21,6 +21,16 @@ pub enum Unreadable {
     /// A value that cannot be.
     #[error("it holds `{0}`, which cannot be")]
     Value(String),
+    /// A binding that is changed twice.
+    #[error("it changes `{flow}` `{step}` of `{tenant}` twice")]
+    Twice {
+        /// The tenant, as the file names it.
+        tenant: String,
+        /// The flow.
+        flow: FlowId,
+        /// The step.
+        step: Step,
+    },
     /// The content is not what the fingerprint says.
     #[error("its content does not fit its fingerprint: it was edited")]
     Edited,
@@ -135,6 +145,18 @@ pub(super) fn bound(part: Option<ConnectorPart>) -> Result<Bound, Unreadable> {
 /// Finds the value of a name that must be one of ours.
 pub(super) fn named<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Unreadable> {
     find(name).ok_or_else(|| Unreadable::Value(name.to_owned()))
+}
+
+/// Reads the id of a flow.
+pub(super) fn flow_id(id: String) -> Result<FlowId, Unreadable> {
+    FlowId::parse(&id).map_err(|_| Unreadable::Value(id))
+}
+
+/// Reads how a binding changes, which what is bound and what is to be must say as well: the
+/// fingerprint holds these.
+pub(super) fn action(name: &str, current: &Bound, desired: &Bound) -> Result<Action, Unreadable> {
+    let fits = |action: &Action| Action::of(current.as_ref(), desired.as_ref()) == Some(*action);
+    named(name, |name| Action::named(name).filter(fits))
 }
 
 impl From<&Part> for ShardPart {

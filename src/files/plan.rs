@@ -6,8 +6,10 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::Saved;
-use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, bound, named};
-use crate::model::{Action, Api, Cloud, FlowId, Step};
+use super::parts::{
+    ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, action, bound, flow_id, named,
+};
+use crate::model::{Action, Api, Cloud, Step};
 use crate::plan::{
     BrokenPin, Change, InSync, Part, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged,
 };
@@ -31,7 +33,7 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
 /// Reads a plan whose kind is known.
 ///
 /// # Errors
-/// It is not of this shape, holds a value that cannot be, or does not fit its fingerprints.
+/// It is not of this shape, holds what cannot be, or does not fit its fingerprints.
 pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
     let file: PlanFile = serde_json::from_str(text)?;
     let mut plan = Plan {
@@ -47,10 +49,14 @@ pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
         }
         plan.targets.push(target);
     }
-    if plan.fingerprint() == file.fingerprint {
-        Ok(Saved::Plan(plan, file.created_at))
-    } else {
-        Err(Unreadable::Edited)
+    if plan.fingerprint() != file.fingerprint {
+        return Err(Unreadable::Edited);
+    }
+    match plan.twice() {
+        None => Ok(Saved::Plan(plan, file.created_at)),
+        Some((tenant, Change { flow, step, .. })) => {
+            Err(Unreadable::Twice { tenant: tenant.to_owned(), flow: flow.clone(), step: *step })
+        }
     }
 }
 
@@ -351,27 +357,20 @@ impl TryFrom<PlanChange> for Change {
     type Error = Unreadable;
 
     fn try_from(change: PlanChange) -> Result<Self, Unreadable> {
-        let PlanChange { flow, step, action, current, desired, protected, pin, source } = change;
+        let PlanChange { flow, step, action: name, current, desired, protected, pin, source } = change;
         let pin = pin.map(|pin| pin.parse().map_err(|_| Unreadable::Value(pin))).transpose()?;
-        let action = named(&action, Action::named)?;
-        let change = Self {
+        let (current, desired) = (bound(current)?, bound(desired)?);
+        Ok(Self {
             flow: flow_id(flow)?,
             step: named(&step, Step::named)?,
-            action,
-            current: bound(current)?,
-            desired: bound(desired)?,
+            action: action(&name, &current, &desired)?,
+            current,
+            desired,
             protected,
             pin: pin.map(Arc::new),
             source: source.into(),
-        };
-        // The fingerprint holds what is bound and what is to be; the word for it must say the same.
-        let fits = Action::of(change.current.as_ref(), change.desired.as_ref()) == Some(action);
-        if fits { Ok(change) } else { Err(Unreadable::Value(action.name().to_owned())) }
+        })
     }
-}
-
-fn flow_id(id: String) -> Result<FlowId, Unreadable> {
-    FlowId::parse(&id).map_err(|_| Unreadable::Value(id))
 }
 
 impl From<&Unmanaged> for PlanUnmanaged {

@@ -4,9 +4,11 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::Saved;
-use super::parts::{ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, bound, named};
+use super::parts::{
+    ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, action, bound, flow_id, named,
+};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
-use crate::model::{Action, Api, Cloud, FlowId, Step};
+use crate::model::{Action, Api, Cloud, Step};
 use crate::plan::{Change, Part, Place, Problem};
 
 /// Writes a report as JSON. The times are RFC 3339.
@@ -31,7 +33,7 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
 /// Reads a report whose kind is known.
 ///
 /// # Errors
-/// It is not of this shape, or holds a value that cannot be.
+/// It is not of this shape, or holds what cannot be.
 pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
     let file: ReportFile = serde_json::from_str(text)?;
     let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, .. } = file;
@@ -42,6 +44,10 @@ pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
         exit_code,
         part: shard.map(Part::try_from).transpose()?,
     };
+    // Code 0 is what others go by: nothing else in the report may say that something is missing.
+    if report.exit_code == 0 && !report.is_done() {
+        return Err(Unreadable::Value("exitCode: 0".to_owned()));
+    }
     Ok(Saved::Report(report, started_at, finished_at))
 }
 
@@ -205,23 +211,25 @@ impl TryFrom<ReportChange> for ChangeReport {
     type Error = Unreadable;
 
     fn try_from(change: ReportChange) -> Result<Self, Unreadable> {
-        let flow = FlowId::parse(&change.flow).map_err(|_| Unreadable::Value(change.flow))?;
+        let ReportChange { flow, step, action: name, current, desired, outcome, attempts, request_id, error } =
+            change;
+        let (current, desired) = (bound(current)?, bound(desired)?);
         Ok(Self {
             change: Change {
-                flow,
-                step: named(&change.step, Step::named)?,
-                action: named(&change.action, Action::named)?,
-                current: bound(change.current)?,
-                desired: bound(change.desired)?,
+                flow: flow_id(flow)?,
+                step: named(&step, Step::named)?,
+                action: action(&name, &current, &desired)?,
+                current,
+                desired,
                 // A report does not say what only mattered to the plan.
                 protected: false,
                 pin: None,
                 source: Place { file: String::new(), line: 1, column: 1 },
             },
-            outcome: named(&change.outcome, Outcome::named)?,
-            attempts: change.attempts,
-            request_id: change.request_id,
-            error: change.error,
+            outcome: named(&outcome, Outcome::named)?,
+            attempts,
+            request_id,
+            error,
         })
     }
 }

@@ -213,6 +213,17 @@ impl Plan {
         self.errors.iter().all(spared) && targets.all(|target| target.unknown.is_empty())
     }
 
+    /// The first binding that is changed twice, and its tenant: one PUT would undo the other. No plan
+    /// that was made has one.
+    pub fn twice(&self) -> Option<(&str, &Change)> {
+        let mut seen = BTreeSet::new();
+        let targets = self.targets.iter();
+        let mut changes = targets.flat_map(|target| target.changes.iter().map(|it| (&*target.tenant, it)));
+        changes.find(|(tenant, Change { flow, step, .. })| {
+            !seen.insert((tenant.to_ascii_lowercase(), flow.as_str().to_ascii_lowercase(), *step))
+        })
+    }
+
     /// The counts over all tenants.
     pub fn summary(&self) -> Summary {
         self.targets.iter().map(Target::summary).fold(Summary::default(), |sum, one| Summary {

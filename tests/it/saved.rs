@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use flowbind::files::{self, Saved};
+use flowbind::model::FlowId;
 use flowbind::sandbox::{Fault, Options};
 use flowbind::snapshot::Snapshot;
 use proptest::prelude::*;
@@ -39,6 +41,15 @@ fn planned(served: &Served) -> tempfile::TempDir {
 fn bound(served: &Served) -> Vec<Option<String>> {
     let flows = served.truth().flows.into_iter();
     flows.map(|flow| flow.bindings.into_values().next().flatten()).collect()
+}
+
+/// A plan that fits its fingerprint and changes its first binding twice.
+fn twice(plan: &str) -> String {
+    let Ok(Saved::Plan(mut plan, at)) = files::read(plan) else { panic!("{plan}") };
+    let mut again = plan.targets[0].changes[0].clone();
+    again.flow = FlowId::parse(&again.flow.as_str().replace("_a", "_A")).unwrap();
+    plan.targets[0].changes.push(again);
+    files::plan::to_json(&plan, &at)
 }
 
 #[test]
@@ -138,6 +149,7 @@ fn a_plan_that_is_not_what_it_seems_is_refused() {
         ("a-list", "[]".into(), 1, "it is no plan and no report of flowbind"),
         ("no-targets", r#"{"formatVersion": "1", "kind": "plan"}"#.into(), 1, "missing field"),
         ("odd-flow", plan.replace("B2C_1_a", "../../me"), 1, "it holds `../../me`"),
+        ("twice", twice(&plan), 1, "it changes `B2C_1_A` `postFederationSignup` of `contoso"),
         ("odd-step", plan.replace("postFederationSignup", "memberOf"), 1, "it holds `memberOf`"),
     ];
     for (name, text, code, why) in cases {
@@ -250,12 +262,33 @@ fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
     let json = show(&["report.json", "--format", "json"]);
     assert_eq!(json.stdout, fs::read_to_string(folder.path().join("report.json")).unwrap());
 
-    let both = show(&["plan.json", "plan.json", "--format", "json"]);
-    let both: Value = serde_json::from_str(&both.stdout).unwrap();
-    assert_eq!(both["targets"].as_array().unwrap().len(), 2);
+    // Joined, one binding would be changed twice.
+    let both = show(&["plan.json", "plan.json", "--out", "both.json"]);
+    let why = "two of the plans change `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
+    assert!(both.code == 1 && both.stderr.contains(why), "{both}");
+    assert!(!folder.path().join("both.json").exists());
     let mixed = show(&["plan.json", "report.json"]);
     assert!(mixed.code == 1 && mixed.stderr.contains("plans and reports cannot be joined"), "{mixed}");
     assert_eq!(show(&[]).code, 1);
+}
+
+#[test]
+fn plans_of_one_tenant_by_two_names_make_no_whole_plan() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
+    let guid = "11111111-1111-1111-1111-111111111111";
+    for (name, tenant) in [("domain.json", "contoso.onmicrosoft.com"), ("guid.json", guid)] {
+        let Ok(Saved::Plan(mut plan, at)) = files::read(&plan) else { panic!("{plan}") };
+        plan.targets[0].tenant = tenant.to_owned();
+        plan.targets[0].tenant_id = Some(guid.to_owned());
+        file(folder.path(), name, files::plan::to_json(&plan, &at));
+    }
+    let show = ["show", "domain.json", "guid.json", "--out", "both.json"];
+    let both = flowbind(show).within(folder.path()).run();
+    assert!(both.code == 1 && both.stderr.contains("are one tenant, `11111111-"), "{both}");
+    assert_eq!(run(&served, folder.path(), &["apply", "--plan", "both.json"]).code, 1);
+    assert_eq!(served.puts(), 0);
 }
 
 #[test]
@@ -283,6 +316,8 @@ fn a_report_that_is_none_is_a_clear_error() {
             1,
             "it holds `perhaps`",
         ),
+        ("missing-one.json", report.replacen("applied", "failed", 1), 1, "it holds `exitCode: 0`"),
+        ("odd-action.json", report.replacen("replace", "disable", 1), 1, "it holds `disable`"),
     ] {
         file(folder.path(), name, text);
         let outcome = flowbind(["show", name]).within(folder.path()).run();
@@ -444,7 +479,7 @@ fn counts_beyond_all_numbers_do_no_harm() {
     let huge = plan.replace(r#""unchanged": 0"#, &format!(r#""unchanged": {}"#, u64::MAX));
     assert_ne!(plan, huge);
     file(folder.path(), "huge.json", huge);
-    let outcome = flowbind(["show", "huge.json", "plan.json"]).within(folder.path()).run();
+    let outcome = flowbind(["show", "huge.json"]).within(folder.path()).run();
     assert!(outcome.code == 0 && !outcome.panicked(), "{outcome}");
 }
 
