@@ -287,7 +287,7 @@ fn plans_of_one_tenant_by_two_names_make_no_whole_plan() {
     let show = ["show", "domain.json", "guid.json", "--out", "both.json"];
     let both = flowbind(show).within(folder.path()).run();
     assert!(both.code == 1 && both.stderr.contains("are one tenant, `11111111-"), "{both}");
-    assert_eq!(run(&served, folder.path(), &["apply", "--plan", "both.json"]).code, 1);
+    assert_eq!(run(&served, folder.path(), &["apply", "--plan", "both.json"]).code, 3);
     assert_eq!(served.puts(), 0);
 }
 
