@@ -11,7 +11,7 @@ use super::tenant::{self, Checked, Rule};
 use crate::auth::{self, Credential, Secret, Token};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{self, Graph, GraphUrl};
-use crate::http::{Client, is_loopback};
+use crate::http::{Client, is_safe};
 use crate::model::{Api, Cloud, Tenant};
 use crate::sandbox::Sandbox;
 
@@ -97,7 +97,7 @@ pub(super) async fn sign_in(
 /// Where the tenant signs in.
 fn authority(place: &Place<'_>, run: &Run<'_>) -> Result<Url, Failure> {
     let host = run.environment.authority_host.as_deref().unwrap_or_else(|| graph::authority(place.cloud));
-    let url = Url::parse(host).ok().filter(is_safe).ok_or_else(|| {
+    let url = Url::parse(host).ok().filter(is_plain_and_safe).ok_or_else(|| {
         Diagnostic::error("`AZURE_AUTHORITY_HOST` is no plain https address")
             .hint("set it to the root of the login authority, such as `https://login.microsoftonline.com`")
     })?;
@@ -105,8 +105,7 @@ fn authority(place: &Place<'_>, run: &Run<'_>) -> Result<Url, Failure> {
 }
 
 /// What the authority says decides which tenant is written to, so nobody may change it on the way.
-fn is_safe(url: &Url) -> bool {
+fn is_plain_and_safe(url: &Url) -> bool {
     let bare = url.username().is_empty() && url.password().is_none();
-    let bare = bare && url.query().is_none() && url.fragment().is_none();
-    bare && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
+    bare && url.query().is_none() && url.fragment().is_none() && is_safe(url)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 
-use crate::http::is_loopback;
+use crate::http::{is_loopback, is_safe};
 use crate::model::{Api, Cloud};
 
 /// The root of each cloud, after <https://learn.microsoft.com/graph/deployments>.
@@ -85,7 +85,7 @@ impl GraphUrl {
         if !clean || !url.has_host() || !matches!(url.scheme(), "http" | "https") {
             return Err(InvalidGraphUrl::Parts);
         }
-        if url.scheme() == "http" && !is_loopback(&url) {
+        if !is_safe(&url) {
             return Err(InvalidGraphUrl::PlainHttp);
         }
         let path = url.path().trim_end_matches('/').to_owned();

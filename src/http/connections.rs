@@ -166,6 +166,11 @@ pub fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
 }
 
+/// Whether nobody can listen, or change what is said, on the way to a URL.
+pub fn is_safe(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
 /// Whether a URL is of the host that this machine runs on: 169.254.0.0/16, which no router forwards.
 /// The metadata services of clouds are there.
 pub fn is_link_local(url: &Url) -> bool {

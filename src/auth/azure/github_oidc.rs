@@ -10,9 +10,9 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::transport::{ask, is_safe};
+use super::transport::ask;
 use super::{Settings, SignInError};
-use crate::http::Client;
+use crate::http::{Client, is_safe};
 
 /// Where a job's token is asked for.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::SignInError;
-use crate::http::{Answer, Client, Patience, Request, Secrets, cut, is_link_local, is_loopback};
+use crate::http::{Answer, Client, Patience, Request, Secrets, cut, is_link_local, is_safe};
 
 /// The longest life of a token that is believed: it is added to the time of day.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -120,11 +120,6 @@ fn description(answer: &Answer) -> Option<String> {
 /// Somebody's words in one line, as long as a person reads on.
 pub(super) fn one_line(words: &str) -> String {
     cut(words.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-/// Whether nobody can listen on the way.
-pub(super) fn is_safe(url: &Url) -> bool {
-    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
 /// A URL without what it carries along.
