@@ -40,6 +40,7 @@ mod saved;
 mod schema;
 mod shards;
 mod shells;
+mod show;
 mod support;
 mod validate;
 mod wire;

@@ -1,0 +1,170 @@
+//! `show`: saved plans and reports printed again and joined, and what cannot be.
+
+use std::fs;
+
+use flowbind::files::{self, Saved};
+use flowbind::sandbox::Options;
+use serde_json::Value;
+
+use crate::saved::{FLOWS, planned, run, three};
+use crate::support::{file, flowbind, folder, package, serve, wants_connector_1};
+
+#[test]
+fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
+    let planned = run(&served, folder.path(), &["plan", "--out", "again.txt", "--out", "again.json"]);
+    let shown = show(&["plan.json"]);
+    assert_eq!((shown.code, &shown.stdout), (0, &planned.stdout));
+    assert_eq!(fs::read_to_string(folder.path().join("again.txt")).unwrap(), planned.stdout);
+    assert_eq!(show(&["plan.json", "--detailed-exitcode"]).code, 2);
+    let json = show(&["plan.json", "--format", "json"]);
+    assert_eq!(json.stdout, fs::read_to_string(folder.path().join("plan.json")).unwrap());
+
+    let applied = run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]);
+    let shown = show(&["report.json"]);
+    assert_eq!(shown.code, 0, "{shown}");
+    assert!(applied.stdout.ends_with(&shown.stdout), "{shown}");
+    let json = show(&["report.json", "--format", "json"]);
+    assert_eq!(json.stdout, fs::read_to_string(folder.path().join("report.json")).unwrap());
+
+    // Joined, one binding would be changed twice.
+    let both = show(&["plan.json", "plan.json", "--out", "both.json"]);
+    let why = "two of the plans change `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
+    assert!(both.code == 1 && both.stderr.contains(why), "{both}");
+    assert!(!folder.path().join("both.json").exists());
+    let mixed = show(&["plan.json", "report.json"]);
+    assert!(mixed.code == 1 && mixed.stderr.contains("plans and reports cannot be joined"), "{mixed}");
+    assert_eq!(show(&[]).code, 1);
+}
+
+#[test]
+fn plans_of_one_tenant_by_two_names_make_no_whole_plan() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
+    let guid = "11111111-1111-1111-1111-111111111111";
+    for (name, tenant) in [("domain.json", "contoso.onmicrosoft.com"), ("guid.json", guid)] {
+        let Ok(Saved::Plan(mut plan, at)) = files::read(&plan) else { panic!("{plan}") };
+        plan.targets[0].tenant = tenant.to_owned();
+        plan.targets[0].tenant_id = Some(guid.to_owned());
+        file(folder.path(), name, files::plan::to_json(&plan, &at));
+    }
+    let show = ["show", "domain.json", "guid.json", "--out", "both.json"];
+    let both = flowbind(show).within(folder.path()).run();
+    assert!(both.code == 1 && both.stderr.contains("are one tenant, `11111111-"), "{both}");
+    assert_eq!(run(&served, folder.path(), &["apply", "--plan", "both.json"]).code, 3);
+    assert_eq!(served.puts(), 0);
+}
+
+#[test]
+fn a_report_that_is_none_is_a_clear_error() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
+    let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
+    for (name, text, code, why) in [
+        (
+            "truncated.json",
+            report[..report.len() / 2].to_owned(),
+            1,
+            "it is no plan and no report of flowbind: EOF",
+        ),
+        (
+            "newer.json",
+            report.replace(r#""formatVersion": "1""#, r#""formatVersion": "3""#),
+            3,
+            "its format version is `3`",
+        ),
+        (
+            "odd.json",
+            report.replace(r#""outcome": "applied""#, r#""outcome": "perhaps""#),
+            1,
+            "it holds `perhaps`",
+        ),
+        ("missing-one.json", report.replacen("applied", "failed", 1), 1, "it holds `exitCode: 0`"),
+        ("odd-action.json", report.replacen("replace", "disable", 1), 1, "it holds `disable`"),
+    ] {
+        file(folder.path(), name, text);
+        let outcome = flowbind(["show", name]).within(folder.path()).run();
+        assert_eq!(outcome.code, code, "{outcome}");
+        assert!(outcome.stderr.contains(name) && outcome.stderr.contains(why), "{outcome}");
+    }
+    let outcome = run(&served, folder.path(), &["apply", "--plan", "report.json"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("is a report, not a plan"), "{outcome}");
+}
+
+/// A saved report stands for what its run ended with, and several for the worst of theirs.
+#[test]
+fn show_ends_with_what_the_run_ended_with_and_says_why() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
+    let refused = run(&served, folder.path(), &["apply", "--expect", "0", "--out", "refused.json"]);
+    assert_eq!(refused.code, 3, "{refused}");
+    let shown = show(&["refused.json"]);
+    assert_eq!(shown.code, 3, "{shown}");
+    assert!(shown.stderr.contains("this is not the plan that was approved"), "{shown}");
+    assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "done.json"]).code, 0);
+    assert_eq!(show(&["done.json"]).code, 0);
+    assert_eq!(show(&["done.json", "refused.json", "done.json"]).code, 3);
+
+    file(
+        folder.path(),
+        "broken.yaml",
+        wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One"),
+    );
+    let broken = run(&served, folder.path(), &["plan", "broken.yaml", "--out", "broken.json"]);
+    let shown = show(&["broken.json"]);
+    assert_eq!((broken.code, shown.code), (1, 1), "{shown}");
+    assert!(
+        shown.stderr.contains("broken.yaml:5:27: no connector of the tenant is called `Connector One`"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn joined_files_have_one_fingerprint_in_whatever_order() {
+    let folder = folder();
+    for (number, flow) in FLOWS.iter().enumerate() {
+        file(folder.path(), "tenant.json", three([2, 2, 2]).to_json());
+        file(folder.path(), "flowbind.yaml", wants_connector_1(&[flow]));
+        let out = format!("{number}.json");
+        let outcome = flowbind(["apply", "--yes", "--sandbox", "tenant.json", "--out", &out])
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
+    let joined = |files: [&str; 3]| {
+        let outcome = flowbind(["show", "--format", "json"]).args(files).within(folder.path()).run();
+        serde_json::from_str::<Value>(&outcome.stdout).unwrap()["fingerprint"].clone()
+    };
+    assert_eq!(joined(["0.json", "1.json", "2.json"]), joined(["2.json", "0.json", "1.json"]));
+}
+
+/// Numbers of a hostile file are added up without a panic.
+#[test]
+fn counts_beyond_all_numbers_do_no_harm() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
+    let huge = plan.replace(r#""unchanged": 0"#, &format!(r#""unchanged": {}"#, u64::MAX));
+    assert_ne!(plan, huge);
+    file(folder.path(), "huge.json", huge);
+    let outcome = flowbind(["show", "huge.json"]).within(folder.path()).run();
+    assert!(outcome.code == 0 && !outcome.panicked(), "{outcome}");
+}
+
+#[test]
+fn a_plan_fits_its_schema() {
+    let schema = crate::schema::schema("plan");
+    let mut seen = 0;
+    for case in fs::read_dir(package("tests/cases")).unwrap() {
+        let path = case.unwrap().path().join("plan.json");
+        let plan: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        crate::schema::assert_fits(&schema, &plan, &path);
+        seen += 1;
+    }
+    assert!(seen > 40);
+}
