@@ -15,7 +15,8 @@ pub fn retry(data: &[u8]) {
     let asked = retry_after(value, now);
     assert_asked(value.trim(), now, asked);
     let status = line().parse().unwrap_or(429);
-    let attempt = line().parse().unwrap_or(1);
+    // The first attempt is number 1.
+    let attempt = line().parse().unwrap_or(1).max(1);
     let jitter = f64::from(line().parse::<u16>().unwrap_or_default().min(999)) / 1000.0;
     let policy = Policy::default();
     for asked in [asked, None] {
@@ -52,7 +53,8 @@ fn assert_next(policy: &Policy, attempt: u32, status: u16, asked: Option<Duratio
     };
     assert!(!over && matches!(next, Next::PauseAll(_)) == throttled, "{status} after {attempt}");
     match asked {
-        Some(asked) if attempt == 1 => assert_eq!(pause, asked, "the first time it is as asked"),
+        // The first time it is as asked, and later where that keeps from asking in a tight loop.
+        Some(asked) if attempt == 1 || asked >= policy.base / 10 => assert_eq!(pause, asked),
         asked => {
             let asked = asked.unwrap_or_default();
             assert!(pause >= asked.max(policy.base / 2), "{pause:?}, asked for {asked:?}");
