@@ -26,17 +26,21 @@ pub enum SignIn {
 }
 
 impl SignIn {
+    /// What an authority answers that is to be asked again.
+    pub const PASSING: [u16; 6] = [408, 429, 500, 502, 503, 504];
+    /// What one answers that gives no token.
+    pub const LASTING: [u16; 6] = [400, 401, 403, 429, 500, 503];
+
     pub fn roll(dice: &mut Dice) -> Self {
         if !cfg!(feature = "azure") || dice.chance(82) {
             return Self::Given;
         }
-        let (passing, lasting) = ([408, 429, 500, 502, 503, 504], [400, 401, 403, 429, 500, 503]);
         match dice.below(6) {
             0 | 1 => Self::ShortLived,
             2 => Self::Revoked(dice.below(8)),
-            3 => Self::Lost(dice.below(8), *dice.pick(&lasting)),
-            4 => Self::Stumbling(*dice.pick(&passing)),
-            _ => Self::Refused(*dice.pick(&lasting)),
+            3 => Self::Lost(dice.below(8), *dice.pick(&Self::LASTING)),
+            4 => Self::Stumbling(*dice.pick(&Self::PASSING)),
+            _ => Self::Refused(*dice.pick(&Self::LASTING)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Evidence;
 use crate::campaign::file::Trouble;
 use crate::campaign::login::SignIn;
-use crate::campaign::scenario::{OutputTrouble, Tls};
+use crate::campaign::scenario::{OutputTrouble, Scenario, Tls};
 
 /// Whoever starts so long before the wire takes connections has been refused.
 const EARLY: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ impl Evidence<'_> {
         };
         count(signed_in, scenario.sign_in.name());
         count(self.was_refused(), "line: refused");
-        count(scenario.epoch != "1793606400" && ended, "clock: odd SOURCE_DATE_EPOCH");
+        count(scenario.epoch != Scenario::EPOCH && ended, "clock: odd SOURCE_DATE_EPOCH");
         count(moved && self.requests() > 0, "tenant: moved after the plan");
         count(no_flow && self.requests() > 0, "file: no such flow");
         if let Some(event) = self.ended.fired {
