@@ -29,7 +29,7 @@ const fn aim(kind: &'static str, suits: fn(&Scenario) -> bool, take: fn(&mut Sce
 
 /// All kinds: each of them has to strike in as many scenarios as are played by default. A fault that no
 /// run ever meets proves nothing.
-pub static AIMS: [Aim; 51] = [
+pub static AIMS: [Aim; 53] = [
     aim("clock: odd SOURCE_DATE_EPOCH", always, |it, dice| {
         it.epoch = dice.pick::<&str>(&["0", "-62135596800", "253402207200", "soon"]);
     }),
@@ -58,6 +58,7 @@ pub static AIMS: [Aim; 51] = [
         it.service.faults = vec![Fault { times: Some(1), ..at_first(it, dice, effect) }];
     }),
     aim("output: Device", writes, |it, _| it.output = OutputTrouble::Device),
+    aim("output: DiskFills", |it| writes(it) && changes(it), |it, _| it.output = OutputTrouble::DiskFills),
     aim("output: DiskFull", writes, |it, _| it.output = OutputTrouble::DiskFull),
     aim("output: NoFolder", writes, |it, _| it.output = OutputTrouble::NoFolder),
     aim("output: NoRight", writes, |it, _| it.output = OutputTrouble::NoRight),
@@ -94,6 +95,7 @@ pub static AIMS: [Aim; 51] = [
     aim("sign-in: lost", signs_in, |it, dice| {
         it.sign_in(SignIn::Lost(dice.below(3), *dice.pick(&SignIn::LASTING)));
     }),
+    aim("sign-in: odd clock", signs_in, |it, dice| it.sign_in(SignIn::OddClock(*dice.pick(&SignIn::LIVES)))),
     aim("sign-in: refused", signs_in, |it, dice| it.sign_in(SignIn::Refused(*dice.pick(&SignIn::LASTING)))),
     aim("sign-in: revoked", signs_in, |it, dice| it.sign_in(SignIn::Revoked(dice.below(3)))),
     aim("sign-in: short-lived", signs_in, |it, _| {

@@ -235,8 +235,7 @@ impl Scenario {
                 self.output = OutputTrouble::None;
             }
         }
-        let lost =
-            self.output == OutputTrouble::DiskFull || matches!(self.moment, Some((Event::FolderGone, _)));
+        let lost = self.output.blocks_left().is_some() || matches!(self.moment, Some((Event::FolderGone, _)));
         // The report has to be somewhere.
         self.json |= lost && !self.is_export();
         self.json &= !matches!(self.output, OutputTrouble::StdoutFull | OutputTrouble::StdoutClosed);

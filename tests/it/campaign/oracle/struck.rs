@@ -48,7 +48,7 @@ impl Evidence<'_> {
             // Each tenant's token is asked for once, and then again.
             SignIn::ShortLived => self.logins > tenants.len(),
             SignIn::Revoked(_) | SignIn::Lost(..) => self.turned_away > 0,
-            SignIn::Stumbling(_) | SignIn::Refused(_) => self.logins > 0,
+            SignIn::OddClock(_) | SignIn::Stumbling(_) | SignIn::Refused(_) => self.logins > 0,
         };
         count(signed_in, scenario.sign_in.name());
         count(self.was_refused(), "line: refused");
@@ -58,7 +58,12 @@ impl Evidence<'_> {
         if let Some(event) = self.ended.fired {
             count(true, &format!("process: {event:?}"));
         }
-        count(scenario.output != OutputTrouble::None && ended, &format!("output: {:?}", scenario.output));
+        let met = match scenario.output {
+            OutputTrouble::None => false,
+            OutputTrouble::DiskFills => self.finds_no_room(),
+            _ => true,
+        };
+        count(met && ended, &format!("output: {:?}", scenario.output));
         struck
     }
 
