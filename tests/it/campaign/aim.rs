@@ -7,7 +7,7 @@ use flowbind::sandbox::{Effect, Fault, Options, Throttle};
 
 use super::dice::Dice;
 use super::fault;
-use super::file::{Expected, Trouble};
+use super::file::{Change, Expected, Trouble};
 use super::login::SignIn;
 use super::oracle::{Verdict, verdicts};
 use super::scenario::{Event, Moment, OutputTrouble, Scenario, Tls};
@@ -163,7 +163,13 @@ fn writes(it: &Scenario) -> bool {
 
 /// Whether it makes changes, and nothing that it is about is refused: it reads, changes, and reads again.
 fn changes(it: &Scenario) -> bool {
-    it.is_apply() && are_open(it, &it.planned()) && it.verdicts().values().all(|it| *it == Verdict::Open)
+    let (planned, met) = (it.planned(), it.met());
+    // Somebody else may have made them.
+    let is_left = |change: &Change| met[&change.place] != change.to;
+    it.is_apply()
+        && planned.iter().flat_map(|expected| &expected.changes).any(is_left)
+        && are_open(it, &planned)
+        && it.verdicts().values().all(|it| *it == Verdict::Open)
 }
 
 /// Whether there are changes, and all may be made.
