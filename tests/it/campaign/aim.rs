@@ -46,7 +46,7 @@ pub static AIMS: [Aim; 53] = [
         it.kinks = first(Kink::Drip(1 + dice.below(200), 1 + dice.below(25) as u64));
     }),
     aim("line: refused", asks, |it, dice| {
-        it.refused = Duration::from_millis(*dice.pick(&[2500, 3500, 60_000, 60_000]));
+        it.refused = Duration::from_millis(*dice.pick(&[2000, 2500, 60_000, 60_000]));
     }),
     aim("line: request torn", asks, |it, dice| it.kinks = first(Kink::TearRequest(1 + dice.below(100)))),
     aim("line: reset", asks, |it, _| it.kinks = first(Kink::Reset)),
