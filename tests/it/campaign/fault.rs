@@ -116,8 +116,8 @@ fn effect(dice: &mut Dice, path: &str, token: &str) -> Effect {
         6 => Effect::Truncate,
         7 | 8 => {
             // Only what leaves open whether anything was done, which a 429 does not.
-            let status = *dice.pick(&[200, 202, 204, 408, 500, 502, 503, 504, 509]);
-            let (headers, body) = (headers(dice, status, token), body(dice, path, status, token));
+            const STATUSES: [u16; 9] = [200, 202, 204, 408, 500, 502, 503, 504, 509];
+            let (status, headers, body) = answer(dice, path, &STATUSES, token);
             Effect::AnswerAfter { status, headers, body }
         }
         9 | 10 if path == "$batch" => Effect::LoseItem,
@@ -127,11 +127,18 @@ fn effect(dice: &mut Dice, path: &str, token: &str) -> Effect {
                 200, 200, 201, 203, 206, 302, 307, 302, 307, 401, 401, 403, 404, 405, 409, 400, 415, 423,
                 429, 429, 501, 502, 503, 504,
             ];
-            let status = *dice.pick(&STATUSES);
-            let (headers, body) = (headers(dice, status, token), body(dice, path, status, token));
+            let (status, headers, body) = answer(dice, path, &STATUSES, token);
             Effect::Answer { status, headers, body }
         }
     }
+}
+
+type Answer = (u16, Vec<(String, String)>, String);
+
+/// An answer with one of these statuses to a request whose path contains this.
+pub fn answer(dice: &mut Dice, path: &str, statuses: &[u16], token: &str) -> Answer {
+    let status = *dice.pick(statuses);
+    (status, headers(dice, status, token), body(dice, path, status, token))
 }
 
 /// What tells a client to come again soon.
@@ -274,6 +281,18 @@ pub fn kinks(dice: &mut Dice) -> Vec<Option<Kink>> {
 }
 
 fn kink(dice: &mut Dice) -> Kink {
+    match dice.below(14) {
+        0 | 1 => Kink::Reset,
+        2 => Kink::Close,
+        3 => Kink::Silent,
+        4 | 5 => rubbish(dice),
+        6 | 7 => Kink::TearRequest(1 + dice.below(1200)),
+        8..12 => Kink::TearAnswer(1 + dice.below(1500)),
+        _ => Kink::Drip(1 + dice.below(200), 1 + dice.below(25) as u64),
+    }
+}
+
+pub fn rubbish(dice: &mut Dice) -> Kink {
     const RUBBISH: [&[u8]; 7] = [
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"\x15\x03\x01\x00\x02\x02\x28",
@@ -283,13 +302,5 @@ fn kink(dice: &mut Dice) -> Kink {
         b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"value\": [",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
     ];
-    match dice.below(14) {
-        0 | 1 => Kink::Reset,
-        2 => Kink::Close,
-        3 => Kink::Silent,
-        4 | 5 => Kink::Rubbish(dice.pick::<&[u8]>(&RUBBISH)),
-        6 | 7 => Kink::TearRequest(1 + dice.below(1200)),
-        8..12 => Kink::TearAnswer(1 + dice.below(1500)),
-        _ => Kink::Drip(1 + dice.below(200), 1 + dice.below(25) as u64),
-    }
+    Kink::Rubbish(dice.pick::<&[u8]>(&RUBBISH))
 }

@@ -15,6 +15,8 @@ pub enum SignIn {
     Given,
     /// Tokens live for two seconds.
     ShortLived,
+    /// Tokens say that they live for so many seconds from now, or that they are over, and serve for ever.
+    OddClock(i64),
     /// The first one serves for so many requests, and the others for ever.
     Revoked(usize),
     /// The first one serves for so many requests, and the others are answered with this status.
@@ -26,17 +28,24 @@ pub enum SignIn {
 }
 
 impl SignIn {
+    /// What an authority answers that is to be asked again.
+    pub const PASSING: [u16; 6] = [408, 429, 500, 502, 503, 504];
+    /// What one answers that gives no token.
+    pub const LASTING: [u16; 6] = [400, 401, 403, 429, 500, 503];
+    /// How long tokens live by a clock that is another.
+    pub const LIVES: [i64; 4] = [-86_400, 0, 1, 31_536_000];
+
     pub fn roll(dice: &mut Dice) -> Self {
         if !cfg!(feature = "azure") || dice.chance(82) {
             return Self::Given;
         }
-        let (passing, lasting) = ([408, 429, 500, 502, 503, 504], [400, 401, 403, 429, 500, 503]);
-        match dice.below(6) {
+        match dice.below(7) {
             0 | 1 => Self::ShortLived,
             2 => Self::Revoked(dice.below(8)),
-            3 => Self::Lost(dice.below(8), *dice.pick(&lasting)),
-            4 => Self::Stumbling(*dice.pick(&passing)),
-            _ => Self::Refused(*dice.pick(&lasting)),
+            3 => Self::Lost(dice.below(8), *dice.pick(&Self::LASTING)),
+            4 => Self::OddClock(*dice.pick(&Self::LIVES)),
+            5 => Self::Stumbling(*dice.pick(&Self::PASSING)),
+            _ => Self::Refused(*dice.pick(&Self::LASTING)),
         }
     }
 
@@ -50,6 +59,7 @@ impl SignIn {
         match self {
             Self::Given => "sign-in: given",
             Self::ShortLived => "sign-in: short-lived",
+            Self::OddClock(_) => "sign-in: odd clock",
             Self::Revoked(_) => "sign-in: revoked",
             Self::Lost(..) => "sign-in: lost",
             Self::Stumbling(_) => "sign-in: stumbling",
@@ -80,6 +90,7 @@ impl Login {
         let words = r#"{"error":"nonsense","error_description":"::error::you sent client-s3cr3t\r\nTrace"}"#;
         entra.behave(|manner| match sign_in {
             SignIn::Given | SignIn::Revoked(_) => {}
+            SignIn::OddClock(life) => manner.says = Some(life),
             SignIn::ShortLived => manner.life = Duration::from_secs(2),
             SignIn::Lost(_, status) => {
                 (manner.refusal, manner.issues) = (Some((status, words.into())), 1);

@@ -148,7 +148,7 @@ impl<'a> Stage<'a> {
                 Some(login) if !*healthy => login.environment(),
                 _ => vec![("FLOWBIND_ACCESS_TOKEN", scenario.token.clone())],
             },
-            epoch: if *healthy { "1793606400" } else { scenario.epoch },
+            epoch: if *healthy { Scenario::EPOCH } else { scenario.epoch },
             output: if *healthy { OutputTrouble::None } else { scenario.output },
             moment: scenario.moment.filter(|_| !healthy),
             served,

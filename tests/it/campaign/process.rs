@@ -101,8 +101,10 @@ impl Process<'_> {
         let mut command =
             flowbind(&self.args).env("SOURCE_DATE_EPOCH", self.epoch).within(self.folder).command();
         command.envs(self.credential.iter().map(|(name, value)| (name, value)));
-        let mut command =
-            if self.output == OutputTrouble::DiskFull { on_a_full_disk(&command) } else { command };
+        let mut command = match self.output.blocks_left() {
+            Some(blocks) => on_a_disk_with(blocks, &command),
+            None => command,
+        };
         let stdout = match self.output {
             OutputTrouble::StdoutFull => Stdio::from(File::create("/dev/full")?),
             _ => Stdio::piped(),
@@ -129,11 +131,11 @@ impl Process<'_> {
     }
 }
 
-/// The same command, which cannot write a byte to a file: as on a full disk, but for the name of the
-/// error.
-fn on_a_full_disk(command: &Command) -> Command {
+/// The same command, which cannot write more than so many blocks to a file: as on a disk with no more
+/// left, but for the name of the error.
+fn on_a_disk_with(blocks: usize, command: &Command) -> Command {
     let mut limited = Command::new("/bin/sh");
-    limited.args(["-c", r#"trap "" XFSZ; ulimit -f 0; exec "$@""#, "sh"]);
+    limited.args(["-c", &format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#), "sh"]);
     limited.arg(command.get_program()).args(command.get_args()).env_clear();
     limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     limited.current_dir(command.get_current_dir().unwrap_or(Path::new(".")));

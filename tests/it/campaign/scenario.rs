@@ -6,6 +6,7 @@ use std::time::Duration;
 use flowbind::sandbox::Options;
 use flowbind::snapshot::Step;
 
+use super::aim::Aim;
 use super::dice::Dice;
 use super::fault;
 use super::file::File;
@@ -64,9 +65,27 @@ pub enum Approval {
 }
 
 impl Scenario {
+    /// A moment that is nothing special, as `SOURCE_DATE_EPOCH` gives it.
+    pub const EPOCH: &'static str = "1793606400";
+
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::of(seed);
-        let dice = &mut dice;
+        // Chance of its own, so that all else stays what it was.
+        let mut more = Dice::of(!seed);
+        let mut scenario = Self::roll(seed, &mut dice, &mut more);
+        if let Some(aim) = Aim::of(seed) {
+            while !(aim.suits)(&scenario) {
+                scenario = Self::roll(seed, &mut dice, &mut more);
+            }
+            scenario.heal();
+            (aim.take)(&mut scenario, &mut more);
+        }
+        scenario.make_possible();
+        scenario
+    }
+
+    /// A scenario that is left to chance.
+    fn roll(seed: u64, dice: &mut Dice, more: &mut Dice) -> Self {
         let token = format!("secret-of-{seed}-{}", dice.guid());
         let world = World::roll(dice);
         let has_v1 = !world.is_b2c() && ["global", "china"].contains(&world.cloud.name());
@@ -133,15 +152,15 @@ impl Scenario {
                 1 => "-62135596800",
                 2 => "253402207200",
                 3 => "soon",
-                _ => "1793606400",
+                _ => Self::EPOCH,
             },
         };
-        // Chance of its own, so that all else stays what it was.
-        let more = &mut Dice::of(!seed);
+        if !scenario.plans_before() {
+            scenario.meddled.clear();
+        }
         scenario.soften(more);
         scenario.secure(more);
         scenario.sign_in(SignIn::roll(more));
-        scenario.make_possible();
         scenario
     }
 
@@ -175,15 +194,20 @@ impl Scenario {
         };
     }
 
-    fn sign_in(&mut self, sign_in: SignIn) {
+    pub fn sign_in(&mut self, sign_in: SignIn) {
         self.sign_in = sign_in;
         if sign_in == SignIn::ShortLived {
             // The run has to be longer than the life of a token.
             self.service.latency = Duration::from_millis(150);
-            match self.flags.iter().position(|flag| flag == "--parallelism") {
-                Some(at) => self.flags[at + 1] = "1".to_owned(),
-                None => self.flags.extend(["--parallelism", "1"].map(str::to_owned)),
-            }
+            self.has_one_in_flight();
+        }
+    }
+
+    /// Lets it have but one request in flight.
+    pub fn has_one_in_flight(&mut self) {
+        match self.flags.iter().position(|flag| flag == "--parallelism") {
+            Some(at) => self.flags[at + 1] = "1".to_owned(),
+            None => self.flags.extend(["--parallelism", "1"].map(str::to_owned)),
         }
     }
 
@@ -197,8 +221,6 @@ impl Scenario {
         if self.plans_before() {
             // The way to the plan has to be good.
             (self.refused, self.tls) = (Duration::ZERO, Tls::None);
-        } else {
-            self.meddled.clear();
         }
         if self.is_export() {
             // It prints a file, and writes none.
@@ -213,8 +235,7 @@ impl Scenario {
                 self.output = OutputTrouble::None;
             }
         }
-        let lost =
-            self.output == OutputTrouble::DiskFull || matches!(self.moment, Some((Event::FolderGone, _)));
+        let lost = self.output.blocks_left().is_some() || matches!(self.moment, Some((Event::FolderGone, _)));
         // The report has to be somewhere.
         self.json |= lost && !self.is_export();
         self.json &= !matches!(self.output, OutputTrouble::StdoutFull | OutputTrouble::StdoutClosed);

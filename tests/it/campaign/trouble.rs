@@ -46,6 +46,8 @@ pub enum OutputTrouble {
     None,
     /// Nothing is left on the disk when outputs are written.
     DiskFull,
+    /// Nothing is left on the disk when the first bytes of an output are written.
+    DiskFills,
     /// stdout takes nothing.
     StdoutFull,
     /// Nobody reads stdout.
@@ -59,10 +61,19 @@ pub enum OutputTrouble {
 }
 
 impl OutputTrouble {
+    /// How many blocks of 512 bytes or more are left of a disk that has an end.
+    pub fn blocks_left(self) -> Option<usize> {
+        match self {
+            Self::DiskFull => Some(0),
+            Self::DiskFills => Some(1),
+            _ => None,
+        }
+    }
+
     pub fn roll(dice: &mut Dice) -> Self {
         *dice.pick(&[
             Self::DiskFull,
-            Self::DiskFull,
+            Self::DiskFills,
             Self::StdoutFull,
             Self::StdoutFull,
             Self::StdoutClosed,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::Evidence;
+use crate::campaign::login::SignIn;
 use crate::campaign::process::Ended;
 use crate::campaign::scenario::{Command, Event};
 use crate::fuzz_corpus::fuzz::inert::assert_inert;
@@ -39,8 +40,10 @@ impl Evidence<'_> {
             code.is_none_or(|code| known.contains(&code) || caught(&code)),
             "a code that it must not have"
         );
+        // Whoever signs in was never given it; what he gets in its place, the login knows.
+        let is_given = self.scenario.sign_in == SignIn::Given;
         for (name, text) in [("stdout", stdout), ("stderr", stderr)].into_iter().chain(self.written_files()) {
-            ensure!(!text.contains(&self.scenario.token), "{name} holds the token");
+            ensure!(!is_given || !text.contains(&self.scenario.token), "{name} holds the token");
         }
         for (name, text) in [("stdout", stdout), ("stderr", stderr)].into_iter().chain(self.results()) {
             let acts = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';

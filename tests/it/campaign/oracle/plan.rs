@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Evidence, Verdict, exit_of, list, verdicts};
 use crate::campaign::file::{Expected, File};
-use crate::campaign::scenario::{Command, Event, OutputTrouble};
+use crate::campaign::scenario::{Command, Event};
 
 impl Evidence<'_> {
     pub(super) fn check_plan(&self) -> Result<()> {
@@ -27,12 +27,7 @@ impl Evidence<'_> {
         if self.is_certain() {
             ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }
-        match scenario.output {
-            OutputTrouble::StdoutFull | OutputTrouble::DiskFull => {
-                ensure!(code == 1, "an output is not written")
-            }
-            _ => {}
-        }
+        ensure!(code == 1 || !self.finds_no_room(), "an output is not written");
         if code == 1 {
             let told = document.as_ref().is_some_and(|plan| {
                 let unknown = |target: &Value| !list(target, "unknown").is_empty();

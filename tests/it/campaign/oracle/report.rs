@@ -52,7 +52,16 @@ impl Evidence<'_> {
     /// Whether an output could not be written, or may not have been.
     pub(super) fn is_output_lost(&self) -> bool {
         let gone = self.ended.fired == Some(Event::FolderGone);
-        gone || matches!(self.scenario.output, OutputTrouble::DiskFull | OutputTrouble::StdoutFull)
+        gone || self.finds_no_room()
+    }
+
+    /// Whether there was no room for an output. What is short may find room on a disk that fills.
+    pub(super) fn finds_no_room(&self) -> bool {
+        match self.scenario.output {
+            OutputTrouble::DiskFull | OutputTrouble::StdoutFull => true,
+            OutputTrouble::DiskFills => self.written.is_none(),
+            _ => false,
+        }
     }
 
     fn puts(&self) -> impl Iterator<Item = Place> {
@@ -139,7 +148,7 @@ impl Evidence<'_> {
             let foreseen = exit_of(verdicts.values().copied());
             ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
         }
-        if matches!(scenario.output, OutputTrouble::DiskFull | OutputTrouble::StdoutFull) && code < 128 {
+        if self.finds_no_room() && code < 128 {
             let lost = if sent { 4 } else { 1 };
             ensure!(code == lost, "an output is lost, so it was to end with {lost}");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Evidence;
 use crate::campaign::file::Trouble;
 use crate::campaign::login::SignIn;
-use crate::campaign::scenario::{OutputTrouble, Tls};
+use crate::campaign::scenario::{OutputTrouble, Scenario, Tls};
 
 /// Whoever starts so long before the wire takes connections has been refused.
 const EARLY: Duration = Duration::from_secs(1);
@@ -48,17 +48,22 @@ impl Evidence<'_> {
             // Each tenant's token is asked for once, and then again.
             SignIn::ShortLived => self.logins > tenants.len(),
             SignIn::Revoked(_) | SignIn::Lost(..) => self.turned_away > 0,
-            SignIn::Stumbling(_) | SignIn::Refused(_) => self.logins > 0,
+            SignIn::OddClock(_) | SignIn::Stumbling(_) | SignIn::Refused(_) => self.logins > 0,
         };
         count(signed_in, scenario.sign_in.name());
         count(self.was_refused(), "line: refused");
-        count(scenario.epoch != "1793606400" && ended, "clock: odd SOURCE_DATE_EPOCH");
+        count(scenario.epoch != Scenario::EPOCH && ended, "clock: odd SOURCE_DATE_EPOCH");
         count(moved && self.requests() > 0, "tenant: moved after the plan");
         count(no_flow && self.requests() > 0, "file: no such flow");
         if let Some(event) = self.ended.fired {
             count(true, &format!("process: {event:?}"));
         }
-        count(scenario.output != OutputTrouble::None && ended, &format!("output: {:?}", scenario.output));
+        let met = match scenario.output {
+            OutputTrouble::None => false,
+            OutputTrouble::DiskFills => self.finds_no_room(),
+            _ => true,
+        };
+        count(met && ended, &format!("output: {:?}", scenario.output));
         struck
     }
 

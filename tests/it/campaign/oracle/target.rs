@@ -27,7 +27,8 @@ impl Evidence<'_> {
         }
         // What is not known is never taken for nothing.
         let code = self.ended.code;
-        ensure!(whole || matches!(code, Some(1) | None), "not all is known, and it ends with {code:?}");
+        let admits = matches!(code, Some(1) | None);
+        ensure!(whole || admits, "not all is known, and it ends with {code:?}");
         Ok(())
     }
 

@@ -55,14 +55,14 @@ impl Scenario {
     }
 
     /// What has to follow from each file, by what the tenant had when it was planned.
-    pub(super) fn planned(&self) -> Vec<Expected> {
+    pub fn planned(&self) -> Vec<Expected> {
         let saved = self.command == Command::Apply(Approval::Saved);
         let has = if saved { self.world.bindings.clone() } else { self.met() };
         self.expected(&has, self.lifted)
     }
 
     /// What each tenant comes to when nothing goes wrong.
-    pub(super) fn verdicts(&self) -> BTreeMap<&'static str, Verdict> {
+    pub fn verdicts(&self) -> BTreeMap<&'static str, Verdict> {
         let planned = self.planned();
         let mut verdicts = verdicts(&self.files, &planned);
         let Command::Apply(approval) = self.command else { return verdicts };
@@ -113,7 +113,7 @@ impl Scenario {
     }
 
     /// Whether there is anything to ask of a tenant.
-    pub(super) fn asks(&self) -> bool {
+    pub fn asks(&self) -> bool {
         let asks = |file: &File| file.prune == "flows" || file.trouble.is_some() || !file.flows.is_empty();
         let whole = self.is_export() || self.command == Command::Drift { strict: true };
         whole || self.files.iter().any(asks)
