@@ -146,6 +146,13 @@ impl Report {
         self.changes().filter(|change| change.outcome == outcome).count()
     }
 
+    /// Whether all that there was to do is known, and known to be done. Of a run that was stopped its
+    /// errors tell what it was kept from.
+    pub fn is_whole(&self) -> bool {
+        let stopped_or_done = matches!(self.exit_code, 0 | 130 | 143);
+        stopped_or_done && self.errors.is_empty() && self.changes().all(|change| change.outcome.is_done())
+    }
+
     /// Whether any PUT was sent.
     pub fn has_sent(&self) -> bool {
         self.targets.iter().any(TargetReport::has_sent)
