@@ -89,21 +89,13 @@ pub struct Drift<'a> {
     pub strict: bool,
 }
 
-impl<'a> Document<'a> {
+impl Document<'_> {
     /// The command that gave it.
     pub(super) fn command(self) -> &'static str {
         match self {
             Self::Plan(_) => "plan",
             Self::Drift(_) => "drift",
             Self::Report(_) => "apply",
-        }
-    }
-
-    /// The plan in it.
-    pub(super) fn plan(self) -> Option<&'a Plan> {
-        match self {
-            Self::Plan(plan) | Self::Drift(Drift { plan, .. }) => Some(plan),
-            Self::Report(_) => None,
         }
     }
 

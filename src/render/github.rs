@@ -4,10 +4,10 @@
 use super::document::{Document, Drift};
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES};
-use super::text::{Names, line};
+use super::text::{self, Names, line};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::model::Action;
-use crate::plan::{BrokenPin, Place, Plan, Problem, Refusal, Summary, Target, Unknown};
+use crate::plan::{Place, Plan, Problem, Summary, Target, Unknown};
 
 /// Draws an annotation for each thing that a reviewer or whoever is on call should see.
 pub(super) fn annotations(document: Document<'_>) -> String {
@@ -60,10 +60,8 @@ fn plan_annotations(text: &mut String, plan: &Plan, strict: bool) {
     }
     let targets = || plan.targets.iter().map(|target| (target, whole_file(target)));
     for (target, file) in targets() {
-        for Refusal { reason, allow } in &target.refusals {
-            let allow = allow.as_ref().map(|flag| format!("; allow it with {}", escape::flag(flag)));
-            let message = format!("{reason}{}", allow.unwrap_or_default());
-            annotate(text, "error", file.as_ref(), "refused", &message);
+        for refusal in &target.refusals {
+            annotate(text, "error", file.as_ref(), "refused", &text::refusal(refusal));
         }
     }
     for (target, file) in targets() {
@@ -73,9 +71,8 @@ fn plan_annotations(text: &mut String, plan: &Plan, strict: bool) {
     }
     let names: Vec<_> = plan.targets.iter().map(Names::of_target).collect();
     for ((target, file), names) in targets().zip(&names) {
-        for BrokenPin { connector, expected, actual } in &target.pins {
-            let actual = actual.as_deref().unwrap_or("no address");
-            let message = format!("{}: pinned to {expected}, calls {actual}", names.connector(connector));
+        for pin in &target.pins {
+            let message = format!("{}: {}", names.connector(&pin.connector), text::pin(pin));
             annotate(text, "error", file.as_ref(), "a pin does not hold", &message);
         }
     }

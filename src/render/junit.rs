@@ -2,11 +2,11 @@
 //! that pipelines show drift where they show tests. The dialect is that of Jenkins' JUnit plugin.
 
 use super::document::{Document, Drift};
-use super::escape::{self, xml};
-use super::text::{Names, line};
+use super::escape::xml;
+use super::text::{self, Names, line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{FlowId, Step};
-use crate::plan::{BrokenPin, InSync, Plan, Problem, Refusal, Target, Unknown};
+use crate::plan::{InSync, Plan, Problem, Target, Unknown};
 
 /// Draws the suites. `at` is RFC 3339.
 pub(super) fn draw(document: Document<'_>, at: &str) -> String {
@@ -136,15 +136,11 @@ fn target_suite(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Suite {
     for Unknown { flow, step, error } in &target.unknown {
         suite.binding(flow, *step, Some(("error", error.to_string())));
     }
-    for BrokenPin { connector, expected, actual } in &target.pins {
-        let actual = actual.as_deref().unwrap_or("no address");
-        let words = format!("pinned to {expected}, calls {actual}");
-        suite.add("pins", &names.connector(connector), Some(("failure", words)));
+    for pin in &target.pins {
+        suite.add("pins", &names.connector(&pin.connector), Some(("failure", text::pin(pin))));
     }
-    for Refusal { reason, allow } in &target.refusals {
-        let allow = allow.as_ref().map(|flag| format!("; allow it with {}", escape::flag(flag)));
-        let words = format!("{reason}{}", allow.unwrap_or_default());
-        suite.add("refusals", reason, Some(("failure", words)));
+    for refusal in &target.refusals {
+        suite.add("refusals", &refusal.reason, Some(("failure", text::refusal(refusal))));
     }
     if let Some(drift) = drift {
         for gone in drift.gone.get(at).into_iter().flatten() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::Document;
+use super::document::{Document, Drift};
 use super::escape;
 use super::text::line;
 use crate::apply::Outcome;
@@ -19,7 +19,7 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
         families.add(name, help, &format!("tenant=\"{tenant}\"{labels}"), value);
     };
     let success = match document {
-        Document::Plan(plan) | Document::Drift(super::Drift { plan, .. }) => {
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
             for target in &plan.targets {
                 let Summary { enable, replace, disable, unchanged } = target.summary();
                 for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {

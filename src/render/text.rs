@@ -234,6 +234,17 @@ pub(super) fn flow(id: &FlowId) -> String {
     escape::text(id.as_str()).into_owned()
 }
 
+/// Why a plan is refused, and what would allow it.
+pub(super) fn refusal(Refusal { reason, allow }: &Refusal) -> String {
+    let allow = allow.as_ref().map(|flag| format!("; allow it with {}", escape::flag(flag)));
+    format!("{reason}{}", allow.unwrap_or_default())
+}
+
+/// What a connector should call, and what it calls.
+pub(super) fn pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
+    format!("pinned to {expected}, calls {}", actual.as_deref().unwrap_or("no address"))
+}
+
 /// What went wrong, with where and in which tenant.
 pub(super) fn problem(Problem { message, place, tenant }: &Problem) -> String {
     let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::document::{Document, Drift};
 use super::escape::{self, xml};
 use super::order;
 use super::report::outcomes;
-use super::text::{Names, counted, line, problem};
+use super::text::{self, Names, counted, line, problem};
 use crate::apply::{ChangeReport, Report, TargetReport};
 use crate::model::{Action, FlowId, Step};
 use crate::plan::{Plan, Summary, Target};
@@ -117,6 +117,7 @@ struct Station {
     kind: &'static str,
     /// Whether it is what makes the answer.
     differs: bool,
+    /// Whether what is bound is not there any more.
     is_gone: bool,
     word: String,
     now: String,
@@ -229,14 +230,11 @@ fn of_target(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Shown {
     let about = format!("From {}: {unchanged} as the file says.", target.file);
     let mut shown = Shown::new(&target.tenant, about);
     for refusal in &target.refusals {
-        let allow = refusal.allow.as_ref().map(|flag| format!("; allow it with {}", escape::flag(flag)));
-        shown.notes.push(("alarm", format!("Refused: {}{}", refusal.reason, allow.unwrap_or_default())));
+        shown.notes.push(("alarm", format!("Refused: {}", text::refusal(refusal))));
     }
     for pin in &target.pins {
-        let actual = pin.actual.as_deref().unwrap_or("no address");
         let name = names.connector(&pin.connector);
-        let note = format!("{name} is pinned to {}, and calls {actual}.", pin.expected);
-        shown.notes.push(("alarm", note));
+        shown.notes.push(("alarm", format!("{name}: {}", text::pin(pin))));
     }
     if !target.overrides.is_empty() {
         let flags: Vec<_> = target.overrides.iter().map(|flag| escape::flag(flag)).collect();
