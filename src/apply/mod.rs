@@ -146,9 +146,11 @@ impl Report {
         self.changes().filter(|change| change.outcome == outcome).count()
     }
 
-    /// Whether nothing went wrong, and every change is known to be as desired.
-    pub fn is_done(&self) -> bool {
-        self.errors.is_empty() && self.targets.iter().all(TargetReport::is_done)
+    /// Whether all that there was to do is known, and known to be done. Of a run that was stopped its
+    /// errors tell what it was kept from.
+    pub fn is_whole(&self) -> bool {
+        let stopped_or_done = matches!(self.exit_code, 0 | 130 | 143);
+        stopped_or_done && self.errors.is_empty() && self.changes().all(|change| change.outcome.is_done())
     }
 
     /// Whether any PUT was sent.

@@ -46,10 +46,7 @@ pub(super) async fn run(
     let next = plan.targets.iter().zip(&gone).map(|(target, gone)| {
         render::drift(target, gone, args.strict, &options(global, &run.sandboxes, &target.tenant))
     });
-    let text = match plan.targets.as_slice() {
-        [] => String::new(),
-        _ => render::plan_text(&plan) + &next.collect::<String>(),
-    };
+    let text = render::plan_text(&plan) + &next.collect::<String>();
     let drift = Drift { plan: &plan, gone: &gone, strict: args.strict };
     outputs.emit(&Shown { text, json, document: Document::Drift(drift), at: &at }).await?;
     Ok(if !plan.is_whole() {

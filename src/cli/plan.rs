@@ -100,7 +100,7 @@ pub(super) async fn run(
     let Told { plan, gone: _ } = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
-    let text = if plan.targets.is_empty() { String::new() } else { render::plan_text(&plan) };
+    let text = render::plan_text(&plan);
     outputs.emit(&Shown { text, json, document: Document::Plan(&plan), at: &at }).await?;
     Ok(exit(&plan, args.detailed_exitcode))
 }

@@ -45,7 +45,7 @@ pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
         part: shard.map(Part::try_from).transpose()?,
     };
     // Code 0 is what others go by: nothing else in the report may say that something is missing.
-    if report.exit_code == 0 && !report.is_done() {
+    if report.exit_code == 0 && !report.is_whole() {
         return Err(Unreadable::Value("exitCode: 0".to_owned()));
     }
     Ok(Saved::Report(report, started_at, finished_at))

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use similar::TextDiff;
 
-use super::document::Document;
+use super::document::{Document, Drift};
 use super::escape;
+use super::order;
 use super::text::line;
 use crate::apply::{Outcome, TargetReport};
 use crate::model::{Bound, FlowId, Step};
-use crate::plan::Target;
+use crate::plan::{Change, InSync, Target};
 
 /// Draws a diff for each tenant that differs; of a report, what it changed.
 pub(super) fn draw(document: Document<'_>) -> String {
-    match (document, document.plan()) {
-        (_, Some(plan)) => plan.targets.iter().map(of_target).collect(),
-        (Document::Report(report), None) => report.targets.iter().map(of_report).collect(),
-        _ => String::new(),
+    match document {
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+            plan.targets.iter().map(of_target).collect()
+        }
+        Document::Report(report) => report.targets.iter().map(of_report).collect(),
     }
 }
 
@@ -28,11 +30,15 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn add(&mut self, flow: &'a FlowId, step: Step, value: String) {
-        if !self.steps.contains_key(flow) {
+    fn flow(&mut self, flow: &'a FlowId) -> &mut BTreeMap<Step, String> {
+        self.steps.entry(flow).or_insert_with(|| {
             self.flows.push(flow);
-        }
-        self.steps.entry(flow).or_default().insert(step, value);
+            BTreeMap::new()
+        })
+    }
+
+    fn add(&mut self, flow: &'a FlowId, step: Step, value: String) {
+        self.flow(flow).insert(step, value);
     }
 
     fn draw(&self) -> String {
@@ -48,20 +54,18 @@ impl<'a> Side<'a> {
 }
 
 fn of_target(target: &Target) -> String {
-    let bindings = target
-        .changes
-        .iter()
-        .map(|change| (change.source.line, &change.flow, change.step, &change.current, &change.desired));
-    let in_sync = target.in_sync.iter().map(|binding| {
-        (binding.source.line, &binding.flow, binding.step, &binding.current, &binding.current)
-    });
-    let mut bindings: Vec<_> = bindings.chain(in_sync).collect();
-    // As the file has them.
-    bindings.sort_by_key(|(line, flow, step, ..)| (*line, *flow, *step));
     let (mut current, mut desired) = (Side::default(), Side::default());
-    for (_, flow, step, is, wanted) in bindings {
-        current.add(flow, step, value(is));
-        desired.add(flow, step, value(wanted));
+    for flow in order::flows(target) {
+        current.flow(flow);
+        desired.flow(flow);
+    }
+    for Change { flow, step, current: is, desired: wanted, .. } in &target.changes {
+        current.add(flow, *step, value(is));
+        desired.add(flow, *step, value(wanted));
+    }
+    for InSync { flow, step, current: is, source: _ } in &target.in_sync {
+        current.add(flow, *step, value(is));
+        desired.add(flow, *step, value(is));
     }
     unified(&current, &desired, &target.tenant, &target.file)
 }

@@ -89,7 +89,7 @@ pub struct Drift<'a> {
     pub strict: bool,
 }
 
-impl<'a> Document<'a> {
+impl Document<'_> {
     /// The command that gave it.
     pub(super) fn command(self) -> &'static str {
         match self {
@@ -99,12 +99,17 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The plan in it.
-    pub(super) fn plan(self) -> Option<&'a Plan> {
-        match self {
-            Self::Plan(plan) | Self::Drift(Drift { plan, .. }) => Some(plan),
-            Self::Report(_) => None,
-        }
+    /// What whoever reads nothing but the heading has to know.
+    pub(super) fn caveats(self) -> String {
+        let (whole, refused) = match self {
+            Self::Plan(plan) => (plan.is_whole(), plan.is_refused()),
+            // What refuses a plan is no matter of what differs.
+            Self::Drift(Drift { plan, .. }) => (plan.is_whole(), false),
+            Self::Report(report) if report.is_whole() => return String::new(),
+            Self::Report(_) => return ", not all done".to_owned(),
+        };
+        let words = [(!whole).then_some(", not whole"), refused.then_some(", refused")];
+        words.into_iter().flatten().collect()
     }
 
     /// Draws it; `at` is when it was made, in RFC 3339. Text and JSON are drawn elsewhere: one part by

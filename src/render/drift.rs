@@ -1,6 +1,6 @@
 //! What to do about drift: the command that ends it, or the lines that accept it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::escape;
 use super::text::line;
@@ -10,6 +10,7 @@ use crate::plan::{BrokenPin, Target, Unmanaged};
 /// Tells what to do next about the differences of a tenant; with `strict`, about what is bound and
 /// not mentioned too. Nothing where nothing differs. `options` leads the command to the same place.
 pub fn drift(target: &Target, gone: &[Unmanaged], strict: bool, options: &str) -> String {
+    let gone: BTreeSet<_> = gone.iter().map(|gone| (&gone.flow, gone.step)).collect();
     let mut text = String::new();
     let file = escape::text(&target.file);
     let command = format!("flowbind apply {}{options}", escape::shell(&target.file));
@@ -17,13 +18,13 @@ pub fn drift(target: &Target, gone: &[Unmanaged], strict: bool, options: &str) -
         line(&mut text, format_args!("\nTo make the tenant what the file says:\n\n    {command}"));
         let changes = target.changes.iter().map(|change| (&change.flow, change.step, &change.current));
         line(&mut text, format_args!("\nTo keep what the tenant has, write in {file}:\n"));
-        text.push_str(&lines(changes, gone));
+        text.push_str(&lines(changes, &gone));
     }
     if strict && !target.unmanaged.is_empty() {
         let unmanaged =
             target.unmanaged.iter().map(|unmanaged| (&unmanaged.flow, unmanaged.step, &unmanaged.current));
         line(&mut text, format_args!("\nTo manage what is bound besides, add to {file}:\n"));
-        text.push_str(&lines(unmanaged, gone));
+        text.push_str(&lines(unmanaged, &gone));
     }
     if !target.pins.is_empty() {
         line(&mut text, format_args!("\nTo accept an address, mend its `targetUrl` in {file}:\n"));
@@ -40,7 +41,10 @@ pub fn drift(target: &Target, gone: &[Unmanaged], strict: bool, options: &str) -
 }
 
 /// The lines of a desired-state file for these bindings. Connectors stand by id, which always fits.
-fn lines<'a>(bindings: impl Iterator<Item = (&'a FlowId, Step, &'a Bound)>, gone: &[Unmanaged]) -> String {
+fn lines<'a>(
+    bindings: impl Iterator<Item = (&'a FlowId, Step, &'a Bound)>,
+    gone: &BTreeSet<(&FlowId, Step)>,
+) -> String {
     let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (flow, step, bound) in bindings {
         flows.entry(flow).or_default().push((step, bound));
@@ -51,7 +55,7 @@ fn lines<'a>(bindings: impl Iterator<Item = (&'a FlowId, Step, &'a Bound)>, gone
         for (step, bound) in steps {
             match bound {
                 None => line(&mut text, format_args!("        {step}: null")),
-                Some(_) if gone.iter().any(|gone| gone.flow == *flow && gone.step == step) => {
+                Some(_) if gone.contains(&(flow, step)) => {
                     line(
                         &mut text,
                         format_args!("        {step}: null  # its connector is gone, and cannot be kept"),

@@ -118,12 +118,18 @@ pub fn fingerprint(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).take(64).collect()
 }
 
-/// The beginning of a text of more than `most` characters, with a mark that there is more.
+/// The beginning and the end of a text of more than `most` characters, with a mark for what is left out
+/// between. Ids stand at the end, those of a request and of its answer too.
 pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
-        None => Cow::Borrowed(text),
+    let count = text.chars().count();
+    if count <= most {
+        return Cow::Borrowed(text);
     }
+    let last = most.saturating_mul(2) / 5;
+    let start = |of: usize| text.char_indices().nth(of).map_or(text.len(), |(at, _)| at);
+    let (beginning, end) = (start(most.saturating_sub(last)), start(count.saturating_sub(last)));
+    let (beginning, end) = (text.get(..beginning), text.get(end..));
+    Cow::Owned(format!("{}…{}", beginning.unwrap_or_default(), end.unwrap_or_default()))
 }
 
 /// Writes a string as one word of a POSIX shell.
@@ -133,6 +139,12 @@ pub fn shell(word: &str) -> Cow<'_, str> {
         return Cow::Borrowed(word);
     }
     Cow::Owned(format!("'{}'", text(word).replace('\'', "'\\''")))
+}
+
+/// Writes a flag, with its value behind a space where it has one, as words of a POSIX shell.
+pub fn flag(flag: &str) -> String {
+    let words = flag.split_once(' ').map_or(vec![flag], |(name, value)| vec![name, value]);
+    words.into_iter().map(shell).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a string as YAML: plain where nobody could take it for anything else, else in quotes.
@@ -238,6 +250,9 @@ mod tests {
     fn a_text_is_clipped_between_characters() {
         assert_eq!(clipped("éèê", 3), "éèê");
         assert_eq!(clipped("éèê", 2), "éè…");
+        assert_eq!(clipped("éèêëe", 4), "éèê…e");
+        let id = "(00000000-0000-4000-8000-000000000001)";
+        assert!(clipped(&format!("{} {id}", "é".repeat(400)), 300).ends_with(id));
     }
 
     #[test]
@@ -302,6 +317,10 @@ mod tests {
         assert_eq!(shell("my file.yaml"), "'my file.yaml'");
         assert_eq!(shell("it's; rm -rf $HOME `x`"), r"'it'\''s; rm -rf $HOME `x`'");
         assert_eq!(shell(""), "''");
+        assert_eq!(flag("--allow-empty"), "--allow-empty");
+        assert_eq!(flag("--max-changes 2"), "--max-changes 2");
+        let value = "--allow-protected B2C_1_$(id)`id`/postFederationSignup";
+        assert_eq!(flag(value), "--allow-protected 'B2C_1_$(id)`id`/postFederationSignup'");
     }
 
     #[test]

@@ -121,12 +121,13 @@ impl<'a> ShortNames<'a> {
         let names = sorted.iter().filter_map(|listed| listed.connector.display_name.as_deref());
         let shared = names.filter(|name| !seen.insert(*name)).collect();
         let mut names = Self { connectors: BTreeMap::new(), by_id: BTreeMap::new(), shared };
+        let mut numbers = BTreeMap::new();
         for listed in sorted {
             let Connector { id, display_name } = &listed.connector;
             let name = display_name.as_deref().unwrap_or_default();
             // What has no name of its own goes by its id, and a file takes GUIDs only.
             if names.is_unique(name) || is_guid(id.as_str()) {
-                let short = names.free(&slug(name));
+                let short = names.free(slug(name), &mut numbers);
                 names.by_id.insert(id, short.clone());
                 names.connectors.insert(short, listed);
             }
@@ -134,11 +135,19 @@ impl<'a> ShortNames<'a> {
         names
     }
 
-    /// The name itself, or with the first number that nobody has.
-    fn free(&self, slug: &str) -> String {
-        let numbered = (2..).map(|number| format!("{slug}-{number}"));
-        let mut candidates = std::iter::once(slug.to_owned()).chain(numbered);
-        candidates.find(|name| !self.connectors.contains_key(name)).unwrap_or_default()
+    /// The name itself, or with the first number that nobody has. `numbers` are the ones to begin with.
+    fn free(&self, slug: String, numbers: &mut BTreeMap<String, u32>) -> String {
+        if !self.connectors.contains_key(&slug) {
+            return slug;
+        }
+        let number = numbers.entry(slug.clone()).or_insert(1);
+        loop {
+            *number = number.saturating_add(1);
+            let name = format!("{slug}-{number}");
+            if !self.connectors.contains_key(&name) {
+                return name;
+            }
+        }
     }
 
     fn short(&self, id: &ConnectorId) -> Option<&str> {

@@ -3,17 +3,18 @@
 
 use super::document::{Document, Drift};
 use super::escape;
-use super::text::{Names, line};
+use super::order::{ACTIONS, OUTCOMES};
+use super::text::{self, Names, line};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::model::Action;
-use crate::plan::{BrokenPin, Place, Plan, Problem, Refusal, Summary, Target, Unknown};
+use crate::plan::{Place, Plan, Problem, Summary, Target, Unknown};
 
 /// Draws an annotation for each thing that a reviewer or whoever is on call should see.
 pub(super) fn annotations(document: Document<'_>) -> String {
     let mut text = String::new();
     match document {
-        Document::Plan(plan) => plan_annotations(&mut text, plan, None),
-        Document::Drift(drift) => plan_annotations(&mut text, drift.plan, Some(drift)),
+        Document::Plan(plan) => plan_annotations(&mut text, plan, false),
+        Document::Drift(Drift { plan, strict, .. }) => plan_annotations(&mut text, plan, strict),
         Document::Report(report) => report_annotations(&mut text, report),
     }
     text
@@ -38,7 +39,9 @@ pub fn outputs(document: Document<'_>) -> String {
                 unchanged: 0,
             };
             let left = report.changes().any(|change| !change.outcome.is_done());
-            (summary, escape::fingerprint(&report.fingerprint), report.exit_code == 3, Some(left))
+            // Of what could not be read nobody knows whether it differs.
+            let drift = (left || report.is_whole()).then_some(left);
+            (summary, escape::fingerprint(&report.fingerprint), report.exit_code == 3, drift)
         }
     };
     let drift = drift.map_or("unknown".to_owned(), |drift| drift.to_string());
@@ -50,73 +53,75 @@ pub fn outputs(document: Document<'_>) -> String {
     )
 }
 
-fn plan_annotations(text: &mut String, plan: &Plan, drift: Option<Drift<'_>>) {
+/// The most dangerous of all tenants come first: a step shows no more than ten annotations of a kind.
+fn plan_annotations(text: &mut String, plan: &Plan, strict: bool) {
     for Problem { message, place, tenant } in &plan.errors {
         annotate(text, "error", place.as_ref(), tenant.as_deref().unwrap_or("flowbind"), message);
     }
-    for (at, target) in plan.targets.iter().enumerate() {
-        target_annotations(text, target);
-        let Some(drift) = drift else { continue };
-        let names = Names::of_target(target);
-        for gone in drift.gone.get(at).into_iter().flatten() {
-            let message = format!("bound to {}, which is gone", names.bound(&gone.current));
-            let title = format!("{} {}", gone.flow, gone.step);
-            annotate(text, "warning", whole_file(target).as_ref(), &title, &message);
+    let targets = || plan.targets.iter().map(|target| (target, whole_file(target)));
+    for (target, file) in targets() {
+        for refusal in &target.refusals {
+            annotate(text, "error", file.as_ref(), "refused", &text::refusal(refusal));
         }
-        for unmanaged in target.unmanaged.iter().filter(|_| drift.strict) {
+    }
+    for (target, file) in targets() {
+        for Unknown { flow, step, error } in &target.unknown {
+            annotate(text, "error", file.as_ref(), &format!("{flow} {step} could not be read"), error);
+        }
+    }
+    let names: Vec<_> = plan.targets.iter().map(Names::of_target).collect();
+    for ((target, file), names) in targets().zip(&names) {
+        for pin in &target.pins {
+            let message = format!("{}: {}", names.connector(&pin.connector), text::pin(pin));
+            annotate(text, "error", file.as_ref(), "a pin does not hold", &message);
+        }
+    }
+    for action in ACTIONS {
+        let kind = if action == Action::Enable { "notice" } else { "warning" };
+        for (target, names) in plan.targets.iter().zip(&names) {
+            for change in target.changes.iter().filter(|change| change.action == action) {
+                let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
+                let title = format!("{} {} {}", action.name(), change.flow, change.step);
+                annotate(text, kind, Some(&change.source), &title, &format!("{current} → {desired}"));
+            }
+        }
+    }
+    for (target, file) in targets() {
+        for warning in &target.warnings {
+            annotate(text, "warning", file.as_ref(), &target.tenant, warning);
+        }
+    }
+    for ((target, file), names) in targets().zip(&names).filter(|_| strict) {
+        for unmanaged in &target.unmanaged {
             let message = format!("bound to {}, and not in the file", names.bound(&unmanaged.current));
             let title = format!("{} {}", unmanaged.flow, unmanaged.step);
-            annotate(text, "warning", whole_file(target).as_ref(), &title, &message);
+            annotate(text, "warning", file.as_ref(), &title, &message);
         }
     }
 }
 
-/// The most dangerous come first: a job shows no more than ten annotations of a kind.
-fn target_annotations(text: &mut String, target: &Target) {
-    let names = Names::of_target(target);
-    let file = whole_file(target);
-    for Refusal { reason, allow } in &target.refusals {
-        let allow = allow.as_ref().map(|flag| format!("; allow it with {flag}")).unwrap_or_default();
-        annotate(text, "error", file.as_ref(), "refused", &format!("{reason}{allow}"));
-    }
-    for Unknown { flow, step, error } in &target.unknown {
-        annotate(text, "error", file.as_ref(), &format!("{flow} {step} could not be read"), error);
-    }
-    for BrokenPin { connector, expected, actual } in &target.pins {
-        let actual = actual.as_deref().unwrap_or("no address");
-        let message = format!("{}: pinned to {expected}, calls {actual}", names.connector(connector));
-        annotate(text, "error", file.as_ref(), "a pin does not hold", &message);
-    }
-    for action in [Action::Disable, Action::Replace, Action::Enable] {
-        let kind = if action == Action::Enable { "notice" } else { "warning" };
-        for change in target.changes.iter().filter(|change| change.action == action) {
-            let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
-            let title = format!("{} {} {}", action.name(), change.flow, change.step);
-            annotate(text, kind, Some(&change.source), &title, &format!("{current} → {desired}"));
-        }
-    }
-    for warning in &target.warnings {
-        annotate(text, "warning", file.as_ref(), &target.tenant, warning);
-    }
-}
-
+/// What is not as it should be in any tenant comes first.
 fn report_annotations(text: &mut String, report: &Report) {
     for Problem { message, place, tenant } in &report.errors {
         annotate(text, "error", place.as_ref(), tenant.as_deref().unwrap_or("flowbind"), message);
     }
-    for target in &report.targets {
-        let names = Names::of_report(target);
-        for ChangeReport { change, outcome, error, .. } in &target.changes {
-            let kind = match outcome {
-                Outcome::Applied | Outcome::Already => "notice",
-                Outcome::NotAttempted => "warning",
-                Outcome::Failed | Outcome::Unverified => "error",
-            };
-            let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
-            let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            let title = format!("{} {} {}", outcome.name(), change.flow, change.step);
-            let place = Some(&change.source).filter(|place| !place.file.is_empty());
-            annotate(text, kind, place, &title, &format!("{current} → {desired}{error}"));
+    let names: Vec<_> = report.targets.iter().map(Names::of_report).collect();
+    for outcome in OUTCOMES {
+        let kind = match outcome {
+            Outcome::Applied | Outcome::Already => "notice",
+            Outcome::NotAttempted => "warning",
+            Outcome::Failed | Outcome::Unverified => "error",
+        };
+        for (target, names) in report.targets.iter().zip(&names) {
+            for ChangeReport { change, error, .. } in
+                target.changes.iter().filter(|change| change.outcome == outcome)
+            {
+                let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
+                let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+                let title = format!("{} {} {}", outcome.name(), change.flow, change.step);
+                let place = Some(&change.source).filter(|place| !place.file.is_empty());
+                annotate(text, kind, place, &title, &format!("{current} → {desired}{error}"));
+            }
         }
     }
 }

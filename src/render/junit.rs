@@ -1,12 +1,12 @@
-//! A test suite for each tenant and a test case for each managed binding, so that pipelines show
-//! drift where they show tests. The dialect is that of Jenkins' JUnit plugin.
+//! A test suite for each tenant and a test case for each managed binding and whatever else is wrong, so
+//! that pipelines show drift where they show tests. The dialect is that of Jenkins' JUnit plugin.
 
 use super::document::{Document, Drift};
 use super::escape::xml;
-use super::text::{Names, line};
+use super::text::{self, Names, line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{FlowId, Step};
-use crate::plan::{BrokenPin, InSync, Plan, Problem, Refusal, Target, Unknown};
+use crate::plan::{InSync, Plan, Problem, Target, Unknown};
 
 /// Draws the suites. `at` is RFC 3339.
 pub(super) fn draw(document: Document<'_>, at: &str) -> String {
@@ -59,6 +59,21 @@ impl Suite {
 
     fn binding(&mut self, flow: &FlowId, step: Step, wrong: Option<(&'static str, String)>) {
         self.add(flow.as_str(), step.name(), wrong);
+    }
+
+    /// Brings what is of one flow together, whatever came of each binding: each is one case, with all that
+    /// is wrong with it.
+    fn sort(&mut self) {
+        self.cases.sort_by(|one, other| (&one.class, &one.name).cmp(&(&other.class, &other.name)));
+        self.cases.dedup_by(|next, one| {
+            let same = (&next.class, &next.name) == (&one.class, &one.name);
+            match (&mut one.wrong, &mut next.wrong) {
+                (Some((_, words)), Some((_, more))) if same => words.push_str(&format!("; {more}")),
+                (none @ None, more) if same => *none = more.take(),
+                _ => {}
+            }
+            same
+        });
     }
 
     fn count(&self, element: &str) -> usize {
@@ -121,14 +136,11 @@ fn target_suite(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Suite {
     for Unknown { flow, step, error } in &target.unknown {
         suite.binding(flow, *step, Some(("error", error.to_string())));
     }
-    for BrokenPin { connector, expected, actual } in &target.pins {
-        let actual = actual.as_deref().unwrap_or("no address");
-        let words = format!("pinned to {expected}, calls {actual}");
-        suite.add("pins", &names.connector(connector), Some(("failure", words)));
+    for pin in &target.pins {
+        suite.add("pins", &names.connector(&pin.connector), Some(("failure", text::pin(pin))));
     }
-    for Refusal { reason, allow } in &target.refusals {
-        let allow = allow.as_ref().map(|flag| format!("; allow it with {flag}")).unwrap_or_default();
-        suite.add("refusals", reason, Some(("failure", format!("{reason}{allow}"))));
+    for refusal in &target.refusals {
+        suite.add("refusals", &refusal.reason, Some(("failure", text::refusal(refusal))));
     }
     if let Some(drift) = drift {
         for gone in drift.gone.get(at).into_iter().flatten() {
@@ -140,8 +152,7 @@ fn target_suite(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Suite {
             suite.binding(&unmanaged.flow, unmanaged.step, Some(("failure", words)));
         }
     }
-    // Not in two places: in the order of flows, whatever came of each binding.
-    suite.cases.sort_by(|one, other| (&one.class, &one.name).cmp(&(&other.class, &other.name)));
+    suite.sort();
     suite
 }
 

@@ -1,17 +1,23 @@
 //! A comment on a pull request: the counts, then what is most dangerous, and never more than a
 //! platform takes. What does not fit is counted.
 
-use std::fmt::Write as _;
-
 use super::document::{Document, Drift};
 use super::escape;
+use super::order::{ACTIONS, OUTCOMES};
+use super::report::outcomes;
 use super::text::{Names, counted};
 use crate::apply::{ChangeReport, Outcome, Report};
-use crate::model::Action;
-use crate::plan::{BrokenPin, Change, Place, Plan, Problem, Refusal, Summary, Target, Unknown};
+use crate::model::{Action, Bound};
+use crate::plan::{BrokenPin, Change, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged};
 
 /// The most bytes of a comment: GitHub takes 65,536 characters.
 const MOST: usize = 60_000;
+
+/// What each section gets of them in any case, if it needs it: none crowds out another.
+const SHARE: usize = 4_000;
+
+/// The most bytes of a command.
+const LONGEST_COMMAND: usize = 4_000;
 
 /// The most characters of one name or message. Whoever needs more has the other formats.
 const LONGEST: usize = 300;
@@ -19,146 +25,156 @@ const LONGEST: usize = 300;
 /// Draws the comment.
 pub(super) fn draw(document: Document<'_>) -> String {
     match document {
-        Document::Plan(plan) => of_plan(plan, None),
-        Document::Drift(drift) => of_plan(drift.plan, Some(drift)),
-        Document::Report(report) => of_report(report),
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => of_plan(plan, document),
+        Document::Report(report) => of_report(report, document),
     }
 }
 
-/// A text that knows what still fits, and what has to follow in any case.
-struct Page {
-    text: String,
-    end: String,
+/// Items below a head, of which as many are shown as fit.
+struct Section {
+    head: String,
+    items: Vec<String>,
+    foot: &'static str,
+    /// What the items are, to count those that do not fit.
+    more: &'static str,
 }
 
-impl Page {
-    fn new(beginning: String, end: String) -> Self {
-        Self { text: beginning, end }
+impl Section {
+    fn new(head: impl Into<String>, items: Vec<String>, more: &'static str) -> Self {
+        Self { head: head.into(), items, foot: "", more }
     }
 
-    fn left(&self) -> usize {
-        MOST.saturating_sub(self.text.len()).saturating_sub(self.end.len())
+    fn size(&self) -> usize {
+        let Self { head, items, foot, more: _ } = self;
+        let items: usize = items.iter().map(String::len).sum();
+        if items == 0 { 0 } else { items.saturating_add(head.len()).saturating_add(foot.len()) }
     }
 
-    /// Adds a head, as many items as fit, and a foot; and says how many do not. Nothing where there
-    /// is no item.
-    fn section(&mut self, head: &str, items: &[String], foot: &str, more: &str) {
-        if items.is_empty() {
-            return;
+    /// What it has to have: all that it needs, or its share.
+    fn least(&self) -> usize {
+        self.size().min(SHARE)
+    }
+
+    /// Draws as many items as `room` bytes hold, and says how many more there are. Takes no more than
+    /// [`Section::least`] where that is all there is.
+    fn draw(&self, room: usize) -> String {
+        let Self { head, items, foot, more } = self;
+        let size = self.size();
+        if size <= room {
+            return if size == 0 { String::new() } else { format!("{head}{}{foot}", items.concat()) };
         }
-        // Room for the line that counts the rest.
-        let line = |count: usize| format!("\n… and {count} more {more}\n");
-        let spare = head.len().saturating_add(foot.len()).saturating_add(line(usize::MAX).len());
-        if spare >= self.left() {
-            let rest = line(items.len());
-            if rest.len() < self.left() {
-                self.text.push_str(&rest);
-            }
-            return;
-        }
-        self.text.push_str(head);
-        let mut room = self.left().saturating_sub(spare.saturating_sub(head.len()));
+        let rest = |shown: usize| format!("\n… and {} more {more}\n", items.len().saturating_sub(shown));
+        let spare = [head.len(), foot.len(), rest(0).len()].into_iter().sum::<usize>();
+        let mut left = room.saturating_sub(spare);
         let fitting = items.iter().take_while(|item| {
-            let fits = item.len() <= room;
-            room = room.saturating_sub(item.len());
+            let fits = item.len() <= left;
+            left = left.saturating_sub(item.len());
             fits
         });
-        let fitting: Vec<_> = fitting.map(String::as_str).collect();
-        self.text.push_str(&fitting.concat());
-        if fitting.len() < items.len() {
-            self.text.push_str(&line(items.len().saturating_sub(fitting.len())));
+        match fitting.count() {
+            0 => rest(0),
+            shown => {
+                let items: String = items.iter().take(shown).map(String::as_str).collect();
+                format!("{head}{items}{}{foot}", rest(shown))
+            }
         }
-        self.text.push_str(foot);
-    }
-
-    fn finish(self) -> String {
-        self.text + &self.end
     }
 }
 
-fn of_plan(plan: &Plan, drift: Option<Drift<'_>>) -> String {
-    let several = plan.targets.len() > 1;
-    let (marker, title) = match drift {
-        None => ("plan", plan_title(plan)),
-        Some(drift) => ("drift", drift_title(drift)),
-    };
-    let mut beginning = format!("<!-- flowbind:{marker} -->\n### flowbind {title}\n");
-    for target in plan.targets.iter().take(20) {
-        let Target { tenant, cloud, api, file, unchanged, .. } = target;
-        let (tenant, file) = (code(tenant), code(file));
-        let unchanged = counted(*unchanged, "binding", "bindings");
-        _ = write!(
-            beginning,
-            "\n{tenant} (cloud {cloud}, api {api}) from {file}, {unchanged} as the file says\n"
-        );
+/// Sections between a beginning and an end that are there in any case, together no more than fits.
+fn page(beginning: String, sections: &[Section], end: &str) -> String {
+    let mut reserved: usize = sections.iter().map(Section::least).sum();
+    let mut text = beginning;
+    for section in sections {
+        reserved = reserved.saturating_sub(section.least());
+        let taken = [text.len(), end.len(), reserved].into_iter().sum();
+        text.push_str(&section.draw(MOST.saturating_sub(taken)));
     }
-    if plan.targets.len() > 20 {
-        _ = write!(beginning, "\n… and {} more tenants\n", plan.targets.len().saturating_sub(20));
-    }
-    let mut page = Page::new(beginning, if drift.is_some() { String::new() } else { fingerprint(plan) });
-    let of_targets =
-        |draw: &dyn Fn(&Target) -> Vec<String>| plan.targets.iter().flat_map(draw).collect::<Vec<_>>();
+    text + end
+}
 
-    let refusals =
-        of_targets(&|target| target.refusals.iter().map(|it| refusal(it, target, several)).collect());
-    page.section("\n**Refused**\n\n", &refusals, "", "reasons");
-    let errors: Vec<_> = plan.errors.iter().map(|error| problem(error, several)).collect();
-    page.section("\n**Not whole**\n\n", &errors, "", "errors");
-    let unknown = of_targets(&|target| target.unknown.iter().map(|it| unread(it, target, several)).collect());
-    page.section("\n**Unknown, could not be read**\n\n", &unknown, "", "unknown bindings");
-    let mut changes = Vec::new();
-    for action in [Action::Disable, Action::Replace, Action::Enable] {
-        changes.extend(of_targets(&|target| rows(target, action, several)));
-    }
-    page.section(&table(&["", "Flow", "Step", "Now", "Then", "Where"], several), &changes, "", "changes");
-    let pins = of_targets(&|target| target.pins.iter().map(|pin| broken(pin, target, several)).collect());
-    page.section("\n**Connectors that do not call what they are pinned to**\n\n", &pins, "", "connectors");
-    let warnings = of_targets(&|target| {
-        target.warnings.iter().map(|warning| item(target, several, &code(warning))).collect()
-    });
-    page.section("\n**Warnings**\n\n", &warnings, "", "warnings");
-    if let Some(drift) = drift {
-        let gone = plan.targets.iter().zip(drift.gone).flat_map(|(target, gone)| {
-            let names = Names::of_target(target);
-            gone.iter().map(move |it| {
-                let what =
-                    format!("{} {}: {}", code(it.flow.as_str()), it.step, code(&names.bound(&it.current)));
-                item(target, several, &what)
-            })
-        });
-        let gone: Vec<_> = gone.collect();
-        page.section("\n**Bound to connectors that are gone**\n\n", &gone, "", "bindings");
-    }
-    let unmanaged = of_targets(&|target| unmanaged(target, several));
-    let head = format!(
+/// Each target with the names of its connectors.
+type Named<'a> = [(&'a Target, Names<'a>)];
+
+fn of_plan(plan: &Plan, document: Document<'_>) -> String {
+    let several = plan.targets.len() > 1;
+    let targets: Vec<_> = plan.targets.iter().map(|target| (target, Names::of_target(target))).collect();
+    let (end, strict) = match document {
+        Document::Drift(drift) => (String::new(), drift.strict),
+        _ => (fingerprint(plan), false),
+    };
+    let errors = plan.errors.iter().map(|error| problem(error, several)).collect();
+    let changes = ACTIONS.map(|action| of_each(&targets, |it, names| rows(it, names, action, several)));
+    let unmanaged = of_each(&targets, |it, names| unmanaged(it, names, several));
+    let left_alone = format!(
         "\n<details{}><summary>Unmanaged, left alone: {}</summary>\n{}",
-        if drift.is_some_and(|drift| drift.strict) { " open" } else { "" },
+        if strict { " open" } else { "" },
         unmanaged.len(),
         table(&["Flow", "Step", "Now"], several)
     );
-    page.section(&head, &unmanaged, "\n</details>\n", "unmanaged bindings");
-    page.finish()
+    let items = |head: &str, draw: &dyn Fn(&Target, &Names<'_>) -> Vec<String>, more| {
+        let draw = |target: &Target, names: &Names<'_>| {
+            draw(target, names).iter().map(|what| item(target, several, what)).collect()
+        };
+        Section::new(format!("\n**{head}**\n\n"), of_each(&targets, draw), more)
+    };
+    let sections = [
+        Section::new(
+            table(&["", "Flow", "Step", "Now", "Then", "Where"], several),
+            changes.concat(),
+            "changes",
+        ),
+        items("Refused", &|it, _| it.refusals.iter().map(refusal).collect(), "reasons"),
+        Section::new("\n**Not whole**\n\n", errors, "errors"),
+        items(
+            "Unknown, could not be read",
+            &|it, _| it.unknown.iter().map(unread).collect(),
+            "unknown bindings",
+        ),
+        items(
+            "Connectors that do not call what they are pinned to",
+            &|it, names| it.pins.iter().map(|pin| broken(pin, names)).collect(),
+            "connectors",
+        ),
+        items("Made with", &|it, _| it.overrides.iter().map(|it| flag(it)).collect(), "flags"),
+        items("Warnings", &|it, _| it.warnings.iter().map(|it| code(it)).collect(), "warnings"),
+        Section { foot: "\n</details>\n", ..Section::new(left_alone, unmanaged, "unmanaged bindings") },
+    ];
+    let tenants = Section::new("", plan.targets.iter().map(about).collect(), "tenants").draw(SHARE);
+    let command = document.command();
+    let beginning = format!("<!-- flowbind:{command} -->\n### flowbind {}\n{tenants}", title(document));
+    page(beginning, &sections, &end)
 }
 
-fn plan_title(plan: &Plan) -> String {
-    let counts = counts(plan.summary());
-    if !plan.is_whole() {
-        format!("plan, not whole: {counts}")
-    } else if plan.is_refused() {
-        format!("plan, refused: {counts}")
-    } else if plan.has_changes() {
-        format!("plan: {counts}")
-    } else {
-        "plan: no changes".into()
-    }
+/// What each of the targets gives, one after the other.
+fn of_each(targets: &Named<'_>, draw: impl Fn(&Target, &Names<'_>) -> Vec<String>) -> Vec<String> {
+    targets.iter().flat_map(|(target, names)| draw(target, names)).collect()
 }
 
-fn drift_title(drift: Drift<'_>) -> String {
-    let whole = if drift.plan.is_whole() { "" } else { ", not whole" };
-    match drift.answer() {
-        Some(true) => format!("drift{whole}: {}", counts(drift.plan.summary())),
-        Some(false) => "drift: none".into(),
-        None => "drift: unknown, not all could be read".into(),
+/// What a target is, and how much of it is as its file says.
+fn about(Target { tenant, cloud, api, file, unchanged, .. }: &Target) -> String {
+    let (tenant, file) = (code(tenant), code(file));
+    let unchanged = counted(*unchanged, "binding", "bindings");
+    format!("\n{tenant} (cloud {cloud}, api {api}) from {file}, {unchanged} as the file says\n")
+}
+
+fn title(document: Document<'_>) -> String {
+    let caveats = document.caveats();
+    match document {
+        Document::Plan(plan) if plan.has_changes() || !caveats.is_empty() => {
+            format!("plan{caveats}: {}", counts(plan.summary()))
+        }
+        Document::Plan(_) => "plan: no changes".to_owned(),
+        Document::Drift(drift) => match drift.answer() {
+            Some(true) => format!("drift{caveats}: {}", counts(drift.plan.summary())),
+            Some(false) => "drift: none".to_owned(),
+            None => "drift: unknown, not all could be read".to_owned(),
+        },
+        Document::Report(report) => match outcomes(report) {
+            counts if !counts.is_empty() => format!("apply{caveats}: {counts}"),
+            _ if caveats.is_empty() => "apply: nothing to do".to_owned(),
+            _ => format!("apply{caveats}"),
+        },
     }
 }
 
@@ -172,16 +188,15 @@ fn fingerprint(plan: &Plan) -> String {
     if !plan.has_changes() || !plan.is_whole() || plan.is_refused() {
         return format!("\nFingerprint: `{fingerprint}`\n");
     }
-    let mut words = vec!["flowbind apply".to_owned()];
-    words.extend(plan.targets.iter().map(|target| escape::shell(&target.file).into_owned()));
+    let files = plan.targets.iter().map(|target| escape::shell(&target.file).into_owned());
     let mut flags: Vec<_> = plan.targets.iter().flat_map(|target| &target.overrides).collect();
     flags.sort_unstable();
     flags.dedup();
-    words.extend(flags.into_iter().cloned());
-    let command = format!("{} --expect {fingerprint}", words.join(" "));
-    // A fleet's files fill the page: a folder or a saved plan names them shorter.
-    let command =
-        if command.len() > 4_000 { format!("flowbind apply FILES --expect {fingerprint}") } else { command };
+    let words: Vec<_> = files.chain(flags.into_iter().map(|flag| escape::flag(flag))).collect();
+    let words = words.join(" ");
+    // What a fleet's files and flags would fill the page with is in a saved plan as well.
+    let what = if words.len() > LONGEST_COMMAND { "--plan PLAN.json" } else { &words };
+    let command = format!("flowbind apply {what} --expect {fingerprint}");
     let fence = "`".repeat(longest_run(&command).saturating_add(1).max(3));
     format!("\nFingerprint: `{fingerprint}`. To apply exactly this plan:\n\n{fence}sh\n{command}\n{fence}\n")
 }
@@ -198,14 +213,13 @@ fn table(columns: &[&str], several: bool) -> String {
     format!("\n| {} |\n| {} |\n", columns.join(" | "), rule.join(" | "))
 }
 
-fn row(target: &Target, several: bool, cells: &[String]) -> String {
-    let tenant = several.then(|| code(&target.tenant));
+fn row(tenant: &str, several: bool, cells: &[String]) -> String {
+    let tenant = several.then(|| code(tenant));
     let cells: Vec<_> = tenant.iter().chain(cells).map(String::as_str).collect();
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn rows(target: &Target, action: Action, several: bool) -> Vec<String> {
-    let names = Names::of_target(target);
+fn rows(target: &Target, names: &Names<'_>, action: Action, several: bool) -> Vec<String> {
     let changes = target.changes.iter().filter(|change| change.action == action);
     let draw = |Change { flow, step, current, desired, protected, source, .. }: &Change| {
         let mark = match action {
@@ -218,20 +232,19 @@ fn rows(target: &Target, action: Action, several: bool) -> Vec<String> {
             mark,
             code(flow.as_str()),
             step.name().to_owned(),
-            bound(&names.bound(current)),
-            bound(&names.bound(desired)),
+            bound(current, names),
+            bound(desired, names),
             place(source),
         ];
-        row(target, several, &cells)
+        row(&target.tenant, several, &cells)
     };
     changes.map(draw).collect()
 }
 
-fn unmanaged(target: &Target, several: bool) -> Vec<String> {
-    let names = Names::of_target(target);
-    let draw = |it: &crate::plan::Unmanaged| {
-        let cells = [code(it.flow.as_str()), it.step.name().to_owned(), bound(&names.bound(&it.current))];
-        row(target, several, &cells)
+fn unmanaged(target: &Target, names: &Names<'_>, several: bool) -> Vec<String> {
+    let draw = |Unmanaged { flow, step, current }: &Unmanaged| {
+        let cells = [code(flow.as_str()), step.name().to_owned(), bound(current, names)];
+        row(&target.tenant, several, &cells)
     };
     target.unmanaged.iter().map(draw).collect()
 }
@@ -241,9 +254,9 @@ fn item(target: &Target, several: bool, what: &str) -> String {
     format!("- {tenant}{what}\n")
 }
 
-fn refusal(Refusal { reason, allow }: &Refusal, target: &Target, several: bool) -> String {
-    let allow = allow.as_ref().map(|flag| format!("; allow it with {}", code(flag))).unwrap_or_default();
-    item(target, several, &format!("{}{allow}", code(reason)))
+fn refusal(Refusal { reason, allow }: &Refusal) -> String {
+    let allow = allow.as_ref().map(|allow| format!("; allow it with {}", flag(allow)));
+    format!("{}{}", code(reason), allow.unwrap_or_default())
 }
 
 fn problem(Problem { message, place: at, tenant }: &Problem, several: bool) -> String {
@@ -252,78 +265,78 @@ fn problem(Problem { message, place: at, tenant }: &Problem, several: bool) -> S
     format!("- {}{}{}\n", tenant.unwrap_or_default(), at.unwrap_or_default(), code(message))
 }
 
-fn unread(Unknown { flow, step, error }: &Unknown, target: &Target, several: bool) -> String {
-    item(target, several, &format!("{} {step}: {}", code(flow.as_str()), code(error)))
+fn unread(Unknown { flow, step, error }: &Unknown) -> String {
+    format!("{} {step}: {}", code(flow.as_str()), code(error))
 }
 
-fn broken(BrokenPin { connector, expected, actual }: &BrokenPin, target: &Target, several: bool) -> String {
-    let names = Names::of_target(target);
+fn broken(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Names<'_>) -> String {
     let actual = actual.as_deref().map_or("no address".to_owned(), code);
     let (name, expected) = (code(&names.connector(connector)), code(expected));
-    item(target, several, &format!("{name}: pinned to {expected}, calls {actual}"))
+    format!("{name}: pinned to {expected}, calls {actual}")
 }
 
-fn of_report(report: &Report) -> String {
+fn of_report(report: &Report, document: Document<'_>) -> String {
     let several = report.targets.len() > 1;
-    let counts: Vec<_> = Outcome::ALL
-        .into_iter()
-        .filter(|outcome| report.count(*outcome) > 0)
-        .map(|outcome| format!("{} {}", report.count(outcome), outcome.name()))
-        .collect();
-    let title = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
-    let beginning = format!("<!-- flowbind:report -->\n### flowbind apply: {title}\n");
+    let beginning = format!("<!-- flowbind:report -->\n### flowbind {}\n", title(document));
     let end = format!("\nFingerprint of the plan: `{}`\n", escape::fingerprint(&report.fingerprint));
-    let mut page = Page::new(beginning, end);
-    let errors: Vec<_> = report.errors.iter().map(|error| problem(error, several)).collect();
-    page.section("\n**Why not all was done**\n\n", &errors, "", "errors");
+    let errors = report.errors.iter().map(|error| problem(error, several)).collect();
+    let names: Vec<_> = report.targets.iter().map(|target| (target, Names::of_report(target))).collect();
     let mut rows = Vec::new();
-    // What is not as it should be comes first.
-    for outcome in
-        [Outcome::Failed, Outcome::Unverified, Outcome::NotAttempted, Outcome::Applied, Outcome::Already]
-    {
-        for target in &report.targets {
-            let names = Names::of_report(target);
-            for ChangeReport { change, error, request_id, .. } in
-                target.changes.iter().filter(|change| change.outcome == outcome)
-            {
-                let tenant = several.then(|| format!("| {} ", code(&target.tenant)));
-                let word = match outcome {
-                    Outcome::Applied => "✅ applied",
-                    Outcome::Already => "✅ already",
-                    Outcome::Failed => "❌ **failed**",
-                    Outcome::Unverified => "❓ **unverified**",
-                    Outcome::NotAttempted => "⏸ not attempted",
-                };
-                let cells = [
-                    word.to_owned(),
-                    code(change.flow.as_str()),
-                    change.step.name().to_owned(),
-                    bound(&names.bound(&change.current)),
-                    bound(&names.bound(&change.desired)),
-                    error.as_deref().map(code).unwrap_or_default(),
-                    request_id.as_deref().map(code).unwrap_or_default(),
-                ];
-                rows.push(format!("{}| {} |\n", tenant.unwrap_or_default(), cells.join(" | ")));
-            }
+    for outcome in OUTCOMES {
+        for (target, names) in &names {
+            let changes = target.changes.iter().filter(|change| change.outcome == outcome);
+            rows.extend(changes.map(|change| row(&target.tenant, several, &cells(change, names))));
         }
     }
     let columns = ["", "Flow", "Step", "Before", "Planned", "Why", "Request"];
-    page.section(&table(&columns, several), &rows, "", "changes");
-    page.finish()
+    let sections = [
+        Section::new(table(&columns, several), rows, "changes"),
+        Section::new("\n**Why not all was done**\n\n", errors, "errors"),
+    ];
+    page(beginning, &sections, &end)
+}
+
+fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
+    let ChangeReport { change, outcome, attempts: _, request_id, error } = report;
+    let word = match outcome {
+        Outcome::Applied => "✅ applied",
+        Outcome::Already => "✅ already",
+        Outcome::Failed => "❌ **failed**",
+        Outcome::Unverified => "❓ **unverified**",
+        Outcome::NotAttempted => "⏸ not attempted",
+    };
+    [
+        word.to_owned(),
+        code(change.flow.as_str()),
+        change.step.name().to_owned(),
+        bound(&change.current, names),
+        bound(&change.desired, names),
+        error.as_deref().map(code).unwrap_or_default(),
+        request_id.as_deref().map(code).unwrap_or_default(),
+    ]
 }
 
 /// A text from outside, in an element in which nothing is looked for.
 fn code(text: &str) -> String {
+    element(&escape::clipped(&escape::text(text), LONGEST))
+}
+
+/// A flag as a shell takes it: whole, since it is copied.
+fn flag(flag: &str) -> String {
+    element(&escape::flag(flag))
+}
+
+fn element(text: &str) -> String {
     // A code element of nothing is none.
     if text.trim().is_empty() {
         return "<code>&nbsp;</code>".into();
     }
-    format!("<code>{}</code>", escape::markdown(&escape::clipped(text, LONGEST)))
+    format!("<code>{}</code>", escape::markdown(text))
 }
 
 /// What is bound: a name, or our own word for none.
-fn bound(name: &str) -> String {
-    if name == "nothing" { "nothing".into() } else { code(name) }
+fn bound(bound: &Bound, names: &Names<'_>) -> String {
+    bound.as_ref().map_or("nothing".to_owned(), |connector| code(&names.connector(connector)))
 }
 
 fn place(Place { file, line, column: _ }: &Place) -> String {

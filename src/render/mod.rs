@@ -11,6 +11,7 @@ mod html;
 mod junit;
 mod listing;
 mod markdown;
+mod order;
 mod prom;
 mod report;
 mod text;

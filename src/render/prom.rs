@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::Document;
+use super::document::{Document, Drift};
 use super::escape;
 use super::text::line;
 use crate::apply::Outcome;
@@ -19,7 +19,7 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
         families.add(name, help, &format!("tenant=\"{tenant}\"{labels}"), value);
     };
     let success = match document {
-        Document::Plan(plan) | Document::Drift(super::Drift { plan, .. }) => {
+        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
             for target in &plan.targets {
                 let Summary { enable, replace, disable, unchanged } = target.summary();
                 for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
@@ -63,8 +63,14 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
         families.add("flowbind_drift", help, "", differs.into());
     }
     let labels = format!("command=\"{command}\"");
-    let seconds = at.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second).unwrap_or_default();
-    families.add("flowbind_last_run_timestamp_seconds", "When the last run was.", &labels, seconds);
+    if let Ok(at) = at.parse::<jiff::Timestamp>() {
+        families.add(
+            "flowbind_last_run_timestamp_seconds",
+            "When the last run was.",
+            &labels,
+            at.as_second(),
+        );
+    }
     let help = "Whether the last run read and did all that it was to.";
     families.add("flowbind_last_run_success", help, &labels, success.into());
     families.draw()
@@ -74,21 +80,19 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
 #[derive(Default)]
 struct Families(BTreeMap<&'static str, Family>);
 
-/// What a metric is, and its samples by their labels, in the order in which these appear.
+/// What a metric is, and its samples by their labels.
 struct Family {
     help: &'static str,
-    samples: Vec<(String, i64)>,
+    samples: BTreeMap<String, i64>,
 }
 
 impl Families {
     /// Adds a sample. Two files of one tenant are one tenant, whose counts add up.
     fn add(&mut self, name: &'static str, help: &'static str, labels: &str, value: i64) {
         let Family { samples, .. } =
-            self.0.entry(name).or_insert_with(|| Family { help, samples: Vec::new() });
-        match samples.iter_mut().find(|(known, _)| known == labels) {
-            Some((_, sum)) => *sum = sum.saturating_add(value),
-            None => samples.push((labels.to_owned(), value)),
-        }
+            self.0.entry(name).or_insert_with(|| Family { help, samples: BTreeMap::new() });
+        let sum = samples.entry(labels.to_owned()).or_default();
+        *sum = sum.saturating_add(value);
     }
 
     fn draw(self) -> String {

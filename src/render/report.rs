@@ -3,16 +3,25 @@
 use anstyle::{AnsiColor, Style};
 
 use super::escape;
-use super::text::{Names, flow, line};
+use super::text::{Names, flow, line, problem};
 use crate::apply::{ChangeReport, Moved, Outcome, Report, TargetReport};
 use crate::model::Step;
 use crate::plan::Target;
 
 const STRONG: Style = Style::new().bold();
 
-/// Draws a report, ending with the counts. A run that had nothing to do has nothing to tell.
+/// Draws a report, ending with what kept it from being whole and the counts. A run that had nothing to do
+/// has nothing to tell.
 pub fn report(report: &Report) -> String {
-    report.targets.iter().map(target).collect::<String>() + &end(report)
+    let mut text: String = report.targets.iter().map(target).collect();
+    if !report.errors.is_empty() {
+        line(&mut text, format_args!("\n{STRONG}Why not all was done:{STRONG:#}\n"));
+        for error in &report.errors {
+            line(&mut text, format_args!("    {}", escape::text(&problem(error))));
+        }
+        text.push('\n');
+    }
+    text + &end(report)
 }
 
 /// Draws the end of a report: the counts.
@@ -25,20 +34,24 @@ pub fn end(report: &Report) -> String {
         line(&mut text, format_args!("\n{STRONG}Nothing was changed.{STRONG:#}"));
         return text;
     }
-    let counts = Outcome::ALL
-        .into_iter()
-        .filter(|outcome| *outcome == Outcome::Applied || report.count(*outcome) > 0)
-        .map(|outcome| format!("{} {}", report.count(outcome), outcome.name().replace('-', " ")));
-    let counts: Vec<_> = counts.collect();
-    line(&mut text, format_args!("{STRONG}Apply: {}.{STRONG:#}", counts.join(", ")));
+    line(&mut text, format_args!("{STRONG}Apply: {}.{STRONG:#}", outcomes(report)));
     text
+}
+
+/// How many changes ended how; nothing where there were none.
+pub(super) fn outcomes(report: &Report) -> String {
+    let count = |outcome| report.count(outcome);
+    let any = report.changes().next().is_some();
+    let shown = Outcome::ALL.into_iter().filter(|it| any && *it == Outcome::Applied || count(*it) > 0);
+    let counts = shown.map(|outcome| format!("{} {}", count(outcome), outcome.name().replace('-', " ")));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// Tells how a binding moved since it was planned: `planned A → B, now C`.
 pub fn moved(target: &Target, moved: &Moved) -> String {
     let Moved { change, now } = moved;
     let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
-    let names = Names::of(changed.chain([now]));
+    let names = Names::of(changed.chain([now]).flatten());
     let (current, desired, now) =
         (names.bound(&change.current), names.bound(&change.desired), names.bound(now));
     format!("{} {}: planned {current} → {desired}, now {now}", change.flow, change.step)

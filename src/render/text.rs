@@ -11,16 +11,19 @@ use unicode_width::UnicodeWidthChar as _;
 use super::escape;
 use crate::apply::TargetReport;
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
-use crate::plan::{BrokenPin, Change, Plan, Refusal, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{BrokenPin, Change, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged};
 
 const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 const ALARM: Style = AnsiColor::Red.on_default().bold();
 
-/// Draws a plan, ending with the counts and the fingerprint. Styled: what prints it strips the
-/// styles where they are not wanted.
+/// Draws a plan, ending with the counts and the fingerprint; nothing of a plan of no tenant, whose
+/// errors are all there is to tell. Styled: what prints it strips the styles where they are not wanted.
 pub fn plan(plan: &Plan) -> String {
     let mut text = String::new();
+    if plan.targets.is_empty() {
+        return text;
+    }
     for target in &plan.targets {
         text.push_str(&self::target(target));
     }
@@ -88,14 +91,14 @@ pub fn target(target: &Target) -> String {
         text.push('\n');
     }
     if !overrides.is_empty() {
-        let flags: Vec<_> = overrides.iter().map(|flag| escape::text(flag)).collect();
+        let flags: Vec<_> = overrides.iter().map(|flag| escape::flag(flag)).collect();
         line(&mut text, format_args!("Made with {}\n", flags.join(" ")));
     }
     for Refusal { reason, allow } in refusals {
         let reason = escape::text(reason);
         line(&mut text, format_args!("{ALARM}Refused{ALARM:#}: {reason}"));
         if let Some(flag) = allow {
-            line(&mut text, format_args!("    allow it with {}", escape::text(flag)));
+            line(&mut text, format_args!("    allow it with {}", escape::flag(flag)));
         }
         text.push('\n');
     }
@@ -122,7 +125,7 @@ pub fn target(target: &Target) -> String {
 }
 
 fn change(change: &Change, names: &Names<'_>) -> String {
-    let Change { flow: _, step, action, current, desired, protected: _, pin: _, source: _ } = change;
+    let Change { flow: _, step, action, current, desired, protected, pin: _, source: _ } = change;
     let (mark, style) = match action {
         Action::Enable => ("+ enable ", AnsiColor::Green.on_default()),
         Action::Replace => ("~ replace", AnsiColor::Yellow.on_default()),
@@ -131,7 +134,8 @@ fn change(change: &Change, names: &Names<'_>) -> String {
     };
     let width = Step::ALL.map(|step| step.name().len()).into_iter().max().unwrap_or_default();
     let (current, desired, step) = (names.bound(current), names.bound(desired), step.name());
-    format!("  {style}{mark}{style:#}  {step:width$}  {current} → {desired}\n")
+    let protected = if *protected { "  (protected)" } else { "" };
+    format!("  {style}{mark}{style:#}  {step:width$}  {current} → {desired}{protected}\n")
 }
 
 /// Bindings of one flow mostly share one reason, which is then told once.
@@ -155,17 +159,21 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn of_target(target: &'a Target) -> Self {
-        let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
-        Self::of(changed.chain(target.unmanaged.iter().map(|unmanaged| &unmanaged.current)))
+        let Target { changes, in_sync, unmanaged, pins, .. } = target;
+        let changed = changes.iter().flat_map(|change| [&change.current, &change.desired]);
+        let as_they_are = in_sync.iter().map(|it| &it.current).chain(unmanaged.iter().map(|it| &it.current));
+        let bound = changed.chain(as_they_are).flatten();
+        Self::of(bound.chain(pins.iter().map(|pin| &pin.connector)))
     }
 
     pub(super) fn of_report(target: &'a TargetReport) -> Self {
-        Self::of(target.changes.iter().flat_map(|report| [&report.change.current, &report.change.desired]))
+        let changes = target.changes.iter().map(|report| &report.change);
+        Self::of(changes.flat_map(|change| [&change.current, &change.desired]).flatten())
     }
 
-    pub(super) fn of(shown: impl Iterator<Item = &'a Bound>) -> Self {
+    pub(super) fn of(shown: impl Iterator<Item = &'a Connector>) -> Self {
         let mut ids: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for connector in shown.flatten() {
+        for connector in shown {
             if let Some(name) = &connector.display_name {
                 ids.entry(look(name)).or_default().insert(&connector.id);
             }
@@ -179,20 +187,28 @@ impl<'a> Names<'a> {
 
     pub(super) fn connector(&self, Connector { id, display_name }: &Connector) -> String {
         let id = escape::text(id.as_str());
-        match display_name.as_deref() {
-            Some(name) if name.trim().is_empty() => id.into_owned(),
+        match display_name.as_deref().filter(|name| !name.trim().is_empty()) {
             Some(name) => {
                 let shown = escape::text(name);
                 let shared = self.ids.get(&look(name)).is_some_and(|ids| ids.len() > 1);
-                // These are our own words: a name must not pass for them.
-                let ours = name.trim() == "nothing" || name.contains('→') || has_guid(name);
-                let unclear = shared || ours || !is_visible(name);
-                if unclear { format!("{shown} ({id})") } else { shown.into_owned() }
+                if shared || is_unclear(name) { format!("{shown} ({id})") } else { shown.into_owned() }
             }
+            // An id that is no GUID can be any word.
+            None if is_unclear(&id) && !is_guid(&id) => format!("({id})"),
             None => id.into_owned(),
         }
     }
 }
+
+/// Whether a name could pass for one of our own words, for an id or for another name.
+fn is_unclear(name: &str) -> bool {
+    let ours = look(name) == "nothing" || name.contains('→') || name.contains("(protected)");
+    let is_long = name.chars().nth(LONGEST_NAME).is_some();
+    ours || is_long || has_guid(name) || !is_visible(name)
+}
+
+/// The most characters of a name that is told from others at a glance.
+const LONGEST_NAME: usize = 120;
 
 /// Whether a name looks as if it told an id.
 fn has_guid(name: &str) -> bool {
@@ -216,6 +232,24 @@ fn look(name: &str) -> String {
 
 pub(super) fn flow(id: &FlowId) -> String {
     escape::text(id.as_str()).into_owned()
+}
+
+/// Why a plan is refused, and what would allow it.
+pub(super) fn refusal(Refusal { reason, allow }: &Refusal) -> String {
+    let allow = allow.as_ref().map(|flag| format!("; allow it with {}", escape::flag(flag)));
+    format!("{reason}{}", allow.unwrap_or_default())
+}
+
+/// What a connector should call, and what it calls.
+pub(super) fn pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
+    format!("pinned to {expected}, calls {}", actual.as_deref().unwrap_or("no address"))
+}
+
+/// What went wrong, with where and in which tenant.
+pub(super) fn problem(Problem { message, place, tenant }: &Problem) -> String {
+    let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();
+    let place = place.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+    format!("{tenant}{}{message}", place.unwrap_or_default())
 }
 
 /// A number and what it counts.

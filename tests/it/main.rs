@@ -34,6 +34,7 @@ mod properties;
 mod quickstart;
 mod readme;
 mod release;
+mod render;
 mod runs;
 mod sandbox;
 mod saved;

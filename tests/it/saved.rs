@@ -387,3 +387,15 @@ proptest! {
         prop_assert_eq!(truth, three(expected), "{}", outcome);
     }
 }
+
+/// What was told of it was its errors, which are told again.
+#[test]
+fn a_plan_of_no_tenant_is_shown_as_it_was() {
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", "version: 2\n");
+    let planned = flowbind(["plan", "--out", "plan.json"]).within(folder.path()).run();
+    let shown = flowbind(["show", "plan.json"]).within(folder.path()).run();
+    assert_eq!((planned.code, &*planned.stdout), (1, ""), "{planned}");
+    assert_eq!((shown.code, &*shown.stdout), (1, ""), "{shown}");
+    assert!(shown.stderr.contains("version"), "{shown}");
+}

@@ -11,6 +11,7 @@ use crate::cli::signals::Signals;
 use crate::cli::{Exit, fleet, report};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Plan, Problem, Target};
+use crate::render::escape;
 
 /// Stops the tenants of which not all is known.
 pub(super) fn whole(work: &mut Work, saved: bool) {
@@ -77,7 +78,8 @@ pub(super) fn allowed(work: &mut Work) {
         let problem = refusals.clone().fold(problem, |problem, refusal| problem.caused_by(&refusal.reason));
         let flags = refusals.filter_map(|refusal| refusal.allow.as_ref());
         Some(Early::refused(
-            flags.fold(problem, |problem, flag| problem.hint(format!("allow it with {flag}"))),
+            flags
+                .fold(problem, |problem, flag| problem.hint(format!("allow it with {}", escape::flag(flag)))),
         ))
     });
 }

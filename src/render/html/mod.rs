@@ -9,29 +9,27 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::document::{Document, Drift};
-use super::escape::xml;
-use super::text::{Names, counted, line};
-use crate::apply::{Outcome, Report};
+use super::escape::{self, xml};
+use super::order;
+use super::report::outcomes;
+use super::text::{self, Names, counted, line, problem};
+use crate::apply::{ChangeReport, Report, TargetReport};
 use crate::model::{Action, FlowId, Step};
-use crate::plan::{Plan, Problem, Summary, Target};
+use crate::plan::{Plan, Summary, Target};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// Draws the page. `at` is RFC 3339.
 pub(super) fn draw(document: Document<'_>, at: &str) -> String {
-    let (title, tenants, errors) = match document {
-        Document::Plan(plan) => (plan_title(plan), of_plan(plan, None), &plan.errors),
-        Document::Drift(drift) => {
-            let title = match drift.answer() {
-                Some(true) => "Drift: the tenants are not as their files say",
-                Some(false) => "No drift",
-                None => "Whether there is drift is not known: not all could be read",
-            };
-            (title.to_owned(), of_plan(drift.plan, Some(drift)), &drift.plan.errors)
+    let (tenants, errors, fingerprint) = match document {
+        Document::Plan(plan) => (of_plan(plan, None), &plan.errors, Some(plan.fingerprint())),
+        Document::Drift(drift) => (of_plan(drift.plan, Some(drift)), &drift.plan.errors, None),
+        Document::Report(report) => {
+            (of_report(report), &report.errors, Some(escape::fingerprint(&report.fingerprint)))
         }
-        Document::Report(report) => (report_title(report), of_report(report), &report.errors),
     };
+    let title = title(document);
     let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
     let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(STYLE), hash(SCRIPT));
     let mut page = String::new();
@@ -54,8 +52,13 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
             xml(at)
         ),
     );
-    problems(&mut page, errors);
-    page.push_str(FILTER);
+    if let Some(fingerprint) = fingerprint {
+        line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
+    }
+    for error in errors {
+        line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&problem(error))));
+    }
+    filter(&mut page, document);
     line(&mut page, format_args!("</header>\n<main>"));
     for tenant in &tenants {
         tenant.draw(&mut page);
@@ -67,21 +70,37 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
     page
 }
 
-const FILTER: &str = "\
-<form id=\"filter\" role=\"search\">
-<label>Flow or connector <input type=\"search\" name=\"text\" autocomplete=\"off\"></label>
-<label>Show <select name=\"action\">
-<option value=\"\">everything</option>
-<option value=\"differs\">what differs</option>
-<option value=\"enable\">enable</option>
-<option value=\"replace\">replace</option>
-<option value=\"disable\">disable</option>
-<option value=\"unknown\">unknown</option>
-<option value=\"unmanaged\">unmanaged</option>
-</select></label>
-<output id=\"shown\"></output>
-</form>
-";
+/// Each choice is a class of the stations that it is about.
+fn filter(page: &mut String, document: Document<'_>) {
+    let choices: &[(&str, &str)] = match document {
+        Document::Plan(_) | Document::Drift(_) => &[
+            ("differs", "what differs"),
+            ("enable", "enable"),
+            ("replace", "replace"),
+            ("disable", "disable"),
+            ("gone", "gone"),
+            ("unknown", "unknown"),
+            ("unmanaged", "unmanaged"),
+        ],
+        Document::Report(_) => &[
+            ("differs", "what is not done"),
+            ("applied", "applied"),
+            ("already", "already"),
+            ("failed", "failed"),
+            ("unverified", "unverified"),
+            ("not-attempted", "not attempted"),
+        ],
+    };
+    page.push_str(
+        "<form id=\"filter\" role=\"search\">\n\
+         <label>Flow or connector <input type=\"search\" name=\"text\" autocomplete=\"off\"></label>\n\
+         <label>Show <select name=\"action\">\n<option value=\"\">everything</option>\n",
+    );
+    for (class, words) in choices {
+        line(page, format_args!("<option value=\"{class}\">{words}</option>"));
+    }
+    page.push_str("</select></label>\n<output id=\"shown\"></output>\n</form>\n");
+}
 
 /// A tenant with its flows, in the order in which they are shown.
 struct Shown {
@@ -96,6 +115,10 @@ struct Shown {
 struct Station {
     /// What is the matter with it: a class of the style, and what the filter looks for.
     kind: &'static str,
+    /// Whether it is what makes the answer.
+    differs: bool,
+    /// Whether what is bound is not there any more.
+    is_gone: bool,
     word: String,
     now: String,
     then: Option<String>,
@@ -113,6 +136,17 @@ impl Shown {
             self.flows.push(flow.to_owned());
         }
         self.steps.entry(flow.to_owned()).or_default().insert(step, station);
+    }
+
+    /// Says of a binding that its connector is gone, whatever else is said of it.
+    fn add_gone(&mut self, flow: &FlowId, step: Step, now: String) {
+        if self.steps.get(flow.as_str()).is_none_or(|steps| !steps.contains_key(&step)) {
+            self.add(flow, step, Station::plain("same", "", now));
+        }
+        let station = self.steps.get_mut(flow.as_str()).and_then(|steps| steps.get_mut(&step));
+        if let Some(station) = station {
+            (station.is_gone, station.differs) = (true, true);
+        }
     }
 
     fn draw(&self, page: &mut String) {
@@ -135,19 +169,21 @@ impl Shown {
 
 impl Station {
     fn plain(kind: &'static str, word: &str, now: String) -> Self {
-        Self { kind, word: word.to_owned(), now, then: None, why: None }
+        Self { kind, differs: false, is_gone: false, word: word.to_owned(), now, then: None, why: None }
     }
 
     fn draw(&self, page: &mut String, step: Step) {
-        let Self { kind, word, now, then, why } = self;
-        line(page, format_args!("<li class=\"{kind}\" data-kind=\"{kind}\">"));
+        let Self { kind, differs, is_gone, word, now, then, why } = self;
+        let (gone, differs) = (if *is_gone { " gone" } else { "" }, if *differs { " differs" } else { "" });
+        line(page, format_args!("<li class=\"{kind}{gone}{differs}\">"));
         line(page, format_args!("<span class=\"step\">{}</span>", words(step)));
         let then = then.as_ref().map(|then| format!(" <span class=\"to\">→</span> <b>{}</b>", xml(then)));
         line(page, format_args!("<span class=\"bound\">{}{}</span>", xml(now), then.unwrap_or_default()));
         if !word.is_empty() {
             line(page, format_args!("<span class=\"word\">{}</span>", xml(word)));
         }
-        if let Some(why) = why {
+        let gone = is_gone.then_some("the connector is gone");
+        for why in gone.into_iter().chain(why.as_deref()) {
             line(page, format_args!("<span class=\"why\">{}</span>", xml(why)));
         }
         line(page, format_args!("</li>"));
@@ -163,26 +199,24 @@ fn words(step: Step) -> &'static str {
     }
 }
 
-fn problems(page: &mut String, errors: &[Problem]) {
-    for Problem { message, place, tenant } in errors {
-        let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();
-        let place = place.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
-        let text = format!("{tenant}{}{message}", place.unwrap_or_default());
-        line(page, format_args!("<p class=\"note alarm\">{}</p>", xml(&text)));
-    }
-}
-
-fn plan_title(plan: &Plan) -> String {
-    let Summary { enable, replace, disable, unchanged: _ } = plan.summary();
-    let counts = format!("{enable} to enable, {replace} to replace, {disable} to disable");
-    if !plan.is_whole() {
-        format!("A plan that is not whole: {counts}")
-    } else if plan.is_refused() {
-        format!("A plan that is refused: {counts}")
-    } else if plan.has_changes() {
-        format!("Plan: {counts}")
-    } else {
-        "No changes".into()
+fn title(document: Document<'_>) -> String {
+    let caveats = document.caveats();
+    match document {
+        Document::Plan(plan) if plan.has_changes() || !caveats.is_empty() => {
+            let Summary { enable, replace, disable, unchanged: _ } = plan.summary();
+            format!("Plan{caveats}: {enable} to enable, {replace} to replace, {disable} to disable")
+        }
+        Document::Plan(_) => "No changes".to_owned(),
+        Document::Drift(drift) => match drift.answer() {
+            Some(true) => format!("Drift{caveats}: the tenants are not as their files say"),
+            Some(false) => "No drift".to_owned(),
+            None => "Whether there is drift is not known: not all could be read".to_owned(),
+        },
+        Document::Report(report) => match outcomes(report) {
+            counts if !counts.is_empty() => format!("Apply{caveats}: {counts}"),
+            _ if caveats.is_empty() => "Nothing to do".to_owned(),
+            _ => format!("Apply{caveats}"),
+        },
     }
 }
 
@@ -196,25 +230,20 @@ fn of_target(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Shown {
     let about = format!("From {}: {unchanged} as the file says.", target.file);
     let mut shown = Shown::new(&target.tenant, about);
     for refusal in &target.refusals {
-        shown.notes.push(("alarm", format!("Refused: {}", refusal.reason)));
+        shown.notes.push(("alarm", format!("Refused: {}", text::refusal(refusal))));
     }
     for pin in &target.pins {
-        let actual = pin.actual.as_deref().unwrap_or("no address");
         let name = names.connector(&pin.connector);
-        let note = format!("{name} is pinned to {}, and calls {actual}.", pin.expected);
-        shown.notes.push(("alarm", note));
+        shown.notes.push(("alarm", format!("{name}: {}", text::pin(pin))));
+    }
+    if !target.overrides.is_empty() {
+        let flags: Vec<_> = target.overrides.iter().map(|flag| escape::flag(flag)).collect();
+        shown.notes.push(("warning", format!("Made with {}", flags.join(" "))));
     }
     shown.notes.extend(target.warnings.iter().map(|warning| ("warning", warning.clone())));
-    // Flows in the file's order, whatever came of their bindings.
-    let places = target.changes.iter().map(|it| (&it.source, &it.flow));
-    let places = places.chain(target.in_sync.iter().map(|it| (&it.source, &it.flow)));
-    let mut order: Vec<_> = places.map(|(place, flow)| (place.line, flow)).collect();
-    order.sort_unstable();
-    for (_, flow) in order {
-        if !shown.steps.contains_key(flow.as_str()) {
-            shown.flows.push(flow.to_string());
-            shown.steps.insert(flow.to_string(), BTreeMap::new());
-        }
+    for flow in order::flows(target) {
+        shown.flows.push(flow.to_string());
+        shown.steps.insert(flow.to_string(), BTreeMap::new());
     }
     for change in &target.changes {
         let (kind, word) = match change.action {
@@ -224,6 +253,7 @@ fn of_target(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Shown {
         };
         let protected = if change.protected { ", although it is protected" } else { "" };
         let station = Station {
+            differs: true,
             then: Some(names.bound(&change.desired)),
             ..Station::plain(kind, &format!("{word}{protected}"), names.bound(&change.current))
         };
@@ -233,51 +263,45 @@ fn of_target(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Shown {
         shown.add(&it.flow, it.step, Station::plain("same", "", names.bound(&it.current)));
     }
     for it in &target.unmanaged {
-        let station = Station::plain("unmanaged", "not in the file", names.bound(&it.current));
+        let station = Station {
+            differs: drift.is_some_and(|drift| drift.strict),
+            ..Station::plain("unmanaged", "not in the file", names.bound(&it.current))
+        };
         shown.add(&it.flow, it.step, station);
     }
     for it in &target.unknown {
         let station = Station {
+            differs: true,
             why: Some(it.error.to_string()),
             ..Station::plain("unknown", "could not be read", "unknown".into())
         };
         shown.add(&it.flow, it.step, station);
     }
     for it in drift.into_iter().filter_map(|drift| drift.gone.get(at)).flatten() {
-        let station = Station::plain("disable", "the connector is gone", names.bound(&it.current));
-        shown.add(&it.flow, it.step, station);
+        shown.add_gone(&it.flow, it.step, names.bound(&it.current));
     }
     shown
 }
 
-fn report_title(report: &Report) -> String {
-    let counts: Vec<_> = Outcome::ALL
-        .into_iter()
-        .filter(|outcome| report.count(*outcome) > 0)
-        .map(|outcome| format!("{} {}", report.count(outcome), outcome.name().replace('-', " ")))
-        .collect();
-    if counts.is_empty() { "Nothing to do".into() } else { format!("Apply: {}", counts.join(", ")) }
+fn of_report(report: &Report) -> Vec<Shown> {
+    report.targets.iter().map(of_target_report).collect()
 }
 
-fn of_report(report: &Report) -> Vec<Shown> {
-    let draw = |target: &crate::apply::TargetReport| {
-        let names = Names::of_report(target);
-        let mut shown =
-            Shown::new(&target.tenant, format!("What became of the changes, over {}", target.graph_url));
-        for it in &target.changes {
-            let kind = match it.outcome {
-                Outcome::Applied | Outcome::Already => "same",
-                Outcome::Failed | Outcome::Unverified => "unknown",
-                Outcome::NotAttempted => "replace",
-            };
-            let station = Station {
-                then: Some(names.bound(&it.change.desired)),
-                why: it.error.clone(),
-                ..Station::plain(kind, &it.outcome.name().replace('-', " "), names.bound(&it.change.current))
-            };
-            shown.add(&it.change.flow, it.change.step, station);
-        }
-        shown
-    };
-    report.targets.iter().map(draw).collect()
+fn of_target_report(target: &TargetReport) -> Shown {
+    let names = Names::of_report(target);
+    let about = format!("What became of the changes, over {}", target.graph_url);
+    let mut shown = Shown::new(&target.tenant, about);
+    for ChangeReport { change, outcome, attempts: _, request_id, error } in &target.changes {
+        let tag = request_id.as_ref().filter(|_| !outcome.is_done());
+        let tag = tag.map(|id| format!("request-id {id}"));
+        let why: Vec<_> = error.iter().cloned().chain(tag).collect();
+        let station = Station {
+            differs: !outcome.is_done(),
+            then: Some(names.bound(&change.desired)),
+            why: (!why.is_empty()).then(|| why.join("; ")),
+            ..Station::plain(outcome.name(), &outcome.name().replace('-', " "), names.bound(&change.current))
+        };
+        shown.add(&change.flow, change.step, station);
+    }
+    shown
 }

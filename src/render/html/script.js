@@ -5,16 +5,14 @@
   const flows = Array.from(document.querySelectorAll(".flow"), (element) => ({
     element,
     text: element.textContent.toLowerCase(),
-    kinds: new Set(Array.from(element.querySelectorAll("[data-kind]"), (step) => step.dataset.kind)),
+    kinds: new Set(Array.from(element.querySelectorAll(".rail li")).flatMap((step) => Array.from(step.classList))),
   }));
-  const differs = ["enable", "replace", "disable", "unknown"];
   const filter = () => {
     const text = form.elements.text.value.trim().toLowerCase();
     const action = form.elements.action.value;
-    const wanted = action === "differs" ? differs : [action];
     let count = 0;
     for (const flow of flows) {
-      const fits = flow.text.includes(text) && (!action || wanted.some((kind) => flow.kinds.has(kind)));
+      const fits = flow.text.includes(text) && (!action || flow.kinds.has(action));
       flow.element.hidden = !fits;
       count += fits ? 1 : 0;
     }
