@@ -135,7 +135,7 @@ impl Loader<'_> {
         let mut entries = Vec::new();
         let mut seen = BTreeSet::new();
         for path in paths {
-            let found = match named(path) {
+            let found = match inside::named(path) {
                 Ok(_) if path.is_dir() => self.folder(path),
                 Ok(real) => vec![Entry { path: path.clone(), real }],
                 Err(refused) => {
@@ -309,17 +309,6 @@ impl Loader<'_> {
 fn too_deep() -> Diagnostic {
     Diagnostic::error(format!("more than {MAX_DEPTH} files extend one another in a row"))
         .hint("let fewer files build on one another")
-}
-
-/// A path that somebody who may run commands named, and which may so be any; unless it is a link,
-/// which whoever may change the repository can turn to anything.
-fn named(path: &Path) -> Result<PathBuf, Refused> {
-    if !inside::is_link(path) {
-        return Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let repository = inside::repository(if path.is_absolute() { folder } else { Path::new("") })?;
-    inside::real_or_folder(path, &[&repository])
 }
 
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

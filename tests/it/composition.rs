@@ -193,6 +193,22 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
         assert!(outcome.stderr.contains(&format!("`{link}` is not read")), "{outcome}");
         assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
     }
+    // However its path is written; and a way to it that is no part of the repository changes nothing.
+    let beside = folder();
+    symlink(at, beside.path().join("way")).unwrap();
+    for link in ["envs", "envs/", "envs/.", "./envs/", "envs/./secret.yaml", "stages/../envs/secret.yaml"] {
+        for base in [Path::new(""), at, &beside.path().join("way")] {
+            let outcome = flowbind(["validate"]).args([base.join(link)]).within(at).run();
+            assert_eq!(outcome.code, 1, "{outcome}");
+            assert!(outcome.stderr.contains("its real path is not inside `"), "{link}: {outcome}");
+            assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+        }
+    }
+    assert_eq!(extends("../base.yaml").code, 0);
+    for way in [beside.path().join("way/stages/t.yaml"), at.join("stages/t.yaml")] {
+        let outcome = flowbind(["validate"]).args([&way]).within(at).run();
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
     // A file of a folder is not one that somebody named either.
     assert_eq!(extends("../base.yaml").code, 0);
     let outcome = flowbind(["validate", "stages"]).env("PASSWORD", "hunter2").within(at).run();
