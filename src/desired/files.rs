@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::compose::merge;
+use super::compose::{merge, order};
 use super::findings::Findings;
 use super::inside::{self, Refused};
 use super::schema::File;
-use super::walk::{Spanned, Walker, missing};
+use super::walk::{Spanned, Walker, duplicate, missing};
 use super::{read, source};
 use crate::diagnostic::{Diagnostic, Source};
 
@@ -33,6 +33,8 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> 
         findings,
         parsed: BTreeMap::new(),
         done: BTreeMap::new(),
+        numbers: BTreeMap::new(),
+        parts: Vec::new(),
         extended: BTreeSet::new(),
         chain: Vec::new(),
         all_extends_known: true,
@@ -112,8 +114,22 @@ struct Entry {
     real: PathBuf,
 }
 
+/// A file as it stands, with all that it extends.
+#[derive(Clone)]
+struct Whole {
+    file: Arc<File>,
+    /// The numbers of the files that are in it, in the order in which they are merged; its own is last.
+    order: Arc<[usize]>,
+}
+
 /// A file as it stands, and how many extend one another in a row from it on.
-type Done = (Option<Arc<File>>, usize);
+type Done = (Option<Whole>, usize);
+
+/// What one file says by itself.
+struct Part {
+    name: String,
+    file: Arc<File>,
+}
 
 struct Loader<'f> {
     findings: &'f mut Findings,
@@ -122,6 +138,10 @@ struct Loader<'f> {
     /// By real path and folder, which is where its own bases are looked for; `None` where something
     /// is missing of it.
     done: BTreeMap<(PathBuf, PathBuf), Done>,
+    /// The number of each file, by real path and, where it extends others, folder.
+    numbers: BTreeMap<(PathBuf, Option<PathBuf>), usize>,
+    /// The files, by their numbers.
+    parts: Vec<Part>,
     /// The real paths of the files that others extend.
     extended: BTreeSet<PathBuf>,
     /// The files that are being read, each extending the next: real path and name.
@@ -195,7 +215,7 @@ impl Loader<'_> {
 
     /// Reads a file with all that it extends. `None` where any of it is not to be had.
     fn file(&mut self, path: &Path, real: &Path) -> Option<Arc<File>> {
-        self.file_and_depth(path, real).0
+        self.file_and_depth(path, real).0.map(|whole| whole.file)
     }
 
     fn file_and_depth(&mut self, path: &Path, real: &Path) -> Done {
@@ -213,7 +233,7 @@ impl Loader<'_> {
             Some(file) => {
                 self.all_extends_known &= !file.unclear.contains("extends");
                 self.chain.push((real.to_owned(), name));
-                let composed = self.composed(path, file, &mut depth);
+                let composed = self.composed(path, file, &key, &mut depth);
                 self.chain.pop();
                 composed
             }
@@ -222,27 +242,76 @@ impl Loader<'_> {
                 None
             }
         };
-        let done = (composed.map(Arc::new), depth);
+        let done = (composed, depth);
         self.done.insert(key, done.clone());
         done
     }
 
-    fn composed(&mut self, path: &Path, file: File, depth: &mut usize) -> Option<File> {
+    fn composed(
+        &mut self,
+        path: &Path,
+        file: File,
+        (real, folder): &(PathBuf, PathBuf),
+        depth: &mut usize,
+    ) -> Option<Whole> {
         // All bases are looked at, for all that is wrong with them.
         let bases: Vec<_> = file.extends.iter().map(|base| self.base(path, base, depth)).collect();
         let bases = bases.into_iter().collect::<Option<Vec<_>>>()?;
         if file.unclear.contains("extends") {
             return None;
         }
-        let below = bases.iter().map(|base| File::clone(base)).reduce(merge);
-        Some(match below {
-            Some(below) => merge(below, file),
-            None => file,
+        let order = match self.order(&file.extends, &bases) {
+            Ok(order) => order,
+            Err(problems) => {
+                self.findings.extend(&shown(path), problems);
+                return None;
+            }
+        };
+        let file = Arc::new(file);
+        let key = (real.clone(), (!bases.is_empty()).then(|| folder.clone()));
+        let number = *self.numbers.entry(key).or_insert(self.parts.len());
+        if number == self.parts.len() {
+            self.parts.push(Part { name: shown(path), file: Arc::clone(&file) });
+        }
+        let whole = order.iter().copied().chain([number]).collect();
+        let Some(first) = bases.first() else { return Some(Whole { file, order: whole }) };
+        // What a base was made of is merged, as far as that is what comes first here as well.
+        let (below, rest) = match order.strip_prefix(&*first.order) {
+            Some(rest) => (Some(File::clone(&first.file)), rest),
+            None => (None, &*order),
+        };
+        let rest = rest.iter().filter_map(|number| Some(File::clone(&self.parts.get(*number)?.file)));
+        let below = below.into_iter().chain(rest).reduce(merge)?;
+        Some(Whole { file: Arc::new(merge(below, File::clone(&file))), order: whole })
+    }
+
+    /// The numbers of the files that a file builds on, in the order in which they are merged.
+    fn order(&self, extends: &[Spanned<String>], bases: &[Whole]) -> Result<Vec<usize>, Vec<Diagnostic>> {
+        let mut firsts = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (written, base) in extends.iter().zip(bases) {
+            let first = *firsts.entry(base.order.last()).or_insert(written);
+            if first.span != written.span {
+                problems.push(duplicate(&written.value, &written.span, &first.span));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let bases: Vec<_> = bases.iter().map(|base| &*base.order).collect();
+        order(&bases).map_err(|circle| {
+            let around = circle.iter().chain(circle.first()).filter_map(|number| self.parts.get(*number));
+            let around: Vec<_> = around.map(|part| format!("`{}`", part.name)).collect();
+            let what = format!("bases override one another in a circle: {}", around.join(" → "));
+            let problem = Diagnostic::error(what).hint(
+                "list a base before the files that extend it, and the same files in the same order everywhere",
+            );
+            extends.last().map(|last| problem.at(&last.span)).into_iter().collect()
         })
     }
 
     /// A base, by the path that the file at `from` gives.
-    fn base(&mut self, from: &Path, written: &Spanned<String>, depth: &mut usize) -> Option<Arc<File>> {
+    fn base(&mut self, from: &Path, written: &Spanned<String>, depth: &mut usize) -> Option<Whole> {
         let folder = from.parent().unwrap_or(Path::new(""));
         let path = inside::tidy(&folder.join(&written.value));
         let name = shown(&path);

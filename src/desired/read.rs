@@ -81,15 +81,7 @@ fn extends(walker: &mut Walker<'_>, node: &Node<'_>) -> Vec<Spanned<String>> {
         let problem = Diagnostic::error("`extends` lists no file").at(&walker.span(node));
         walker.report(problem.hint(format!("write {RIGHT}, or leave `extends` out")));
     }
-    let mut paths = Vec::<Spanned<String>>::new();
-    for item in items {
-        let Some(path) = walker.name(item, "extends", RIGHT) else { continue };
-        match paths.iter().find(|earlier| earlier.value == path.value) {
-            Some(first) => walker.report(duplicate(&path.value, &path.span, &first.span)),
-            None => paths.push(path),
-        }
-    }
-    paths
+    items.iter().filter_map(|item| walker.name(item, "extends", RIGHT)).collect()
 }
 
 fn guards(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<GuardsEntry> {

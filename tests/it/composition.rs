@@ -120,6 +120,37 @@ proptest! {
         prop_assert_eq!(&one_by_one, &mixed);
     }
 
+    /// A base of several bases is there once, below all that extend it.
+    #[test]
+    fn what_several_bases_build_on_overrides_none_of_them(parts in vec(part(), 4)) {
+        let [root, p, q, d] = &parts[..] else { panic!() };
+        let tenant = "tenant: contoso.onmicrosoft.com\n";
+        let all = ("all.yaml", ALL.to_owned());
+        let chain = printed(&[
+            all.clone(),
+            ("root.yaml", root.yaml("", "extends: all.yaml\n")),
+            ("p.yaml", p.yaml("", "extends: root.yaml\n")),
+            ("q.yaml", q.yaml("", "extends: p.yaml\n")),
+            ("d.yaml", d.yaml(tenant, "extends: q.yaml\n")),
+        ]);
+        prop_assert_eq!(chain.code, 0, "{}", chain);
+        for (of_p, of_q, of_d) in [
+            ("root.yaml", "root.yaml", "[p.yaml, q.yaml]"),
+            ("[all.yaml, root.yaml]", "root.yaml", "[p.yaml, q.yaml]"),
+            ("root.yaml", "[root.yaml, p.yaml]", "[p.yaml, q.yaml]"),
+            ("root.yaml", "[all.yaml, root.yaml]", "[all.yaml, p.yaml, q.yaml]"),
+        ] {
+            let diamond = printed(&[
+                all.clone(),
+                ("root.yaml", root.yaml("", "extends: all.yaml\n")),
+                ("p.yaml", p.yaml("", &format!("extends: {of_p}\n"))),
+                ("q.yaml", q.yaml("", &format!("extends: {of_q}\n"))),
+                ("d.yaml", d.yaml(tenant, &format!("extends: {of_d}\n"))),
+            ]);
+            prop_assert_eq!(&chain, &diamond, "{} {} {}", of_p, of_q, of_d);
+        }
+    }
+
     /// What `--print` shows of a file is a file that says the same by itself.
     #[test]
     fn what_is_printed_stands_for_the_file(base in part(), over in part()) {
