@@ -44,12 +44,12 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> 
     for Entry { path, .. } in &entries {
         loader.findings.rank(&shown(path));
     }
-    let files: Vec<_> = entries.iter().map(|entry| loader.file(&entry.path, &entry.real)).collect();
+    let files: Vec<_> = entries.iter().map(|entry| loader.file(&entry.path, &entry.key)).collect();
     let mut composed = Vec::new();
-    for (Entry { path, real }, file) in entries.iter().zip(files) {
+    for (Entry { path, key }, file) in entries.iter().zip(files) {
         let Some(file) = file else { continue };
         let name = shown(path);
-        let is_base = loader.extended.contains(real) || !loader.all_extends_known;
+        let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
         match nobody_extends(&file) {
             Some(_) if is_base => {}
             problem => {
@@ -74,11 +74,14 @@ pub(super) fn nobody_extends(file: &File) -> Option<Diagnostic> {
 type Parsed = (Option<File>, Vec<Diagnostic>);
 
 /// Reads the named files side by side: of a fleet that is most of the work, and none needs another.
-fn parse_all(entries: &[Entry]) -> BTreeMap<PathBuf, Parsed> {
+fn parse_all(entries: &[Entry]) -> BTreeMap<Key, (PathBuf, Parsed)> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = entries.len().div_ceil(threads).max(1);
     let parse = |entries: &[Entry]| {
-        let parsed = entries.iter().map(|Entry { path, real }| (path.clone(), read_and_parse(path, real)));
+        let parsed = entries.iter().map(|Entry { path, key }| {
+            let parsed = read_and_parse(path, &key.real);
+            (key.clone(), (path.clone(), parsed))
+        });
         parsed.collect::<Vec<_>>()
     };
     thread::scope(|scope| {
@@ -111,7 +114,23 @@ pub(super) fn parse(source: &Arc<Source>) -> Parsed {
 /// A file that was asked for.
 struct Entry {
     path: PathBuf,
+    key: Key,
+}
+
+/// Which file it is, whatever its path looks like. One that is linked to from another folder is
+/// another: its bases are those that stand there.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
     real: PathBuf,
+    /// The real folder that its bases are looked for from.
+    folder: PathBuf,
+}
+
+impl Key {
+    fn new(path: &Path, real: PathBuf) -> Self {
+        let folder = inside::or_here(path.parent().unwrap_or(Path::new("")));
+        Self { real, folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()) }
+    }
 }
 
 /// A file as it stands, with all that it extends.
@@ -133,19 +152,18 @@ struct Part {
 
 struct Loader<'f> {
     findings: &'f mut Findings,
-    /// What the named files say, by path, until their turn comes.
-    parsed: BTreeMap<PathBuf, Parsed>,
-    /// By real path and folder, which is where its own bases are looked for; `None` where something
-    /// is missing of it.
-    done: BTreeMap<(PathBuf, PathBuf), Done>,
+    /// What the named files say, and by which path they were named, until their turn comes.
+    parsed: BTreeMap<Key, (PathBuf, Parsed)>,
+    /// `None` where something is missing of it.
+    done: BTreeMap<Key, Done>,
     /// The number of each file, by real path and, where it extends others, folder.
     numbers: BTreeMap<(PathBuf, Option<PathBuf>), usize>,
     /// The files, by their numbers.
     parts: Vec<Part>,
     /// The real paths of the files that others extend.
     extended: BTreeSet<PathBuf>,
-    /// The files that are being read, each extending the next: real path and name.
-    chain: Vec<(PathBuf, String)>,
+    /// The files that are being read, each extending the next, with their names.
+    chain: Vec<(Key, String)>,
     /// Whether each file could be read as far as what it extends.
     all_extends_known: bool,
 }
@@ -153,25 +171,29 @@ struct Loader<'f> {
 impl Loader<'_> {
     fn entries(&mut self, paths: &[PathBuf]) -> Vec<Entry> {
         let mut entries = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeMap::new();
         for path in paths {
             let found = match inside::named(path) {
                 Ok(_) if path.is_dir() => self.folder(path),
-                Ok(real) => vec![Entry { path: path.clone(), real }],
+                Ok(real) => vec![Entry { path: path.clone(), key: Key::new(path, real) }],
                 Err(refused) => {
                     self.refuse(path, &refused);
                     Vec::new()
                 }
             };
             for entry in found {
-                if seen.insert(entry.real.clone()) {
+                let name = shown(&entry.path);
+                let Some(first) = seen.get(&entry.key) else {
+                    seen.insert(entry.key.clone(), name);
                     entries.push(entry);
-                } else {
-                    let name = shown(&entry.path);
-                    let problem = Diagnostic::error(format!("`{name}` is given twice"));
-                    let problem = problem.hint("give each file once, by itself or by its folder");
-                    self.findings.extend(&name, [problem]);
+                    continue;
+                };
+                let mut problem = Diagnostic::error(format!("`{name}` is given twice"));
+                if name != *first {
+                    problem = problem.caused_by(format!("it is the same file as `{first}`"));
                 }
+                let problem = problem.hint("give each file once, by itself or by its folder");
+                self.findings.extend(&name, [problem]);
             }
         }
         entries
@@ -199,7 +221,7 @@ impl Loader<'_> {
         let mut entries = Vec::new();
         for path in files {
             match inside::real(&path, &allowed) {
-                Ok(real) => entries.push(Entry { path, real }),
+                Ok(real) => entries.push(Entry { key: Key::new(&path, real), path }),
                 Err(refused) => self.refuse(&path, &refused),
             }
         }
@@ -214,26 +236,25 @@ impl Loader<'_> {
     }
 
     /// Reads a file with all that it extends. `None` where any of it is not to be had.
-    fn file(&mut self, path: &Path, real: &Path) -> Option<Arc<File>> {
-        self.file_and_depth(path, real).0.map(|whole| whole.file)
+    fn file(&mut self, path: &Path, key: &Key) -> Option<Arc<File>> {
+        self.file_and_depth(path, key).0.map(|whole| whole.file)
     }
 
-    fn file_and_depth(&mut self, path: &Path, real: &Path) -> Done {
-        let folder = inside::or_here(path.parent().unwrap_or(Path::new("")));
-        let key = (real.to_owned(), fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()));
-        if let Some(done) = self.done.get(&key) {
+    fn file_and_depth(&mut self, path: &Path, key: &Key) -> Done {
+        if let Some(done) = self.done.get(key) {
             return done.clone();
         }
         let mut depth = 1;
-        let name = shown(path);
+        let (path, (file, problems)) =
+            self.parsed.remove(key).unwrap_or_else(|| (path.to_owned(), read_and_parse(path, &key.real)));
+        let name = shown(&path);
         self.findings.rank(&name);
-        let (file, problems) = self.parsed.remove(path).unwrap_or_else(|| read_and_parse(path, real));
         self.findings.extend(&name, problems);
         let composed = match file {
             Some(file) => {
                 self.all_extends_known &= !file.unclear.contains("extends");
-                self.chain.push((real.to_owned(), name));
-                let composed = self.composed(path, file, &key, &mut depth);
+                self.chain.push((key.clone(), name));
+                let composed = self.composed(&path, file, key, &mut depth);
                 self.chain.pop();
                 composed
             }
@@ -243,17 +264,11 @@ impl Loader<'_> {
             }
         };
         let done = (composed, depth);
-        self.done.insert(key, done.clone());
+        self.done.insert(key.clone(), done.clone());
         done
     }
 
-    fn composed(
-        &mut self,
-        path: &Path,
-        file: File,
-        (real, folder): &(PathBuf, PathBuf),
-        depth: &mut usize,
-    ) -> Option<Whole> {
+    fn composed(&mut self, path: &Path, file: File, key: &Key, depth: &mut usize) -> Option<Whole> {
         // All bases are looked at, for all that is wrong with them.
         let bases: Vec<_> = file.extends.iter().map(|base| self.base(path, base, depth)).collect();
         let bases = bases.into_iter().collect::<Option<Vec<_>>>()?;
@@ -268,8 +283,8 @@ impl Loader<'_> {
             }
         };
         let file = Arc::new(file);
-        let key = (real.clone(), (!bases.is_empty()).then(|| folder.clone()));
-        let number = *self.numbers.entry(key).or_insert(self.parts.len());
+        let which = (key.real.clone(), (!bases.is_empty()).then(|| key.folder.clone()));
+        let number = *self.numbers.entry(which).or_insert(self.parts.len());
         if number == self.parts.len() {
             self.parts.push(Part { name: shown(path), file: Arc::clone(&file) });
         }
@@ -315,8 +330,8 @@ impl Loader<'_> {
         let folder = from.parent().unwrap_or(Path::new(""));
         let path = inside::tidy(&folder.join(&written.value));
         let name = shown(&path);
-        let base = self.base_at(&path, folder, written).and_then(|real| {
-            let (file, below) = self.file_and_depth(&path, &real);
+        let base = self.base_at(&path, folder, written).and_then(|key| {
+            let (file, below) = self.file_and_depth(&path, &key);
             *depth = below.saturating_add(1).max(*depth);
             if *depth > MAX_DEPTH { Err(too_deep()) } else { Ok(file) }
         });
@@ -330,13 +345,8 @@ impl Loader<'_> {
         }
     }
 
-    /// The real path of a base that may be read.
-    fn base_at(
-        &mut self,
-        path: &Path,
-        folder: &Path,
-        written: &Spanned<String>,
-    ) -> Result<PathBuf, Diagnostic> {
+    /// Which file a base is, where it may be read.
+    fn base_at(&mut self, path: &Path, folder: &Path, written: &Spanned<String>) -> Result<Key, Diagnostic> {
         let written = &written.value;
         let real = if Path::new(written).is_absolute() {
             Err(Refused::Absolute)
@@ -359,7 +369,8 @@ impl Loader<'_> {
             ),
         })?;
         self.extended.insert(real.clone());
-        if let Some(start) = self.chain.iter().position(|(above, _)| *above == real) {
+        let key = Key::new(path, real);
+        if let Some(start) = self.chain.iter().position(|(above, _)| *above == key) {
             let around = self.chain.iter().skip(start).chain(self.chain.get(start));
             let around: Vec<_> = around.map(|(_, name)| format!("`{name}`")).collect();
             return Err(Diagnostic::error(format!(
@@ -371,7 +382,7 @@ impl Loader<'_> {
         if self.chain.len() >= MAX_DEPTH {
             return Err(too_deep());
         }
-        Ok(real)
+        Ok(key)
     }
 }
 

@@ -268,6 +268,14 @@ fn a_linked_base_builds_on_what_stands_beside_the_link() {
     let both = format!("{}---\n{}", print(&["d1/t.yaml"]), print(&["d2/t.yaml"]));
     assert!(both.contains("In 1") && both.contains("In 2"), "{both}");
     assert_eq!(print(&["d1/t.yaml", "d2/t.yaml"]), both);
+    // So it is no circle where each extends the one that stands below it, as long as that ends.
+    let below = folder.path().join("d3/below");
+    fs::create_dir_all(below.join("below")).unwrap();
+    file(&folder.path().join("d3"), "base.yaml", "version: 1\nextends: below/base.yaml\n");
+    std::os::unix::fs::symlink("../base.yaml", below.join("base.yaml")).unwrap();
+    file(&below.join("below"), "base.yaml", "version: 1\nflows: {B2C_1_a: {postFederationSignup: In 3}}\n");
+    file(&folder.path().join("d3"), "t.yaml", "version: 1\ntenant: t3.com\nextends: base.yaml\n");
+    assert!(print(&["d3/t.yaml"]).contains("In 3"));
 }
 
 #[test]
