@@ -13,7 +13,7 @@ use super::compose::{merge, order};
 use super::findings::Findings;
 use super::inside::{self, Refused};
 use super::schema::File;
-use super::walk::{Spanned, Walker, duplicate, missing};
+use super::walk::{Spanned, Walker, cut, duplicate, missing};
 use super::{read, source};
 use crate::diagnostic::{Diagnostic, Source};
 
@@ -356,11 +356,13 @@ impl Loader<'_> {
                 .and_then(|inside| inside::real(path, &[&inside]))
         };
         let real = real.map_err(|refused| match refused {
-            Refused::Unreachable(_) => Diagnostic::error(format!("cannot read the base `{}`", shown(path)))
-                .caused_by(refused.to_string())
-                .hint("give its path relative to this file"),
+            Refused::Unreachable(_) => {
+                Diagnostic::error(format!("cannot read the base `{}`", cut(&shown(path))))
+                    .caused_by(refused.to_string())
+                    .hint("give its path relative to this file")
+            }
             Refused::Absolute | Refused::Outside(_) | Refused::Git | Refused::Special => Diagnostic::error(
-                format!("`{written}` cannot be a base"),
+                format!("`{}` cannot be a base", cut(written)),
             )
             .caused_by(refused.to_string())
             .hint(

@@ -14,7 +14,7 @@ use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap
 
 /// The API connectors that the user flows of one tenant call; or, without `tenant`, a base that
 /// other files extend.
-#[derive(Debug, Clone, JsonSchema)]
+#[derive(Clone, JsonSchema)]
 #[schemars(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -114,7 +114,7 @@ pub(super) struct File {
 }
 
 /// How much a plan may change before it is refused. What is not given has its default.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct GuardsEntry {
     pub(super) max_changes: Option<Spanned<u32>>,
     pub(super) max_disables: Option<Spanned<u32>>,
@@ -153,11 +153,11 @@ const GUID_PATTERN: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$
 const FLOW_ID_PATTERN: &str = r"^B2[CX]_1_[^\s/\\?#%']+$";
 
 /// The one version that there is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Version;
 
 /// How a connector is found in the tenant.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct ConnectorEntry {
     /// Where the short name is.
     pub(super) key: Span,
@@ -169,14 +169,14 @@ pub(super) struct ConnectorEntry {
 }
 
 /// What the steps of one flow call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Flow {
     pub(super) id: Spanned<FlowId>,
     pub(super) bindings: StepMap<Binding>,
 }
 
 /// What one step of one flow calls, as far as one file says it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Binding {
     /// Where the step is named.
     pub(super) step: Span,

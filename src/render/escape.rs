@@ -118,14 +118,6 @@ pub fn fingerprint(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).take(64).collect()
 }
 
-/// The beginning of a text of more than `most` characters, with a mark that there is more.
-pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
-        None => Cow::Borrowed(text),
-    }
-}
-
 /// Writes a string as one word of a POSIX shell.
 pub fn shell(word: &str) -> Cow<'_, str> {
     let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+,".contains(char);
@@ -232,12 +224,6 @@ mod tests {
     fn nothing_in_a_command_or_a_label_ends_it() {
         assert_eq!(property("100%, a:b\n"), "100%25%2C a%3Ab\\n");
         assert_eq!(label("a\"b\\c\n"), "a\\\"b\\\\c\\\\n");
-    }
-
-    #[test]
-    fn a_text_is_clipped_between_characters() {
-        assert_eq!(clipped("éèê", 3), "éèê");
-        assert_eq!(clipped("éèê", 2), "éè…");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::document::{Document, Drift};
 use super::escape;
 use super::text::{Names, counted};
 use crate::apply::{ChangeReport, Outcome, Report};
+use crate::diagnostic::clipped;
 use crate::model::Action;
 use crate::plan::{BrokenPin, Change, Place, Plan, Problem, Refusal, Summary, Target, Unknown};
 
@@ -318,7 +319,7 @@ fn code(text: &str) -> String {
     if text.trim().is_empty() {
         return "<code>&nbsp;</code>".into();
     }
-    format!("<code>{}</code>", escape::markdown(&escape::clipped(text, LONGEST)))
+    format!("<code>{}</code>", escape::markdown(&clipped(text, LONGEST)))
 }
 
 /// What is bound: a name, or our own word for none.

@@ -26,7 +26,7 @@ pub fn escape(data: &[u8]) {
     let word = shell(&escape::shell(text));
     // What needs no quotes stays as it is: a word does not begin a line.
     assert!(word == text || word == *shown, "{word:?}");
-    let clipped = escape::clipped(text, 10);
+    let clipped = flowbind::diagnostic::clipped(text, 10);
     assert!(clipped.chars().count() <= 11 && text.starts_with(clipped.trim_end_matches('…')));
     assert!(escape::fingerprint(text).bytes().all(|byte| byte.is_ascii_hexdigit()));
 }

@@ -156,7 +156,7 @@ fn assert_shown(document: Document<'_>) {
     // What does not fit is counted.
     if !comment.contains("… and ") && comment.len() < 59_000 {
         for (_, change) in &changes {
-            let flow = escape::clipped(change.flow.as_str(), 300);
+            let flow = flowbind::diagnostic::clipped(change.flow.as_str(), 300);
             assert!(codes.iter().any(|code| *code == escape::text(&flow)), "{flow} in {comment}");
         }
     }
