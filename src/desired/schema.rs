@@ -37,7 +37,7 @@ pub(super) struct File {
     /// and `guards` are merged key by key and field by field, all else is replaced.
     #[schemars(
         with = "Option<Vec<String>>",
-        extend("type" = ["string", "array"], "minLength" = 1, "items" = {"type": "string", "minLength": 1}, "minItems" = 1),
+        extend("type" = ["string", "array"], "minLength" = 1, "items" = {"type": "string", "minLength": 1}, "minItems" = 1, "uniqueItems" = true),
         example = &"base.yaml",
         example = &["base.yaml", "../europe.yaml"]
     )]
@@ -89,7 +89,7 @@ pub(super) struct File {
     /// them or an id; without it, a binding names a connector's displayName or id.
     #[schemars(
         with = "Option<BTreeMap<String, ConnectorEntry>>",
-        extend("type" = "object"),
+        extend("type" = "object", "propertyNames" = {"minLength": 1, "not": {"pattern": GUID_PATTERN}}),
         example = json!({"fraud-check": {"displayName": "Fraud check"}, "enrich": "Claims enricher"})
     )]
     pub(super) connectors: Option<BTreeMap<String, ConnectorEntry>>,
@@ -134,12 +134,14 @@ impl JsonSchema for GuardsEntry {
                     "description": "The most changes of a plan. Without it there is no limit.",
                     "type": "integer",
                     "minimum": 0,
+                    "maximum": u32::MAX,
                     "examples": [25],
                 },
                 "maxDisables": {
                     "description": "The most disables of a plan.",
                     "type": "integer",
                     "minimum": 0,
+                    "maximum": u32::MAX,
                     "default": Guards::default().max_disables,
                     "examples": [5],
                 },
@@ -150,7 +152,10 @@ impl JsonSchema for GuardsEntry {
 }
 
 const GUID_PATTERN: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
-const FLOW_ID_PATTERN: &str = r"^B2[CX]_1_[^\s/\\?#%']+$";
+
+/// White space and control characters are written out: what `\s` takes differs from ours by a character.
+const FLOW_ID_PATTERN: &str =
+    r"^B2[CX]_1_[^\u0000-\u0020\u007F-\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000/\\?#%']+$";
 
 /// The one version that there is.
 #[derive(Clone)]

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
+use flowbind::model::FlowId;
 use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{flowbind, package};
 
@@ -99,8 +100,23 @@ fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
         "connector-that-names-nothing",
         "connector-id-that-is-no-guid",
         "connector-with-an-unknown-key",
+        "connector-with-an-empty-short-name",
+        "connector-called-like-an-id",
+        "guards-too-large",
+        "flow-with-a-control-character",
     ] {
         assert!(refused(name), "{name}");
+    }
+}
+
+/// Character by character, since the two are written in two languages.
+#[test]
+fn the_schema_and_the_command_take_the_same_ids_of_flows() {
+    let schema = schema("desired");
+    for char in ('\0'..='\u{3100}').chain(['\u{feff}', '\u{ffff}', '\u{1f600}']) {
+        let id = format!("B2C_1_{char}");
+        let file = json!({"version": 1, "tenant": "a.com", "flows": {(id.as_str()): {}}});
+        assert_eq!(schema.is_valid(&file), FlowId::parse(&id).is_ok(), "{char:?}");
     }
 }
 
