@@ -45,7 +45,7 @@ pub(super) struct File {
     /// The tenant, as a domain or a GUID. A file without it is a base.
     #[schemars(
         with = "Option<String>",
-        extend("type" = "string"),
+        extend("type" = "string", "pattern" = TENANT_PATTERN, "maxLength" = 253),
         example = &"contoso.onmicrosoft.com",
         example = &"8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11"
     )]
@@ -151,6 +151,11 @@ impl JsonSchema for GuardsEntry {
     }
 }
 
+/// A domain of two or more labels, or a GUID.
+const TENANT_PATTERN: &str = concat!(
+    r"^([0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?(\.[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?)+",
+    r"|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$"
+);
 const GUID_PATTERN: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
 
 /// White space and control characters are written out: what `\s` takes differs from ours by a character.

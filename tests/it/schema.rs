@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
-use flowbind::model::FlowId;
+use flowbind::model::{FlowId, Tenant};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -117,6 +117,22 @@ fn the_schema_and_the_command_take_the_same_ids_of_flows() {
         let id = format!("B2C_1_{char}");
         let file = json!({"version": 1, "tenant": "a.com", "flows": {(id.as_str()): {}}});
         assert_eq!(schema.is_valid(&file), FlowId::parse(&id).is_ok(), "{char:?}");
+    }
+}
+
+#[test]
+fn the_schema_and_the_command_take_the_same_tenants() {
+    let schema = schema("desired");
+    let (label, guid) = ("a".repeat(63), "1f1d2c3b-0000-4000-8000-00000000abcd");
+    let long = [label.as_str(); 4].join(".");
+    let (longest, other) = (&long[..253], format!("{label}a.com"));
+    for tenant in
+        ["", "a", "a.b", "a..b", ".a", "a.", "-a.b", "a.b-", "a-b.c", "a b.c", "é.com", "a_b.c", "a.b/c"]
+            .into_iter()
+            .chain([guid, &guid[1..], &guid.to_uppercase(), &long, longest, &other])
+    {
+        let file = json!({"version": 1, "tenant": tenant, "flows": {}});
+        assert_eq!(schema.is_valid(&file), tenant.parse::<Tenant>().is_ok(), "{tenant}");
     }
 }
 
