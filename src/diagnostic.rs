@@ -1,8 +1,10 @@
 //! What went wrong, where, and what to do next, as a value.
 //!
-//! Owns [`Diagnostic`] and the places it points to ([`Source`], [`Span`]).
+//! Owns [`Diagnostic`], the places it points to ([`Source`], [`Span`]), and what it suggests and
+//! repeats of what was written.
 //! Knows nothing of terminals: `render::diagnostic` draws it.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
@@ -70,12 +72,6 @@ impl Diagnostic {
         self
     }
 
-    /// Adds `did you mean …` where `candidates` hold something near `word`.
-    #[must_use]
-    pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        self.did_you_mean(nearest(word, candidates))
-    }
-
     /// Adds `did you mean …` where there are any `names`.
     #[must_use]
     pub fn did_you_mean(self, names: impl IntoIterator<Item = impl fmt::Display>) -> Self {
@@ -84,16 +80,17 @@ impl Diagnostic {
     }
 }
 
-/// Suggests what was meant, as long as people read on: looking through all candidates for each of
+/// Suggests what was meant, as long as that costs little: looking through all candidates for each of
 /// thousands of problems would take minutes.
 #[derive(Debug)]
 pub struct Suggester {
-    left: Cell<u32>,
+    /// How many pairs of characters may still be compared.
+    left: Cell<usize>,
 }
 
 impl Default for Suggester {
     fn default() -> Self {
-        Self { left: Cell::new(100) }
+        Self { left: Cell::new(200_000_000) }
     }
 }
 
@@ -108,27 +105,25 @@ impl Suggester {
         problem.did_you_mean(self.nearest(word, candidates))
     }
 
-    /// The candidates nearest to `word`, as [`nearest`] gives them.
+    /// The candidates nearest to `word`, at most three, a difference of case first.
     pub fn nearest<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-        match self.left.get().checked_sub(1) {
-            Some(left) => {
-                self.left.set(left);
-                nearest(word, candidates)
-            }
-            None => Vec::new(),
+        let left = self.left.get();
+        if left == 0 || word.len() > LONGEST {
+            return Vec::new();
         }
+        let candidates: Vec<_> =
+            candidates.into_iter().filter(|candidate| candidate.len() <= LONGEST).collect();
+        let cost = |cost: usize, it: &&str| cost.saturating_add(word.len().max(1).saturating_mul(it.len()));
+        let cost = candidates.iter().fold(candidates.len(), cost);
+        self.left.set(left.saturating_sub(cost));
+        if cost > left { Vec::new() } else { nearest(word, candidates) }
     }
 }
 
-/// The candidates nearest to `word`, at most three, a difference of case first.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    // Comparing costs length × length, and no sensible name is longer.
-    const LONGEST: usize = 256;
-    if word.len() > LONGEST {
-        return Vec::new();
-    }
-    let mut candidates: Vec<_> =
-        candidates.into_iter().filter(|candidate| candidate.len() <= LONGEST).collect();
+/// The longest name that is compared, in bytes: no sensible one is longer.
+const LONGEST: usize = 256;
+
+fn nearest<'a>(word: &str, mut candidates: Vec<&'a str>) -> Vec<&'a str> {
     candidates.sort_unstable();
     candidates.dedup();
     let folded = word.to_lowercase();
@@ -138,6 +133,20 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return same_but_case;
     }
     similar::get_close_matches(word, &candidates, 3, 0.6)
+}
+
+/// The beginning and the end of a text of more than `most` characters, with a mark for what is left out
+/// between. Ids stand at the end, those of a request and of its answer too.
+pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
+    let count = text.chars().count();
+    if count <= most {
+        return Cow::Borrowed(text);
+    }
+    let last = most.saturating_mul(2) / 5;
+    let start = |of: usize| text.char_indices().nth(of).map_or(text.len(), |(at, _)| at);
+    let (beginning, end) = (start(most.saturating_sub(last)), start(count.saturating_sub(last)));
+    let (beginning, end) = (text.get(..beginning), text.get(end..));
+    Cow::Owned(format!("{}…{}", beginning.unwrap_or_default(), end.unwrap_or_default()))
 }
 
 /// A text with a name.
@@ -338,8 +347,27 @@ mod tests {
     #[test]
     fn a_difference_of_case_is_nearer_than_any_other() {
         let names = ["Fraud check", "fraud checks", "Enricher"];
+        let nearest = |word, names| Suggester::default().nearest(word, names);
         assert_eq!(nearest("fraud check", names), ["Fraud check"]);
         assert_eq!(nearest("Frod check", names)[0], "Fraud check");
         assert!(nearest("zzz", names).is_empty());
+    }
+
+    #[test]
+    fn a_text_is_clipped_between_characters() {
+        assert_eq!(clipped("éèê", 3), "éèê");
+        assert_eq!(clipped("éèê", 2), "éè…");
+        assert_eq!(clipped("éèêëe", 4), "éèê…e");
+        let id = "(00000000-0000-4000-8000-000000000001)";
+        assert!(clipped(&format!("{} {id}", "é".repeat(400)), 300).ends_with(id));
+    }
+
+    #[test]
+    fn suggestions_end_with_the_work_that_they_may_cost() {
+        let suggester = Suggester::default();
+        let names: Vec<_> = (0..2_000).map(|name| format!("{}{name}", "abcdefghij".repeat(20))).collect();
+        let word = "abcdefghji".repeat(20);
+        let find = |word: &str| suggester.nearest(word, names.iter().map(String::as_str)).len();
+        assert_eq!((find(&word), find(&word), find(&word), find("abc")), (3, 3, 0, 0));
     }
 }

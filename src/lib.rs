@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Everything between the arrows is a value of [`model`], [`plan`] or [`apply`]. [`desired`] and
-//! [`current`] only make theirs, [`plan`] is pure, [`render`] and [`files`] only read, and [`apply`]
+//! [`current`] only make theirs, [`plan`] is pure, [`render`] and [`files`] show and keep them, and [`apply`]
 //! alone writes to a tenant. What goes wrong is a value of [`diagnostic`]. [`cli`] puts them
 //! together: it alone knows of arguments, the environment and exit codes. [`terminal`] prints.
 //! [`graph`] speaks Microsoft Graph over [`http`] with what [`auth`] gives it; [`sandbox`] is a Graph

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::schema::{Binding, File, Flow};
-use super::walk::{Problems, Spanned, missing};
+use super::walk::{Problems, Spanned, cut, missing};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Api, FlowKind, Step, is_guid};
 
@@ -36,7 +36,7 @@ fn flows_are_given(problems: &mut Problems, file: &File) {
 fn names_say_what_they_name(problems: &mut Problems, file: &File) {
     for (name, entry) in file.connectors.iter().flatten() {
         if entry.display_name.is_none() && entry.id.is_none() && !entry.unclear {
-            let problem = Diagnostic::error(format!("`{name}` names no connector")).at(&entry.key);
+            let problem = Diagnostic::error(format!("`{}` names no connector", cut(name))).at(&entry.key);
             problems.report(
                 problem.hint("write a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`"),
             );
@@ -60,9 +60,13 @@ fn ids_differ_in_more_than_case(problems: &mut Problems, file: &File) {
             && one == other
         {
             problems.report(
-                Diagnostic::error(format!("`{}` and `{}` differ in nothing but case", first.value, id.value))
-                    .at(&id.span)
-                    .hint(format!("keep the one that the tenant has: the first is at {}", first.span)),
+                Diagnostic::error(format!(
+                    "`{}` and `{}` differ in nothing but case",
+                    cut(first.value.as_str()),
+                    cut(id.value.as_str())
+                ))
+                .at(&id.span)
+                .hint(format!("keep the one that the tenant has: the first is at {}", first.span)),
             );
         }
     }
@@ -118,9 +122,12 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
     }
     if let Some(flow) = flows(file).find(|flow| flow.id.value.kind() == FlowKind::B2c) {
         problems.report(
-            Diagnostic::error(format!("`api: v1.0` has no B2C flows such as `{}`", flow.id.value))
-                .at(&api.span)
-                .hint(beta),
+            Diagnostic::error(format!(
+                "`api: v1.0` has no B2C flows such as `{}`",
+                cut(flow.id.value.as_str())
+            ))
+            .at(&api.span)
+            .hint(beta),
         );
     }
     let mut listed = file.steps.iter().flat_map(|steps| &steps.value);
@@ -147,12 +154,13 @@ fn bindings_name_known_connectors(problems: &mut Problems, file: &File) {
         if connectors.contains_key(name) || is_guid(name) {
             continue;
         }
-        let problem = Diagnostic::error(format!("`{name}` is none of the file's `connectors`")).at(span);
+        let shown = cut(name);
+        let problem = Diagnostic::error(format!("`{shown}` is none of the file's `connectors`")).at(span);
         let problem = match by_display_name.get(name.as_str()) {
-            Some(key) => problem.hint(format!("write its short name: `{key}`")),
+            Some(key) => problem.hint(format!("write its short name: `{}`", cut(key))),
             None => problems
                 .suggest(problem, name, connectors.keys().map(String::as_str))
-                .hint(format!("add `{}` to `connectors`, or write the connector's id", name)),
+                .hint(format!("add `{shown}` to `connectors`, or write the connector's id")),
         };
         problems.report(problem);
     }

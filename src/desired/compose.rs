@@ -1,9 +1,74 @@
-//! How a file builds on others: the rules of merging. Pure, and associative along a chain of files.
+//! How a file builds on others: the order and the rules of merging. Pure; merging is associative, and so
+//! a file that has one base is what that base is, and itself over it.
 
 use std::collections::BTreeMap;
 
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
 use crate::model::StepMap;
+
+/// The order in which the files are merged that a file builds on: each once, the bases of a file before
+/// it, and those of a list as they are listed, each with what it builds on. `bases` holds the order of
+/// each file of the list, itself last. This is the C3 linearisation, lowest first: what a base says
+/// over another is said over it in every file that builds on both.
+///
+/// # Errors
+/// Files that no order fits: each has to be merged before the one in front of it, and the first before
+/// the last.
+pub(super) fn order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
+    let list: Vec<_> = bases.iter().filter_map(|base| base.last().copied()).collect();
+    let mut ahead: Vec<_> = bases.iter().copied().chain([&*list]).collect();
+    let mut heads = BTreeMap::<usize, Vec<usize>>::new();
+    // How often a file stands behind another.
+    let mut behind = BTreeMap::<usize, usize>::new();
+    for (at, row) in ahead.iter().enumerate() {
+        if let [head, tail @ ..] = row {
+            heads.entry(*head).or_default().push(at);
+            for file in tail {
+                let times = behind.entry(*file).or_default();
+                *times = times.saturating_add(1);
+            }
+        }
+    }
+    let (mut order, mut from) = (Vec::new(), 0_usize);
+    while let Some(row) = ahead.get(from) {
+        if row.is_empty() {
+            from = from.saturating_add(1);
+            continue;
+        }
+        let rows = ahead.iter().skip(from);
+        let Some(next) = rows.filter_map(|row| row.first()).find(|head| !behind.contains_key(head)) else {
+            return Err(circle(ahead.get(from..).unwrap_or_default()));
+        };
+        let next = *next;
+        order.push(next);
+        for at in heads.remove(&next).unwrap_or_default() {
+            let Some(row) = ahead.get_mut(at) else { continue };
+            *row = row.get(1..).unwrap_or_default();
+            if let Some(head) = row.first() {
+                heads.entry(*head).or_default().push(at);
+                match behind.get_mut(head) {
+                    Some(times) if *times > 1 => *times = times.saturating_sub(1),
+                    _ => _ = behind.remove(head),
+                }
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// Goes from what stands first in a row to what it stands behind in another, until that was met.
+fn circle(rows: &[&[usize]]) -> Vec<usize> {
+    let mut met = Vec::new();
+    let mut next = rows.iter().find_map(|row| row.first());
+    while let Some(file) = next {
+        if let Some(start) = met.iter().position(|earlier| earlier == file) {
+            return met.split_off(start);
+        }
+        met.push(*file);
+        next = rows.iter().find(|row| row.iter().skip(1).any(|it| it == file)).and_then(|row| row.first());
+    }
+    met
+}
 
 /// What stands where `over` extends `base`: everything of the base but `tenant` and `clientId`, and
 /// over it what `over` says. `connectors`, `flows`, their steps and `guards` are merged key by key

@@ -42,24 +42,30 @@ fn differ(earlier: &Composed, later: &Composed) -> Vec<Diagnostic> {
     };
     let (theirs, ours) = (value(one), value(two));
     let both_have_flows = theirs.3.is_some() && ours.3.is_some();
-    let key = if theirs.0 != ours.0 {
-        ("`cloud`", two.cloud.as_ref().map(|cloud| &cloud.span))
+    let (what, place): (_, fn(&File) -> Option<&Span>) = if theirs.0 != ours.0 {
+        ("`cloud`", |file| file.cloud.as_ref().map(|cloud| &cloud.span))
     } else if theirs.1 != ours.1 {
-        ("`api`", two.api.as_ref().map(|api| &api.span))
+        ("`api`", |file| file.api.as_ref().map(|api| &api.span))
     } else if theirs.2 != ours.2 {
-        ("`clientId`", two.client_id.as_ref().map(|id| &id.span))
+        ("`clientId`", |file| file.client_id.as_ref().map(|id| &id.span))
     } else if both_have_flows && theirs.3 != ours.3 {
-        ("the kind of their flows", two.flows.iter().flatten().next().map(|flow| &flow.id.span))
+        ("the kind of their flows", |file| file.flows.iter().flatten().next().map(|flow| &flow.id.span))
     } else {
         return Vec::new();
     };
-    let (what, span) = key;
     let problem = Diagnostic::error(format!(
         "`{}` and `{}` are of one tenant, and differ in {what}",
         earlier.name, later.name
     ));
-    let span = span.or(two.tenant.as_ref().map(|tenant| &tenant.span)).unwrap_or(&two.place);
-    vec![problem.at(span).hint("let the files of one tenant say the same of it")]
+    // Where a file leaves it out, its tenant has what is the default.
+    let span = |file| place(file).unwrap_or_else(|| of_the_tenant(file));
+    let other = format!("let the files of one tenant say the same of it: the other is at {}", span(one));
+    vec![problem.at(span(two)).hint(other)]
+}
+
+/// Where a file says which tenant it is about.
+fn of_the_tenant(file: &File) -> &Span {
+    file.tenant.as_ref().map_or(&file.place, |tenant| &tenant.span)
 }
 
 /// What the files before manage.
@@ -96,7 +102,13 @@ impl<'f> Taken<'f> {
             let what = format!("`{step}` of `{}` is managed by `{name}` and `{}`", flow.id.value, later.name);
             match place {
                 Some(place) if theirs == Some(place) => shared = shared.or(Some(what)),
-                Some(place) => problems.push(Diagnostic::error(what).at(place).hint(HINT)),
+                Some(place) => {
+                    let problem = Diagnostic::error(what).at(place);
+                    problems.push(match theirs {
+                        Some(first) => problem.hint(format!("{HINT}: the first is at {first}")),
+                        None => problem.hint(HINT),
+                    });
+                }
                 None => pruned = pruned.or(Some(what)),
             }
         }
@@ -117,9 +129,8 @@ impl<'f> Taken<'f> {
                 .extend(pruned.map(|what| Diagnostic::error(what + ": this prunes it").at(span).hint(HINT)));
         }
         problems.extend(shared.map(|what| {
-            let place = later.file.tenant.as_ref().map_or(&later.file.place, |tenant| &tenant.span);
             Diagnostic::error(what + ", which are of one tenant and extend the same file")
-                .at(place)
+                .at(of_the_tenant(&later.file))
                 .hint(HINT)
         }));
         problems

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::compose::merge;
+use super::compose::{merge, order};
 use super::findings::Findings;
 use super::inside::{self, Refused};
 use super::schema::File;
-use super::walk::{Spanned, Walker, missing};
+use super::walk::{Spanned, Walker, cut, duplicate, missing};
 use super::{read, source};
 use crate::diagnostic::{Diagnostic, Source};
 
@@ -33,6 +33,8 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> 
         findings,
         parsed: BTreeMap::new(),
         done: BTreeMap::new(),
+        numbers: BTreeMap::new(),
+        parts: Vec::new(),
         extended: BTreeSet::new(),
         chain: Vec::new(),
         all_extends_known: true,
@@ -42,12 +44,12 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> 
     for Entry { path, .. } in &entries {
         loader.findings.rank(&shown(path));
     }
-    let files: Vec<_> = entries.iter().map(|entry| loader.file(&entry.path, &entry.real)).collect();
+    let files: Vec<_> = entries.iter().map(|entry| loader.file(&entry.path, &entry.key)).collect();
     let mut composed = Vec::new();
-    for (Entry { path, real }, file) in entries.iter().zip(files) {
+    for (Entry { path, key }, file) in entries.iter().zip(files) {
         let Some(file) = file else { continue };
         let name = shown(path);
-        let is_base = loader.extended.contains(real) || !loader.all_extends_known;
+        let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
         match nobody_extends(&file) {
             Some(_) if is_base => {}
             problem => {
@@ -72,11 +74,14 @@ pub(super) fn nobody_extends(file: &File) -> Option<Diagnostic> {
 type Parsed = (Option<File>, Vec<Diagnostic>);
 
 /// Reads the named files side by side: of a fleet that is most of the work, and none needs another.
-fn parse_all(entries: &[Entry]) -> BTreeMap<PathBuf, Parsed> {
+fn parse_all(entries: &[Entry]) -> BTreeMap<Key, (PathBuf, Parsed)> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = entries.len().div_ceil(threads).max(1);
     let parse = |entries: &[Entry]| {
-        let parsed = entries.iter().map(|Entry { path, real }| (path.clone(), read_and_parse(path, real)));
+        let parsed = entries.iter().map(|Entry { path, key }| {
+            let parsed = read_and_parse(path, &key.real);
+            (key.clone(), (path.clone(), parsed))
+        });
         parsed.collect::<Vec<_>>()
     };
     thread::scope(|scope| {
@@ -109,23 +114,56 @@ pub(super) fn parse(source: &Arc<Source>) -> Parsed {
 /// A file that was asked for.
 struct Entry {
     path: PathBuf,
+    key: Key,
+}
+
+/// Which file it is, whatever its path looks like. One that is linked to from another folder is
+/// another: its bases are those that stand there.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
     real: PathBuf,
+    /// The real folder that its bases are looked for from.
+    folder: PathBuf,
+}
+
+impl Key {
+    fn new(path: &Path, real: PathBuf) -> Self {
+        let folder = inside::or_here(path.parent().unwrap_or(Path::new("")));
+        Self { real, folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()) }
+    }
+}
+
+/// A file as it stands, with all that it extends.
+#[derive(Clone)]
+struct Whole {
+    file: Arc<File>,
+    /// The numbers of the files that are in it, in the order in which they are merged; its own is last.
+    order: Arc<[usize]>,
 }
 
 /// A file as it stands, and how many extend one another in a row from it on.
-type Done = (Option<Arc<File>>, usize);
+type Done = (Option<Whole>, usize);
+
+/// What one file says by itself.
+struct Part {
+    name: String,
+    file: Arc<File>,
+}
 
 struct Loader<'f> {
     findings: &'f mut Findings,
-    /// What the named files say, by path, until their turn comes.
-    parsed: BTreeMap<PathBuf, Parsed>,
-    /// By real path and folder, which is where its own bases are looked for; `None` where something
-    /// is missing of it.
-    done: BTreeMap<(PathBuf, PathBuf), Done>,
+    /// What the named files say, and by which path they were named, until their turn comes.
+    parsed: BTreeMap<Key, (PathBuf, Parsed)>,
+    /// `None` where something is missing of it.
+    done: BTreeMap<Key, Done>,
+    /// The number of each file, by real path and, where it extends others, folder.
+    numbers: BTreeMap<(PathBuf, Option<PathBuf>), usize>,
+    /// The files, by their numbers.
+    parts: Vec<Part>,
     /// The real paths of the files that others extend.
     extended: BTreeSet<PathBuf>,
-    /// The files that are being read, each extending the next: real path and name.
-    chain: Vec<(PathBuf, String)>,
+    /// The files that are being read, each extending the next, with their names.
+    chain: Vec<(Key, String)>,
     /// Whether each file could be read as far as what it extends.
     all_extends_known: bool,
 }
@@ -133,25 +171,29 @@ struct Loader<'f> {
 impl Loader<'_> {
     fn entries(&mut self, paths: &[PathBuf]) -> Vec<Entry> {
         let mut entries = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeMap::new();
         for path in paths {
-            let found = match named(path) {
+            let found = match inside::named(path) {
                 Ok(_) if path.is_dir() => self.folder(path),
-                Ok(real) => vec![Entry { path: path.clone(), real }],
+                Ok(real) => vec![Entry { path: path.clone(), key: Key::new(path, real) }],
                 Err(refused) => {
                     self.refuse(path, &refused);
                     Vec::new()
                 }
             };
             for entry in found {
-                if seen.insert(entry.real.clone()) {
+                let name = shown(&entry.path);
+                let Some(first) = seen.get(&entry.key) else {
+                    seen.insert(entry.key.clone(), name);
                     entries.push(entry);
-                } else {
-                    let name = shown(&entry.path);
-                    let problem = Diagnostic::error(format!("`{name}` is given twice"));
-                    let problem = problem.hint("give each file once, by itself or by its folder");
-                    self.findings.extend(&name, [problem]);
+                    continue;
+                };
+                let mut problem = Diagnostic::error(format!("`{name}` is given twice"));
+                if name != *first {
+                    problem = problem.caused_by(format!("it is the same file as `{first}`"));
                 }
+                let problem = problem.hint("give each file once, by itself or by its folder");
+                self.findings.extend(&name, [problem]);
             }
         }
         entries
@@ -179,7 +221,7 @@ impl Loader<'_> {
         let mut entries = Vec::new();
         for path in files {
             match inside::real(&path, &allowed) {
-                Ok(real) => entries.push(Entry { path, real }),
+                Ok(real) => entries.push(Entry { key: Key::new(&path, real), path }),
                 Err(refused) => self.refuse(&path, &refused),
             }
         }
@@ -194,26 +236,25 @@ impl Loader<'_> {
     }
 
     /// Reads a file with all that it extends. `None` where any of it is not to be had.
-    fn file(&mut self, path: &Path, real: &Path) -> Option<Arc<File>> {
-        self.file_and_depth(path, real).0
+    fn file(&mut self, path: &Path, key: &Key) -> Option<Arc<File>> {
+        self.file_and_depth(path, key).0.map(|whole| whole.file)
     }
 
-    fn file_and_depth(&mut self, path: &Path, real: &Path) -> Done {
-        let folder = inside::or_here(path.parent().unwrap_or(Path::new("")));
-        let key = (real.to_owned(), fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()));
-        if let Some(done) = self.done.get(&key) {
+    fn file_and_depth(&mut self, path: &Path, key: &Key) -> Done {
+        if let Some(done) = self.done.get(key) {
             return done.clone();
         }
         let mut depth = 1;
-        let name = shown(path);
+        let (path, (file, problems)) =
+            self.parsed.remove(key).unwrap_or_else(|| (path.to_owned(), read_and_parse(path, &key.real)));
+        let name = shown(&path);
         self.findings.rank(&name);
-        let (file, problems) = self.parsed.remove(path).unwrap_or_else(|| read_and_parse(path, real));
         self.findings.extend(&name, problems);
         let composed = match file {
             Some(file) => {
                 self.all_extends_known &= !file.unclear.contains("extends");
-                self.chain.push((real.to_owned(), name));
-                let composed = self.composed(path, file, &mut depth);
+                self.chain.push((key.clone(), name));
+                let composed = self.composed(&path, file, key, &mut depth);
                 self.chain.pop();
                 composed
             }
@@ -222,32 +263,75 @@ impl Loader<'_> {
                 None
             }
         };
-        let done = (composed.map(Arc::new), depth);
-        self.done.insert(key, done.clone());
+        let done = (composed, depth);
+        self.done.insert(key.clone(), done.clone());
         done
     }
 
-    fn composed(&mut self, path: &Path, file: File, depth: &mut usize) -> Option<File> {
+    fn composed(&mut self, path: &Path, file: File, key: &Key, depth: &mut usize) -> Option<Whole> {
         // All bases are looked at, for all that is wrong with them.
         let bases: Vec<_> = file.extends.iter().map(|base| self.base(path, base, depth)).collect();
         let bases = bases.into_iter().collect::<Option<Vec<_>>>()?;
         if file.unclear.contains("extends") {
             return None;
         }
-        let below = bases.iter().map(|base| File::clone(base)).reduce(merge);
-        Some(match below {
-            Some(below) => merge(below, file),
-            None => file,
+        let order = match self.order(&file.extends, &bases) {
+            Ok(order) => order,
+            Err(problems) => {
+                self.findings.extend(&shown(path), problems);
+                return None;
+            }
+        };
+        let file = Arc::new(file);
+        let which = (key.real.clone(), (!bases.is_empty()).then(|| key.folder.clone()));
+        let number = *self.numbers.entry(which).or_insert(self.parts.len());
+        if number == self.parts.len() {
+            self.parts.push(Part { name: shown(path), file: Arc::clone(&file) });
+        }
+        let whole = order.iter().copied().chain([number]).collect();
+        let Some(first) = bases.first() else { return Some(Whole { file, order: whole }) };
+        // What a base was made of is merged, as far as that is what comes first here as well.
+        let (below, rest) = match order.strip_prefix(&*first.order) {
+            Some(rest) => (Some(File::clone(&first.file)), rest),
+            None => (None, &*order),
+        };
+        let rest = rest.iter().filter_map(|number| Some(File::clone(&self.parts.get(*number)?.file)));
+        let below = below.into_iter().chain(rest).reduce(merge)?;
+        Some(Whole { file: Arc::new(merge(below, File::clone(&file))), order: whole })
+    }
+
+    /// The numbers of the files that a file builds on, in the order in which they are merged.
+    fn order(&self, extends: &[Spanned<String>], bases: &[Whole]) -> Result<Vec<usize>, Vec<Diagnostic>> {
+        let mut firsts = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (written, base) in extends.iter().zip(bases) {
+            let first = *firsts.entry(base.order.last()).or_insert(written);
+            if first.span != written.span {
+                problems.push(duplicate(&written.value, &written.span, &first.span));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let bases: Vec<_> = bases.iter().map(|base| &*base.order).collect();
+        order(&bases).map_err(|circle| {
+            let around = circle.iter().chain(circle.first()).filter_map(|number| self.parts.get(*number));
+            let around: Vec<_> = around.map(|part| format!("`{}`", part.name)).collect();
+            let what = format!("bases override one another in a circle: {}", around.join(" → "));
+            let problem = Diagnostic::error(what).hint(
+                "list a base before the files that extend it, and the same files in the same order everywhere",
+            );
+            extends.last().map(|last| problem.at(&last.span)).into_iter().collect()
         })
     }
 
     /// A base, by the path that the file at `from` gives.
-    fn base(&mut self, from: &Path, written: &Spanned<String>, depth: &mut usize) -> Option<Arc<File>> {
+    fn base(&mut self, from: &Path, written: &Spanned<String>, depth: &mut usize) -> Option<Whole> {
         let folder = from.parent().unwrap_or(Path::new(""));
         let path = inside::tidy(&folder.join(&written.value));
         let name = shown(&path);
-        let base = self.base_at(&path, folder, written).and_then(|real| {
-            let (file, below) = self.file_and_depth(&path, &real);
+        let base = self.base_at(&path, folder, written).and_then(|key| {
+            let (file, below) = self.file_and_depth(&path, &key);
             *depth = below.saturating_add(1).max(*depth);
             if *depth > MAX_DEPTH { Err(too_deep()) } else { Ok(file) }
         });
@@ -261,13 +345,8 @@ impl Loader<'_> {
         }
     }
 
-    /// The real path of a base that may be read.
-    fn base_at(
-        &mut self,
-        path: &Path,
-        folder: &Path,
-        written: &Spanned<String>,
-    ) -> Result<PathBuf, Diagnostic> {
+    /// Which file a base is, where it may be read.
+    fn base_at(&mut self, path: &Path, folder: &Path, written: &Spanned<String>) -> Result<Key, Diagnostic> {
         let written = &written.value;
         let real = if Path::new(written).is_absolute() {
             Err(Refused::Absolute)
@@ -277,11 +356,13 @@ impl Loader<'_> {
                 .and_then(|inside| inside::real(path, &[&inside]))
         };
         let real = real.map_err(|refused| match refused {
-            Refused::Unreachable(_) => Diagnostic::error(format!("cannot read the base `{}`", shown(path)))
-                .caused_by(refused.to_string())
-                .hint("give its path relative to this file"),
+            Refused::Unreachable(_) => {
+                Diagnostic::error(format!("cannot read the base `{}`", cut(&shown(path))))
+                    .caused_by(refused.to_string())
+                    .hint("give its path relative to this file")
+            }
             Refused::Absolute | Refused::Outside(_) | Refused::Git | Refused::Special => Diagnostic::error(
-                format!("`{written}` cannot be a base"),
+                format!("`{}` cannot be a base", cut(written)),
             )
             .caused_by(refused.to_string())
             .hint(
@@ -290,7 +371,8 @@ impl Loader<'_> {
             ),
         })?;
         self.extended.insert(real.clone());
-        if let Some(start) = self.chain.iter().position(|(above, _)| *above == real) {
+        let key = Key::new(path, real);
+        if let Some(start) = self.chain.iter().position(|(above, _)| *above == key) {
             let around = self.chain.iter().skip(start).chain(self.chain.get(start));
             let around: Vec<_> = around.map(|(_, name)| format!("`{name}`")).collect();
             return Err(Diagnostic::error(format!(
@@ -302,24 +384,13 @@ impl Loader<'_> {
         if self.chain.len() >= MAX_DEPTH {
             return Err(too_deep());
         }
-        Ok(real)
+        Ok(key)
     }
 }
 
 fn too_deep() -> Diagnostic {
     Diagnostic::error(format!("more than {MAX_DEPTH} files extend one another in a row"))
         .hint("let fewer files build on one another")
-}
-
-/// A path that somebody who may run commands named, and which may so be any; unless it is a link,
-/// which whoever may change the repository can turn to anything.
-fn named(path: &Path) -> Result<PathBuf, Refused> {
-    if !inside::is_link(path) {
-        return Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let repository = inside::repository(if path.is_absolute() { folder } else { Path::new("") })?;
-    inside::real_or_folder(path, &[&repository])
 }
 
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -45,25 +45,35 @@ impl Findings {
         found.sort_by_key(|finding| (finding.rank, finding.offset));
         let mut problems = Vec::new();
         for same_place in found.chunk_by(|one, next| (one.rank, one.offset) == (next.rank, next.offset)) {
-            let mut told = Vec::<(&Diagnostic, Vec<&str>)>::new();
-            for Finding { problem, through, .. } in same_place {
-                let through = through.as_deref();
-                match told.iter_mut().find(|(earlier, _)| *earlier == problem) {
-                    Some((_, files)) => files.extend(through),
-                    None => told.push((problem, through.into_iter().collect())),
-                }
-            }
-            problems.extend(told.into_iter().map(|(problem, through)| extended(problem.clone(), &through)));
+            problems.extend(told_once(same_place));
         }
         problems
     }
 }
 
-fn extended(problem: Diagnostic, through: &[&str]) -> Diagnostic {
-    match through {
-        [] => problem,
-        [one] => problem.caused_by(format!("`{one}` extends this file")),
-        [one, others @ ..] => {
+/// The problems of one place, each once: a thousand flows may stand there by their aliases.
+fn told_once(same_place: &[Finding]) -> Vec<Diagnostic> {
+    let mut told = Vec::<(&Diagnostic, Vec<Option<&str>>)>::new();
+    let mut at = BTreeMap::new();
+    for Finding { problem, through, .. } in same_place {
+        let Diagnostic { severity: _, what, span: _, causes, hints } = problem;
+        let through = through.as_deref();
+        let at = *at.entry((what, causes, hints)).or_insert(told.len());
+        match told.get_mut(at) {
+            Some((_, files)) if files.last() == Some(&through) => {}
+            Some((_, files)) => files.push(through),
+            None => told.push((problem, vec![through])),
+        }
+    }
+    told.into_iter().map(|(problem, through)| extended(problem.clone(), &through)).collect()
+}
+
+/// Says which files extend the one that is at fault, unless that shows it by itself.
+fn extended(problem: Diagnostic, through: &[Option<&str>]) -> Diagnostic {
+    match through.iter().copied().collect::<Option<Vec<_>>>().as_deref() {
+        None | Some([]) => problem,
+        Some([one]) => problem.caused_by(format!("`{one}` extends this file")),
+        Some([one, others @ ..]) => {
             problem.caused_by(format!("`{one}` and {} more extend this file", others.len()))
         }
     }

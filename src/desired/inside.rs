@@ -30,16 +30,25 @@ pub(super) enum Refused {
 /// Files that the system makes up: some hold the secrets of a process.
 const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
 
-/// The folder that the files named in `folder` may lie in: the nearest one upward that holds
-/// `.git`, else the working directory. The root of the file system holds everything, so there it
-/// is `folder` itself.
+/// The folder that the files named in `folder` may lie in: the repository that it is in, else the
+/// working directory. The root of the file system holds everything, so there it is `folder` itself.
 pub(super) fn repository(folder: &Path) -> io::Result<PathBuf> {
     let folder = fs::canonicalize(or_here(folder))?;
-    if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
-        return Ok(repository.to_owned());
+    if let Some(holder) = holder(&folder)? {
+        return Ok(holder);
     }
     let here = fs::canonicalize(".")?;
     Ok(if here.parent().is_some() { here } else { folder })
+}
+
+/// What a real folder is a part of, and so may be changed with: the nearest folder upward that holds
+/// `.git`, else the working directory.
+fn holder(folder: &Path) -> io::Result<Option<PathBuf>> {
+    if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
+        return Ok(Some(repository.to_owned()));
+    }
+    let here = fs::canonicalize(".")?;
+    Ok(Some(here).filter(|here| here.parent().is_some() && folder.starts_with(here)))
 }
 
 /// The real path of a file that lies inside one of the folders, all of them real.
@@ -48,14 +57,6 @@ pub(super) fn repository(folder: &Path) -> io::Result<PathBuf> {
 /// It is elsewhere, no regular file, or cannot be reached.
 pub(super) fn real(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
     follow(path, folders, false)
-}
-
-/// The real path of a file or a folder that lies inside one of the folders, all of them real.
-///
-/// # Errors
-/// As for [`real`].
-pub(super) fn real_or_folder(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
-    follow(path, folders, true)
 }
 
 fn follow(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, Refused> {
@@ -74,14 +75,63 @@ fn follow(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, 
     if kind.is_file() || (folders_too && kind.is_dir()) { Ok(real) } else { Err(Refused::Special) }
 }
 
-/// Whether a path leads through a link: any part of a relative one, the last of an absolute one.
-/// What the system itself links below `/dev`, such as the standard input, is as good as named.
-pub(super) fn is_link(path: &Path) -> bool {
-    let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_symlink());
-    if path.is_absolute() {
-        return is_link(path) && !path.starts_with("/dev");
+/// The real path of what somebody who may run commands named, and which may so be any; unless a link
+/// leads there, which whoever may change a repository can turn to anything. What the system itself
+/// links, such as the standard input, is as good as named.
+///
+/// # Errors
+/// A link leads out of the repository that it stands in.
+pub(super) fn named(path: &Path) -> Result<PathBuf, Refused> {
+    for Link { folder, is_last } in links(path)? {
+        if folder == Path::new("/dev") || folder.starts_with("/proc") {
+            continue;
+        }
+        let inside = match holder(&folder)? {
+            Some(holder) => holder,
+            // Above what may be checked out, links are the machine's own: `/tmp` is one on a Mac.
+            None if path.is_absolute() && !is_last => continue,
+            None => repository(&folder)?,
+        };
+        follow(path, &[&inside], true)?;
     }
-    path.ancestors().any(is_link)
+    Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// A link on the way that a path takes.
+struct Link {
+    /// The real folder that it stands in.
+    folder: PathBuf,
+    /// Whether nothing of the path comes after it.
+    is_last: bool,
+}
+
+/// The links that a path leads through, those that other links lead to among them.
+fn links(path: &Path) -> io::Result<Vec<Link>> {
+    // The system follows no more than forty either.
+    const MOST: usize = 64;
+    let mut real = if path.is_absolute() { PathBuf::new() } else { fs::canonicalize(".")? };
+    let mut links = Vec::new();
+    let mut ahead = path.to_owned();
+    loop {
+        let mut parts = ahead.components();
+        let Some(part) = parts.next() else { return Ok(links) };
+        let mut rest = parts.as_path().to_owned();
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => _ = real.pop(),
+            part => {
+                let next = real.join(part);
+                match fs::read_link(&next) {
+                    Ok(target) if links.len() < MOST => {
+                        links.push(Link { folder: real.clone(), is_last: rest.as_os_str().is_empty() });
+                        rest = target.join(rest);
+                    }
+                    _ => real = next,
+                }
+            }
+        }
+        ahead = rest;
+    }
 }
 
 /// A path without `.` and `..`, where that leads to the same file; else as it is.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
-use super::walk::{Entry, Spanned, Walker, duplicate};
+use super::walk::{Entry, Spanned, Walker, cut, duplicate};
 use crate::diagnostic::Diagnostic;
 use crate::model::{
     Api, Cloud, ConnectorId, FlowId, InvalidId, InvalidTargetUrl, Prune, Step, StepMap, TargetUrl, is_guid,
@@ -81,15 +81,7 @@ fn extends(walker: &mut Walker<'_>, node: &Node<'_>) -> Vec<Spanned<String>> {
         let problem = Diagnostic::error("`extends` lists no file").at(&walker.span(node));
         walker.report(problem.hint(format!("write {RIGHT}, or leave `extends` out")));
     }
-    let mut paths = Vec::<Spanned<String>>::new();
-    for item in items {
-        let Some(path) = walker.name(item, "extends", RIGHT) else { continue };
-        match paths.iter().find(|earlier| earlier.value == path.value) {
-            Some(first) => walker.report(duplicate(&path.value, &path.span, &first.span)),
-            None => paths.push(path),
-        }
-    }
-    paths
+    items.iter().filter_map(|item| walker.name(item, "extends", RIGHT)).collect()
 }
 
 fn guards(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<GuardsEntry> {
@@ -109,7 +101,7 @@ fn version(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Spanned<Version>>
         Value::Number { ref literal } => {
             let version = walker.text(literal).to_owned();
             walker.report(
-                Diagnostic::error(format!("version {version} is not known here"))
+                Diagnostic::error(format!("version {} is not known here", cut(&version)))
                     .at(&span)
                     .hint("write `version: 1`, or use a flowbind that knows this version"),
             );
@@ -156,6 +148,10 @@ fn connectors(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<BTreeMap<Strin
     let right = "short names: `{fraud-check: Fraud check}`";
     let mut connectors = BTreeMap::new();
     for Entry { key, value } in walker.entries(node, "connectors", right)? {
+        if key.value.is_empty() {
+            let problem = Diagnostic::error("a short name is empty").at(&key.span);
+            walker.report(problem.hint("give the connector a readable short name"));
+        }
         if is_guid(key.value) {
             walker.report(
                 Diagnostic::error(
@@ -225,7 +221,7 @@ fn flows(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Vec<Flow>> {
                 bindings: bindings.unwrap_or_default(),
             }),
             Err(error) => walker.report(
-                Diagnostic::error(format!("`{}` is no user flow's id: {error}", key.value))
+                Diagnostic::error(format!("`{}` is no user flow's id: {error}", cut(key.value)))
                     .at(&key.span)
                     .hint("write the id as Graph gives it, such as `B2C_1_signup_signin`"),
             ),
@@ -240,12 +236,11 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node<'_>) -> Option<Step
     for Entry { key, value } in walker.entries(node, flow, right)? {
         let binding = binding(walker, &key, value);
         let Some(step) = Step::named(key.value) else {
-            walker.report(
-                Diagnostic::error(format!("unknown step `{}`", key.value))
-                    .at(&key.span)
-                    .suggest(key.value, Step::ALL.map(Step::name))
-                    .hint("the steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`"),
-            );
+            let problem = Diagnostic::error(format!("unknown step `{}`", cut(key.value))).at(&key.span);
+            let problem = walker.suggest(problem, key.value, Step::ALL.map(Step::name));
+            walker.report(problem.hint(
+                "the steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`",
+            ));
             continue;
         };
         bindings.extend(binding.map(|binding| (step, binding)));

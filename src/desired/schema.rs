@@ -14,7 +14,7 @@ use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap
 
 /// The API connectors that the user flows of one tenant call; or, without `tenant`, a base that
 /// other files extend.
-#[derive(Debug, Clone, JsonSchema)]
+#[derive(Clone, JsonSchema)]
 #[schemars(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -37,7 +37,7 @@ pub(super) struct File {
     /// and `guards` are merged key by key and field by field, all else is replaced.
     #[schemars(
         with = "Option<Vec<String>>",
-        extend("type" = ["string", "array"], "minLength" = 1, "items" = {"type": "string", "minLength": 1}, "minItems" = 1),
+        extend("type" = ["string", "array"], "minLength" = 1, "items" = {"type": "string", "minLength": 1}, "minItems" = 1, "uniqueItems" = true),
         example = &"base.yaml",
         example = &["base.yaml", "../europe.yaml"]
     )]
@@ -45,7 +45,7 @@ pub(super) struct File {
     /// The tenant, as a domain or a GUID. A file without it is a base.
     #[schemars(
         with = "Option<String>",
-        extend("type" = "string"),
+        extend("type" = "string", "pattern" = TENANT_PATTERN, "maxLength" = 253),
         example = &"contoso.onmicrosoft.com",
         example = &"8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11"
     )]
@@ -89,7 +89,7 @@ pub(super) struct File {
     /// them or an id; without it, a binding names a connector's displayName or id.
     #[schemars(
         with = "Option<BTreeMap<String, ConnectorEntry>>",
-        extend("type" = "object"),
+        extend("type" = "object", "propertyNames" = {"minLength": 1, "not": {"pattern": GUID_PATTERN}}),
         example = json!({"fraud-check": {"displayName": "Fraud check"}, "enrich": "Claims enricher"})
     )]
     pub(super) connectors: Option<BTreeMap<String, ConnectorEntry>>,
@@ -114,7 +114,7 @@ pub(super) struct File {
 }
 
 /// How much a plan may change before it is refused. What is not given has its default.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct GuardsEntry {
     pub(super) max_changes: Option<Spanned<u32>>,
     pub(super) max_disables: Option<Spanned<u32>>,
@@ -134,12 +134,14 @@ impl JsonSchema for GuardsEntry {
                     "description": "The most changes of a plan. Without it there is no limit.",
                     "type": "integer",
                     "minimum": 0,
+                    "maximum": u32::MAX,
                     "examples": [25],
                 },
                 "maxDisables": {
                     "description": "The most disables of a plan.",
                     "type": "integer",
                     "minimum": 0,
+                    "maximum": u32::MAX,
                     "default": Guards::default().max_disables,
                     "examples": [5],
                 },
@@ -149,15 +151,23 @@ impl JsonSchema for GuardsEntry {
     }
 }
 
+/// A domain of two or more labels, or a GUID.
+const TENANT_PATTERN: &str = concat!(
+    r"^([0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?(\.[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?)+",
+    r"|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$"
+);
 const GUID_PATTERN: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
-const FLOW_ID_PATTERN: &str = r"^B2[CX]_1_[^\s/\\?#%']+$";
+
+/// White space and control characters are written out: what `\s` takes differs from ours by a character.
+const FLOW_ID_PATTERN: &str =
+    r"^B2[CX]_1_[^\u0000-\u0020\u007F-\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000/\\?#%']+$";
 
 /// The one version that there is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Version;
 
 /// How a connector is found in the tenant.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct ConnectorEntry {
     /// Where the short name is.
     pub(super) key: Span,
@@ -169,14 +179,14 @@ pub(super) struct ConnectorEntry {
 }
 
 /// What the steps of one flow call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Flow {
     pub(super) id: Spanned<FlowId>,
     pub(super) bindings: StepMap<Binding>,
 }
 
 /// What one step of one flow calls, as far as one file says it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Binding {
     /// Where the step is named.
     pub(super) step: Span,

@@ -1,4 +1,4 @@
-//! Text → tree. Every key and every value of the tree carries its place in the text.
+//! Bytes → text → tree. Every key and every value of the tree carries its place in the text.
 //!
 //! Owns what is YAML about a desired-state file, and nothing of what its keys mean. Duplicate and
 //! merge keys are passed on as they stand, so that `walk` can report all of them at once.
@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
 use crate::diagnostic::{Diagnostic, Position, Source};
@@ -23,16 +24,21 @@ const MAX_BYTES: usize = 16 << 20;
 /// (<https://learn.microsoft.com/azure/active-directory-b2c/service-limits>), at ten for each.
 const MAX_NODES: usize = 2_000_000;
 
+/// How deep a file may be nested: four levels are needed, and each takes a good piece of the stack.
+const MAX_DEPTH: usize = 16;
+
+/// The most anchors that a file may have.
+const MAX_ANCHORS: usize = 50_000;
+
 /// A value and where it stands.
-#[derive(Debug)]
 pub(super) struct Node<'s> {
     pub(super) value: Value<'s>,
-    /// Bytes in the source. Where an alias stands, the alias; empty for a block mapping or sequence.
+    /// Bytes in the source; empty for a block mapping or sequence. What an alias stands for has the place
+    /// of the alias, and so has all that is in it.
     pub(super) range: Range<usize>,
 }
 
-/// What YAML tells apart. Numbers stay text: no key of ours takes one that is computed with.
-#[derive(Debug)]
+/// What YAML tells apart. Numbers stay text, for those to read who know which are right.
 pub(super) enum Value<'s> {
     /// `null`, `~`, or nothing at all: `literal` is where it, or what an alias stands for, is written.
     Null {
@@ -106,8 +112,8 @@ fn options() -> Options {
     serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_nodes: MAX_NODES,
-            // Four are needed, and each takes a good piece of the stack.
-            max_depth: 16,
+            max_depth: MAX_DEPTH,
+            max_anchors: MAX_ANCHORS,
             max_events: 3 * MAX_NODES,
             // Higher than what aliases may expand to, so that a bomb is called what it is.
             max_recorded_anchor_events: 10 * MAX_NODES,
@@ -139,6 +145,7 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
     let message = error.to_string();
     // The place is shown with the line that it is in.
     let what = message.split(" at line ").next().unwrap_or(&message);
+    const HINT: &str = "a desired-state file needs four levels; split a large one into one for each tenant";
     use serde_yaml::Error as Yaml;
     let mut cause = error.without_snippet();
     while let Yaml::AliasError { error, .. } = cause {
@@ -158,12 +165,21 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
                 .caused_by(what)
                 .hint("write the values out")
         }
-        _ if matches!(cause, Yaml::Budget { .. }) || what.contains("recursion limit") => Diagnostic::error("this is nested too deeply or too large")
+        Yaml::Budget { breach, .. } => Diagnostic::error("this is nested too deeply or too large")
             .at(&span)
-            .caused_by(what)
-            .hint("a desired-state file needs four levels"),
+            .caused_by(bound(breach))
+            .hint(HINT),
+        _ if what.contains("recursion limit") => Diagnostic::error("this is nested too deeply or too large")
+            .at(&span)
+            .caused_by(bound(&BudgetBreach::Depth { depth: MAX_DEPTH }))
+            .hint(HINT),
         Yaml::UnsupportedTag { .. } => {
             Diagnostic::error(what).at(&span).hint("take the tag out: a file says what it says")
+        }
+        Yaml::TaggedScalarCannotDeserializeIntoString { .. } | Yaml::InvalidBooleanStrict { .. } => {
+            Diagnostic::error("the tag does not fit this value")
+                .at(&span)
+                .hint("take the tag out: a file says what it says")
         }
         Yaml::UnknownAnchor { .. } => Diagnostic::error(what)
             .at(&span)
@@ -174,6 +190,19 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
                 "indent with spaces, close what was opened, and put a string in quotes when it holds `: ` or ` #` \
                  or starts with one of `@ % * & ! | > [ {`",
             ),
+    }
+}
+
+/// What there is too much of.
+fn bound(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Depth { .. } => format!("it has more than {MAX_DEPTH} levels"),
+        BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+            format!("it has more than {MAX_NODES} keys and values")
+        }
+        BudgetBreach::Aliases { .. } => format!("it has more than {MAX_NODES} aliases"),
+        BudgetBreach::Anchors { .. } => format!("it has more than {MAX_ANCHORS} anchors"),
+        _ => "its anchors stand for too much".to_owned(),
     }
 }
 

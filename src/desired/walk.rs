@@ -2,16 +2,17 @@
 //!
 //! Knows mappings, keys and types, and nothing of which keys there are.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::source::{Node, Value};
-use crate::diagnostic::{Diagnostic, Source, Span, Suggester};
+use crate::diagnostic::{Diagnostic, Source, Span, Suggester, clipped};
 
 /// A value with its place in the file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) span: Span,
@@ -83,6 +84,16 @@ impl<'s> Walker<'s> {
         self.problems.report(problem);
     }
 
+    /// Adds what is near a word that is not as it should be.
+    pub(super) fn suggest<'a>(
+        &self,
+        problem: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        self.problems.suggest(problem, word, candidates)
+    }
+
     pub(super) fn span(&self, node: &Node<'_>) -> Span {
         self.source.span(node.range.clone())
     }
@@ -103,7 +114,9 @@ impl<'s> Walker<'s> {
         match &node.value {
             Value::String(text) if text.is_empty() => {
                 self.report(
-                    Diagnostic::error(format!("`{key}` is empty")).at(&span).hint(format!("write {right}")),
+                    Diagnostic::error(format!("`{}` is empty", cut(key)))
+                        .at(&span)
+                        .hint(format!("write {right}")),
                 );
                 None
             }
@@ -117,9 +130,11 @@ impl<'s> Walker<'s> {
 
     /// A name that may be any string, even one that looks like a number.
     pub(super) fn name(&mut self, node: &Node<'_>, key: &str, right: &str) -> Option<Spanned<String>> {
+        let span = self.span(node);
         let right = match node.value {
-            Value::Number { .. } | Value::Bool(_) => {
-                &format!("{right}; a name goes in quotes: \"{}\"", self.span(node).text())
+            // Where an alias stands, quotes would make it a name.
+            Value::Number { .. } | Value::Bool(_) if !span.text().starts_with('*') => {
+                &format!("{right}; a name goes in quotes: \"{}\"", cut(span.text()))
             }
             _ => right,
         };
@@ -138,7 +153,7 @@ impl<'s> Walker<'s> {
 
     /// A whole number from 0.
     pub(super) fn count(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<u32>> {
-        let right = "a whole number from 0";
+        let right = "a whole number from 0 to 4294967295";
         let Value::Number { literal } = &node.value else {
             self.wrong_type(node, key, "a number", right);
             return None;
@@ -146,7 +161,7 @@ impl<'s> Walker<'s> {
         let text = self.text(literal);
         let count = text.parse().ok();
         if count.is_none() {
-            let problem = Diagnostic::error(format!("{text} is no `{key}`")).at(&self.span(node));
+            let problem = Diagnostic::error(format!("{} is no `{key}`", cut(text))).at(&self.span(node));
             self.report(problem.hint(format!("write {right}")));
         }
         Some(Spanned { value: count?, span: self.span(node) })
@@ -165,7 +180,7 @@ impl<'s> Walker<'s> {
             Ok(value) => Some(Spanned { value, span }),
             Err(error) => {
                 self.report(
-                    Diagnostic::error(format!("`{text}` is no `{key}`: {error}"))
+                    Diagnostic::error(format!("`{}` is no `{key}`: {error}", cut(text)))
                         .at(&span)
                         .hint(format!("write {right}")),
                 );
@@ -188,12 +203,9 @@ impl<'s> Walker<'s> {
         match all.into_iter().find(|value| name(*value) == text) {
             Some(value) => Some(Spanned { value, span }),
             None => {
-                self.report(
-                    Diagnostic::error(format!("`{text}` is no `{key}`"))
-                        .at(&span)
-                        .suggest(text, names)
-                        .hint(format!("write {right}")),
-                );
+                let problem = Diagnostic::error(format!("`{}` is no `{key}`", cut(text))).at(&span);
+                let problem = self.suggest(problem, text, names);
+                self.report(problem.hint(format!("write {right}")));
                 None
             }
         }
@@ -235,21 +247,21 @@ impl<'s> Walker<'s> {
         Some(entries)
     }
 
-    /// Reports each entry whose key another before it has, and takes it out: by its place, which is its
-    /// own.
+    /// Reports each entry whose key another before it has, and takes it out.
     fn keep_first(&mut self, entries: &mut Vec<Entry<'_>>) {
-        let mut by_name: Vec<_> = entries.iter().map(|entry| &entry.key).collect();
-        by_name.sort_by_key(|key| key.value);
+        let mut by_name: Vec<_> = entries.iter().map(|entry| &entry.key).enumerate().collect();
+        by_name.sort_by_key(|(_, key)| key.value);
         let mut later = BTreeSet::new();
-        for same in by_name.chunk_by(|one, next| one.value == next.value) {
-            if let [first, others @ ..] = same {
-                for key in others {
+        for same in by_name.chunk_by(|(_, one), (_, next)| one.value == next.value) {
+            if let [(_, first), others @ ..] = same {
+                for (at, key) in others {
                     self.report(duplicate(key.value, &key.span, &first.span));
-                    later.insert(key.span.range().start);
+                    later.insert(*at);
                 }
             }
         }
-        entries.retain(|entry| !later.contains(&entry.key.span.range().start));
+        let mut at = 0..entries.len();
+        entries.retain(|_| at.next().is_none_or(|at| !later.contains(&at)));
     }
 
     /// The entries of a mapping whose keys are ours.
@@ -261,9 +273,9 @@ impl<'s> Walker<'s> {
         let span = self.span(node);
         let problem = match &node.value {
             Value::Null { literal } if !self.is_spelled_null(literal) => {
-                Diagnostic::error(format!("`{key}` has no value"))
+                Diagnostic::error(format!("`{}` has no value", cut(key)))
             }
-            value => Diagnostic::error(format!("`{key}` must be {expected}, not {}", kind(value))),
+            value => Diagnostic::error(format!("`{}` must be {expected}, not {}", cut(key), kind(value))),
         };
         self.report(problem.at(&span).hint(format!("write {right}")));
     }
@@ -299,14 +311,16 @@ impl<'n> Fields<'n> {
     /// Reports the keys that nobody took.
     pub(super) fn finish(self, walker: &mut Walker<'_>) {
         for Entry { key, value: _ } in self.entries {
-            walker.report(
-                Diagnostic::error(format!("unknown key `{}`", key.value))
-                    .at(&key.span)
-                    .suggest(key.value, self.known.iter().copied())
-                    .hint(format!("the keys here are {}", listed(&self.known))),
-            );
+            let problem = Diagnostic::error(format!("unknown key `{}`", cut(key.value))).at(&key.span);
+            let problem = walker.suggest(problem, key.value, self.known.iter().copied());
+            walker.report(problem.hint(format!("the keys here are {}", listed(&self.known))));
         }
     }
+}
+
+/// What a file says, as far as it is repeated in a message: it may be anything, and the place is shown.
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    clipped(text, 80)
 }
 
 /// Reports a key that must be given.
@@ -318,7 +332,7 @@ pub(super) fn missing(name: &str, place: &Span, example: &str) -> Diagnostic {
 
 /// Reports a second `name` and tells where the first is.
 pub(super) fn duplicate(name: &str, second: &Span, first: &Span) -> Diagnostic {
-    Diagnostic::error(format!("`{name}` is given twice"))
+    Diagnostic::error(format!("`{}` is given twice", cut(name)))
         .at(second)
         .hint(format!("keep one of them: the first is in line {}", first.position().line))
 }

@@ -56,7 +56,7 @@ pub enum InvalidId {
     /// It does not start with `B2C_1_` or `B2X_1_`.
     #[error("it must start with `B2C_1_` or `B2X_1_`")]
     Prefix,
-    /// There is nothing in it, or nothing after the prefix.
+    /// There is nothing in it, nothing but dots, or nothing after the prefix.
     #[error("it is empty")]
     Empty,
 }
@@ -65,7 +65,7 @@ impl FlowId {
     /// Takes an id as Graph gives it.
     ///
     /// # Errors
-    /// An unknown prefix, white space, a control character or one of `/ ? # % '`.
+    /// An unknown prefix or nothing after it, white space, a control character or one of `/ \ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         refuse_unsafe_characters(text)?;
         let kind = FlowKind::ALL
@@ -121,9 +121,9 @@ impl ConnectorId {
     /// Takes an id as Graph gives it.
     ///
     /// # Errors
-    /// Empty, white space, a control character or one of `/ ? # % '`.
+    /// Nothing or nothing but dots, white space, a control character or one of `/ \ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        // Two dots would lead a URL astray.
+        // One or two dots would lead a URL astray.
         if text.trim_matches('.').is_empty() {
             return Err(InvalidId::Empty);
         }

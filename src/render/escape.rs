@@ -118,20 +118,6 @@ pub fn fingerprint(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).take(64).collect()
 }
 
-/// The beginning and the end of a text of more than `most` characters, with a mark for what is left out
-/// between. Ids stand at the end, those of a request and of its answer too.
-pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
-    let count = text.chars().count();
-    if count <= most {
-        return Cow::Borrowed(text);
-    }
-    let last = most.saturating_mul(2) / 5;
-    let start = |of: usize| text.char_indices().nth(of).map_or(text.len(), |(at, _)| at);
-    let (beginning, end) = (start(most.saturating_sub(last)), start(count.saturating_sub(last)));
-    let (beginning, end) = (text.get(..beginning), text.get(end..));
-    Cow::Owned(format!("{}…{}", beginning.unwrap_or_default(), end.unwrap_or_default()))
-}
-
 /// Writes a string as one word of a POSIX shell.
 pub fn shell(word: &str) -> Cow<'_, str> {
     let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+,".contains(char);
@@ -244,15 +230,6 @@ mod tests {
     fn nothing_in_a_command_or_a_label_ends_it() {
         assert_eq!(property("100%, a:b\n"), "100%25%2C a%3Ab\\n");
         assert_eq!(label("a\"b\\c\n"), "a\\\"b\\\\c\\\\n");
-    }
-
-    #[test]
-    fn a_text_is_clipped_between_characters() {
-        assert_eq!(clipped("éèê", 3), "éèê");
-        assert_eq!(clipped("éèê", 2), "éè…");
-        assert_eq!(clipped("éèêëe", 4), "éèê…e");
-        let id = "(00000000-0000-4000-8000-000000000001)";
-        assert!(clipped(&format!("{} {id}", "é".repeat(400)), 300).ends_with(id));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::order::{ACTIONS, OUTCOMES};
 use super::report::outcomes;
 use super::text::{Names, counted};
 use crate::apply::{ChangeReport, Outcome, Report};
+use crate::diagnostic::clipped;
 use crate::model::{Action, Bound};
 use crate::plan::{BrokenPin, Change, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged};
 
@@ -318,7 +319,7 @@ fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
 
 /// A text from outside, in an element in which nothing is looked for.
 fn code(text: &str) -> String {
-    element(&escape::clipped(&escape::text(text), LONGEST))
+    element(&clipped(&escape::text(text), LONGEST))
 }
 
 /// A flag as a shell takes it: whole, since it is copied.

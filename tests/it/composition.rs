@@ -120,6 +120,37 @@ proptest! {
         prop_assert_eq!(&one_by_one, &mixed);
     }
 
+    /// A base of several bases is there once, below all that extend it.
+    #[test]
+    fn what_several_bases_build_on_overrides_none_of_them(parts in vec(part(), 4)) {
+        let [root, p, q, d] = &parts[..] else { panic!() };
+        let tenant = "tenant: contoso.onmicrosoft.com\n";
+        let all = ("all.yaml", ALL.to_owned());
+        let chain = printed(&[
+            all.clone(),
+            ("root.yaml", root.yaml("", "extends: all.yaml\n")),
+            ("p.yaml", p.yaml("", "extends: root.yaml\n")),
+            ("q.yaml", q.yaml("", "extends: p.yaml\n")),
+            ("d.yaml", d.yaml(tenant, "extends: q.yaml\n")),
+        ]);
+        prop_assert_eq!(chain.code, 0, "{}", chain);
+        for (of_p, of_q, of_d) in [
+            ("root.yaml", "root.yaml", "[p.yaml, q.yaml]"),
+            ("[all.yaml, root.yaml]", "root.yaml", "[p.yaml, q.yaml]"),
+            ("root.yaml", "[root.yaml, p.yaml]", "[p.yaml, q.yaml]"),
+            ("root.yaml", "[all.yaml, root.yaml]", "[all.yaml, p.yaml, q.yaml]"),
+        ] {
+            let diamond = printed(&[
+                all.clone(),
+                ("root.yaml", root.yaml("", "extends: all.yaml\n")),
+                ("p.yaml", p.yaml("", &format!("extends: {of_p}\n"))),
+                ("q.yaml", q.yaml("", &format!("extends: {of_q}\n"))),
+                ("d.yaml", d.yaml(tenant, &format!("extends: {of_d}\n"))),
+            ]);
+            prop_assert_eq!(&chain, &diamond, "{} {} {}", of_p, of_q, of_d);
+        }
+    }
+
     /// What `--print` shows of a file is a file that says the same by itself.
     #[test]
     fn what_is_printed_stands_for_the_file(base in part(), over in part()) {
@@ -193,6 +224,22 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
         assert!(outcome.stderr.contains(&format!("`{link}` is not read")), "{outcome}");
         assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
     }
+    // However its path is written; and a way to it that is no part of the repository changes nothing.
+    let beside = folder();
+    symlink(at, beside.path().join("way")).unwrap();
+    for link in ["envs", "envs/", "envs/.", "./envs/", "envs/./secret.yaml", "stages/../envs/secret.yaml"] {
+        for base in [Path::new(""), at, &beside.path().join("way")] {
+            let outcome = flowbind(["validate"]).args([base.join(link)]).within(at).run();
+            assert_eq!(outcome.code, 1, "{outcome}");
+            assert!(outcome.stderr.contains("its real path is not inside `"), "{link}: {outcome}");
+            assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+        }
+    }
+    assert_eq!(extends("../base.yaml").code, 0);
+    for way in [beside.path().join("way/stages/t.yaml"), at.join("stages/t.yaml")] {
+        let outcome = flowbind(["validate"]).args([&way]).within(at).run();
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
     // A file of a folder is not one that somebody named either.
     assert_eq!(extends("../base.yaml").code, 0);
     let outcome = flowbind(["validate", "stages"]).env("PASSWORD", "hunter2").within(at).run();
@@ -221,6 +268,14 @@ fn a_linked_base_builds_on_what_stands_beside_the_link() {
     let both = format!("{}---\n{}", print(&["d1/t.yaml"]), print(&["d2/t.yaml"]));
     assert!(both.contains("In 1") && both.contains("In 2"), "{both}");
     assert_eq!(print(&["d1/t.yaml", "d2/t.yaml"]), both);
+    // So it is no circle where each extends the one that stands below it, as long as that ends.
+    let below = folder.path().join("d3/below");
+    fs::create_dir_all(below.join("below")).unwrap();
+    file(&folder.path().join("d3"), "base.yaml", "version: 1\nextends: below/base.yaml\n");
+    std::os::unix::fs::symlink("../base.yaml", below.join("base.yaml")).unwrap();
+    file(&below.join("below"), "base.yaml", "version: 1\nflows: {B2C_1_a: {postFederationSignup: In 3}}\n");
+    file(&folder.path().join("d3"), "t.yaml", "version: 1\ntenant: t3.com\nextends: base.yaml\n");
+    assert!(print(&["d3/t.yaml"]).contains("In 3"));
 }
 
 #[test]

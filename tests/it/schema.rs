@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
+use flowbind::model::{FlowId, Tenant};
 use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{flowbind, package};
 
@@ -99,8 +100,39 @@ fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
         "connector-that-names-nothing",
         "connector-id-that-is-no-guid",
         "connector-with-an-unknown-key",
+        "connector-with-an-empty-short-name",
+        "connector-called-like-an-id",
+        "guards-too-large",
+        "flow-with-a-control-character",
     ] {
         assert!(refused(name), "{name}");
+    }
+}
+
+/// Character by character, since the two are written in two languages.
+#[test]
+fn the_schema_and_the_command_take_the_same_ids_of_flows() {
+    let schema = schema("desired");
+    for char in ('\0'..='\u{3100}').chain(['\u{feff}', '\u{ffff}', '\u{1f600}']) {
+        let id = format!("B2C_1_{char}");
+        let file = json!({"version": 1, "tenant": "a.com", "flows": {(id.as_str()): {}}});
+        assert_eq!(schema.is_valid(&file), FlowId::parse(&id).is_ok(), "{char:?}");
+    }
+}
+
+#[test]
+fn the_schema_and_the_command_take_the_same_tenants() {
+    let schema = schema("desired");
+    let (label, guid) = ("a".repeat(63), "1f1d2c3b-0000-4000-8000-00000000abcd");
+    let long = [label.as_str(); 4].join(".");
+    let (longest, other) = (&long[..253], format!("{label}a.com"));
+    for tenant in
+        ["", "a", "a.b", "a..b", ".a", "a.", "-a.b", "a.b-", "a-b.c", "a b.c", "é.com", "a_b.c", "a.b/c"]
+            .into_iter()
+            .chain([guid, &guid[1..], &guid.to_uppercase(), &long, longest, &other])
+    {
+        let file = json!({"version": 1, "tenant": tenant, "flows": {}});
+        assert_eq!(schema.is_valid(&file), tenant.parse::<Tenant>().is_ok(), "{tenant}");
     }
 }
 

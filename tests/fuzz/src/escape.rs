@@ -26,7 +26,7 @@ pub fn escape(data: &[u8]) {
     let word = shell(&escape::shell(text));
     // What needs no quotes stays as it is: a word does not begin a line.
     assert!(word == text || word == *shown, "{word:?}");
-    let clipped = escape::clipped(text, 10);
+    let clipped = flowbind::diagnostic::clipped(text, 10);
     assert!(clipped.chars().count() <= 11, "{clipped:?}");
     let (beginning, end): (String, Vec<_>) = (clipped.chars().take(6).collect(), clipped.chars().collect());
     let end: String = end[end.len().saturating_sub(4)..].iter().collect();

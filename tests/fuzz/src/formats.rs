@@ -157,7 +157,7 @@ fn assert_shown(document: Document<'_>) {
     if !comment.contains("… and ") && comment.len() < 59_000 {
         for (_, change) in &changes {
             let flow = escape::text(change.flow.as_str());
-            let flow = escape::clipped(&flow, 300);
+            let flow = flowbind::diagnostic::clipped(&flow, 300);
             assert!(codes.iter().any(|code| *code == flow), "{flow} in {comment}");
         }
     }
