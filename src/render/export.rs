@@ -36,14 +36,14 @@ pub fn export(
         line(&mut text, format_args!("steps: [{}]", steps.join(", ")));
     }
     let names = ShortNames::of(&inventory.connectors);
-    text.push_str(&connectors(inventory, &names));
+    text.push_str(&connectors(&names));
     text.push_str(&flows(inventory, &names));
     text
 }
 
-fn connectors(inventory: &Inventory, names: &ShortNames<'_>) -> String {
+fn connectors(names: &ShortNames<'_>) -> String {
     let mut text = String::new();
-    if inventory.connectors.is_empty() {
+    if names.connectors.is_empty() {
         return text;
     }
     line(

@@ -162,8 +162,10 @@ fn inventory() -> impl Strategy<Value = Inventory> {
         .prop_map(|name| Some(name.to_owned())),
     ];
     let connectors = prop::collection::vec(name, 0..6).prop_map(|names| {
+        // Graph's ids are GUIDs, which is written nowhere.
+        let id = |number| if number % 3 == 0 { format!("id-{number}") } else { connector_id(number) };
         let listed = |(number, display_name): (usize, Option<String>)| ListedConnector {
-            connector: Connector { id: ConnectorId::parse(&connector_id(number)).unwrap(), display_name },
+            connector: Connector { id: ConnectorId::parse(&id(number)).unwrap(), display_name },
             target_url: (number % 2 == 0).then(|| "https://api.contoso.com/check".parse().unwrap()),
         };
         names.into_iter().enumerate().map(listed).collect::<Vec<_>>()
