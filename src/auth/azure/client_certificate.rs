@@ -14,6 +14,7 @@ use azure_identity::ClientAssertion;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use p12_keystore::Pkcs12Archive;
+use pem::PemError;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -51,7 +52,7 @@ pub(super) fn read(settings: &Settings) -> Result<Certificate, SignInError> {
 }
 
 fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String> {
-    let blocks = pem::parse_many(bytes).map_err(|error| format!("it is no PEM: {error}"))?;
+    let blocks = pem::parse_many(bytes).map_err(|error| format!("it is no PEM: {}", wrong_in_pem(&error)))?;
     let mut certificate = None;
     let mut key = None;
     for block in &blocks {
@@ -78,6 +79,18 @@ fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String
         (Some(certificate), Some(key)) => Ok(Certificate::new(certificate, key)),
         (None, _) => Err("it holds no certificate".into()),
         (_, None) => Err("it holds no private key".into()),
+    }
+}
+
+/// What is wrong, without what stands there: it may be the key.
+fn wrong_in_pem(error: &PemError) -> &'static str {
+    match error {
+        PemError::MismatchedTags(..)
+        | PemError::MalformedFraming
+        | PemError::MissingBeginTag
+        | PemError::MissingEndTag => "a block's BEGIN and END do not fit",
+        PemError::InvalidHeader(_) => "a block has an empty line in it",
+        PemError::MissingData | PemError::InvalidData(_) | PemError::NotUtf8(_) => "a block is no base64",
     }
 }
 

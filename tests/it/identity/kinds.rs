@@ -120,6 +120,35 @@ fn a_certificate_that_cannot_be_used_says_why() {
 }
 
 #[test]
+fn a_key_in_a_broken_certificate_is_not_shown() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let whole = std::fs::read_to_string(package("tests/certificates/pkcs8.pem")).unwrap();
+    let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+    let (before, rest) = whole.split_once(begin).unwrap();
+    let (key, after) = rest.split_once(end).unwrap();
+    let line = key.replace('\n', "");
+    for broken in [
+        // What stands before an empty line is taken for the headers of a block.
+        format!("{before}{begin}\n{line}\n\n{end}{after}"),
+        // What stands behind a tag without its end is taken for the tag.
+        format!("-----BEGIN PRIVATE KEY{key}{end}\n-----BEGIN X-----\nAAAA\n-----END X-----\n"),
+        format!("{begin}\nAAAA\n-----END PRIVATE KEY{key}-----\n"),
+    ] {
+        let path = file(folder.path(), "broken.pem", &broken);
+        let run =
+            run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap());
+        let outcome = entra.run(run);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("it is no PEM: "), "{outcome}");
+        let shown = outcome.to_string();
+        let parts = line.as_bytes().chunks(32).map(|part| std::str::from_utf8(part).unwrap());
+        assert_eq!(parts.filter(|part| shown.contains(part)).count(), 0, "{outcome}");
+    }
+}
+
+#[test]
 fn a_federated_token_file() {
     let entra = entra();
     let outside = folder();
