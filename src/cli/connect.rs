@@ -104,8 +104,9 @@ fn authority(place: &Place<'_>, run: &Run<'_>) -> Result<Url, Failure> {
     Ok(url)
 }
 
-/// What the authority says decides which tenant is written to, so nobody may change it on the way.
+/// What the authority says decides which tenant is written to, so nobody may change it on the way. A path
+/// would be asked for the tenant of a domain, and not for its tokens.
 fn is_plain_and_safe(url: &Url) -> bool {
     let bare = url.username().is_empty() && url.password().is_none();
-    bare && url.query().is_none() && url.fragment().is_none() && is_safe(url)
+    bare && url.path() == "/" && url.query().is_none() && url.fragment().is_none() && is_safe(url)
 }
