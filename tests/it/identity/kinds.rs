@@ -385,6 +385,38 @@ fn one_kind_can_be_picked() {
 }
 
 #[test]
+/// Nor may it stand in for one that lacks nothing but its app. What a pipeline sets by itself was not meant
+/// for flowbind unless there is an app.
+#[test]
+fn a_credential_without_its_app_is_no_other_one() {
+    let entra = entra();
+    let (files, tools) = (folder(), folder());
+    wants_one_change(files.path());
+    let answer = serde_json::json!({
+        "accessToken": entra.token_for(CONTOSO.1), "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"
+    });
+    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    let run = || with_az(flowbind(["plan"]).within(files.path()), tools.path());
+    for (variable, kind) in [
+        ("AZURE_CLIENT_SECRET", "client-secret"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "client-certificate"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "federated-token"),
+    ] {
+        let outcome = entra.run(run().env(variable, "/nowhere/client-s3cr3t.pem"));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let said = format!("{kind}: it is not said which app signs in");
+        assert!(outcome.stderr.contains(&said), "{outcome}");
+        assert!(outcome.stderr.contains(&format!("not tried, since {kind} is set up")), "{outcome}");
+        assert!(!tools.path().join("asked").exists(), "az was asked");
+    }
+    let outcome = entra.run(
+        run()
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github")
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken"),
+    );
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
 fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
     let entra = entra();
     let folder = folder();
