@@ -8,7 +8,7 @@ use reqwest::Url;
 
 #[cfg(feature = "azure")]
 use super::azure::SignIn;
-use super::{Credential, Secret, Token};
+use super::{Credential, InvalidToken, Secret, Token};
 use crate::http::Client;
 
 /// A kind of credential.
@@ -230,7 +230,11 @@ async fn token_of(
 ) -> Result<Credential, String> {
     if kind == Kind::AccessToken {
         let token = settings.access_token.as_ref().ok_or("it is not set")?;
-        return Token::new(token, None).map(Credential::given).map_err(|error| error.to_string());
+        return Token::new(token.expose(), None).map(Credential::given).map_err(|InvalidToken| {
+            "`FLOWBIND_ACCESS_TOKEN` has characters that no token has, such as spaces, quotes or line ends; \
+             it has to be the token alone, without `Bearer`"
+                .into()
+        });
     }
     #[cfg(feature = "azure")]
     {

@@ -28,7 +28,7 @@ impl Environment {
     /// # Errors
     /// A variable whose value cannot be what it is for.
     pub(super) fn read() -> Result<Self, Diagnostic> {
-        let secret = |name| variable(name).map(|value| value.map(Secret::new));
+        let secret = |name| variable(name).map(|value| value.as_deref().and_then(Secret::new));
         let path = |name| variable(name).map(|value| value.map(PathBuf::from));
         let credentials = Settings {
             access_token: secret("FLOWBIND_ACCESS_TOKEN")?,

@@ -29,7 +29,7 @@ use tokio::time::timeout;
 
 use super::credential::Issuer;
 use super::kind::{Kind, Place, Settings};
-use super::{Secret, Token};
+use super::{InvalidToken, Secret, Token};
 use crate::http::{Client, Patience, SendErrorKind};
 use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
@@ -188,15 +188,19 @@ fn options(transport: Transport) -> ClientOptions {
     }
 }
 
-/// An absent secret is an empty one, which the crate refuses.
+/// As the crate's own. An absent one is empty, which the crate refuses.
 fn azure_secret(secret: Option<&Secret>) -> AzureSecret {
     AzureSecret::new(secret.map(Secret::expose).unwrap_or_default().to_owned())
 }
 
 /// Takes the crate's token over.
 fn taken(token: AccessToken) -> Result<Token, String> {
-    let expires = token.expires_on.into();
-    Token::new(&Secret::new(token.token.secret()), Some(expires)).map_err(|error| error.to_string())
+    let (expires, token) = (token.expires_on.into(), token.token.secret());
+    if token.trim().is_empty() {
+        return Err("the answer holds no access token".into());
+    }
+    let odd = |InvalidToken| "the answer holds an access token with characters that no token has".into();
+    Token::new(token, Some(expires)).map_err(odd)
 }
 
 /// What an error says, without the crate's own names and links: the innermost of our words, or of the
@@ -210,11 +214,22 @@ fn said(error: &azure_core::Error) -> String {
             (words, status) = (theirs.to_string(), theirs.http_status());
         } else if inner.downcast_ref::<SignInError>().is_some() {
             (words, status) = (inner.to_string(), None);
+        } else if inner.is::<serde_json::Error>() {
+            words = without_text(&words);
         }
         cause = inner.source();
     }
     match status {
         Some(status) if words.trim().is_empty() => format!("answered {}", u16::from(status)),
         _ => one_line(&words),
+    }
+}
+
+/// What a reader of JSON says, without the text that stood where something else was expected: it may be
+/// the token.
+fn without_text(words: &str) -> String {
+    match (words.split_once('"'), words.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}\"***\"{after}"),
+        _ => words.to_owned(),
     }
 }

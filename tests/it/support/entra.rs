@@ -46,6 +46,8 @@ pub struct Manner {
     pub roles: Vec<&'static str>,
     /// What the token endpoint answers in place of a token.
     pub refusal: Option<(u16, String)>,
+    /// What the metadata service answers in place of a token.
+    pub identity: Option<(u16, String)>,
     /// How many tokens are issued before `refusal` is answered.
     pub issues: usize,
     /// How often it is answered.
@@ -74,6 +76,7 @@ impl Default for Manner {
             says: None,
             roles,
             refusal: None,
+            identity: None,
             issues: 0,
             refusals: usize::MAX,
             refuses: 0,
@@ -264,6 +267,9 @@ impl State {
                 let right = asked.headers.get("x-identity-header").is_some_and(|it| it == "identity-h3ader");
                 if !right {
                     return reply(403, json!({"message": "no identity-h3ader"}));
+                }
+                if let Some((status, body)) = &self.manner.identity {
+                    return reply(*status, body);
                 }
                 let life = self.manner.life;
                 let token = self.issue(tenants[0].guid, "identity", json!({"query": query}));
