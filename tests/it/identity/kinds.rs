@@ -475,6 +475,7 @@ fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
     // A saved plan knows the apps, too.
     let outcome = entra.run(secret(&["apply", "--plan", "plan.json"]));
     assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(!outcome.stderr.contains("az login"), "no login would be used: {outcome}");
     let mut signed_in: Vec<_> = entra.token_requests().iter().map(|form| form["client_id"].clone()).collect();
     signed_in.sort_unstable();
     assert_eq!(signed_in, [apps[0], apps[0], apps[1], apps[1]]);
