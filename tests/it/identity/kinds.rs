@@ -170,6 +170,26 @@ fn github_actions() {
 }
 
 #[test]
+fn github_actions_that_give_no_token_say_so() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    for (status, body) in
+        [(200, r#"{"value": ""}"#), (200, r#"{"value": " "}"#), (200, r#"{"token": "t"}"#), (403, "{}")]
+    {
+        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
+        let run = run_in(folder.path(), &["plan"])
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github")
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken");
+        let outcome = entra.run(run);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let said = format!("github-oidc: GitHub issued no token for the job: answered {status}\n");
+        assert!(outcome.stderr.contains(&said), "{outcome}");
+        assert_eq!(entra.token_requests(), []);
+    }
+}
+
+#[test]
 fn azure_pipelines() {
     let entra = entra();
     let forms = applies(&entra, |run| {
@@ -239,7 +259,7 @@ fn a_managed_identity_that_gives_no_token_says_why() {
         (403, r#"{"message": "no identity-h3ader"}"#, r#"The request failed: {"message": "no ***"}"#),
         (200, "{}", "missing field `access_token`"),
     ] {
-        entra.behave(|manner| manner.identity = Some((status, body.to_owned())));
+        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
         let outcome = entra.run(run());
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.contains("managed-identity: ") && outcome.stderr.contains(why), "{outcome}");
@@ -455,6 +475,7 @@ fn one_kind_can_be_picked() {
     let outcome = entra.run(run("github-oidc"));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(outcome.stderr.matches("= caused by:").count(), 1, "{outcome}");
+    assert!(!outcome.stderr.contains("az login"), "no login would be used: {outcome}");
     let outcome = entra.run(run("password"));
     assert!(outcome.stderr.contains("[possible values: access-token, client-secret,"), "{outcome}");
 }
@@ -475,7 +496,6 @@ fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
     // A saved plan knows the apps, too.
     let outcome = entra.run(secret(&["apply", "--plan", "plan.json"]));
     assert_eq!(outcome.code, 0, "{outcome}");
-    assert!(!outcome.stderr.contains("az login"), "no login would be used: {outcome}");
     let mut signed_in: Vec<_> = entra.token_requests().iter().map(|form| form["client_id"].clone()).collect();
     signed_in.sort_unstable();
     assert_eq!(signed_in, [apps[0], apps[0], apps[1], apps[1]]);

@@ -46,8 +46,8 @@ pub struct Manner {
     pub roles: Vec<&'static str>,
     /// What the token endpoint answers in place of a token.
     pub refusal: Option<(u16, String)>,
-    /// What the metadata service answers in place of a token.
-    pub identity: Option<(u16, String)>,
+    /// What GitHub, Azure Pipelines and the metadata service answer in place of a token.
+    pub issuers: Option<(u16, String)>,
     /// How many tokens are issued before `refusal` is answered.
     pub issues: usize,
     /// How often it is answered.
@@ -76,7 +76,7 @@ impl Default for Manner {
             says: None,
             roles,
             refusal: None,
-            identity: None,
+            issuers: None,
             issues: 0,
             refusals: usize::MAX,
             refuses: 0,
@@ -235,6 +235,11 @@ impl State {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let segments: Vec<_> = path.split('/').collect();
         let tenant = |name: &str| tenants.iter().find(|tenant| [tenant.domain, tenant.guid].contains(&name));
+        if let (["github" | "pipelines" | "identity"], Some((status, body))) =
+            (&segments[..], &self.manner.issuers)
+        {
+            return reply(*status, body);
+        }
         match segments[..] {
             [name, "v2.0", ".well-known", "openid-configuration"] => match tenant(name) {
                 Some(tenant) => {
@@ -267,9 +272,6 @@ impl State {
                 let right = asked.headers.get("x-identity-header").is_some_and(|it| it == "identity-h3ader");
                 if !right {
                     return reply(403, json!({"message": "no identity-h3ader"}));
-                }
-                if let Some((status, body)) = &self.manner.identity {
-                    return reply(*status, body);
                 }
                 let life = self.manner.life;
                 let token = self.issue(tenants[0].guid, "identity", json!({"query": query}));
