@@ -41,14 +41,12 @@ pub(super) struct Assertion {
 }
 
 /// Reads the certificate that the settings name: PEM, or PKCS#12 (PFX).
-pub(super) fn read(settings: &Settings) -> Result<Certificate, SignInError> {
+pub(super) async fn read(settings: &Settings) -> Result<Certificate, SignInError> {
     let path = settings.certificate.clone().unwrap_or_default();
-    let shown = path.display();
-    let bytes =
-        std::fs::read(&path).map_err(|error| SignInError(format!("cannot read `{shown}`: {error}")))?;
+    let bytes = super::read(path.clone()).await?;
     let read = if bytes.windows(10).any(|bytes| bytes == b"-----BEGIN") { of_pem } else { of_pfx };
     let certificate = read(&bytes, settings.certificate_password.as_ref());
-    certificate.map_err(|why| SignInError(format!("`{shown}`: {why}")))
+    certificate.map_err(|why| SignInError(format!("`{}`: {why}", path.display())))
 }
 
 fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String> {

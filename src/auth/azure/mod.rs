@@ -12,6 +12,9 @@ mod managed_identity;
 mod transport;
 
 use std::error::Error as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +28,7 @@ use azure_identity::{
     ClientSecretCredentialOptions, Executor,
 };
 use futures_util::future::BoxFuture;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::credential::Issuer;
@@ -69,7 +73,7 @@ impl SignIn {
             Kind::AccessToken => Err(SignInError("it cannot be renewed".into()).into()),
             Kind::ClientSecret => self.client_secret().await,
             Kind::ClientCertificate => {
-                let certificate = client_certificate::read(&self.settings)?;
+                let certificate = client_certificate::read(&self.settings).await?;
                 let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
                 self.exchange(certificate.assertion(self.app(), audience)).await
             }
@@ -98,13 +102,7 @@ impl SignIn {
             AzureCliCredentialOptions { tenant_id, executor, ..AzureCliCredentialOptions::default() };
         let credential = AzureCliCredential::new(Some(options))?;
         let scopes = [self.place.scope.as_str()];
-        let asked = timeout(CLI_PATIENCE, credential.get_token(&scopes, None));
-        let asked = tokio::select! {
-            asked = asked => asked,
-            () = self.http.stopped(Patience::Full) => {
-                return Err(SignInError(SendErrorKind::Stopped.to_string()).into());
-            }
-        };
+        let asked = timeout(CLI_PATIENCE, credential.get_token(&scopes, None)).await;
         asked.unwrap_or_else(|_| {
             let problem = format!("`az` did not answer for {} s", CLI_PATIENCE.as_secs());
             Err(SignInError(problem).into())
@@ -175,8 +173,26 @@ impl SignIn {
 
 impl Issuer for SignIn {
     fn token(&self) -> BoxFuture<'_, Result<Token, String>> {
-        Box::pin(async { taken(self.ask().await.map_err(|error| said(&error))?) })
+        Box::pin(async {
+            tokio::select! {
+                asked = self.ask() => taken(asked.map_err(|error| said(&error))?),
+                () = self.http.stopped(Patience::Full) => Err(SendErrorKind::Stopped.to_string()),
+            }
+        })
     }
+}
+
+/// The beginning of a file, as far as a key or a token can reach. It may be a pipe that nobody writes into,
+/// which must not hold up what else goes on.
+async fn read(path: PathBuf) -> Result<Vec<u8>, SignInError> {
+    const LONGEST: u64 = 1 << 20;
+    let shown = path.display().to_string();
+    let reading = spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(LONGEST).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let read = reading.await.map_err(io::Error::from).flatten();
+    read.map_err(|error| SignInError(format!("cannot read `{shown}`: {error}")))
 }
 
 /// Sends by our own client, which sends again by itself.
