@@ -3,6 +3,7 @@
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -75,6 +76,21 @@ fn a_client_certificate_in_every_shape() {
         let signature = BASE64_URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
         let key = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, &public);
         key.verify(format!("{}.{}", parts[0], parts[1]).as_bytes(), &signature).unwrap();
+    }
+}
+
+/// White space is a part of a password, and the line end of the file that it was kept in is not.
+#[test]
+fn a_certificate_whose_password_has_spaces_around_it() {
+    let made = std::fs::read(package("tests/certificates/aes.pfx")).unwrap();
+    let store = KeyStore::from_pkcs12(&made, "p4ssw0rd", Pkcs12ImportPolicy::Relaxed).unwrap();
+    let folder = folder();
+    let path = file(folder.path(), "spaces.pfx", store.writer(" p4ssw0rd ").write().unwrap());
+    for password in [" p4ssw0rd ", " p4ssw0rd \r\n"] {
+        applies(&entra(), |run| {
+            run.env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap())
+                .env("AZURE_CLIENT_CERTIFICATE_PASSWORD", password)
+        });
     }
 }
 
