@@ -8,7 +8,7 @@ use reqwest::Url;
 
 #[cfg(feature = "azure")]
 use super::azure::SignIn;
-use super::{Credential, Secret, Token};
+use super::{Credential, InvalidToken, Secret, Token};
 use crate::http::Client;
 
 /// A kind of credential.
@@ -126,53 +126,59 @@ pub struct NoCredential {
 }
 
 impl Kind {
-    /// What keeps this kind from being tried.
-    fn lacks(self, settings: &Settings, place: &Place) -> Option<String> {
+    /// What keeps this kind from being set up.
+    fn lacks(self, settings: &Settings) -> Option<String> {
         let unset = |name: &str, is_set: bool| (!is_set).then(|| format!("`{name}`"));
-        let (lacking, needs_app) = match self {
-            Self::AccessToken => {
-                (vec![unset("FLOWBIND_ACCESS_TOKEN", settings.access_token.is_some())], false)
-            }
-            Self::ClientSecret => {
-                (vec![unset("AZURE_CLIENT_SECRET", settings.client_secret.is_some())], true)
-            }
+        let lacking = match self {
+            Self::AccessToken => vec![unset("FLOWBIND_ACCESS_TOKEN", settings.access_token.is_some())],
+            Self::ClientSecret => vec![unset("AZURE_CLIENT_SECRET", settings.client_secret.is_some())],
             Self::ClientCertificate => {
-                (vec![unset("AZURE_CLIENT_CERTIFICATE_PATH", settings.certificate.is_some())], true)
+                vec![unset("AZURE_CLIENT_CERTIFICATE_PATH", settings.certificate.is_some())]
             }
             Self::FederatedToken => {
-                (vec![unset("AZURE_FEDERATED_TOKEN_FILE", settings.federated_token_file.is_some())], true)
+                vec![unset("AZURE_FEDERATED_TOKEN_FILE", settings.federated_token_file.is_some())]
             }
             Self::GithubOidc => {
                 let url = unset("ACTIONS_ID_TOKEN_REQUEST_URL", settings.github_url.is_some());
                 let token = unset("ACTIONS_ID_TOKEN_REQUEST_TOKEN", settings.github_token.is_some());
-                (vec![url, token], true)
+                vec![url, token]
             }
             Self::AzurePipelinesOidc => {
                 let url = unset("SYSTEM_OIDCREQUESTURI", settings.pipelines_url.is_some());
                 let token = unset("SYSTEM_ACCESSTOKEN", settings.pipelines_token.is_some());
                 let connection = settings.service_connection.is_some();
                 let connection = unset("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", connection);
-                (vec![url, token, connection], settings.service_connection_app.is_none())
+                vec![url, token, connection]
             }
             Self::ManagedIdentity => {
                 let endpoint = unset("IDENTITY_ENDPOINT", settings.identity_endpoint.is_some());
                 let header = unset("IDENTITY_HEADER", settings.identity_header.is_some());
-                (vec![endpoint, header], false)
+                vec![endpoint, header]
             }
-            Self::AzureCli => (Vec::new(), false),
+            Self::AzureCli => Vec::new(),
         };
         let lacking: Vec<_> = lacking.into_iter().flatten().collect();
-        if let [first @ .., last] = lacking.as_slice() {
-            let (first, verb) = match first {
-                [] => (String::new(), "is"),
-                first => (format!("{} and ", first.join(", ")), "are"),
-            };
-            return Some(format!("{first}{last} {verb} not set"));
+        let [first @ .., last] = lacking.as_slice() else { return None };
+        let (first, verb) = match first {
+            [] => (String::new(), "is"),
+            first => (format!("{} and ", first.join(", ")), "are"),
+        };
+        Some(format!("{first}{last} {verb} not set"))
+    }
+
+    /// Whether this kind proves that it is an app, and nobody says which.
+    fn lacks_app(self, settings: &Settings, place: &Place) -> bool {
+        let known = place.client_id.is_some() || settings.client_id.is_some();
+        match self {
+            Self::AccessToken | Self::ManagedIdentity | Self::AzureCli => false,
+            Self::ClientSecret | Self::ClientCertificate | Self::FederatedToken | Self::GithubOidc => !known,
+            Self::AzurePipelinesOidc => !known && settings.service_connection_app.is_none(),
         }
-        let app = place.client_id.is_some() || settings.client_id.is_some();
-        (needs_app && !app).then(|| {
-            "it is not said which app signs in: neither `clientId` nor `AZURE_CLIENT_ID` is set".into()
-        })
+    }
+
+    /// Whether a pipeline sets its variables, whoever is to sign in with what.
+    fn is_of_pipelines(self) -> bool {
+        matches!(self, Self::GithubOidc | Self::AzurePipelinesOidc)
     }
 }
 
@@ -192,11 +198,21 @@ pub async fn sign_in(
     while let Some(kind) = kinds.next() {
         // A virtual machine has a managed identity without any variable that tells.
         let asked_for = wanted == Some(Kind::ManagedIdentity);
-        if let Some(lacking) = kind.lacks(settings, place).filter(|_| !asked_for) {
+        if let Some(lacking) = kind.lacks(settings).filter(|_| !asked_for) {
             none.lacking.push((kind, lacking));
             continue;
         }
-        match token_of(kind, settings, place, http).await {
+        let token = if kind.lacks_app(settings, place) {
+            let why = "it is not said which app signs in: neither `clientId` nor `AZURE_CLIENT_ID` is set";
+            if kind.is_of_pipelines() {
+                none.lacking.push((kind, why.into()));
+                continue;
+            }
+            Err(why.into())
+        } else {
+            token_of(kind, settings, place, http).await
+        };
+        match token {
             Ok(credential) => return Ok(credential),
             Err(why) => none.failed = Some((kind, why)),
         }
@@ -214,7 +230,11 @@ async fn token_of(
 ) -> Result<Credential, String> {
     if kind == Kind::AccessToken {
         let token = settings.access_token.as_ref().ok_or("it is not set")?;
-        return Token::new(token, None).map(Credential::given).map_err(|error| error.to_string());
+        return Token::new(token.expose(), None).map(Credential::given).map_err(|InvalidToken| {
+            "`FLOWBIND_ACCESS_TOKEN` has characters that no token has, such as spaces, quotes or line ends; \
+             it has to be the token alone, without `Bearer`"
+                .into()
+        });
     }
     #[cfg(feature = "azure")]
     {

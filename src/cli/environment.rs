@@ -28,14 +28,14 @@ impl Environment {
     /// # Errors
     /// A variable whose value cannot be what it is for.
     pub(super) fn read() -> Result<Self, Diagnostic> {
-        let secret = |name| variable(name).map(|value| value.map(Secret::new));
+        let secret = |name| variable(name).map(|value| value.as_deref().and_then(Secret::new));
         let path = |name| variable(name).map(|value| value.map(PathBuf::from));
         let credentials = Settings {
             access_token: secret("FLOWBIND_ACCESS_TOKEN")?,
             client_id: variable("AZURE_CLIENT_ID")?,
             client_secret: secret("AZURE_CLIENT_SECRET")?,
             certificate: path("AZURE_CLIENT_CERTIFICATE_PATH")?,
-            certificate_password: secret("AZURE_CLIENT_CERTIFICATE_PASSWORD")?,
+            certificate_password: password("AZURE_CLIENT_CERTIFICATE_PASSWORD")?,
             federated_token_file: path("AZURE_FEDERATED_TOKEN_FILE")?,
             github_url: variable("ACTIONS_ID_TOKEN_REQUEST_URL")?,
             github_token: secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?,
@@ -74,10 +74,20 @@ fn seconds(text: &str) -> Option<Timestamp> {
 }
 
 /// A variable's value without white space around it; an empty one counts as none.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 fn variable(name: &str) -> Result<Option<String>, Diagnostic> {
+    let value = value(name)?;
+    Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
+}
+
+/// White space around a password may be a part of it, but for the line end of a file that it was kept in.
+fn password(name: &str) -> Result<Option<Secret>, Diagnostic> {
+    Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn value(name: &str) -> Result<Option<String>, Diagnostic> {
     match std::env::var(name) {
-        Ok(value) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
+        Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => {
             Err(Diagnostic::error(format!("`{name}` is not UTF-8")).hint("set it anew, or unset it"))

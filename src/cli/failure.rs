@@ -62,14 +62,15 @@ impl Failure {
         let problem = Diagnostic::error(format!("no credential serves to sign in to `{tenant}`"));
         let problem = lacking.iter().chain(failed).fold(problem, told);
         let problem = match failed {
+            Some((Kind::AzureCli, _)) => problem.hint(format!(
+                "on a machine of your own: `az login --tenant {tenant} --allow-no-subscriptions`"
+            )),
             Some((kind, _)) if !untried.is_empty() => {
                 let names: Vec<_> = untried.iter().map(|kind| kind.name()).collect();
                 let names = names.join(", ");
                 problem.caused_by(format!("{names}: not tried, since {kind} is set up and has to serve"))
             }
-            _ => problem.hint(format!(
-                "on a machine of your own: `az login --tenant {tenant} --allow-no-subscriptions`"
-            )),
+            _ => problem,
         };
         problem.hint("or rehearse without a tenant: `--sandbox FILE`").into()
     }

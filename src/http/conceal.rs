@@ -3,17 +3,28 @@
 //! Done where an answer comes in, before anybody reads it, so that nobody who shows a part of it can
 //! forget to: in whatever way JSON, a form or a URL may write a character.
 
+use std::borrow::Cow;
+
 use reqwest::header::{HeaderMap, HeaderValue};
 
 /// The secrets that a request carries.
-#[derive(Clone, Default)]
-pub struct Secrets(Vec<String>);
+pub struct Secrets<'a>(Vec<Cow<'a, str>>);
 
-impl Secrets {
-    /// Takes note of secrets. One of a few letters is one of a test, and may be part of any word.
-    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+impl<'a> Secrets<'a> {
+    /// Takes note of secrets. One of fewer than eight bytes may be part of any word, or of the JSON itself,
+    /// so that taking it out would make another answer; no service issues one.
+    pub fn new<T: Into<Cow<'a, str>>>(secrets: impl IntoIterator<Item = T>) -> Self {
         const SHORTEST: usize = 8;
-        Self(secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect())
+        Self(secrets.into_iter().map(Into::into).filter(|secret| secret.len() >= SHORTEST).collect())
+    }
+
+    /// Takes note of what headers carry that are marked sensitive.
+    pub fn of(headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
+        let secret = |header: &'a HeaderValue| {
+            let text = str::from_utf8(header.as_bytes()).ok().filter(|_| header.is_sensitive())?;
+            Some(text.strip_prefix("Bearer ").unwrap_or(text))
+        };
+        Self::new(headers.into_iter().filter_map(secret))
     }
 
     /// Takes them out of an answer that repeats them.
@@ -125,7 +136,7 @@ mod tests {
 
     fn concealed(secret: &str, body: impl AsRef<[u8]>) -> String {
         let mut body = body.as_ref().to_vec();
-        Secrets::new([secret.to_owned()]).conceal(&mut HeaderMap::new(), &mut body);
+        Secrets::new([secret]).conceal(&mut HeaderMap::new(), &mut body);
         String::from_utf8_lossy(&body).into_owned()
     }
 
@@ -162,7 +173,20 @@ mod tests {
             assert_eq!(concealed(secret, other), other);
         }
         assert_eq!(concealed("aaaaaaaa", "aaaaaaaaaaaaaaaaa"), "******a");
-        assert_eq!(concealed("short", "a short word"), "a short word");
+        assert_eq!(concealed("seven-b", "has seven-b"), "has seven-b");
+        assert_eq!(concealed("eight-by", "has eight-by"), "has ***");
+    }
+
+    #[test]
+    fn what_headers_carry_is_a_secret_where_they_say_so() {
+        let headers = ["Bearer s3cr3t-t0ken", "s3cr3t-hé", "application/json"].map(|text| {
+            let mut header = HeaderValue::from_str(text).unwrap();
+            header.set_sensitive(text.contains("s3cr3t"));
+            header
+        });
+        let mut body = "Bearer s3cr3t-t0ken, s3cr3t-hé, application/json".into();
+        Secrets::of(&headers).conceal(&mut HeaderMap::new(), &mut body);
+        assert_eq!(String::from_utf8(body).unwrap(), "Bearer ***, ***, application/json");
     }
 
     #[test]
@@ -170,7 +194,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("request-id", HeaderValue::from_static("s3cr3t-t0ken"));
         headers.append("request-id", HeaderValue::from_bytes(b"\xff%733cr3t-t0ken").unwrap());
-        Secrets::new(["s3cr3t-t0ken".to_owned()]).conceal(&mut headers, &mut Vec::new());
+        Secrets::new(["s3cr3t-t0ken"]).conceal(&mut headers, &mut Vec::new());
         let shown: Vec<_> = headers.values().map(HeaderValue::as_bytes).collect();
         assert_eq!(shown, [b"***".as_slice(), b"\xff***"]);
     }

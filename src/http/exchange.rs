@@ -40,6 +40,7 @@ pub(super) async fn exchange(
     };
     let _place = connections.place().await;
     let started = Instant::now();
+    let secrets = Secrets::of(headers.values().chain(authorization));
     let mut sending = open
         .client
         .request(method.clone(), url.clone())
@@ -72,16 +73,11 @@ pub(super) async fn exchange(
         }
         body.extend_from_slice(&chunk);
     }
-    Secrets::new(authorization.and_then(bearer)).conceal(&mut headers, &mut body);
+    secrets.conceal(&mut headers, &mut body);
     debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
     // Who sent it knows the rest.
     let status = status.as_u16();
     Ok(Answer { status, headers, body, client_request_id: String::new(), attempts: 0, may_have_acted: false })
-}
-
-/// The token in an `Authorization`.
-fn bearer(authorization: &HeaderValue) -> Option<String> {
-    authorization.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)
 }
 
 /// A tag for one request.

@@ -14,6 +14,7 @@ use azure_identity::ClientAssertion;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use p12_keystore::Pkcs12Archive;
+use pem::PemError;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -40,18 +41,16 @@ pub(super) struct Assertion {
 }
 
 /// Reads the certificate that the settings name: PEM, or PKCS#12 (PFX).
-pub(super) fn read(settings: &Settings) -> Result<Certificate, SignInError> {
+pub(super) async fn read(settings: &Settings) -> Result<Certificate, SignInError> {
     let path = settings.certificate.clone().unwrap_or_default();
-    let shown = path.display();
-    let bytes =
-        std::fs::read(&path).map_err(|error| SignInError(format!("cannot read `{shown}`: {error}")))?;
+    let bytes = super::read(path.clone()).await?;
     let read = if bytes.windows(10).any(|bytes| bytes == b"-----BEGIN") { of_pem } else { of_pfx };
     let certificate = read(&bytes, settings.certificate_password.as_ref());
-    certificate.map_err(|why| SignInError(format!("`{shown}`: {why}")))
+    certificate.map_err(|why| SignInError(format!("`{}`: {why}", path.display())))
 }
 
 fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String> {
-    let blocks = pem::parse_many(bytes).map_err(|error| format!("it is no PEM: {error}"))?;
+    let blocks = pem::parse_many(bytes).map_err(|error| format!("it is no PEM: {}", wrong_in_pem(&error)))?;
     let mut certificate = None;
     let mut key = None;
     for block in &blocks {
@@ -78,6 +77,18 @@ fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String
         (Some(certificate), Some(key)) => Ok(Certificate::new(certificate, key)),
         (None, _) => Err("it holds no certificate".into()),
         (_, None) => Err("it holds no private key".into()),
+    }
+}
+
+/// What is wrong, without what stands there: it may be the key.
+fn wrong_in_pem(error: &PemError) -> &'static str {
+    match error {
+        PemError::MismatchedTags(..)
+        | PemError::MalformedFraming
+        | PemError::MissingBeginTag
+        | PemError::MissingEndTag => "a block's BEGIN and END do not fit",
+        PemError::InvalidHeader(_) => "a block has an empty line in it",
+        PemError::MissingData | PemError::InvalidData(_) | PemError::NotUtf8(_) => "a block is no base64",
     }
 }
 

@@ -25,12 +25,11 @@ impl ClientAssertion for FederatedToken {
     // The crate's own reader keeps a line end, which no token has.
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let Self(path) = self;
-        let token = std::fs::read_to_string(path).map(|token| token.trim().to_owned());
-        match token {
-            Ok(token) if token.is_empty() => Err(format!("`{}` is empty", path.display())),
-            Ok(token) => Ok(token),
-            Err(error) => Err(format!("cannot read `{}`: {error}", path.display())),
+        let bytes = super::read(path.clone()).await?;
+        match str::from_utf8(&bytes).map(str::trim) {
+            Ok("") => Err(SignInError(format!("`{}` is empty", path.display())).into()),
+            Ok(token) => Ok(token.to_owned()),
+            Err(_) => Err(SignInError(format!("`{}` holds no token", path.display())).into()),
         }
-        .map_err(|why| SignInError(why).into())
     }
 }

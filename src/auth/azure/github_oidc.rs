@@ -47,8 +47,9 @@ impl ClientAssertion for GithubOidc {
         let headers = self.headers.clone();
         let answer = ask(&self.http, Method::GET, self.url.clone(), headers, String::new()).await?;
         // The body is not shown: it may hold a token under another name.
-        let issued = serde_json::from_slice::<Issued>(&answer.body).ok().filter(|_| answer.status == 200);
         let status = answer.status;
+        let issued = serde_json::from_slice::<Issued>(&answer.body).ok();
+        let issued = issued.filter(|issued| status == 200 && !issued.value.trim().is_empty());
         let none = || SignInError(format!("GitHub issued no token for the job: answered {status}"));
         Ok(issued.ok_or_else(none)?.value)
     }

@@ -12,6 +12,9 @@ mod managed_identity;
 mod transport;
 
 use std::error::Error as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +28,12 @@ use azure_identity::{
     ClientSecretCredentialOptions, Executor,
 };
 use futures_util::future::BoxFuture;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::credential::Issuer;
 use super::kind::{Kind, Place, Settings};
-use super::{Secret, Token};
+use super::{InvalidToken, Secret, Token};
 use crate::http::{Client, Patience, SendErrorKind};
 use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
@@ -69,7 +73,7 @@ impl SignIn {
             Kind::AccessToken => Err(SignInError("it cannot be renewed".into()).into()),
             Kind::ClientSecret => self.client_secret().await,
             Kind::ClientCertificate => {
-                let certificate = client_certificate::read(&self.settings)?;
+                let certificate = client_certificate::read(&self.settings).await?;
                 let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
                 self.exchange(certificate.assertion(self.app(), audience)).await
             }
@@ -98,13 +102,7 @@ impl SignIn {
             AzureCliCredentialOptions { tenant_id, executor, ..AzureCliCredentialOptions::default() };
         let credential = AzureCliCredential::new(Some(options))?;
         let scopes = [self.place.scope.as_str()];
-        let asked = timeout(CLI_PATIENCE, credential.get_token(&scopes, None));
-        let asked = tokio::select! {
-            asked = asked => asked,
-            () = self.http.stopped(Patience::Full) => {
-                return Err(SignInError(SendErrorKind::Stopped.to_string()).into());
-            }
-        };
+        let asked = timeout(CLI_PATIENCE, credential.get_token(&scopes, None)).await;
         asked.unwrap_or_else(|_| {
             let problem = format!("`az` did not answer for {} s", CLI_PATIENCE.as_secs());
             Err(SignInError(problem).into())
@@ -175,8 +173,26 @@ impl SignIn {
 
 impl Issuer for SignIn {
     fn token(&self) -> BoxFuture<'_, Result<Token, String>> {
-        Box::pin(async { taken(self.ask().await.map_err(|error| said(&error))?) })
+        Box::pin(async {
+            tokio::select! {
+                asked = self.ask() => taken(asked.map_err(|error| said(&error))?),
+                () = self.http.stopped(Patience::Full) => Err(SendErrorKind::Stopped.to_string()),
+            }
+        })
     }
+}
+
+/// The beginning of a file, as far as a key or a token can reach. It may be a pipe that nobody writes into,
+/// which must not hold up what else goes on.
+async fn read(path: PathBuf) -> Result<Vec<u8>, SignInError> {
+    const LONGEST: u64 = 1 << 20;
+    let shown = path.display().to_string();
+    let reading = spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(LONGEST).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let read = reading.await.map_err(io::Error::from).flatten();
+    read.map_err(|error| SignInError(format!("cannot read `{shown}`: {error}")))
 }
 
 /// Sends by our own client, which sends again by itself.
@@ -188,15 +204,19 @@ fn options(transport: Transport) -> ClientOptions {
     }
 }
 
-/// An absent secret is an empty one, which the crate refuses.
+/// As the crate's own. An absent one is empty, which the crate refuses.
 fn azure_secret(secret: Option<&Secret>) -> AzureSecret {
     AzureSecret::new(secret.map(Secret::expose).unwrap_or_default().to_owned())
 }
 
 /// Takes the crate's token over.
 fn taken(token: AccessToken) -> Result<Token, String> {
-    let expires = token.expires_on.into();
-    Token::new(&Secret::new(token.token.secret()), Some(expires)).map_err(|error| error.to_string())
+    let (expires, token) = (token.expires_on.into(), token.token.secret());
+    if token.trim().is_empty() {
+        return Err("the answer holds no access token".into());
+    }
+    let odd = |InvalidToken| "the answer holds an access token with characters that no token has".into();
+    Token::new(token, Some(expires)).map_err(odd)
 }
 
 /// What an error says, without the crate's own names and links: the innermost of our words, or of the
@@ -210,11 +230,22 @@ fn said(error: &azure_core::Error) -> String {
             (words, status) = (theirs.to_string(), theirs.http_status());
         } else if inner.downcast_ref::<SignInError>().is_some() {
             (words, status) = (inner.to_string(), None);
+        } else if inner.is::<serde_json::Error>() {
+            words = without_text(&words);
         }
         cause = inner.source();
     }
     match status {
         Some(status) if words.trim().is_empty() => format!("answered {}", u16::from(status)),
         _ => one_line(&words),
+    }
+}
+
+/// What a reader of JSON says, without the text that stood where something else was expected: it may be
+/// the token.
+fn without_text(words: &str) -> String {
+    match (words.split_once('"'), words.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}\"***\"{after}"),
+        _ => words.to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::http::headers::Headers;
+use azure_core::http::headers::{HeaderName as AzureName, HeaderValue as AzureValue, Headers};
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request as AzureRequest, StatusCode};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -49,12 +49,11 @@ impl Transport {
             Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Body::SeekableStream(_) => return Err(SignInError("a body of unknown length".into())),
         };
-        let secrets = secrets(request.headers(), &body);
-        let method = request.method().as_ref().parse().unwrap_or_default();
-        let mut answer = ask(&self.http, method, url, headers(request.headers()), body).await?;
-        secrets.conceal(&mut answer.headers, &mut answer.body);
+        let (method, headers) = (request.method().as_ref().parse().unwrap_or_default(), headers(request)?);
+        let answer = ask(&self.http, method, url, headers, body).await?;
         match description(&answer) {
-            Some(description) if !self.machine => Err(SignInError(description)),
+            // The crate has words of its own for a 400, and asks again after others.
+            Some(description) if !self.machine || answer.status == 400 => Err(SignInError(description)),
             _ => Ok(answer),
         }
     }
@@ -95,7 +94,10 @@ pub(super) async fn ask(
         patience: Patience::Full,
         halt: None,
     };
-    let answer = http.send(&request).await.map_err(|error| SignInError(format!("{line}: {error}")))?;
+    let sent = http.send(&request).await;
+    let mut answer = sent.map_err(|error| SignInError(format!("{line}: {error}")))?;
+    let form = request.body.as_deref().unwrap_or_default();
+    in_form(form).conceal(&mut answer.headers, &mut answer.body);
     let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
         return Err(SignInError(format!("{line}: answered {}, with no JSON", answer.status)));
     };
@@ -127,25 +129,24 @@ fn place(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-fn headers(headers: &Headers) -> HeaderMap {
-    let header =
-        |(name, value): (&azure_core::http::headers::HeaderName, &azure_core::http::headers::HeaderValue)| {
-            let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-            let mut value = HeaderValue::from_str(value.as_str()).ok()?;
-            value.set_sensitive(true);
-            Some((name, value))
-        };
-    headers.iter().filter_map(header).collect()
+/// What is sent besides the body. Secrets are marked sensitive.
+fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
+    let header = |(name, value): (&AzureName, &AzureValue)| {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        let mut value = HeaderValue::from_str(value.as_str().trim()).ok()?;
+        value.set_sensitive(matches!(name.as_str(), "authorization" | "x-identity-header"));
+        Some((name, value))
+    };
+    let headers = request.headers().iter().map(|both| {
+        let name = both.0.as_str();
+        header(both).ok_or_else(|| SignInError(format!("`{name}` has characters that no header has")))
+    });
+    headers.collect()
 }
 
-/// The secrets that a request carries.
-fn secrets(headers: &Headers, body: &str) -> Secrets {
-    let sent = headers.iter().filter_map(|(name, value)| match name.as_str() {
-        "authorization" => value.as_str().strip_prefix("Bearer ").map(str::to_owned),
-        "x-identity-header" => Some(value.as_str().to_owned()),
-        _ => None,
-    });
-    let form = form_urlencoded::parse(body.as_bytes());
-    let form = form.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));
-    Secrets::new(sent.chain(form.map(|(_, value)| value.into_owned())))
+/// The secrets in a form.
+fn in_form(body: &str) -> Secrets<'_> {
+    let fields = form_urlencoded::parse(body.as_bytes());
+    let secrets = fields.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));
+    Secrets::new(secrets.map(|(_, value)| value))
 }

@@ -8,7 +8,6 @@ use futures_util::future::join_all;
 use tokio::time::{advance, sleep, timeout};
 
 use super::*;
-use crate::auth::Secret;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -29,7 +28,7 @@ impl Issuer for Slow {
             }
             let given = self.gives.lock().unwrap().pop_front().unwrap_or(Err("nobody answers"));
             let life = given.map_err(str::to_owned)?;
-            Ok(Token::new(&Secret::new(number.to_string()), Some(SystemTime::now() + life)).unwrap())
+            Ok(Token::new(&number.to_string(), Some(SystemTime::now() + life)).unwrap())
         })
     }
 }

@@ -184,6 +184,7 @@ fn an_authority_that_could_be_listened_to_is_refused() {
         "ftp://127.0.0.1",
         "http://user:s3cr3t@127.0.0.1:9",
         "https://127.0.0.1/?s3cr3t",
+        "https://login.example.com/common",
     ] {
         let outcome = run(&["plan"], host, &token_of(OURS));
         assert_eq!(outcome.code, 1, "{outcome}");

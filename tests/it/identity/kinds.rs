@@ -3,6 +3,7 @@
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -78,6 +79,21 @@ fn a_client_certificate_in_every_shape() {
     }
 }
 
+/// White space is a part of a password, and the line end of the file that it was kept in is not.
+#[test]
+fn a_certificate_whose_password_has_spaces_around_it() {
+    let made = std::fs::read(package("tests/certificates/aes.pfx")).unwrap();
+    let store = KeyStore::from_pkcs12(&made, "p4ssw0rd", Pkcs12ImportPolicy::Relaxed).unwrap();
+    let folder = folder();
+    let path = file(folder.path(), "spaces.pfx", store.writer(" p4ssw0rd ").write().unwrap());
+    for password in [" p4ssw0rd ", " p4ssw0rd \r\n"] {
+        applies(&entra(), |run| {
+            run.env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap())
+                .env("AZURE_CLIENT_CERTIFICATE_PASSWORD", password)
+        });
+    }
+}
+
 #[test]
 fn a_certificate_that_cannot_be_used_says_why() {
     let certificates = package("tests/certificates");
@@ -120,6 +136,35 @@ fn a_certificate_that_cannot_be_used_says_why() {
 }
 
 #[test]
+fn a_key_in_a_broken_certificate_is_not_shown() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let whole = std::fs::read_to_string(package("tests/certificates/pkcs8.pem")).unwrap();
+    let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+    let (before, rest) = whole.split_once(begin).unwrap();
+    let (key, after) = rest.split_once(end).unwrap();
+    let line = key.replace('\n', "");
+    for broken in [
+        // What stands before an empty line is taken for the headers of a block.
+        format!("{before}{begin}\n{line}\n\n{end}{after}"),
+        // What stands behind a tag without its end is taken for the tag.
+        format!("-----BEGIN PRIVATE KEY{key}{end}\n-----BEGIN X-----\nAAAA\n-----END X-----\n"),
+        format!("{begin}\nAAAA\n-----END PRIVATE KEY{key}-----\n"),
+    ] {
+        let path = file(folder.path(), "broken.pem", &broken);
+        let run =
+            run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap());
+        let outcome = entra.run(run);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("it is no PEM: "), "{outcome}");
+        let shown = outcome.to_string();
+        let parts = line.as_bytes().chunks(32).map(|part| std::str::from_utf8(part).unwrap());
+        assert_eq!(parts.filter(|part| shown.contains(part)).count(), 0, "{outcome}");
+    }
+}
+
+#[test]
 fn a_federated_token_file() {
     let entra = entra();
     let outside = folder();
@@ -138,6 +183,26 @@ fn github_actions() {
     });
     let assertion = "github-issued-t0ken api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange";
     assert_eq!(forms[0]["client_assertion"], assertion);
+}
+
+#[test]
+fn github_actions_that_give_no_token_say_so() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    for (status, body) in
+        [(200, r#"{"value": ""}"#), (200, r#"{"value": " "}"#), (200, r#"{"token": "t"}"#), (403, "{}")]
+    {
+        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
+        let run = run_in(folder.path(), &["plan"])
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github")
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken");
+        let outcome = entra.run(run);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let said = format!("github-oidc: GitHub issued no token for the job: answered {status}\n");
+        assert!(outcome.stderr.contains(&said), "{outcome}");
+        assert_eq!(entra.token_requests(), []);
+    }
 }
 
 #[test]
@@ -179,6 +244,45 @@ fn a_managed_identity_in_its_own_tenant() {
     let asked = entra.asked("/identity?");
     assert!(asked[0].url.contains("resource=https%3A%2F%2Fgraph.microsoft.com&"), "{asked:?}");
     assert!(asked[0].url.contains(&format!("client_id={APP}")), "{asked:?}");
+}
+
+/// A line end behind the secret is none of it.
+#[test]
+fn a_managed_identity_whose_header_was_set_with_a_line_end() {
+    let entra = entra();
+    applies(&entra, |run| {
+        run.env("IDENTITY_ENDPOINT", &entra.url("/identity")).env("IDENTITY_HEADER", " identity-h3ader\n")
+    });
+}
+
+#[test]
+fn a_managed_identity_that_gives_no_token_says_why() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let run = || {
+        run_in(folder.path(), &["plan"])
+            .env("IDENTITY_ENDPOINT", &entra.url("/identity"))
+            .env("IDENTITY_HEADER", "identity-h3ader")
+    };
+    for (status, body, why) in [
+        (
+            400,
+            r#"{"error": "invalid_resource", "error_description": "AADSTS500011: The resource was not found."}"#,
+            "AADSTS500011: The resource was not found.",
+        ),
+        (400, r#"{"statusCode": 400, "message": "none"}"#, "has not been assigned to this resource"),
+        (403, r#"{"message": "no identity-h3ader"}"#, r#"The request failed: {"message": "no ***"}"#),
+        (200, "{}", "missing field `access_token`"),
+    ] {
+        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
+        let outcome = entra.run(run());
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("managed-identity: ") && outcome.stderr.contains(why), "{outcome}");
+    }
+    let outcome = entra.run(run().env("IDENTITY_HEADER", "identity-\u{1}"));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("`x-identity-header` has characters that no header has"), "{outcome}");
 }
 
 /// A B2C tenant has no machines: there the identity's token is the proof of the app that the file names.
@@ -260,7 +364,11 @@ fn an_azure_cli_that_gives_no_token_says_why() {
         ),
         (
             "echo '{\"accessToken\": \"a b\", \"tokenType\": \"Bearer\", \"expires_on\": 4000000000}'",
-            "characters that no token has",
+            "azure-cli: the answer holds an access token with characters that no token has\n",
+        ),
+        (
+            "echo '{\"accessToken\": \"\", \"tokenType\": \"Bearer\", \"expires_on\": 4000000000}'",
+            "azure-cli: the answer holds no access token\n",
         ),
         (
             "echo '{\"accessToken\": \"t\", \"tokenType\": \"B\", \"expires_on\": 9000000000000000}'",
@@ -313,6 +421,38 @@ fn what_is_set_up_but_for_its_app_says_so() {
     assert_eq!(entra.token_requests(), []);
 }
 
+/// Nor may it stand in for one that lacks nothing but its app. What a pipeline sets by itself was not meant
+/// for flowbind unless there is an app.
+#[test]
+fn a_credential_without_its_app_is_no_other_one() {
+    let entra = entra();
+    let (files, tools) = (folder(), folder());
+    wants_one_change(files.path());
+    let answer = serde_json::json!({
+        "accessToken": entra.token_for(CONTOSO.1), "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"
+    });
+    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    let run = || with_az(flowbind(["plan"]).within(files.path()), tools.path());
+    for (variable, kind) in [
+        ("AZURE_CLIENT_SECRET", "client-secret"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "client-certificate"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "federated-token"),
+    ] {
+        let outcome = entra.run(run().env(variable, "/nowhere/client-s3cr3t.pem"));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let said = format!("{kind}: it is not said which app signs in");
+        assert!(outcome.stderr.contains(&said), "{outcome}");
+        assert!(outcome.stderr.contains(&format!("not tried, since {kind} is set up")), "{outcome}");
+        assert!(!tools.path().join("asked").exists(), "az was asked");
+    }
+    let outcome = entra.run(
+        run()
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github")
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken"),
+    );
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
 /// A login that happens to be there must not stand in for the credential that was meant.
 #[test]
 fn a_credential_that_is_set_up_has_to_serve() {
@@ -351,6 +491,7 @@ fn one_kind_can_be_picked() {
     let outcome = entra.run(run("github-oidc"));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(outcome.stderr.matches("= caused by:").count(), 1, "{outcome}");
+    assert!(!outcome.stderr.contains("az login"), "no login would be used: {outcome}");
     let outcome = entra.run(run("password"));
     assert!(outcome.stderr.contains("[possible values: access-token, client-secret,"), "{outcome}");
 }
@@ -396,8 +537,17 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
         (403, "<html>proxy</html>", "oauth2/v2.0/token: answered 403, with no JSON"),
         (200, "", "answered 200, with no JSON"),
         (200, "[]", "client-secret: "),
-        (200, "{}", "characters that no token has"),
-        (200, r#"{"access_token": "a b", "expires_in": 60}"#, "characters that no token has"),
+        (200, "{}", "client-secret: the answer holds no access token"),
+        (
+            200,
+            r#"{"access_token": " ", "expires_in": 60}"#,
+            "client-secret: the answer holds no access token",
+        ),
+        (
+            200,
+            r#"{"access_token": "a b", "expires_in": 60}"#,
+            "client-secret: the answer holds an access token with characters that no token has\n",
+        ),
         (200, r#"{"access_token": "t", "expires_in": -5}"#, "answered with a token that lives for -5 s"),
         (200, &huge, "answered with a token that lives for 9223372036854775807 s"),
         (302, "", "answered 302"),
@@ -427,6 +577,35 @@ fn words_without_end_are_cut() {
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("azure-cli: xxx"), "{outcome}");
     assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
+}
+
+/// A token may stand where something else was expected.
+#[test]
+fn a_token_in_an_odd_place_of_an_answer_is_not_shown() {
+    let entra = entra();
+    let (folder, tools) = (folder(), folder());
+    wants_one_change(folder.path());
+    let said = |outcome: &crate::support::Outcome| {
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(!outcome.to_string().contains("odd-t0k3n"), "{outcome}");
+        assert!(outcome.stderr.contains("invalid type: string \"***\", expected "), "{outcome}");
+    };
+    for body in [
+        r#""odd-t0k3n""#,
+        r#"["odd-t0k3n"]"#,
+        r#"{"access_token": "t", "expires_in": "odd-t0k3n"}"#,
+        r#"{"access_token": "t", "expires_in": "a \"odd-t0k3n\" b"}"#,
+    ] {
+        entra.behave(|manner| manner.refusal = Some((200, body.to_owned())));
+        let run = run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
+        // A sequence is read as the fields in their order.
+        match body.starts_with('[') {
+            true => assert!(!entra.run(run).to_string().contains("odd-t0k3n")),
+            false => said(&entra.run(run)),
+        }
+        az(tools.path(), "cat <<'END'\n\"odd-t0k3n\"\nEND");
+        said(&entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path())));
+    }
 }
 
 /// An authority that repeats what it was sent may write it in another way.

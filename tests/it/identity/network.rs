@@ -1,6 +1,7 @@
 //! Whom a run trusts and through whom it goes: proxies, certificate authorities, silence.
 
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{CONTOSO, entra, run_in, wants_one_change};
@@ -124,6 +125,42 @@ fn no_secret_travels_in_the_clear() {
     }
     let domain = format!("GET https://login.microsoftonline.com/{}/v2.0", CONTOSO.0);
     assert!(entra.requests().iter().all(|line| line.starts_with(&domain)), "{:?}", entra.requests());
+}
+
+/// A pipe that nobody writes into, such as that of a shell's `<(…)`.
+#[test]
+fn a_file_that_never_comes_ends_with_the_time_of_the_run_or_when_it_is_stopped() {
+    let folder = folder();
+    wants_one_change(folder.path());
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for variable in ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH"] {
+        let run = |args: &[&str]| {
+            run_in(folder.path(), args)
+                .env("AZURE_AUTHORITY_HOST", "https://127.0.0.1:9")
+                .env(variable, pipe.to_str().unwrap())
+        };
+        let started = Instant::now();
+        let mut running = run(&["plan", "--timeout", "1"]).command().spawn().unwrap();
+        while running.try_wait().unwrap().is_none() {
+            if started.elapsed() > Duration::from_secs(10) {
+                running.kill().unwrap();
+                panic!("it waits for the file");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(running.wait().unwrap().code(), Some(1));
+        let mut running = run(&["apply", "--yes"]).command().spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        let signalled = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
+        assert_eq!(running.wait().unwrap().code(), Some(130));
+    }
+    let endless = run_in(folder.path(), &["plan", "--timeout", "1"])
+        .env("AZURE_AUTHORITY_HOST", "https://127.0.0.1:9")
+        .env("AZURE_CLIENT_CERTIFICATE_PATH", "/dev/zero")
+        .run();
+    assert_eq!(endless.code, 1, "{endless}");
 }
 
 #[test]

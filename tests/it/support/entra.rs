@@ -46,6 +46,8 @@ pub struct Manner {
     pub roles: Vec<&'static str>,
     /// What the token endpoint answers in place of a token.
     pub refusal: Option<(u16, String)>,
+    /// What GitHub, Azure Pipelines and the metadata service answer in place of a token.
+    pub issuers: Option<(u16, String)>,
     /// How many tokens are issued before `refusal` is answered.
     pub issues: usize,
     /// How often it is answered.
@@ -74,6 +76,7 @@ impl Default for Manner {
             says: None,
             roles,
             refusal: None,
+            issuers: None,
             issues: 0,
             refusals: usize::MAX,
             refuses: 0,
@@ -232,6 +235,11 @@ impl State {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let segments: Vec<_> = path.split('/').collect();
         let tenant = |name: &str| tenants.iter().find(|tenant| [tenant.domain, tenant.guid].contains(&name));
+        if let (["github" | "pipelines" | "identity"], Some((status, body))) =
+            (&segments[..], &self.manner.issuers)
+        {
+            return reply(*status, body);
+        }
         match segments[..] {
             [name, "v2.0", ".well-known", "openid-configuration"] => match tenant(name) {
                 Some(tenant) => {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowbind::auth::{Credential, Secret, Token};
+use flowbind::auth::{Credential, Token};
 use flowbind::graph::{Graph, GraphUrl};
 use flowbind::http::retry::Policy;
 use flowbind::http::{Client, Connections, Rate, Settings};
@@ -28,6 +28,6 @@ pub fn settings(stop: &watch::Receiver<bool>, time: Duration) -> Settings {
 pub fn graph(url: &str, settings: Settings, connections: &Arc<Connections>) -> Graph {
     let url = GraphUrl::parse(url, Api::Beta).unwrap();
     let http = Client::new(settings, Arc::clone(connections));
-    let credential = Credential::given(Token::new(&Secret::new("t"), None).unwrap());
+    let credential = Credential::given(Token::new("t", None).unwrap());
     Graph::new(http, url.clone(), url, Arc::new(credential))
 }
