@@ -163,7 +163,9 @@ fn inventory() -> impl Strategy<Value = Inventory> {
     ];
     let connectors = prop::collection::vec(name, 0..6).prop_map(|names| {
         // Graph's ids are GUIDs, which is written nowhere.
-        let id = |number| if usize::is_multiple_of(number, 3) { format!("id-{number}") } else { connector_id(number) };
+        let id = |number: usize| {
+            if number.is_multiple_of(3) { format!("id-{number}") } else { connector_id(number) }
+        };
         let listed = |(number, display_name): (usize, Option<String>)| ListedConnector {
             connector: Connector { id: ConnectorId::parse(&id(number)).unwrap(), display_name },
             target_url: (number % 2 == 0).then(|| "https://api.contoso.com/check".parse().unwrap()),

@@ -103,7 +103,7 @@ fn can_be_named(id: &ConnectorId, inventory: &Inventory) -> bool {
 /// Ids are GUIDs as a rule; every third one is whatever a text says.
 fn connector(pieces: &mut Pieces<'_>, at: usize) -> ListedConnector {
     let guid = || ConnectorId::parse(&format!("00000000-0000-4000-8000-{at:012}")).expect("a GUID");
-    let id = if at % 3 == 0 { pieces.connector().id } else { guid() };
+    let id = if at.is_multiple_of(3) { pieces.connector().id } else { guid() };
     let connector = Connector { id, display_name: pieces.option() };
     ListedConnector { connector, target_url: pieces.text().parse().ok() }
 }
