@@ -250,6 +250,30 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
     assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
 }
 
+/// Without a repository it is where the run was started that bounds a file's bases; at the root, which
+/// holds everything, it is the file's own folder.
+#[test]
+fn without_a_repository_bases_lie_in_the_working_directory() {
+    let (folder, elsewhere) = (folder(), folder());
+    let at = folder.path();
+    fs::create_dir_all(at.join("stages")).unwrap();
+    file(at, "base.yaml", "version: 1\nflows: {}\n");
+    file(at, "stages/beside.yaml", "version: 1\nflows: {}\n");
+    for (base, here, code) in [
+        ("../base.yaml", at, 0),
+        ("../base.yaml", elsewhere.path(), 1),
+        ("../base.yaml", Path::new("/"), 1),
+        ("beside.yaml", elsewhere.path(), 1),
+        ("beside.yaml", Path::new("/"), 0),
+    ] {
+        let tenant = format!("version: 1\ntenant: contoso.onmicrosoft.com\nextends: {base}\n");
+        let path = file(&at.join("stages"), "t.yaml", tenant);
+        let outcome = flowbind(["validate"]).args([&path]).within(here).run();
+        assert_eq!(outcome.code, code, "{base} from {}: {outcome}", here.display());
+        assert_eq!(outcome.stderr.contains("its real path is not inside `"), code == 1, "{outcome}");
+    }
+}
+
 /// The same file in two folders builds on the files of each, whatever else is in the run.
 #[test]
 fn a_linked_base_builds_on_what_stands_beside_the_link() {

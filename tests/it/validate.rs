@@ -85,6 +85,16 @@ fn what_cannot_be_read_as_a_file_is_a_clear_error() {
     }
 }
 
+#[test]
+fn more_anchors_than_any_file_needs_are_refused() {
+    let folder = folder();
+    let anchors: String = (0..50_001).map(|anchor| format!("- &a{anchor} x\n")).collect();
+    file(folder.path(), "anchors.yaml", anchors);
+    let outcome = flowbind(["validate", "anchors.yaml"]).within(folder.path()).run();
+    let bound = "  = caused by: it has more than 50000 anchors\n";
+    assert!(outcome.code == 1 && outcome.stderr.contains(bound), "{outcome}");
+}
+
 /// Nine levels of ten aliases each stand for a thousand million values.
 #[test]
 fn an_alias_bomb_is_refused() {
