@@ -13,9 +13,9 @@ use super::failure::Failure;
 use super::fleet::{self, Run};
 use super::plan::about;
 use super::tenant::{Checked, Rule};
-use super::{Exit, Global, report, signals, values};
+use super::{Exit, Global, outputs, report, signals, values};
 use crate::diagnostic::Diagnostic;
-use crate::files::{self, Output};
+use crate::files;
 use crate::model::{
     Advice, Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, Step, Tenant, Unread,
     bound_id,
@@ -83,7 +83,7 @@ pub(super) async fn run(
             fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
             for tenant in &tenants {
-                Output::open(&args.path(folder, tenant)).map_err(Failure::output)?;
+                outputs::open(&args.path(folder, tenant))?;
             }
         }
         None if several => {

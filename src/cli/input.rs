@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::desired::inside;
+
 /// The largest file that is read, in bytes: some hundred thousand changes.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Reads the text of a file or a pipe.
 ///
 /// # Errors
-/// It cannot be read, is over 64 MiB, or is not UTF-8.
+/// It cannot be read, is over 64 MiB, or is not UTF-8; or a link leads out of its repository.
 pub(super) fn read(path: &Path) -> io::Result<String> {
+    inside::named(path).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
     let read = File::open(path)?.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::values;
+use crate::desired::inside;
 use crate::diagnostic::Diagnostic;
 use crate::files::Output;
 use crate::render::{self, Document, Format, escape};
@@ -116,7 +117,7 @@ impl Outputs {
         let step = [summary?, values?];
         let mut files = Vec::<(Output, Format)>::new();
         for OutPath { path, format } in paths {
-            let output = Output::open(path).map_err(Failure::output)?;
+            let output = open(path)?;
             let is_same = |other: &Path| real(output.path()) == real(other);
             if inputs.iter().any(|input| is_same(input)) {
                 return Err(clash(path, "is read by this run"));
@@ -188,6 +189,17 @@ impl Outputs {
         }
         unwritten
     }
+}
+
+/// Makes sure that a file can be written, and that no link that came with a repository leads elsewhere.
+pub(super) fn open(path: &Path) -> Result<Output, Failure> {
+    inside::output(path).map_err(|refused| {
+        let problem = Diagnostic::error(format!("cannot write `{}`", path.display()));
+        problem
+            .caused_by(refused.to_string())
+            .hint("a link leads there: take it away, or give the path itself")
+    })?;
+    Output::open(path).map_err(Failure::output)
 }
 
 /// A file that others write to as well.

@@ -12,7 +12,7 @@ use crate::apply::{Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
 use crate::plan::shard::{self, Joined, NotOneFleet};
-use crate::plan::{self, Change, Part, Place, Plan, Problem, Target};
+use crate::plan::{self, Part, Place, Plan, Problem, Target};
 use crate::render::{self, Document};
 
 #[derive(Debug, Args)]
@@ -118,7 +118,7 @@ fn joined_plan(plans: Vec<Plan>) -> Result<Plan, Failure> {
     let plan = Plan { targets, errors, part: None };
     match plan.twice() {
         None => Ok(plan),
-        Some((tenant, Change { flow, step, .. })) => {
+        Some((tenant, flow, step)) => {
             let problem = format!("two of the plans change `{flow}` `{step}` of `{tenant}`");
             Err(Diagnostic::error(problem)
                 .hint("give each plan once, and only those that go together")

@@ -1,7 +1,8 @@
 //! What a file may lead to: regular files inside its repository, whatever the path looks like.
 //!
-//! The path of a base, and the name of a file in a folder, may come with a pull request from a
-//! stranger, and errors show lines of what is read. So it is the real path that counts.
+//! The path of a base, the name of a file in a folder, and a link in the place of a file that is read or
+//! written, may come with a pull request from a stranger, and errors show lines of what is read. So it is
+//! the real path that counts.
 
 use std::fs;
 use std::io;
@@ -9,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// Why a path is not followed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub enum Refused {
     /// Nothing is there, or it cannot be reached.
     #[error("{0}")]
     Unreachable(#[from] io::Error),
@@ -61,18 +62,23 @@ pub(super) fn real(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
 
 fn follow(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, Refused> {
     let real = fs::canonicalize(path)?;
-    if SYSTEM.iter().any(|system| real.starts_with(system)) {
+    lies_in(&real, folders)?;
+    let kind = fs::metadata(&real)?;
+    if kind.is_file() || (folders_too && kind.is_dir()) { Ok(real) } else { Err(Refused::Special) }
+}
+
+/// Makes sure that a real path is inside one of the folders, and part of no system's or git's own data.
+fn lies_in(real: &Path, folders: &[&Path]) -> Result<(), Refused> {
+    // There memory is kept as files.
+    let is_made_up = |system: &&str| real.starts_with(system) && !real.starts_with("/dev/shm");
+    if SYSTEM.iter().any(is_made_up) {
         return Err(Refused::Special);
     }
     let Some(folder) = folders.iter().find(|folder| real.starts_with(folder)) else {
         return Err(Refused::Outside(folders.first().map(|folder| (*folder).to_owned()).unwrap_or_default()));
     };
-    let within = real.strip_prefix(folder).unwrap_or(&real);
-    if within.components().any(|part| part.as_os_str() == ".git") {
-        return Err(Refused::Git);
-    }
-    let kind = fs::metadata(&real)?;
-    if kind.is_file() || (folders_too && kind.is_dir()) { Ok(real) } else { Err(Refused::Special) }
+    let within = real.strip_prefix(folder).unwrap_or(real);
+    if within.components().any(|part| part.as_os_str() == ".git") { Err(Refused::Git) } else { Ok(()) }
 }
 
 /// The real path of what somebody who may run commands named, and which may so be any; unless a link
@@ -81,20 +87,28 @@ fn follow(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, 
 ///
 /// # Errors
 /// A link leads out of the repository that it stands in.
-pub(super) fn named(path: &Path) -> Result<PathBuf, Refused> {
-    for Link { folder, is_last } in links(path)? {
-        if folder == Path::new("/dev") || folder.starts_with("/proc") {
-            continue;
+pub fn named(path: &Path) -> Result<PathBuf, Refused> {
+    let (links, _) = links(path)?;
+    for link in links {
+        if let Some(bounds) = link.bounds(path)? {
+            follow(path, &[&bounds], true)?;
         }
-        let inside = match holder(&folder)? {
-            Some(holder) => holder,
-            // Above what may be checked out, links are the machine's own: `/tmp` is one on a Mac.
-            None if path.is_absolute() && !is_last => continue,
-            None => repository(&folder)?,
-        };
-        follow(path, &[&inside], true)?;
     }
     Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// Makes sure that what is written to a path that somebody named goes there: there may be nothing yet.
+///
+/// # Errors
+/// As for [`named`].
+pub fn output(path: &Path) -> Result<(), Refused> {
+    let (links, real) = links(path)?;
+    for link in links {
+        if let Some(bounds) = link.bounds(path)? {
+            lies_in(&real, &[&bounds])?;
+        }
+    }
+    Ok(())
 }
 
 /// A link on the way that a path takes.
@@ -105,8 +119,24 @@ struct Link {
     is_last: bool,
 }
 
-/// The links that a path leads through, those that other links lead to among them.
-fn links(path: &Path) -> io::Result<Vec<Link>> {
+impl Link {
+    /// The folder that the link must not lead out of; `None` where nobody can have turned it.
+    fn bounds(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let Self { folder, is_last } = self;
+        if folder == Path::new("/dev") || folder.starts_with("/proc") {
+            return Ok(None);
+        }
+        match holder(folder)? {
+            Some(holder) => Ok(Some(holder)),
+            // Above what may be checked out, links are the machine's own: `/tmp` is one on a Mac.
+            None if path.is_absolute() && !is_last => Ok(None),
+            None => repository(folder).map(Some),
+        }
+    }
+}
+
+/// The links that a path leads through, those that other links lead to among them, and where it ends.
+fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
     // The system follows no more than forty either.
     const MOST: usize = 64;
     let mut real = if path.is_absolute() { PathBuf::new() } else { fs::canonicalize(".")? };
@@ -114,7 +144,7 @@ fn links(path: &Path) -> io::Result<Vec<Link>> {
     let mut ahead = path.to_owned();
     loop {
         let mut parts = ahead.components();
-        let Some(part) = parts.next() else { return Ok(links) };
+        let Some(part) = parts.next() else { return Ok((links, real)) };
         let mut rest = parts.as_path().to_owned();
         match part {
             Component::CurDir => {}

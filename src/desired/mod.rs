@@ -11,7 +11,7 @@ mod compose;
 mod conflict;
 mod files;
 mod findings;
-mod inside;
+pub mod inside;
 mod listing;
 mod read;
 mod schema;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step};
+use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, Tenant};
 use crate::plan::{Member, Part, Place, Problem, Shard};
 
 /// The version of both formats.
@@ -21,8 +21,8 @@ pub enum Unreadable {
     /// A value that cannot be.
     #[error("it holds `{0}`, which cannot be")]
     Value(String),
-    /// A binding that is changed twice.
-    #[error("it changes `{flow}` `{step}` of `{tenant}` twice")]
+    /// A binding of which two things are said.
+    #[error("it speaks of `{flow}` `{step}` of `{tenant}` twice")]
     Twice {
         /// The tenant, as the file names it.
         tenant: String,
@@ -145,6 +145,11 @@ pub(super) fn bound(part: Option<ConnectorPart>) -> Result<Bound, Unreadable> {
 /// Finds the value of a name that must be one of ours.
 pub(super) fn named<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Unreadable> {
     find(name).ok_or_else(|| Unreadable::Value(name.to_owned()))
+}
+
+/// Reads the name of a tenant.
+pub(super) fn tenant(name: String) -> Result<String, Unreadable> {
+    if name.parse::<Tenant>().is_ok() { Ok(name) } else { Err(Unreadable::Value(name)) }
 }
 
 /// Reads the id of a flow.

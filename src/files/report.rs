@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Saved;
 use super::parts::{
     ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, action, bound, flow_id, named,
+    tenant,
 };
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{Action, Api, Cloud, Step};
@@ -196,7 +197,7 @@ impl TryFrom<ReportTarget> for TargetReport {
 
     fn try_from(target: ReportTarget) -> Result<Self, Unreadable> {
         Ok(Self {
-            tenant: target.tenant,
+            tenant: tenant(target.tenant)?,
             tenant_id: target.tenant_id,
             cloud: named(&target.cloud, Cloud::named)?,
             api: named(&target.api, Api::named)?,

@@ -31,6 +31,12 @@ impl Overrides {
     }
 }
 
+/// Whether a flag, with its value behind a space, is one that overrides a guard.
+pub fn is_override(flag: &str) -> bool {
+    let name = flag.split_once(' ').map_or(flag, |(name, _)| name);
+    ["--max-changes", "--max-disables", "--allow-protected", "--allow-empty"].contains(&name)
+}
+
 /// Every reason against the changes of a target.
 pub(super) fn refusals(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Refusal> {
     let Guards { max_changes, max_disables } = desired.guards;

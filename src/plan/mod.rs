@@ -18,7 +18,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step, TargetUrl};
 
 pub use diff::{gone, plan};
-pub use guard::Overrides;
+pub use guard::{Overrides, is_override};
 pub use shard::{Member, Part, Shard};
 
 /// What a run would do to its tenants.
@@ -213,14 +213,24 @@ impl Plan {
         self.errors.iter().all(spared) && targets.all(|target| target.unknown.is_empty())
     }
 
-    /// The first binding that is changed twice, and its tenant: one PUT would undo the other. No plan
-    /// that was made has one.
-    pub fn twice(&self) -> Option<(&str, &Change)> {
-        let mut seen = BTreeSet::new();
-        let targets = self.targets.iter();
-        let mut changes = targets.flat_map(|target| target.changes.iter().map(|it| (&*target.tenant, it)));
-        changes.find(|(tenant, Change { flow, step, .. })| {
-            !seen.insert((tenant.to_ascii_lowercase(), flow.as_str().to_ascii_lowercase(), *step))
+    /// The first binding, with its tenant, that is changed twice, so that one PUT would undo the other, or
+    /// of which one target says two things. No plan that was made has one.
+    pub fn twice(&self) -> Option<(&str, &FlowId, Step)> {
+        let mut changed = BTreeSet::new();
+        self.targets.iter().find_map(|target| {
+            let mut told = BTreeSet::new();
+            let changes = target.changes.iter().map(|it| (&it.flow, it.step, true));
+            let in_sync = target.in_sync.iter().map(|it| (&it.flow, it.step, false));
+            let unmanaged = target.unmanaged.iter().map(|it| (&it.flow, it.step, false));
+            let unknown = target.unknown.iter().map(|it| (&it.flow, it.step, false));
+            let mut bindings = changes.chain(in_sync).chain(unmanaged).chain(unknown);
+            let twice = bindings.find(|(flow, step, is_changed)| {
+                let binding = (flow.as_str().to_ascii_lowercase(), *step);
+                let is_new = told.insert(binding.clone());
+                let tenant = target.tenant.to_ascii_lowercase();
+                !is_new || *is_changed && !changed.insert((tenant, binding))
+            });
+            twice.map(|(flow, step, _)| (&*target.tenant, flow, step))
         })
     }
 

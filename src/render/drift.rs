@@ -13,7 +13,7 @@ pub fn drift(target: &Target, gone: &[Unmanaged], strict: bool, options: &str) -
     let gone: BTreeSet<_> = gone.iter().map(|gone| (&gone.flow, gone.step)).collect();
     let mut text = String::new();
     let file = escape::text(&target.file);
-    let command = format!("flowbind apply {}{options}", escape::shell(&target.file));
+    let command = format!("flowbind apply {}{options}", escape::path(&target.file));
     if !target.changes.is_empty() {
         line(&mut text, format_args!("\nTo make the tenant what the file says:\n\n    {command}"));
         let changes = target.changes.iter().map(|change| (&change.flow, change.step, &change.current));
@@ -51,7 +51,7 @@ fn lines<'a>(
     }
     let mut text = "    flows:\n".to_owned();
     for (flow, steps) in flows {
-        line(&mut text, format_args!("      {}:", escape::yaml(flow.as_str())));
+        line(&mut text, format_args!("{}", escape::yaml_key(flow.as_str(), 6)));
         for (step, bound) in steps {
             match bound {
                 None => line(&mut text, format_args!("        {step}: null")),

@@ -127,6 +127,11 @@ pub fn shell(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", text(word).replace('\'', "'\\''")))
 }
 
+/// Writes the path of a file as one word of a POSIX shell, which no command takes for an option.
+pub fn path(path: &str) -> Cow<'_, str> {
+    if path.starts_with('-') { shell(&format!("./{path}")).into_owned().into() } else { shell(path) }
+}
+
 /// Writes a flag, with its value behind a space where it has one, as words of a POSIX shell.
 pub fn flag(flag: &str) -> String {
     let words = flag.split_once(' ').map_or(vec![flag], |(name, value)| vec![name, value]);
@@ -149,6 +154,16 @@ pub fn yaml(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(quoted + "\"")
+}
+
+/// Writes a key of YAML that stands `indent` spaces from the left, up to its colon. A line takes keys of
+/// up to 1024 characters (<https://yaml.org/spec/1.2.2/#742-flow-mappings>); a longer one takes two.
+pub fn yaml_key(key: &str, indent: usize) -> String {
+    const LONGEST: usize = 1024;
+    let key = yaml(key);
+    let (question, colon) =
+        if key.chars().count() > LONGEST { ("? ", format!("\n{:indent$}:", "")) } else { ("", ":".into()) };
+    format!("{:indent$}{question}{key}{colon}", "")
 }
 
 /// Whether a string can stand in YAML as it is: letters first, and nothing that any version of YAML
@@ -294,6 +309,8 @@ mod tests {
         assert_eq!(shell("my file.yaml"), "'my file.yaml'");
         assert_eq!(shell("it's; rm -rf $HOME `x`"), r"'it'\''s; rm -rf $HOME `x`'");
         assert_eq!(shell(""), "''");
+        assert_eq!(path("--plan=x.yaml"), "./--plan=x.yaml");
+        assert_eq!(path("my -f.yaml"), "'my -f.yaml'");
         assert_eq!(flag("--allow-empty"), "--allow-empty");
         assert_eq!(flag("--max-changes 2"), "--max-changes 2");
         let value = "--allow-protected B2C_1_$(id)`id`/postFederationSignup";

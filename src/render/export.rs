@@ -55,7 +55,7 @@ fn connectors(names: &ShortNames<'_>) -> String {
     line(&mut text, format_args!("# another address than its `targetUrl` here.\nconnectors:"));
     for (short, listed) in &names.connectors {
         let ListedConnector { connector, target_url } = listed;
-        line(&mut text, format_args!("  {}:", escape::yaml(short)));
+        line(&mut text, format_args!("{}", escape::yaml_key(short, 2)));
         match connector.display_name.as_deref().filter(|name| names.is_unique(name)) {
             Some(name) => line(&mut text, format_args!("    displayName: {}", escape::yaml(name))),
             None => line(&mut text, format_args!("    id: {}", escape::yaml(connector.id.as_str()))),
@@ -75,7 +75,7 @@ fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
     }
     line(&mut text, format_args!("\n# `null`: nothing may be called at this step.\nflows:"));
     for (flow, bindings) in &inventory.flows {
-        line(&mut text, format_args!("  {}:", escape::yaml(&flow.id)));
+        line(&mut text, format_args!("{}", escape::yaml_key(&flow.id, 2)));
         let mut managed = false;
         for (step, bound) in bindings {
             managed |= binding(&mut text, *step, bound, names);

@@ -36,5 +36,5 @@ fn key_and_value(line: &Line) -> String {
         Some(Literal::Text(text)) => format!(" {}", escape::yaml(text)),
         Some(Literal::Yaml(yaml)) => format!(" {yaml}"),
     };
-    format!("{:depth$}{}:{value}", "", escape::yaml(key), depth = depth.saturating_mul(2))
+    format!("{}{value}", escape::yaml_key(key, depth.saturating_mul(2)))
 }

@@ -189,7 +189,7 @@ fn fingerprint(plan: &Plan) -> String {
     if !plan.has_changes() || !plan.is_whole() || plan.is_refused() {
         return format!("\nFingerprint: `{fingerprint}`\n");
     }
-    let files = plan.targets.iter().map(|target| escape::shell(&target.file).into_owned());
+    let files = plan.targets.iter().map(|target| escape::path(&target.file).into_owned());
     let mut flags: Vec<_> = plan.targets.iter().flat_map(|target| &target.overrides).collect();
     flags.sort_unstable();
     flags.dedup();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fuzz_corpus::fuzz::{inert, readers};
 use crate::support::{
-    FORMATS, Outcome, answer, connector_id, file, flowbind, folder, package, serve, tenant,
+    FORMATS, Outcome, answer, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
 };
 
 fn corpus() -> Vec<String> {
@@ -261,4 +261,73 @@ fn no_saved_fingerprint_adds_an_output() {
     let ours = ["before", "changes", "enable", "replace", "disable", "drift", "fingerprint", "refused"];
     assert_eq!(names, ours, "added to what other steps wrote, and no line more");
     assert!(fs::read_to_string(summary).unwrap().starts_with("<!-- flowbind:report -->\n"));
+}
+
+/// A command that a reader is asked to copy does what it says, whatever a file is called.
+#[test]
+fn no_name_of_a_file_is_an_option() {
+    let folder = folder();
+    file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
+    file(folder.path(), "--plan=a.yaml", wants_connector_1(&["B2C_1_a"]));
+    for command in ["drift", "plan --format markdown"] {
+        let outcome =
+            flowbind(command.split(' ')).args([".", "--sandbox", "tenant.json"]).within(folder.path()).run();
+        assert!(outcome.stdout.contains("flowbind apply ./--plan=a.yaml "), "{outcome}");
+    }
+}
+
+/// Whoever may change a repository may put a link there, in the place of any file.
+#[test]
+fn no_link_of_a_repository_leads_a_run_out_of_it() {
+    use std::os::unix::fs::symlink;
+    let (repository, outside) = (folder(), folder());
+    let at = repository.path();
+    for folder in [".git", "reports"] {
+        fs::create_dir_all(at.join(folder)).unwrap();
+    }
+    let kept = [outside.path().join("kept.json"), at.join(".git/config")];
+    for path in &kept {
+        fs::write(path, "\"hunter2\"").unwrap();
+    }
+    file(outside.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
+    file(at, "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
+    file(at, "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    symlink(&kept[0], at.join("plan.json")).unwrap();
+    symlink("plan.json", at.join("chain.json")).unwrap();
+    symlink(".git/config", at.join("git.json")).unwrap();
+    symlink(outside.path().join("new.json"), at.join("new.json")).unwrap();
+    symlink(outside.path(), at.join("folder")).unwrap();
+    symlink("reports/plan.json", at.join("inside.json")).unwrap();
+    let run = |args: &[&str]| flowbind(args).within(at).run();
+    for out in ["plan.json", "chain.json", "git.json", "new.json", "folder/new.json", "folder/kept.json"] {
+        let outcome = run(&["plan", "--sandbox", "tenant.json", "--out", out]);
+        let why = format!("cannot write `{out}`\n  = caused by: it");
+        assert!(outcome.code == 1 && outcome.stderr.contains(&why), "{outcome}");
+    }
+    for saved in ["plan.json", "git.json", "folder/kept.json"] {
+        for command in [&["show", saved][..], &["apply", "--plan", saved], &["plan", "--sandbox", saved]] {
+            let outcome = run(command);
+            assert_eq!(outcome.code, 1, "{outcome}");
+            assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+        }
+    }
+    let outcome = run(&["apply", "--yes", "--sandbox", "folder/tenant.json"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let exported = "contoso.onmicrosoft.com.yaml";
+    symlink(&kept[0], at.join(exported)).unwrap();
+    let export =
+        ["export", "--tenant", "contoso.onmicrosoft.com", "--sandbox", "tenant.json", "--out-dir", "."];
+    assert_eq!(run(&export).code, 1);
+    for path in &kept {
+        assert_eq!(fs::read_to_string(path).unwrap(), "\"hunter2\"");
+    }
+    assert!(!outside.path().join("new.json").exists());
+    // Within the repository, and where somebody names the path itself, it is as good as any.
+    let elsewhere = outside.path().join("new.json");
+    for out in ["inside.json", elsewhere.to_str().unwrap()] {
+        let outcome = run(&["plan", "--sandbox", "tenant.json", "--out", out]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert_eq!(run(&["show", out]).code, 0, "{outcome}");
+    }
+    assert!(at.join("reports/plan.json").exists());
 }

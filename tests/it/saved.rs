@@ -149,7 +149,24 @@ fn a_plan_that_is_not_what_it_seems_is_refused() {
         ("a-list", "[]".into(), 1, "it is no plan and no report of flowbind"),
         ("no-targets", r#"{"formatVersion": "1", "kind": "plan"}"#.into(), 1, "missing field"),
         ("odd-flow", plan.replace("B2C_1_a", "../../me"), 1, "it holds `../../me`"),
-        ("twice", twice(&plan), 1, "it changes `B2C_1_A` `postFederationSignup` of `contoso"),
+        ("twice", twice(&plan), 1, "it speaks of `B2C_1_A` `postFederationSignup` of `contoso"),
+        (
+            "told-twice",
+            edit(&|plan| {
+                let change = plan["targets"][0]["changes"][0].clone();
+                plan["targets"][0]["inSync"].as_array_mut().unwrap().push(change);
+            }),
+            1,
+            "it speaks of `B2C_1_a` `postFederationSignup` of `contoso",
+        ),
+        (
+            "odd-override",
+            edit(&|plan| {
+                plan["targets"][0]["overrides"] = serde_json::json!(["--graph-url https://evil.example/beta"])
+            }),
+            1,
+            "it holds `--graph-url https://evil.example/beta`",
+        ),
         ("odd-step", plan.replace("postFederationSignup", "memberOf"), 1, "it holds `memberOf`"),
     ];
     for (name, text, code, why) in cases {

@@ -17,14 +17,14 @@ use clap::Args;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run, ShardArgs};
-use super::outputs::{OutputArgs, Outputs, Shown};
+use super::outputs::{self, OutputArgs, Outputs, Shown};
 use super::plan::{OverrideArgs, inputs};
 use super::signals::Signals;
 use super::tenant::Rule;
 use super::{Exit, Global, report, values};
 use crate::apply::Report;
 use crate::diagnostic::Diagnostic;
-use crate::files::{self, Output};
+use crate::files;
 use crate::plan::{Part, Problem, shard};
 use crate::render::{Document, Format};
 use crate::{render, terminal};
@@ -103,7 +103,7 @@ pub(super) async fn run(
     let inputs: Vec<_> = inputs(&args.files, global).into_iter().chain(saved).collect();
     let mut outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     for sandbox in &global.sandbox {
-        Output::open(sandbox).map_err(Failure::output)?;
+        outputs::open(sandbox)?;
     }
     let signals = Signals::catch()?;
     let run = Run::start(global, environment, signals.stop.clone())?;

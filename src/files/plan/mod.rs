@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Saved;
 use super::parts::{ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable};
-use crate::plan::{Change, Part, Plan, Problem, Target};
+use crate::plan::{Part, Plan, Problem, Target};
 use target::PlanTarget;
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
@@ -51,8 +51,8 @@ pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
     }
     match plan.twice() {
         None => Ok(Saved::Plan(plan, file.created_at)),
-        Some((tenant, Change { flow, step, .. })) => {
-            Err(Unreadable::Twice { tenant: tenant.to_owned(), flow: flow.clone(), step: *step })
+        Some((tenant, flow, step)) => {
+            Err(Unreadable::Twice { tenant: tenant.to_owned(), flow: flow.clone(), step })
         }
     }
 }

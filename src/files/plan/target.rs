@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::parts::{ConnectorPart, Unreadable, named};
+use super::super::parts::{ConnectorPart, Unreadable, named, tenant};
 use super::binding::{PlanChange, PlanInSync, PlanUnknown, PlanUnmanaged};
 use crate::model::{Api, Cloud};
-use crate::plan::{BrokenPin, Change, InSync, Refusal, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{BrokenPin, Change, InSync, Refusal, Summary, Target, Unknown, Unmanaged, is_override};
 
 /// What a run would do to one tenant.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -132,7 +132,7 @@ impl TryFrom<PlanTarget> for Target {
 
     fn try_from(target: PlanTarget) -> Result<Self, Unreadable> {
         Ok(Self {
-            tenant: target.tenant,
+            tenant: tenant(target.tenant)?,
             tenant_id: target.tenant_id,
             client_id: target.client_id,
             cloud: named(&target.cloud, Cloud::named)?,
@@ -145,12 +145,8 @@ impl TryFrom<PlanTarget> for Target {
             unmanaged: target.unmanaged.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
             unknown: target.unknown.into_iter().map(Unknown::try_from).collect::<Result<_, _>>()?,
             pins: target.pins.into_iter().map(BrokenPin::try_from).collect::<Result<_, _>>()?,
-            refusals: target
-                .refusals
-                .into_iter()
-                .map(|PlanRefusal { reason, allow }| Refusal { reason, allow })
-                .collect(),
-            overrides: target.overrides,
+            refusals: target.refusals.into_iter().map(Refusal::try_from).collect::<Result<_, _>>()?,
+            overrides: target.overrides.into_iter().map(override_flag).collect::<Result<_, _>>()?,
             warnings: target.warnings,
         })
     }
@@ -167,6 +163,19 @@ impl TryFrom<PlanPin> for BrokenPin {
 
     fn try_from(PlanPin { connector, expected, actual }: PlanPin) -> Result<Self, Unreadable> {
         Ok(Self { connector: connector.try_into()?, expected, actual })
+    }
+}
+
+/// Reads a flag: it is shown as a part of commands, and must not be one that does anything else.
+fn override_flag(flag: String) -> Result<String, Unreadable> {
+    if is_override(&flag) { Ok(flag) } else { Err(Unreadable::Value(flag)) }
+}
+
+impl TryFrom<PlanRefusal> for Refusal {
+    type Error = Unreadable;
+
+    fn try_from(PlanRefusal { reason, allow }: PlanRefusal) -> Result<Self, Unreadable> {
+        Ok(Self { reason, allow: allow.map(override_flag).transpose()? })
     }
 }
 

@@ -62,7 +62,7 @@ fn target(pieces: &mut Pieces<'_>) -> Target {
         }
     });
     Target {
-        tenant: pieces.string(),
+        tenant: tenant(pieces),
         tenant_id: pieces.option(),
         client_id: pieces.option(),
         cloud: Cloud::ALL[pieces.number() % 4],
@@ -126,6 +126,12 @@ fn text(styled: &str) -> String {
     let plain = anstream::adapter::strip_str(styled).to_string();
     assert_inert(&plain);
     plain
+}
+
+/// Files and saved plans name tenants by domains and GUIDs alone.
+fn tenant(pieces: &mut Pieces<'_>) -> String {
+    let label: String = pieces.text().chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+    format!("t{label}.com")
 }
 
 /// A line for each change, below the name of its flow.

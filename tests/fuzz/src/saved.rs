@@ -69,7 +69,7 @@ fn assert_edits_are_found(plan: &str) {
             let refusal = format!("{target}/refusals/{refusal}");
             assert_found(&format!("{refusal}/reason"), &lengthen);
             assert_found(&format!("{refusal}/allow"), &|allow| {
-                *allow = if allow.is_null() { "--yes".into() } else { Value::Null };
+                *allow = if allow.is_null() { "--allow-empty".into() } else { Value::Null };
             });
         }
         for list in ["changes", "refusals"] {
