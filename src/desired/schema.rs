@@ -32,7 +32,7 @@ pub(super) struct File {
     /// The version of this format.
     #[schemars(with = "u8", extend("const" = 1), example = 1)]
     pub(super) version: Option<Spanned<Version>>,
-    /// Files that this one builds on, by their paths relative to it; later ones win, and this one
+    /// Files that this one builds on, by their paths relative to it: later ones over earlier, this one
     /// over all. Everything but `tenant` and `clientId` is taken: `connectors`, `flows`, their steps
     /// and `guards` are merged key by key and field by field, all else is replaced.
     #[schemars(

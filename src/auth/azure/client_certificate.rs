@@ -69,6 +69,7 @@ fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String
             "PRIVATE KEY" => KeyPair::from_pkcs8(der).map_err(|error| error.to_string()),
             "RSA PRIVATE KEY" => KeyPair::from_der(der).map_err(|error| error.to_string()),
             "ENCRYPTED PRIVATE KEY" => decrypted(der, password),
+            other if other.ends_with("PRIVATE KEY") => Err("it is of another kind".into()),
             _ => continue,
         };
         key = Some(found.map_err(|why| format!("its private key is no RSA key that can be used: {why}"))?);

@@ -106,6 +106,8 @@ fn a_certificate_that_cannot_be_used_says_why() {
     let empty = file(folder.path(), "empty", "");
     let halved = std::fs::read_to_string(certificates.join("pkcs8.pem")).unwrap()[..600].to_owned();
     let halved = file(folder.path(), "halved.pem", halved);
+    let elliptic = std::fs::read_to_string(certificates.join("elliptic.pem")).unwrap();
+    let sec1 = file(folder.path(), "sec1.pem", elliptic.replace(" PRIVATE KEY", " EC PRIVATE KEY"));
     for (path, password, why) in [
         (certificates.join("encrypted.pem"), None, "`AZURE_CLIENT_CERTIFICATE_PASSWORD` is not set"),
         (certificates.join("encrypted.pem"), Some("wr0ng-p4ss"), "does not decrypt it"),
@@ -120,6 +122,7 @@ fn a_certificate_that_cannot_be_used_says_why() {
         (cut, Some("p4ssw0rd"), "it is neither PEM nor a PKCS#12"),
         (empty, None, "it is neither PEM nor a PKCS#12"),
         (halved, None, "it holds no"),
+        (sec1, None, "its private key is no RSA key that can be used: it is of another kind"),
     ] {
         let run =
             run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap());
