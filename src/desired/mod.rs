@@ -1,7 +1,7 @@
 //! Desired-state files: YAML → [`Desired`], or every problem at once.
 //!
-//! `files` finds the files of a run and what they extend, by way of `inside`, which keeps them in
-//! their repository. `source` parses text, `walk` and `read` turn the tree into the keys of `schema`,
+//! `files` finds the files of a run and what they extend, by way of [`inside`], which keeps them in
+//! their repository, as it does all that a run reads or writes. `source` parses text, `walk` and `read` turn the tree into the keys of `schema`,
 //! `compose` merges a file with its bases, `check` holds what the keys must say together, and
 //! `conflict` what files must; `findings` puts all that is wrong in order, and `listing` is a file
 //! as it stands. Nothing here knows what a tenant has.
