@@ -1,9 +1,6 @@
-//! The files of a run: those that are named, those of named folders, and the bases that they
-//! extend. Each is read once.
+//! The files of a run, and the bases that they extend. Each is read once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +9,7 @@ use std::thread;
 use super::compose::{merge, order};
 use super::findings::Findings;
 use super::inside::{self, Refused};
+use super::named::{Entry, Key, Named, named, shown};
 use super::schema::File;
 use super::walk::{Spanned, Walker, cut, duplicate, missing};
 use super::{read, source};
@@ -29,18 +27,17 @@ pub(super) struct Composed {
 /// Reads the files at these paths and in these folders, and what they extend. Gives those that are
 /// about a tenant, in order; what is wrong with any of them goes to `findings`.
 pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> {
+    let Named { entries, is_whole } = named(paths, findings);
     let mut loader = Loader {
         findings,
-        parsed: BTreeMap::new(),
+        parsed: parse_all(&entries),
         done: BTreeMap::new(),
         numbers: BTreeMap::new(),
         parts: Vec::new(),
         extended: BTreeSet::new(),
         chain: Vec::new(),
-        all_extends_known: true,
+        all_extends_known: is_whole,
     };
-    let entries = loader.entries(paths);
-    loader.parsed = parse_all(&entries);
     for Entry { path, .. } in &entries {
         loader.findings.rank(&shown(path));
     }
@@ -111,28 +108,6 @@ pub(super) fn parse(source: &Arc<Source>) -> Parsed {
     (file, walker.finish())
 }
 
-/// A file that was asked for.
-struct Entry {
-    path: PathBuf,
-    key: Key,
-}
-
-/// Which file it is, whatever its path looks like. One that is linked to from another folder is
-/// another: its bases are those that stand there.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    real: PathBuf,
-    /// The real folder that its bases are looked for from.
-    folder: PathBuf,
-}
-
-impl Key {
-    fn new(path: &Path, real: PathBuf) -> Self {
-        let folder = inside::or_here(path.parent().unwrap_or(Path::new("")));
-        Self { real, folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()) }
-    }
-}
-
 /// A file as it stands, with all that it extends.
 #[derive(Clone)]
 struct Whole {
@@ -169,72 +144,6 @@ struct Loader<'f> {
 }
 
 impl Loader<'_> {
-    fn entries(&mut self, paths: &[PathBuf]) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        let mut seen = BTreeMap::new();
-        for path in paths {
-            let found = match inside::named(path) {
-                Ok(_) if path.is_dir() => self.folder(path),
-                Ok(real) => vec![Entry { path: path.clone(), key: Key::new(path, real) }],
-                Err(refused) => {
-                    self.refuse(path, &refused);
-                    Vec::new()
-                }
-            };
-            for entry in found {
-                let name = shown(&entry.path);
-                let Some(first) = seen.get(&entry.key) else {
-                    seen.insert(entry.key.clone(), name);
-                    entries.push(entry);
-                    continue;
-                };
-                let mut problem = Diagnostic::error(format!("`{name}` is given twice"));
-                if name != *first {
-                    problem = problem.caused_by(format!("it is the same file as `{first}`"));
-                }
-                let problem = problem.hint("give each file once, by itself or by its folder");
-                self.findings.extend(&name, [problem]);
-            }
-        }
-        entries
-    }
-
-    /// Every `*.yaml` and `*.yml` directly in a folder, by name.
-    fn folder(&mut self, folder: &Path) -> Vec<Entry> {
-        let name = shown(folder);
-        let listed = yaml_files(folder).and_then(|files| Ok((files, inside_of(folder)?)));
-        let (files, allowed) = match listed {
-            Ok(listed) => listed,
-            Err(error) => {
-                let problem = Diagnostic::error(format!("cannot read the folder `{name}`"));
-                self.findings.extend(&name, [problem.caused_by(error.to_string())]);
-                return Vec::new();
-            }
-        };
-        if files.is_empty() {
-            let problem = Diagnostic::error(format!("the folder `{name}` holds no desired-state file"));
-            let problem =
-                problem.hint("every `*.yaml` and `*.yml` directly in a folder is read, and nothing below it");
-            self.findings.extend(&name, [problem]);
-        }
-        let allowed = [allowed.0.as_path(), allowed.1.as_path()];
-        let mut entries = Vec::new();
-        for path in files {
-            match inside::real(&path, &allowed) {
-                Ok(real) => entries.push(Entry { key: Key::new(&path, real), path }),
-                Err(refused) => self.refuse(&path, &refused),
-            }
-        }
-        entries
-    }
-
-    fn refuse(&mut self, path: &Path, refused: &Refused) {
-        let problem = Diagnostic::error(format!("`{}` is not read", shown(path)));
-        let problem = problem.caused_by(refused.to_string());
-        self.findings.extend(&shown(path), [problem.hint("give regular files of this repository")]);
-        self.all_extends_known = false;
-    }
-
     /// Reads a file with all that it extends. `None` where any of it is not to be had.
     fn file(&mut self, path: &Path, key: &Key) -> Option<Arc<File>> {
         self.file_and_depth(path, key).0.map(|whole| whole.file)
@@ -315,14 +224,20 @@ impl Loader<'_> {
         }
         let bases: Vec<_> = bases.iter().map(|base| &*base.order).collect();
         order(&bases).map_err(|circle| {
-            let around = circle.iter().chain(circle.first()).filter_map(|number| self.parts.get(*number));
-            let around: Vec<_> = around.map(|part| format!("`{}`", part.name)).collect();
-            let what = format!("bases override one another in a circle: {}", around.join(" → "));
-            let problem = Diagnostic::error(what).hint(
-                "list a base before the files that extend it, and the same files in the same order everywhere",
-            );
+            let problem = self.contradiction(&circle);
             extends.last().map(|last| problem.at(&last.span)).into_iter().collect()
         })
+    }
+
+    /// What is wrong with files of which each would have to go over the next, and the last over the first.
+    fn contradiction(&self, circle: &[usize]) -> Diagnostic {
+        let name = |number: &usize| self.parts.get(*number).map_or("", |part| part.name.as_str());
+        let below = circle.iter().skip(1).chain(circle.first());
+        let over = |(upper, lower)| format!("`{}` over `{}`", name(upper), name(lower));
+        let pairs: Vec<_> = circle.iter().zip(below).map(over).collect();
+        Diagnostic::error(format!("bases contradict one another: {}", pairs.join(", and ")))
+            .caused_by("a file goes over what it extends, and over what is listed before it")
+            .hint("list a base before the files that extend it, and the same files in the same order everywhere")
     }
 
     /// A base, by the path that the file at `from` gives.
@@ -391,28 +306,4 @@ impl Loader<'_> {
 fn too_deep() -> Diagnostic {
     Diagnostic::error(format!("more than {MAX_DEPTH} files extend one another in a row"))
         .hint("let fewer files build on one another")
-}
-
-fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let is_yaml = Path::new(&name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-        let is_hidden = name.to_string_lossy().starts_with('.');
-        if is_yaml && !is_hidden && !folder.join(&name).is_dir() {
-            names.push(name);
-        }
-    }
-    names.sort_unstable();
-    let folder = if folder == Path::new(".") { Path::new("") } else { folder };
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
-}
-
-/// Where the files of a folder may lie: in its repository, or in itself.
-fn inside_of(folder: &Path) -> io::Result<(PathBuf, PathBuf)> {
-    Ok((inside::repository(folder)?, fs::canonicalize(folder)?))
-}
-
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

@@ -1,10 +1,11 @@
 //! Desired-state files: YAML → [`Desired`], or every problem at once.
 //!
-//! `files` finds the files of a run and what they extend, by way of [`inside`], which keeps them in
-//! their repository, as it does all that a run reads or writes. `source` parses text, `walk` and `read` turn the tree into the keys of `schema`,
-//! `compose` merges a file with its bases, `check` holds what the keys must say together, and
-//! `conflict` what files must; `findings` puts all that is wrong in order, and `listing` is a file
-//! as it stands. Nothing here knows what a tenant has.
+//! `named` finds the files of a run and `files` what they extend, by way of [`inside`], which keeps
+//! them in their repository, as it does all that a run reads or writes. `source` parses text, `walk`
+//! and `read` turn the tree into the keys of `schema`, `compose` merges a file with its
+//! bases, `check` holds what the keys must say together, and `conflict` what files must; `findings`
+//! puts all that is wrong in order, and `listing` is a file as it stands. Nothing here knows what a
+//! tenant has.
 
 mod check;
 mod compose;
@@ -13,6 +14,7 @@ mod files;
 mod findings;
 pub mod inside;
 mod listing;
+mod named;
 mod read;
 mod schema;
 mod source;
