@@ -37,10 +37,7 @@ fn a_change_is_drift_and_the_lines_that_accept_it_do() {
         outcome.stdout.contains("    flowbind apply flowbind.yaml --graph-url http://127.0.0.1:"),
         "{outcome}"
     );
-    let (_, lines) =
-        outcome.stdout.split_once("To keep what the tenant has, write in flowbind.yaml:\n\n").unwrap();
-    let lines: String =
-        lines.lines().map(|line| line.strip_prefix("    ").unwrap().to_owned() + "\n").collect();
+    let lines = offered(&outcome, "To keep what the tenant has, write in flowbind.yaml");
     let accepted = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
     assert!(
         accepted.contains(&format!("postFederationSignup: {}  # Connector 2", connector_id(2))),
@@ -49,6 +46,62 @@ fn a_change_is_drift_and_the_lines_that_accept_it_do() {
     assert!(accepted.contains("postFederationSignup: null"), "{accepted}");
     let outcome = drift(&served, &accepted, &[]);
     assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+/// The lines that `drift` offers under a heading, as they would be pasted.
+fn offered(outcome: &Outcome, heading: &str) -> String {
+    let (_, lines) = outcome.stdout.split_once(&format!("{heading}:\n\n")).unwrap_or_default();
+    let lines = lines.lines().map_while(|line| line.strip_prefix("    "));
+    lines.map(|line| line.to_owned() + "\n").collect()
+}
+
+/// Where a tenant has ids that are no GUIDs, a file takes them for names.
+#[test]
+fn what_no_file_takes_for_an_id_is_offered_by_name() {
+    let mut snapshot = tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 3, 0)]);
+    for (at, id) in [(1, "Odd-two"), (2, "Odd-three")] {
+        let old = std::mem::replace(&mut snapshot.connectors[at].id, id.to_owned());
+        for bound in snapshot.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut()).flatten() {
+            if *bound == old {
+                *bound = id.to_owned();
+            }
+        }
+    }
+    snapshot.connectors[2].display_name = None;
+    let served = serve(snapshot, Options::default());
+    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let lines = offered(&drift(&served, &yaml, &[]), "To keep what the tenant has, write in flowbind.yaml");
+    assert!(lines.contains("postFederationSignup: Connector 2  # Odd-two;"), "{lines}");
+    assert!(
+        lines.contains("    # postFederationSignup is bound to Odd-three, which no file can name\n    {}\n"),
+        "{lines}"
+    );
+    let accepted = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
+    let outcome = drift(&served, &accepted, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+/// A command that is offered does what it is offered for, and what nothing allows is not offered.
+#[test]
+fn the_command_that_ends_refused_drift_names_the_flags_that_allow_it() {
+    let heading = "To make the tenant what the file says, in spite of why that is refused";
+    let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
+    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]) + "guards: {maxChanges: 1}\n";
+    let outcome = drift(&served, &yaml, &[]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    let command = offered(&outcome, heading);
+    assert!(command.ends_with(" --max-changes 2\n"), "{outcome}");
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", yaml);
+    let words = command.split_whitespace().skip(1).chain(["--yes"]);
+    let outcome = flowbind(words).env("FLOWBIND_ACCESS_TOKEN", "t").within(folder.path()).run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+
+    let pinned = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/other'}\nflows:\n  B2C_1_a: {postAttributeCollection: check}\n";
+    let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
+    let outcome = drift(&served, pinned, &[]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stdout.contains("Refused") && !outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
 
 #[test]
@@ -61,10 +114,7 @@ fn only_strict_counts_what_is_bound_and_not_in_the_file() {
     let outcome = drift(&served, &yaml, &["--strict"]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert_eq!(served.requests().len() - before, 5, "connectors, the list, and three flows");
-    let (_, lines) =
-        outcome.stdout.split_once("To manage what is bound besides, add to flowbind.yaml:\n\n").unwrap();
-    let lines: String =
-        lines.lines().map(|line| line.strip_prefix("    ").unwrap().to_owned() + "\n").collect();
+    let lines = offered(&outcome, "To manage what is bound besides, add to flowbind.yaml");
     assert!(lines.contains("B2C_1_other") && lines.contains("postAttributeCollection"), "{lines}");
     let managed = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}")
         .replace("  B2C_1_a:\n", &format!("  B2C_1_a:\n    postFederationSignup: {}\n", connector_id(1)));
