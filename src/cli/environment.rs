@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::auth::{Secret, Settings};
 use crate::diagnostic::Diagnostic;
+use crate::http::is_address_of_a_proxy;
 
 /// What the environment says.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Environment {
     pub(super) github: [Option<PathBuf>; 2],
     /// `AZURE_AUTHORITY_HOST`: where tenants sign in, in place of the cloud's own host.
     pub(super) authority_host: Option<String>,
+    /// The variable that is to name the proxy for https, where it does not. The value may have a password.
+    pub(super) misspelt_proxy: Option<&'static str>,
 }
 
 impl Environment {
@@ -59,6 +62,7 @@ impl Environment {
             source_date_epoch,
             github: [path("GITHUB_STEP_SUMMARY")?, path("GITHUB_OUTPUT")?],
             authority_host: variable("AZURE_AUTHORITY_HOST")?,
+            misspelt_proxy: misspelt_proxy()?,
         })
     }
 
@@ -82,6 +86,20 @@ fn variable(name: &str) -> Result<Option<String>, Diagnostic> {
 /// White space around a password may be a part of it, but for the line end of a file that it was kept in.
 fn password(name: &str) -> Result<Option<Secret>, Diagnostic> {
     Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
+}
+
+/// Of each pair, the first that is set is what reqwest reads; an empty one counts as none.
+fn misspelt_proxy() -> Result<Option<&'static str>, Diagnostic> {
+    for (upper, lower) in [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")] {
+        let (name, value) = match value(upper)? {
+            Some(value) => (upper, value),
+            None => (lower, value(lower)?.unwrap_or_default()),
+        };
+        if !value.is_empty() {
+            return Ok(Some(name).filter(|_| !is_address_of_a_proxy(&value)));
+        }
+    }
+    Ok(None)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]

@@ -99,7 +99,8 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Failure> {
         let deadline = later(Instant::now(), global.timeout);
         let sandboxes = Sandboxes::read(&global.sandbox)?;
-        let connections = Arc::new(connections(global.ca_file.as_deref())?);
+        let connections = connections(global.ca_file.as_deref())?.unless_misspelt(environment.misspelt_proxy);
+        let connections = Arc::new(connections);
         let endless = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };
         let parallelism = global.parallelism;
         let settings = Settings {

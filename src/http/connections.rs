@@ -26,6 +26,8 @@ const MOST_RECEIVED: usize = 32 << 20;
 pub struct Connections {
     /// Whom to trust besides those that the system trusts (or `SSL_CERT_FILE` in their place).
     authorities: Vec<Certificate>,
+    /// The variable that is to name a proxy, and does not.
+    misspelt_proxy: Option<&'static str>,
     places: Semaphore,
     /// The bytes of the answers that are being received.
     received: AtomicUsize,
@@ -43,6 +45,7 @@ impl Default for Connections {
     fn default() -> Self {
         Self {
             authorities: Vec::new(),
+            misspelt_proxy: None,
             places: Semaphore::new(MOST_AT_ONCE),
             received: AtomicUsize::new(0),
             open: Mutex::default(),
@@ -64,6 +67,13 @@ impl Connections {
         // A certificate that is none is found out here.
         connections.build(Way::Proxied)?;
         Ok(connections)
+    }
+
+    /// The same, but for what would go through a proxy that this variable misspells: that is not sent, since
+    /// it would go without one.
+    #[must_use]
+    pub fn unless_misspelt(self, proxy: Option<&'static str>) -> Self {
+        Self { misspelt_proxy: proxy, ..self }
     }
 
     /// The connections that lead to a URL.
@@ -110,7 +120,10 @@ impl Connections {
             .redirect(redirect::Policy::none());
         let authorities = self.authorities.iter().cloned();
         let builder = match way {
-            Way::Proxied => builder.tls_certs_merge(authorities),
+            Way::Proxied => match self.misspelt_proxy {
+                Some(name) => return Err(format!("`{name}` is no address of a proxy")),
+                None => builder.tls_certs_merge(authorities),
+            },
             Way::Direct => builder.tls_certs_merge(authorities).no_proxy(),
             // To load those that the system trusts takes longer than a plan.
             Way::Plain => builder.tls_certs_only([]).no_proxy(),
@@ -158,6 +171,16 @@ impl Way {
             _ => Self::Direct,
         }
     }
+}
+
+/// Whether a proxy can have this address. Where the environment gives another, reqwest goes without one:
+/// <https://docs.rs/hyper-util/0.1/hyper_util/client/proxy/matcher/struct.Matcher.html>.
+pub fn is_address_of_a_proxy(text: &str) -> bool {
+    const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+    text.parse::<hyper::Uri>().is_ok_and(|uri| {
+        uri.host().is_some_and(|host| !host.is_empty())
+            && uri.scheme_str().is_none_or(|scheme| SCHEMES.contains(&scheme))
+    })
 }
 
 /// Whether a URL is on this machine.

@@ -14,7 +14,7 @@ mod words;
 
 pub use client::{Client, Settings, Slot};
 pub use conceal::Secrets;
-pub use connections::{Connections, is_link_local, is_loopback, is_safe};
+pub use connections::{Connections, is_address_of_a_proxy, is_link_local, is_loopback, is_safe};
 pub use exchange::{client_request_id, pause_asked, service_clock};
 pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};

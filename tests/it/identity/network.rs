@@ -73,6 +73,32 @@ fn a_proxy_is_passed_by_where_the_environment_says_so() {
     assert_eq!(entra.requests().len(), asked);
 }
 
+/// What is meant to go through a proxy does not go without, and its password is not shown.
+#[test]
+fn a_proxy_that_is_no_address_is_told_and_not_passed_by() {
+    let entra = entra();
+    let folder = folder();
+    wants_one_change(folder.path());
+    let here = format!("https://0.0.0.0:{}", entra.address().port());
+    for (variable, value) in [
+        ("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:9 "),
+        ("https_proxy", "ftp://user:hunter2@127.0.0.1:9"),
+        ("ALL_PROXY", "http://"),
+        ("all_proxy", "/hunter2"),
+    ] {
+        let run = run_in(folder.path(), &["plan", "--graph-url", &format!("{here}/beta"), "--timeout", "3"]);
+        let outcome = with_secret(run)
+            .env("AZURE_AUTHORITY_HOST", &here)
+            .env("SSL_CERT_FILE", entra.ca_file().to_str().unwrap())
+            .env(variable, value)
+            .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains(&format!("`{variable}` is no address of a proxy")), "{outcome}");
+        assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+    }
+    assert_eq!(entra.requests().len(), 0);
+}
+
 #[test]
 fn a_link_elsewhere_is_not_followed() {
     let entra = entra();
