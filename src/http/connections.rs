@@ -121,7 +121,7 @@ impl Connections {
         let authorities = self.authorities.iter().cloned();
         let builder = match way {
             Way::Proxied => match self.misspelt_proxy {
-                Some(name) => return Err(format!("`{name}` is no address of a proxy")),
+                Some(name) => return Err(format!("`{name}` is no http or https address of a proxy")),
                 None => builder.tls_certs_merge(authorities),
             },
             Way::Direct => builder.tls_certs_merge(authorities).no_proxy(),
@@ -173,13 +173,13 @@ impl Way {
     }
 }
 
-/// Whether a proxy can have this address. Where the environment gives another, reqwest goes without one:
+/// Whether a proxy that we can speak to can have this address. Where the environment gives one that makes
+/// no sense, reqwest goes without:
 /// <https://docs.rs/hyper-util/0.1/hyper_util/client/proxy/matcher/struct.Matcher.html>.
 pub fn is_address_of_a_proxy(text: &str) -> bool {
-    const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
     text.parse::<hyper::Uri>().is_ok_and(|uri| {
         uri.host().is_some_and(|host| !host.is_empty())
-            && uri.scheme_str().is_none_or(|scheme| SCHEMES.contains(&scheme))
+            && uri.scheme_str().is_none_or(|scheme| ["http", "https"].contains(&scheme))
     })
 }
 

@@ -85,6 +85,7 @@ fn a_proxy_that_is_no_address_is_told_and_not_passed_by() {
         ("https_proxy", "ftp://user:hunter2@127.0.0.1:9"),
         ("ALL_PROXY", "http://"),
         ("all_proxy", "/hunter2"),
+        ("all_proxy", "socks5://user:hunter2@127.0.0.1:9"),
     ] {
         let run = run_in(folder.path(), &["plan", "--graph-url", &format!("{here}/beta"), "--timeout", "3"]);
         let outcome = with_secret(run)
@@ -93,7 +94,10 @@ fn a_proxy_that_is_no_address_is_told_and_not_passed_by() {
             .env(variable, value)
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stderr.contains(&format!("`{variable}` is no address of a proxy")), "{outcome}");
+        assert!(
+            outcome.stderr.contains(&format!("`{variable}` is no http or https address of a proxy")),
+            "{outcome}"
+        );
         assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
     }
     assert_eq!(entra.requests().len(), 0);
