@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -14,7 +15,10 @@ use tracing::info;
 use super::client::{Bindings, Graph};
 use super::error::GraphError;
 use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
-use crate::http::{Answer, Patience, Request, Slot, client_request_id, pause_asked, retry, service_clock};
+use crate::http::{
+    Answer, Patience, Request, SendError, SendErrorKind, Slot, client_request_id, pause_asked, retry,
+    service_clock,
+};
 use crate::model::{FlowId, Reading, Step};
 
 /// How many requests a batch may hold.
@@ -94,8 +98,13 @@ async fn send(
     let what = match graph.http.send_once(slot, &request).await {
         Ok(None) => return Vec::new(),
         Ok(Some(answer)) => {
-            if let (status, Some(pause)) = (answer.status, pause_asked(&answer)) {
-                graph.http.rest(&request, status, pause).await;
+            if let Some(asked) = pause_asked(&answer)
+                && let Err(pause) = graph.http.rest(&request, answer.status, asked).await
+            {
+                return travelling
+                    .iter()
+                    .map(|at| (*at, Err(put_off(graph, &request, &answer, pause))))
+                    .collect();
             }
             match answer.status {
                 200..300 => match items(travelling, &answer) {
@@ -118,6 +127,18 @@ async fn send(
         info!("`$batch` {what}: all is read singly");
     }
     Vec::new()
+}
+
+/// What is told of a read for which the service wants to be left alone for longer than there is time.
+fn put_off(graph: &Graph, request: &Request<'_>, answer: &Answer, pause: Duration) -> GraphError {
+    let error = SendError {
+        kind: SendErrorKind::PauseBeyondTimeout(pause),
+        client_request_id: Some(answer.client_request_id.clone()),
+        attempts: answer.attempts,
+        may_have_acted: false,
+        last: None,
+    };
+    GraphError::not_sent(graph.request_line("POST", &request.url), error)
 }
 
 fn body(graph: &Graph, reads: &Reads<'_>, travelling: &[usize]) -> String {
@@ -160,10 +181,11 @@ async fn take(
         graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
     }
     let pauses = others.iter().filter_map(|item| Some((asked(item)?, item.status)));
-    if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
-        graph.http.rest(request, status, pause).await;
-    }
-    let all = items.len();
+    let put_off_for = match pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
+        Some((asked, status)) => graph.http.rest(request, status, asked).await.err(),
+        None => None,
+    };
+    let all: Vec<_> = items.keys().copied().collect();
     let found = items.into_iter().filter_map(|(at, items)| {
         let (_, steps) = reads.get(at)?;
         // Two answers to one request are none.
@@ -172,10 +194,13 @@ async fn take(
         let makes_sense = bindings.values().all(|read| matches!(read, Reading::Known(_)));
         makes_sense.then_some((at, Ok(bindings)))
     });
-    let found: Found = found.collect();
-    if found.len() < all {
-        let others = all.saturating_sub(found.len());
+    let mut found: BTreeMap<_, _> = found.collect();
+    if let Some(pause) = put_off_for {
+        let others: Vec<_> = all.into_iter().filter(|at| !found.contains_key(at)).collect();
+        found.extend(others.into_iter().map(|at| (at, Err(put_off(graph, request, answer, pause)))));
+    } else if found.len() < all.len() {
+        let (others, all) = (all.len().saturating_sub(found.len()), all.len());
         info!("{others} of {all} reads in a `$batch` were not answered well: again, each by itself");
     }
-    found
+    found.into_iter().collect()
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use super::connections::{Connections, Open};
@@ -88,7 +88,8 @@ impl Client {
             let slot = admitted.flatten().map_err(|kind| sent.error(kind))?;
             let began = Instant::now();
             let deadline = self.deadline(request.patience, spent);
-            let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
+            let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await.transpose();
+            let Some(attempted) = attempted else { continue };
             let (outcome, what) = match &attempted {
                 Ok(Answer { status: 401, .. }) if self.renewed(request, deadline, &mut sent).await => {
                     let Request { method, url, .. } = request;
@@ -118,6 +119,7 @@ impl Client {
                     if !asked {
                         return attempted.map_err(|kind| sent.error(kind));
                     }
+                    self.let_pass(request, deadline).await;
                     sent.last = attempted.ok().map(Box::new);
                     return Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)));
                 }
@@ -172,7 +174,7 @@ impl Client {
     }
 
     /// Sends a request that others travel in, once: those in it can be sent by themselves. `None` where it
-    /// was refused with 401 and there is another token now.
+    /// was refused with 401 and there is another token now, or has to wait after all.
     ///
     /// # Errors
     /// There is no answer, or none that may be taken.
@@ -186,7 +188,7 @@ impl Client {
         let open = self.connections.to(&request.url).map_err(unprepared)?;
         let deadline = self.deadline(request.patience, Duration::ZERO);
         let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
-        let answer = attempted.map_err(|kind| sent.error(kind))?;
+        let Some(answer) = attempted.map_err(|kind| sent.error(kind))? else { return Ok(None) };
         match answer.status {
             401 if self.renewed(request, deadline, &mut sent).await => return Ok(None),
             429 => self.throttled(1, pause_asked(&answer)),
@@ -197,13 +199,31 @@ impl Client {
 
     /// Waits as long as the service asks for where it was answered, for the moment, with this status: to
     /// the request, or to one that travelled in it.
-    pub async fn rest(&self, request: &Request<'_>, status: u16, asked: Duration) {
+    ///
+    /// # Errors
+    /// The pause, where it is longer than there is time.
+    pub async fn rest(&self, request: &Request<'_>, status: u16, asked: Duration) -> Result<(), Duration> {
         let next = self.settings.retry.next(1, Outcome::Answered(status, Some(asked)), 0.0);
-        let (Next::Again(pause), Ok(mut open)) = (next, self.connections.to(&request.url)) else { return };
+        let (Next::Again(pause), Ok(mut open)) = (next, self.connections.to(&request.url)) else {
+            return Ok(());
+        };
         let end = self.deadline(request.patience, Duration::ZERO);
-        let pause = pause.min(end.saturating_duration_since(Instant::now()));
+        if end.saturating_duration_since(Instant::now()) < pause {
+            self.let_pass(request, end).await;
+            return Err(pause);
+        }
         // Where the run is stopped meanwhile, whatever is to be sent next is told so.
         _ = self.wait(&mut open, request, pause, status == 503).await;
+        Ok(())
+    }
+
+    /// Lets the time of a request pass for which the service wants to be left alone for longer. Who has
+    /// time of his own for it would come again at once.
+    async fn let_pass(&self, request: &Request<'_>, deadline: Instant) {
+        if matches!(request.patience, Patience::For(_)) {
+            let passed = sleep_until(deadline);
+            _ = self.unless_stopped(request.patience, request.halt.as_ref(), passed).await;
+        }
     }
 
     /// Takes note that so many of the requests that travelled in the one answered last were throttled,
@@ -251,7 +271,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a request once.
+    /// Sends a request once. `None` where nothing was sent, since it was held back meanwhile.
     async fn attempt(
         &self,
         open: &Open,
@@ -259,7 +279,7 @@ impl Client {
         mut slot: Slot<'_>,
         deadline: Instant,
         sent: &mut Sent,
-    ) -> Result<Answer, SendErrorKind> {
+    ) -> Result<Option<Answer>, SendErrorKind> {
         // Not before: what was valid when the request began to wait may have expired.
         sent.authorization = match request.authorization {
             None => None,
@@ -275,6 +295,16 @@ impl Client {
                 Some(header.map_err(SendErrorKind::SignIn)?)
             }
         };
+        let place = timeout_at(deadline, self.connections.place());
+        let place = self.unless_stopped(request.patience, request.halt.as_ref(), place).await?;
+        // What could wait no longer may have got its turn all the same: from here on it counts as sent.
+        let _place = match place {
+            Ok(place) if Instant::now() < deadline => place,
+            _ => return Err(self.over(deadline)),
+        };
+        if self.pace.held_until().is_some() {
+            return Ok(None);
+        }
         let id = client_request_id();
         slot.room.sent();
         self.settings.meter.sent(slot.requests(), sent.attempts > 0);
@@ -293,13 +323,14 @@ impl Client {
             }
             Ok(Ok(answer)) => {
                 self.reached.store(true, Ordering::Relaxed);
-                if !(200..300).contains(&answer.status) {
+                // What failed may have looked into what it held.
+                if turned_away(answer.status) {
                     slot.room.sent_as_one();
                 }
                 sent.throttled = sent.throttled.saturating_add(u32::from(answer.status == 429));
                 sent.may_have_acted |= !turned_away(answer.status);
                 let (attempts, may_have_acted) = (sent.attempts, sent.may_have_acted);
-                Ok(Answer { client_request_id: id, attempts, may_have_acted, ..answer })
+                Ok(Some(Answer { client_request_id: id, attempts, may_have_acted, ..answer }))
             }
         }
     }

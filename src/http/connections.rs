@@ -69,8 +69,8 @@ impl Connections {
         Ok(connections)
     }
 
-    /// The same, but for what would go through a proxy that this variable misspells: that is not sent, since
-    /// it would go without one.
+    /// The same, but that nothing leaves this machine where this variable misspells the proxy: it would go
+    /// without one.
     #[must_use]
     pub fn unless_misspelt(self, proxy: Option<&'static str>) -> Self {
         Self { misspelt_proxy: proxy, ..self }

@@ -38,7 +38,6 @@ pub(super) async fn exchange(
         let hopeless = hopeless || what.contains("certificate");
         if hopeless { SendErrorKind::Unreachable(what) } else { SendErrorKind::Broken(what) }
     };
-    let _place = connections.place().await;
     let started = Instant::now();
     let secrets = Secrets::of(headers.values().chain(authorization));
     let mut sending = open

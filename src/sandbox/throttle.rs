@@ -1,7 +1,8 @@
 //! The budget of requests: so many in a sliding window of time.
 //!
 //! Owns who is let in; it must not read a clock or render answers. One that is turned away takes no
-//! room: Graph counts those who come again at once, too (<https://learn.microsoft.com/graph/throttling>).
+//! room, which is kinder than Graph: there those who come again at once go on counting
+//! (<https://learn.microsoft.com/graph/throttling>).
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -199,6 +199,35 @@ fn the_requests_of_a_batch_count_one_by_one() {
     assert_eq!(counts(&served), (30, 29));
 }
 
+/// Where a batch fails, the service may have looked into it: what it holds counts.
+#[test]
+fn the_requests_of_a_batch_that_failed_count_too() {
+    let served = served(FLOWS, vec![answers(1, 504, "")]);
+    let outcome = served.plan(&yaml(FLOWS), &["--rate", "60/600", "--timeout", "5", "--parallelism", "20"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("`--rate`"), "{outcome}");
+    let (requests, _) = counts(&served);
+    assert!(requests <= 60 - 20, "{requests}: {outcome}");
+}
+
+/// An hour is not waited for, and nobody comes back at once either.
+#[test]
+fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
+    let pause = [("Retry-After", "3600")];
+    let of_all = Effect::Answer {
+        status: 503,
+        headers: vec![("Retry-After".to_owned(), "3600".to_owned())],
+        body: String::new(),
+    };
+    for (fault, singly) in [(on_batch(0, of_all), 1), (answer("B2C_1_007", 0, 503, &pause, ""), 1)] {
+        let (served, outcome) = plan(vec![fault]);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
+        let (requests, batched) = counts(&served);
+        assert_eq!(requests - batched, singly, "the connectors: {outcome}");
+    }
+}
+
 #[test]
 fn throttled_items_hold_everything_back() {
     let faults = vec![answer("B2C_1_007", 0, 429, &[("Retry-After", "900")], "")];

@@ -2,6 +2,7 @@
 
 mod auth;
 mod batch;
+mod begin;
 mod errors;
 mod http2;
 mod paging;
