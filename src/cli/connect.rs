@@ -83,9 +83,10 @@ pub(super) async fn sign_in(
         exchange: graph::token_exchange(place.cloud),
     };
     let settings = &run.environment.credentials;
-    let credential = auth::sign_in(run.global.auth, settings, &sign_in, &run.login);
+    let login = run.login();
+    let credential = auth::sign_in(run.global.auth, settings, &sign_in, &login);
     // Neither needs the other's answer.
-    let signing_in = async { tokio::join!(credential, tenant::meant(place, &url, &authority, run)) };
+    let signing_in = async { tokio::join!(credential, tenant::meant(place, &url, &authority, &login)) };
     let (credential, meant) = timeout_at(run.deadline, signing_in).await.map_err(|_| {
         Diagnostic::error("the time for the whole run (`--timeout`) was over before a token was there")
     })?;

@@ -80,8 +80,6 @@ pub(super) struct Run<'a> {
     pub(super) sandboxes: Sandboxes,
     /// Shared by all that is asked.
     pub(super) connections: Arc<Connections>,
-    /// Asks the authorities, which have no budget of ours.
-    pub(super) login: Arc<Client>,
     /// Counts what Graph is asked.
     pub(super) meter: Arc<Meter>,
 }
@@ -101,18 +99,15 @@ impl<'a> Run<'a> {
         let sandboxes = Sandboxes::read(&global.sandbox)?;
         let connections = connections(global.ca_file.as_deref())?.unless_misspelt(environment.misspelt_proxy);
         let connections = Arc::new(connections);
+        Ok(Self { global, environment, deadline, stop, sandboxes, connections, meter: Arc::default() })
+    }
+
+    /// Asks the authority of one tenant, which has no budget of ours. One that throttles a tenant's app
+    /// holds up no other tenant.
+    pub(super) fn login(&self) -> Arc<Client> {
         let endless = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };
-        let parallelism = global.parallelism;
-        let settings = Settings {
-            parallelism,
-            rate: endless,
-            deadline,
-            retry: LOGIN,
-            stop: stop.clone(),
-            meter: Arc::default(),
-        };
-        let login = Arc::new(Client::new(settings, Arc::clone(&connections)));
-        Ok(Self { global, environment, deadline, stop, sandboxes, connections, login, meter: Arc::default() })
+        let settings = Settings { rate: endless, retry: LOGIN, meter: Arc::default(), ..self.settings() };
+        Arc::new(Client::new(settings, Arc::clone(&self.connections)))
     }
 
     /// How one tenant's Graph is asked.

@@ -5,10 +5,10 @@ use reqwest::Url;
 
 use super::connect::Place;
 use super::failure::Failure;
-use super::fleet::Run;
 use crate::auth::{Claims, tenant};
 use crate::diagnostic::Diagnostic;
 use crate::graph::GraphUrl;
+use crate::http::Client;
 
 /// What is known of the tenant that a token is for.
 pub(super) enum Checked {
@@ -34,12 +34,12 @@ pub(super) async fn meant(
     place: &Place<'_>,
     graph_url: &GraphUrl,
     authority: &Url,
-    run: &Run<'_>,
+    login: &Client,
 ) -> Option<Result<String, String>> {
     match place.tenant.guid() {
         Some(guid) => Some(Ok(guid.to_owned())),
         None if graph_url.is_loopback() => None,
-        None => Some(tenant::of_domain(&run.login, authority, place.tenant.as_str()).await),
+        None => Some(tenant::of_domain(login, authority, place.tenant.as_str()).await),
     }
 }
 

@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{CONTOSO, entra, run_in, wants_one_change};
-use crate::support::{Flowbind, file, folder};
+use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use crate::support::{Flowbind, file, folder, wants_connector_1};
 
 fn with_secret(run: Flowbind) -> Flowbind {
     run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")
@@ -207,4 +207,21 @@ fn an_authority_that_is_silent_ends_with_the_time_of_the_run() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
     assert!(outcome.stderr.contains("(`--timeout`)"), "{outcome}");
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_authority_that_throttles_one_tenant_holds_up_no_other() {
+    let (entra, folder) = (entra(), folder());
+    entra.behave(|manner| manner.throttled = Some(CONTOSO.1));
+    for (name, (domain, _)) in [("a.yaml", CONTOSO), ("b.yaml", FABRIKAM)] {
+        let yaml = wants_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", domain);
+        file(folder.path(), name, yaml);
+    }
+    let args = ["plan", "a.yaml", "b.yaml", "--tenants-at-once", "1", "--timeout", "20", "--format", "json"];
+    let outcome = entra.run(with_secret(run_in(folder.path(), &args)));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("a pause of 700 s"), "{outcome}");
+    let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let planned: Vec<_> = plan["targets"].as_array().unwrap().iter().map(|it| &it["tenant"]).collect();
+    assert_eq!(planned, [FABRIKAM.0], "{outcome}");
 }

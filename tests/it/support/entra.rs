@@ -46,6 +46,8 @@ pub struct Manner {
     pub roles: Vec<&'static str>,
     /// What the token endpoint answers in place of a token.
     pub refusal: Option<(u16, String)>,
+    /// The tenant that the token endpoint throttles, for longer than any run lasts.
+    pub throttled: Option<&'static str>,
     /// What GitHub, Azure Pipelines and the metadata service answer in place of a token.
     pub issuers: Option<(u16, String)>,
     /// How many tokens are issued before `refusal` is answered.
@@ -76,6 +78,7 @@ impl Default for Manner {
             says: None,
             roles,
             refusal: None,
+            throttled: None,
             issuers: None,
             issues: 0,
             refusals: usize::MAX,
@@ -287,6 +290,11 @@ impl State {
     }
 
     fn token(&mut self, asked: &Asked, guid: &str) -> Reply {
+        if self.manner.throttled == Some(guid) {
+            let mut throttled = reply(429, "{}");
+            throttled.headers.push(("retry-after".to_owned(), "700".to_owned()));
+            return throttled;
+        }
         let refusal = self.manner.refusal.as_ref().filter(|_| self.issued.len() >= self.manner.issues);
         if let Some((status, body)) = refusal.filter(|_| self.manner.refusals > 0) {
             let refused = reply(*status, body.clone());
