@@ -10,7 +10,6 @@ use tempfile::{Builder, NamedTempFile};
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    file: NamedTempFile,
 }
 
 /// An output that cannot be written.
@@ -22,27 +21,14 @@ pub struct OutputError {
 }
 
 impl Output {
-    /// Makes sure that a file can be written, by way of a temporary one beside it. The file itself
-    /// stays as it is.
+    /// Makes sure that a file can be written, by way of a temporary one beside it, of which nothing is
+    /// left: who is killed meanwhile cannot take it away. The file itself stays as it is.
     ///
     /// # Errors
     /// The folder is not there or cannot be written to, or the path is a folder.
     pub fn open(path: &Path) -> Result<Self, OutputError> {
-        Self::beside(path).map_err(|error| OutputError { path: path.to_owned(), error })
-    }
-
-    fn beside(path: &Path) -> io::Result<Self> {
-        let path = real(path)?;
-        // What is no file, such as a device or a pipe, must not be replaced by one.
-        if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is there, and is no regular file"));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = builder().tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        if let Ok(old) = fs::metadata(&path) {
-            file.as_file().set_permissions(old.permissions())?;
-        }
-        Ok(Self { path, file })
+        let opened = real(path).and_then(|path| beside(&path).map(|_| Self { path }));
+        opened.map_err(|error| OutputError { path: path.to_owned(), error })
     }
 
     /// Where it will be written.
@@ -55,11 +41,28 @@ impl Output {
     /// # Errors
     /// Any failure to write; the old file is as it was.
     pub fn write(self, text: &str) -> Result<(), OutputError> {
-        let Self { path, mut file } = self;
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
-        let written = written.and_then(|()| file.persist(&path).map(drop).map_err(|failed| failed.error));
+        let Self { path } = self;
+        let written = beside(&path).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map(drop).map_err(|failed| failed.error)
+        });
         written.map_err(|error| OutputError { path, error })
     }
+}
+
+/// A temporary file in the same folder, as open to others as the one that it is to replace.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    // What is no file, such as a device or a pipe, must not be replaced by one.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is there, and is no regular file"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = builder().tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    if let Ok(old) = fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    Ok(file)
 }
 
 /// Where a path leads. A symbolic link stays one: what it points to is written, there or not.
