@@ -89,7 +89,7 @@ pub enum Outcome {
     Applied,
     /// The tenant had the desired value before, so nothing was sent.
     Already,
-    /// The service did not take it, and the tenant does not show it.
+    /// The service turned it away each time, so that it changed nothing.
     Failed,
     /// Whether it took effect is not known.
     Unverified,
@@ -171,6 +171,15 @@ impl TargetReport {
             fingerprint: target.fingerprint(),
             changes: target.changes.iter().cloned().map(ChangeReport::not_attempted).collect(),
         }
+    }
+
+    /// The report of a target of which nothing was begun, since a change that failed is to be the last.
+    pub fn halted(target: &Target) -> Self {
+        let mut report = Self::not_attempted(target);
+        for change in &mut report.changes {
+            change.error = Some(put::HALTED.to_owned());
+        }
+        report
     }
 
     /// Whether any PUT was sent.

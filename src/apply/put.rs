@@ -12,6 +12,9 @@ use super::Options;
 use crate::graph::{Graph, GraphError, Taken};
 use crate::plan::Change;
 
+/// Why a change is not begun where one that failed is to be the last.
+pub(super) const HALTED: &str = "another change failed before (`--fail-fast`)";
+
 /// What came of the PUT of one change.
 #[derive(Debug)]
 pub(super) enum Put {
@@ -53,7 +56,7 @@ pub(super) async fn put_all(
         let put = match graph.bind(&change.flow, change.step, connector, &halt).await {
             Ok(taken) => return Put::Taken(taken),
             Err(error) if error.attempts == 0 && *halt.borrow() => {
-                return Put::NotSent("another change failed before (`--fail-fast`)".into());
+                return Put::NotSent(HALTED.into());
             }
             Err(error) if error.attempts == 0 => Put::NotSent(error.to_string()),
             Err(error) if error.may_have_acted => Put::Unclear(error),

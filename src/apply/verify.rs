@@ -24,7 +24,7 @@ pub(super) async fn read_back(
     options: &Options,
 ) -> Vec<Option<Reading<Bound>>> {
     let mut seen = vec![None; changes.len()];
-    // Runs from the first look on: when that is over is a matter of the budget.
+    // Runs from the first answer on: when that comes is a matter of the budget.
     let mut deadline = None;
     let mut pause = FIRST;
     let mut unseen = open(changes, puts, &seen);
@@ -34,7 +34,9 @@ pub(super) async fn read_back(
         // Once the run is stopped or out of time there is one last look.
         let last = *options.stop.borrow() || time.is_zero();
         let patience = if last { Patience::last_word() } else { Patience::For(time) };
+        let began = Instant::now();
         let shown = look(graph, &unseen, 0, patience).await;
+        let is_answered = shown.values().any(|reading| matches!(reading, Reading::Known(_)));
         for (change, seen) in changes.iter().zip(&mut seen) {
             if let Some(reading) = shown.get(&(&change.flow, change.step)) {
                 *seen = Some(reading.clone());
@@ -44,7 +46,13 @@ pub(super) async fn read_back(
         if last || unseen.is_empty() {
             break;
         }
-        let end = *deadline.get_or_insert_with(|| later(Instant::now(), options.verify_timeout));
+        let first = if is_answered { Instant::now() } else { began };
+        let end = *deadline.get_or_insert_with(|| later(first, options.verify_timeout));
+        let is_over = *options.stop.borrow() || left(options.deadline).is_zero();
+        // A look that took longer than that was the last.
+        if left(end).is_zero() && !is_over {
+            break;
+        }
         tokio::select! {
             () = sleep(pause.min(left(end)).min(left(options.deadline))) => {}
             () = stopped(Some(&options.stop)) => {}

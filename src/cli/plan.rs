@@ -241,7 +241,8 @@ pub(super) fn about(tenant: &str, several: bool, problems: Vec<Diagnostic>) -> V
 
 /// Adds to a plan that one of its tenants has two names, now that these are resolved.
 pub(super) fn mixed_names(plan: &mut Plan) -> Vec<Diagnostic> {
-    let problems = plan::mixed_names(&plan.targets);
+    let mut problems = plan::mixed_names(&plan.targets);
+    problems.retain(|problem| !plan.errors.contains(problem));
     let mut told: Vec<_> = problems
         .iter()
         .map(|problem| Diagnostic::error(&problem.message).hint("write the tenant in one way in all files"))

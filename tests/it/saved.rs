@@ -38,6 +38,8 @@ pub fn planned(served: &Served) -> tempfile::TempDir {
     folder
 }
 
+const GUID: &str = "11111111-1111-1111-1111-111111111111";
+
 fn bound(served: &Served) -> Vec<Option<String>> {
     let flows = served.truth().flows.into_iter();
     flows.map(|flow| flow.bindings.into_values().next().flatten()).collect()
@@ -226,6 +228,39 @@ fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
         let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--yes"]);
         assert_eq!((outcome.code, served.puts()), (3, 0), "{name}: {outcome}");
         assert!(outcome.stderr.contains("nothing was changed"), "{name}: {outcome}");
+    }
+}
+
+/// Plans of one tenant that were made for two places are no plan of it, and what the one is refused for
+/// the other does not allow.
+#[test]
+fn one_tenant_at_two_places_is_refused_as_a_whole() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = folder();
+    let protected = wants_connector_1(&FLOWS[..1]) + "guards: {maxChanges: 0}\n";
+    file(folder.path(), "a.yaml", protected);
+    assert_eq!(run(&served, folder.path(), &["plan", "a.yaml", "--out", "a.json"]).code, 3);
+    let here = served.graph_url();
+    let there = here.replace("127.0.0.1", "localhost");
+    for (more, url) in [("cloud: usgov\n", &here), (&format!("clientId: {GUID}\n"), &here), ("", &there)] {
+        let at = |args: &[&str], url: &str| {
+            flowbind(args)
+                .args(["--graph-url", url])
+                .env("FLOWBIND_ACCESS_TOKEN", "t")
+                .within(folder.path())
+                .run()
+        };
+        file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..]) + more);
+        let plan = at(&["plan", "b.yaml", "--out", "b.json"], url);
+        assert_eq!(plan.code, 0, "{plan}");
+        for [one, two] in [["a.json", "b.json"], ["b.json", "a.json"]] {
+            let joined = flowbind(["show", one, two, "--out", "both.json"]).within(folder.path()).run();
+            assert_eq!(joined.code, 3, "{joined}");
+            for url in [&here, &there] {
+                let outcome = at(&["apply", "--plan", "both.json"], url);
+                assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
+            }
+        }
     }
 }
 

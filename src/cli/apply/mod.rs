@@ -102,14 +102,16 @@ pub(super) async fn run(
     let saved = args.plan.as_deref();
     let inputs: Vec<_> = inputs(&args.files, global).into_iter().chain(saved).collect();
     let mut outputs = Outputs::open(&args.outputs, &inputs, environment)?;
+    let signals = Signals::catch()?;
     for sandbox in &global.sandbox {
         outputs::open(sandbox)?;
     }
-    let signals = Signals::catch()?;
-    let run = Run::start(global, environment, signals.stop.clone())?;
     let started = environment.now().to_string();
     let mut work = Work::default();
-    let ended = end(args, &run, &signals, &mut outputs, &mut work).await;
+    let ended = match Run::start(global, environment, signals.stop.clone()) {
+        Ok(run) => end(args, &run, &signals, &mut outputs, &mut work).await,
+        Err(failure) => Err(Early::from(failure)),
+    };
     let mut exit = match ended {
         Ok(()) => Exit::worst(work.exits.iter().map(|exit| *exit as u8)),
         Err(Early { reasons, exit }) => {
@@ -144,7 +146,7 @@ pub(super) async fn run(
     })
 }
 
-/// Runs to the end. `work` becomes what is to be done as soon as that is known, and its report what
+/// Runs to the end. `work` becomes what is to be done as far as that is known, and its report what
 /// became of it.
 async fn end(
     args: &ApplyArgs,
@@ -156,15 +158,18 @@ async fn end(
     let rule = if args.tenant_unchecked { Rule::Warn } else { Rule::Refuse };
     let begun = async {
         match &args.plan {
-            Some(path) => work::of_saved(path, &args.shard, run, rule).await,
-            None => work::of_files(&args.files, &args.shard, run, &args.overrides.request(rule)).await,
+            Some(path) => work::of_saved(path, &args.shard, run, rule, work).await,
+            None => work::of_files(&args.files, &args.shard, run, &args.overrides.request(rule), work).await,
         }
     };
-    *work = tokio::select! {
-        () = signals.stopped() => return Err(Early::stopped(signals)),
-        begun = begun => begun?,
+    let begun = tokio::select! {
+        () = signals.stopped() => Err(Early::stopped(signals)),
+        begun = begun => begun,
     };
-    work.report = Report { errors: work.plan.errors.clone(), ..Report::not_attempted(&work.plan) };
+    work.report = Report::not_attempted(&work.plan);
+    begun?;
+    // Of tenants that could not be planned there is no target.
+    let several = work.plan.targets.len().saturating_add(work.exits.len()) > 1;
     show(args, work, outputs, signals).await?;
     gate::whole(work, args.plan.is_some());
     gate::expected(work, args.expect.as_deref());
@@ -172,7 +177,7 @@ async fn end(
     let given = args.yes || args.expect.is_some() || args.plan.is_some();
     let waited = gate::approved(work, given, signals).await?;
     // What was planned while somebody was waited for, or other tenants, may be so no more.
-    let recheck = args.plan.is_some() || waited || work.plan.targets.len() > 1;
+    let recheck = args.plan.is_some() || waited || several;
     let todo = tenant::Todo { args, run, signals, recheck };
     let groups = fleet::by_tenant(work.plan.targets.iter().map(|target| target.tenant.as_str()));
     let several = groups.len() > 1;

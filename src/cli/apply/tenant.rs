@@ -73,8 +73,8 @@ impl Todo<'_> {
             // What was not to be changed anyway ends as was told.
             let fails_fast = self.args.fail_fast && way.is_ok();
             let stopped = fails_fast && done.iter().any(|done: &Done| done.exit != Exit::Done);
-            if stopped {
-                one.exit = Exit::Error;
+            if stopped && !target.changes.is_empty() {
+                one = Done { target: TargetReport::halted(target), exit: Exit::Error, ..one };
             } else if let Some(Open { connection, recheck, .. }) =
                 open.iter().find(|open| std::ptr::eq(open.target, target))
             {

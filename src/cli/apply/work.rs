@@ -48,16 +48,18 @@ pub(super) async fn of_files(
     shard: &ShardArgs,
     run: &Run<'_>,
     request: &Request,
-) -> Result<Work, Early> {
+    work: &mut Work,
+) -> Result<(), Early> {
     let desired = desired::load(&files.files).map_err(Failure::from)?;
-    let mut work = Work { fleet: fleet::members(&desired), ..Work::default() };
+    work.fleet = fleet::members(&desired);
     work.plan.part = shard.part(work.fleet.clone(), run.global.quiet);
     let desired = of_part(desired, work.plan.part.as_ref());
     let several = fleet::are_several(desired.iter().map(|desired| desired.tenant.as_str()));
+    let mut plan = work.plan.clone();
     make(desired, run, request, |tenant, planned| {
         let errors = match planned {
             Ok(Planned { target, errors, connection, gone: _ }) => {
-                work.plan.targets.push(target);
+                plan.targets.push(target);
                 work.ways.push(Ok(connection));
                 errors
             }
@@ -66,12 +68,14 @@ pub(super) async fn of_files(
                 diagnostics
             }
         };
-        work.plan.errors.extend(errors.iter().map(|error| Problem::about(tenant, error)));
+        plan.errors.extend(errors.iter().map(|error| Problem::about(tenant, error)));
         report(&about(tenant, several, errors));
     })
     .await;
+    // Where the run is stopped before, nothing was planned.
+    work.plan = plan;
     report(&mixed_names(&mut work.plan));
-    Ok(work)
+    Ok(())
 }
 
 /// Connects to the tenants of a saved plan, or of a part of it.
@@ -80,7 +84,8 @@ pub(super) async fn of_saved(
     shard: &ShardArgs,
     run: &Run<'_>,
     rule: Rule,
-) -> Result<Work, Early> {
+    work: &mut Work,
+) -> Result<(), Early> {
     let plan = match saved::read(path)? {
         Saved::Plan(plan, _) => plan,
         Saved::Report(..) => {
@@ -88,7 +93,8 @@ pub(super) async fn of_saved(
             return Err(Early::error(problem.hint("give what `flowbind plan --out plan.json` wrote")));
         }
     };
-    let (plan, fleet) = part_of(plan, shard, run.global.quiet)?;
+    (work.plan, work.fleet) = part_of(plan, shard, run.global.quiet)?;
+    let plan = &work.plan;
     let tenants = plan.targets.iter().map(|target| {
         let problem = format!("`{}` is of `{}`, which is no tenant", path.display(), target.tenant);
         target.tenant.parse().map_err(|_| Early::error(Diagnostic::error(problem)))
@@ -96,7 +102,6 @@ pub(super) async fn of_saved(
     let tenants = tenants.collect::<Result<Vec<Tenant>, _>>()?;
     let several = fleet::are_several(tenants.iter().map(Tenant::as_str));
     let groups = fleet::by_tenant(tenants.iter().map(Tenant::as_str));
-    let mut work = Work { fleet, ..Work::default() };
     let reach = async |group: &[usize]| {
         let targets: Vec<_> = group.iter().filter_map(|at| plan.targets.get(*at)).collect();
         let tenant = group.first().and_then(|at| tenants.get(*at));
@@ -109,25 +114,45 @@ pub(super) async fn of_saved(
                     api: target.api,
                 };
                 let connection = connect(&place, run, rule).await.map(Rc::new);
-                targets.iter().map(|target| way(target, connection.clone())).collect()
+                targets.iter().map(|other| way(other, target, connection.clone())).collect()
             }
             _ => Vec::new(),
         }
     };
+    let (mut ways, mut unreached) = (Vec::new(), Vec::new());
     run.each(&groups, reach, |at, way| {
         let way = way.map_err(|Early { reasons, exit }| {
             let tenant = plan.targets.get(at).map(|target| target.tenant.as_str()).unwrap_or_default();
-            work.plan.errors.extend(reasons.iter().map(|reason| Problem::about(tenant, reason)));
+            unreached.extend(reasons.iter().map(|reason| Problem::about(tenant, reason)));
             report(&about(tenant, several, reasons));
             exit
         });
-        work.ways.push(way);
+        ways.push(way);
     })
     .await;
-    // What kept the plan from being whole when it was made comes first.
-    let unreached = std::mem::replace(&mut work.plan, plan).errors;
+    stop_together(&mut ways, &groups);
+    for (target, way) in work.plan.targets.iter_mut().zip(&ways) {
+        if let Ok(Checked::Same(guid)) = way.as_ref().map(|connection| &connection.checked) {
+            target.tenant_id = Some(guid.clone());
+        }
+    }
+    work.ways = ways;
     work.plan.errors.extend(unreached);
-    Ok(work)
+    // What could not be established when the plan was made may be known now.
+    report(&mixed_names(&mut work.plan));
+    Ok(())
+}
+
+/// The targets of one tenant go together: where there is no way to one of them, there is none to any.
+fn stop_together(ways: &mut [Result<Rc<Connection>, Exit>], groups: &[Vec<usize>]) {
+    for group in groups {
+        let exit = group.iter().find_map(|at| ways.get(*at)?.as_ref().err().copied());
+        for at in group {
+            if let (Some(exit), Some(way)) = (exit, ways.get_mut(*at)) {
+                *way = Err(exit);
+            }
+        }
+    }
 }
 
 /// The part of a saved plan that a run is about, and the files of the whole.
@@ -152,8 +177,13 @@ fn part_of(mut plan: Plan, shard: &ShardArgs, quiet: bool) -> Result<(Plan, Vec<
     Ok((plan, fleet))
 }
 
-/// The way to a saved target's tenant, which has to be the place that it was planned for.
-fn way(target: &Target, connection: Result<Rc<Connection>, Failure>) -> Result<Rc<Connection>, Early> {
+/// The way to a saved target's tenant, which has to be the place that it was planned for. `first` is the
+/// target that the connection was made for.
+fn way(
+    target: &Target,
+    first: &Target,
+    connection: Result<Rc<Connection>, Failure>,
+) -> Result<Rc<Connection>, Early> {
     // A plan for another tenant is refused; a file for another tenant is a mistake.
     let connection = connection.map_err(|failure| match failure {
         Failure { foreign: true, diagnostics, .. } => Early { reasons: diagnostics, exit: Exit::Refused },
@@ -166,6 +196,13 @@ fn way(target: &Target, connection: Result<Rc<Connection>, Failure>) -> Result<R
     };
     if target.graph_url != connection.shown_url {
         return foreign("Graph URL", &target.graph_url, &connection.shown_url);
+    }
+    if target.cloud != first.cloud {
+        return foreign("cloud", target.cloud.name(), first.cloud.name());
+    }
+    let app = |target: &Target| target.client_id.as_deref().unwrap_or("of the environment").to_lowercase();
+    if app(target) != app(first) {
+        return foreign("app", &app(target), &app(first));
     }
     match (&target.tenant_id, &connection.checked) {
         (Some(theirs), Checked::Same(ours)) if !theirs.eq_ignore_ascii_case(ours) => {

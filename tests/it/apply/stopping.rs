@@ -80,15 +80,77 @@ fn a_signal_between_two_puts_finishes_what_is_in_flight_and_reports_it() {
 fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
     let (served, folder) = (slow_tenant(), folder());
     let mut child = start(&served, folder.path());
-    let patience = Instant::now() + Duration::from_secs(30);
-    while served.requests().is_empty() {
-        assert!(Instant::now() < patience);
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    assert!(until_asked(&served, &mut child));
     signal_after(&served, 0, &child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(served.puts(), 0);
     assert!(folder.path().join("report.json").exists());
+}
+
+#[test]
+fn a_stopped_plan_leaves_nothing_behind() {
+    let (served, folder) = (slow_tenant(), folder());
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+    let outputs = ["plan", "--out", "plan.json", "--out", "plan.md"];
+    let mut child = flowbind(outputs)
+        .args(["--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .command()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until_asked(&served, &mut child);
+    signal(&child, "INT");
+    assert!(!child.wait().unwrap().success());
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["flowbind.yaml"]);
+}
+
+/// Waits until the tenant is asked, or the run is over. Gives whether it was asked.
+fn until_asked(served: &Served, child: &mut Child) -> bool {
+    let patience = Instant::now() + Duration::from_secs(30);
+    loop {
+        if !served.requests().is_empty() {
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A fleet is known from its files on: the reports of its shards are joined whenever one was stopped.
+#[test]
+fn the_report_of_a_shard_that_was_stopped_while_it_planned_is_one_of_the_fleet() {
+    let (served, folder) = (slow_tenant(), folder());
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+    let mut stopped = 0;
+    for shard in ["1", "2"] {
+        let mut child = flowbind(["apply", "--yes", "--shard", &format!("{shard}/2")])
+            .args(["--out", &format!("{shard}.json"), "--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        if stopped == 0 && until_asked(&served, &mut child) {
+            signal(&child, "TERM");
+            stopped += 1;
+            assert_eq!(child.wait().unwrap().code(), Some(143));
+        } else {
+            assert_eq!(child.wait().unwrap().code(), Some(0));
+        }
+    }
+    let joined = flowbind(["show", "1.json", "2.json"]).within(folder.path()).run();
+    assert_eq!((stopped, joined.code, served.puts()), (1, 143, 0), "{joined}");
+    assert!(!joined.stderr.contains("different fleets"), "{joined}");
 }
 
 #[test]

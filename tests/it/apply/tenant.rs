@@ -6,6 +6,7 @@ use std::net::TcpListener;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use flowbind::files::{self, Saved};
 use flowbind::sandbox::Options;
 use serde_json::Value;
 
@@ -117,6 +118,31 @@ fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
         let said = format!("error: `{OURS}` and `contoso.onmicrosoft.com` are one tenant, `{OURS}`");
         assert_eq!(outcome.stderr.matches(&said).count(), 1, "{outcome}");
     }
+}
+
+/// What could not be established when the plan was made may be known when it is applied.
+#[test]
+fn a_tenant_by_two_names_is_found_out_when_a_saved_plan_is_applied() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), Options::default());
+    let plan = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    let Ok(Saved::Plan(mut plan, at)) = files::read(&plan.stdout) else { panic!("{plan}") };
+    plan.targets[0].graph_url = "https://graph.microsoft.com/beta".to_owned();
+    let mut other = plan.targets[0].clone();
+    other.tenant = OURS.to_owned();
+    plan.targets.push(other);
+    let folder = folder();
+    file(folder.path(), "plan.json", files::plan::to_json(&plan, &at));
+    let outcome = flowbind(["apply", "--plan", "plan.json", "--timeout", "1", "--out", "report.json"])
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
+        .env("FLOWBIND_ACCESS_TOKEN", &token_of(OURS))
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(outcome.stderr.contains("are one tenant"), "{outcome}");
+    let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["targets"][0]["tenantId"], OURS, "it is established now");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use flowbind::sandbox::{Effect, Options};
 use serde_json::Value;
 
-use crate::support::{answer, connector_id, on_put, serve, tenant, wants_connector_1};
+use crate::support::{
+    answer, connector_id, file, flowbind, folder, on_put, serve, tenant, wants_connector_1,
+};
 
 const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
 
@@ -165,6 +167,30 @@ fn with_fail_fast_it_does() {
     let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &["--fail-fast", "--parallelism", "1"]);
     assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
     assert_eq!(outcomes(&report), ["failed", "not-attempted", "not-attempted"]);
+}
+
+/// Files of one tenant go one after the other: what was not begun says why, and is shown.
+#[test]
+fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
+    let served = serve(
+        tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+        options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
+    );
+    let folder = folder();
+    file(folder.path(), "a.yaml", wants_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..]));
+    let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--fail-fast", "--out", "report.json"])
+        .args(["--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("report.json")).unwrap()).unwrap();
+    let changes = report["targets"][1]["changes"].as_array().unwrap();
+    let why = "another change failed before (`--fail-fast`)";
+    assert!(changes.iter().all(|change| change["outcome"] == "not-attempted" && change["error"] == why));
+    assert!(outcome.stdout.contains("B2C_1_b") && outcome.stdout.contains(why), "{outcome}");
 }
 
 /// All failed is 4 too: a PUT was sent.
@@ -346,11 +372,34 @@ fn a_report_of_nothing_says_why() {
 /// However long the service wants to be left alone, the read-back ends with its own time.
 #[test]
 fn the_read_back_ends_with_its_own_time() {
-    let mut fault = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
-    fault.skip = 1;
-    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
-    assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
+    let pause = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
+    let silence = flowbind::sandbox::Fault { effect: Effect::Hang, ..pause.clone() };
+    for mut fault in [pause, silence] {
+        fault.skip = 1;
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
+        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+        assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
+        // One to plan, and one that took all the time there was.
+        let is_read = |line: &&String| line.starts_with("GET") && line.contains("Configuration");
+        assert_eq!(served.requests().iter().filter(is_read).count(), 2);
+    }
+}
+
+/// Whoever looks for the report of the last run does not find that of the one before.
+#[test]
+fn a_run_that_cannot_even_start_writes_its_report() {
+    for bad in [["--ca-file", "nothing.pem"], ["--sandbox", "nothing.json"]] {
+        let folder = folder();
+        file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+        file(folder.path(), "report.json", "that of yesterday");
+        let args = ["apply", "--yes", "--out", "report.json"];
+        let outcome = flowbind(args).args(bad).env("FLOWBIND_ACCESS_TOKEN", "t").within(folder.path()).run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["exitCode"], 1);
+        assert!(report["errors"].to_string().contains("nothing."), "{report}");
+    }
 }
 
 #[test]

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use flowbind::sandbox::Options;
+
 use super::{az, run_in, wants_one_change, with_az};
-use crate::support::{Flowbind, folder};
+use crate::support::{Flowbind, file, folder, serve, tenant, wants_connector_1};
 
 /// A run whose `az` waits for somebody for ever, by a process of its own.
 fn waits_for_ever(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
@@ -70,4 +72,40 @@ fn it_ends_with_a_run_that_is_stopped() {
     assert!(signalled.success());
     until(|| is_over(&pid).then_some(()));
     assert_eq!(running.wait().unwrap().code(), Some(130));
+}
+
+/// What is planned first waits for what comes later, even where nothing comes of that.
+#[test]
+fn a_tenant_is_looked_at_again_where_another_was_waited_for_in_vain() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    let (files, tools) = (folder(), folder());
+    file(files.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
+    let other = wants_connector_1(&["B2C_1_a"]).replace("contoso", "fabrikam");
+    file(files.path(), "b.yaml", other);
+    let go = tools.path().join("go");
+    let token = r#"{"accessToken": "t", "expires_on": 4000000000, "tokenType": "Bearer"}"#;
+    az(
+        tools.path(),
+        &format!(
+            "case \"$*\" in *fabrikam*) until [ -e '{}' ]; do sleep 0.05; done; exit 1;; esac\necho '{token}'",
+            go.display()
+        ),
+    );
+    let url = served.graph_url();
+    let args = ["apply", "a.yaml", "b.yaml", "--yes", "--graph-url", &url];
+    let running = with_az(run_in(files.path(), &args), tools.path())
+        .command()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until(|| served.requests().iter().any(|line| line.contains("apiConnectorConfiguration")).then_some(()));
+    std::thread::sleep(Duration::from_millis(200));
+    served.meddle("B2C_1_a", "Connector 2");
+    std::fs::write(go, "").unwrap();
+    let output = running.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("the tenant changed since the plan was made"), "{told}");
+    assert_eq!(served.puts(), 1, "somebody else's");
 }
