@@ -49,7 +49,7 @@ pub(super) async fn read_back(
         let first = if is_answered { Instant::now() } else { began };
         let end = *deadline.get_or_insert_with(|| later(first, options.verify_timeout));
         let is_over = *options.stop.borrow() || left(options.deadline).is_zero();
-        // A look that took longer than that was the last.
+        // A look that ended later was the last.
         if left(end).is_zero() && !is_over {
             break;
         }

@@ -18,24 +18,21 @@ fn slow_tenant() -> Served {
 }
 
 fn start(served: &Served, folder: &Path) -> Child {
+    run(served, folder, &["apply", "--yes", "--parallelism", "1", "--out", "report.json"])
+}
+
+/// Begins a run on a file that wants all flows changed.
+fn run(served: &Served, folder: &Path, args: &[&str]) -> Child {
     file(folder, "flowbind.yaml", wants_connector_1(&FLOWS));
-    flowbind([
-        "apply",
-        "--yes",
-        "--parallelism",
-        "1",
-        "--out",
-        "report.json",
-        "--graph-url",
-        &served.graph_url(),
-    ])
-    .env("FLOWBIND_ACCESS_TOKEN", "t")
-    .within(folder)
-    .command()
-    .stdout(Stdio::null())
-    .stderr(Stdio::null())
-    .spawn()
-    .unwrap()
+    flowbind(args)
+        .args(["--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder)
+        .command()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits until so many PUTs arrived, and sends a signal.
@@ -90,17 +87,7 @@ fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
 #[test]
 fn a_stopped_plan_leaves_nothing_behind() {
     let (served, folder) = (slow_tenant(), folder());
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
-    let outputs = ["plan", "--out", "plan.json", "--out", "plan.md"];
-    let mut child = flowbind(outputs)
-        .args(["--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .command()
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = run(&served, folder.path(), &["plan", "--out", "plan.json", "--out", "plan.md"]);
     until_asked(&served, &mut child);
     signal(&child, "INT");
     assert!(!child.wait().unwrap().success());
@@ -128,18 +115,10 @@ fn until_asked(served: &Served, child: &mut Child) -> bool {
 #[test]
 fn the_report_of_a_shard_that_was_stopped_while_it_planned_is_one_of_the_fleet() {
     let (served, folder) = (slow_tenant(), folder());
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
     let mut stopped = 0;
-    for shard in ["1", "2"] {
-        let mut child = flowbind(["apply", "--yes", "--shard", &format!("{shard}/2")])
-            .args(["--out", &format!("{shard}.json"), "--graph-url", &served.graph_url()])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
-            .within(folder.path())
-            .command()
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+    for number in ["1", "2"] {
+        let (shard, out) = (format!("{number}/2"), format!("{number}.json"));
+        let mut child = run(&served, folder.path(), &["apply", "--yes", "--shard", &shard, "--out", &out]);
         if stopped == 0 && until_asked(&served, &mut child) {
             signal(&child, "TERM");
             stopped += 1;
