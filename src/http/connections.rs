@@ -14,6 +14,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// How long a connection that many requests share may be silent before it is asked for a sign of life,
+/// and how long that may take: before [`SILENCE`] is over, so that what is sent again goes elsewhere.
+const PING: Duration = Duration::from_secs(10);
+
 /// How many requests a run has in flight at most, however many tenants: each may need a connection of
 /// its own, and a process may usually open 1024 files.
 const MOST_AT_ONCE: usize = 512;
@@ -116,6 +120,8 @@ impl Connections {
             .user_agent(concat!("flowbind/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PING)
             .retry(retry::never())
             .redirect(redirect::Policy::none());
         let authorities = self.authorities.iter().cloned();

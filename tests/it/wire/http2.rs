@@ -1,6 +1,9 @@
 //! HTTP/2 is spoken where it is offered.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::support::https::{Asked, Https, Reply};
 use crate::support::{file, flowbind, folder, wants_connector_1};
@@ -36,4 +39,59 @@ fn reads_share_a_connection_where_http_2_is_offered() {
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), 1 + 2 + 40);
     assert!(asked.iter().all(|asked| asked.version == hyper::Version::HTTP_2));
+}
+
+/// Leads to a server. The first connection is cut off for good soon after it was made, without a word: the
+/// system goes on taking what is sent.
+fn wedged_at_first(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().take(4).enumerate() {
+            let (client, server) = (client.unwrap(), TcpStream::connect(to).unwrap());
+            let life = if number == 0 { 300 } else { 60_000 };
+            for (from, to) in [(&client, &server), (&server, &client)] {
+                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                std::thread::spawn(move || carry(from, to, Duration::from_millis(life)));
+            }
+        }
+    });
+    address
+}
+
+/// Carries bytes for so long, and then holds both ends.
+fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
+    let began = std::time::Instant::now();
+    from.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let mut bytes = [0; 16_384];
+    while began.elapsed() < life {
+        match from.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(length) => _ = to.write_all(&bytes[..length]),
+            // It is silent.
+            Err(_) => {}
+        }
+    }
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+/// Its requests go over another connection, and not over the same one until the end of the run.
+#[test]
+fn a_connection_that_gives_no_sign_of_life_is_left() {
+    let https = Https::serve(Arc::new(move |asked| {
+        let body = if asked.url.contains("/apiConnectors") { r#"{"value": []}"# } else { "{}" };
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            Reply { status: 200, headers: Vec::new(), body: body.into() }
+        })
+    }));
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"));
+    let address = wedged_at_first(https.address);
+    let outcome = flowbind(["plan", "--graph-url", &format!("https://{address}/beta"), "--timeout", "55"])
+        .args(["--ca-file", https.ca_file().to_str().unwrap()])
+        .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 0, "{outcome}");
 }
