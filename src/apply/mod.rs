@@ -25,6 +25,8 @@ pub use recheck::{Moved, Recheck, recheck};
 pub struct Options {
     /// Begin no further PUT after one that failed.
     pub fail_fast: bool,
+    /// Whether one failed already, in another file of the tenant.
+    pub halted: bool,
     /// How long changes are read back until they show.
     pub verify_timeout: Duration,
     /// When the run has to be over.
@@ -171,15 +173,6 @@ impl TargetReport {
             fingerprint: target.fingerprint(),
             changes: target.changes.iter().cloned().map(ChangeReport::not_attempted).collect(),
         }
-    }
-
-    /// The report of a target of which nothing was begun, since a change that failed is to be the last.
-    pub fn halted(target: &Target) -> Self {
-        let mut report = Self::not_attempted(target);
-        for change in &mut report.changes {
-            change.error = Some(put::HALTED.to_owned());
-        }
-        report
     }
 
     /// Whether any PUT was sent.

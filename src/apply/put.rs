@@ -12,9 +12,6 @@ use super::Options;
 use crate::graph::{Graph, GraphError, Taken};
 use crate::plan::Change;
 
-/// Why a change is not begun where one that failed is to be the last.
-pub(super) const HALTED: &str = "another change failed before (`--fail-fast`)";
-
 /// What came of the PUT of one change.
 #[derive(Debug)]
 pub(super) enum Put {
@@ -37,6 +34,10 @@ impl Put {
     }
 }
 
+fn halted() -> Put {
+    Put::NotSent("another change failed before (`--fail-fast`)".into())
+}
+
 /// Sends the PUTs of all changes. Gives what came of each, in the order of the changes.
 pub(super) async fn put_all(
     graph: &Graph,
@@ -44,7 +45,7 @@ pub(super) async fn put_all(
     already: impl Fn(&Change) -> bool,
     options: &Options,
 ) -> Vec<Put> {
-    let (fail, halt) = watch::channel(false);
+    let (fail, halt) = watch::channel(options.halted);
     let put = async |change: &Change| {
         if already(change) {
             return Put::Needless;
@@ -52,11 +53,14 @@ pub(super) async fn put_all(
         if *options.stop.borrow() {
             return Put::NotSent("the run was stopped".into());
         }
+        if *halt.borrow() {
+            return halted();
+        }
         let connector = change.desired.as_ref().map(|connector| &connector.id);
         let put = match graph.bind(&change.flow, change.step, connector, &halt).await {
             Ok(taken) => return Put::Taken(taken),
             Err(error) if error.attempts == 0 && *halt.borrow() => {
-                return Put::NotSent(HALTED.into());
+                return halted();
             }
             Err(error) if error.attempts == 0 => Put::NotSent(error.to_string()),
             Err(error) if error.may_have_acted => Put::Unclear(error),

@@ -24,7 +24,7 @@ pub(super) async fn read_back(
     options: &Options,
 ) -> Vec<Option<Reading<Bound>>> {
     let mut seen = vec![None; changes.len()];
-    // Runs from the first answer on: when that comes is a matter of the budget.
+    // Runs from the end of the first look on: when that is, is a matter of the budget.
     let mut deadline = None;
     let mut pause = FIRST;
     let mut unseen = open(changes, puts, &seen);
@@ -38,19 +38,22 @@ pub(super) async fn read_back(
         let shown = look(graph, &unseen, 0, patience).await;
         let is_answered = shown.values().any(|reading| matches!(reading, Reading::Known(_)));
         for (change, seen) in changes.iter().zip(&mut seen) {
-            if let Some(reading) = shown.get(&(&change.flow, change.step)) {
-                *seen = Some(reading.clone());
+            match shown.get(&(&change.flow, change.step)) {
+                // What was seen before is more than that it was not seen again.
+                Some(Reading::Unknown(_)) if matches!(seen, Some(Reading::Known(_))) => {}
+                Some(reading) => *seen = Some(reading.clone()),
+                None => {}
             }
         }
         unseen = open(changes, puts, &seen);
         if last || unseen.is_empty() {
             break;
         }
-        let first = if is_answered { Instant::now() } else { began };
-        let end = *deadline.get_or_insert_with(|| later(first, options.verify_timeout));
+        let is_first = deadline.is_none();
+        let end = *deadline.get_or_insert_with(|| later(Instant::now(), options.verify_timeout));
         let is_over = *options.stop.borrow() || left(options.deadline).is_zero();
-        // A look that ended later was the last.
-        if left(end).is_zero() && !is_over {
+        // Where nobody answers, the first look takes all the time there is.
+        if is_first && !is_answered && began.elapsed() >= options.verify_timeout && !is_over {
             break;
         }
         tokio::select! {

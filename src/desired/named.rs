@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 /// The files of a run, each once, in order.
 pub(super) struct Named {
     pub(super) entries: Vec<Entry>,
-    /// Whether none was refused, so that nothing is asked for that is not here.
+    /// Whether all could be reached, so that nothing is asked for that is not here.
     pub(super) is_whole: bool,
 }
 
@@ -48,6 +48,9 @@ pub(super) fn named(paths: &[PathBuf], findings: &mut Findings) -> Named {
             Ok(real) => vec![(path.clone(), Ok(Key::new(path, real)))],
             Err(refused) => vec![(path.clone(), Err(not_read(path, &refused)))],
         };
+        if found.is_empty() {
+            findings.extend(&shown(path), [holds_none(path)]);
+        }
         for (path, key) in found {
             let name = shown(&path);
             match key {
@@ -68,6 +71,11 @@ pub(super) fn named(paths: &[PathBuf], findings: &mut Findings) -> Named {
     named
 }
 
+fn holds_none(folder: &Path) -> Diagnostic {
+    Diagnostic::error(format!("the folder `{}` holds no desired-state file", shown(folder)))
+        .hint("every `*.yaml` and `*.yml` directly in a folder is read, and nothing below it")
+}
+
 fn not_read(path: &Path, refused: &Refused) -> Diagnostic {
     Diagnostic::error(format!("`{}` is not read", shown(path)))
         .caused_by(refused.to_string())
@@ -82,28 +90,24 @@ fn given_twice(name: &str, first: &str) -> Diagnostic {
     problem.hint("give each file once, by itself or by its folder")
 }
 
-/// Every `*.yaml` and `*.yml` directly in a folder, by name; or the folder, and what is wrong with it.
+/// Every `*.yaml` and `*.yml` directly in a folder, by name; or the folder, where it cannot be read.
 fn folder(folder: &Path) -> Vec<(PathBuf, Result<Key, Diagnostic>)> {
-    let name = shown(folder);
     // A link may lead to the folder from elsewhere.
     let listed = yaml_files(folder)
         .and_then(|files| Ok((files, [inside::repository(folder)?, fs::canonicalize(folder)?])));
-    let problem = match listed {
-        Ok((files, allowed)) if !files.is_empty() => {
-            let allowed = allowed.each_ref().map(PathBuf::as_path);
-            let key = |path: &Path| match inside::real(path, &allowed) {
-                Ok(real) => Ok(Key::new(path, real)),
-                Err(refused) => Err(not_read(path, &refused)),
-            };
-            return files.into_iter().map(|path| (path.clone(), key(&path))).collect();
-        }
-        Ok(_) => Diagnostic::error(format!("the folder `{name}` holds no desired-state file"))
-            .hint("every `*.yaml` and `*.yml` directly in a folder is read, and nothing below it"),
+    let (files, allowed) = match listed {
+        Ok(listed) => listed,
         Err(error) => {
-            Diagnostic::error(format!("cannot read the folder `{name}`")).caused_by(error.to_string())
+            let problem = Diagnostic::error(format!("cannot read the folder `{}`", shown(folder)));
+            return vec![(folder.to_owned(), Err(problem.caused_by(error.to_string())))];
         }
     };
-    vec![(folder.to_owned(), Err(problem))]
+    let allowed = allowed.each_ref().map(PathBuf::as_path);
+    let key = |path: &Path| match inside::real(path, &allowed) {
+        Ok(real) => Ok(Key::new(path, real)),
+        Err(refused) => Err(not_read(path, &refused)),
+    };
+    files.into_iter().map(|path| (path.clone(), key(&path))).collect()
 }
 
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

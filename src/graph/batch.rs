@@ -180,27 +180,32 @@ async fn take(
         let pause = throttled.iter().filter_map(|item| asked(item)).max();
         graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
     }
-    let pauses = others.iter().filter_map(|item| Some((asked(item)?, item.status)));
-    let put_off_for = match pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
-        Some((asked, status)) => graph.http.rest(request, status, asked).await.err(),
-        None => None,
+    // Each by itself would be asked to wait as long.
+    let too_long = |item: &BatchItem<'_>| {
+        asked(item).filter(|pause| item.status >= 500 && graph.http.is_too_long(*pause, request.patience))
     };
-    let all: Vec<_> = items.keys().copied().collect();
+    let put_off = |item: &BatchItem<'_>| Some(put_off(graph, request, answer, too_long(item)?));
+    let pauses = others.iter().filter(|item| too_long(item).is_none());
+    let pauses = pauses.filter_map(|item| Some((asked(item)?, item.status)));
+    if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
+        _ = graph.http.rest(request, status, pause).await;
+    }
+    let all = items.len();
     let found = items.into_iter().filter_map(|(at, items)| {
         let (_, steps) = reads.get(at)?;
         // Two answers to one request are none.
         let [item] = <[BatchItem<'_>; 1]>::try_from(items).ok()?;
+        if let Some(put_off) = put_off(&item) {
+            return Some((at, Err(put_off)));
+        }
         let bindings = item.configuration()?.bindings(steps);
         let makes_sense = bindings.values().all(|read| matches!(read, Reading::Known(_)));
         makes_sense.then_some((at, Ok(bindings)))
     });
-    let mut found: BTreeMap<_, _> = found.collect();
-    if let Some(pause) = put_off_for {
-        let others: Vec<_> = all.into_iter().filter(|at| !found.contains_key(at)).collect();
-        found.extend(others.into_iter().map(|at| (at, Err(put_off(graph, request, answer, pause)))));
-    } else if found.len() < all.len() {
-        let (others, all) = (all.len().saturating_sub(found.len()), all.len());
+    let found: Found = found.collect();
+    if found.len() < all {
+        let others = all.saturating_sub(found.len());
         info!("{others} of {all} reads in a `$batch` were not answered well: again, each by itself");
     }
-    found.into_iter().collect()
+    found
 }

@@ -207,14 +207,18 @@ impl Client {
         let (Next::Again(pause), Ok(mut open)) = (next, self.connections.to(&request.url)) else {
             return Ok(());
         };
-        let end = self.deadline(request.patience, Duration::ZERO);
-        if end.saturating_duration_since(Instant::now()) < pause {
-            self.let_pass(request, end).await;
+        if self.is_too_long(pause, request.patience) {
+            self.let_pass(request, self.deadline(request.patience, Duration::ZERO)).await;
             return Err(pause);
         }
         // Where the run is stopped meanwhile, whatever is to be sent next is told so.
         _ = self.wait(&mut open, request, pause, status == 503).await;
         Ok(())
+    }
+
+    /// Whether a pause is longer than there is time for a request that begins now.
+    pub fn is_too_long(&self, pause: Duration, patience: Patience) -> bool {
+        self.deadline(patience, Duration::ZERO).saturating_duration_since(Instant::now()) < pause
     }
 
     /// Lets the time of a request pass for which the service wants to be left alone for longer. Who has
@@ -323,8 +327,8 @@ impl Client {
             }
             Ok(Ok(answer)) => {
                 self.reached.store(true, Ordering::Relaxed);
-                // What failed may have looked into what it held.
-                if turned_away(answer.status) {
+                // What else failed may have looked into what it held.
+                if turned_away(answer.status) || matches!(answer.status, 300..400 | 501) {
                     slot.room.sent_as_one();
                 }
                 sent.throttled = sent.throttled.saturating_add(u32::from(answer.status == 429));

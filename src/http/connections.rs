@@ -73,6 +73,12 @@ impl Connections {
         Ok(connections)
     }
 
+    /// The same, with so many requests in flight at most.
+    #[must_use]
+    pub fn at_most(self, requests: usize) -> Self {
+        Self { places: Semaphore::new(requests), ..self }
+    }
+
     /// The same, but that nothing leaves this machine where this variable misspells the proxy: it would go
     /// without one.
     #[must_use]

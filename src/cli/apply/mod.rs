@@ -103,12 +103,10 @@ pub(super) async fn run(
     let inputs: Vec<_> = inputs(&args.files, global).into_iter().chain(saved).collect();
     let mut outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     let signals = Signals::catch()?;
-    for sandbox in &global.sandbox {
-        outputs::open(sandbox)?;
-    }
     let started = environment.now().to_string();
     let mut work = Work::default();
-    let ended = match Run::start(global, environment, signals.stop.clone()) {
+    let writable = global.sandbox.iter().try_for_each(|sandbox| outputs::open(sandbox).map(drop));
+    let ended = match writable.and_then(|()| Run::start(global, environment, signals.stop.clone())) {
         Ok(run) => end(args, &run, &signals, &mut outputs, &mut work).await,
         Err(failure) => Err(Early::from(failure)),
     };

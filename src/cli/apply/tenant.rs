@@ -70,15 +70,12 @@ impl Todo<'_> {
         for (target, way) in targets {
             let exit = way.as_ref().err().copied().unwrap_or(Exit::Done);
             let mut one = Done { target: TargetReport::not_attempted(target), reasons: Vec::new(), exit };
-            // What was not to be changed anyway ends as was told.
-            let fails_fast = self.args.fail_fast && way.is_ok();
-            let stopped = fails_fast && done.iter().any(|done: &Done| done.exit != Exit::Done);
-            if stopped && !target.changes.is_empty() {
-                one = Done { target: TargetReport::halted(target), exit: Exit::Error, ..one };
-            } else if let Some(Open { connection, recheck, .. }) =
+            if let Some(Open { connection, recheck, .. }) =
                 open.iter().find(|open| std::ptr::eq(open.target, target))
             {
-                one.target = apply::apply(&connection.graph, target, recheck.as_ref(), &self.options()).await;
+                let halted = self.args.fail_fast && done.iter().any(|done: &Done| done.exit != Exit::Done);
+                let options = self.options(halted);
+                one.target = apply::apply(&connection.graph, target, recheck.as_ref(), &options).await;
                 one.exit = exit_of(&one.target);
             }
             done.push(one);
@@ -86,8 +83,9 @@ impl Todo<'_> {
         done
     }
 
-    fn options(&self) -> Options {
+    fn options(&self, halted: bool) -> Options {
         Options {
+            halted,
             fail_fast: self.args.fail_fast,
             verify_timeout: self.args.verify_timeout,
             deadline: self.run.deadline,

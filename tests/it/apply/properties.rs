@@ -97,8 +97,13 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         if !errors.is_empty() || !target.unknown.is_empty() {
             return (None, None);
         }
-        let options =
-            ApplyOptions { fail_fast: false, verify_timeout: Duration::from_millis(60), deadline, stop };
+        let options = ApplyOptions {
+            fail_fast: false,
+            halted: false,
+            verify_timeout: Duration::from_millis(60),
+            deadline,
+            stop,
+        };
         let report = apply(&graph, &target, None, &options).await;
         (Some(target), Some(report))
     });

@@ -385,6 +385,20 @@ fn the_read_back_ends_with_its_own_time() {
     }
 }
 
+/// One read that takes all the time does not keep the others from being looked at once more.
+#[test]
+fn a_read_back_that_is_put_off_is_not_the_last() {
+    let mut fault = answer("B2C_1_a", 1, 503, &[("Retry-After", "300")], "");
+    fault.skip = 2;
+    let lag = Duration::from_secs(1);
+    let served = serve(
+        tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+        Options { lag, faults: vec![fault], ..Options::default() },
+    );
+    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &["--verify-timeout", "3"]);
+    assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
+}
+
 /// Whoever looks for the report of the last run does not find that of the one before.
 #[test]
 fn a_run_that_cannot_even_start_writes_its_report() {

@@ -100,7 +100,7 @@ fn a_tenant_is_looked_at_again_where_another_was_waited_for_in_vain() {
         .spawn()
         .unwrap();
     until(|| served.requests().iter().any(|line| line.contains("apiConnectorConfiguration")).then_some(()));
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_secs(1));
     served.meddle("B2C_1_a", "Connector 2");
     std::fs::write(go, "").unwrap();
     let output = running.wait_with_output().unwrap();

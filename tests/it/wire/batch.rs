@@ -210,6 +210,29 @@ fn the_requests_of_a_batch_that_failed_count_too() {
     assert!(requests <= 60 - 20, "{requests}: {outcome}");
 }
 
+/// Where there are none, a batch was one request, however much it was to hold.
+#[test]
+fn a_service_without_batches_is_asked_for_as_much_as_the_budget_has() {
+    for status in [404, 405, 501] {
+        let served = served(FLOWS, vec![answers(0, status, "")]);
+        let outcome = served.plan(&yaml(FLOWS), &["--rate", "60/600", "--timeout", "5"]);
+        assert_eq!((outcome.code, counts(&served)), (0, (1 + FLOWS, 0)), "{status}: {outcome}");
+    }
+}
+
+/// Of one read that is put off no other is told anything.
+#[test]
+fn a_pause_that_one_item_asks_for_is_its_own() {
+    let faults = vec![
+        answer("B2C_1_007", 0, 503, &[("Retry-After", "3600")], ""),
+        answer("B2C_1_008", 0, 404, &[], r#"{"error": {"code": "AADB2C90063", "message": "none"}}"#),
+    ];
+    let (_, outcome) = plan(faults);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
+    assert!(outcome.stdout.contains("B2C_1_008/apiConnectorConfiguration: answered 404"), "{outcome}");
+}
+
 /// An hour is not waited for, and nobody comes back at once either.
 #[test]
 fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {

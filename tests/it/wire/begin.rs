@@ -15,9 +15,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{Served, serve, tenant};
 
-/// How many requests a run has in flight at most, whatever its tenants are allowed.
-const MOST_AT_ONCE: usize = 512;
-
 fn settings(seconds: u64, stop: Stop, parallelism: u32) -> Settings {
     Settings {
         parallelism: NonZeroU32::new(parallelism).unwrap(),
@@ -65,17 +62,20 @@ impl Authorize for Slow {
 /// Several tenants together have more in flight than a process may, so that some wait for their turn.
 #[tokio::test]
 async fn a_request_that_waits_for_its_turn_is_not_sent_once_the_run_is_stopped() {
+    const MOST: usize = 3;
     let latency = Duration::from_secs(2);
     let served = serve(tenant(&[]), Options { latency, ..Options::default() });
     let (_alive, never) = watch::channel(false);
     let (tell, stop) = watch::channel(false);
-    let connections = Arc::new(Connections::default());
-    let others = Client::new(settings(60, never, 600), Arc::clone(&connections));
+    let connections = Arc::new(Connections::default().at_most(MOST));
+    let others = Client::new(settings(60, never, 4), Arc::clone(&connections));
     let client = Client::new(settings(60, stop, 4), connections);
-    let reads: Vec<_> = (0..MOST_AT_ONCE).map(|_| request(&served, "GET", None)).collect();
+    let reads: Vec<_> = (0..MOST).map(|_| request(&served, "GET", None)).collect();
     let write = request(&served, "PUT", None);
     let writing = async {
-        while sent(&served, "GET") < MOST_AT_ONCE {
+        let begun = Instant::now();
+        while sent(&served, "GET") < MOST {
+            assert!(begun.elapsed() < latency, "they are not in flight together");
             sleep(Duration::from_millis(10)).await;
         }
         let stopping = async {
