@@ -6,13 +6,13 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{FilesArgs, Run, ShardArgs};
 use super::outputs::{OutputArgs, Outputs, Shown};
-use super::plan::{Request, Told, inputs, tell};
+use super::plan::{Request, inputs, tell};
 use super::sandboxes::Sandboxes;
 use super::tenant::Rule;
 use super::{Exit, Global, signals};
 use crate::current::Scope;
-use crate::plan::Overrides;
-use crate::render::{Document, Drift, escape};
+use crate::plan::{Drift, Overrides, Plan};
+use crate::render::{Document, escape};
 use crate::{files, render};
 
 #[derive(Debug, Args)]
@@ -40,22 +40,28 @@ pub(super) async fn run(
     let run = Run::start(global, environment, signals::never())?;
     let scope = if args.strict { Scope::Whole } else { Scope::Listed };
     let request = Request { rule: Rule::Warn, scope, overrides: Overrides::default() };
-    let Told { plan, gone } = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
+    let mut plan = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
+    plan.drift = Some(Drift { strict: args.strict });
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
-    let next = plan.targets.iter().zip(&gone).map(|(target, gone)| {
-        render::drift(target, gone, args.strict, &options(global, &run.sandboxes, &target.tenant))
-    });
+    let next = plan
+        .targets
+        .iter()
+        .map(|target| render::drift(&plan, target, &options(global, &run.sandboxes, &target.tenant)));
     let text = render::plan_text(&plan) + &next.collect::<String>();
-    let drift = Drift { plan: &plan, gone: &gone, strict: args.strict };
-    outputs.emit(&Shown { text, json, document: Document::Drift(drift), at: &at }).await?;
-    Ok(if !plan.is_whole() {
+    outputs.emit(&Shown { text, json, document: Document::of(&plan), at: &at }).await?;
+    Ok(exit(&plan))
+}
+
+/// What the answer stands for.
+pub(super) fn exit(plan: &Plan) -> Exit {
+    if !plan.is_whole() {
         Exit::Error
-    } else if drift.differs() {
+    } else if plan.differs() {
         Exit::Differs
     } else {
         Exit::Done
-    })
+    }
 }
 
 /// The options that lead another command to the same tenant.

@@ -18,7 +18,7 @@ use super::{Exit, Global, report, values};
 use crate::current::Scope;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, FlowId, Step};
-use crate::plan::{Overrides, Part, Plan, Problem, Target, Unmanaged, shard};
+use crate::plan::{Overrides, Part, Plan, Problem, Target, shard};
 use crate::render::Document;
 use crate::{current, desired, files, plan, render};
 
@@ -85,8 +85,6 @@ pub(super) struct Planned {
     /// What keeps the plan from being whole.
     pub(super) errors: Vec<Diagnostic>,
     pub(super) connection: Rc<Connection>,
-    /// The bindings to connectors that are gone.
-    pub(super) gone: Vec<Unmanaged>,
 }
 
 pub(super) async fn run(
@@ -97,7 +95,7 @@ pub(super) async fn run(
     let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
     let run = Run::start(global, environment, signals::never())?;
     let request = args.overrides.request(Rule::Warn);
-    let Told { plan, gone: _ } = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
+    let plan = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
     let text = render::plan_text(&plan);
@@ -110,14 +108,6 @@ pub(super) fn inputs<'a>(files: &'a FilesArgs, global: &'a Global) -> Vec<&'a Pa
     files.files.iter().chain(&global.sandbox).map(PathBuf::as_path).collect()
 }
 
-/// A plan whose errors were told.
-#[derive(Default)]
-pub(super) struct Told {
-    pub(super) plan: Plan,
-    /// For each target, the bindings to connectors that are gone.
-    pub(super) gone: Vec<Vec<Unmanaged>>,
-}
-
 /// Plans the tenants of all files. Prints each target as soon as it and those before it are whole,
 /// and tells on stderr what keeps the plan from being so. What could not be planned at all is a plan
 /// of errors alone, to be told in any format.
@@ -127,39 +117,38 @@ pub(super) async fn tell(
     run: &Run<'_>,
     request: &Request,
     outputs: &mut Outputs,
-) -> Told {
-    let mut told = Told::default();
+) -> Plan {
+    let mut plan = Plan::default();
     let desired = match desired::load(&files.files) {
         Ok(desired) => desired,
         Err(problems) => {
             report(&problems);
-            told.plan.errors = problems.iter().map(Problem::from).collect();
-            told.plan.part = shard.part(Vec::new(), run.global.quiet);
-            return told;
+            plan.errors = problems.iter().map(Problem::from).collect();
+            plan.part = shard.part(Vec::new(), run.global.quiet);
+            return plan;
         }
     };
     let fleet = fleet::members(&desired);
-    told.plan.part = shard.part(fleet.clone(), run.global.quiet);
-    let desired = of_part(desired, told.plan.part.as_ref());
+    plan.part = shard.part(fleet.clone(), run.global.quiet);
+    let desired = of_part(desired, plan.part.as_ref());
     let several = fleet::are_several(desired.iter().map(|desired| desired.tenant.as_str()));
     make(desired, run, request, |tenant, planned| {
         let errors = match planned {
-            Ok(Planned { target, errors, connection: _, gone }) => {
+            Ok(Planned { target, errors, connection: _ }) => {
                 outputs.print(&render::target_text(&target));
-                told.plan.targets.push(target);
-                told.gone.push(gone);
+                plan.targets.push(target);
                 errors
             }
             Err(failure) => failure.diagnostics,
         };
-        told.plan.errors.extend(errors.iter().map(|error| Problem::about(tenant, error)));
+        plan.errors.extend(errors.iter().map(|error| Problem::about(tenant, error)));
         report(&about(tenant, several, errors));
     })
     .await;
-    report(&mixed_names(&mut told.plan));
-    report(unread(&told.plan.targets).as_slice());
-    shard::sort(&mut told.plan.errors, &fleet);
-    told
+    report(&mixed_names(&mut plan));
+    report(unread(&plan.targets).as_slice());
+    shard::sort(&mut plan.errors, &fleet);
+    plan
 }
 
 /// The files of a part of a fleet; all, where there are no parts.
@@ -195,12 +184,17 @@ pub(super) async fn make(
                 let managed: BTreeSet<_> = several.clone().flat_map(|file| file.managed()).collect();
                 let pruned = several.filter(|file| file.prunes_flows()).flat_map(|file| &file.steps);
                 let pruned: BTreeSet<_> = pruned.copied().collect();
+                // Of what no file lists each could tell.
+                let (mut unmanaged, mut unknown, mut gone) = Default::default();
                 for desired in &files {
                     let mut one = target(desired, &connection, request).await;
                     // What another file of the tenant manages is not unmanaged.
                     one.target
                         .unmanaged
                         .retain(|it| !managed.contains(&(&it.flow, it.step)) && !pruned.contains(&it.step));
+                    one.target.unmanaged.retain(|it| is_new(&mut unmanaged, &it.flow, it.step));
+                    one.target.unknown.retain(|it| is_new(&mut unknown, &it.flow, it.step));
+                    one.target.gone.retain(|it| is_new(&mut gone, &it.flow, it.step));
                     planned.push(Ok(one));
                 }
             }
@@ -212,6 +206,11 @@ pub(super) async fn make(
         tell(tenants.get(at).map(String::as_str).unwrap_or_default(), planned);
     })
     .await;
+}
+
+/// Whether a binding was not told yet.
+fn is_new(told: &mut BTreeSet<(FlowId, Step)>, flow: &FlowId, step: Step) -> bool {
+    told.insert((flow.clone(), step))
 }
 
 /// Plans what one file wants of its tenant.
@@ -227,7 +226,7 @@ async fn target(desired: &Desired, connection: &Rc<Connection>, request: &Reques
         }
         Checked::Exempt => {}
     }
-    Planned { target, errors, connection: Rc::clone(connection), gone: plan::gone(&current) }
+    Planned { target, errors, connection: Rc::clone(connection) }
 }
 
 /// Says in each problem which tenant it is about, where there are several.

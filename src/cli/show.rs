@@ -1,5 +1,6 @@
 //! `show`: prints saved plans or reports again, and ends with the code that they stand for.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,11 +9,12 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::outputs::{OutputArgs, Outputs, Shown};
 use super::{Exit, fleet, report, saved};
-use crate::apply::{Report, TargetReport};
+use crate::apply::{Outcome, Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Saved};
+use crate::model::{FlowId, Step};
 use crate::plan::shard::{self, Joined, NotOneFleet};
-use crate::plan::{self, Part, Place, Plan, Problem, Target};
+use crate::plan::{self, Change, Part, Place, Plan, Problem, Target};
 use crate::render::{self, Document};
 
 #[derive(Debug, Args)]
@@ -39,9 +41,12 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
             let several = are_several(plan.targets.iter().map(|target| &target.tenant), &plan.errors);
             report(&problems(&plan.errors, several));
             let json = &|| files::plan::to_json(&plan, &at);
-            let (text, document) = (render::plan_text(&plan), Document::Plan(&plan));
+            let (text, document) = (render::plan_text(&plan), Document::of(&plan));
             outputs.emit(&Shown { text, json, document, at: &at }).await?;
-            Ok(super::plan::exit(&plan, args.detailed_exitcode))
+            Ok(match plan.drift {
+                Some(_) => super::drift::exit(&plan),
+                None => super::plan::exit(&plan, args.detailed_exitcode),
+            })
         }
         Saved::Report(report, from, to) => {
             let several = are_several(report.targets.iter().map(|target| &target.tenant), &report.errors);
@@ -101,29 +106,51 @@ fn joined(saved: Vec<Saved>) -> Result<Saved, Failure> {
 }
 
 fn mixed() -> Failure {
-    let problem = Diagnostic::error("plans and reports cannot be joined");
-    problem.hint("show the plans by themselves, and the reports by themselves").into()
+    let problem = Diagnostic::error("plans, reports, and what `drift` saved cannot be joined");
+    problem.hint("show each kind by itself, and what `drift --strict` saved as well").into()
 }
 
 fn joined_plan(plans: Vec<Plan>) -> Result<Plan, Failure> {
-    let parts = plans.into_iter().map(|Plan { targets, errors, part }| (part, targets, errors));
+    let drift = plans.first().and_then(|plan| plan.drift);
+    if plans.iter().any(|plan| plan.drift != drift) {
+        return Err(mixed());
+    }
+    let parts = plans.into_iter().map(|Plan { targets, errors, part, drift: _ }| (part, targets, errors));
     let joined = join(parts.collect(), |target: &Target| &target.tenant)?;
-    let Joined { fleet, targets, mut errors, missing: _ } = joined;
+    let Joined { fleet, mut targets, mut errors, missing: _ } = joined;
+    leave_managed(&mut targets);
     let mixed = plan::mixed_names(&targets);
     errors.retain(|error| !mixed.contains(error));
     errors.extend(mixed);
     if let Some(fleet) = fleet {
         shard::sort(&mut errors, &fleet);
     }
-    let plan = Plan { targets, errors, part: None };
+    let plan = Plan { targets, errors, part: None, drift };
     match plan.twice() {
         None => Ok(plan),
-        Some((tenant, flow, step)) => {
-            let problem = format!("two of the plans change `{flow}` `{step}` of `{tenant}`");
-            Err(Diagnostic::error(problem)
-                .hint("give each plan once, and only those that go together")
-                .into())
-        }
+        Some((tenant, flow, step)) => Err(twice("plans", tenant, flow, step)),
+    }
+}
+
+fn twice(what: &str, tenant: &str, flow: &FlowId, step: Step) -> Failure {
+    let problem = format!("two of the {what} are about `{flow}` `{step}` of `{tenant}`");
+    Diagnostic::error(problem).hint("give each once, and only those that go together").into()
+}
+
+/// One binding, however its tenant and its flow are written.
+fn binding(tenant: &str, flow: &FlowId, step: Step) -> (String, String, Step) {
+    (tenant.to_ascii_lowercase(), flow.as_str().to_ascii_lowercase(), step)
+}
+
+/// What another target of the tenant manages is not unmanaged.
+fn leave_managed(targets: &mut [Target]) {
+    let mut managed = BTreeSet::new();
+    for Target { tenant, changes, in_sync, .. } in targets.iter() {
+        managed.extend(changes.iter().map(|it| binding(tenant, &it.flow, it.step)));
+        managed.extend(in_sync.iter().map(|it| binding(tenant, &it.flow, it.step)));
+    }
+    for Target { tenant, unmanaged, .. } in targets {
+        unmanaged.retain(|it| !managed.contains(&binding(tenant, &it.flow, it.step)));
     }
 }
 
@@ -133,6 +160,16 @@ fn joined_report(reports: Vec<Report>) -> Result<Report, Failure> {
     let parts = reports.into_iter().map(|report| (report.part, report.targets, report.errors));
     let joined = join(parts.collect(), |target: &TargetReport| &target.tenant)?;
     let Joined { fleet, targets, errors, missing } = joined;
+    let mut told = BTreeSet::new();
+    for TargetReport { tenant, changes, .. } in &targets {
+        // What was only to be done may have been done by another run.
+        let sent = changes.iter().filter(|report| report.outcome != Outcome::NotAttempted);
+        for Change { flow, step, .. } in sent.map(|report| &report.change) {
+            if !told.insert(binding(tenant, flow, *step)) {
+                return Err(twice("reports", tenant, flow, *step));
+            }
+        }
+    }
     let fingerprint = match fleet {
         Some(_) => plan::fingerprint(targets.iter().map(|target| target.fingerprint.clone())),
         None => plan::fingerprint(fingerprints),

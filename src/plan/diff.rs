@@ -38,6 +38,7 @@ pub fn plan(
             unchanged: 0,
             in_sync: Vec::new(),
             unmanaged: Vec::new(),
+            gone: gone(current),
             unknown: Vec::new(),
             pins: Vec::new(),
             refusals: Vec::new(),
@@ -67,7 +68,7 @@ pub fn plan(
         .into_iter()
         .map(|(Advice { problem, hint }, words)| Diagnostic::error(problem).caused_by(&*words).hint(hint));
     errors.extend(explained);
-    target.warnings = warnings(&target, current);
+    target.warnings = warnings(&target);
     target.pins.sort_unstable();
     target.pins.dedup();
     target.refusals = guard::refusals(&target, desired, overrides);
@@ -87,21 +88,21 @@ fn place_in(file: &str, span: &Span) -> (bool, String, usize) {
     (name != file, name.to_owned(), span.range().start)
 }
 
-fn warnings(target: &Target, current: &Current) -> Vec<String> {
+fn warnings(target: &Target) -> Vec<String> {
     let mut warnings = Vec::new();
     if target.changes.iter().any(|change| change.step == Step::PreTokenIssuance) {
         let warning = "`preTokenIssuance` is not in Graph's documentation: this plan relies on a PUT that may stop working";
         warnings.push(warning.to_owned());
     }
-    for Unmanaged { flow, step, current } in gone(current) {
-        let id = bound_id(&current).map(ConnectorId::as_str).unwrap_or_default();
+    for Unmanaged { flow, step, current } in &target.gone {
+        let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();
         warnings.push(format!("`{flow}` calls at `{step}` the connector `{id}`, which is gone"));
     }
     warnings
 }
 
 /// The bindings to connectors that the tenant does not have any more, as far as both were read.
-pub fn gone(current: &Current) -> Vec<Unmanaged> {
+fn gone(current: &Current) -> Vec<Unmanaged> {
     let Some(Reading::Known(listed)) = &current.connectors else { return Vec::new() };
     let listed: BTreeSet<_> = listed.iter().map(|listed| &listed.connector.id).collect();
     let mut gone = Vec::new();

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step, TargetUrl};
 
-pub use diff::{gone, plan};
+pub use diff::plan;
 pub use guard::{Overrides, is_override};
 pub use shard::{Member, Part, Shard};
 
@@ -30,6 +30,15 @@ pub struct Plan {
     pub errors: Vec<Problem>,
     /// Which part of which fleet it is, where it is one.
     pub part: Option<Part>,
+    /// What it answers, where it was made to tell what differs.
+    pub drift: Option<Drift>,
+}
+
+/// The question whether tenants are what their files say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drift {
+    /// Whether what is bound and not mentioned counts.
+    pub strict: bool,
 }
 
 /// What keeps a plan from being whole, as it is saved: without the text that it points into.
@@ -68,6 +77,8 @@ pub struct Target {
     pub in_sync: Vec<InSync>,
     /// What is bound to the listed flows and not mentioned by the file.
     pub unmanaged: Vec<Unmanaged>,
+    /// The bindings to connectors that are gone, whatever else is said of them.
+    pub gone: Vec<Unmanaged>,
     /// What could not be read of the listed flows.
     pub unknown: Vec<Unknown>,
     /// The pins that do not hold.
@@ -213,22 +224,22 @@ impl Plan {
         self.errors.iter().all(spared) && targets.all(|target| target.unknown.is_empty())
     }
 
-    /// The first binding, with its tenant, that is changed twice, so that one PUT would undo the other, or
-    /// of which one target says two things. No plan that was made has one.
+    /// The first binding, with its tenant, that two targets manage, so that one PUT would undo the other,
+    /// or of which one target says two things. No plan that was made has one.
     pub fn twice(&self) -> Option<(&str, &FlowId, Step)> {
-        let mut changed = BTreeSet::new();
+        let mut managed = BTreeSet::new();
         self.targets.iter().find_map(|target| {
             let mut told = BTreeSet::new();
             let changes = target.changes.iter().map(|it| (&it.flow, it.step, true));
-            let in_sync = target.in_sync.iter().map(|it| (&it.flow, it.step, false));
+            let in_sync = target.in_sync.iter().map(|it| (&it.flow, it.step, true));
             let unmanaged = target.unmanaged.iter().map(|it| (&it.flow, it.step, false));
             let unknown = target.unknown.iter().map(|it| (&it.flow, it.step, false));
             let mut bindings = changes.chain(in_sync).chain(unmanaged).chain(unknown);
-            let twice = bindings.find(|(flow, step, is_changed)| {
+            let twice = bindings.find(|(flow, step, is_managed)| {
                 let binding = (flow.as_str().to_ascii_lowercase(), *step);
                 let is_new = told.insert(binding.clone());
                 let tenant = target.tenant.to_ascii_lowercase();
-                !is_new || *is_changed && !changed.insert((tenant, binding))
+                !is_new || *is_managed && !managed.insert((tenant, binding))
             });
             twice.map(|(flow, step, _)| (&*target.tenant, flow, step))
         })
@@ -252,6 +263,27 @@ impl Plan {
     /// Whether anything would change.
     pub fn has_changes(&self) -> bool {
         self.targets.iter().any(|target| !target.changes.is_empty())
+    }
+
+    /// Whether what is bound and not mentioned counts as a difference.
+    pub fn is_strict(&self) -> bool {
+        self.drift.is_some_and(|drift| drift.strict)
+    }
+
+    /// Whether the tenants are other than their files say; `None` where not all could be read, and
+    /// what was read does not differ.
+    pub fn answer(&self) -> Option<bool> {
+        let differs = self.differs();
+        (differs || self.is_whole()).then_some(differs)
+    }
+
+    /// Whether anything that was read is other than its file says.
+    pub fn differs(&self) -> bool {
+        self.has_changes()
+            || self.targets.iter().any(|target| {
+                let gone = self.drift.is_some() && !target.gone.is_empty();
+                !target.pins.is_empty() || gone || self.is_strict() && !target.unmanaged.is_empty()
+            })
     }
 
     /// Whether the changes must not be made as things are.

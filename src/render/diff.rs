@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use similar::TextDiff;
 
-use super::document::{Document, Drift};
+use super::document::Document;
 use super::escape;
 use super::order;
 use super::text::line;
@@ -15,9 +15,7 @@ use crate::plan::{Change, InSync, Target};
 /// Draws a diff for each tenant that differs; of a report, what it changed.
 pub(super) fn draw(document: Document<'_>) -> String {
     match document {
-        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
-            plan.targets.iter().map(of_target).collect()
-        }
+        Document::Plan(plan) | Document::Drift(plan) => plan.targets.iter().map(of_target).collect(),
         Document::Report(report) => report.targets.iter().map(of_report).collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{diff, github, html, junit, markdown, prom};
 use crate::apply::Report;
-use crate::plan::{Plan, Unmanaged};
+use crate::plan::Plan;
 
 /// A format of a plan or a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,20 +73,16 @@ pub enum Document<'a> {
     /// What would be changed.
     Plan(&'a Plan),
     /// What differs.
-    Drift(Drift<'a>),
+    Drift(&'a Plan),
     /// What became of changes.
     Report(&'a Report),
 }
 
-/// A plan as an answer to the question what differs.
-#[derive(Debug, Clone, Copy)]
-pub struct Drift<'a> {
-    /// The plan that would end it.
-    pub plan: &'a Plan,
-    /// For each target, the bindings to connectors that are gone.
-    pub gone: &'a [Vec<Unmanaged>],
-    /// Whether what is bound and not mentioned counts.
-    pub strict: bool,
+impl<'a> Document<'a> {
+    /// A plan as what it was made for.
+    pub fn of(plan: &'a Plan) -> Self {
+        if plan.drift.is_some() { Self::Drift(plan) } else { Self::Plan(plan) }
+    }
 }
 
 impl Document<'_> {
@@ -104,7 +100,7 @@ impl Document<'_> {
         let (whole, refused) = match self {
             Self::Plan(plan) => (plan.is_whole(), plan.is_refused()),
             // What refuses a plan is no matter of what differs.
-            Self::Drift(Drift { plan, .. }) => (plan.is_whole(), false),
+            Self::Drift(plan) => (plan.is_whole(), false),
             Self::Report(report) if report.is_whole() => return String::new(),
             Self::Report(_) => return ", not all done".to_owned(),
         };
@@ -124,21 +120,5 @@ impl Document<'_> {
             Format::Html => Some(html::draw(self, at)),
             Format::Prom => Some(prom::draw(self, at)),
         }
-    }
-}
-
-impl Drift<'_> {
-    /// Whether the tenants are other than their files say; `None` where not all could be read, and
-    /// what was read does not differ.
-    pub fn answer(&self) -> Option<bool> {
-        let differs = self.differs();
-        (differs || self.plan.is_whole()).then_some(differs)
-    }
-
-    /// Whether anything that was read is other than its file says.
-    pub fn differs(&self) -> bool {
-        let unmanaged = self.strict && self.plan.targets.iter().any(|target| !target.unmanaged.is_empty());
-        let pins = self.plan.targets.iter().any(|target| !target.pins.is_empty());
-        self.plan.has_changes() || pins || unmanaged || self.gone.iter().any(|gone| !gone.is_empty())
     }
 }

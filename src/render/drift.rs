@@ -5,24 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::escape;
 use super::text::line;
 use crate::model::{Bound, Connector, ConnectorId, FlowId, Step, bound_id, is_guid};
-use crate::plan::{BrokenPin, Target, Unmanaged};
+use crate::plan::{BrokenPin, Plan, Target, Unmanaged};
 
-/// Tells what to do next about the differences of a tenant; with `strict`, about what is bound and
-/// not mentioned too. Nothing where nothing differs. `options` leads the command to the same place.
-pub fn drift(target: &Target, gone: &[Unmanaged], strict: bool, options: &str) -> String {
-    let gone: BTreeSet<_> = gone.iter().map(|gone| (&gone.flow, gone.step)).collect();
+/// Tells what to do next about the differences of a target of this plan. Nothing where nothing differs.
+/// `options` leads the command to the same place.
+pub fn drift(plan: &Plan, target: &Target, options: &str) -> String {
+    let gone: BTreeSet<_> = target.gone.iter().map(|gone| (&gone.flow, gone.step)).collect();
     let mut text = String::new();
     let file = escape::text(&target.file);
     if !target.changes.is_empty() {
-        text.push_str(&end_it(target, options));
-        let changes = target.changes.iter().map(|change| (&change.flow, change.step, &change.current));
+        if plan.is_whole_for(target) {
+            text.push_str(&end_it(target, options));
+        }
+        let changes = target.changes.iter();
+        let changes =
+            changes.map(|it| Line { protected: it.protected, ..Line::of(&it.flow, it.step, &it.current) });
         line(&mut text, format_args!("\nTo keep what the tenant has, write in {file}:\n"));
         text.push_str(&lines(changes, &gone));
     }
-    if strict && !target.unmanaged.is_empty() {
-        let unmanaged =
-            target.unmanaged.iter().map(|unmanaged| (&unmanaged.flow, unmanaged.step, &unmanaged.current));
-        line(&mut text, format_args!("\nTo manage what is bound besides, add to {file}:\n"));
+    let (what, unmanaged) = if plan.is_strict() {
+        ("manage what is bound besides", target.unmanaged.iter().collect::<Vec<_>>())
+    } else {
+        let is_gone = |it: &&Unmanaged| gone.contains(&(&it.flow, it.step));
+        ("end what is bound to connectors that are gone", target.unmanaged.iter().filter(is_gone).collect())
+    };
+    if !unmanaged.is_empty() {
+        line(&mut text, format_args!("\nTo {what}, add to {file}:\n"));
+        let unmanaged = unmanaged.into_iter().map(|it| Line::of(&it.flow, it.step, &it.current));
         text.push_str(&lines(unmanaged, &gone));
     }
     if !target.pins.is_empty() {
@@ -55,31 +64,46 @@ fn end_it(target: &Target, options: &str) -> String {
     )
 }
 
+/// One binding of a desired-state file.
+struct Line<'a> {
+    flow: &'a FlowId,
+    step: Step,
+    bound: &'a Bound,
+    protected: bool,
+}
+
+impl<'a> Line<'a> {
+    fn of(flow: &'a FlowId, step: Step, bound: &'a Bound) -> Self {
+        Self { flow, step, bound, protected: false }
+    }
+}
+
 /// The lines of a desired-state file for these bindings.
-fn lines<'a>(
-    bindings: impl Iterator<Item = (&'a FlowId, Step, &'a Bound)>,
-    gone: &BTreeSet<(&FlowId, Step)>,
-) -> String {
+fn lines<'a>(bindings: impl Iterator<Item = Line<'a>>, gone: &BTreeSet<(&FlowId, Step)>) -> String {
     let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (flow, step, bound) in bindings {
-        flows.entry(flow).or_default().push((step, bound));
+    for line in bindings {
+        flows.entry(line.flow).or_default().push(line);
     }
     let mut text = "    flows:\n".to_owned();
     for (flow, steps) in flows {
         line(&mut text, format_args!("{}", escape::yaml_key(flow.as_str(), 6)));
         let mut can_be_written = false;
-        for (step, bound) in steps {
+        for Line { flow, step, bound, protected } in steps {
             let value = match bound {
-                None => Some("null".to_owned()),
+                None => Some(("null".to_owned(), String::new())),
                 Some(_) if gone.contains(&(flow, step)) => {
-                    Some("null  # its connector is gone, and cannot be kept".to_owned())
+                    Some(("null".to_owned(), "  # its connector is gone, and cannot be kept".to_owned()))
                 }
                 Some(connector) => self::connector(connector),
             };
             can_be_written |= value.is_some();
-            match (value, bound) {
-                (Some(value), _) => line(&mut text, format_args!("        {step}: {value}")),
-                (None, bound) => {
+            match value {
+                Some((value, comment)) if protected => {
+                    let value = format!("{{connector: {value}, protect: true}}");
+                    line(&mut text, format_args!("        {step}: {value}{comment}"));
+                }
+                Some((value, comment)) => line(&mut text, format_args!("        {step}: {value}{comment}")),
+                None => {
                     let id = bound_id(bound).map(ConnectorId::as_str).map(escape::text).unwrap_or_default();
                     line(
                         &mut text,
@@ -95,14 +119,15 @@ fn lines<'a>(
     text
 }
 
-/// What a file calls a connector: by its id where that is a GUID, which always fits, else by its name.
-/// `None` where neither would be taken for it.
-fn connector(Connector { id, display_name }: &Connector) -> Option<String> {
+/// What a file calls a connector, with a comment: its id where that is a GUID, which always fits, else its
+/// name. `None` where neither would be taken for it.
+fn connector(Connector { id, display_name }: &Connector) -> Option<(String, String)> {
     let name = display_name.as_deref().filter(|name| !name.trim().is_empty());
     if is_guid(id.as_str()) {
-        return Some(format!("{id}  # {}", escape::text(name.unwrap_or("a connector without a name"))));
+        let name = escape::text(name.unwrap_or("a connector without a name"));
+        return Some((id.to_string(), format!("  # {name}")));
     }
     let name = name.filter(|name| !is_guid(name))?;
-    let (name, id) = (escape::yaml(name), escape::text(id.as_str()));
-    Some(format!("{name}  # {id}; or the short name that the file has for it"))
+    let comment = format!("  # {}; or the short name that the file has for it", escape::text(id.as_str()));
+    Some((escape::yaml(name).into_owned(), comment))
 }

@@ -1,7 +1,7 @@
 //! Workflow commands of GitHub Actions: annotations at the lines of the files, and outputs
 //! (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
 
-use super::document::{Document, Drift};
+use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES};
 use super::text::{self, Names, line};
@@ -13,8 +13,7 @@ use crate::plan::{Place, Plan, Problem, Summary, Target, Unknown};
 pub(super) fn annotations(document: Document<'_>) -> String {
     let mut text = String::new();
     match document {
-        Document::Plan(plan) => plan_annotations(&mut text, plan, false),
-        Document::Drift(Drift { plan, strict, .. }) => plan_annotations(&mut text, plan, strict),
+        Document::Plan(plan) | Document::Drift(plan) => plan_annotations(&mut text, plan),
         Document::Report(report) => report_annotations(&mut text, report),
     }
     text
@@ -23,12 +22,8 @@ pub(super) fn annotations(document: Document<'_>) -> String {
 /// Draws what a workflow reads as the outputs of a step: one `name=value` a line.
 pub fn outputs(document: Document<'_>) -> String {
     let (summary, fingerprint, refused, drift) = match document {
-        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
-            let drift = match document {
-                Document::Drift(drift) => drift,
-                _ => Drift { plan, gone: &[], strict: false },
-            };
-            (plan.summary(), plan.fingerprint(), plan.is_refused(), drift.answer())
+        Document::Plan(plan) | Document::Drift(plan) => {
+            (plan.summary(), plan.fingerprint(), plan.is_refused(), plan.answer())
         }
         Document::Report(report) => {
             let count = |action| report.changes().filter(|it| it.change.action == action).count();
@@ -54,14 +49,17 @@ pub fn outputs(document: Document<'_>) -> String {
 }
 
 /// The most dangerous of all tenants come first: a step shows no more than ten annotations of a kind.
-fn plan_annotations(text: &mut String, plan: &Plan, strict: bool) {
+fn plan_annotations(text: &mut String, plan: &Plan) {
+    let strict = plan.is_strict();
     for Problem { message, place, tenant } in &plan.errors {
         annotate(text, "error", place.as_ref(), tenant.as_deref().unwrap_or("flowbind"), message);
     }
     let targets = || plan.targets.iter().map(|target| (target, whole_file(target)));
     for (target, file) in targets() {
+        // What refuses a plan is no matter of what differs.
+        let level = if plan.drift.is_none() { "error" } else { "warning" };
         for refusal in &target.refusals {
-            annotate(text, "error", file.as_ref(), "refused", &text::refusal(refusal));
+            annotate(text, level, file.as_ref(), "refused", &text::refusal(refusal));
         }
     }
     for (target, file) in targets() {

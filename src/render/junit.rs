@@ -1,18 +1,17 @@
 //! A test suite for each tenant and a test case for each managed binding and whatever else is wrong, so
 //! that pipelines show drift where they show tests. The dialect is that of Jenkins' JUnit plugin.
 
-use super::document::{Document, Drift};
+use super::document::Document;
 use super::escape::xml;
 use super::text::{self, Names, line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{FlowId, Step};
-use crate::plan::{InSync, Plan, Problem, Target, Unknown};
+use crate::plan::{Drift, InSync, Plan, Problem, Target, Unknown};
 
 /// Draws the suites. `at` is RFC 3339.
 pub(super) fn draw(document: Document<'_>, at: &str) -> String {
     let suites = match document {
-        Document::Plan(plan) => plan_suites(plan, None),
-        Document::Drift(drift) => plan_suites(drift.plan, Some(drift)),
+        Document::Plan(plan) | Document::Drift(plan) => plan_suites(plan),
         Document::Report(report) => report_suites(report),
     };
     let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
@@ -115,14 +114,13 @@ impl Suite {
     }
 }
 
-fn plan_suites(plan: &Plan, drift: Option<Drift<'_>>) -> Vec<Suite> {
-    let mut suites: Vec<_> =
-        plan.targets.iter().enumerate().map(|(at, target)| target_suite(target, at, drift)).collect();
+fn plan_suites(plan: &Plan) -> Vec<Suite> {
+    let mut suites: Vec<_> = plan.targets.iter().map(|target| target_suite(target, plan.drift)).collect();
     suites.extend(errors_suite(&plan.errors));
     suites
 }
 
-fn target_suite(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Suite {
+fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     let names = Names::of_target(target);
     let mut suite = Suite::new(&target.tenant);
     for InSync { flow, step, .. } in &target.in_sync {
@@ -139,11 +137,12 @@ fn target_suite(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Suite {
     for pin in &target.pins {
         suite.add("pins", &names.connector(&pin.connector), Some(("failure", text::pin(pin))));
     }
-    for refusal in &target.refusals {
+    // What refuses a plan is no matter of what differs.
+    for refusal in target.refusals.iter().filter(|_| drift.is_none()) {
         suite.add("refusals", &refusal.reason, Some(("failure", text::refusal(refusal))));
     }
     if let Some(drift) = drift {
-        for gone in drift.gone.get(at).into_iter().flatten() {
+        for gone in &target.gone {
             let words = format!("bound to {}, which is gone", names.bound(&gone.current));
             suite.binding(&gone.flow, gone.step, Some(("failure", words)));
         }

@@ -1,7 +1,7 @@
 //! A comment on a pull request: the counts, then what is most dangerous, and never more than a
 //! platform takes. What does not fit is counted.
 
-use super::document::{Document, Drift};
+use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES};
 use super::report::outcomes;
@@ -26,7 +26,7 @@ const LONGEST: usize = 300;
 /// Draws the comment.
 pub(super) fn draw(document: Document<'_>) -> String {
     match document {
-        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => of_plan(plan, document),
+        Document::Plan(plan) | Document::Drift(plan) => of_plan(plan, document),
         Document::Report(report) => of_report(report, document),
     }
 }
@@ -101,7 +101,7 @@ fn of_plan(plan: &Plan, document: Document<'_>) -> String {
     let several = plan.targets.len() > 1;
     let targets: Vec<_> = plan.targets.iter().map(|target| (target, Names::of_target(target))).collect();
     let (end, strict) = match document {
-        Document::Drift(drift) => (String::new(), drift.strict),
+        Document::Drift(plan) => (String::new(), plan.is_strict()),
         _ => (fingerprint(plan), false),
     };
     let errors = plan.errors.iter().map(|error| problem(error, several)).collect();
@@ -166,8 +166,8 @@ fn title(document: Document<'_>) -> String {
             format!("plan{caveats}: {}", counts(plan.summary()))
         }
         Document::Plan(_) => "plan: no changes".to_owned(),
-        Document::Drift(drift) => match drift.answer() {
-            Some(true) => format!("drift{caveats}: {}", counts(drift.plan.summary())),
+        Document::Drift(plan) => match plan.answer() {
+            Some(true) => format!("drift{caveats}: {}", differences(plan)),
             Some(false) => "drift: none".to_owned(),
             None => "drift: unknown, not all could be read".to_owned(),
         },
@@ -177,6 +177,21 @@ fn title(document: Document<'_>) -> String {
             _ => format!("apply{caveats}"),
         },
     }
+}
+
+/// How much differs, of each kind that there is.
+fn differences(plan: &Plan) -> String {
+    let count = |of: fn(&Target) -> usize| plan.targets.iter().map(of).fold(0, usize::saturating_add);
+    let unmanaged = count(|target| target.unmanaged.len());
+    let others = [
+        (count(|target| target.pins.len()), "pin does not hold", "pins do not hold"),
+        (count(|target| target.gone.len()), "connector is gone", "connectors are gone"),
+        (if plan.is_strict() { unmanaged } else { 0 }, "unmanaged", "unmanaged"),
+    ];
+    let others = others.into_iter().filter(|(number, ..)| *number > 0);
+    let others = others.map(|(number, one, many)| counted(number, one, many));
+    let changes = Some(counts(plan.summary())).filter(|_| plan.has_changes());
+    changes.into_iter().chain(others).collect::<Vec<_>>().join("; ")
 }
 
 fn counts(Summary { enable, replace, disable, unchanged: _ }: Summary) -> String {

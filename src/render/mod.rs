@@ -17,7 +17,7 @@ mod report;
 mod text;
 
 pub use diagnostic::diagnostic;
-pub use document::{Document, Drift, Format};
+pub use document::{Document, Format};
 pub use drift::drift;
 pub use export::export;
 pub use github::outputs as github_outputs;

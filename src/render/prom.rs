@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Document, Drift};
+use super::document::Document;
 use super::escape;
 use super::text::line;
 use crate::apply::Outcome;
@@ -19,7 +19,7 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
         families.add(name, help, &format!("tenant=\"{tenant}\"{labels}"), value);
     };
     let success = match document {
-        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+        Document::Plan(plan) | Document::Drift(plan) => {
             for target in &plan.targets {
                 let Summary { enable, replace, disable, unchanged } = target.summary();
                 for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
@@ -34,6 +34,7 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
                         "Bindings that the file does not mention.",
                         target.unmanaged.len(),
                     ),
+                    ("flowbind_gone", "Bindings to connectors that are gone.", target.gone.len()),
                     ("flowbind_unknown", "Bindings that could not be read.", target.unknown.len()),
                     ("flowbind_broken_pins", "Connectors that call another address.", target.pins.len()),
                     ("flowbind_refusals", "Reasons against the changes.", target.refusals.len()),
@@ -56,8 +57,8 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
         }
     };
     // What is not known is no sample.
-    if let Document::Drift(drift) = document
-        && let Some(differs) = drift.answer()
+    if let Document::Drift(plan) = document
+        && let Some(differs) = plan.answer()
     {
         let help = "Whether any tenant is other than its file says.";
         families.add("flowbind_drift", help, "", differs.into());

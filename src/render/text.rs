@@ -60,6 +60,7 @@ pub fn target(target: &Target) -> String {
         unchanged,
         in_sync: _,
         unmanaged,
+        gone: _,
         unknown,
         pins,
         refusals,

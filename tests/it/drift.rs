@@ -149,6 +149,92 @@ fn what_another_file_prunes_is_not_unmanaged() {
     }
 }
 
+/// What no file of a tenant lists is told once, and can be added to one of them.
+#[test]
+fn what_several_files_do_not_list_is_told_once() {
+    let served =
+        serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0), ("B2C_1_c", 2, 3)]), Options::default());
+    let folder = folder();
+    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "b.yaml", wants_connector_1(&["B2C_1_b"]));
+    let run = |format: &str| {
+        flowbind(["drift", "a.yaml", "b.yaml", "--strict", "--format", format])
+            .args(["--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run()
+    };
+    let text = run("text");
+    assert_eq!(text.code, 2, "{text}");
+    assert_eq!(text.stdout.matches("To manage what is bound besides").count(), 1, "{text}");
+    let prom = run("prom");
+    assert!(prom.stdout.contains("flowbind_unmanaged{tenant=\"contoso.onmicrosoft.com\"} 2\n"), "{prom}");
+}
+
+/// Somebody on call sees why it is drift, whatever is read.
+#[test]
+fn what_makes_it_drift_stands_in_the_heading_and_in_the_counts() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
+    snapshot.connectors.retain(|connector| connector.id != connector_id(5));
+    let served = serve(snapshot, Options::default());
+    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let told = |args: &[&str]| {
+        let outcome = drift(&served, &yaml, args);
+        assert_eq!(outcome.code, 2, "{outcome}");
+        outcome.stdout
+    };
+    let heading = told(&["--format", "markdown"]);
+    assert!(heading.contains("drift: 1 connector is gone\n"), "{heading}");
+    let heading = told(&["--format", "markdown", "--strict"]);
+    assert!(heading.contains("drift: 1 connector is gone; 1 unmanaged\n"), "{heading}");
+    let counts = told(&["--format", "prom"]);
+    assert!(counts.contains("flowbind_gone{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
+    let text = told(&[]);
+    assert!(
+        text.contains("To end what is bound to connectors that are gone, add to flowbind.yaml"),
+        "{text}"
+    );
+    assert!(text.contains("postAttributeCollection: null  # its connector is gone"), "{text}");
+}
+
+/// What refuses a plan is no matter of what differs.
+#[test]
+fn a_refusal_is_no_drift_in_any_format() {
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
+    let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nprune: flows\nflows: {}\n";
+    let told = |format: &str| {
+        let outcome = drift(&served, yaml, &["--format", format]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        outcome.stdout
+    };
+    assert!(told("junit").contains("failures=\"0\""), "{}", told("junit"));
+    assert!(!told("github").contains("::error"), "{}", told("github"));
+    assert!(!told("html").contains("class=\"alarm\""), "{}", told("html"));
+}
+
+/// What is protected stays so where the tenant is taken for right.
+#[test]
+fn what_is_kept_keeps_its_protection() {
+    let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
+    let yaml =
+        wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "{connector: Connector 1, protect: true}");
+    let outcome = drift(&served, &yaml, &[]);
+    let lines = offered(&outcome, "To keep what the tenant has, write in flowbind.yaml");
+    let line = format!("{{connector: {}, protect: true}}  # Connector 2\n", connector_id(2));
+    assert!(lines.contains(&line), "{outcome}");
+    let accepted = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
+    assert_eq!(drift(&served, &accepted, &[]).code, 0, "{lines}");
+}
+
+/// Nobody is sent to a command that writes nothing.
+#[test]
+fn no_command_ends_what_is_not_whole() {
+    let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
+    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a", "B2C_1_none"]), &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
+}
+
 #[test]
 fn a_pin_that_does_not_hold_is_drift() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());

@@ -89,7 +89,12 @@ fn applied(plan: &Plan, current: &Current) -> Current {
 
 fn planned(desired: &Desired, current: &Current) -> Plan {
     let (target, errors) = plan(desired, current, URL, &Overrides::default());
-    Plan { targets: vec![target], errors: errors.iter().map(Problem::from).collect(), part: None }
+    Plan {
+        targets: vec![target],
+        errors: errors.iter().map(Problem::from).collect(),
+        part: None,
+        drift: None,
+    }
 }
 
 proptest! {

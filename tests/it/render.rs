@@ -4,8 +4,10 @@ use flowbind::apply::{ChangeReport, Outcome, Report, TargetReport};
 use flowbind::model::{
     Action, Api, Bound, Cloud, Connector, ConnectorId, FlowId, FlowKind, Inventory, ListedConnector, Step,
 };
-use flowbind::plan::{BrokenPin, Change, InSync, Place, Plan, Problem, Refusal, Target, Unknown, Unmanaged};
-use flowbind::render::{Document, Drift, Format};
+use flowbind::plan::{
+    BrokenPin, Change, Drift, InSync, Place, Plan, Problem, Refusal, Target, Unknown, Unmanaged,
+};
+use flowbind::render::{Document, Format};
 
 use crate::fuzz_corpus::fuzz::readers;
 use crate::support::connector_id;
@@ -50,6 +52,7 @@ fn target(tenant: &str, changes: Vec<Change>) -> Target {
         unchanged: 0,
         in_sync: Vec::new(),
         unmanaged: Vec::new(),
+        gone: Vec::new(),
         unknown: Vec::new(),
         pins: Vec::new(),
         refusals: Vec::new(),
@@ -63,7 +66,12 @@ fn problem(message: &str) -> Problem {
 }
 
 fn plan(targets: Vec<Target>) -> Plan {
-    Plan { targets, errors: Vec::new(), part: None }
+    Plan { targets, errors: Vec::new(), part: None, drift: None }
+}
+
+/// A plan that answers what differs.
+fn asked(targets: Vec<Target>, strict: bool) -> Plan {
+    Plan { drift: Some(Drift { strict }), ..plan(targets) }
 }
 
 fn drawn(document: Document<'_>, format: Format) -> String {
@@ -91,9 +99,9 @@ fn a_change_away_from_a_connector_that_is_gone_is_shown_as_a_change() {
         step: STEP,
         current: bound.clone(),
     });
-    let plan = plan(vec![target]);
-    let page =
-        drawn(Document::Drift(Drift { plan: &plan, gone: &[gone.into()], strict: false }), Format::Html);
+    target.gone = gone.into();
+    let plan = asked(vec![target], false);
+    let page = drawn(Document::of(&plan), Format::Html);
     assert_eq!(found(&page, "li.replace .bound"), ["Old → New"]);
     assert_eq!(found(&page, "li.replace .word"), ["will be replaced"]);
     assert_eq!(found(&page, "li.gone .bound"), ["Old → New", "Old"], "{page}");
@@ -106,29 +114,29 @@ fn a_change_away_from_a_connector_that_is_gone_is_shown_as_a_change() {
 fn what_differs_is_what_the_answer_counts() {
     let mut target = target("t", Vec::new());
     target.unmanaged = vec![Unmanaged { flow: flow("a"), step: STEP, current: connector(1, "One") }];
-    let plan = plan(vec![target]);
     for (strict, differing) in [(true, 1), (false, 0)] {
-        let drift = Drift { plan: &plan, gone: &[Vec::new()], strict };
+        let drift = asked(vec![target.clone()], strict);
         assert_eq!(drift.differs(), strict);
-        let page = drawn(Document::Drift(drift), Format::Html);
+        let page = drawn(Document::of(&drift), Format::Html);
         assert_eq!(found(&page, "li.unmanaged.differs").len(), differing, "{page}");
         assert_eq!(found(&page, "li.unmanaged").len(), 1, "{page}");
     }
-    assert!(found(&drawn(Document::Plan(&plan), Format::Html), "li.differs").is_empty());
+    let plan = plan(vec![target]);
+    assert!(found(&drawn(Document::of(&plan), Format::Html), "li.differs").is_empty());
 }
 
 /// Whoever reads the heading alone is not misled.
 #[test]
 fn a_heading_says_what_is_missing_and_what_is_refused() {
     let differing = change("a", None, connector(1, "One"), place("flowbind.yaml", 5));
-    let mut plan = plan(vec![target("t", vec![differing])]);
-    plan.errors = vec![problem("no")];
-    let drift = Drift { plan: &plan, gone: &[], strict: false };
+    let mut drift = asked(vec![target("t", vec![differing])], false);
+    drift.errors = vec![problem("no")];
     for (format, heading) in [(Format::Html, "Drift, not whole: "), (Format::Markdown, "drift, not whole: ")]
     {
-        let text = drawn(Document::Drift(drift), format);
+        let text = drawn(Document::of(&drift), format);
         assert!(text.contains(heading), "{text}");
     }
+    let mut plan = Plan { drift: None, ..drift };
     plan.targets[0].refusals = vec![Refusal { reason: "no".into(), allow: Some("--allow-empty".into()) }];
     for (format, heading) in
         [(Format::Html, "Plan, not whole, refused: "), (Format::Markdown, "plan, not whole, refused: ")]
@@ -282,6 +290,7 @@ fn overfull() -> Plan {
         targets: tenants.collect(),
         errors: (0..300).map(|at| problem(&long("no", at))).collect(),
         part: None,
+        drift: None,
     }
 }
 
@@ -289,8 +298,8 @@ fn overfull() -> Plan {
 #[test]
 fn a_comment_counts_whatever_it_leaves_out_and_shows_changes_first() {
     let plan = overfull();
-    let drift = Drift { plan: &plan, gone: &[], strict: true };
-    for document in [Document::Plan(&plan), Document::Drift(drift)] {
+    let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
+    for document in [Document::of(&plan), Document::of(&drift)] {
         let comment = drawn(document, Format::Markdown);
         readers::markdown(&comment);
         let more = |what: &str| -> Option<usize> {
@@ -342,9 +351,8 @@ fn one_binding_is_one_test_case() {
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
     target.unmanaged = vec![Unmanaged { flow: flow("c"), step: STEP, current: old.clone() }];
     let gone = ["a", "b", "c"].map(|name| Unmanaged { flow: flow(name), step: STEP, current: old.clone() });
-    let plan = plan(vec![target]);
-    let suites =
-        drawn(Document::Drift(Drift { plan: &plan, gone: &[gone.into()], strict: true }), Format::Junit);
+    target.gone = gone.into();
+    let suites = drawn(Document::of(&asked(vec![target], true)), Format::Junit);
     let cases = readers::junit(&suites);
     assert_eq!(cases, ["B2C_1_a", "B2C_1_b", "B2C_1_c"].map(|flow| (flow.into(), STEP.name().into())));
     assert!(suites.contains("disable: Old → nothing; bound to Old, which is gone"), "{suites}");
@@ -457,12 +465,11 @@ fn a_connector_that_is_gone_is_told_once() {
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
     target.warnings =
         vec![format!("`B2C_1_b` calls at `{STEP}` the connector `{}`, which is gone", connector_id(1))];
-    let gone = [vec![Unmanaged { flow: flow("b"), step: STEP, current: old }]];
-    let plan = plan(vec![target]);
-    let drift = Drift { plan: &plan, gone: &gone, strict: false };
+    target.gone = vec![Unmanaged { flow: flow("b"), step: STEP, current: old }];
+    let drift = asked(vec![target], false);
     for format in [Format::Markdown, Format::Github] {
-        let text = drawn(Document::Drift(drift), format);
-        assert_eq!(text.matches("gone").count(), 1, "{text}");
+        let text = drawn(Document::of(&drift), format);
+        assert_eq!(text.matches("which is gone").count(), 1, "{text}");
     }
 }
 
@@ -492,8 +499,9 @@ fn what_is_large_is_drawn_in_time() {
     let unmanaged: Vec<_> = (0..count)
         .map(|at| Unmanaged { flow: flow(&at.to_string()), step: STEP, current: connector(1, "One") })
         .collect();
-    let large = Target { unmanaged: unmanaged.clone(), ..target("t", Vec::new()) };
-    flowbind::render::drift(&large, &unmanaged, true, "");
+    let large = Target { unmanaged: unmanaged.clone(), gone: unmanaged, ..target("t", Vec::new()) };
+    let large = asked(vec![large], true);
+    flowbind::render::drift(&large, &large.targets[0], "");
     let connectors = (0..count).filter_map(|at| {
         let connector = connector(at, &"check".repeat(20))?;
         let display_name = Some(format!("{}{at}", "check".repeat(20)));

@@ -120,6 +120,51 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
 }
 
 /// A machine that made the plan of its part makes the changes of it and of no other.
+/// A fleet is asked what differs every night: what one shard found is found by all of them together.
+#[test]
+fn the_joined_drift_of_the_shards_is_the_drift_of_the_fleet_in_every_format() {
+    let folder = folder();
+    // One tenant's pin does not hold, another has what its file does not mention, and the rest is in sync.
+    for (tenant, pin) in [(0, "https://b.example/x"), (1, "https://a.example/x"), (2, "https://a.example/x")]
+    {
+        let snapshot = json!({
+            "formatVersion": "1",
+            "tenant": domain(tenant),
+            "cloud": "global",
+            "takenAt": "2026-11-02T08:00:00Z",
+            "connectors": [{"id": connector_id(1), "displayName": "Check", "targetUrl": "https://a.example/x"}],
+            "flows": [{
+                "id": "B2C_1_a",
+                "userFlowType": "signUpOrSignIn",
+                "userFlowTypeVersion": 3,
+                "bindings": {
+                    "postFederationSignup": connector_id(1),
+                    "postAttributeCollection": (tenant == 1).then(|| connector_id(1)),
+                },
+            }],
+        });
+        file(folder.path(), &format!("{tenant}.json"), snapshot.to_string());
+        let connectors = format!("connectors: {{check: {{displayName: Check, targetUrl: '{pin}'}}}}");
+        let flows = "flows: {B2C_1_a: {postFederationSignup: check}}";
+        let yaml = format!("version: 1\ntenant: {}\n{connectors}\n{flows}\n", domain(tenant));
+        file(folder.path(), &format!("{tenant}.yaml"), yaml);
+    }
+    for strict in [&[][..], &["--strict"]] {
+        let args = [&["drift", "0.yaml", "1.yaml", "2.yaml"], strict].concat();
+        let (files, _) = shards(folder.path(), &args, 3);
+        for (format, _) in FORMATS.into_iter().filter(|(format, _)| *format != "text") {
+            let whole = run(folder.path(), &[&args[..], &["--format", format]].concat());
+            let joined = show(folder.path(), &files, format);
+            assert_eq!((joined.code, joined.stdout), (2, whole.stdout), "{format} {strict:?}");
+        }
+        let joined = show(folder.path(), &files, "text");
+        assert!(joined.code == 2 && joined.stdout.contains("is pinned to https://b.example/x"), "{joined}");
+        assert_eq!(run(folder.path(), &["plan", "0.yaml", "--out", "plan.json"]).code, 0);
+        let mixed = show(folder.path(), &[files[0].clone(), "plan.json".into()], "text");
+        assert!(mixed.code == 1 && mixed.stderr.contains("cannot be joined"), "{mixed}");
+    }
+}
+
 #[test]
 fn the_saved_plan_of_a_shard_is_applied_by_itself() {
     let (one, other) = (folder(), folder());

@@ -29,13 +29,16 @@ fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
     let json = show(&["report.json", "--format", "json"]);
     assert_eq!(json.stdout, fs::read_to_string(folder.path().join("report.json")).unwrap());
 
-    // Joined, one binding would be changed twice.
+    // Joined, one PUT would undo the other.
     let both = show(&["plan.json", "plan.json", "--out", "both.json"]);
-    let why = "two of the plans change `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
+    let why = "two of the plans are about `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
     assert!(both.code == 1 && both.stderr.contains(why), "{both}");
     assert!(!folder.path().join("both.json").exists());
     let mixed = show(&["plan.json", "report.json"]);
-    assert!(mixed.code == 1 && mixed.stderr.contains("plans and reports cannot be joined"), "{mixed}");
+    assert!(
+        mixed.code == 1 && mixed.stderr.contains("plans, reports, and what `drift` saved cannot be joined"),
+        "{mixed}"
+    );
     assert_eq!(show(&[]).code, 1);
 }
 
@@ -108,7 +111,7 @@ fn show_ends_with_what_the_run_ended_with_and_says_why() {
     assert!(shown.stderr.contains("this is not the plan that was approved"), "{shown}");
     assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "done.json"]).code, 0);
     assert_eq!(show(&["done.json"]).code, 0);
-    assert_eq!(show(&["done.json", "refused.json", "done.json"]).code, 3);
+    assert_eq!(show(&["done.json", "refused.json"]).code, 3);
 
     file(
         folder.path(),
@@ -167,4 +170,40 @@ fn a_plan_fits_its_schema() {
         seen += 1;
     }
     assert!(seen > 40);
+}
+
+/// Whoever reads of several plans that go together reads what one run would have said.
+#[test]
+fn what_one_of_the_plans_manages_is_not_unmanaged_in_another() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = folder();
+    let head = "version: 1\ntenant: contoso.onmicrosoft.com\n";
+    let prunes = format!(
+        "{head}prune: flows\nsteps: [postFederationSignup]\nguards: {{maxDisables: 3}}\nflows: {{B2C_1_a: {{}}}}\n"
+    );
+    let enables = format!("{head}flows: {{B2C_1_c: {{postAttributeCollection: Connector 1}}}}\n");
+    for (name, yaml) in [("a", prunes), ("b", enables)] {
+        file(folder.path(), &format!("{name}.yaml"), yaml);
+        let out = format!("{name}.json");
+        let plan = run(&served, folder.path(), &["plan", &format!("{name}.yaml"), "--out", &out]);
+        assert_eq!(plan.code, 0, "{plan}");
+    }
+    let whole = run(&served, folder.path(), &["plan", "a.yaml", "b.yaml"]);
+    let joined = flowbind(["show", "a.json", "b.json"]).within(folder.path()).run();
+    assert_eq!((joined.code, &joined.stdout), (0, &whole.stdout), "{joined}");
+    assert!(!joined.stdout.contains("Unmanaged"), "{joined}");
+}
+
+/// Twice the same is not twice as much.
+#[test]
+fn nothing_is_counted_twice() {
+    let served = serve(three([1, 1, 1]), Options::default());
+    let folder = planned(&served);
+    let twice = flowbind(["show", "plan.json", "plan.json"]).within(folder.path()).run();
+    assert!(twice.code == 1 && twice.stderr.contains("two of the plans are about"), "{twice}");
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
+    let twice = flowbind(["show", "report.json", "report.json"]).within(folder.path()).run();
+    assert!(twice.code == 1 && twice.stderr.contains("two of the reports are about"), "{twice}");
 }

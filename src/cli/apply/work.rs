@@ -58,7 +58,7 @@ pub(super) async fn of_files(
     let mut plan = work.plan.clone();
     make(desired, run, request, |tenant, planned| {
         let errors = match planned {
-            Ok(Planned { target, errors, connection, gone: _ }) => {
+            Ok(Planned { target, errors, connection }) => {
                 plan.targets.push(target);
                 work.ways.push(Ok(connection));
                 errors

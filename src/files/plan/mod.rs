@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Saved;
 use super::parts::{ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable};
-use crate::plan::{Part, Plan, Problem, Target};
+use crate::plan::{Drift, Part, Plan, Problem, Target};
 use target::PlanTarget;
 
 /// Writes a plan as JSON. `created_at` is RFC 3339.
@@ -22,6 +22,7 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
         targets: plan.targets.iter().map(PlanTarget::from).collect(),
         errors: plan.errors.iter().map(ErrorPart::from).collect(),
         shard: plan.part.as_ref().map(ShardPart::from),
+        drift: plan.drift.map(|Drift { strict }| PlanDrift { strict }),
     };
     // Strings, numbers and lists are always JSON.
     serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
@@ -37,6 +38,7 @@ pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
         targets: Vec::new(),
         errors: file.errors.into_iter().map(Problem::from).collect(),
         part: file.shard.map(Part::try_from).transpose()?,
+        drift: file.drift.map(|PlanDrift { strict }| Drift { strict }),
     };
     for target in file.targets {
         let fingerprint = target.fingerprint.clone();
@@ -86,4 +88,14 @@ struct PlanFile {
     /// Which part of a fleet the plan is about; absent where it is about all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<ShardPart>,
+    /// What the plan answers; absent where it was not made to tell what differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<PlanDrift>,
+}
+
+/// The question whether tenants are what their files say.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanDrift {
+    /// Whether what is bound and not mentioned counts.
+    strict: bool,
 }

@@ -38,6 +38,9 @@ pub(super) struct PlanTarget {
     in_sync: Vec<PlanInSync>,
     /// What is bound and not mentioned by the file.
     unmanaged: Vec<PlanUnmanaged>,
+    /// The bindings to connectors that are gone, whatever else is said of them; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<PlanUnmanaged>,
     /// Connectors that do not call the address that the file pins them to.
     pins: Vec<PlanPin>,
     /// What could not be read. Never taken for nothing.
@@ -99,6 +102,7 @@ impl From<&Target> for PlanTarget {
             unchanged: _,
             in_sync,
             unmanaged,
+            gone,
             unknown,
             pins,
             refusals,
@@ -117,6 +121,7 @@ impl From<&Target> for PlanTarget {
             changes: changes.iter().map(PlanChange::from).collect(),
             in_sync: in_sync.iter().map(PlanInSync::from).collect(),
             unmanaged: unmanaged.iter().map(PlanUnmanaged::from).collect(),
+            gone: gone.iter().map(PlanUnmanaged::from).collect(),
             pins: pins.iter().map(PlanPin::from).collect(),
             unknown: unknown.iter().map(PlanUnknown::from).collect(),
             refusals: refusals.iter().map(PlanRefusal::from).collect(),
@@ -143,6 +148,7 @@ impl TryFrom<PlanTarget> for Target {
             unchanged: target.summary.unchanged,
             in_sync: target.in_sync.into_iter().map(InSync::try_from).collect::<Result<_, _>>()?,
             unmanaged: target.unmanaged.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
+            gone: target.gone.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
             unknown: target.unknown.into_iter().map(Unknown::try_from).collect::<Result<_, _>>()?,
             pins: target.pins.into_iter().map(BrokenPin::try_from).collect::<Result<_, _>>()?,
             refusals: target.refusals.into_iter().map(Refusal::try_from).collect::<Result<_, _>>()?,

@@ -8,14 +8,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::document::{Document, Drift};
+use super::document::Document;
 use super::escape::{self, xml};
 use super::order;
 use super::report::outcomes;
 use super::text::{self, Names, counted, line, problem};
 use crate::apply::{ChangeReport, Report, TargetReport};
 use crate::model::{Action, FlowId, Step};
-use crate::plan::{Plan, Summary, Target};
+use crate::plan::{Drift, Plan, Summary, Target};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -23,8 +23,8 @@ const SCRIPT: &str = include_str!("script.js");
 /// Draws the page. `at` is RFC 3339.
 pub(super) fn draw(document: Document<'_>, at: &str) -> String {
     let (tenants, errors, fingerprint) = match document {
-        Document::Plan(plan) => (of_plan(plan, None), &plan.errors, Some(plan.fingerprint())),
-        Document::Drift(drift) => (of_plan(drift.plan, Some(drift)), &drift.plan.errors, None),
+        Document::Plan(plan) => (of_plan(plan), &plan.errors, Some(plan.fingerprint())),
+        Document::Drift(plan) => (of_plan(plan), &plan.errors, None),
         Document::Report(report) => {
             (of_report(report), &report.errors, Some(escape::fingerprint(&report.fingerprint)))
         }
@@ -207,7 +207,7 @@ fn title(document: Document<'_>) -> String {
             format!("Plan{caveats}: {enable} to enable, {replace} to replace, {disable} to disable")
         }
         Document::Plan(_) => "No changes".to_owned(),
-        Document::Drift(drift) => match drift.answer() {
+        Document::Drift(plan) => match plan.answer() {
             Some(true) => format!("Drift{caveats}: the tenants are not as their files say"),
             Some(false) => "No drift".to_owned(),
             None => "Whether there is drift is not known: not all could be read".to_owned(),
@@ -220,17 +220,19 @@ fn title(document: Document<'_>) -> String {
     }
 }
 
-fn of_plan(plan: &Plan, drift: Option<Drift<'_>>) -> Vec<Shown> {
-    plan.targets.iter().enumerate().map(|(at, target)| of_target(target, at, drift)).collect()
+fn of_plan(plan: &Plan) -> Vec<Shown> {
+    plan.targets.iter().map(|target| of_target(target, plan.drift)).collect()
 }
 
-fn of_target(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Shown {
+fn of_target(target: &Target, drift: Option<Drift>) -> Shown {
     let names = Names::of_target(target);
     let unchanged = counted(target.unchanged, "binding is", "bindings are");
     let about = format!("From {}: {unchanged} as the file says.", target.file);
     let mut shown = Shown::new(&target.tenant, about);
     for refusal in &target.refusals {
-        shown.notes.push(("alarm", format!("Refused: {}", text::refusal(refusal))));
+        // What refuses a plan is no matter of what differs.
+        let class = if drift.is_none() { "alarm" } else { "warning" };
+        shown.notes.push((class, format!("Refused: {}", text::refusal(refusal))));
     }
     for pin in &target.pins {
         let name = names.connector(&pin.connector);
@@ -277,7 +279,7 @@ fn of_target(target: &Target, at: usize, drift: Option<Drift<'_>>) -> Shown {
         };
         shown.add(&it.flow, it.step, station);
     }
-    for it in drift.into_iter().filter_map(|drift| drift.gone.get(at)).flatten() {
+    for it in target.gone.iter().filter(|_| drift.is_some()) {
         shown.add_gone(&it.flow, it.step, names.bound(&it.current));
     }
     shown

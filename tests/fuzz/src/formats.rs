@@ -7,9 +7,10 @@ use flowbind::apply::{Outcome, Report, TargetReport};
 use flowbind::files;
 use flowbind::model::{Action, Api, Cloud, Step, bound_id};
 use flowbind::plan::{
-    BrokenPin, Change, InSync, Member, Part, Place, Plan, Problem, Refusal, Shard, Target, Unknown, Unmanaged,
+    BrokenPin, Change, Drift, InSync, Member, Part, Place, Plan, Problem, Refusal, Shard, Target, Unknown,
+    Unmanaged,
 };
-use flowbind::render::{self, Document, Drift, Format, escape};
+use flowbind::render::{self, Document, Format, escape};
 use serde_json::Value;
 
 use super::inert::assert_inert;
@@ -28,15 +29,16 @@ pub fn formats(data: &[u8]) {
         targets: (0..targets).map(|_| target(&mut pieces)).collect(),
         errors: (0..2).map(|at| problem(&mut pieces, at == 0)).collect(),
         part: part(&mut pieces),
+        drift: None,
     };
-    let gone: Vec<_> = plan.targets.iter().map(|target| target.unmanaged.clone()).collect();
     let report = report(&plan, &mut pieces);
     saved(&files::plan::to_json(&plan, AT));
     saved(&files::report::to_json(&report, AT, AT));
     plan_text(&plan);
     text(&render::report_text(&report));
-    let drift = Drift { plan: &plan, gone: &gone, strict: true };
-    let document = [Document::Plan(&plan), Document::Drift(drift), Document::Report(&report)][shown];
+    let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
+    saved(&files::plan::to_json(&drift, AT));
+    let document = [Document::of(&plan), Document::of(&drift), Document::Report(&report)][shown];
     assert_shown(document);
 }
 
@@ -61,7 +63,7 @@ fn target(pieces: &mut Pieces<'_>) -> Target {
             source: place(pieces),
         }
     });
-    Target {
+    let mut target = Target {
         tenant: tenant(pieces),
         tenant_id: pieces.option(),
         client_id: pieces.option(),
@@ -82,6 +84,7 @@ fn target(pieces: &mut Pieces<'_>) -> Target {
             step: Step::ALL[pieces.number() % 3],
             current: Some(pieces.connector()),
         }],
+        gone: Vec::new(),
         unknown: vec![Unknown {
             flow: pieces.flow(),
             step: Step::ALL[pieces.number() % 3],
@@ -95,7 +98,9 @@ fn target(pieces: &mut Pieces<'_>) -> Target {
         refusals: vec![Refusal { reason: pieces.string(), allow: pieces.option() }],
         overrides: vec![pieces.string()],
         warnings: vec![pieces.string()],
-    }
+    };
+    target.gone = target.unmanaged.clone();
+    target
 }
 
 fn problem(pieces: &mut Pieces<'_>, has_place: bool) -> Problem {
@@ -189,7 +194,7 @@ fn assert_shown(document: Document<'_>) {
     let outputs = render::github_outputs(document);
     assert_eq!(readers::outputs(&outputs)[0], changes.len().to_string());
     let (tenants, metric): (Vec<_>, _) = match document {
-        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+        Document::Plan(plan) | Document::Drift(plan) => {
             (plan.targets.iter().map(|target| target.tenant.as_str()).collect(), "flowbind_changes")
         }
         Document::Report(report) => {
@@ -205,7 +210,7 @@ fn assert_shown(document: Document<'_>) {
 /// Every change, and the word for it.
 fn changes(document: Document<'_>) -> Vec<(&'static str, &Change)> {
     match document {
-        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+        Document::Plan(plan) | Document::Drift(plan) => {
             let changes = plan.targets.iter().flat_map(|target| &target.changes);
             changes.map(|change| (change.action.name(), change)).collect()
         }
@@ -219,7 +224,7 @@ fn changes(document: Document<'_>) -> Vec<(&'static str, &Change)> {
 /// those that were made.
 fn differing<'a>(document: Document<'a>) -> Vec<&'a Change> {
     match document {
-        Document::Plan(plan) | Document::Drift(Drift { plan, .. }) => {
+        Document::Plan(plan) | Document::Drift(plan) => {
             let targets = plan.targets.iter();
             targets.flat_map(|target| of_one(target.changes.iter().collect(), &target.in_sync)).collect()
         }
