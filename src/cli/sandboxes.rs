@@ -40,6 +40,14 @@ impl Sandboxes {
 
     /// Serves a tenant, where the run is for emulated ones.
     pub(super) async fn serve(&self, place: &Place<'_>) -> Result<Option<Sandbox>, Failure> {
+        match self.kept(place)? {
+            Some(kept) => kept.serve(Options::default(), None).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The snapshot of a tenant and of its cloud, where the run is for emulated tenants.
+    pub(super) fn kept(&self, place: &Place<'_>) -> Result<Option<Kept>, Failure> {
         let Self(sandboxes) = self;
         if sandboxes.is_empty() {
             return Ok(None);
@@ -61,13 +69,13 @@ impl Sandboxes {
                 problem.hint("give the snapshot of the tenant that the run is about"),
             ));
         }
-        kept.serve(Options::default(), None).await.map(Some)
+        Ok(Some(kept))
     }
 }
 
 /// A snapshot, and the file that keeps it.
 pub(super) struct Kept {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     text: String,
     pub(super) snapshot: Snapshot,
 }

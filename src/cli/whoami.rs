@@ -134,8 +134,9 @@ impl Subject {
             api: self.api,
         };
         let mut lines = Lines(format!("{}\n", self.tenant));
-        if let Some(path) = run.sandboxes.of(self.tenant.as_str()) {
-            lines.add("credential", &format!("none is needed: `{}` is an emulated tenant", path.display()));
+        if let Some(kept) = run.sandboxes.kept(&place)? {
+            let path = kept.path.display();
+            lines.add("credential", &format!("none is needed: `{path}` is an emulated tenant"));
             return Ok(Known { text: lines.end(), failure: None });
         }
         let url = GraphUrl::of(self.cloud, self.api)?;

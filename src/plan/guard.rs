@@ -2,6 +2,8 @@
 //!
 //! A guard is a tripwire against accidents: who may change the file decides who may change it.
 
+use std::collections::BTreeSet;
+
 use super::resolve::Resolved;
 use super::{BrokenPin, Change, Refusal, Target};
 use crate::model::{Action, Desired, FlowId, Guards, Prune, Step, TargetUrl, bound_id};
@@ -25,7 +27,9 @@ impl Overrides {
         let Self { max_changes, max_disables, allow_protected, allow_empty } = self;
         let max_changes = max_changes.map(|most| format!("--max-changes {most}"));
         let max_disables = max_disables.map(|most| format!("--max-disables {most}"));
-        let protected = allow_protected.iter().map(|(flow, step)| format!("--allow-protected {flow}/{step}"));
+        let mut told = BTreeSet::new();
+        let protected = allow_protected.iter().filter(|binding| told.insert(*binding));
+        let protected = protected.map(|(flow, step)| format!("--allow-protected {flow}/{step}"));
         let empty = allow_empty.then(|| "--allow-empty".to_owned());
         max_changes.into_iter().chain(max_disables).chain(protected).chain(empty).collect()
     }

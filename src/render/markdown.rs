@@ -1,6 +1,8 @@
 //! A comment on a pull request: the counts, then what is most dangerous, and never more than a
 //! platform takes. What does not fit is counted.
 
+use std::collections::BTreeSet;
+
 use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES};
@@ -205,13 +207,14 @@ fn fingerprint(plan: &Plan) -> String {
         return format!("\nFingerprint: `{fingerprint}`\n");
     }
     let files = plan.targets.iter().map(|target| escape::path(&target.file).into_owned());
-    let mut flags: Vec<_> = plan.targets.iter().flat_map(|target| &target.overrides).collect();
-    flags.sort_unstable();
-    flags.dedup();
+    let mut overrides = plan.targets.iter().map(|target| target.overrides.iter().collect::<BTreeSet<_>>());
+    let flags = overrides.next().unwrap_or_default();
+    let same = overrides.all(|others| others == flags);
     let words: Vec<_> = files.chain(flags.into_iter().map(|flag| escape::flag(flag))).collect();
     let words = words.join(" ");
-    // What a fleet's files and flags would fill the page with is in a saved plan as well.
-    let what = if words.len() > LONGEST_COMMAND { "--plan PLAN.json" } else { &words };
+    // A flag holds for all files. What a fleet's files and flags would fill the page with, and what plans
+    // that were made apart have of their own, is in a saved plan as well.
+    let what = if same && words.len() <= LONGEST_COMMAND { &words } else { "--plan PLAN.json" };
     let command = format!("flowbind apply {what} --expect {fingerprint}");
     let fence = "`".repeat(longest_run(&command).saturating_add(1).max(3));
     format!("\nFingerprint: `{fingerprint}`. To apply exactly this plan:\n\n{fence}sh\n{command}\n{fence}\n")

@@ -17,11 +17,11 @@ const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 const ALARM: Style = AnsiColor::Red.on_default().bold();
 
-/// Draws a plan, ending with the counts and the fingerprint; nothing of a plan of no tenant, whose
-/// errors are all there is to tell. Styled: what prints it strips the styles where they are not wanted.
+/// Draws a plan, ending with the counts and the fingerprint; nothing of a plan of errors and no tenant,
+/// since they are all there is to tell. Styled: what prints it strips the styles where they are not wanted.
 pub fn plan(plan: &Plan) -> String {
     let mut text = String::new();
-    if plan.targets.is_empty() {
+    if plan.targets.is_empty() && !plan.errors.is_empty() {
         return text;
     }
     for target in &plan.targets {

@@ -5,7 +5,7 @@ use flowbind::model::{
     Action, Api, Bound, Cloud, Connector, ConnectorId, FlowId, FlowKind, Inventory, ListedConnector, Step,
 };
 use flowbind::plan::{
-    BrokenPin, Change, Drift, InSync, Place, Plan, Problem, Refusal, Target, Unknown, Unmanaged,
+    BrokenPin, Change, Drift, InSync, Overrides, Place, Plan, Problem, Refusal, Target, Unknown, Unmanaged,
 };
 use flowbind::render::{Document, Format};
 
@@ -338,10 +338,45 @@ fn a_comment_counts_whatever_it_leaves_out_and_shows_changes_first() {
 fn the_command_for_very_many_files_takes_the_saved_plan() {
     let change = change("a", None, connector(1, "One"), place("f.yaml", 5));
     let mut plan = plan(vec![target("t", vec![change]); 500]);
-    plan.targets[0].overrides = vec!["--allow-empty".into()];
+    for target in &mut plan.targets {
+        target.overrides = vec!["--allow-empty".into()];
+    }
     let comment = drawn(Document::Plan(&plan), Format::Markdown);
     let command = format!("\nflowbind apply --plan PLAN.json --expect {}\n", plan.fingerprint());
     assert!(comment.contains(&command), "{comment}");
+}
+
+/// The command line has each flag for all files: what only some were planned with is in the saved plan.
+#[test]
+fn the_command_for_files_with_other_flags_takes_the_saved_plan() {
+    let [a, b] = ["a", "b"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
+    let [six, seven] = [6, 7].map(|most| format!("--max-disables {most}"));
+    let files = "flowbind.yaml flowbind.yaml";
+    for (one, other, what) in [
+        (vec![&six], vec![&seven], "--plan PLAN.json"),
+        (vec![&six], vec![], "--plan PLAN.json"),
+        (vec![], vec![&a], "--plan PLAN.json"),
+        (vec![&a], vec![&a, &b], "--plan PLAN.json"),
+        (vec![&six, &a, &b], vec![&six, &b, &a], &format!("{files} {a} {b} {six}")),
+        (vec![], vec![], files),
+    ] {
+        let mut changed = target("t", vec![change("a", None, connector(1, "One"), place("f.yaml", 5))]);
+        changed.overrides = one.into_iter().cloned().collect();
+        let mut unchanged = target("u", Vec::new());
+        unchanged.overrides = other.into_iter().cloned().collect();
+        let plan = plan(vec![changed, unchanged]);
+        let comment = drawn(Document::Plan(&plan), Format::Markdown);
+        let command = format!("\nflowbind apply {what} --expect {}\n", plan.fingerprint());
+        assert!(comment.contains(&command), "{command} in {comment}");
+    }
+}
+
+#[test]
+fn a_binding_that_is_allowed_twice_is_told_once() {
+    let [a, b] = ["a", "b"].map(|name| (flow(name), STEP));
+    let overrides = Overrides { allow_protected: vec![b.clone(), a, b], ..Overrides::default() };
+    let told = ["b", "a"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
+    assert_eq!(overrides.flags(), told);
 }
 
 #[test]

@@ -210,11 +210,14 @@ fn a_shard_is_the_same_whatever_other_tenants_there_are() {
 fn a_shard_without_tenants_has_nothing_to_do() {
     let folder = folder();
     fleet(folder.path(), 1);
-    let outcomes: Vec<_> =
-        ["1/2", "2/2"].map(|shard| run(folder.path(), &["apply", "f", "--yes", "--shard", shard])).into();
-    assert!(outcomes.iter().all(|outcome| outcome.code == 0), "{outcomes:?}");
-    let empty = outcomes.iter().find(|outcome| outcome.stderr.contains(": 0 of 1 tenants"));
-    assert_eq!(empty.unwrap().stdout, "");
+    _ = run(folder.path(), &["plan", "f", "--out", "whole.json"]);
+    for args in [&["plan", "f"][..], &["apply", "--plan", "whole.json"], &["apply", "f", "--yes"]] {
+        let outcomes = ["1/2", "2/2"].map(|shard| run(folder.path(), &[args, &["--shard", shard]].concat()));
+        assert!(outcomes.iter().all(|outcome| outcome.code == 0), "{outcomes:?}");
+        let empty = outcomes.iter().find(|outcome| outcome.stderr.contains(": 0 of 1 tenants")).unwrap();
+        let lines: Vec<_> = empty.stdout.lines().collect();
+        assert!(matches!(lines[..], ["No changes.", end] if end.starts_with("Fingerprint: ")), "{empty}");
+    }
 }
 
 #[test]

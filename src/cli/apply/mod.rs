@@ -198,10 +198,10 @@ async fn end(
 
 /// Shows the plan: on stdout, unless that is for the report alone; and to whoever is asked.
 async fn show(args: &ApplyArgs, work: &Work, outputs: &mut Outputs, signals: &Signals) -> Result<(), Early> {
-    if work.plan.targets.is_empty() {
+    let text = render::plan_text(&work.plan);
+    if text.is_empty() {
         return Ok(());
     }
-    let text = render::plan_text(&work.plan);
     if args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::can_ask() {
         terminal::message(&text);
     }

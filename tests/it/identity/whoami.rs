@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
 use crate::support::entra::{APP, Entra};
-use crate::support::{Outcome, connector_id, file, flowbind, folder, package, wants_connector_1};
+use crate::support::{Outcome, connector_id, file, flowbind, folder, package, tenant, wants_connector_1};
 
 /// What is told, but for the time, which is new in every run.
 fn told(outcome: &Outcome) -> String {
@@ -184,4 +184,28 @@ fn an_emulated_tenant_needs_no_credential() {
         outcome.stdout.contains("none is needed: `examples/quickstart/tenant.json` is an emulated tenant"),
         "{outcome}"
     );
+}
+
+/// Where no sandbox serves, `whoami` says so as `plan` does, and signs in nowhere instead.
+#[test]
+fn a_tenant_that_no_sandbox_is_of_is_not_signed_in_to() {
+    let entra = entra();
+    let folder = folder();
+    let yaml = wants_connector_1(&["B2C_1_a"]);
+    file(folder.path(), "fabrikam.yaml", yaml.replace(CONTOSO.0, FABRIKAM.0));
+    file(folder.path(), "china.yaml", format!("{yaml}cloud: china\n"));
+    file(folder.path(), "contoso.json", tenant(&[("B2C_1_a", 0, 0)]).to_json());
+    for (name, why) in [
+        ("fabrikam.yaml", "error: no `--sandbox` is of the tenant `fabrikam.onmicrosoft.com`"),
+        ("china.yaml", "error: `contoso.json` is of the cloud `global`, not of `china`"),
+    ] {
+        let [whoami, plan] = ["whoami", "plan"].map(|command| {
+            let run = run_in(folder.path(), &[command, name, "--sandbox", "contoso.json"]);
+            entra.reached_by(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")).run()
+        });
+        assert!(whoami.stderr.contains(why), "{whoami}");
+        assert_eq!((whoami.code, whoami.stderr), (plan.code, plan.stderr));
+        assert_eq!((whoami.code, whoami.stdout), (1, String::new()));
+    }
+    assert_eq!(entra.requests(), [""; 0]);
 }
