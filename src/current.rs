@@ -191,14 +191,17 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(Unread::from).collect())
 }
 
-/// Whether any binding is by name, or by an id that a name or a pin stands beside.
+/// Whether any binding is by name, or by an id that a name stands beside or that a pin may be of.
 fn names_connectors(desired: &Desired) -> bool {
     desired
         .flows
         .iter()
         .flat_map(|flow| flow.bindings.values())
         .filter_map(|binding| binding.connector.as_ref())
-        .any(|connector| connector.pin.is_some() || !matches!(connector.by, ConnectorKey::Id(_)))
+        .any(|connector| match &connector.by {
+            ConnectorKey::Id(id) => desired.pins.may_be_of(id),
+            ConnectorKey::Name(_) | ConnectorKey::IdAndName(..) => true,
+        })
 }
 
 fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {

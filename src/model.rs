@@ -4,6 +4,7 @@
 
 mod id;
 mod listing;
+mod pins;
 mod step;
 mod target_url;
 mod tenant;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Span;
 pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
 pub use listing::{Line, Listing, Literal};
+pub use pins::Pins;
 pub use step::{Step, StepMap};
 pub use target_url::{InvalidTargetUrl, TargetUrl};
 pub use tenant::{Api, Cloud, InvalidTenant, Tenant};
@@ -86,6 +88,8 @@ pub struct Desired {
     pub steps: Vec<Step>,
     /// The flows, in the file's order.
     pub flows: Vec<DesiredFlow>,
+    /// The addresses that connectors have to have.
+    pub pins: Pins,
     /// What else is to be disabled, and where the file says so.
     pub prune: Option<(Prune, Span)>,
     /// How much a plan may change.
@@ -178,14 +182,12 @@ pub struct ConnectorRef {
     pub by: ConnectorKey,
     /// Where the name or id is written: the place to point to when it does not fit.
     pub span: Span,
-    /// The address that it has to have, where the file pins it.
-    pub pin: Option<Arc<TargetUrl>>,
 }
 
 /// What a connector is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectorKey {
-    /// By id alone: needs no reading of the connectors.
+    /// By id alone: needs no reading of the connectors, unless it may have a pin.
     Id(ConnectorId),
     /// By display name alone.
     Name(String),

@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{
-    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Prune,
-    Step, is_guid,
+    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Pins,
+    Prune, Step, is_guid,
 };
 use files::Composed;
 use findings::Findings;
@@ -106,9 +106,15 @@ fn finished(findings: Findings) -> Result<(), Vec<Diagnostic>> {
 fn desired(name: String, file: File) -> Option<Desired> {
     let steps = file.step_list();
     let File { tenant, client_id, cloud, api, connectors, flows, prune, guards, .. } = file;
-    let connectors = connectors.unwrap_or_default();
-    let named: BTreeMap<_, _> =
-        connectors.into_iter().filter_map(|(name, entry)| Some((name, Arc::new(listed(entry)?)))).collect();
+    let (mut named, mut pins) = (BTreeMap::new(), Pins::default());
+    for (name, mut entry) in connectors.unwrap_or_default() {
+        let pin = entry.target_url.take();
+        let Some(connector) = listed(entry) else { continue };
+        if let Some(pin) = pin {
+            pins.insert(&connector.by, pin.value);
+        }
+        named.insert(name, Arc::new(connector));
+    }
     let binding = |(step, binding): (Step, Binding)| {
         let Spanned { value, span } = binding.connector?;
         let connector = value.map(|name| match named.get(&name) {
@@ -134,6 +140,7 @@ fn desired(name: String, file: File) -> Option<Desired> {
         api: api.map(|api| api.value).unwrap_or_default(),
         steps,
         flows,
+        pins,
         prune: prune.map(|prune| (prune.value, prune.span)).filter(|(prune, _)| *prune != Prune::None),
         guards: Guards {
             max_changes: guards.max_changes.map(|most| most.value),
@@ -150,11 +157,11 @@ fn listed(entry: ConnectorEntry) -> Option<ConnectorRef> {
         (None, Some(name)) => (ConnectorKey::Name(name.value), name.span),
         (None, None) => return None,
     };
-    Some(ConnectorRef { by, span, pin: entry.target_url.map(|url| url.value) })
+    Some(ConnectorRef { by, span })
 }
 
 /// What a binding names where it is no short name: a GUID is always an id, all else a displayName.
 fn unlisted(name: String, span: Span) -> ConnectorRef {
     let id = is_guid(&name).then(|| ConnectorId::parse(&name).ok()).flatten();
-    ConnectorRef { by: id.map_or(ConnectorKey::Name(name), ConnectorKey::Id), span, pin: None }
+    ConnectorRef { by: id.map_or(ConnectorKey::Name(name), ConnectorKey::Id), span }
 }

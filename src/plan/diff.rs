@@ -8,8 +8,8 @@ use super::resolve::Resolver;
 use super::{Change, InSync, Overrides, Place, Target, Unknown, Unmanaged, guard, prune};
 use crate::diagnostic::{Diagnostic, Span, Suggester};
 use crate::model::{
-    Action, Advice, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Reading, Step,
-    Unread, bound_id,
+    Action, Advice, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, Pins, Reading,
+    Step, Unread, bound_id,
 };
 
 /// Compares what a file wants with what its tenant has. Gives the target's plan, and what keeps it
@@ -21,7 +21,9 @@ pub fn plan(
     overrides: &Overrides,
 ) -> (Target, Vec<Diagnostic>) {
     let mut planner = Planner {
-        resolver: Resolver::new(current),
+        resolver: Resolver::new(current, &desired.pins),
+        pins: &desired.pins,
+        wanted: BTreeSet::new(),
         current,
         suggester: Suggester::default(),
         errors: Vec::new(),
@@ -120,6 +122,9 @@ fn gone(current: &Current) -> Vec<Unmanaged> {
 
 struct Planner<'a> {
     resolver: Resolver<'a>,
+    pins: &'a Pins,
+    /// The connectors whose pins were looked at, which is done once for all their bindings.
+    wanted: BTreeSet<ConnectorId>,
     current: &'a Current,
     suggester: Suggester,
     target: Target,
@@ -162,11 +167,14 @@ impl Planner<'_> {
             Ok(desired) => desired,
             Err(error) => return self.errors.push(error),
         };
-        let pin = binding.connector.as_ref().and_then(|wanted| wanted.pin.as_ref());
-        if let (Some(pin), Some(desired)) = (pin, &desired) {
-            self.target.pins.extend(guard::broken_pin(pin, desired));
+        if let Some(desired) = &desired
+            && self.wanted.insert(desired.connector.id.clone())
+        {
+            self.target.pins.extend(guard::broken_pins(self.pins, desired));
         }
         let desired = desired.map(|resolved| resolved.connector);
+        // Of several that differ, some do not hold, and refuse the plan.
+        let pin = desired.as_ref().and_then(|connector| self.pins.of(connector).next());
         let Reading::Known(current) = read else { return };
         match Action::of(current.as_ref(), desired.as_ref()) {
             None => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::resolve::Resolved;
 use super::{BrokenPin, Change, Refusal, Target};
-use crate::model::{Action, Desired, FlowId, Guards, Prune, Step, TargetUrl, bound_id};
+use crate::model::{Action, Desired, FlowId, Guards, Pins, Prune, Step, TargetUrl, bound_id};
 
 /// What somebody allows or forbids besides the file, when a plan is made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,10 +82,11 @@ fn protected_binding(change: &Change) -> Refusal {
     }
 }
 
-/// The pin that does not hold for a connector, if it does not.
-pub(super) fn broken_pin(pin: &TargetUrl, resolved: &Resolved) -> Option<BrokenPin> {
+/// The pins that do not hold for a connector.
+pub(super) fn broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
     let Resolved { connector, target_url } = resolved;
-    (target_url.as_ref() != Some(pin)).then(|| BrokenPin {
+    let broken = pins.of(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
+    broken.map(|pin| BrokenPin {
         connector: connector.clone(),
         expected: pin.to_string(),
         actual: target_url.as_ref().map(TargetUrl::to_string),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Suggester};
 use crate::model::{
-    Advice, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector,
+    Advice, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, Pins,
     Reading, StepMap, TargetUrl, Unread,
 };
 
@@ -18,6 +18,7 @@ pub(super) struct Resolver<'a> {
     bound: BTreeMap<&'a ConnectorId, &'a Connector>,
     /// Why the connectors could not be read, where they could not.
     unreadable: Option<&'a Unread>,
+    pins: &'a Pins,
     suggester: Suggester,
 }
 
@@ -28,8 +29,8 @@ pub(super) struct Resolved {
 }
 
 impl<'a> Resolver<'a> {
-    /// Takes what was read.
-    pub(super) fn new(current: &'a Current) -> Self {
+    /// Takes what was read, and what the file pins.
+    pub(super) fn new(current: &'a Current, pins: &'a Pins) -> Self {
         let (list, unreadable) = match &current.connectors {
             Some(Reading::Known(list)) => (Some(list), None),
             Some(Reading::Unknown(unread)) => (None, Some(unread)),
@@ -55,15 +56,13 @@ impl<'a> Resolver<'a> {
             by_name,
             bound: bound.collect(),
             unreadable,
+            pins,
             suggester: Suggester::default(),
         }
     }
 
     /// Finds the connector that a file means.
     pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved, Diagnostic> {
-        if wanted.pin.is_some() {
-            self.readable(wanted)?;
-        }
         let connector = match &wanted.by {
             ConnectorKey::Id(id) => self.by_id(id, wanted)?,
             ConnectorKey::Name(name) => self.by_name(name, wanted)?,
@@ -87,6 +86,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn by_id(&self, id: &ConnectorId, wanted: &ConnectorRef) -> Result<Connector, Diagnostic> {
+        if self.pins.may_be_of(id) {
+            self.readable(wanted)?;
+        }
         let Some(listed) = &self.listed else {
             // Where the connectors were not read, an id stands for itself.
             let bound = self.bound.get(id).map(|connector| (*connector).clone());

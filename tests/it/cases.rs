@@ -108,8 +108,8 @@ fn line(entry: &Value) -> String {
     }
 }
 
-/// One request for each flow, one for the connectors where a name needs them, one PUT for each
-/// change, one look at each changed flow. The second time nothing is sent but reads.
+/// One request for each flow, one for the connectors where a name or a pin needs them, one PUT
+/// for each change, one look at each changed flow. The second time nothing is sent but reads.
 #[test]
 fn every_case_is_applied_by_the_requests_that_its_folder_says_and_by_none_the_second_time() {
     for case in cases() {

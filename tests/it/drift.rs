@@ -247,6 +247,15 @@ fn a_pin_that_does_not_hold_is_drift() {
     let outcome = drift(&served, &pinned("https://api.contoso.com/other"), &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stdout.contains("targetUrl: https://api.contoso.com/check  # Connector 1"), "{outcome}");
+    // So it is where the binding does not go by the short name that has the pin.
+    let outcome = drift(
+        &served,
+        &pinned("https://api.contoso.com/other")
+            .replace("Signup: check", &format!("Signup: {}", connector_id(1))),
+        &[],
+    );
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stdout.contains("targetUrl: https://api.contoso.com/check  # Connector 1"), "{outcome}");
 }
 
 #[test]

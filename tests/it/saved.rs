@@ -344,27 +344,33 @@ fn the_keys_of_addresses_are_nowhere() {
     assert!(!said.contains("s3cr3t"), "{said}");
 }
 
-/// A pin is looked at again: what the connector calls may have changed since the plan was made.
+/// A pin is looked at again, whatever the binding calls its connector: what that calls may have
+/// changed since the plan was made.
 #[test]
 fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
     let folder = folder();
-    let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\nflows:\n  B2C_1_a: {postFederationSignup: check}\n";
-    file(folder.path(), "flowbind.yaml", yaml);
     let tenant = three([2, 2, 2]).to_json();
-    let path = file(folder.path(), "tenant.json", &tenant);
-    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
-    assert_eq!(run(&["plan", "--out", "plan.json"]).code, 0);
     let moved = tenant.replace("https://api.contoso.com/check", "https://evil.example/check");
-    fs::write(&path, &moved).unwrap();
-    let outcome = run(&["apply", "--plan", "plan.json"]);
-    assert_eq!(outcome.code, 3, "{outcome}");
-    assert!(
-        outcome.stderr.contains(
-            "`Connector 1` is pinned to https://api.contoso.com/check, but calls https://evil.example/check"
-        ),
-        "{outcome}"
-    );
-    assert_eq!(fs::read_to_string(&path).unwrap(), moved);
+    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+    for name in ["check", "alias", &connector_id(1)] {
+        let yaml = format!(
+            "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {{displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}}\n  alias: {{id: {}}}\nflows:\n  B2C_1_a: {{postFederationSignup: {name}}}\n",
+            connector_id(1)
+        );
+        file(folder.path(), "flowbind.yaml", yaml);
+        let path = file(folder.path(), "tenant.json", &tenant);
+        assert_eq!(run(&["plan", "--out", "plan.json"]).code, 0);
+        fs::write(&path, &moved).unwrap();
+        let outcome = run(&["apply", "--plan", "plan.json"]);
+        assert_eq!(outcome.code, 3, "{name}: {outcome}");
+        assert!(
+            outcome.stderr.contains(
+                "`Connector 1` is pinned to https://api.contoso.com/check, but calls https://evil.example/check"
+            ),
+            "{name}: {outcome}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), moved);
+    }
 }
 
 /// The plan reads the flow and the connectors once each, and a look before the first PUT is the second.

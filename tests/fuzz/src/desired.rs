@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use flowbind::diagnostic::{Diagnostic, Span};
 use flowbind::model::{
     Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired, FlowId,
-    Guards, ListedConnector, Prune, Reading, Step, TargetUrl, Tenant,
+    Guards, ListedConnector, Pins, Prune, Reading, Step, Tenant,
 };
 use flowbind::plan::{Overrides, Target, plan};
 use flowbind::{desired as files, render};
@@ -194,11 +194,12 @@ struct Said<'a> {
     api: Api,
     steps: &'a [Step],
     bindings: Vec<(&'a FlowId, Vec<Binding<'a>>)>,
+    pins: &'a Pins,
     prune: Option<Prune>,
     guards: Guards,
 }
 
-type Binding<'a> = (Step, Option<(&'a ConnectorKey, Option<&'a TargetUrl>)>, bool);
+type Binding<'a> = (Step, Option<&'a ConnectorKey>, bool);
 
 fn said(desired: &Desired) -> Said<'_> {
     Said {
@@ -213,12 +214,12 @@ fn said(desired: &Desired) -> Said<'_> {
             .map(|flow| {
                 let bindings = flow.bindings.iter().map(|(step, binding)| {
                     let connector = binding.connector.as_ref();
-                    let connector = connector.map(|connector| (&connector.by, connector.pin.as_deref()));
-                    (step, connector, binding.protect)
+                    (step, connector.map(|connector| &connector.by), binding.protect)
                 });
                 (&flow.id, bindings.collect())
             })
             .collect(),
+        pins: &desired.pins,
         prune: desired.prune.as_ref().map(|(prune, _)| *prune),
         guards: desired.guards,
     }

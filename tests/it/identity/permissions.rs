@@ -70,6 +70,25 @@ fn a_file_that_names_connectors_by_id_needs_no_permission_for_them() {
     assert_eq!(entra.asked("/identity/apiConnectors").len(), 0);
 }
 
+/// By an id alone, nobody can tell whether it is the connector of a pin by name; two ids tell that.
+#[test]
+fn a_file_that_may_pin_a_connector_by_id_needs_the_permission_for_them() {
+    for (entry, code, asked) in [
+        ("{displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}".to_owned(), 1, 1),
+        (format!("{{id: {}, targetUrl: 'https://api.contoso.com/check'}}", connector_id(1)), 1, 1),
+        (format!("{{id: {}, targetUrl: 'https://api.contoso.com/other'}}", connector_id(2)), 0, 0),
+    ] {
+        let yaml = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+        let yaml = format!("{yaml}connectors:\n  check: {entry}\n");
+        let (outcome, entra) =
+            run(&["apply", "--yes"], &yaml, "/identity/apiConnectors", 403, "Access is denied.");
+        assert_eq!(outcome.code, code, "{entry}: {outcome}");
+        assert_eq!(entra.asked("/identity/apiConnectors").len(), asked, "{entry}");
+        let told = "the tenant's connectors could not be read, so names and pins cannot be checked";
+        assert_eq!(outcome.stderr.contains(told), code == 1, "{entry}: {outcome}");
+    }
+}
+
 /// The service's words as they were seen, cut to what tells.
 #[test]
 fn a_file_on_the_wrong_kind_of_tenant_says_exactly_that() {
