@@ -193,7 +193,12 @@ pub(super) async fn make(
                         .unmanaged
                         .retain(|it| !managed.contains(&(&it.flow, it.step)) && !pruned.contains(&it.step));
                     one.target.unmanaged.retain(|it| is_new(&mut unmanaged, &it.flow, it.step));
-                    one.target.unknown.retain(|it| is_new(&mut unknown, &it.flow, it.step));
+                    let own: BTreeSet<_> = desired.managed().collect();
+                    one.target.unknown.retain(|it| {
+                        let binding = (&it.flow, it.step);
+                        own.contains(&binding)
+                            || !managed.contains(&binding) && is_new(&mut unknown, &it.flow, it.step)
+                    });
                     one.target.gone.retain(|it| is_new(&mut gone, &it.flow, it.step));
                     planned.push(Ok(one));
                 }

@@ -80,6 +80,12 @@ impl Todo<'_> {
             }
             done.push(one);
         }
+        // Files of one tenant are begun together.
+        if done.iter().any(|done| done.target.has_sent()) {
+            for open in done.iter_mut().filter(|done| !done.target.is_done()) {
+                open.exit = Exit::Incomplete;
+            }
+        }
         done
     }
 
@@ -128,7 +134,7 @@ impl Todo<'_> {
     }
 }
 
-/// What a tenant ends with whose changes were begun.
+/// What a file ends with whose changes were to be begun.
 fn exit_of(target: &TargetReport) -> Exit {
     if target.is_done() {
         Exit::Done

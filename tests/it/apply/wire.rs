@@ -193,6 +193,25 @@ fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
     assert!(outcome.stdout.contains("B2C_1_b") && outcome.stdout.contains(why), "{outcome}");
 }
 
+/// What one file of a tenant has begun is not finished by the other: that is 4, as in one file.
+#[test]
+fn a_tenant_of_which_one_file_is_done_and_another_is_not_begun_is_not_wholly_done() {
+    let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
+    let folder = folder();
+    file(folder.path(), "a.yaml", wants_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..2]));
+    // The budget is used up after the first change was read back.
+    let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--rate", "8/600", "--timeout", "3"])
+        .args(["--format", "json", "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["targets"][0]["changes"][0]["outcome"], "applied", "{outcome}");
+    assert_eq!(report["targets"][1]["changes"][0]["outcome"], "not-attempted", "{outcome}");
+    assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
+}
+
 /// All failed is 4 too: a PUT was sent.
 #[test]
 fn where_all_changes_fail_the_code_is_4() {

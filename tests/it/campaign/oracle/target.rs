@@ -1,5 +1,6 @@
 //! What a plan tells of one file: each difference as it is, from where the file says so, and what
-//! nobody manages. Only what could not be read of this very file excuses what is not told.
+//! nobody manages. Only what could not be read of this very file excuses that a difference is not told;
+//! what nobody manages is told once for all files of a tenant.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,9 @@ impl Evidence<'_> {
                 .with_context(|| format!("nobody gave `{name}`"))?;
             whole &= list(target, "unknown").is_empty();
             let errors = list(plan, "errors").iter().any(|error| is_about(error, file));
-            self.check_target(target, file, expected, errors).with_context(|| name.to_owned())?;
+            let all = list(plan, "targets").iter().filter(|other| other["tenant"] == target["tenant"]);
+            let all: Vec<_> = all.collect();
+            self.check_target(target, &all, file, expected, errors).with_context(|| name.to_owned())?;
         }
         // What is not known is never taken for nothing.
         let code = self.ended.code;
@@ -32,7 +35,15 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    fn check_target(&self, target: &Value, file: &File, expected: &Expected, errors: bool) -> Result<()> {
+    /// `all` are the targets of the tenant: what no file lists is told in one of them.
+    fn check_target(
+        &self,
+        target: &Value,
+        all: &[&Value],
+        file: &File,
+        expected: &Expected,
+        errors: bool,
+    ) -> Result<()> {
         let scenario = self.scenario;
         ensure!(target["tenant"] == file.tenant, "the tenant is {}", target["tenant"]);
         let mut unread = Vec::new();
@@ -61,6 +72,17 @@ impl Evidence<'_> {
             let at = place(told)?;
             let is = unmanaged.remove(&at).with_context(|| format!("{at:?} is not unmanaged"))?;
             ensure!(id(&told["current"]) == Some(is), "unmanaged, {at:?} is not {}", told["current"]);
+        }
+        for (at, other) in all.iter().enumerate() {
+            for unknown in list(other, "unknown") {
+                unread.push(place(unknown)?);
+            }
+            for told in list(other, "unmanaged") {
+                let place = place(told)?;
+                unmanaged.remove(&place);
+                let twice = all[..at].iter().any(|before| list(before, "unmanaged").contains(told));
+                ensure!(!twice, "{place:?} is told twice");
+            }
         }
         for missing in unmanaged.keys() {
             ensure!(excused || unread.contains(missing), "{missing:?} is unmanaged, and is not told");
