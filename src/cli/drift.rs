@@ -6,12 +6,12 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{FilesArgs, Run, ShardArgs};
 use super::outputs::{OutputArgs, Outputs, Shown};
-use super::plan::{Request, inputs, tell};
+use super::plan::{Request, inputs, of_nothing, tell};
 use super::sandboxes::Sandboxes;
 use super::tenant::Rule;
 use super::{Exit, Global, signals};
 use crate::current::Scope;
-use crate::plan::{Drift, Overrides, Plan};
+use crate::plan::{Drift, Overrides, Plan, Target};
 use crate::render::{Document, escape};
 use crate::{files, render};
 
@@ -37,18 +37,21 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
-    let run = Run::start(global, environment, signals::never())?;
+    let run = Run::start(global, environment, signals::never());
     let scope = if args.strict { Scope::Whole } else { Scope::Listed };
     let request = Request { rule: Rule::Warn, scope, overrides: Overrides::default() };
-    let mut plan = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
+    let mut plan = match &run {
+        Ok(run) => tell(&args.files, &args.shard, run, &request, &mut outputs).await,
+        Err(failure) => of_nothing(&failure.diagnostics, &args.shard, global),
+    };
     plan.drift = Some(Drift { strict: args.strict });
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
-    let next = plan
-        .targets
-        .iter()
-        .map(|target| render::drift(&plan, target, &options(global, &run.sandboxes, &target.tenant)));
-    let text = render::plan_text(&plan) + &next.collect::<String>();
+    let next = |run: &Run<'_>| -> String {
+        let of = |target: &Target| options(global, &run.sandboxes, &target.tenant);
+        plan.targets.iter().map(|target| render::drift(&plan, target, &of(target))).collect()
+    };
+    let text = render::plan_text(&plan) + &run.as_ref().map(next).unwrap_or_default();
     outputs.emit(&Shown { text, json, document: Document::of(&plan), at: &at }).await?;
     Ok(exit(&plan))
 }

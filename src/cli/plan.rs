@@ -93,9 +93,11 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
-    let run = Run::start(global, environment, signals::never())?;
     let request = args.overrides.request(Rule::Warn);
-    let plan = tell(&args.files, &args.shard, &run, &request, &mut outputs).await;
+    let plan = match Run::start(global, environment, signals::never()) {
+        Ok(run) => tell(&args.files, &args.shard, &run, &request, &mut outputs).await,
+        Err(failure) => of_nothing(&failure.diagnostics, &args.shard, global),
+    };
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
     let text = render::plan_text(&plan);
@@ -121,12 +123,7 @@ pub(super) async fn tell(
     let mut plan = Plan::default();
     let desired = match desired::load(&files.files) {
         Ok(desired) => desired,
-        Err(problems) => {
-            report(&problems);
-            plan.errors = problems.iter().map(Problem::from).collect();
-            plan.part = shard.part(Vec::new(), run.global.quiet);
-            return plan;
-        }
+        Err(problems) => return of_nothing(&problems, shard, run.global),
     };
     let fleet = fleet::members(&desired);
     plan.part = shard.part(fleet.clone(), run.global.quiet);
@@ -149,6 +146,16 @@ pub(super) async fn tell(
     report(unread(&plan.targets).as_slice());
     shard::sort(&mut plan.errors, &fleet);
     plan
+}
+
+/// A plan of errors alone, which are told.
+pub(super) fn of_nothing(problems: &[Diagnostic], shard: &ShardArgs, global: &Global) -> Plan {
+    report(problems);
+    Plan {
+        errors: problems.iter().map(Problem::from).collect(),
+        part: shard.part(Vec::new(), global.quiet),
+        ..Plan::default()
+    }
 }
 
 /// The files of a part of a fleet; all, where there are no parts.

@@ -420,18 +420,20 @@ fn a_read_back_that_is_put_off_is_not_the_last() {
 
 /// Whoever looks for the report of the last run does not find that of the one before.
 #[test]
-fn a_run_that_cannot_even_start_writes_its_report() {
+fn a_run_that_cannot_even_start_writes_what_it_is_to() {
     for bad in [["--ca-file", "nothing.pem"], ["--sandbox", "nothing.json"]] {
         let folder = folder();
         file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
         file(folder.path(), "report.json", "that of yesterday");
-        let args = ["apply", "--yes", "--out", "report.json"];
-        let outcome = flowbind(args).args(bad).env("FLOWBIND_ACCESS_TOKEN", "t").within(folder.path()).run();
-        assert_eq!(outcome.code, 1, "{outcome}");
-        let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
-        let report: Value = serde_json::from_str(&report).unwrap();
-        assert_eq!(report["exitCode"], 1);
-        assert!(report["errors"].to_string().contains("nothing."), "{report}");
+        for command in [&["apply", "--yes"][..], &["plan"], &["drift"]] {
+            let run = flowbind(command).args(["--out", "report.json"]).args(bad);
+            let outcome = run.env("FLOWBIND_ACCESS_TOKEN", "t").within(folder.path()).run();
+            assert_eq!(outcome.code, 1, "{outcome}");
+            let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+            let report: Value = serde_json::from_str(&report).unwrap();
+            assert_eq!(report["exitCode"] == 1, command[0] == "apply", "{report}");
+            assert!(report["errors"].to_string().contains("nothing."), "{report}");
+        }
     }
 }
 
