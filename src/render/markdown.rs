@@ -187,7 +187,11 @@ fn differences(plan: &Plan) -> String {
     let unmanaged = count(|target| target.unmanaged.len());
     let others = [
         (count(|target| target.pins.len()), "pin does not hold", "pins do not hold"),
-        (count(|target| target.gone.len()), "connector is gone", "connectors are gone"),
+        (
+            count(|target| target.gone.len()),
+            "binding to a connector that is gone",
+            "bindings to connectors that are gone",
+        ),
         (if plan.is_strict() { unmanaged } else { 0 }, "unmanaged", "unmanaged"),
     ];
     let others = others.into_iter().filter(|(number, ..)| *number > 0);

@@ -184,9 +184,9 @@ fn what_makes_it_drift_stands_in_the_heading_and_in_the_counts() {
         outcome.stdout
     };
     let heading = told(&["--format", "markdown"]);
-    assert!(heading.contains("drift: 1 connector is gone\n"), "{heading}");
+    assert!(heading.contains("drift: 1 binding to a connector that is gone\n"), "{heading}");
     let heading = told(&["--format", "markdown", "--strict"]);
-    assert!(heading.contains("drift: 1 connector is gone; 1 unmanaged\n"), "{heading}");
+    assert!(heading.contains("drift: 1 binding to a connector that is gone; 1 unmanaged\n"), "{heading}");
     let counts = told(&["--format", "prom"]);
     assert!(counts.contains("flowbind_gone{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
     let text = told(&[]);
