@@ -96,11 +96,14 @@ fn warnings(target: &Target) -> Vec<String> {
         let warning = "`preTokenIssuance` is not in Graph's documentation: this plan relies on a PUT that may stop working";
         warnings.push(warning.to_owned());
     }
-    for Unmanaged { flow, step, current } in &target.gone {
-        let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();
-        warnings.push(format!("`{flow}` calls at `{step}` the connector `{id}`, which is gone"));
-    }
+    warnings.extend(target.gone.iter().map(gone_warning));
     warnings
+}
+
+/// What a reviewer should know of a binding to a connector that is gone.
+pub(super) fn gone_warning(Unmanaged { flow, step, current }: &Unmanaged) -> String {
+    let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();
+    format!("`{flow}` calls at `{step}` the connector `{id}`, which is gone")
 }
 
 /// The bindings to connectors that the tenant does not have any more, as far as both were read.
