@@ -11,7 +11,7 @@ use super::sandboxes::Sandboxes;
 use super::tenant::Rule;
 use super::{Exit, Global, signals};
 use crate::current::Scope;
-use crate::plan::{Drift, Overrides, Plan, Target};
+use crate::plan::{Drift, Overrides, Plan};
 use crate::render::{Document, escape};
 use crate::{files, render};
 
@@ -48,8 +48,10 @@ pub(super) async fn run(
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
     let next = |run: &Run<'_>| -> String {
-        let of = |target: &Target| options(global, &run.sandboxes, &target.tenant);
-        plan.targets.iter().map(|target| render::drift(&plan, target, &of(target))).collect()
+        let is_whole = plan.whole_targets();
+        let options = |target| is_whole(target).then(|| options(global, &run.sandboxes, &target.tenant));
+        let told = |target| render::drift(target, args.strict, options(target).as_deref());
+        plan.targets.iter().map(told).collect()
     };
     let text = render::plan_text(&plan) + &run.as_ref().map(next).unwrap_or_default();
     outputs.emit(&Shown { text, json, document: Document::of(&plan), at: &at }).await?;

@@ -187,28 +187,12 @@ pub(super) async fn make(
         };
         match connect(&place, run, request.rule).await.map(Rc::new) {
             Ok(connection) => {
-                let several = files.iter().filter(|_| files.len() > 1);
-                let managed: BTreeSet<_> = several.clone().flat_map(|file| file.managed()).collect();
-                let pruned = several.filter(|file| file.prunes_flows()).flat_map(|file| &file.steps);
-                let pruned: BTreeSet<_> = pruned.copied().collect();
-                // Of what no file lists each could tell.
-                let (mut unmanaged, mut unknown, mut gone) = Default::default();
+                let mut targets = Vec::new();
                 for desired in &files {
-                    let mut one = target(desired, &connection, request).await;
-                    // What another file of the tenant manages is not unmanaged.
-                    one.target
-                        .unmanaged
-                        .retain(|it| !managed.contains(&(&it.flow, it.step)) && !pruned.contains(&it.step));
-                    one.target.unmanaged.retain(|it| is_new(&mut unmanaged, &it.flow, it.step));
-                    let own: BTreeSet<_> = desired.managed().collect();
-                    one.target.unknown.retain(|it| {
-                        let binding = (&it.flow, it.step);
-                        own.contains(&binding)
-                            || !managed.contains(&binding) && is_new(&mut unknown, &it.flow, it.step)
-                    });
-                    one.target.gone.retain(|it| is_new(&mut gone, &it.flow, it.step));
-                    planned.push(Ok(one));
+                    targets.push(target(desired, &connection, request).await);
                 }
+                tell_once(&files, &mut targets);
+                planned.extend(targets.into_iter().map(Ok));
             }
             Err(failure) => planned.extend(files.iter().map(|_| Err(failure.clone()))),
         }
@@ -220,9 +204,23 @@ pub(super) async fn make(
     .await;
 }
 
-/// Whether a binding was not told yet.
-fn is_new(told: &mut BTreeSet<(FlowId, Step)>, flow: &FlowId, step: Step) -> bool {
-    told.insert((flow.clone(), step))
+/// What several files of a tenant could tell is told once.
+fn tell_once(files: &[Desired], planned: &mut [Planned]) {
+    if files.len() < 2 {
+        return;
+    }
+    let own: Vec<BTreeSet<_>> = files.iter().map(|file| file.managed().collect()).collect();
+    let managed: BTreeSet<_> = own.iter().flatten().copied().collect();
+    let prunes = |file: &&Desired, step| file.prunes_flows() && file.steps.contains(&step);
+    let is_pruned = |step| files.iter().any(|file| prunes(&file, step));
+    let is_managed = |flow: &FlowId, step| managed.contains(&(flow, step)) || is_pruned(step);
+    let manages = |at: usize, flow: &FlowId, step| {
+        let is_own = own.get(at).is_some_and(|own| own.contains(&(flow, step)));
+        // What others manage a file does not prune.
+        is_own || !managed.contains(&(flow, step)) && files.get(at).is_some_and(|file| prunes(&file, step))
+    };
+    let mut targets: Vec<_> = planned.iter_mut().map(|one| &mut one.target).collect();
+    plan::tell_once(&mut targets, is_managed, manages);
 }
 
 /// Plans what one file wants of its tenant.

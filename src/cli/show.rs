@@ -1,6 +1,6 @@
 //! `show`: prints saved plans or reports again, and ends with the code that they stand for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -27,7 +27,7 @@ pub(super) struct ShowArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     outputs: OutputArgs,
-    /// End with 2 when a plan has changes
+    /// End with 2 when a plan has changes, as what `drift` saved does when anything differs
     #[arg(long)]
     detailed_exitcode: bool,
 }
@@ -107,7 +107,7 @@ fn joined(saved: Vec<Saved>) -> Result<Saved, Failure> {
 
 fn mixed() -> Failure {
     let problem = Diagnostic::error("plans, reports, and what `drift` saved cannot be joined");
-    problem.hint("show each kind by itself, and what `drift --strict` saved as well").into()
+    problem.hint("show each kind by itself, what `drift --strict` saved as well, and what one version of flowbind saved").into()
 }
 
 fn joined_plan(plans: Vec<Plan>) -> Result<Plan, Failure> {
@@ -118,7 +118,7 @@ fn joined_plan(plans: Vec<Plan>) -> Result<Plan, Failure> {
     let parts = plans.into_iter().map(|Plan { targets, errors, part, drift: _ }| (part, targets, errors));
     let joined = join(parts.collect(), |target: &Target| &target.tenant)?;
     let Joined { fleet, mut targets, mut errors, missing: _ } = joined;
-    leave_managed(&mut targets);
+    tell_once(&mut targets);
     let mixed = plan::mixed_names(&targets);
     errors.retain(|error| !mixed.contains(error));
     errors.extend(mixed);
@@ -142,15 +142,24 @@ fn binding(tenant: &str, flow: &FlowId, step: Step) -> (String, String, Step) {
     (tenant.to_ascii_lowercase(), flow.as_str().to_ascii_lowercase(), step)
 }
 
-/// What another target of the tenant manages is not unmanaged.
-fn leave_managed(targets: &mut [Target]) {
-    let mut managed = BTreeSet::new();
-    for Target { tenant, changes, in_sync, .. } in targets.iter() {
-        managed.extend(changes.iter().map(|it| binding(tenant, &it.flow, it.step)));
-        managed.extend(in_sync.iter().map(|it| binding(tenant, &it.flow, it.step)));
+/// What several targets of a tenant tell is told once.
+fn tell_once(targets: &mut [Target]) {
+    let mut tenants = BTreeMap::<_, Vec<_>>::new();
+    for target in targets {
+        tenants.entry(target.tenant.to_ascii_lowercase()).or_default().push(target);
     }
-    for Target { tenant, unmanaged, .. } in targets {
-        unmanaged.retain(|it| !managed.contains(&binding(tenant, &it.flow, it.step)));
+    for mut of_tenant in tenants.into_values().filter(|targets| targets.len() > 1) {
+        let own = |target: &Target| -> BTreeSet<_> {
+            let changes = target.changes.iter().map(|it| (it.flow.clone(), it.step));
+            changes.chain(target.in_sync.iter().map(|it| (it.flow.clone(), it.step))).collect()
+        };
+        let own: Vec<_> = of_tenant.iter().map(|target| own(target)).collect();
+        let managed: BTreeSet<_> = own.iter().flatten().collect();
+        let is_managed = |flow: &FlowId, step| managed.contains(&(flow.clone(), step));
+        let manages = |at: usize, flow: &FlowId, step| {
+            own.get(at).is_some_and(|own| own.contains(&(flow.clone(), step)))
+        };
+        plan::tell_once(&mut of_tenant, is_managed, manages);
     }
 }
 
@@ -162,9 +171,9 @@ fn joined_report(reports: Vec<Report>) -> Result<Report, Failure> {
     let Joined { fleet, targets, errors, missing } = joined;
     let mut told = BTreeSet::new();
     for TargetReport { tenant, changes, .. } in &targets {
-        // What was only to be done may have been done by another run.
-        let sent = changes.iter().filter(|report| report.outcome != Outcome::NotAttempted);
-        for Change { flow, step, .. } in sent.map(|report| &report.change) {
+        // What one run left undone another may have done.
+        let applied = changes.iter().filter(|report| report.outcome == Outcome::Applied);
+        for Change { flow, step, .. } in applied.map(|report| &report.change) {
             if !told.insert(binding(tenant, flow, *step)) {
                 return Err(twice("reports", tenant, flow, *step));
             }

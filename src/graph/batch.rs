@@ -181,9 +181,7 @@ async fn take(
         graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
     }
     // Each by itself would be asked to wait as long.
-    let too_long = |item: &BatchItem<'_>| {
-        asked(item).filter(|pause| item.status >= 500 && graph.http.is_too_long(*pause, request.patience))
-    };
+    let too_long = |item: &BatchItem<'_>| graph.http.too_long(item.status, asked(item)?, request.patience);
     let put_off = |item: &BatchItem<'_>| Some(put_off(graph, request, answer, too_long(item)?));
     let pauses = others.iter().filter(|item| too_long(item).is_none());
     let pauses = pauses.filter_map(|item| Some((asked(item)?, item.status)));

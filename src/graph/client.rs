@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -88,6 +89,10 @@ impl Graph {
             batch::read(self, reads, beside, patience).await.into_iter().collect();
         let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (found.remove(&at), flow, steps));
         let reads = reads.map(async |(found, flow, steps)| match found {
+            Some(Err(error)) if error.is_put_off() => {
+                self.http.let_pass(patience, Duration::ZERO).await;
+                Err(error)
+            }
             Some(read) => read,
             None => self.configuration(flow, steps, patience).await,
         });

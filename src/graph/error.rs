@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::http::{Answer, SendError, cut};
+use crate::http::{Answer, SendError, SendErrorKind, cut};
 use crate::model::{Advice, Unread};
 
 /// A request that did not give what it was for.
@@ -135,6 +135,12 @@ impl GraphError {
     /// Whether the service says that the credential does not do.
     pub fn is_denied(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 401 | 403, .. }))
+    }
+
+    /// Whether the service wants to be left alone for longer than there is time.
+    pub(super) fn is_put_off(&self) -> bool {
+        let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return false };
+        matches!(error.kind, SendErrorKind::PauseBeyondTimeout(_))
     }
 
     pub(super) fn not_sent(request: String, mut error: SendError) -> Self {

@@ -119,7 +119,7 @@ impl Client {
                     if !asked {
                         return attempted.map_err(|kind| sent.error(kind));
                     }
-                    self.let_pass(request, deadline).await;
+                    self.let_pass(request.patience, spent.saturating_add(began.elapsed())).await;
                     sent.last = attempted.ok().map(Box::new);
                     return Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)));
                 }
@@ -203,12 +203,11 @@ impl Client {
     /// # Errors
     /// The pause, where it is longer than there is time.
     pub async fn rest(&self, request: &Request<'_>, status: u16, asked: Duration) -> Result<(), Duration> {
-        let next = self.settings.retry.next(1, Outcome::Answered(status, Some(asked)), 0.0);
-        let (Next::Again(pause), Ok(mut open)) = (next, self.connections.to(&request.url)) else {
+        let (Some(pause), Ok(mut open)) = (self.pause(status, asked), self.connections.to(&request.url))
+        else {
             return Ok(());
         };
-        if self.is_too_long(pause, request.patience) {
-            self.let_pass(request, self.deadline(request.patience, Duration::ZERO)).await;
+        if let Some(pause) = self.too_long(status, asked, request.patience) {
             return Err(pause);
         }
         // Where the run is stopped meanwhile, whatever is to be sent next is told so.
@@ -216,17 +215,25 @@ impl Client {
         Ok(())
     }
 
-    /// Whether a pause is longer than there is time for a request that begins now.
-    pub fn is_too_long(&self, pause: Duration, patience: Patience) -> bool {
-        self.deadline(patience, Duration::ZERO).saturating_duration_since(Instant::now()) < pause
+    /// The pause before what was answered so, for the moment, is asked for again.
+    fn pause(&self, status: u16, asked: Duration) -> Option<Duration> {
+        match self.settings.retry.next(1, Outcome::Answered(status, Some(asked)), 0.0) {
+            Next::Again(pause) => Some(pause),
+            Next::PauseAll(_) | Next::Stop => None,
+        }
+    }
+
+    /// The same, where it is longer than there is time for a request that begins now.
+    pub fn too_long(&self, status: u16, asked: Duration, patience: Patience) -> Option<Duration> {
+        let left = self.deadline(patience, Duration::ZERO).saturating_duration_since(Instant::now());
+        self.pause(status, asked).filter(|pause| left < *pause)
     }
 
     /// Lets the time of a request pass for which the service wants to be left alone for longer. Who has
     /// time of his own for it would come again at once.
-    async fn let_pass(&self, request: &Request<'_>, deadline: Instant) {
-        if matches!(request.patience, Patience::For(_)) {
-            let passed = sleep_until(deadline);
-            _ = self.unless_stopped(request.patience, request.halt.as_ref(), passed).await;
+    pub async fn let_pass(&self, patience: Patience, spent: Duration) {
+        if matches!(patience, Patience::For(_)) {
+            _ = self.unless_stopped(patience, None, sleep_until(self.deadline(patience, spent))).await;
         }
     }
 

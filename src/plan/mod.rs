@@ -2,13 +2,15 @@
 //!
 //! `prune` adds what a file manages without mentioning it, `resolve` turns names into connectors,
 //! `diff` compares, `guard` finds what must not be done as things are, `fingerprint` tells plans
-//! apart, `shard` takes a fleet apart and joins what was planned of it.
+//! apart, `several` keeps files of one tenant from telling the same, `shard` takes a fleet apart and joins
+//! what was planned of it.
 
 mod diff;
 mod fingerprint;
 mod guard;
 mod prune;
 mod resolve;
+mod several;
 pub mod shard;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,7 @@ use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step, TargetUrl
 
 pub use diff::plan;
 pub use guard::{Overrides, is_override};
+pub use several::tell_once;
 pub use shard::{Member, Part, Shard};
 
 /// What a run would do to its tenants.
@@ -216,12 +219,14 @@ pub fn mixed_names(targets: &[Target]) -> Vec<Problem> {
 }
 
 impl Plan {
-    /// Whether anything keeps this target, or all of its tenant, from being whole.
-    pub fn is_whole_for(&self, target: &Target) -> bool {
-        let same = |tenant: &String| tenant.eq_ignore_ascii_case(&target.tenant);
-        let spared = |error: &Problem| error.tenant.as_ref().is_some_and(|tenant| !same(tenant));
-        let mut targets = self.targets.iter().filter(|other| same(&other.tenant));
-        self.errors.iter().all(spared) && targets.all(|target| target.unknown.is_empty())
+    /// Tells of each target whether nothing keeps it, or another of its tenant, from being whole.
+    pub fn whole_targets(&self) -> impl Fn(&Target) -> bool + use<> {
+        let of_all = self.errors.iter().any(|error| error.tenant.is_none());
+        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
+        let unknown = self.targets.iter().filter(|target| !target.unknown.is_empty());
+        let tenants = of_errors.chain(unknown.map(|target| &target.tenant));
+        let broken: BTreeSet<_> = tenants.map(|tenant| tenant.to_ascii_lowercase()).collect();
+        move |target| !of_all && !broken.contains(&target.tenant.to_ascii_lowercase())
     }
 
     /// The first binding, with its tenant, that two targets manage, so that one PUT would undo the other,

@@ -110,13 +110,15 @@ pub fn join<T>(
     shards: Vec<(Part, Vec<T>, Vec<Problem>)>,
     tenant: impl Fn(&T) -> &str,
 ) -> Result<Joined<T>, NotOneFleet> {
-    let Some((first, ..)) = shards.first() else {
+    // Where a part could not even read its files, the others know them.
+    let is_known = |(part, ..): &&(Part, Vec<T>, Vec<Problem>)| !part.fleet.is_empty();
+    let Some((first, ..)) = shards.iter().find(is_known).or_else(|| shards.first()) else {
         return Ok(Joined { fleet: None, targets: Vec::new(), errors: Vec::new(), missing: Vec::new() });
     };
     let first = first.clone();
     let mut seen = BTreeSet::new();
-    for (part, ..) in &shards {
-        first.fits(part)?;
+    for (part, _, errors) in &shards {
+        first.fits(part, !errors.is_empty())?;
         if !seen.insert(part.shard) {
             return Err(NotOneFleet::Twice(part.shard));
         }
@@ -157,12 +159,12 @@ pub fn sort(errors: &mut [Problem], fleet: &[Member]) {
 }
 
 impl Part {
-    fn fits(&self, other: &Self) -> Result<(), NotOneFleet> {
+    fn fits(&self, other: &Self, has_errors: bool) -> Result<(), NotOneFleet> {
         let (ours, theirs) = (self.shard, other.shard);
         if ours.of != theirs.of {
             return Err(NotOneFleet::Parts(ours, theirs));
         }
-        if self.fleet == other.fleet {
+        if self.fleet == other.fleet || other.fleet.is_empty() && has_errors {
             return Ok(());
         }
         let only = |these: &[Member], those: &[Member]| {

@@ -5,25 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::escape;
 use super::text::line;
 use crate::model::{Bound, Connector, ConnectorId, FlowId, Step, bound_id, is_guid};
-use crate::plan::{BrokenPin, Plan, Target, Unmanaged};
+use crate::plan::{BrokenPin, Target, Unmanaged};
 
-/// Tells what to do next about the differences of a target of this plan. Nothing where nothing differs.
-/// `options` leads the command to the same place.
-pub fn drift(plan: &Plan, target: &Target, options: &str) -> String {
+/// Tells what to do next about the differences of a target; with `strict`, about what is bound and not
+/// mentioned too. Nothing where nothing differs. `options` leads the command that ends it to the same
+/// place; `None` where none does, since not all is known.
+pub fn drift(target: &Target, strict: bool, options: Option<&str>) -> String {
     let gone: BTreeSet<_> = target.gone.iter().map(|gone| (&gone.flow, gone.step)).collect();
     let mut text = String::new();
     let file = escape::text(&target.file);
     if !target.changes.is_empty() {
-        if plan.is_whole_for(target) {
-            text.push_str(&end_it(target, options));
-        }
+        text.extend(options.map(|options| end_it(target, options)));
         let changes = target.changes.iter();
         let changes =
             changes.map(|it| Line { protected: it.protected, ..Line::of(&it.flow, it.step, &it.current) });
         line(&mut text, format_args!("\nTo keep what the tenant has, write in {file}:\n"));
         text.push_str(&lines(changes, &gone));
     }
-    let (what, unmanaged) = if plan.is_strict() {
+    let (what, unmanaged) = if strict {
         ("manage what is bound besides", target.unmanaged.iter().collect::<Vec<_>>())
     } else {
         let is_gone = |it: &&Unmanaged| gone.contains(&(&it.flow, it.step));

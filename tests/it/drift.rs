@@ -209,7 +209,39 @@ fn a_refusal_is_no_drift_in_any_format() {
     };
     assert!(told("junit").contains("failures=\"0\""), "{}", told("junit"));
     assert!(!told("github").contains("::error"), "{}", told("github"));
-    assert!(!told("html").contains("class=\"alarm\""), "{}", told("html"));
+    assert!(!told("html").contains("note alarm"), "{}", told("html"));
+    let plan = served.plan(yaml, &["--format", "html"]);
+    assert!(plan.code == 3 && plan.stdout.contains("note alarm"), "{plan}");
+}
+
+/// What a file manages it tells by itself, whichever file comes first.
+#[test]
+fn what_is_gone_is_told_of_the_file_that_manages_it_and_once() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 5), ("B2C_1_c", 5, 0)]);
+    snapshot.connectors.retain(|connector| connector.id != connector_id(5));
+    let served = serve(snapshot, Options::default());
+    let folder = folder();
+    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
+    let other = wants_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
+    file(folder.path(), "b.yaml", other);
+    let run = |command: &[&str]| {
+        flowbind(command)
+            .args(["--graph-url", &served.graph_url()])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run()
+    };
+    let outcome = run(&["drift", "a.yaml", "b.yaml", "--strict"]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    let lines = offered(&outcome, "To keep what the tenant has, write in b.yaml");
+    assert!(lines.contains("postAttributeCollection: null  # its connector is gone"), "{outcome}");
+    assert_eq!(outcome.stdout.matches("which is gone").count(), 2, "{outcome}");
+    for (name, out) in [("a.yaml", "a.json"), ("b.yaml", "b.json")] {
+        assert_eq!(run(&["drift", name, "--strict", "--out", out]).code, 2);
+    }
+    let joined = flowbind(["show", "a.json", "b.json", "--format", "markdown"]).within(folder.path()).run();
+    let whole = run(&["drift", "a.yaml", "b.yaml", "--strict", "--format", "markdown"]);
+    assert_eq!((joined.code, &joined.stdout), (2, &whole.stdout), "{joined}");
 }
 
 /// What is protected stays so where the tenant is taken for right.

@@ -535,8 +535,7 @@ fn what_is_large_is_drawn_in_time() {
         .map(|at| Unmanaged { flow: flow(&at.to_string()), step: STEP, current: connector(1, "One") })
         .collect();
     let large = Target { unmanaged: unmanaged.clone(), gone: unmanaged, ..target("t", Vec::new()) };
-    let large = asked(vec![large], true);
-    flowbind::render::drift(&large, &large.targets[0], "");
+    flowbind::render::drift(&large, true, Some(""));
     let connectors = (0..count).filter_map(|at| {
         let connector = connector(at, &"check".repeat(20))?;
         let display_name = Some(format!("{}{at}", "check".repeat(20)));

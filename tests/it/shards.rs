@@ -120,6 +120,23 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
 }
 
 /// A machine that made the plan of its part makes the changes of it and of no other.
+/// Where one machine lacks what the others have, the join says so.
+#[test]
+fn a_shard_that_could_not_even_start_says_why_in_the_join() {
+    let folder = folder();
+    fleet(folder.path(), 2);
+    let (mut files, _) = shards(folder.path(), &["plan", "f"], 2);
+    let broken =
+        run(folder.path(), &["plan", "f", "--ca-file", "none.pem", "--shard", "2/2", "--out", &files[0]]);
+    assert_eq!(broken.code, 1, "{broken}");
+    for _ in 0..2 {
+        files.reverse();
+        let joined = show(folder.path(), &files, "text");
+        assert!(joined.code == 1 && joined.stderr.contains("cannot use `none.pem`"), "{joined}");
+        assert!(!joined.stderr.contains("different fleets"), "{joined}");
+    }
+}
+
 /// A fleet is asked what differs every night: what one shard found is found by all of them together.
 #[test]
 fn the_joined_drift_of_the_shards_is_the_drift_of_the_fleet_in_every_format() {

@@ -207,3 +207,15 @@ fn nothing_is_counted_twice() {
     let twice = flowbind(["show", "report.json", "report.json"]).within(folder.path()).run();
     assert!(twice.code == 1 && twice.stderr.contains("two of the reports are about"), "{twice}");
 }
+
+/// A run that went on where another one had stopped is shown with it.
+#[test]
+fn two_runs_of_one_plan_are_shown_together() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let folder = planned(&served);
+    for out in ["one.json", "two.json"] {
+        assert_eq!(run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", out]).code, 0);
+    }
+    let both = flowbind(["show", "one.json", "two.json"]).within(folder.path()).run();
+    assert!(both.code == 0 && both.stdout.contains("3 applied, 3 already"), "{both}");
+}

@@ -15,8 +15,9 @@ use crate::render::escape;
 
 /// Stops the tenants of which not all is known.
 pub(super) fn whole(work: &mut Work, saved: bool) {
+    let is_whole = work.plan.whole_targets();
     stop(work, |plan, targets| {
-        if targets.iter().all(|target| plan.is_whole_for(target)) {
+        if targets.iter().all(|target| is_whole(target)) {
             return None;
         }
         let unread = unread(targets.iter().copied()).map(|unread| unread.hint("nothing was changed"));

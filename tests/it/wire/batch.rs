@@ -233,6 +233,19 @@ fn a_pause_that_one_item_asks_for_is_its_own() {
     assert!(outcome.stdout.contains("B2C_1_008/apiConnectorConfiguration: answered 404"), "{outcome}");
 }
 
+/// Who looks again and again until a change shows does not come back before the service wants it.
+#[test]
+fn a_read_back_that_is_put_off_in_a_batch_does_not_come_again_at_once() {
+    let mut fault = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
+    fault.skip = u32::try_from(FLOWS).unwrap();
+    let served = served(FLOWS, vec![fault]);
+    let (outcome, _) = served.apply(&yaml(FLOWS), &["--verify-timeout", "1"]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    let batches = served.requests().iter().filter(|line| line.contains("$batch")).count();
+    assert!(batches <= 2 + 2, "two to plan and one look: {:?}", served.requests());
+    assert!(outcome.stdout.contains("the service asks for a pause of 300 s"), "{outcome}");
+}
+
 /// An hour is not waited for, and nobody comes back at once either.
 #[test]
 fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
