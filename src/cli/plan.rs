@@ -94,8 +94,9 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
     let request = args.overrides.request(Rule::Warn);
-    let plan = match Run::start(global, environment, signals::never()) {
-        Ok(run) => tell(&args.files, &args.shard, &run, &request, &mut outputs).await,
+    let run = Run::start(global, environment, signals::never());
+    let plan = match &run {
+        Ok(run) => tell(&args.files, &args.shard, run, &request, &mut outputs).await,
         Err(failure) => of_nothing(&failure.diagnostics, &args.shard, global),
     };
     let at = environment.now().to_string();

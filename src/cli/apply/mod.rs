@@ -106,9 +106,10 @@ pub(super) async fn run(
     let started = environment.now().to_string();
     let mut work = Work::default();
     let writable = global.sandbox.iter().try_for_each(|sandbox| outputs::open(sandbox).map(drop));
-    let ended = match writable.and_then(|()| Run::start(global, environment, signals.stop.clone())) {
-        Ok(run) => end(args, &run, &signals, &mut outputs, &mut work).await,
-        Err(failure) => Err(Early::from(failure)),
+    let run = writable.and_then(|()| Run::start(global, environment, signals.stop.clone()));
+    let ended = match &run {
+        Ok(run) => end(args, run, &signals, &mut outputs, &mut work).await,
+        Err(failure) => Err(Early::from(failure.clone())),
     };
     let mut exit = match ended {
         Ok(()) => Exit::worst(work.exits.iter().map(|exit| *exit as u8)),
