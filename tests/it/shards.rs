@@ -11,6 +11,23 @@ fn domain(tenant: usize) -> String {
     format!("tenant{tenant}.onmicrosoft.com")
 }
 
+/// A tenant with one connector, and one flow with these bindings.
+fn snapshot(tenant: usize, bindings: Value) -> Value {
+    json!({
+        "formatVersion": "1",
+        "tenant": domain(tenant),
+        "cloud": "global",
+        "takenAt": "2026-11-02T08:00:00Z",
+        "connectors": [{"id": connector_id(1), "displayName": "Check", "targetUrl": "https://a.example/x"}],
+        "flows": [{
+            "id": "B2C_1_a",
+            "userFlowType": "signUpOrSignIn",
+            "userFlowTypeVersion": 3,
+            "bindings": bindings,
+        }],
+    })
+}
+
 /// A fleet of so many tenants, each with its file and its snapshot. The second tenant has two files with
 /// others between them, the third lacks a flow, the fourth's change is refused, the fifth is in sync, and
 /// the sixth cannot be reached.
@@ -18,19 +35,8 @@ fn fleet(folder: &Path, tenants: usize) {
     fs::create_dir(folder.join("f")).unwrap();
     for tenant in 0..tenants {
         let bound = if tenant == 4 { Value::Null } else { connector_id(1).into() };
-        let snapshot = json!({
-            "formatVersion": "1",
-            "tenant": domain(tenant),
-            "cloud": "global",
-            "takenAt": "2026-11-02T08:00:00Z",
-            "connectors": [{"id": connector_id(1), "displayName": "Check", "targetUrl": "https://a.example/x"}],
-            "flows": [{
-                "id": "B2C_1_a",
-                "userFlowType": "signUpOrSignIn",
-                "userFlowTypeVersion": 3,
-                "bindings": {"postFederationSignup": bound, "postAttributeCollection": null},
-            }],
-        });
+        let snapshot =
+            snapshot(tenant, json!({"postFederationSignup": bound, "postAttributeCollection": null}));
         if tenant != 5 {
             file(folder, &format!("{tenant}.json"), snapshot.to_string());
         }
@@ -144,22 +150,9 @@ fn the_joined_drift_of_the_shards_is_the_drift_of_the_fleet_in_every_format() {
     // One tenant's pin does not hold, another has what its file does not mention, and the rest is in sync.
     for (tenant, pin) in [(0, "https://b.example/x"), (1, "https://a.example/x"), (2, "https://a.example/x")]
     {
-        let snapshot = json!({
-            "formatVersion": "1",
-            "tenant": domain(tenant),
-            "cloud": "global",
-            "takenAt": "2026-11-02T08:00:00Z",
-            "connectors": [{"id": connector_id(1), "displayName": "Check", "targetUrl": "https://a.example/x"}],
-            "flows": [{
-                "id": "B2C_1_a",
-                "userFlowType": "signUpOrSignIn",
-                "userFlowTypeVersion": 3,
-                "bindings": {
-                    "postFederationSignup": connector_id(1),
-                    "postAttributeCollection": (tenant == 1).then(|| connector_id(1)),
-                },
-            }],
-        });
+        let besides = (tenant == 1).then(|| connector_id(1));
+        let bindings = json!({"postFederationSignup": connector_id(1), "postAttributeCollection": besides});
+        let snapshot = snapshot(tenant, bindings);
         file(folder.path(), &format!("{tenant}.json"), snapshot.to_string());
         let connectors = format!("connectors: {{check: {{displayName: Check, targetUrl: '{pin}'}}}}");
         let flows = "flows: {B2C_1_a: {postFederationSignup: check}}";
