@@ -259,6 +259,8 @@ fn one_tenant_at_two_places_is_refused_as_a_whole() {
             for url in [&here, &there] {
                 let outcome = at(&["apply", "--plan", "both.json"], url);
                 assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
+                let differ = outcome.stderr.contains("are of one tenant, and differ in");
+                assert!(more.is_empty() || differ || *url == there, "{outcome}");
             }
         }
     }

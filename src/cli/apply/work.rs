@@ -197,12 +197,15 @@ fn way(
     if target.graph_url != connection.shown_url {
         return foreign("Graph URL", &target.graph_url, &connection.shown_url);
     }
-    if target.cloud != first.cloud {
-        return foreign("cloud", target.cloud.name(), first.cloud.name());
-    }
-    let app = |target: &Target| target.client_id.as_deref().unwrap_or("of the environment").to_lowercase();
-    if app(target) != app(first) {
-        return foreign("app", &app(target), &app(first));
+    let app = |target: &Target| target.client_id.as_ref().map(|id| id.to_ascii_lowercase());
+    let what = [("`cloud`", target.cloud != first.cloud), ("`clientId`", app(target) != app(first))];
+    if let Some((what, _)) = what.into_iter().find(|(_, differs)| *differs) {
+        let problem =
+            format!("`{}` and `{}` are of one tenant, and differ in {what}", first.file, target.file);
+        let problem = Diagnostic::error(problem);
+        return Err(Early::refused(
+            problem.hint("let the files say the same of their tenant, and plan anew"),
+        ));
     }
     match (&target.tenant_id, &connection.checked) {
         (Some(theirs), Checked::Same(ours)) if !theirs.eq_ignore_ascii_case(ours) => {
