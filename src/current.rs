@@ -1,55 +1,56 @@
-//! Graph → [`Current`]: what a tenant has, as far as a file speaks of it.
+//! Reads a tenant: Graph → [`Current`].
 //!
-//! All reads go out at once, within the client's limits, and none waits for another; only a flow
-//! that is not there asks for the list of those that are. What cannot be read is unknown.
+//! Reads run concurrently, subject to the client's limits. The flow list is fetched only if a flow returns
+//! 404, or if the file or the command needs all flows. A failed read yields [`Reading::Unknown`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join3};
 
+use crate::diagnostic::Code;
 use crate::graph::{Bindings, Graph, GraphError, Need, Patience};
 use crate::model::{
     Api, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
-    Reading, Step, Unread,
+    ReadError, Reading, Step,
 };
 
-/// How much of a tenant is read.
+/// Part of a tenant that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The flows that the file lists, and the connectors where it names any.
+    /// The flows that the file lists, and the connectors if it names any.
     Listed,
     /// Every flow and every connector.
-    Whole,
+    All,
 }
 
-/// What has to be read for that, and so permitted.
+/// Returns what has to be read, and so permitted.
 pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
-    let whole = scope == Scope::Whole;
-    let lists_flows = whole || matches!(desired.prune, Some((Prune::Flows, _)));
+    let all = scope == Scope::All;
+    let lists_flows = all || matches!(desired.prune, Some((Prune::Flows, _)));
     let flows = lists_flows.then_some(Need::Flows);
     let bindings = (lists_flows || !desired.flows.is_empty()).then_some(Need::Bindings);
-    let connectors = (whole || names_connectors(desired)).then_some(Need::Connectors);
+    let connectors = (all || names_connectors(desired)).then_some(Need::Connectors);
     flows.into_iter().chain(bindings).chain(connectors).collect()
 }
 
-/// Reads the bindings that `desired` speaks of, and as much more as `scope` says. A file that
-/// prunes flows speaks of all of them.
+/// Reads the bindings of the flows that `desired` lists, and more if `scope` asks for it. A file that prunes
+/// flows needs all of them.
 pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     let needs = needs(desired, scope);
     let (lists_flows, lists_connectors) = (needs.contains(&Need::Flows), needs.contains(&Need::Connectors));
     let connectors = async { if lists_connectors { Some(reading(graph.connectors().await)) } else { None } };
     let listed = desired.flows.iter().map(|flow| &flow.id);
-    let beside = usize::from(lists_connectors).saturating_add(usize::from(lists_flows));
-    let configurations = configurations(graph, listed.clone(), &desired.steps, beside);
-    let beyond = async { if lists_flows { Some(beyond(graph, desired).await) } else { None } };
-    // First what more reads wait for.
-    let (beyond, connectors, configurations) = join3(beyond, connectors, configurations).await;
+    let concurrent = usize::from(lists_connectors).saturating_add(usize::from(lists_flows));
+    let configurations = configurations(graph, listed.clone(), &desired.steps, concurrent);
+    let unlisted = async { if lists_flows { Some(unlisted_flows(graph, desired).await) } else { None } };
+    // The flow list goes first, because more reads depend on it.
+    let (unlisted, connectors, configurations) = join3(unlisted, connectors, configurations).await;
 
     let missing = listed
         .clone()
         .zip(&configurations)
         .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
-    let (flow_list, others) = match (beyond, missing) {
+    let (flow_list, others) = match (unlisted, missing) {
         (Some((list, others)), _) => (Some(list), others),
         (None, Some((flow, _))) => (Some(reading_list(flows(graph, &[flow.kind()]).await)), Vec::new()),
         (None, None) => (None, Vec::new()),
@@ -58,15 +59,15 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     let found = reads.map(|(flow, read)| {
         let read = match read {
             Ok(steps) => CurrentFlow::Found(steps),
-            Err(error) => not_read(&flow, &error, &desired.steps, flow_list.as_ref()),
+            Err(error) => flow_from_error(&flow, &error, &desired.steps, flow_list.as_ref()),
         };
         (flow, read)
     });
     Current { connectors, flows: found.collect(), flow_list }
 }
 
-/// Reads the list of flows, and then what is bound to those that the file does not list.
-async fn beyond(
+/// Reads the list of flows, and then the bindings of those that the file does not list.
+async fn unlisted_flows(
     graph: &Graph,
     desired: &Desired,
 ) -> (Reading<Vec<String>>, Vec<(FlowId, Result<Bindings, GraphError>)>) {
@@ -74,7 +75,7 @@ async fn beyond(
     let Reading::Known(known) = &list else { return (list, Vec::new()) };
     let others = match others(desired, known) {
         Ok(others) => others,
-        Err(unread) => return (Reading::Unknown(unread), Vec::new()),
+        Err(error) => return (Reading::Unknown(error), Vec::new()),
     };
     let reads = configurations(graph, others.iter(), &desired.steps, 0).await;
     (list, others.into_iter().zip(reads).collect())
@@ -85,13 +86,13 @@ async fn configurations<'a>(
     graph: &Graph,
     flows: impl Iterator<Item = &'a FlowId>,
     steps: &[Step],
-    beside: usize,
+    concurrent: usize,
 ) -> Vec<Result<Bindings, GraphError>> {
     let reads: Vec<_> = flows.map(|flow| (flow, steps)).collect();
-    graph.configurations(&reads, beside, Patience::Full).await
+    graph.configurations(&reads, concurrent, Patience::Full).await
 }
 
-/// The kinds of flows that a file's tenant may have.
+/// Returns the kinds of flows that a file's tenant may have.
 fn kinds(desired: &Desired) -> Vec<FlowKind> {
     match (desired.flows.first(), desired.api) {
         (Some(flow), _) => vec![flow.id.kind()],
@@ -100,14 +101,16 @@ fn kinds(desired: &Desired) -> Vec<FlowKind> {
     }
 }
 
-/// The flows of the tenant that the file does not list. Whether the service tells the case of ids
-/// apart is not known, so one that differs in nothing else is the listed one.
-fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, Unread> {
+/// Returns the flows of the tenant that the file does not list. Whether the service distinguishes ids by case
+/// is not documented, so one that differs only in case counts as listed.
+fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, ReadError> {
     let listed: BTreeSet<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();
     let mut others = BTreeSet::new();
     for id in list {
-        let id = FlowId::parse(id)
-            .map_err(|error| Unread::new(format!("it holds `{id}`, which is no user flow's id: {error}")))?;
+        let id = FlowId::parse(id).map_err(|error| {
+            let cause = format!("the list of flows has an invalid id `{id}`: {error}");
+            ReadError::new(Code::GraphUnexpectedResponse, cause)
+        })?;
         if !listed.contains(&id.as_str().to_lowercase()) {
             others.insert(id);
         }
@@ -115,22 +118,22 @@ fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, Unread> {
     Ok(others.into_iter().collect())
 }
 
-fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<Unread>>) -> Reading<Vec<String>> {
+fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Reading<Vec<String>> {
     match list {
         Ok((_, flows)) => Reading::Known(flows.into_iter().map(|flow| flow.id).collect()),
-        Err(reasons) => {
-            let words: Vec<_> = reasons.iter().map(|reason| &*reason.why).collect();
-            let advice = reasons.iter().find_map(|reason| reason.advice);
-            Reading::Unknown(Unread { advice, ..Unread::new(words.join("; ")) })
-        }
+        Err(errors) => Reading::Unknown(join_errors(errors)),
     }
 }
 
-/// Reads all that a tenant has at the given steps, of the first of the kinds that it has.
+/// Reads everything that a tenant has at the given steps, of the first kind of flows that it has.
 ///
 /// # Errors
-/// Everything that could not be read: what is unknown is not left out.
-pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Result<Inventory, Vec<Unread>> {
+/// Everything that could not be read: an unreadable part is never left out.
+pub async fn read_all(
+    graph: &Graph,
+    kinds: &[FlowKind],
+    steps: &[Step],
+) -> Result<Inventory, Vec<ReadError>> {
     let flows = async {
         let (kind, flows) = flows(graph, kinds).await?;
         let flows: Vec<_> = flows.into_iter().map(|flow| (FlowId::parse(&flow.id), flow)).collect();
@@ -141,7 +144,7 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
     let (connectors, flows) = join(graph.connectors(), flows).await;
     let mut errors = Vec::new();
     let connectors = connectors.unwrap_or_else(|error| {
-        errors.push(Unread::from(&error));
+        errors.push(ReadError::from(&error));
         Vec::new()
     });
     let (kind, flows, reads) = match flows {
@@ -152,20 +155,21 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
     let mut reads = reads.into_iter();
     for (id, flow) in flows {
         if let Err(error) = id {
-            errors.push(Unread::new(format!("the flow `{}`: {error}", flow.id)));
+            let cause = format!("the list of flows has an invalid id `{}`: {error}", flow.id);
+            errors.push(ReadError::new(Code::GraphUnexpectedResponse, cause));
             continue;
         }
         let Some(read) = reads.next() else { break };
         let mut bindings = BTreeMap::new();
         for (step, read) in read.unwrap_or_else(|error| {
-            errors.push(Unread::from(&error));
+            errors.push(ReadError::from(&error));
             Bindings::default()
         }) {
             match read {
                 Reading::Known(bound) => _ = bindings.insert(step, bound),
-                Reading::Unknown(Unread { why, advice }) => {
-                    let why = format!("the flow `{}` at `{step}`: {why}", flow.id);
-                    errors.push(Unread { advice, ..Unread::new(why) });
+                Reading::Unknown(error) => {
+                    let cause = format!("`{}` `{step}`: {}", flow.id, error.cause).into();
+                    errors.push(ReadError { cause, ..error });
                 }
             }
         }
@@ -174,8 +178,9 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
     if errors.is_empty() { Ok(inventory) } else { Err(errors) }
 }
 
-/// The flows of the first kind that the tenant has any of. Each kind of tenant denies the other's.
-async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<ListedFlow>), Vec<Unread>> {
+/// Lists the flows of the first kind that the tenant has any of. Each kind of tenant denies requests for the
+/// other kind.
+async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>> {
     let mut empty = None;
     let mut errors = Vec::new();
     for kind in kinds {
@@ -185,13 +190,14 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
             Err(error) => errors.push(error),
         }
     }
-    // One permission serves both kinds, so where one can be read, the other is denied because the
-    // tenant is not of that kind. One that could not be read for another reason may have any.
+    // One permission covers both kinds. So if one kind can be read, the other is denied because the tenant
+    // is not of that kind. A kind that could not be read for another reason may have flows.
     let readable = errors.iter().all(GraphError::is_denied);
-    empty.filter(|_| readable).ok_or_else(|| errors.iter().map(Unread::from).collect())
+    empty.filter(|_| readable).ok_or_else(|| errors.iter().map(ReadError::from).collect())
 }
 
-/// Whether any binding is by name, or by an id that a name stands beside or that a pin may be of.
+/// Whether any binding needs the list of connectors: by name, by id and name, or by an id that a pin may apply
+/// to.
 fn names_connectors(desired: &Desired) -> bool {
     desired
         .flows
@@ -207,26 +213,42 @@ fn names_connectors(desired: &Desired) -> bool {
 fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {
     match read {
         Ok(value) => Reading::Known(value),
-        Err(error) => Reading::Unknown(Unread::from(&error)),
+        Err(error) => Reading::Unknown(ReadError::from(&error)),
     }
 }
 
-/// A flow is missing when the service says so and its list agrees; else it is unknown.
-fn not_read(
+/// Joins the errors of several kinds of flows into one, which keeps the first code and hint.
+fn join_errors(errors: Vec<ReadError>) -> ReadError {
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else {
+        return ReadError::new(Code::GraphUnexpectedResponse, "it was not read");
+    };
+    errors.fold(first, |joined, next| {
+        let hint = joined.hint.clone().or(next.hint);
+        let meaning = joined.meaning.clone().or(next.meaning);
+        let cause = if joined.cause == next.cause {
+            joined.cause.clone()
+        } else {
+            format!("{}; {}", joined.cause, next.cause).into()
+        };
+        ReadError { cause, hint, meaning, ..joined }
+    })
+}
+
+/// Returns the state of a flow that could not be read: missing if Graph answers 404 and the list of flows
+/// agrees, otherwise unreadable.
+fn flow_from_error(
     flow: &FlowId,
     error: &GraphError,
     steps: &[Step],
     list: Option<&Reading<Vec<String>>>,
 ) -> CurrentFlow {
-    let unread = match list.filter(|_| error.is_not_found()) {
+    let error = match list.filter(|_| error.is_not_found()) {
         Some(Reading::Known(list)) if !list.iter().any(|id| id == flow.as_str()) => {
-            return CurrentFlow::Missing(error.to_string());
+            return CurrentFlow::Missing(ReadError::from(error));
         }
-        Some(Reading::Unknown(list)) => {
-            let why = format!("{error}; and the list of flows: {}", list.why);
-            Unread { advice: list.advice, ..Unread::new(why) }
-        }
-        _ => Unread::from(error),
+        Some(Reading::Unknown(list)) => join_errors(vec![ReadError::from(error), list.clone()]),
+        _ => ReadError::from(error),
     };
-    CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(unread.clone()))).collect())
+    CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(error.clone()))).collect())
 }

@@ -1,8 +1,9 @@
-//! What went wrong, where, and what to do next, as a value.
+//! Problems as values: id, message, location, causes and hints.
 //!
-//! Owns [`Diagnostic`], the places it points to ([`Source`], [`Span`]), and what it suggests and
-//! repeats of what was written.
-//! Knows nothing of terminals: `render::diagnostic` draws it.
+//! Owns [`Diagnostic`], the text locations it points to ([`Source`], [`Span`]), the registry of ids
+//! ([`Code`]) and name suggestions. It does not print: `render::diagnostic` does.
+
+pub mod code;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -10,51 +11,125 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// One problem, with its place, its causes and what to do next.
+pub use code::Code;
+
+/// One problem, with its location, its causes and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Whether the run can go on.
+    /// Effect on the run.
     pub severity: Severity,
-    /// What happened: lower case, no full stop, the subject in backticks.
-    pub what: String,
-    /// The place in a file, where there is one.
-    pub span: Option<Span>,
-    /// What led to it, nearest cause first.
+    /// Stable id.
+    pub code: Code,
+    /// What failed: lower case, no full stop, values in backticks.
+    pub message: String,
+    /// Location in a file, if the problem has one.
+    pub location: Option<Location>,
+    /// Causes, nearest first.
     pub causes: Vec<String>,
-    /// What to do next.
+    /// Facts that help to find the cause, such as request ids.
+    pub notes: Vec<String>,
+    /// What to do next, one imperative sentence each.
     pub hints: Vec<String>,
 }
 
-/// How much a [`Diagnostic`] matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Effect of a [`Diagnostic`] on the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The run fails.
     Error,
-    /// The run goes on.
+    /// A guard blocks the plan.
+    Blocked,
+    /// The run continues.
     Warning,
 }
 
+impl Severity {
+    /// Word that introduces the message.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Blocked => "blocked",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Location of a problem: in a text that is at hand, or as a saved file records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// Piece of a text.
+    Span(Span),
+    /// File, line and column alone.
+    Position(SourceLocation),
+}
+
+impl Location {
+    /// File, line and column.
+    pub fn position(&self) -> SourceLocation {
+        match self {
+            Self::Span(span) => span.into(),
+            Self::Position(position) => position.clone(),
+        }
+    }
+}
+
+/// File, line and column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceLocation {
+    /// Name of the file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in Unicode characters, from 1.
+    pub column: usize,
+}
+
+impl From<&Span> for SourceLocation {
+    fn from(span: &Span) -> Self {
+        let Position { line, column } = span.position();
+        Self { file: span.source().name().to_owned(), line, column }
+    }
+}
+
+impl fmt::Display for SourceLocation {
+    /// Writes `file:line:column`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 impl Diagnostic {
-    /// Makes an error without a place.
-    pub fn error(what: impl Into<String>) -> Self {
+    fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
         Self {
-            severity: Severity::Error,
-            what: what.into(),
-            span: None,
+            severity,
+            code,
+            message: message.into(),
+            location: None,
             causes: Vec::new(),
+            notes: Vec::new(),
             hints: Vec::new(),
         }
     }
 
-    /// Makes a warning without a place.
-    pub fn warning(what: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(what) }
+    /// Creates an error without a location.
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message)
     }
 
-    /// Gives the place that the problem is at.
+    /// Creates a blocker without a location.
+    pub fn blocked(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Blocked, code, message)
+    }
+
+    /// Creates a warning without a location.
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, message)
+    }
+
+    /// Sets the location.
     #[must_use]
     pub fn at(mut self, span: &Span) -> Self {
-        self.span = Some(span.clone());
+        self.location = Some(Location::Span(span.clone()));
         self
     }
 
@@ -65,37 +140,58 @@ impl Diagnostic {
         self
     }
 
-    /// Adds something to do next.
+    /// Adds a fact that helps to find the cause.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Adds `did you mean …` where there are any `names`.
+    /// Adds `did you mean …` if there are any `names`.
     #[must_use]
     pub fn did_you_mean(self, names: impl IntoIterator<Item = impl fmt::Display>) -> Self {
         let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
         if names.is_empty() { self } else { self.hint(format!("did you mean {}?", names.join(" or "))) }
     }
+
+    /// Returns the span, if the text is at hand.
+    pub fn span(&self) -> Option<&Span> {
+        match &self.location {
+            Some(Location::Span(span)) => Some(span),
+            Some(Location::Position(_)) | None => None,
+        }
+    }
+
+    /// Returns the message with its causes, in one line.
+    pub fn summary(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes).map(String::as_str);
+        parts.collect::<Vec<_>>().join(": ")
+    }
 }
 
-/// Suggests what was meant, as long as that costs little: looking through all candidates for each of
-/// thousands of problems would take minutes.
+/// Suggests similar names within a work limit: comparing all candidates for each of thousands of problems
+/// would take minutes.
 #[derive(Debug)]
 pub struct Suggester {
-    /// How many pairs of characters may still be compared.
-    left: Cell<usize>,
+    /// Number of pairs of characters that may still be compared.
+    budget: Cell<usize>,
 }
 
 impl Default for Suggester {
     fn default() -> Self {
-        Self { left: Cell::new(200_000_000) }
+        Self { budget: Cell::new(200_000_000) }
     }
 }
 
 impl Suggester {
-    /// Adds `did you mean …` where `candidates` hold something near `word`.
+    /// Adds `did you mean …` if `candidates` hold something similar to `word`.
     pub fn suggest<'a>(
         &self,
         problem: Diagnostic,
@@ -105,23 +201,23 @@ impl Suggester {
         problem.did_you_mean(self.nearest(word, candidates))
     }
 
-    /// The candidates nearest to `word`, at most three, a difference of case first.
+    /// Returns the candidates nearest to `word`, at most three. Names that differ only in case come alone.
     pub fn nearest<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-        let left = self.left.get();
-        if left == 0 || word.len() > LONGEST {
+        let left = self.budget.get();
+        if left == 0 || word.len() > MAX_NAME_LENGTH {
             return Vec::new();
         }
         let candidates: Vec<_> =
-            candidates.into_iter().filter(|candidate| candidate.len() <= LONGEST).collect();
+            candidates.into_iter().filter(|candidate| candidate.len() <= MAX_NAME_LENGTH).collect();
         let cost = |cost: usize, it: &&str| cost.saturating_add(word.len().max(1).saturating_mul(it.len()));
         let cost = candidates.iter().fold(candidates.len(), cost);
-        self.left.set(left.saturating_sub(cost));
+        self.budget.set(left.saturating_sub(cost));
         if cost > left { Vec::new() } else { nearest(word, candidates) }
     }
 }
 
-/// The longest name that is compared, in bytes: no sensible one is longer.
-const LONGEST: usize = 256;
+/// Length in bytes above which names are not compared.
+const MAX_NAME_LENGTH: usize = 256;
 
 fn nearest<'a>(word: &str, mut candidates: Vec<&'a str>) -> Vec<&'a str> {
     candidates.sort_unstable();
@@ -135,8 +231,8 @@ fn nearest<'a>(word: &str, mut candidates: Vec<&'a str>) -> Vec<&'a str> {
     similar::get_close_matches(word, &candidates, 3, 0.6)
 }
 
-/// The beginning and the end of a text of more than `most` characters, with a mark for what is left out
-/// between. Ids stand at the end, those of a request and of its answer too.
+/// Shortens a text of more than `most` characters to its beginning and its end, with `…` between. The end
+/// stays, because request ids are there.
 pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
     let count = text.chars().count();
     if count <= most {
@@ -149,12 +245,12 @@ pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…{}", beginning.unwrap_or_default(), end.unwrap_or_default()))
 }
 
-/// A text with a name.
+/// Text with a name, usually a file.
 pub struct Source {
     name: String,
     text: String,
-    /// Where its lines begin, once somebody asks: most files have nothing to be pointed at.
-    landmarks: OnceLock<Vec<Landmark>>,
+    /// Index of line starts, built on first use: most files have no problems.
+    lines: OnceLock<Vec<LineStart>>,
 }
 
 impl PartialEq for Source {
@@ -165,51 +261,51 @@ impl PartialEq for Source {
 
 impl Eq for Source {}
 
-/// A byte offset whose line and column are known.
-struct Landmark {
+/// Byte offset whose line and column are known.
+struct LineStart {
     offset: usize,
     line: usize,
     column: usize,
 }
 
-/// A line and a column, both from 1; columns count Unicode characters.
+/// Line and column, both from 1; columns count Unicode characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The line, from 1.
+    /// Line, from 1.
     pub line: usize,
-    /// The column in Unicode characters, from 1.
+    /// Column in Unicode characters, from 1.
     pub column: usize,
 }
 
 impl Source {
-    /// Takes a text without a byte order mark and the name to show for it.
+    /// Creates a source from a text without a byte order mark and the name to show for it.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), landmarks: OnceLock::new() })
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
     }
 
-    /// The name that was given, usually a path.
+    /// Returns the name, usually a path.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The whole text.
+    /// Returns the complete text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// A place in this text; out of range or inside a character is moved to the nearest place within.
+    /// Returns a span of this text. An offset out of range or inside a character moves to the nearest valid one.
     pub fn span(self: &Arc<Self>, range: Range<usize>) -> Span {
         let start = self.text.floor_char_boundary(range.start);
         let end = self.text.floor_char_boundary(range.end).max(start);
         Span { source: Arc::clone(self), start, end }
     }
 
-    /// The byte offset of a position, or of the nearest place before it that exists.
+    /// Returns the byte offset of a position, or of the nearest valid position before it.
     pub fn offset(&self, position: Position) -> usize {
-        let landmarks = self.landmarks();
+        let lines = self.line_starts();
         let after =
-            landmarks.partition_point(|mark| (mark.line, mark.column) <= (position.line, position.column));
-        let Some(mark) = after.checked_sub(1).and_then(|at| landmarks.get(at)) else {
+            lines.partition_point(|mark| (mark.line, mark.column) <= (position.line, position.column));
+        let Some(mark) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
             return 0;
         };
         let rest = self.text.get(mark.offset..).unwrap_or_default();
@@ -220,14 +316,14 @@ impl Source {
         mark.offset.saturating_add(within)
     }
 
-    fn landmarks(&self) -> &[Landmark] {
-        self.landmarks.get_or_init(|| landmarks(&self.text))
+    fn line_starts(&self) -> &[LineStart] {
+        self.lines.get_or_init(|| line_starts(&self.text))
     }
 
     fn position(&self, offset: usize) -> Position {
-        let landmarks = self.landmarks();
-        let after = landmarks.partition_point(|mark| mark.offset <= offset);
-        let Some(mark) = after.checked_sub(1).and_then(|at| landmarks.get(at)) else {
+        let lines = self.line_starts();
+        let after = lines.partition_point(|mark| mark.offset <= offset);
+        let Some(mark) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
             return Position { line: 1, column: 1 };
         };
         let between = self.text.get(mark.offset..offset).unwrap_or_default();
@@ -235,11 +331,11 @@ impl Source {
     }
 }
 
-/// Lines end at `\n`, `\r\n` or a lone `\r`, as in YAML 1.2. Long lines get landmarks within, so
-/// that finding a column stays cheap on a line of megabytes.
-fn landmarks(text: &str) -> Vec<Landmark> {
+/// Builds the index. Lines end at `\n`, `\r\n` or a lone `\r`, as in YAML 1.2. Long lines get entries
+/// within, so that finding a column stays cheap on a line of megabytes.
+fn line_starts(text: &str) -> Vec<LineStart> {
     const APART: usize = 4096;
-    let mut marks = vec![Landmark { offset: 0, line: 1, column: 1 }];
+    let mut marks = vec![LineStart { offset: 0, line: 1, column: 1 }];
     let (mut line, mut column, mut last) = (1_usize, 1_usize, 0);
     let mut chars = text.char_indices().peekable();
     while let Some((offset, char)) = chars.next() {
@@ -252,7 +348,7 @@ fn landmarks(text: &str) -> Vec<Landmark> {
         }
         if ends_line || next.saturating_sub(last) >= APART {
             last = next;
-            marks.push(Landmark { offset: next, line, column });
+            marks.push(LineStart { offset: next, line, column });
         }
     }
     marks
@@ -264,7 +360,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A piece of a [`Source`].
+/// Range of a [`Source`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Span {
     source: Arc<Source>,
@@ -273,22 +369,22 @@ pub struct Span {
 }
 
 impl Span {
-    /// The text that it is a piece of.
+    /// Returns the source.
     pub fn source(&self) -> &Arc<Source> {
         &self.source
     }
 
-    /// Its bytes in the source.
+    /// Returns the byte range in the source.
     pub fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
-    /// The text that it covers.
+    /// Returns the covered text.
     pub fn text(&self) -> &str {
         self.source.text.get(self.range()).unwrap_or_default()
     }
 
-    /// Where it starts.
+    /// Returns the position of the start.
     pub fn position(&self) -> Position {
         self.source.position(self.start)
     }
@@ -313,7 +409,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_count_characters_and_every_kind_of_line_end_ends_a_line() {
+    fn position_with_any_line_end_counts_lines_and_characters() {
         let source = Source::new("f", "é1\r\n漢2\rx3\n4");
         let at = |needle: &str| {
             let start = source.text().find(needle).unwrap();
@@ -327,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_and_its_offset_are_each_others_inverse_on_long_lines_too() {
+    fn offset_on_a_long_line_is_the_inverse_of_position() {
         let source = Source::new("f", format!("a\n{}\nb", "é".repeat(10_000)));
         for offset in [0, 2, 4, 9_000, 16_000, 20_000, 20_003] {
             let position = source.span(offset..offset).position();
@@ -338,14 +434,14 @@ mod tests {
     }
 
     #[test]
-    fn a_span_out_of_range_or_inside_a_character_is_moved_within() {
+    fn span_out_of_range_or_inside_a_character_is_moved_within() {
         let source = Source::new("f", "é");
         assert_eq!(source.span(1..9).range(), 0..2);
         assert_eq!(source.span(7..9).range(), 2..2);
     }
 
     #[test]
-    fn a_difference_of_case_is_nearer_than_any_other() {
+    fn nearest_with_a_difference_of_case_returns_it_alone() {
         let names = ["Fraud check", "fraud checks", "Enricher"];
         let nearest = |word, names| Suggester::default().nearest(word, names);
         assert_eq!(nearest("fraud check", names), ["Fraud check"]);
@@ -354,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_clipped_between_characters() {
+    fn clipped_with_multi_byte_text_cuts_between_characters() {
         assert_eq!(clipped("éèê", 3), "éèê");
         assert_eq!(clipped("éèê", 2), "éè…");
         assert_eq!(clipped("éèêëe", 4), "éèê…e");
@@ -363,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn suggestions_end_with_the_work_that_they_may_cost() {
+    fn nearest_beyond_its_budget_returns_nothing() {
         let suggester = Suggester::default();
         let names: Vec<_> = (0..2_000).map(|name| format!("{}{name}", "abcdefghij".repeat(20))).collect();
         let word = "abcdefghji".repeat(20);

@@ -10,11 +10,12 @@ mod target_url;
 mod tenant;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Span;
+use crate::diagnostic::{Code, Diagnostic, Span};
 pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
 pub use listing::{Line, Listing, Literal};
 pub use pins::Pins;
@@ -195,37 +196,66 @@ pub enum ConnectorKey {
     IdAndName(ConnectorId, String),
 }
 
-/// A value read from a tenant, or why it could not be. Never taken for "nothing".
+/// Value read from a tenant, or why it could not be read. Never treated as "nothing is bound".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading<T> {
-    /// It was read.
+    /// The value was read.
     Known(T),
-    /// It was not.
-    Unknown(Unread),
+    /// The value could not be read.
+    Unknown(ReadError),
 }
 
-/// Why a value could not be read.
+/// Why a value could not be read. Values with the same [`cause_key`](Self::cause_key) share one cause.
+/// The texts are shared, because one response may concern many values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// What happened. Shared, since one answer may stand for many values.
-    pub why: Arc<str>,
-    /// What to do about it, where that is known.
-    pub advice: Option<Advice>,
+pub struct ReadError {
+    /// Id of the problem.
+    pub code: Code,
+    /// What happened, without the request.
+    pub cause: Arc<str>,
+    /// What the response means, if that is known.
+    pub meaning: Option<Arc<str>>,
+    /// What to do, if that is known.
+    pub hint: Option<Arc<str>>,
+    /// Request with its ids, if one was sent.
+    pub request: Option<Arc<str>>,
 }
 
-/// What is behind an answer that says no, and what to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Advice {
-    /// What is wrong.
-    pub problem: &'static str,
-    /// What would be right.
-    pub hint: &'static str,
+impl ReadError {
+    /// Creates an error that no single request explains.
+    pub fn new(code: Code, cause: impl Into<Arc<str>>) -> Self {
+        Self { code, cause: cause.into(), meaning: None, hint: None, request: None }
+    }
+
+    /// Returns what is equal for all values that one cause keeps from being read.
+    pub fn cause_key(&self) -> (Code, &str, Option<&str>) {
+        (self.code, &self.cause, self.meaning.as_deref())
+    }
+
+    /// Adds the cause, its meaning, the request and the hint to a problem.
+    pub fn explain(&self, problem: Diagnostic) -> Diagnostic {
+        self.add_details(problem.caused_by(&*self.cause))
+    }
+
+    /// Creates a problem of its own: `subject` is what could not be read.
+    pub fn diagnostic(&self, subject: &str) -> Diagnostic {
+        self.add_details(Diagnostic::error(self.code, format!("{subject}: {}", self.cause)))
+    }
+
+    fn add_details(&self, problem: Diagnostic) -> Diagnostic {
+        let problem = self.meaning.iter().fold(problem, |problem, meaning| problem.caused_by(&**meaning));
+        let problem =
+            self.request.iter().fold(problem, |problem, request| problem.note(format!("request: {request}")));
+        self.hint.iter().fold(problem, |problem, hint| problem.hint(&**hint))
+    }
 }
 
-impl Unread {
-    /// A reason that has nothing to do with the credential.
-    pub fn new(why: impl Into<Arc<str>>) -> Self {
-        Self { why: why.into(), advice: None }
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.request {
+            Some(request) => write!(f, "{request}: {}", self.cause),
+            None => f.write_str(&self.cause),
+        }
     }
 }
 
@@ -243,8 +273,8 @@ pub struct Current {
 /// What a tenant says of one flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CurrentFlow {
-    /// The tenant has no such flow; with the service's words.
-    Missing(String),
+    /// The tenant has no such flow; with the service's answer.
+    Missing(ReadError),
     /// The steps that were asked for.
     Found(StepMap<Reading<Bound>>),
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use same_file::Handle;
 
 /// The line that is drawn at the moment.
 static LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -91,6 +92,12 @@ impl Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().lock().flush()
     }
+}
+
+/// Whether stdout and stderr are the same file, so that a message on both would appear twice.
+pub fn streams_are_the_same() -> bool {
+    let (Ok(stdout), Ok(stderr)) = (Handle::stdout(), Handle::stderr()) else { return false };
+    stdout == stderr
 }
 
 /// Writes data to stdout.

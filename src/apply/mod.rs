@@ -1,97 +1,100 @@
-//! Plan → PUTs, read-back → [`Report`].
+//! Applies a plan: PUTs and read-back → [`Report`].
 //!
-//! `recheck` reads the plan's bindings again, `put` sends, `verify` reads back (both `look`), and
-//! `settle` tells from the last two what became of each change. Nothing is decided here that the plan has not decided:
-//! a change is one PUT, or none where the binding is as desired already.
+//! `staleness` reads the plan's bindings again, `put` sends, `verify` reads back, and `outcome` classifies
+//! each change. The plan has decided what to change: a change is one PUT, or none if the binding is already
+//! as desired.
 
-mod look;
+mod outcome;
 mod put;
-mod recheck;
-mod settle;
+mod read;
+mod staleness;
 mod verify;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::diagnostic::Code;
 use crate::graph::{Graph, Stop};
 use crate::model::{Api, Cloud};
-use crate::plan::{Change, Part, Plan, Problem, Target};
+use crate::plan::{Change, Plan, Problem, ShardInfo, Target, unique_tenants};
 
-pub use recheck::{Moved, Recheck, recheck};
+pub use staleness::{StaleBinding, StalenessCheck, check_staleness};
 
-/// How changes are made.
+/// Options of an apply.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Begin no further PUT after one that failed.
+    /// Send no further PUT after a failed one.
     pub fail_fast: bool,
-    /// Whether one failed already, in another file of the tenant.
-    pub halted: bool,
-    /// How long changes are read back until they show.
+    /// Whether a change of another file of the tenant failed before.
+    pub aborted_by_fail_fast: bool,
+    /// Time for which changes are read back until they show.
     pub verify_timeout: Duration,
-    /// When the run has to be over.
+    /// Deadline of the run.
     pub deadline: Instant,
-    /// Turns true when nothing new may begin.
+    /// Shutdown signal.
     pub stop: Stop,
 }
 
-/// What became of a plan.
+/// Result of applying a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// The fingerprint of the plan.
-    pub fingerprint: String,
+    /// Fingerprint of the plan; `None` if it was incomplete.
+    pub fingerprint: Option<String>,
     /// One for each tenant, in the plan's order.
     pub targets: Vec<TargetReport>,
-    /// What kept the run from changing anything.
+    /// Problems that kept the run from changing anything.
     pub errors: Vec<Problem>,
-    /// What the run ended with.
+    /// Exit code of the run.
     pub exit_code: u8,
-    /// Which part of which fleet it is about, where it is one.
-    pub part: Option<Part>,
+    /// Shard of the run, if it was split.
+    pub shard: Option<ShardInfo>,
 }
 
-/// What became of one tenant's changes.
+/// Result of one tenant's changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetReport {
-    /// The tenant, as the file names it.
+    /// Tenant, as the file names it.
     pub tenant: String,
-    /// The tenant's GUID, where it is known.
+    /// GUID of the tenant, if it is known.
     pub tenant_id: Option<String>,
-    /// The tenant's cloud.
+    /// Cloud of the tenant.
     pub cloud: Cloud,
-    /// The version of Graph that was asked.
+    /// Version of Graph.
     pub api: Api,
-    /// Graph's root, version included.
+    /// Root of Graph, version included.
     pub graph_url: String,
-    /// The fingerprint of what was planned.
-    pub fingerprint: String,
-    /// The plan's changes, in its order.
+    /// Fingerprint of the plan for this tenant; `None` if it was incomplete.
+    pub fingerprint: Option<String>,
+    /// Changes of the plan, in its order.
     pub changes: Vec<ChangeReport>,
 }
 
-/// What became of one change.
+/// Result of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeReport {
     /// The change.
     pub change: Change,
-    /// What became of it.
+    /// Outcome of the change.
     pub outcome: Outcome,
-    /// How often its PUT was sent.
+    /// Number of times its PUT was sent.
     pub attempts: u32,
-    /// Graph's tag of the PUT, where there was an answer.
+    /// Graph's id of the PUT, if there was a response.
     pub request_id: Option<String>,
-    /// Why it is not applied.
+    /// Why the change is not applied.
     pub error: Option<String>,
+    /// What to do about it, if that is known.
+    pub hint: Option<String>,
 }
 
-/// What became of a change.
+/// Outcome of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The tenant shows the desired value.
     Applied,
-    /// The tenant had the desired value before, so nothing was sent.
+    /// The tenant already had the desired value, so nothing was sent.
     Already,
-    /// The service turned it away each time, so that it changed nothing.
+    /// The service rejected the PUT each time, so nothing was changed.
     Failed,
     /// Whether it took effect is not known.
     Unverified,
@@ -104,12 +107,12 @@ impl Outcome {
     pub const ALL: [Self; 5] =
         [Self::Applied, Self::Already, Self::Failed, Self::Unverified, Self::NotAttempted];
 
-    /// The outcome of that name.
+    /// Returns the outcome with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 
-    /// Its name in reports.
+    /// Returns the name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Applied => "applied",
@@ -120,6 +123,16 @@ impl Outcome {
         }
     }
 
+    /// Returns the id of the problem, if the outcome is one.
+    pub fn code(self) -> Option<Code> {
+        match self {
+            Self::Applied | Self::Already => None,
+            Self::Failed => Some(Code::ChangeFailed),
+            Self::Unverified => Some(Code::ChangeUnverified),
+            Self::NotAttempted => Some(Code::ChangeNotAttempted),
+        }
+    }
+
     /// Whether the binding is known to be as desired.
     pub fn is_done(self) -> bool {
         matches!(self, Self::Applied | Self::Already)
@@ -127,50 +140,70 @@ impl Outcome {
 }
 
 impl Report {
-    /// The report of a plan of which nothing has been done yet.
+    /// Creates the report of a plan before anything was sent.
     pub fn not_attempted(plan: &Plan) -> Self {
         Self {
             fingerprint: plan.fingerprint(),
-            targets: plan.targets.iter().map(TargetReport::not_attempted).collect(),
+            targets: plan
+                .targets
+                .iter()
+                .zip(plan.target_fingerprints())
+                .map(|(target, fingerprint)| TargetReport::not_attempted(target, fingerprint))
+                .collect(),
             errors: plan.errors.clone(),
             exit_code: 0,
-            part: plan.part.clone(),
+            shard: plan.shard.clone(),
         }
     }
 
-    /// Every change of every tenant.
+    /// Returns every change of every tenant.
     pub fn changes(&self) -> impl Iterator<Item = &ChangeReport> {
         self.targets.iter().flat_map(|target| &target.changes)
     }
 
-    /// How many changes ended so.
+    /// Returns the number of changes with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.changes().filter(|change| change.outcome == outcome).count()
     }
 
-    /// Whether all that there was to do is known, and known to be done. Of a run that was stopped its
-    /// errors tell what it was kept from.
-    pub fn is_whole(&self) -> bool {
-        let stopped_or_done = matches!(self.exit_code, 0 | 130 | 143);
-        stopped_or_done && self.errors.is_empty() && self.changes().all(|change| change.outcome.is_done())
+    /// Whether every change is known to be done. The errors of an interrupted run show what was left out.
+    pub fn is_complete(&self) -> bool {
+        let interrupted_or_done = matches!(self.exit_code, 0 | 130 | 143);
+        interrupted_or_done && self.errors.is_empty() && self.changes().all(|change| change.outcome.is_done())
     }
 
     /// Whether any PUT was sent.
     pub fn has_sent(&self) -> bool {
         self.targets.iter().any(TargetReport::has_sent)
     }
+
+    /// Returns the tenants of the report, each once, in the order of the files.
+    pub fn tenants(&self) -> Vec<String> {
+        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_deref());
+        unique_tenants(self.targets.iter().map(|target| target.tenant.as_str()).chain(of_errors))
+    }
+
+    /// Whether the report is about more than one tenant.
+    pub fn has_several_tenants(&self) -> bool {
+        self.tenants().len() > 1
+    }
+
+    /// Returns the targets of a tenant.
+    pub fn targets_of<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a TargetReport> {
+        self.targets.iter().filter(move |target| target.tenant.eq_ignore_ascii_case(tenant))
+    }
 }
 
 impl TargetReport {
-    /// The report of a target of which nothing has been done yet.
-    pub fn not_attempted(target: &Target) -> Self {
+    /// Creates the report of a target before anything was sent.
+    pub fn not_attempted(target: &Target, fingerprint: Option<String>) -> Self {
         Self {
             tenant: target.tenant.clone(),
             tenant_id: target.tenant_id.clone(),
             cloud: target.cloud,
             api: target.api,
             graph_url: target.graph_url.clone(),
-            fingerprint: target.fingerprint(),
+            fingerprint,
             changes: target.changes.iter().cloned().map(ChangeReport::not_attempted).collect(),
         }
     }
@@ -185,12 +218,12 @@ impl TargetReport {
         self.changes.iter().all(|change| change.outcome.is_done())
     }
 
-    /// Whether nothing was sent and nothing is known of any change but that.
+    /// Whether nothing was sent and no change has an error of its own.
     pub fn is_untouched(&self) -> bool {
         self.changes.iter().all(|change| change.outcome == Outcome::NotAttempted && change.error.is_none())
     }
 
-    /// How many changes ended so.
+    /// Returns the number of changes with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.changes.iter().filter(|change| change.outcome == outcome).count()
     }
@@ -198,24 +231,31 @@ impl TargetReport {
 
 impl ChangeReport {
     fn not_attempted(change: Change) -> Self {
-        Self { change, outcome: Outcome::NotAttempted, attempts: 0, request_id: None, error: None }
+        Self {
+            change,
+            outcome: Outcome::NotAttempted,
+            attempts: 0,
+            request_id: None,
+            error: None,
+            hint: None,
+        }
     }
 }
 
-/// Makes the changes of one tenant, except those that `recheck` found made already, and reads them
-/// back.
+/// Applies the changes of one target, except those that `staleness` found done already, and reads them back.
 pub async fn apply(
     graph: &Graph,
     target: &Target,
-    recheck: Option<&Recheck>,
+    fingerprint: Option<String>,
+    staleness: Option<&StalenessCheck>,
     options: &Options,
 ) -> TargetReport {
-    let already = |change: &Change| recheck.is_some_and(|recheck| recheck.is_already(change));
+    let already = |change: &Change| staleness.is_some_and(|check| check.is_already(change));
     let puts = put::put_all(graph, &target.changes, already, options).await;
     let seen = verify::read_back(graph, &target.changes, &puts, options).await;
     let changes = target.changes.iter().cloned().zip(puts).zip(seen);
     TargetReport {
-        changes: changes.map(|((change, put), seen)| settle::settle(change, put, seen)).collect(),
-        ..TargetReport::not_attempted(target)
+        changes: changes.map(|((change, put), seen)| outcome::classify_outcome(change, put, seen)).collect(),
+        ..TargetReport::not_attempted(target, fingerprint)
     }
 }

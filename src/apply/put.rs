@@ -1,6 +1,6 @@
-//! The PUTs: one for each change, as many at once as the client allows.
+//! Sends the PUTs: one for each change, concurrently within the client's limits.
 //!
-//! The steps of one flow go one after the other: the service keeps them in one document, and the
+//! The steps of one flow are sent one after the other: the service keeps them in one document, and the
 //! documentation asks for one step at a time.
 
 use std::collections::BTreeMap;
@@ -9,62 +9,69 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::Options;
-use crate::graph::{Graph, GraphError, Taken};
+use crate::graph::{AcceptedPut, Graph, GraphError};
 use crate::plan::Change;
 
-/// What came of the PUT of one change.
+/// Result of the PUT of one change.
 #[derive(Debug)]
-pub(super) enum Put {
-    /// The tenant had the desired value before.
-    Needless,
-    /// It was not sent, for this reason.
-    NotSent(String),
-    /// The service said yes.
-    Taken(Taken),
-    /// The service turned it away, so nothing happened.
-    Refused(GraphError),
-    /// There was no answer, or one that does not tell whether anything happened.
-    Unclear(GraphError),
+pub(super) enum PutResult {
+    /// The tenant already had the desired value.
+    Skipped,
+    /// The PUT was not sent.
+    NotSent(NotSent),
+    /// The service accepted the PUT (2xx).
+    Accepted(AcceptedPut),
+    /// The service rejected the PUT, so nothing happened.
+    Rejected(GraphError),
+    /// There was no response, or none that shows whether anything happened.
+    Indeterminate(GraphError),
 }
 
-impl Put {
-    /// Whether the tenant may show the desired value because of it.
+/// Why a PUT was not sent.
+#[derive(Debug)]
+pub(super) enum NotSent {
+    /// The run was interrupted.
+    Interrupted,
+    /// Another change failed (`--fail-fast`).
+    FailFast,
+    /// The request failed before it was sent.
+    Error(GraphError),
+}
+
+impl PutResult {
+    /// Whether the tenant may have the desired value because of the PUT.
     pub(super) fn may_have_worked(&self) -> bool {
-        matches!(self, Self::Taken(_) | Self::Unclear(_))
+        matches!(self, Self::Accepted(_) | Self::Indeterminate(_))
     }
 }
 
-fn halted() -> Put {
-    Put::NotSent("another change failed before (`--fail-fast`)".into())
-}
-
-/// Sends the PUTs of all changes. Gives what came of each, in the order of the changes.
+/// Sends the PUTs of all changes. Returns the result of each, in the order of the changes.
 pub(super) async fn put_all(
     graph: &Graph,
     changes: &[Change],
     already: impl Fn(&Change) -> bool,
     options: &Options,
-) -> Vec<Put> {
-    let (fail, halt) = watch::channel(options.halted);
+) -> Vec<PutResult> {
+    let (fail, halt) = watch::channel(options.aborted_by_fail_fast);
     let put = async |change: &Change| {
         if already(change) {
-            return Put::Needless;
+            return PutResult::Skipped;
         }
         if *options.stop.borrow() {
-            return Put::NotSent("the run was stopped".into());
+            return PutResult::NotSent(NotSent::Interrupted);
         }
         if *halt.borrow() {
-            return halted();
+            return PutResult::NotSent(NotSent::FailFast);
         }
         let connector = change.desired.as_ref().map(|connector| &connector.id);
         let put = match graph.bind(&change.flow, change.step, connector, &halt).await {
-            Ok(taken) => return Put::Taken(taken),
+            Ok(accepted) => return PutResult::Accepted(accepted),
             Err(error) if error.attempts == 0 && *halt.borrow() => {
-                return halted();
+                return PutResult::NotSent(NotSent::FailFast);
             }
-            Err(error) if error.attempts == 0 => Put::NotSent(error.to_string()),
-            Err(error) if error.may_have_acted => Put::Unclear(error),
-            Err(error) => Put::Refused(error),
+            Err(error) if error.attempts == 0 => PutResult::NotSent(NotSent::Error(error)),
+            Err(error) if error.may_have_acted => PutResult::Indeterminate(error),
+            Err(error) => PutResult::Rejected(error),
         };
         if options.fail_fast {
             fail.send_replace(true);

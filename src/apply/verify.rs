@@ -1,58 +1,58 @@
-//! The read-back: changed bindings are read until they show the desired value or the time is over.
+//! Read-back: reads changed bindings until they have the desired value or the time is over.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::Options;
-use super::look::{Steps, look};
-use super::put::Put;
+use super::put::PutResult;
+use super::read::{Steps, read_bindings};
 use crate::graph::{Graph, Patience, later, stopped};
 use crate::model::{Bound, Reading, bound_id};
 use crate::plan::Change;
 
-/// The pauses between two looks at a change: the first, and the longest.
-const FIRST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(5);
+/// Pauses between two reads of a change: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Reads the changes back whose PUT may have worked. Gives what each binding showed last; `None`
-/// where it was not read.
+/// Reads back the changes whose PUT may have worked. Returns the last value of each binding; `None` if it was
+/// not read.
 pub(super) async fn read_back(
     graph: &Graph,
     changes: &[Change],
-    puts: &[Put],
+    puts: &[PutResult],
     options: &Options,
 ) -> Vec<Option<Reading<Bound>>> {
     let mut seen = vec![None; changes.len()];
-    // Runs from the end of the first look on: when that is, is a matter of the budget.
+    // Starts with the end of the first read, which the rate limit may have delayed.
     let mut deadline = None;
-    let mut pause = FIRST;
-    let mut unseen = open(changes, puts, &seen);
-    while !unseen.is_empty() {
+    let mut pause = FIRST_PAUSE;
+    let mut unconfirmed = unconfirmed_steps(changes, puts, &seen);
+    while !unconfirmed.is_empty() {
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
         let time = deadline.map_or(options.verify_timeout, left).min(left(options.deadline));
-        // Once the run is stopped or out of time there is one last look.
+        // One final read after the run was interrupted or is out of time.
         let last = *options.stop.borrow() || time.is_zero();
         let patience = if last { Patience::last_word() } else { Patience::For(time) };
         let began = Instant::now();
-        let shown = look(graph, &unseen, 0, patience).await;
-        let is_answered = shown.values().any(|reading| matches!(reading, Reading::Known(_)));
+        let values = read_bindings(graph, &unconfirmed, 0, patience).await;
+        let is_answered = values.values().any(|reading| matches!(reading, Reading::Known(_)));
         for (change, seen) in changes.iter().zip(&mut seen) {
-            match shown.get(&(&change.flow, change.step)) {
-                // What was seen before is more than that it was not seen again.
+            match values.get(&(&change.flow, change.step)) {
+                // A failed read does not replace the value of an earlier one.
                 Some(Reading::Unknown(_)) if matches!(seen, Some(Reading::Known(_))) => {}
                 Some(reading) => *seen = Some(reading.clone()),
                 None => {}
             }
         }
-        unseen = open(changes, puts, &seen);
-        if last || unseen.is_empty() {
+        unconfirmed = unconfirmed_steps(changes, puts, &seen);
+        if last || unconfirmed.is_empty() {
             break;
         }
         let is_first = deadline.is_none();
         let end = *deadline.get_or_insert_with(|| later(Instant::now(), options.verify_timeout));
         let is_over = *options.stop.borrow() || left(options.deadline).is_zero();
-        // Where nobody answers, the first look takes all the time there is.
+        // Without any answer, the first read has used up the time.
         if is_first && !is_answered && began.elapsed() >= options.verify_timeout && !is_over {
             break;
         }
@@ -60,24 +60,28 @@ pub(super) async fn read_back(
             () = sleep(pause.min(left(end)).min(left(options.deadline))) => {}
             () = stopped(Some(&options.stop)) => {}
         }
-        pause = pause.saturating_mul(2).min(LONGEST);
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
     seen
 }
 
-/// The flows that have a change which may have worked and does not show yet, with the steps.
-fn open<'a>(changes: &'a [Change], puts: &[Put], seen: &[Option<Reading<Bound>>]) -> Steps<'a> {
-    let mut open = Steps::new();
+/// Returns the changes that may have worked and are not confirmed yet, by flow.
+fn unconfirmed_steps<'a>(
+    changes: &'a [Change],
+    puts: &[PutResult],
+    seen: &[Option<Reading<Bound>>],
+) -> Steps<'a> {
+    let mut steps = Steps::new();
     for ((change, put), seen) in changes.iter().zip(puts).zip(seen) {
-        let shows = seen.as_ref().is_some_and(|seen| shows(change, seen));
-        if put.may_have_worked() && !shows {
-            open.entry(&change.flow).or_default().push(change.step);
+        let is_confirmed = seen.as_ref().is_some_and(|seen| matches_desired(change, seen));
+        if put.may_have_worked() && !is_confirmed {
+            steps.entry(&change.flow).or_default().push(change.step);
         }
     }
-    open
+    steps
 }
 
-/// Whether a reading is what the change wants.
-pub(super) fn shows(change: &Change, seen: &Reading<Bound>) -> bool {
+/// Whether a value is the desired one.
+pub(super) fn matches_desired(change: &Change, seen: &Reading<Bound>) -> bool {
     matches!(seen, Reading::Known(bound) if bound_id(bound) == bound_id(&change.desired))
 }

@@ -1,48 +1,46 @@
-//! The word that a change to a tenant needs: `--yes`, or `yes` at a terminal.
+//! Interactive approval: `--yes`, or `yes` typed at a terminal.
 
 use std::io;
 
 use tokio::sync::oneshot;
 
 use super::signals::Signals;
-use crate::{render, terminal};
+use crate::terminal;
 
-/// What was answered.
+/// Result of the approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Approval {
-    /// Yes, beforehand.
+    /// Approved on the command line.
     Given,
-    /// Yes, after somebody was waited for: the tenant may have moved meanwhile.
-    Waited,
-    /// Anything but `yes`.
+    /// Approved at the prompt. The tenant may have changed meanwhile.
+    Typed,
+    /// The answer was not `yes`.
     Denied,
-    /// There is nobody to ask.
-    Nobody,
-    /// The process was asked to stop.
-    Stopped,
+    /// stdin or stderr is not a terminal.
+    NotInteractive,
+    /// The run was interrupted.
+    Interrupted,
 }
 
-/// Asks for `yes` where it was not given beforehand.
-pub(super) async fn approval(given: bool, changes: usize, tenants: usize, signals: &Signals) -> Approval {
+/// Asks for `yes` unless it was given on the command line. `question` names the changes and the tenants.
+pub(super) async fn approval(given: bool, question: &str, signals: &Signals) -> Approval {
     if given {
         return Approval::Given;
     }
     if !terminal::can_ask() {
-        return Approval::Nobody;
+        return Approval::NotInteractive;
     }
-    let changes = render::counted(changes, "change", "changes");
-    let tenants = if tenants > 1 { format!(" in {tenants} tenants") } else { String::new() };
-    terminal::message(&format!("\nMake {changes}{tenants}? Only `yes` will do: "));
-    // A thread of its own: a read of a terminal cannot be given up, and must hold nobody.
-    let (tell, told) = oneshot::channel();
+    terminal::message(&format!("\n{question} Type 'yes': "));
+    // A thread of its own, because a read from a terminal cannot be cancelled.
+    let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut line = String::new();
         let read = io::stdin().read_line(&mut line).map(|_| line);
-        // Nobody listens any more when the run was stopped.
-        _ = tell.send(read.is_ok_and(|line| line.trim() == "yes"));
+        // The receiver is dropped if the run was interrupted.
+        _ = sender.send(read.is_ok_and(|line| line.trim() == "yes"));
     });
     tokio::select! {
-        () = signals.stopped() => Approval::Stopped,
-        yes = told => if yes.unwrap_or(false) { Approval::Waited } else { Approval::Denied },
+        () = signals.stopped() => Approval::Interrupted,
+        yes = receiver => if yes.unwrap_or(false) { Approval::Typed } else { Approval::Denied },
     }
 }

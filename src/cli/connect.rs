@@ -1,4 +1,4 @@
-//! From a tenant and the global options to a Graph that can be asked: the real one or a sandbox.
+//! Connects to the Graph of a tenant, real or emulated.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use tokio::time::timeout_at;
 
 use super::failure::Failure;
 use super::fleet::Run;
-use super::tenant::{self, Checked, Rule};
+use super::tenant::{self, TenantCheck, UnverifiedTenantPolicy};
 use crate::auth::{self, Credential, Token};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{self, Graph, GraphUrl};
 use crate::http::{Client, is_safe};
 use crate::model::{Api, Cloud, Tenant};
@@ -18,26 +18,30 @@ use crate::sandbox::Sandbox;
 /// The Graph of one tenant.
 pub(super) struct Connection {
     pub(super) graph: Graph,
-    /// The root as plans show it: for a sandbox the cloud's own, so that a rehearsed plan has
-    /// the changes and the fingerprint of the real one.
+    /// Root of Graph as plans show it: for a sandbox the cloud's own, so that a rehearsed plan has the changes and
+    /// the fingerprint of the real one.
     pub(super) shown_url: String,
-    /// Whether the token is for this tenant.
-    pub(super) checked: Checked,
-    /// Serves for as long as it lives.
+    /// Result of the tenant check.
+    pub(super) tenant_check: TenantCheck,
+    /// The sandbox stops when this is dropped.
     _sandbox: Option<Sandbox>,
 }
 
-/// What to connect to.
-pub(super) struct Place<'a> {
+/// Tenant to connect to.
+pub(super) struct TenantRef<'a> {
     pub(super) tenant: &'a Tenant,
-    /// The app that signs in, where the file names one.
+    /// App that signs in, if the file names one.
     pub(super) client_id: Option<&'a str>,
     pub(super) cloud: Cloud,
     pub(super) api: Api,
 }
 
-/// Connects to a tenant, once it is certain that the token is not for another one.
-pub(super) async fn connect(place: &Place<'_>, run: &Run<'_>, rule: Rule) -> Result<Connection, Failure> {
+/// Connects to a tenant, after checking that the token is not for another one.
+pub(super) async fn connect(
+    place: &TenantRef<'_>,
+    run: &Run<'_>,
+    policy: UnverifiedTenantPolicy,
+) -> Result<Connection, Failure> {
     let cloud_url = GraphUrl::of(place.cloud, place.api)?;
     let shown_url = cloud_url.to_string();
     let http = Client::new(run.settings(), Arc::clone(&run.connections));
@@ -45,28 +49,33 @@ pub(super) async fn connect(place: &Place<'_>, run: &Run<'_>, rule: Rule) -> Res
         let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), place.api), place.api)?;
         let token = Token::new("sandbox", None).map_err(anyhow::Error::from)?;
         let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::given(token)));
-        return Ok(Connection { graph, shown_url, checked: Checked::Exempt, _sandbox: Some(sandbox) });
+        return Ok(Connection {
+            graph,
+            shown_url,
+            tenant_check: TenantCheck::NotApplicable,
+            _sandbox: Some(sandbox),
+        });
     }
-    let SignedIn { credential, url, checked } = sign_in(place, cloud_url, run).await?;
-    let checked = checked?;
-    if let (Checked::Unknown(why), Rule::Refuse) = (&checked, rule) {
-        return Err(Failure::tenant_unchecked(why));
+    let SignedIn { credential, url, tenant_check } = sign_in(place, cloud_url, run).await?;
+    let tenant_check = tenant_check?;
+    if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (&tenant_check, policy) {
+        return Err(Failure::tenant_unverified(place.tenant, why));
     }
     let shown_url = url.to_string();
     let graph = Graph::new(http, url.clone(), url, credential);
-    Ok(Connection { graph, shown_url, checked, _sandbox: None })
+    Ok(Connection { graph, shown_url, tenant_check, _sandbox: None })
 }
 
-/// Who asks, whom, and whether for the right tenant.
+/// Credential of a run, the Graph URL, and the result of the tenant check.
 pub(super) struct SignedIn {
     pub(super) credential: Arc<Credential>,
     pub(super) url: GraphUrl,
-    pub(super) checked: Result<Checked, Failure>,
+    pub(super) tenant_check: Result<TenantCheck, Failure>,
 }
 
 /// Signs in to a tenant.
 pub(super) async fn sign_in(
-    place: &Place<'_>,
+    place: &TenantRef<'_>,
     cloud_url: GraphUrl,
     run: &Run<'_>,
 ) -> Result<SignedIn, Failure> {
@@ -85,28 +94,32 @@ pub(super) async fn sign_in(
     let settings = &run.environment.credentials;
     let login = run.login();
     let credential = auth::sign_in(run.global.auth, settings, &sign_in, &login);
-    // Neither needs the other's answer.
-    let signing_in = async { tokio::join!(credential, tenant::meant(place, &url, &authority, &login)) };
-    let (credential, meant) = timeout_at(run.deadline, signing_in).await.map_err(|_| {
-        Diagnostic::error("the time for the whole run (`--timeout`) was over before a token was there")
+    // Neither depends on the other.
+    let signing_in = async {
+        tokio::join!(credential, tenant::resolve_expected_tenant_id(place, &url, &authority, &login))
+    };
+    let (credential, expected) = timeout_at(run.deadline, signing_in).await.map_err(|_| {
+        let message = "the time limit of the run (`--timeout`) was over before a token was issued";
+        Diagnostic::error(Code::Timeout, message).hint("run again with a larger `--timeout`")
     })?;
     let credential = credential.map_err(|none| Failure::no_credential(place.tenant, &none))?;
-    let checked = tenant::check(credential.token().claims(), place, &url, meant);
-    Ok(SignedIn { credential: Arc::new(credential), url, checked })
+    let tenant_check = tenant::check(credential.token().claims(), place, &url, expected);
+    Ok(SignedIn { credential: Arc::new(credential), url, tenant_check })
 }
 
-/// Where the tenant signs in.
-fn authority(place: &Place<'_>, run: &Run<'_>) -> Result<Url, Failure> {
+/// Returns the login authority of the tenant.
+fn authority(place: &TenantRef<'_>, run: &Run<'_>) -> Result<Url, Failure> {
     let host = run.environment.authority_host.as_deref().unwrap_or_else(|| graph::authority(place.cloud));
     let url = Url::parse(host).ok().filter(is_plain_and_safe).ok_or_else(|| {
-        Diagnostic::error("`AZURE_AUTHORITY_HOST` is no plain https address")
+        let message = "`AZURE_AUTHORITY_HOST` is not the https root of a login authority";
+        Diagnostic::error(Code::InvalidEnvironment, message)
             .hint("set it to the root of the login authority, such as `https://login.microsoftonline.com`")
     })?;
     Ok(url)
 }
 
-/// What the authority says decides which tenant is written to, so nobody may change it on the way. A path
-/// would be asked for the tenant of a domain, and not for its tokens.
+/// Whether the URL is an https root. The authority decides which tenant is changed, so its answer must not be
+/// changed on the way. A path would apply to the tenant's configuration, but not to its tokens.
 fn is_plain_and_safe(url: &Url) -> bool {
     let bare = url.username().is_empty() && url.password().is_none();
     bare && url.path() == "/" && url.query().is_none() && url.fragment().is_none() && is_safe(url)

@@ -1,14 +1,14 @@
-//! `drift`: a plan whose answer is the exit code. Writes nothing to the tenant.
+//! `drift`: reports by exit code whether tenants differ from their files. Writes nothing to the tenants.
 
 use clap::Args;
 
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{FilesArgs, Run, ShardArgs};
-use super::outputs::{OutputArgs, Outputs, Shown};
-use super::plan::{Request, inputs, of_nothing, tell};
+use super::outputs::{OutputArgs, Outputs, RenderedRun};
+use super::plan::{Request, inputs, plan_and_print, plan_of_errors};
 use super::sandboxes::Sandboxes;
-use super::tenant::Rule;
+use super::tenant::UnverifiedTenantPolicy;
 use super::{Exit, Global, signals};
 use crate::current::Scope;
 use crate::plan::{Drift, Overrides, Plan};
@@ -24,7 +24,7 @@ pub(super) struct DriftArgs {
     files: FilesArgs,
     #[command(flatten)]
     shard: ShardArgs,
-    /// Read the whole tenant, and count what is bound and not in the file
+    /// Read the whole tenant; bindings that are not in the file count as drift
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
@@ -37,30 +37,33 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
-    let run = Run::start(global, environment, signals::never());
-    let scope = if args.strict { Scope::Whole } else { Scope::Listed };
-    let request = Request { rule: Rule::Warn, scope, overrides: Overrides::default() };
+    let run = Run::start(global, environment, signals::no_shutdown());
+    let scope = if args.strict { Scope::All } else { Scope::Listed };
+    let request = Request { policy: UnverifiedTenantPolicy::Warn, scope, overrides: Overrides::default() };
     let mut plan = match &run {
-        Ok(run) => tell(&args.files, &args.shard, run, &request, &mut outputs).await,
-        Err(failure) => of_nothing(&failure.diagnostics, &args.shard, global),
+        Ok(run) => plan_and_print(&args.files, &args.shard, run, &request, &mut outputs).await,
+        Err(failure) => plan_of_errors(&failure.diagnostics, &args.shard, global),
     };
     plan.drift = Some(Drift { strict: args.strict });
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
     let next = |run: &Run<'_>| -> String {
-        let is_whole = plan.whole_targets();
-        let options = |target| is_whole(target).then(|| options(global, &run.sandboxes, &target.tenant));
-        let told = |target| render::drift(target, args.strict, options(target).as_deref());
-        plan.targets.iter().map(told).collect()
+        let is_complete = plan.complete_targets();
+        let options = |target| is_complete(target).then(|| options(global, &run.sandboxes, &target.tenant));
+        let actions = |target| render::drift(target, args.strict, options(target).as_deref());
+        plan.targets.iter().map(actions).collect()
     };
     let text = render::plan_text(&plan) + &run.as_ref().map(next).unwrap_or_default();
-    outputs.emit(&Shown { text, json, document: Document::of(&plan), at: &at }).await?;
+    let document = Document::from_plan(&plan);
+    let written = outputs.emit(&RenderedRun { text, json, document, at: &at }).await;
+    Outputs::report_errors(args.outputs.format, &plan.blocking_errors(), plan.has_several_tenants());
+    written?;
     Ok(exit(&plan))
 }
 
-/// What the answer stands for.
+/// Returns the exit code of a drift run.
 pub(super) fn exit(plan: &Plan) -> Exit {
-    if !plan.is_whole() {
+    if !plan.is_complete() {
         Exit::Error
     } else if plan.differs() {
         Exit::Differs
@@ -69,9 +72,9 @@ pub(super) fn exit(plan: &Plan) -> Exit {
     }
 }
 
-/// The options that lead another command to the same tenant.
+/// Returns the options that select the same tenant in another command.
 fn options(global: &Global, sandboxes: &Sandboxes, tenant: &str) -> String {
-    let sandbox = sandboxes.of(tenant).map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
+    let sandbox = sandboxes.path_of(tenant).map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
     let url = global.graph_url.as_ref().map(|url| ("--graph-url", url.clone()));
     let options = sandbox.into_iter().chain(url);
     options.map(|(name, value)| format!(" {name} {}", escape::shell(&value))).collect()

@@ -1,4 +1,4 @@
-//! The environment, read once and in one place.
+//! Environment variables, read once and in one place.
 
 use std::env::VarError;
 use std::path::PathBuf;
@@ -6,30 +6,30 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::auth::{Secret, Settings};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::http::is_address_of_a_proxy;
 
-/// What the environment says.
+/// Values of the environment variables.
 #[derive(Debug)]
 pub(super) struct Environment {
-    /// What there is to sign in with.
+    /// Settings of the credentials.
     pub(super) credentials: Settings,
-    /// `AZURE_TENANT_ID`: the tenant, where no file names one.
+    /// `AZURE_TENANT_ID`: the tenant, if no file names one.
     pub(super) tenant: Option<String>,
-    /// `SOURCE_DATE_EPOCH`: the time that goes into outputs, in seconds since 1970, so that the
-    /// same run gives the same bytes (<https://reproducible-builds.org/specs/source-date-epoch/>).
+    /// `SOURCE_DATE_EPOCH`: the time in outputs, in seconds since 1970, so that equal runs write equal bytes
+    /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     source_date_epoch: Option<Timestamp>,
     /// `GITHUB_STEP_SUMMARY` and `GITHUB_OUTPUT`: the files that a step of GitHub Actions adds to.
     pub(super) github: [Option<PathBuf>; 2],
-    /// `AZURE_AUTHORITY_HOST`: where tenants sign in, in place of the cloud's own host.
+    /// `AZURE_AUTHORITY_HOST`: the login authority, in place of the cloud's own.
     pub(super) authority_host: Option<String>,
-    /// The variable that is to name the proxy for https, where it does not. The value may have a password.
-    pub(super) misspelt_proxy: Option<&'static str>,
+    /// Variable for the https proxy whose value is not a proxy URL. The value may contain a password.
+    pub(super) invalid_proxy_variable: Option<&'static str>,
 }
 
 impl Environment {
     /// # Errors
-    /// A variable whose value cannot be what it is for.
+    /// A variable has an unusable value.
     pub(super) fn read() -> Result<Self, Diagnostic> {
         let secret = |name| variable(name).map(|value| value.as_deref().and_then(Secret::new));
         let path = |name| variable(name).map(|value| value.map(PathBuf::from));
@@ -52,7 +52,8 @@ impl Environment {
         let source_date_epoch = match variable("SOURCE_DATE_EPOCH")? {
             None => None,
             Some(text) => Some(seconds(&text).ok_or_else(|| {
-                Diagnostic::error("`SOURCE_DATE_EPOCH` is no number of seconds since 1970")
+                let message = "`SOURCE_DATE_EPOCH` is not a number of seconds since 1970";
+                Diagnostic::error(Code::InvalidEnvironment, message)
                     .hint("set it as in `SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)`, or unset it")
             })?),
         };
@@ -62,11 +63,11 @@ impl Environment {
             source_date_epoch,
             github: [path("GITHUB_STEP_SUMMARY")?, path("GITHUB_OUTPUT")?],
             authority_host: variable("AZURE_AUTHORITY_HOST")?,
-            misspelt_proxy: misspelt_proxy()?,
+            invalid_proxy_variable: invalid_proxy_variable()?,
         })
     }
 
-    /// The time that goes into outputs, in whole seconds.
+    /// Returns the time for outputs, in seconds.
     pub(super) fn now(&self) -> Timestamp {
         let now = || Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
         self.source_date_epoch.unwrap_or_else(now)
@@ -77,19 +78,20 @@ fn seconds(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(text.parse().ok()?).ok()
 }
 
-/// A variable's value without white space around it; an empty one counts as none.
+/// Returns a variable's value without surrounding white space; an empty one counts as unset.
 fn variable(name: &str) -> Result<Option<String>, Diagnostic> {
     let value = value(name)?;
     Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
 }
 
-/// White space around a password may be a part of it, but for the line end of a file that it was kept in.
+/// Returns a password. Surrounding white space may be part of it, except the line end of the file it came from.
 fn password(name: &str) -> Result<Option<Secret>, Diagnostic> {
     Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
 }
 
-/// Of each pair, the first that is set is what reqwest reads; an empty one counts as none.
-fn misspelt_proxy() -> Result<Option<&'static str>, Diagnostic> {
+/// Returns the invalid proxy variable, if there is one. reqwest reads the first of each pair that is set; an empty
+/// one counts as unset.
+fn invalid_proxy_variable() -> Result<Option<&'static str>, Diagnostic> {
     for (upper, lower) in [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")] {
         let (name, value) = match value(upper)? {
             Some(value) => (upper, value),
@@ -108,7 +110,8 @@ fn value(name: &str) -> Result<Option<String>, Diagnostic> {
         Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => {
-            Err(Diagnostic::error(format!("`{name}` is not UTF-8")).hint("set it anew, or unset it"))
+            let problem = Diagnostic::error(Code::InvalidEnvironment, format!("`{name}` is not UTF-8"));
+            Err(problem.hint("set it again, or unset it"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `export`: what tenants have, as files to begin with.
+//! `export`: writes the current bindings of tenants as desired-state files or snapshots.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,18 +7,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::connect::{Place, connect};
+use super::connect::{TenantRef, connect};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, Run};
-use super::plan::about;
-use super::tenant::{Checked, Rule};
+use super::plan::prefix_with_tenant;
+use super::tenant::{TenantCheck, UnverifiedTenantPolicy};
 use super::{Exit, Global, outputs, report, signals, values};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::files;
 use crate::model::{
-    Advice, Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, Step, Tenant, Unread,
-    bound_id,
+    Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, Step, Tenant, bound_id,
 };
 use crate::snapshot::{self, Snapshot};
 use crate::{current, render, terminal};
@@ -28,7 +27,7 @@ use crate::{current, render, terminal};
     after_help = "Examples:\n  flowbind export --tenant contoso.onmicrosoft.com\n  flowbind export --tenant contoso.onmicrosoft.com --format snapshot"
 )]
 pub(super) struct ExportArgs {
-    /// Tenant, as a domain or a GUID; several take --out-dir
+    /// Tenant domain or GUID; repeatable with --out-dir
     #[arg(long, required = true)]
     tenant: Vec<Tenant>,
     /// National cloud
@@ -37,32 +36,32 @@ pub(super) struct ExportArgs {
     /// Version of Microsoft Graph: beta, or v1.0, which has B2X flows only
     #[arg(long, default_value = "beta", value_parser = values::api())]
     api: Api,
-    /// Steps to export, with commas between [default: postFederationSignup,postAttributeCollection]
+    /// Steps to export, separated by commas [default: postFederationSignup,postAttributeCollection]
     #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step())]
     steps: Vec<Step>,
-    /// What is written
+    /// Output format
     #[arg(long, default_value = "desired")]
     format: ExportFormat,
-    /// Write a file for each tenant into this folder: TENANT.yaml, or TENANT.json for a snapshot
+    /// Write one file per tenant to DIR: TENANT.yaml, or TENANT.json for a snapshot
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ExportFormat {
-    /// A desired-state file whose plan is empty
+    /// Desired-state file whose plan is empty
     Desired,
-    /// A snapshot, for `--sandbox`
+    /// Snapshot for `--sandbox`
     Snapshot,
 }
 
-/// What a tenant has.
+/// Exported tenant.
 struct Exported {
     text: String,
-    /// The counts of it.
-    told: String,
-    /// Why it is not certain that it is of this tenant.
-    unchecked: Option<String>,
+    /// Counts, for stderr.
+    summary: String,
+    /// Why the tenant of the token could not be verified, if it could not.
+    unverified: Option<String>,
 }
 
 pub(super) async fn run(
@@ -71,28 +70,28 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let tenants: Vec<_> = args.tenant.iter().map(Tenant::as_str).collect();
-    let groups = fleet::by_tenant(tenants.iter().copied());
+    let groups = fleet::group_by_tenant(tenants.iter().copied());
     if let Some(twice) = groups.iter().find_map(|group| group.get(1)).and_then(|at| tenants.get(*at)) {
-        let problem = Diagnostic::error(format!("the tenant `{twice}` is given twice"));
-        return Err(problem.hint("give each `--tenant` once").into());
+        let problem = Diagnostic::error(Code::Usage, format!("`--tenant {twice}` is given twice"));
+        return Err(problem.hint("pass each `--tenant` once").into());
     }
     args.check()?;
     let several = tenants.len() > 1;
     match &args.out_dir {
         Some(folder) => {
             fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+                .with_context(|| format!("cannot create the folder `{}`", folder.display()))?;
             for tenant in &tenants {
                 outputs::open(&args.path(folder, tenant))?;
             }
         }
         None if several => {
-            let problem = Diagnostic::error("the files of several tenants do not fit on stdout");
-            return Err(problem.hint("give `--out-dir DIR`, or one `--tenant`").into());
+            let problem = Diagnostic::error(Code::Usage, "several tenants cannot be exported to stdout");
+            return Err(problem.hint("add `--out-dir DIR`, or pass one `--tenant`").into());
         }
         None => {}
     }
-    let run = Run::start(global, environment, signals::never())?;
+    let run = Run::start(global, environment, signals::no_shutdown())?;
     let work = async |group: &[usize]| {
         let mut exported = Vec::new();
         for tenant in group.iter().filter_map(|at| args.tenant.get(*at)) {
@@ -101,11 +100,11 @@ pub(super) async fn run(
         exported
     };
     let mut exits = vec![Exit::Done];
-    run.each(&groups, work, |at, exported| {
+    run.for_each_in_order(&groups, work, |at, exported| {
         let tenant = tenants.get(at).copied().unwrap_or_default();
         let written = exported.and_then(|exported| args.write(tenant, exported, global));
-        if let Err(Failure { diagnostics, exit, foreign: _ }) = written {
-            report(&about(tenant, several, diagnostics));
+        if let Err(Failure { diagnostics, exit, is_wrong_target: _ }) = written {
+            report(&prefix_with_tenant(tenant, several, diagnostics));
             exits.push(exit);
         }
     })
@@ -114,7 +113,7 @@ pub(super) async fn run(
 }
 
 impl ExportArgs {
-    /// What a file could not say either.
+    /// Checks the options that a desired-state file would reject as well.
     fn check(&self) -> Result<(), Failure> {
         let Self { cloud, api, steps, .. } = self;
         let problem = if !api.is_in(*cloud) {
@@ -124,30 +123,32 @@ impl ExportArgs {
         } else {
             return Ok(());
         };
-        Err(Diagnostic::error(problem).hint("give `--api beta`, or leave it out").into())
+        let problem = Diagnostic::error(Code::UnsupportedByApi, problem);
+        Err(problem.hint("use `--api beta`, or leave `--api` out").into())
     }
 
-    /// Where the file of a tenant goes. A domain or a GUID is a plain name.
+    /// Returns the output path of a tenant. A domain or a GUID is a valid file name.
     fn path(&self, folder: &Path, tenant: &str) -> PathBuf {
-        let ending = match self.format {
+        let extension = match self.format {
             ExportFormat::Desired => "yaml",
             ExportFormat::Snapshot => "json",
         };
-        folder.join(format!("{}.{ending}", tenant.to_ascii_lowercase()))
+        folder.join(format!("{}.{extension}", tenant.to_ascii_lowercase()))
     }
 
     async fn export(&self, tenant: &Tenant, run: &Run<'_>) -> Result<Exported, Failure> {
         let Self { tenant: _, cloud, api, steps, format, out_dir: _ } = self;
         let steps = if steps.is_empty() { Step::DEFAULT.to_vec() } else { sorted(steps) };
-        let place = Place { tenant, client_id: None, cloud: *cloud, api: *api };
-        let connection = connect(&place, run, Rule::Warn).await?;
+        let place = TenantRef { tenant, client_id: None, cloud: *cloud, api: *api };
+        let connection = connect(&place, run, UnverifiedTenantPolicy::Warn).await?;
         let kinds = match api {
             Api::Beta => &FlowKind::ALL[..],
             Api::V1 => &[FlowKind::B2x],
         };
-        let inventory = current::read_all(&connection.graph, kinds, &steps)
-            .await
-            .map_err(|errors| Failure::from(errors.into_iter().map(unread).collect::<Vec<_>>()))?;
+        let inventory = current::read_all(&connection.graph, kinds, &steps).await.map_err(|errors| {
+            let diagnostics = errors.iter().map(|error| error.diagnostic("could not read the tenant"));
+            Failure::from(diagnostics.collect::<Vec<_>>())
+        })?;
         let taken_at = run.environment.now().to_string();
         let text = match format {
             ExportFormat::Desired => render::export(&inventory, tenant, *cloud, *api, &steps, &taken_at),
@@ -156,19 +157,22 @@ impl ExportArgs {
         let flows = render::counted(inventory.flows.len(), "user flow", "user flows");
         let kind = inventory.kind.name();
         let connectors = render::counted(inventory.connectors.len(), "API connector", "API connectors");
-        let unchecked = match &connection.checked {
-            Checked::Unknown(why) => Some(why.clone()),
-            Checked::Same(_) | Checked::Exempt => None,
+        let unverified = match &connection.tenant_check {
+            TenantCheck::Unverified(why) => Some(why.clone()),
+            TenantCheck::Verified(_) | TenantCheck::NotApplicable => None,
         };
-        let told = format!("{tenant} has {flows} of the kind {kind} and {connectors}\n");
-        Ok(Exported { text, told, unchecked })
+        let steps: Vec<_> = steps.iter().map(|step| step.name()).collect();
+        let steps = steps.join(", ");
+        let summary = format!("{tenant}: {flows} of kind {kind}, {connectors} (exported: {steps})\n");
+        Ok(Exported { text, summary, unverified })
     }
 
     fn write(&self, tenant: &str, exported: Exported, global: &Global) -> Result<(), Failure> {
-        let Exported { text, told, unchecked } = exported;
-        if let Some(why) = unchecked {
-            let warning = Diagnostic::warning(format!("the tenant is not checked: {why}"));
-            report(&about(tenant, self.tenant.len() > 1, vec![warning]));
+        let Exported { text, summary, unverified } = exported;
+        if let Some(why) = unverified {
+            let message = format!("the tenant of the access token is not verified: {why}");
+            let warning = Diagnostic::warning(Code::TenantUnverified, message);
+            report(&prefix_with_tenant(tenant, self.tenant.len() > 1, vec![warning]));
         }
         match &self.out_dir {
             None => terminal::print(&text).context("cannot write to stdout")?,
@@ -178,17 +182,9 @@ impl ExportArgs {
             }
         }
         if !global.quiet {
-            terminal::message(&told);
+            terminal::message(&summary);
         }
         Ok(())
-    }
-}
-
-fn unread(Unread { why, advice }: Unread) -> Diagnostic {
-    let problem = Diagnostic::error(&*why);
-    match advice {
-        Some(Advice { problem: cause, hint }) => problem.caused_by(cause).hint(hint),
-        None => problem,
     }
 }
 
@@ -199,9 +195,9 @@ fn sorted(steps: &[Step]) -> Vec<Step> {
     steps
 }
 
-/// The inventory in the format of the sandbox. What came of the wire goes through the format's own
-/// parser, so that no secret of an address and no odd value gets into it.
-fn snapshot(inventory: &Inventory, place: Place<'_>, taken_at: String) -> Result<Snapshot, Failure> {
+/// Converts the inventory to a snapshot. The result goes through the parser of the format, so that it has no secret
+/// of an address and no invalid value.
+fn snapshot(inventory: &Inventory, place: TenantRef<'_>, taken_at: String) -> Result<Snapshot, Failure> {
     let step = |(step, bound): (&Step, &Bound)| {
         let id = bound_id(bound).map(|id| id.as_str().to_owned());
         snapshot::Step::from_name(step.name()).map(|step| (step, id))
@@ -225,7 +221,9 @@ fn snapshot(inventory: &Inventory, place: Place<'_>, taken_at: String) -> Result
         connectors: inventory.connectors.iter().map(connector).collect(),
         flows: inventory.flows.iter().map(flow).collect(),
     };
-    // A tenant may have what the format has no place for, such as a connector twice.
-    let checked = Snapshot::parse(&snapshot.to_json());
-    Ok(checked.context("what the tenant has makes no snapshot")?)
+    // A tenant may have something that the format cannot hold, such as a connector twice.
+    Snapshot::parse(&snapshot.to_json()).map_err(|error| {
+        let message = "the tenant cannot be written as a snapshot";
+        Diagnostic::error(Code::InvalidSnapshot, message).caused_by(error.to_string()).into()
+    })
 }

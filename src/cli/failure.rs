@@ -1,78 +1,81 @@
-//! Every domain error as diagnostics, with what to do next.
+//! Converts domain errors to diagnostics with hints.
 
 use std::path::Path;
 
 use super::Exit;
 use crate::auth::{Kind, NoCredential};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::files::OutputError;
 use crate::graph::InvalidGraphUrl;
 use crate::model::Tenant;
 use crate::snapshot::SnapshotError;
 
-/// Why a command could not do its work.
+/// Error of a command.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
-    /// What to tell.
+    /// Problems to report.
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// What to end with.
+    /// Exit code.
     pub(super) exit: Exit,
-    /// Whether it is that the tenant or the cloud is another one.
-    pub(super) foreign: bool,
+    /// Whether the tenant or the cloud is not the expected one.
+    pub(super) is_wrong_target: bool,
 }
 
 impl Failure {
-    /// Something that must not be done as things are.
-    pub(super) fn refusal(problem: Diagnostic) -> Self {
-        Self { diagnostics: vec![problem], exit: Exit::Refused, foreign: false }
+    /// Creates the error of a blocked command (exit code 3).
+    pub(super) fn blocked(problem: Diagnostic) -> Self {
+        Self { diagnostics: vec![problem], exit: Exit::Refused, is_wrong_target: false }
     }
 
-    /// The tenant or the cloud is another one.
-    pub(super) fn foreign(problem: Diagnostic) -> Self {
-        Self { diagnostics: vec![problem], exit: Exit::Error, foreign: true }
+    /// Creates the error of another tenant or cloud than the expected one.
+    pub(super) fn wrong_target(problem: Diagnostic) -> Self {
+        Self { diagnostics: vec![problem], exit: Exit::Error, is_wrong_target: true }
     }
 
-    /// A snapshot that is none.
+    /// Creates the error of an invalid snapshot.
     pub(super) fn snapshot(path: &Path, error: &SnapshotError) -> Self {
-        let problem = Diagnostic::error(format!("`{}` is no snapshot", path.display()))
-            .caused_by(error.to_string())
-            .hint("`flowbind schema snapshot` prints the format");
+        let problem =
+            Diagnostic::error(Code::InvalidSnapshot, format!("`{}` is not a valid snapshot", path.display()))
+                .caused_by(error.to_string())
+                .hint("`flowbind schema snapshot` prints the format");
         problem.into()
     }
 
-    /// An output that cannot be written.
+    /// Creates the error of an output that cannot be written.
     pub(super) fn output(error: OutputError) -> Self {
-        Diagnostic::error(error.to_string()).hint("give a file in a folder that can be written to").into()
+        Diagnostic::error(Code::OutputNotWritable, error.to_string())
+            .hint("pass a path in a folder that can be written to")
+            .into()
     }
 
-    /// It is not known whose tenant would be changed.
-    pub(super) fn tenant_unchecked(why: &str) -> Self {
-        Self::refusal(
-            Diagnostic::error("it cannot be established that the access token is for the file's tenant")
-                .caused_by(why)
-                .hint("where you know that it is, give `--tenant-unchecked`"),
-        )
+    /// Creates the error of a token whose tenant is unknown.
+    pub(super) fn tenant_unverified(tenant: &Tenant, why: &str) -> Self {
+        let message = format!("cannot verify that the access token belongs to `{tenant}`");
+        let problem = Diagnostic::error(Code::TenantUnverified, message).caused_by(why);
+        Self::blocked(problem.hint("if you are sure, add `--tenant-unchecked`"))
     }
 
-    /// No credential serves.
+    /// Creates the error of a sign-in without a usable credential, the reason first.
     pub(super) fn no_credential(tenant: &Tenant, none: &NoCredential) -> Self {
         let NoCredential { lacking, failed, untried } = none;
-        let told =
+        let add =
             |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
-        let problem = Diagnostic::error(format!("no credential serves to sign in to `{tenant}`"));
-        let problem = lacking.iter().chain(failed).fold(problem, told);
+        let message = format!("no usable credential for `{tenant}`");
+        let problem = Diagnostic::error(Code::NoCredential, message);
+        let problem = failed.iter().chain(lacking).fold(problem, add);
         let problem = match failed {
-            Some((Kind::AzureCli, _)) => problem.hint(format!(
-                "on a machine of your own: `az login --tenant {tenant} --allow-no-subscriptions`"
-            )),
+            Some((Kind::AzureCli, _)) => problem
+                .hint(format!("on your own machine: `az login --tenant {tenant} --allow-no-subscriptions`")),
             Some((kind, _)) if !untried.is_empty() => {
                 let names: Vec<_> = untried.iter().map(|kind| kind.name()).collect();
                 let names = names.join(", ");
-                problem.caused_by(format!("{names}: not tried, since {kind} is set up and has to serve"))
+                problem.caused_by(format!(
+                    "{names}: not tried, because {kind} is configured (no fallback); `--auth` selects another kind"
+                ))
             }
             _ => problem,
         };
-        problem.hint("or rehearse without a tenant: `--sandbox FILE`").into()
+        problem.hint("or try it offline: `--sandbox FILE`").into()
     }
 }
 
@@ -84,23 +87,23 @@ impl From<Diagnostic> for Failure {
 
 impl From<Vec<Diagnostic>> for Failure {
     fn from(problems: Vec<Diagnostic>) -> Self {
-        Self { diagnostics: problems, exit: Exit::Error, foreign: false }
+        Self { diagnostics: problems, exit: Exit::Error, is_wrong_target: false }
     }
 }
 
-/// What is beyond our words: the context says what was tried, the chain why it failed.
+/// Converts an error of the operating system: the outermost context becomes the message, the chain the causes.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        let problem = Diagnostic::error(error.to_string());
+        let problem = Diagnostic::error(Code::System, error.to_string());
         error.chain().skip(1).fold(problem, |problem, cause| problem.caused_by(cause.to_string())).into()
     }
 }
 
 impl From<InvalidGraphUrl> for Failure {
     fn from(error: InvalidGraphUrl) -> Self {
-        Diagnostic::error(format!("`--graph-url`: {error}"))
+        Diagnostic::error(Code::InvalidGraphUrl, format!("`--graph-url`: {error}"))
             .hint(
-                "give the root with its version, such as `https://graph.microsoft.com/beta`, or leave it out",
+                "pass the root with its version, such as `https://graph.microsoft.com/beta`, or leave it out",
             )
             .into()
     }

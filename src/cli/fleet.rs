@@ -1,4 +1,4 @@
-//! The tenants of a run: side by side, each by itself, and told in the order of the files.
+//! Runs over several tenants: concurrently, each independent of the others, with results in file order.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,78 +18,78 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::sandboxes::Sandboxes;
 use super::values;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::http::retry::Policy;
 use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop, later};
 use crate::model::Desired;
-use crate::plan::{Member, Part, Shard};
+use crate::plan::{Member, Shard, ShardInfo};
 use crate::terminal;
 
-/// The FILES of most commands.
+/// FILES argument of most commands.
 #[derive(Debug, Args)]
 pub(super) struct FilesArgs {
-    /// Desired-state files, or folders of which every *.yaml and *.yml is one
+    /// Desired-state files, or folders of them (*.yaml, *.yml)
     #[arg(default_value = Self::DEFAULT, value_name = "FILES")]
     pub(super) files: Vec<PathBuf>,
 }
 
 impl FilesArgs {
-    /// What is read where no file is named.
+    /// File that is read if none is named.
     pub(super) const DEFAULT: &str = "flowbind.yaml";
 }
 
-/// Which part of the tenants a run is about.
+/// Shard of a run.
 #[derive(Debug, Args)]
 pub(super) struct ShardArgs {
-    /// Work on the K-th of N parts of the tenants alone; `show` joins what the parts write
+    /// Process only shard K of N; combine the results with `show`
     #[arg(long, value_name = "K/N", value_parser = values::shard)]
     pub(super) shard: Option<Shard>,
 }
 
 impl ShardArgs {
-    /// The part of a fleet, told on stderr; `None` where the run is about all of it.
-    pub(super) fn part(&self, fleet: Vec<Member>, quiet: bool) -> Option<Part> {
+    /// Returns the shard of a run and logs it on stderr; `None` if the run is not split.
+    pub(super) fn info(&self, fleet: Vec<Member>, quiet: bool) -> Option<ShardInfo> {
         let shard = self.shard?;
         let tenants =
-            |of: &mut dyn Iterator<Item = &Member>| by_tenant(of.map(|it| it.tenant.as_str())).len();
+            |of: &mut dyn Iterator<Item = &Member>| group_by_tenant(of.map(|it| it.tenant.as_str())).len();
         let (mine, all) =
-            (tenants(&mut fleet.iter().filter(|it| shard.has(&it.tenant))), tenants(&mut fleet.iter()));
+            (tenants(&mut fleet.iter().filter(|it| shard.contains(&it.tenant))), tenants(&mut fleet.iter()));
         if !quiet {
             terminal::message(&format!("shard {shard}: {mine} of {all} tenants\n"));
         }
-        Some(Part { shard, fleet })
+        Some(ShardInfo { shard, fleet })
     }
 }
 
-/// The files of a fleet and their tenants.
+/// Returns the files of a run and their tenants.
 pub(super) fn members(files: &[Desired]) -> Vec<Member> {
     let member =
         |desired: &Desired| Member { file: desired.file.clone(), tenant: desired.tenant.to_string() };
     files.iter().map(member).collect()
 }
 
-/// What all tenants of a run share.
+/// State that all tenants of a run share.
 pub(super) struct Run<'a> {
     pub(super) global: &'a Global,
     pub(super) environment: &'a Environment,
-    /// When the run has to be over.
+    /// Deadline of the run.
     pub(super) deadline: Instant,
-    /// Turns true when nothing new may begin.
+    /// Shutdown signal.
     pub(super) stop: Stop,
-    /// The emulated tenants, where the run is for such.
+    /// Emulated tenants, if the run uses any.
     pub(super) sandboxes: Sandboxes,
-    /// Shared by all that is asked.
+    /// Connections of all clients.
     pub(super) connections: Arc<Connections>,
-    /// Counts what Graph is asked.
+    /// Counts requests to Graph.
     pub(super) meter: Arc<Meter>,
 }
 
-/// Signing in is to fail within seconds where it cannot work.
+/// Retry policy for signing in, which fails within seconds if it cannot work.
 const LOGIN: Policy =
     Policy { base: Duration::from_secs(1), longest: Duration::from_secs(30), max_attempts: 3 };
 
 impl<'a> Run<'a> {
-    /// Starts the clock, and finds out which tenants the sandboxes are of.
+    /// Starts the clock and reads the sandboxes.
     pub(super) fn start(
         global: &'a Global,
         environment: &'a Environment,
@@ -97,20 +97,21 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Failure> {
         let deadline = later(Instant::now(), global.timeout);
         let sandboxes = Sandboxes::read(&global.sandbox)?;
-        let connections = connections(global.ca_file.as_deref())?.unless_misspelt(environment.misspelt_proxy);
+        let connections =
+            connections(global.ca_file.as_deref())?.unless_misspelt(environment.invalid_proxy_variable);
         let connections = Arc::new(connections);
         Ok(Self { global, environment, deadline, stop, sandboxes, connections, meter: Arc::default() })
     }
 
-    /// Asks the authority of one tenant, which has no budget of ours. One that throttles a tenant's app
-    /// holds up no other tenant.
+    /// Returns the client for the login authority of one tenant, without a rate limit. A throttled app delays no
+    /// other tenant.
     pub(super) fn login(&self) -> Arc<Client> {
         let endless = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };
         let settings = Settings { rate: endless, retry: LOGIN, meter: Arc::default(), ..self.settings() };
         Arc::new(Client::new(settings, Arc::clone(&self.connections)))
     }
 
-    /// How one tenant's Graph is asked.
+    /// Returns the settings of one tenant's client.
     pub(super) fn settings(&self) -> Settings {
         Settings {
             parallelism: self.global.parallelism,
@@ -122,23 +123,23 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works on the groups of a list, as many at once as `--tenants-at-once` allows, and shows how far it
-    /// is: see [`each`].
-    pub(super) async fn each<R>(
+    /// Processes groups concurrently, up to `--tenants-at-once`, and shows the progress. See
+    /// [`for_each_in_order`].
+    pub(super) async fn for_each_in_order<R>(
         &self,
         groups: &[Vec<usize>],
         work: impl AsyncFn(&[usize]) -> Vec<R>,
-        tell: impl FnMut(usize, R),
+        handle: impl FnMut(usize, R),
     ) {
         let shown = terminal::stderr_is_terminal() && !self.global.quiet;
-        let progress = Progress::of(groups.len(), &self.meter, shown);
+        let progress = Progress::new(groups.len(), &self.meter, shown);
         let work = async |group: &[usize]| progress.on_one(work(group)).await;
-        progress.during(each(groups, self.global.tenants_at_once, work, tell)).await;
+        progress.during(for_each_in_order(groups, self.global.tenants_at_once, work, handle)).await;
     }
 }
 
 impl Drop for Run<'_> {
-    /// Tells what it cost, however it ended: nothing comes after it.
+    /// Logs the cost of the run, however it ended.
     fn drop(&mut self) {
         let Figures { requests, exchanges, again, waited, bytes } = self.meter.figures();
         if exchanges == 0 {
@@ -146,30 +147,30 @@ impl Drop for Run<'_> {
         }
         let waited = waited.as_secs_f64();
         info!(
-            "{requests} requests in {exchanges} exchanges, {again} of them again; {waited:.1} s waited; {bytes} bytes"
+            "{requests} requests in {exchanges} exchanges, {again} retried; waited {waited:.1} s; {bytes} bytes"
         );
     }
 }
 
-/// Connections that trust what `--ca-file` holds, too.
+/// Creates the connections, which also trust the certificates of `--ca-file`.
 fn connections(ca_file: Option<&Path>) -> Result<Connections, Failure> {
     let Some(path) = ca_file else { return Ok(Connections::default()) };
     let wrong = |why: String| {
-        Diagnostic::error(format!("`--ca-file`: cannot use `{}`: {why}", path.display()))
-            .hint("give a file with the certificates of the authorities to trust, as PEM")
+        let message = format!("`--ca-file`: cannot use `{}`: {why}", path.display());
+        Diagnostic::error(Code::InvalidCaFile, message)
+            .hint("pass a PEM file with the certificates of the authorities to trust")
     };
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     Ok(Connections::trusting(&pem).map_err(wrong)?)
 }
 
-/// Puts the items of one tenant together, by their place in the list: they share its connection and
-/// are worked on one after the other.
-pub(super) fn by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Vec<Vec<usize>> {
-    let mut places = BTreeMap::new();
+/// Groups the indices of items by tenant: they share its connection and are processed one after the other.
+pub(super) fn group_by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Vec<Vec<usize>> {
+    let mut positions = BTreeMap::new();
     let mut groups = Vec::<Vec<usize>>::new();
     for (at, tenant) in tenants.into_iter().enumerate() {
-        let place = *places.entry(tenant.to_ascii_lowercase()).or_insert(groups.len());
-        match groups.get_mut(place) {
+        let position = *positions.entry(tenant.to_ascii_lowercase()).or_insert(groups.len());
+        match groups.get_mut(position) {
             Some(group) => group.push(at),
             None => groups.push(vec![at]),
         }
@@ -177,20 +178,20 @@ pub(super) fn by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Vec<V
     groups
 }
 
-/// Whether a run is about more than one tenant.
-pub(super) fn are_several<'t>(tenants: impl IntoIterator<Item = &'t str>) -> bool {
-    by_tenant(tenants).len() > 1
+/// Whether there is more than one tenant.
+pub(super) fn has_several_tenants<'t>(tenants: impl IntoIterator<Item = &'t str>) -> bool {
+    group_by_tenant(tenants).len() > 1
 }
 
-/// Works on at most so many groups at once. `work` gives a result for each item of a group; each is
-/// told as soon as it and all before it are there.
-async fn each<R>(
+/// Processes at most `at_once` groups concurrently. `work` returns a result for each item of a group; each is
+/// handled as soon as it and all before it are there.
+async fn for_each_in_order<R>(
     groups: &[Vec<usize>],
     at_once: NonZeroU32,
     work: impl AsyncFn(&[usize]) -> Vec<R>,
-    tell: impl FnMut(usize, R),
+    handle: impl FnMut(usize, R),
 ) {
-    let in_order = RefCell::new(InOrder { next: 0, waiting: BTreeMap::new(), tell });
+    let in_order = RefCell::new(InOrder { next: 0, waiting: BTreeMap::new(), handle });
     let at_once = usize::try_from(at_once.get()).unwrap_or(usize::MAX);
     stream::iter(groups)
         .for_each_concurrent(at_once, async |group| {
@@ -202,18 +203,18 @@ async fn each<R>(
         .await;
 }
 
-/// Hands on what comes in any order in the order of the list.
+/// Puts results that arrive in any order into the order of the list.
 struct InOrder<R, T> {
     next: usize,
     waiting: BTreeMap<usize, R>,
-    tell: T,
+    handle: T,
 }
 
 impl<R, T: FnMut(usize, R)> InOrder<R, T> {
     fn add(&mut self, at: usize, result: R) {
         self.waiting.insert(at, result);
         while let Some(result) = self.waiting.remove(&self.next) {
-            (self.tell)(self.next, result);
+            (self.handle)(self.next, result);
             self.next = self.next.saturating_add(1);
         }
     }
@@ -226,18 +227,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_of_one_tenant_are_a_group_whatever_its_case() {
+    fn group_by_tenant_ignores_case() {
         assert_eq!(
-            by_tenant(["a.com", "b.com", "A.com", "c.com", "b.com"]),
+            group_by_tenant(["a.com", "b.com", "A.com", "c.com", "b.com"]),
             [vec![0, 2], vec![1, 4], vec![3]]
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn results_are_told_in_order_and_no_slow_one_keeps_others_from_beginning() {
+    async fn for_each_in_order_with_a_slow_group_starts_the_others() {
         let groups: Vec<_> = (0..20).map(|at| vec![at]).collect();
         let (running, most) = (Cell::new(0), Cell::new(0));
-        let mut told = Vec::new();
+        let mut results = Vec::new();
         let started = Instant::now();
         let work = async |group: &[usize]| {
             running.set(running.get() + 1);
@@ -246,8 +247,11 @@ mod tests {
             running.set(running.get() - 1);
             group.to_vec()
         };
-        each(&groups, NonZeroU32::new(2).unwrap(), work, |at, result| told.push((at, result))).await;
-        assert_eq!(told, (0..20).map(|at| (at, at)).collect::<Vec<_>>());
+        for_each_in_order(&groups, NonZeroU32::new(2).unwrap(), work, |at, result| {
+            results.push((at, result))
+        })
+        .await;
+        assert_eq!(results, (0..20).map(|at| (at, at)).collect::<Vec<_>>());
         assert_eq!(most.get(), 2);
         assert_eq!(started.elapsed(), Duration::from_secs(19));
     }

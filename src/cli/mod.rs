@@ -1,7 +1,6 @@
-//! The command line: arguments and environment in, exit code out. One file for each subcommand.
+//! Command line: arguments and environment in, exit code out. One file for each subcommand.
 //!
-//! The only module that reads the environment, and the one place where a domain error becomes a
-//! message (`failure`).
+//! Only this module reads the environment. `failure` converts domain errors to diagnostics.
 
 mod apply;
 mod approval;
@@ -40,31 +39,32 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::auth::Kind;
 use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
+use crate::plan::Problem;
 use crate::{render, terminal};
 use environment::Environment;
 use failure::Failure;
 
-/// What a run ends with; part of the contract with pipelines.
+/// Exit code; part of the contract with pipelines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
-    /// Done, or nothing differs.
+    /// Done, or no difference.
     Done = 0,
-    /// Bad input or usage, or something could not be read.
+    /// Invalid input or usage, or something could not be read.
     Error = 1,
-    /// Something differs. No failure uses this number.
+    /// Something differs. No error uses this code.
     Differs = 2,
-    /// Refused; nothing was written.
+    /// Blocked; nothing was written.
     Refused = 3,
-    /// At least one PUT was sent, and not all is done.
+    /// At least one PUT was sent, and not every change is done.
     Incomplete = 4,
-    /// Stopped by SIGINT, after what was in flight.
+    /// Interrupted by SIGINT, after the requests in flight.
     Interrupted = 130,
-    /// Stopped by SIGTERM, after what was in flight.
+    /// Terminated by SIGTERM, after the requests in flight.
     Terminated = 143,
 }
 
 impl Exit {
-    /// All codes, worst first: what a run over several ends with is the first that any has.
+    /// All codes, worst first: a run over several tenants ends with the first that any of them has.
     const ALL: [Self; 7] = [
         Self::Interrupted,
         Self::Terminated,
@@ -75,7 +75,7 @@ impl Exit {
         Self::Done,
     ];
 
-    /// The worst of several codes, as numbers. A number that is none of ours is an error.
+    /// Returns the worst of several codes. An unknown number is an error.
     fn worst(codes: impl Iterator<Item = u8> + Clone) -> Self {
         let known = |code: u8| Self::ALL.iter().any(|exit| *exit as u8 == code);
         if codes.clone().any(|code| !known(code)) {
@@ -86,7 +86,7 @@ impl Exit {
     }
 }
 
-/// Keep the API connectors of Microsoft Graph user flows as YAML in git
+/// Manage API connector bindings of Microsoft Graph user flows from YAML
 #[derive(Debug, Parser)]
 #[command(name = "flowbind", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
@@ -99,37 +99,37 @@ struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// Root of Microsoft Graph with its version [default: by the file's cloud and api]
+    /// Root of Microsoft Graph with its version [default: from the file's cloud and api]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "sandbox")]
     graph_url: Option<String>,
-    /// Sign in with this kind of credential alone [default: the first that is set up]
+    /// Use only this kind of credential [default: the first that is configured]
     #[arg(long, global = true, value_name = "KIND", value_parser = values::kind())]
     auth: Option<Kind>,
-    /// Trust the certificate authorities in this PEM file besides the system's
+    /// Also trust the certificate authorities in PEM
     #[arg(long, global = true, value_name = "PEM")]
     ca_file: Option<PathBuf>,
-    /// Run against an emulated tenant, loaded from and kept in this snapshot; once for each tenant
+    /// Use an emulated tenant from snapshot FILE (changes are written back). Repeatable
     #[arg(long, global = true, value_name = "FILE")]
     sandbox: Vec<PathBuf>,
-    /// Seconds that the whole run may take
+    /// Time limit of the run, in seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value = "600", value_parser = values::seconds)]
     timeout: Duration,
-    /// Requests in flight per tenant
+    /// Maximum concurrent requests per tenant
     #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = values::positive)]
     parallelism: std::num::NonZeroU32,
-    /// Tenants that a run works on at once
+    /// Maximum tenants processed concurrently
     #[arg(long, global = true, value_name = "N", default_value = "64", value_parser = values::positive)]
     tenants_at_once: std::num::NonZeroU32,
-    /// Request budget per tenant: so many in so many seconds
+    /// Rate limit per tenant: N requests per SECONDS
     #[arg(long, global = true, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::rate)]
     rate: Rate,
-    /// When to colour the output
+    /// When to color the output
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
-    /// Log to stderr what is asked and answered; twice for more
+    /// Log to stderr (-vv for every request)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// Show errors only on stderr
+    /// Only print errors to stderr
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 }
@@ -143,38 +143,37 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check files alone: no network, no credentials
+    /// Validate files offline
     Validate(validate::ValidateArgs),
-    /// Compare files with their tenants and print what would change
+    /// Compare files with their tenants and print the changes
     Plan(plan::PlanArgs),
-    /// Tell by the exit code whether tenants are what their files say
+    /// Report drift: exit 2 if a tenant differs from its file
     Drift(drift::DriftArgs),
-    /// Print saved plans or reports again
+    /// Print saved plans or reports
     Show(show::ShowArgs),
-    /// Make the changes of files: plan, ask, PUT, read back
+    /// Plan, ask for approval, apply, and verify
     Apply(apply::ApplyArgs),
-    /// Print what a tenant has as a file to begin with
+    /// Write a tenant's current bindings as a desired-state file
     Export(export::ExportArgs),
-    /// Tell which credential, tenant and permissions a run would use, and for which commands they do
+    /// Show the credential, tenant and permissions in use
     Whoami(whoami::WhoamiArgs),
-    /// Serve an emulated tenant on loopback until stopped
+    /// Serve an emulated tenant on loopback until interrupted
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema
     Schema(schema::SchemaArgs),
-    /// Print the completions of a shell
+    /// Print shell completions
     Completions(completions::CompletionsArgs),
-    /// Print the manual page, or write those of all commands into a folder
+    /// Print the manual page, or write those of all commands to a folder
     Man(man::ManArgs),
 }
 
-/// Runs a command line to its end.
+/// Runs a command line.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Nobody is left to tell when this cannot be printed.
             _ = error.print();
-            // clap's own code for usage errors means "something differs" here.
+            // clap exits with 2 for usage errors, which means "differs" here.
             let exit = if error.use_stderr() { Exit::Error } else { Exit::Done };
             return ExitCode::from(exit as u8);
         }
@@ -197,7 +196,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     let environment = Environment::read()?;
-    // One thread does: a run waits for its requests and little else.
+    // One thread suffices, because a run mostly waits for requests.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -217,20 +216,29 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             Command::Man(args) => man::run(args),
         }
     });
-    // A thread that still waits for a terminal or a reader must not hold the process.
+    // A thread that waits for a terminal or a reader must not delay the exit.
     runtime.shutdown_background();
     ended
 }
 
-/// Writes diagnostics to stderr, a blank line between them: as many as somebody may read.
+/// Prints diagnostics on stderr, up to a limit, with a blank line between them.
 fn report(diagnostics: &[Diagnostic]) {
-    const MOST: usize = 500;
-    let mut texts: Vec<_> = diagnostics.iter().take(MOST).map(render::diagnostic).collect();
-    let more = diagnostics.len().saturating_sub(MOST);
+    const MAX_DIAGNOSTICS: usize = 500;
+    let mut texts: Vec<_> = diagnostics.iter().take(MAX_DIAGNOSTICS).map(render::diagnostic).collect();
+    let more = diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
     if more > 0 {
         texts.push(format!("… and {more} more\n"));
     }
     terminal::message(&texts.join("\n"));
+}
+
+/// Prints the problems of a run on stderr, with their tenants if there are several.
+fn report_problems(problems: &[Problem], several: bool) {
+    let prefixed = problems.iter().flat_map(|Problem { diagnostic, tenant }| {
+        let tenant = tenant.as_deref().unwrap_or_default();
+        plan::prefix_with_tenant(tenant, several && !tenant.is_empty(), vec![diagnostic.clone()])
+    });
+    report(&prefixed.collect::<Vec<_>>());
 }
 
 #[cfg(test)]
@@ -240,20 +248,20 @@ mod tests {
     use super::Cli;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn every_command_has_an_example_and_every_example_is_a_command() {
+    fn command_examples_parse() {
         for command in Cli::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let examples: Vec<_> = help.lines().filter_map(|line| line.strip_prefix("  flowbind ")).collect();
             assert!(!examples.is_empty(), "{}", command.get_name());
             for example in examples {
-                // What stands behind belongs to the shell.
-                let words = example.split(" > ").next().unwrap_or_default().split(' ');
-                let parsed = Cli::try_parse_from(std::iter::once("flowbind").chain(words));
+                // The rest belongs to the shell.
+                let arguments = example.split(" > ").next().unwrap_or_default().split(' ');
+                let parsed = Cli::try_parse_from(std::iter::once("flowbind").chain(arguments));
                 assert!(parsed.is_ok(), "{example}: {parsed:?}");
             }
         }

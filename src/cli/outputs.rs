@@ -1,5 +1,5 @@
-//! What a run writes: stdout, part by part as soon as it is there, and the files besides, by their
-//! ending, found out to be writable before anything is asked.
+//! Outputs of a run: stdout, printed in parts, and `--out` files in the format of their extension. Files are opened
+//! before the first request.
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
@@ -17,12 +17,13 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::values;
 use crate::desired::inside;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::files::Output;
+use crate::plan::Problem;
 use crate::render::{self, Document, Format, escape};
 use crate::terminal;
 
-/// A path whose ending tells the format.
+/// Path whose extension selects the format.
 #[derive(Debug, Clone)]
 pub(super) struct OutPath {
     path: PathBuf,
@@ -34,76 +35,78 @@ impl FromStr for OutPath {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let path = PathBuf::from(text);
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        let of_ending = |format: &Format| format.ending().is_some_and(|known| Some(known) == ending);
-        match Format::ALL.into_iter().find(of_ending) {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let has_extension =
+            |format: &Format| format.extension().is_some_and(|known| Some(known) == extension);
+        match Format::ALL.into_iter().find(has_extension) {
             Some(format) => Ok(Self { path, format }),
             None => {
                 let known: Vec<_> = Format::ALL
                     .iter()
-                    .filter_map(|format| format.ending())
+                    .filter_map(|format| format.extension())
                     .map(|it| format!(".{it}"))
                     .collect();
-                Err(format!("its ending tells the format, one of {}", known.join(" ")))
+                Err(format!("the extension selects the format; use one of {}", known.join(" ")))
             }
         }
     }
 }
 
-/// What stdout and files get.
+/// Format of stdout, and output files.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// What stdout gets
+    /// Output format
     #[arg(long, default_value = "text", value_parser = values::format())]
     pub(super) format: Format,
-    /// Write to this file as well, as often as wanted, in the format of its ending: .txt, .json (what
-    /// `apply --plan` and `show` take), .md, .diff, .xml (JUnit), .html or .prom
+    /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<OutPath>,
 }
 
-/// What a run has to show, in every format.
-pub(super) struct Shown<'a> {
+/// Value to print or write, in every format.
+pub(super) struct RenderedRun<'a> {
     pub(super) text: String,
-    /// What it is saved as: only written where somebody wants it.
+    /// Saved form, which is made only if an output needs it.
     pub(super) json: &'a dyn Fn() -> String,
     pub(super) document: Document<'a>,
-    /// When it was made, in RFC 3339.
+    /// Time of the run, in RFC 3339.
     pub(super) at: &'a str,
 }
 
-impl Shown<'_> {
-    /// It in one format, without colours.
+impl RenderedRun<'_> {
+    /// Returns one format without colors.
     fn plain(&self, format: Format) -> String {
-        // A file has no colours.
         anstream::adapter::strip_str(&self.in_format(format)).to_string()
     }
 
     pub(super) fn in_format(&self, format: Format) -> Cow<'_, str> {
-        match (format, self.document.draw(format, self.at)) {
-            (_, Some(drawn)) => Cow::Owned(drawn),
+        match (format, self.document.render(format, self.at)) {
+            (_, Some(rendered)) => Cow::Owned(rendered),
             (Format::Json, None) => Cow::Owned(escape::json(&(self.json)())),
             (_, None) => Cow::Borrowed(&self.text),
         }
     }
 }
 
-/// How long a reader may take once the run was stopped.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time for a slow reader of stdout after the run was interrupted.
+const READER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Files that can be written, and stdout.
+/// Open outputs of a run.
 pub(super) struct Outputs {
     files: Vec<(Output, Format)>,
     stdout: Format,
-    /// The summary and the outputs of a step of GitHub Actions, which other steps add to as well.
+    /// Summary and outputs of a step of GitHub Actions, to which other steps append too.
     step: [Option<File>; 2],
     printer: Printer,
-    /// How many bytes of the text of stdout were handed over already.
+    /// Number of bytes of the text of stdout that were printed already.
     printed: usize,
 }
 
 impl Outputs {
-    /// Makes sure that all can be written, and that none is another or one of the run's inputs.
+    /// Opens all outputs.
+    ///
+    /// # Errors
+    /// An output cannot be written, is given twice, or is an input of the run.
     pub(super) fn open(
         OutputArgs { format, out: paths }: &OutputArgs,
         inputs: &[&Path],
@@ -120,7 +123,7 @@ impl Outputs {
             let output = open(path)?;
             let is_same = |other: &Path| real(output.path()) == real(other);
             if inputs.iter().any(|input| is_same(input)) {
-                return Err(clash(path, "is read by this run"));
+                return Err(clash(path, "is an input of this run"));
             }
             if files.iter().any(|(other, _)| is_same(other.path())) {
                 return Err(clash(path, "is given twice"));
@@ -130,7 +133,7 @@ impl Outputs {
         Ok(Self { files, stdout: *format, step, printer: Printer::start(), printed: 0 })
     }
 
-    /// Prints the next part of what stdout gets as text. In any other format it is one piece.
+    /// Prints the next part of the text. Other formats are printed at the end.
     pub(super) fn print(&mut self, part: &str) {
         if self.stdout == Format::Text {
             self.printed = self.printed.saturating_add(part.len());
@@ -138,112 +141,125 @@ impl Outputs {
         }
     }
 
-    /// Waits until what was printed so far is out.
-    pub(super) async fn shown(&self) -> io::Result<()> {
-        self.printer.shown().await
+    /// Prints the problems of a run on stderr, after what was printed on stdout. Text on stdout has them already: they
+    /// are not repeated if both streams are the same file.
+    pub(super) fn report_errors(format: Format, problems: &[Problem], several: bool) {
+        if format == Format::Text && terminal::streams_are_the_same() {
+            return;
+        }
+        super::report_problems(problems, several);
     }
 
-    /// Writes each file, and to stdout what has not been printed of it.
+    /// Waits until everything printed so far was written.
+    pub(super) async fn flushed(&self) -> io::Result<()> {
+        self.printer.flushed().await
+    }
+
+    /// Writes each file, and the rest of stdout.
     ///
     /// # Errors
-    /// All that could not be written; the rest is.
-    pub(super) async fn emit(self, shown: &Shown<'_>) -> Result<(), Failure> {
+    /// Everything that could not be written; the rest is.
+    pub(super) async fn emit(self, shown: &RenderedRun<'_>) -> Result<(), Failure> {
         let rest = shown.in_format(self.stdout).get(self.printed..).unwrap_or_default().to_owned();
         let unwritten = self.finish(shown, rest, std::future::pending()).await;
         if unwritten.is_empty() { Ok(()) } else { Err(unwritten.into()) }
     }
 
-    /// Writes each file in its format, and the rest of stdout. Gives what could not be written. Once
-    /// `stopped` is over, a reader that takes its time is not waited for any longer.
+    /// Writes each file in its format, and the rest of stdout. Returns what could not be written. After `stopped`, a
+    /// slow reader of stdout is given up.
     pub(super) async fn finish(
         self,
-        shown: &Shown<'_>,
+        shown: &RenderedRun<'_>,
         rest: String,
         stopped: impl Future<Output = ()>,
     ) -> Vec<Diagnostic> {
-        // Files first: nobody may be reading stdout.
+        // Files first, because stdout may have no reader.
         let written = self.files.into_iter().map(|(output, format)| output.write(&shown.plain(format)));
-        let unwritten = written.filter_map(Result::err).map(|error| Diagnostic::error(error.to_string()));
+        let unwritten = written
+            .filter_map(Result::err)
+            .map(|error| Diagnostic::error(Code::OutputNotWritable, error.to_string()));
         let mut unwritten: Vec<_> = unwritten.collect();
         let [summary, values] = self.step;
-        for (file, draw, name) in [
+        for (file, render, name) in [
             (
                 summary,
-                (|shown: &Shown<'_>| shown.plain(Format::Markdown)) as fn(&Shown<'_>) -> String,
+                (|shown: &RenderedRun<'_>| shown.plain(Format::Markdown)) as fn(&RenderedRun<'_>) -> String,
                 "summary",
             ),
             (values, |shown| render::github_outputs(shown.document), "output"),
         ] {
             let Some(mut file) = file else { continue };
-            if let Err(error) = file.write_all(draw(shown).as_bytes()) {
-                unwritten.push(Diagnostic::error(format!("cannot write the step's {name}: {error}")));
+            if let Err(error) = file.write_all(render(shown).as_bytes()) {
+                let message = format!("cannot write the step's {name}: {error}");
+                unwritten.push(Diagnostic::error(Code::OutputNotWritable, message));
             }
         }
         self.printer.print(rest);
         let shown = tokio::select! {
-            shown = self.printer.shown() => shown,
-            () = async { stopped.await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+            shown = self.printer.flushed() => shown,
+            () = async { stopped.await; tokio::time::sleep(READER_TIMEOUT).await } => Ok(()),
         };
         if let Err(error) = shown.context("cannot write to stdout") {
-            unwritten.extend(Failure::from(error).diagnostics);
+            let problem = Diagnostic::error(Code::OutputNotWritable, error.to_string());
+            unwritten.push(error.chain().skip(1).fold(problem, |it, cause| it.caused_by(cause.to_string())));
         }
         unwritten
     }
 }
 
-/// Makes sure that a file can be written, and that no link that came with a repository leads elsewhere.
+/// Opens an output file, and checks that no link of a repository leads out of it.
 pub(super) fn open(path: &Path) -> Result<Output, Failure> {
     inside::output(path).map_err(|refused| {
-        let problem = Diagnostic::error(format!("cannot write `{}`", path.display()));
-        problem
+        let message = format!("cannot write `{}`", path.display());
+        Diagnostic::error(Code::OutputNotWritable, message)
             .caused_by(refused.to_string())
-            .hint("a link leads there: take it away, or give the path itself")
+            .hint("remove the link, or pass the path that it leads to")
     })?;
     Output::open(path).map_err(Failure::output)
 }
 
-/// A file that others write to as well.
+/// Opens a file that other programs append to as well.
 fn appended(path: &Path) -> Result<File, Failure> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
     Ok(opened.with_context(|| format!("cannot write `{}`", path.display()))?)
 }
 
-/// Prints in a thread of its own: a reader that takes its time must hold nobody.
+/// Prints in a thread of its own, so that a slow reader delays nothing else.
 struct Printer(mpsc::Sender<(String, Option<oneshot::Sender<io::Result<()>>>)>);
 
 impl Printer {
     fn start() -> Self {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             let mut printed = Ok(());
-            for (text, shown) in told {
+            for (text, shown) in receiver {
                 let text: String = text;
                 printed = printed.and_then(|()| terminal::print(&text));
                 if let Some(shown) = shown {
                     let shown: oneshot::Sender<_> = shown;
-                    // Nobody may be waiting any more. The error is told once.
+                    // The receiver may be dropped. The error is reported once.
                     _ = shown.send(std::mem::replace(&mut printed, Ok(())));
                 }
             }
         });
-        Self(tell)
+        Self(sender)
     }
 
     fn print(&self, text: String) {
-        // The thread lives as long as this.
+        // The thread lives as long as this value.
         _ = self.0.send((text, None));
     }
 
-    async fn shown(&self) -> io::Result<()> {
-        let (tell, told) = oneshot::channel();
-        _ = self.0.send((String::new(), Some(tell)));
-        told.await.unwrap_or(Ok(()))
+    async fn flushed(&self) -> io::Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        _ = self.0.send((String::new(), Some(sender)));
+        receiver.await.unwrap_or(Ok(()))
     }
 }
 
 fn clash(path: &Path, why: &str) -> Failure {
-    let problem = Diagnostic::error(format!("`{}` {why}", path.display()));
-    problem.hint("give `--out` a file of its own").into()
+    let problem = Diagnostic::error(Code::OutputConflict, format!("`{}` {why}", path.display()));
+    problem.hint("give each `--out` a file of its own").into()
 }
 
 fn real(path: &Path) -> PathBuf {

@@ -1,4 +1,4 @@
-//! How far a run is: one line on a terminal, drawn anew as long as the run lasts, and nothing in a pipe.
+//! Progress line on a terminal, redrawn while the run lasts. Nothing is printed to a pipe.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -11,10 +11,10 @@ use tokio::time::{Instant, timeout};
 use crate::http::Meter;
 use crate::terminal;
 
-/// How often the line is drawn. A run that is over before needs none.
-const DRAWN: Duration = Duration::from_millis(250);
+/// Interval between two updates of the line. A shorter run prints none.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How far a run is with its tenants.
+/// Progress of a run over its tenants.
 pub(super) struct Progress {
     tenants: usize,
     done: Cell<usize>,
@@ -24,13 +24,13 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of a run that begins with so many tenants.
-    pub(super) fn of(tenants: usize, meter: &Arc<Meter>, shown: bool) -> Self {
+    /// Creates the progress of a run over `tenants` tenants.
+    pub(super) fn new(tenants: usize, meter: &Arc<Meter>, shown: bool) -> Self {
         let meter = Arc::clone(meter);
         Self { tenants, done: Cell::new(0), in_flight: Cell::new(0), meter, shown }
     }
 
-    /// Counts a tenant while it is worked on.
+    /// Counts a tenant while it is processed.
     pub(super) async fn on_one<T>(&self, work: impl Future<Output = T>) -> T {
         self.in_flight.update(|number| number.saturating_add(1));
         let done = work.await;
@@ -39,12 +39,12 @@ impl Progress {
         done
     }
 
-    /// Draws the line until all are done.
+    /// Updates the line until all tenants are done.
     pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let mut line = None;
         loop {
-            if let Ok(done) = timeout(DRAWN, &mut work).await {
+            if let Ok(done) = timeout(REDRAW_INTERVAL, &mut work).await {
                 return done;
             }
             if self.shown {
@@ -60,8 +60,7 @@ impl Progress {
             let left = until.saturating_duration_since(Instant::now());
             let at =
                 SignedDuration::try_from(left).ok().and_then(|left| Timestamp::now().checked_add(left).ok());
-            let at =
-                at.map_or_else(|| "long after this run".into(), |at| at.strftime("%H:%M:%SZ").to_string());
+            let at = at.map_or_else(|| "after this run".into(), |at| at.strftime("%H:%M:%SZ").to_string());
             text.push_str(&format!(", {held} held back by `Retry-After` until {at}"));
         }
         text

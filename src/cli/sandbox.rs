@@ -12,10 +12,10 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::Failure;
-use super::sandboxes::Kept;
+use super::sandboxes::SnapshotFile;
 use super::signals::Signals;
 use super::{Exit, values};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::http::Rate;
 use crate::sandbox::{Options, Throttle};
 use crate::terminal;
@@ -54,7 +54,7 @@ pub(super) struct SandboxArgs {
 }
 
 pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
-    let kept = Kept::read(&args.file)?;
+    let kept = SnapshotFile::read(&args.file)?;
     let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
     let lines = journal.as_ref().map(File::try_clone).transpose().context("cannot write the journal")?;
     let options = Options {
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     let signals = Signals::catch()?;
     let sandbox = kept.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
-        journal.set_len(0).context("cannot begin the journal anew")?;
+        journal.set_len(0).context("cannot truncate the journal")?;
     }
     terminal::print(&format!("{}/beta\n", sandbox.url())).context("cannot write to stdout")?;
     signals.stopped().await;
@@ -86,7 +86,7 @@ fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
     let file = file.with_context(|| format!("cannot write the journal `{}`", path.display()))?;
     // To begin it anew would be the end of the snapshot.
     if is_same(&file, path, snapshot) {
-        return Err(Diagnostic::error("the journal cannot be the snapshot itself")
+        return Err(Diagnostic::error(Code::OutputConflict, "the journal cannot be the snapshot itself")
             .hint("give `--journal` a file of its own")
             .into());
     }

@@ -1,4 +1,4 @@
-//! `--sandbox`: the emulated tenants of a run, each matched by the tenant that its snapshot is of.
+//! `--sandbox`: emulated tenants of a run, matched by the tenant of their snapshot.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,80 +7,80 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 
-use super::connect::Place;
+use super::connect::TenantRef;
 use super::failure::Failure;
 use super::input;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::files;
 use crate::sandbox::{Options, Sandbox};
 use crate::snapshot::Snapshot;
 
-/// The snapshots of a run, by tenant in lower case. None: the run is for real tenants.
+/// Snapshots of a run, by tenant in lower case. Empty if the run is for real tenants.
 pub(super) struct Sandboxes(BTreeMap<String, PathBuf>);
 
 impl Sandboxes {
-    /// Finds out which tenant each snapshot is of.
+    /// Reads the tenant of each snapshot.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
         let mut sandboxes = BTreeMap::<_, PathBuf>::new();
         for path in paths {
-            let tenant = Kept::read(path)?.snapshot.tenant;
+            let tenant = SnapshotFile::read(path)?.snapshot.tenant;
             if let Some(first) = sandboxes.insert(tenant.to_ascii_lowercase(), path.clone()) {
                 let (first, path) = (first.display(), path.display());
-                let problem = format!("`{first}` and `{path}` are both of the tenant `{tenant}`");
-                return Err(Diagnostic::error(problem).hint("give one `--sandbox` for each tenant").into());
+                let message = format!("`{first}` and `{path}` are both snapshots of `{tenant}`");
+                let problem = Diagnostic::error(Code::SandboxMismatch, message);
+                return Err(problem.hint("pass one `--sandbox` per tenant").into());
             }
         }
         Ok(Self(sandboxes))
     }
 
-    /// The snapshot of a tenant.
-    pub(super) fn of(&self, tenant: &str) -> Option<&Path> {
+    /// Returns the snapshot of a tenant.
+    pub(super) fn path_of(&self, tenant: &str) -> Option<&Path> {
         self.0.get(&tenant.to_ascii_lowercase()).map(PathBuf::as_path)
     }
 
-    /// Serves a tenant, where the run is for emulated ones.
-    pub(super) async fn serve(&self, place: &Place<'_>) -> Result<Option<Sandbox>, Failure> {
-        match self.kept(place)? {
-            Some(kept) => kept.serve(Options::default(), None).await.map(Some),
+    /// Starts the sandbox of a tenant, if the run uses sandboxes.
+    pub(super) async fn serve(&self, place: &TenantRef<'_>) -> Result<Option<Sandbox>, Failure> {
+        match self.snapshot_file(place)? {
+            Some(file) => file.serve(Options::default(), None).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The snapshot of a tenant and of its cloud, where the run is for emulated tenants.
-    pub(super) fn kept(&self, place: &Place<'_>) -> Result<Option<Kept>, Failure> {
+    /// Reads the snapshot of a tenant and cloud, if the run uses sandboxes.
+    pub(super) fn snapshot_file(&self, place: &TenantRef<'_>) -> Result<Option<SnapshotFile>, Failure> {
         let Self(sandboxes) = self;
         if sandboxes.is_empty() {
             return Ok(None);
         }
-        let Some(path) = self.of(place.tenant.as_str()) else {
-            let problem = Diagnostic::error(format!("no `--sandbox` is of the tenant `{}`", place.tenant));
-            let told = |problem: Diagnostic, (tenant, path): (&String, &PathBuf)| {
-                problem.caused_by(format!("`{}` is of `{tenant}`", path.display()))
+        let Some(path) = self.path_of(place.tenant.as_str()) else {
+            let message = format!("no `--sandbox` snapshot for tenant `{}`", place.tenant);
+            let problem = Diagnostic::error(Code::SandboxMismatch, message);
+            let add = |problem: Diagnostic, (tenant, path): (&String, &PathBuf)| {
+                problem.caused_by(format!("`{}` is a snapshot of `{tenant}`", path.display()))
             };
-            let problem = sandboxes.iter().take(3).fold(problem, told);
-            return Err(Failure::foreign(problem.hint("give a snapshot for each tenant of the run")));
+            let problem = sandboxes.iter().take(3).fold(problem, add);
+            return Err(Failure::wrong_target(problem.hint("pass one `--sandbox` per tenant")));
         };
-        let kept = Kept::read(path)?;
-        let (theirs, ours) = (kept.snapshot.cloud.name(), place.cloud.name());
+        let file = SnapshotFile::read(path)?;
+        let (theirs, ours) = (file.snapshot.cloud.name(), place.cloud.name());
         if theirs != ours {
-            let problem = format!("`{}` is of the cloud `{theirs}`, not of `{ours}`", path.display());
-            let problem = Diagnostic::error(problem);
-            return Err(Failure::foreign(
-                problem.hint("give the snapshot of the tenant that the run is about"),
-            ));
+            let message = format!("`{}` is a snapshot of cloud `{theirs}`, not of `{ours}`", path.display());
+            let problem = Diagnostic::error(Code::SandboxMismatch, message);
+            return Err(Failure::wrong_target(problem.hint("pass a snapshot of the tenant of the run")));
         }
-        Ok(Some(kept))
+        Ok(Some(file))
     }
 }
 
-/// A snapshot, and the file that keeps it.
-pub(super) struct Kept {
+/// Snapshot with its file.
+pub(super) struct SnapshotFile {
     pub(super) path: PathBuf,
     text: String,
     pub(super) snapshot: Snapshot,
 }
 
-impl Kept {
+impl SnapshotFile {
     /// Reads the snapshot at a path.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let text =
@@ -90,7 +90,7 @@ impl Kept {
         Ok(Self { path: path.to_owned(), text, snapshot })
     }
 
-    /// Serves it, and keeps in its file what is written; unless somebody else wrote there meanwhile.
+    /// Starts a sandbox that writes its changes back to the file, unless the file was changed meanwhile.
     pub(super) async fn serve(
         self,
         options: Options,
@@ -101,7 +101,7 @@ impl Kept {
         let keep = move |snapshot: &Snapshot| {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if input::read(&path)? != *known {
-                return Err(io::Error::other("somebody else changed the file"));
+                return Err(io::Error::other("the file was changed by another program"));
             }
             let text = snapshot.to_json();
             files::write(&path, &text)?;
@@ -109,6 +109,6 @@ impl Kept {
             Ok(())
         };
         let sandbox = Sandbox::start(snapshot, options, journal, Some(Box::new(keep))).await;
-        Ok(sandbox.context("cannot serve the sandbox")?)
+        Ok(sandbox.context("cannot start the sandbox")?)
     }
 }

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: a run that changes a tenant finishes what is in flight and tells of it.
+//! SIGINT and SIGTERM: a run that changes a tenant finishes the requests in flight and reports them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,46 +8,46 @@ use tokio::sync::watch;
 use super::Exit;
 use crate::http::{Stop, stopped};
 
-/// Whether somebody asked the process to stop, and how.
+/// Shutdown signals of the process.
 pub(super) struct Signals {
-    /// Turns true when the process is asked to stop.
+    /// Turns true with the first signal.
     pub(super) stop: Stop,
     exit: Arc<OnceLock<Exit>>,
 }
 
 impl Signals {
-    /// Catches the signals from here on.
+    /// Installs the signal handlers.
     pub(super) fn catch() -> anyhow::Result<Self> {
-        let (tell, stop) = watch::channel(false);
+        let (sender, stop) = watch::channel(false);
         let exit = Arc::new(OnceLock::new());
-        let asked = asked()?;
-        let told = Arc::clone(&exit);
+        let shutdown = shutdown_signal()?;
+        let exit_code = Arc::clone(&exit);
         tokio::spawn(async move {
-            // Only the first one counts, and nobody may be listening any more.
-            _ = told.set(asked.await);
-            _ = tell.send(true);
+            // Only the first signal counts, and the receivers may be dropped.
+            _ = exit_code.set(shutdown.await);
+            _ = sender.send(true);
         });
         Ok(Self { stop, exit })
     }
 
-    /// What the process has to end with, once it was asked to stop.
+    /// Returns the exit code of the signal, if there was one.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit.get().copied()
     }
 
-    /// Waits until the process is asked to stop.
+    /// Waits for the first signal.
     pub(super) async fn stopped(&self) {
         stopped(Some(&self.stop)).await;
     }
 }
 
-/// Nobody who could ask a run to stop.
-pub(super) fn never() -> Stop {
+/// Returns a shutdown signal that never comes.
+pub(super) fn no_shutdown() -> Stop {
     watch::channel(false).1
 }
 
 #[cfg(unix)]
-fn asked() -> anyhow::Result<impl Future<Output = Exit> + Send> {
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = Exit> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
@@ -60,9 +60,9 @@ fn asked() -> anyhow::Result<impl Future<Output = Exit> + Send> {
 }
 
 #[cfg(not(unix))]
-fn asked() -> anyhow::Result<impl Future<Output = Exit> + Send> {
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = Exit> + Send> {
     Ok(async {
-        // Where the signal cannot be watched for, it ends the process by itself.
+        // Without a handler, the signal ends the process.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

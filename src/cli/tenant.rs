@@ -1,37 +1,37 @@
-//! Whether the token is for the tenant that the file is about: before the first request to Graph,
-//! since another tenant may well have flows of the same names.
+//! Checks that the access token belongs to the tenant of the file, before the first request to Graph: another
+//! tenant may well have flows of the same names.
 
 use reqwest::Url;
 
-use super::connect::Place;
+use super::connect::TenantRef;
 use super::failure::Failure;
 use crate::auth::{Claims, tenant};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::GraphUrl;
 use crate::http::Client;
 
-/// What is known of the tenant that a token is for.
-pub(super) enum Checked {
-    /// It is the file's, which has this GUID.
-    Same(String),
-    /// It could not be established, for this reason.
-    Unknown(String),
-    /// There is nothing to check: an emulator has no tenants to mix up.
-    Exempt,
+/// Result of comparing the token's tenant with the file's.
+pub(super) enum TenantCheck {
+    /// The tenants are the same, with this GUID.
+    Verified(String),
+    /// The comparison was not possible, for this reason.
+    Unverified(String),
+    /// There is nothing to compare: an emulator has only one tenant.
+    NotApplicable,
 }
 
-/// What follows where the tenant cannot be established.
+/// What to do if the tenant cannot be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// The plan says so.
+pub(super) enum UnverifiedTenantPolicy {
+    /// Continue with a warning.
     Warn,
-    /// Nothing is even asked.
-    Refuse,
+    /// Stop before the first request.
+    Reject,
 }
 
-/// The GUID of the tenant that is meant, or why it is not known; `None` where nobody has to know.
-pub(super) async fn meant(
-    place: &Place<'_>,
+/// Resolves the GUID of the expected tenant, or why it is not known; `None` if it is not needed.
+pub(super) async fn resolve_expected_tenant_id(
+    place: &TenantRef<'_>,
     graph_url: &GraphUrl,
     authority: &Url,
     login: &Client,
@@ -43,35 +43,35 @@ pub(super) async fn meant(
     }
 }
 
-/// Compares the token's tenant with the one that is meant.
+/// Compares the token's tenant with the expected one.
 pub(super) fn check(
     claims: Option<&Claims>,
-    place: &Place<'_>,
+    place: &TenantRef<'_>,
     graph_url: &GraphUrl,
-    meant: Option<Result<String, String>>,
-) -> Result<Checked, Failure> {
+    expected: Option<Result<String, String>>,
+) -> Result<TenantCheck, Failure> {
     let claimed = claims.and_then(|claims| claims.tid.as_deref());
     if graph_url.is_loopback() && claimed.is_none() {
-        return Ok(Checked::Exempt);
+        return Ok(TenantCheck::NotApplicable);
     }
-    let Some(meant) = meant else { return Ok(Checked::Exempt) };
+    let Some(expected) = expected else { return Ok(TenantCheck::NotApplicable) };
     let Some(claimed) = claimed else {
-        return Ok(Checked::Unknown("the access token does not say which tenant it is for".into()));
+        return Ok(TenantCheck::Unverified("the access token has no tenant claim".into()));
     };
-    let meant = match meant {
+    let expected = match expected {
         Ok(guid) => guid,
-        Err(why) => return Ok(Checked::Unknown(why)),
+        Err(why) => return Ok(TenantCheck::Unverified(why)),
     };
-    if claimed.eq_ignore_ascii_case(&meant) {
-        return Ok(Checked::Same(meant.to_ascii_lowercase()));
+    if claimed.eq_ignore_ascii_case(&expected) {
+        return Ok(TenantCheck::Verified(expected.to_ascii_lowercase()));
     }
     let which = match place.tenant.guid() {
         Some(_) => format!("`{}`", place.tenant),
-        None => format!("`{}`, which is `{meant}`", place.tenant),
+        None => format!("`{}`, which is `{expected}`", place.tenant),
     };
-    let problem = format!("the access token is for the tenant `{claimed}`, not for {which}");
-    Err(Failure::foreign(
-        Diagnostic::error(problem)
+    let message = format!("the access token is for the tenant `{claimed}`, not for {which}");
+    Err(Failure::wrong_target(
+        Diagnostic::error(Code::TenantMismatch, message)
             .hint("sign in to the tenant that the file names, or use the file of the token's tenant"),
     ))
 }

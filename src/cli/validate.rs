@@ -1,4 +1,4 @@
-//! `validate`: checks files alone, without network and credentials.
+//! `validate`: checks files offline.
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,7 +15,7 @@ use crate::{desired, render, terminal};
 pub(super) struct ValidateArgs {
     #[command(flatten)]
     files: FilesArgs,
-    /// Print each file as it stands with all that it extends, each value with its file and line
+    /// Print the merged file, with the source of each value
     #[arg(long)]
     print: bool,
 }
@@ -26,13 +26,13 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, Failure>
         listings.iter().map(render::listing).collect::<Vec<_>>().join("---\n")
     } else {
         let desired = desired::load(&args.files.files)?;
-        if global.quiet { String::new() } else { desired.iter().map(told).collect() }
+        if global.quiet { String::new() } else { desired.iter().map(summary).collect() }
     };
     terminal::print(&text).context("cannot write to stdout")?;
     Ok(Exit::Done)
 }
 
-fn told(desired: &Desired) -> String {
+fn summary(desired: &Desired) -> String {
     let bindings: usize = desired.flows.iter().map(|flow| flow.bindings.len()).sum();
     let file = escape::text(&desired.file);
     let flows = render::counted(desired.flows.len(), "flow", "flows");

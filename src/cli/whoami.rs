@@ -1,25 +1,25 @@
-//! `whoami`: who a run would be, in which tenant, and what that is good for. Asks nothing of Graph.
+//! `whoami`: shows credential, tenant and permissions. Sends no request to Graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::connect::{Place, SignedIn, sign_in};
+use super::connect::{SignedIn, TenantRef, sign_in};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run};
-use super::plan::about;
-use super::tenant::Checked;
+use super::plan::prefix_with_tenant;
+use super::tenant::TenantCheck;
 use super::{Exit, Global, report, signals};
 use crate::auth::Claims;
 use crate::current::{self, Scope};
 use crate::desired;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Grant, GraphUrl, Need};
 use crate::model::{Api, Cloud, Desired, Tenant};
 use crate::render::escape;
@@ -27,24 +27,24 @@ use crate::terminal;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  flowbind whoami\n  flowbind whoami tenants --auth azure-cli\n\n\
-    Without FILES and without flowbind.yaml it is about the tenant of AZURE_TENANT_ID.")]
+    Without FILES and flowbind.yaml, it uses the tenant of AZURE_TENANT_ID.")]
 pub(super) struct WhoamiArgs {
     #[command(flatten)]
     files: FilesArgs,
 }
 
-/// Whom a run is about, and what for.
+/// Tenant to sign in to, and the commands to check.
 struct Subject {
     tenant: Tenant,
     client_id: Option<String>,
     cloud: Cloud,
     api: Api,
-    /// The commands, and what each needs.
+    /// Commands with their needs.
     commands: Vec<(&'static str, BTreeSet<Need>)>,
 }
 
-/// What is known of somebody, and why it is of no use.
-struct Known {
+/// Result for one tenant, and why the token is unusable.
+struct Identity {
     text: String,
     failure: Option<Failure>,
 }
@@ -55,23 +55,23 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let subjects = subjects(&args.files.files, environment)?;
-    let run = Run::start(global, environment, signals::never())?;
+    let run = Run::start(global, environment, signals::no_shutdown())?;
     let groups: Vec<_> = (0..subjects.len()).map(|at| vec![at]).collect();
     let work = async |group: &[usize]| {
         let mut known = Vec::new();
         for subject in group.iter().filter_map(|at| subjects.get(*at)) {
-            known.push(subject.known(&run).await);
+            known.push(subject.identity(&run).await);
         }
         known
     };
     let mut text = String::new();
     let mut exits = vec![Exit::Done];
-    run.each(&groups, work, |at, known| {
+    run.for_each_in_order(&groups, work, |at, known| {
         let tenant = subjects.get(at).map(|subject| subject.tenant.as_str()).unwrap_or_default();
-        let known = known.unwrap_or_else(|failure| Known { text: String::new(), failure: Some(failure) });
+        let known = known.unwrap_or_else(|failure| Identity { text: String::new(), failure: Some(failure) });
         text.push_str(&known.text);
-        if let Some(Failure { diagnostics, exit, foreign: _ }) = known.failure {
-            report(&about(tenant, subjects.len() > 1, diagnostics));
+        if let Some(Failure { diagnostics, exit, is_wrong_target: _ }) = known.failure {
+            report(&prefix_with_tenant(tenant, subjects.len() > 1, diagnostics));
             exits.push(exit);
         }
     })
@@ -80,21 +80,22 @@ pub(super) async fn run(
     Ok(Exit::worst(exits.iter().map(|exit| *exit as u8)))
 }
 
-/// The tenants of the files; without any file, that of the environment.
+/// Returns the tenants of the files; without files, that of the environment.
 fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<Subject>, Failure> {
     let by_default = matches!(files, [file] if file.as_os_str() == FilesArgs::DEFAULT && !file.exists());
     let tenant = environment.tenant.as_ref().filter(|_| by_default);
     if let Some(tenant) = tenant {
         let tenant = tenant.parse().map_err(|error| {
-            Diagnostic::error(format!("`AZURE_TENANT_ID` is no tenant: {error}"))
+            let message = format!("`AZURE_TENANT_ID` is not a tenant: {error}");
+            Diagnostic::error(Code::InvalidEnvironment, message)
                 .hint("set it to a domain or a GUID, or name a file")
         })?;
         let reads = BTreeSet::from([Need::Bindings, Need::Connectors]);
-        let commands = commands(&reads, &whole());
+        let commands = commands(&reads, &all_reads());
         return Ok(vec![Subject { tenant, client_id: None, cloud: Cloud::Global, api: Api::Beta, commands }]);
     }
     let desired = desired::load(files)?;
-    let groups = fleet::by_tenant(desired.iter().map(|desired| desired.tenant.as_str()));
+    let groups = fleet::group_by_tenant(desired.iter().map(|desired| desired.tenant.as_str()));
     let of_tenant = |group: Vec<usize>| {
         let files: Vec<_> = group.iter().filter_map(|at| desired.get(*at)).collect();
         let needs = |scope| files.iter().flat_map(|file| current::needs(file, scope)).collect();
@@ -104,63 +105,63 @@ fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<Subject>
             client_id: first.client_id.clone(),
             cloud: first.cloud,
             api: first.api,
-            commands: commands(&needs(Scope::Listed), &needs(Scope::Whole)),
+            commands: commands(&needs(Scope::Listed), &needs(Scope::All)),
         })
     };
     Ok(groups.into_iter().filter_map(of_tenant).collect())
 }
 
-fn whole() -> BTreeSet<Need> {
+fn all_reads() -> BTreeSet<Need> {
     BTreeSet::from([Need::Flows, Need::Bindings, Need::Connectors])
 }
 
-/// The commands that ask a tenant, by what has to be read for the files, and for all of a tenant.
+/// Returns the commands that contact a tenant, with their needs: `listed` for the files, `all` for the whole tenant.
 fn commands(listed: &BTreeSet<Need>, all: &BTreeSet<Need>) -> Vec<(&'static str, BTreeSet<Need>)> {
     let changes = listed.iter().copied().chain([Need::Changes]).collect();
     vec![
         ("plan, drift", listed.clone()),
         ("drift --strict", all.clone()),
         ("apply", changes),
-        ("export", whole()),
+        ("export", all_reads()),
     ]
 }
 
 impl Subject {
-    async fn known(&self, run: &Run<'_>) -> Result<Known, Failure> {
-        let place = Place {
+    async fn identity(&self, run: &Run<'_>) -> Result<Identity, Failure> {
+        let place = TenantRef {
             tenant: &self.tenant,
             client_id: self.client_id.as_deref(),
             cloud: self.cloud,
             api: self.api,
         };
         let mut lines = Lines(format!("{}\n", self.tenant));
-        if let Some(kept) = run.sandboxes.kept(&place)? {
-            let path = kept.path.display();
-            lines.add("credential", &format!("none is needed: `{path}` is an emulated tenant"));
-            return Ok(Known { text: lines.end(), failure: None });
+        if let Some(file) = run.sandboxes.snapshot_file(&place)? {
+            let path = file.path.display();
+            lines.add("credential", &format!("not needed: `{path}` is an emulated tenant"));
+            return Ok(Identity { text: lines.end(), failure: None });
         }
         let url = GraphUrl::of(self.cloud, self.api)?;
-        let SignedIn { credential, url, checked } = sign_in(&place, url, run).await?;
+        let SignedIn { credential, url, tenant_check } = sign_in(&place, url, run).await?;
         let token = credential.token();
         let claims = token.claims();
         lines.add("credential", credential.kind().name());
-        lines.add("tenant", &self.tenant_line(claims, checked.as_ref().ok()));
+        lines.add("tenant", &self.tenant_line(claims, tenant_check.as_ref().ok()));
         lines.add("cloud", &format!("{}, {url}", self.cloud));
         if let Some(claims) = claims {
             let name = claims.app_displayname.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-            lines.add("app", &format!("{}{name}", claims.appid.as_deref().unwrap_or("it does not tell")));
+            lines.add("app", &format!("{}{name}", claims.appid.as_deref().unwrap_or("not in the token")));
             if let Some(user) = &claims.upn {
                 lines.add("user", user);
             }
         } else {
-            lines.add("app", "it does not tell");
+            lines.add("app", "not in the token");
         }
         lines.add("expires", &expires(token.expires()));
         let permissions = claims.map(permissions);
         lines.add(
             "permissions",
             &match permissions.as_deref() {
-                None => "it does not tell".to_owned(),
+                None => "not in the token".to_owned(),
                 Some([]) => "none".to_owned(),
                 Some(permissions) => permissions.join(", "),
             },
@@ -169,41 +170,53 @@ impl Subject {
         for (command, needs) in &self.commands {
             lines.add(command, &verdict(needs, permissions.as_deref(), delegated));
         }
-        Ok(Known { text: lines.end(), failure: checked.err() })
+        Ok(Identity { text: lines.end(), failure: tenant_check.err() })
     }
 
-    /// The domain and the GUID, and how sure it is that the token is for that tenant.
-    fn tenant_line(&self, claims: Option<&Claims>, checked: Option<&Checked>) -> String {
-        let claimed =
-            claims.and_then(|claims| claims.tid.as_deref()).unwrap_or("a tenant that it does not tell");
-        match checked {
-            Some(Checked::Same(guid)) if self.tenant.guid().is_some() => guid.clone(),
-            Some(Checked::Same(guid)) => format!("{}, {guid}", self.tenant),
-            Some(Checked::Unknown(why)) => format!("{claimed}; not checked: {why}"),
-            Some(Checked::Exempt) => format!("{claimed}; not checked: the Graph URL is on this machine"),
+    /// Returns domain and GUID of the token's tenant, and whether it is verified.
+    fn tenant_line(&self, claims: Option<&Claims>, tenant_check: Option<&TenantCheck>) -> String {
+        let claimed = claims.and_then(|claims| claims.tid.as_deref()).unwrap_or("not in the token");
+        match tenant_check {
+            Some(TenantCheck::Verified(guid)) if self.tenant.guid().is_some() => guid.clone(),
+            Some(TenantCheck::Verified(guid)) => format!("{}, {guid}", self.tenant),
+            Some(TenantCheck::Unverified(why)) => format!("{claimed} (not verified: {why})"),
+            Some(TenantCheck::NotApplicable) => format!("{claimed} (not verified: --graph-url is local)"),
             None => format!("{claimed}, and not {}", self.tenant),
         }
     }
 }
 
-/// What somebody is permitted, by itself or for a person.
+/// Returns the permissions of a token, of the app or delegated by a user.
 fn permissions(claims: &Claims) -> Vec<&str> {
     let delegated = claims.scp.as_deref().unwrap_or_default().split_whitespace();
     claims.roles.iter().map(String::as_str).chain(delegated).collect()
 }
 
 fn expires(expires: Option<SystemTime>) -> String {
-    let Some(expires) = expires else { return "it does not tell".into() };
+    let Some(expires) = expires else { return "not in the token".into() };
     let at = Timestamp::try_from(expires).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    let at = at.unwrap_or_else(|_| "at the end of time".into());
-    if expires <= SystemTime::now() { format!("{at}: it expired") } else { at }
+    let at = at.unwrap_or_else(|_| "never".into());
+    match SystemTime::now().duration_since(expires) {
+        Ok(ago) => format!("{at} (expired {} ago)", rough_duration(ago)),
+        Err(_) => at,
+    }
 }
 
-/// Whether permissions do.
+/// Returns a duration in its largest unit.
+fn rough_duration(duration: Duration) -> String {
+    let minutes = duration.as_secs() / 60;
+    match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
+/// Returns whether the permissions suffice for a command.
 fn verdict(needs: &BTreeSet<Need>, permissions: Option<&[&str]>, delegated: bool) -> String {
     let Some(permissions) = permissions else { return "unknown".into() };
     let of = |grant| needs.iter().filter(move |need| need.met_by(permissions) == grant);
-    // What is missing for changes is enough for reading.
+    // A permission that is missing for changes covers reading as well.
     let mut missing = BTreeMap::new();
     for need in of(Grant::None) {
         let lower = missing.entry(need.documented()).or_insert(need.lower());
@@ -212,24 +225,24 @@ fn verdict(needs: &BTreeSet<Need>, permissions: Option<&[&str]>, delegated: bool
     let missing: Vec<_> = missing
         .into_iter()
         .map(|(documented, lower)| match lower {
-            Some(lower) => format!("{documented} (or perhaps {lower})"),
+            Some(lower) => format!("{lower} (or {documented})"),
             None => documented.to_owned(),
         })
         .collect();
     if !missing.is_empty() {
-        return format!("no: it lacks {}", missing.join(" and "));
+        return format!("no: missing {}", missing.join(" and "));
     }
     let role =
-        if delegated { "; the user needs the role External ID User Flow Administrator too" } else { "" };
+        if delegated { "; the user also needs the role External ID User Flow Administrator" } else { "" };
     let documented: BTreeSet<_> = of(Grant::MayDo).map(|need| need.documented()).collect();
     if documented.is_empty() {
         return format!("yes{role}");
     }
     let documented: Vec<_> = documented.into_iter().collect();
-    format!("perhaps: the documentation names {}{role}", documented.join(" and "))
+    format!("probably: Microsoft documents {}{role}", documented.join(" and "))
 }
 
-/// Lines of a name and a value, the values one below the other.
+/// Aligned lines of a name and a value.
 struct Lines(String);
 
 impl Lines {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::schema::{Binding, File, Flow};
 use super::walk::{Problems, Spanned, cut, missing};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Api, FlowKind, Step, is_guid};
 
 /// Reports every rule that a file breaks, with all that it extends.
@@ -36,7 +36,8 @@ fn flows_are_given(problems: &mut Problems, file: &File) {
 fn names_say_what_they_name(problems: &mut Problems, file: &File) {
     for (name, entry) in file.connectors.iter().flatten() {
         if entry.display_name.is_none() && entry.id.is_none() && !entry.unclear {
-            let problem = Diagnostic::error(format!("`{}` names no connector", cut(name))).at(&entry.key);
+            let message = format!("`{}` names no connector", cut(name));
+            let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&entry.key);
             problems.report(
                 problem.hint("write a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`"),
             );
@@ -44,7 +45,8 @@ fn names_say_what_they_name(problems: &mut Problems, file: &File) {
     }
     for (_, step, binding) in bindings(file) {
         if binding.connector.is_none() && !binding.unclear {
-            let problem = Diagnostic::error(format!("`{step}` names no connector")).at(&binding.step);
+            let message = format!("`{step}` names no connector");
+            let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&binding.step);
             problems.report(problem.hint("add `connector: Fraud check`, or `connector: null` to disable"));
         }
     }
@@ -60,13 +62,16 @@ fn ids_differ_in_more_than_case(problems: &mut Problems, file: &File) {
             && one == other
         {
             problems.report(
-                Diagnostic::error(format!(
-                    "`{}` and `{}` differ in nothing but case",
-                    cut(first.value.as_str()),
-                    cut(id.value.as_str())
-                ))
+                Diagnostic::error(
+                    Code::FlowIdCase,
+                    format!(
+                        "`{}` and `{}` differ only in case",
+                        cut(first.value.as_str()),
+                        cut(id.value.as_str())
+                    ),
+                )
                 .at(&id.span)
-                .hint(format!("keep the one that the tenant has: the first is at {}", first.span)),
+                .hint(format!("keep the spelling that the tenant has (first: {})", first.span)),
             );
         }
     }
@@ -79,12 +84,12 @@ fn flows_are_of_one_kind(problems: &mut Problems, file: &File) {
     let kind = first.id.value.kind();
     if let Some(other) = flows(file).find(|flow| flow.id.value.kind() != kind) {
         problems.report(
-            Diagnostic::error("a file cannot hold both B2C and B2X flows: a tenant has one kind only")
-                .at(&other.id.span)
-                .hint(format!(
-                    "move the `{}` flows to the file of their own tenant",
-                    other.id.value.kind().prefix()
-                )),
+            Diagnostic::error(
+                Code::MixedFlowKinds,
+                "the file lists both B2C and B2X flows, but a tenant has only one kind",
+            )
+            .at(&other.id.span)
+            .hint(format!("move the `{}` flows to the file of their tenant", other.id.value.kind().prefix())),
         );
     }
 }
@@ -97,9 +102,12 @@ fn bound_steps_are_listed(problems: &mut Problems, file: &File) {
     for (_, step, binding) in bindings(file) {
         if !listed.contains(&step) {
             problems.report(
-                Diagnostic::error(format!("`{step}` is bound here, but `steps` does not list it"))
-                    .at(&binding.step)
-                    .hint(format!("add `{step}` to the `steps` at the top of the file")),
+                Diagnostic::error(
+                    Code::UnlistedStep,
+                    format!("`{step}` is bound, but `steps` does not list it"),
+                )
+                .at(&binding.step)
+                .hint(format!("add `{step}` to the `steps` at the top of the file")),
             );
         }
     }
@@ -115,17 +123,20 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
     let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
     if !api.value.is_in(cloud) {
         problems.report(
-            Diagnostic::error(format!("`api: v1.0` has no user flows in the cloud `{cloud}`"))
-                .at(&api.span)
-                .hint(beta),
+            Diagnostic::error(
+                Code::UnsupportedByApi,
+                format!("`api: v1.0` has no user flows in the cloud `{cloud}`"),
+            )
+            .at(&api.span)
+            .hint(beta),
         );
     }
     if let Some(flow) = flows(file).find(|flow| flow.id.value.kind() == FlowKind::B2c) {
         problems.report(
-            Diagnostic::error(format!(
-                "`api: v1.0` has no B2C flows such as `{}`",
-                cut(flow.id.value.as_str())
-            ))
+            Diagnostic::error(
+                Code::UnsupportedByApi,
+                format!("`api: v1.0` has no B2C flows such as `{}`", cut(flow.id.value.as_str())),
+            )
             .at(&api.span)
             .hint(beta),
         );
@@ -133,7 +144,9 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
     let mut listed = file.steps.iter().flat_map(|steps| &steps.value);
     if let Some(step) = listed.find(|step| !api.value.has(step.value)) {
         problems.report(
-            Diagnostic::error(format!("`api: v1.0` has no step `{}`", step.value)).at(&step.span).hint(beta),
+            Diagnostic::error(Code::UnsupportedByApi, format!("`api: v1.0` has no step `{}`", step.value))
+                .at(&step.span)
+                .hint(beta),
         );
     }
 }
@@ -155,9 +168,10 @@ fn bindings_name_known_connectors(problems: &mut Problems, file: &File) {
             continue;
         }
         let shown = cut(name);
-        let problem = Diagnostic::error(format!("`{shown}` is none of the file's `connectors`")).at(span);
+        let message = format!("unknown connector `{shown}`: not listed under `connectors`");
+        let problem = Diagnostic::error(Code::UnknownShortName, message).at(span);
         let problem = match by_display_name.get(name.as_str()) {
-            Some(key) => problem.hint(format!("write its short name: `{}`", cut(key))),
+            Some(key) => problem.hint(format!("write the short name `{}`", cut(key))),
             None => problems
                 .suggest(problem, name, connectors.keys().map(String::as_str))
                 .hint(format!("add `{shown}` to `connectors`, or write the connector's id")),

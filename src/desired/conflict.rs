@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::files::Composed;
 use super::findings::Findings;
 use super::schema::{File, Flow};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{Prune, Step};
 
 /// Reports what the files of the same tenant contradict one another in.
@@ -53,13 +53,11 @@ fn differ(earlier: &Composed, later: &Composed) -> Vec<Diagnostic> {
     } else {
         return Vec::new();
     };
-    let problem = Diagnostic::error(format!(
-        "`{}` and `{}` are of one tenant, and differ in {what}",
-        earlier.name, later.name
-    ));
+    let message = format!("`{}` and `{}` target one tenant, but differ in {what}", earlier.name, later.name);
+    let problem = Diagnostic::error(Code::ConflictingSettings, message);
     // Where a file leaves it out, its tenant has what is the default.
     let span = |file| place(file).unwrap_or_else(|| of_the_tenant(file));
-    let other = format!("let the files of one tenant say the same of it: the other is at {}", span(one));
+    let other = format!("write the same value in all files of one tenant (other: {})", span(one));
     vec![problem.at(span(two)).hint(other)]
 }
 
@@ -87,11 +85,10 @@ impl<'f> Taken<'f> {
         }
     }
 
-    /// Reports each binding that a file before manages too: those that come of the same line of a
-    /// base, and those that come of pruning, once.
+    /// Reports the bindings that an earlier file manages too: one problem for each pair of files, one for
+    /// those that come from the same line of a base, and one for those that come from pruning.
     fn clash(&self, later: &Composed, ours: &Managed<'_>) -> Vec<Diagnostic> {
-        const HINT: &str = "let one file alone manage a binding";
-        let mut problems = Vec::new();
+        let mut clashes = BTreeMap::<&str, Vec<Clash<'_>>>::new();
         let (mut shared, mut pruned) = (None, None);
         for (flow, step, place) in ours.listed() {
             let by_pruning = || self.prune.iter().find(|(_, steps)| steps.contains(&step));
@@ -99,42 +96,82 @@ impl<'f> Taken<'f> {
             let Some((name, theirs)) = taken.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
                 continue;
             };
-            let what = format!("`{step}` of `{}` is managed by `{name}` and `{}`", flow.id.value, later.name);
             match place {
-                Some(place) if theirs == Some(place) => shared = shared.or(Some(what)),
-                Some(place) => {
-                    let problem = Diagnostic::error(what).at(place);
-                    problems.push(match theirs {
-                        Some(first) => problem.hint(format!("{HINT}: the first is at {first}")),
-                        None => problem.hint(HINT),
-                    });
+                Some(place) if theirs == Some(place) => {
+                    shared = shared.or_else(|| Some(managed_twice(flow, step, name, &later.name)));
                 }
-                None => pruned = pruned.or(Some(what)),
+                Some(place) => {
+                    clashes.entry(name).or_default().push(Clash { flow, step, place, first: theirs });
+                }
+                None => pruned = pruned.or_else(|| Some(managed_twice(flow, step, name, &later.name))),
             }
         }
+        let mut problems: Vec<_> =
+            clashes.iter().filter_map(|(name, clashes)| clash_of_files(name, &later.name, clashes)).collect();
         if let Some((_, span)) = ours.prune {
             let others =
                 |(flow, step): &(String, Step)| !ours.flows.contains_key(flow) && ours.steps.contains(step);
             if ours.prunes_flows() {
                 let taken = self.bindings.iter().find(|(at, _)| others(at));
-                pruned = pruned.or(taken.map(|((_, step), (name, flow, _))| {
-                    format!("`{step}` of `{}` is managed by `{name}` and `{}`", flow.id.value, later.name)
-                }));
+                pruned = pruned
+                    .or(taken
+                        .map(|((_, step), (name, flow, _))| managed_twice(flow, *step, name, &later.name)));
                 let all =
                     self.prune.iter().find(|(_, steps)| steps.iter().any(|step| ours.steps.contains(step)));
-                pruned = pruned.or(all
-                    .map(|(name, _)| format!("`{name}` and `{}` prune all flows of one tenant", later.name)));
+                pruned = pruned
+                    .or(all.map(|(name, _)| format!("both `{name}` and `{}` prune all flows", later.name)));
             }
-            problems
-                .extend(pruned.map(|what| Diagnostic::error(what + ": this prunes it").at(span).hint(HINT)));
+            problems.extend(pruned.map(|what| {
+                let problem = Diagnostic::error(Code::ConflictingBindings, what).at(span);
+                problem.caused_by("`prune` manages the bindings that the file does not list").hint(HINT)
+            }));
         }
         problems.extend(shared.map(|what| {
-            Diagnostic::error(what + ", which are of one tenant and extend the same file")
+            Diagnostic::error(Code::ConflictingBindings, what)
                 .at(of_the_tenant(&later.file))
+                .caused_by("both files are of one tenant and extend the same file")
                 .hint(HINT)
         }));
         problems
     }
+}
+
+const HINT: &str = "keep each binding in one file";
+
+/// Binding that two files list.
+struct Clash<'f> {
+    flow: &'f Flow,
+    step: Step,
+    place: &'f Span,
+    /// Location in the earlier file, unless it prunes the binding.
+    first: Option<&'f Span>,
+}
+
+fn managed_twice(flow: &Flow, step: Step, one: &str, other: &str) -> String {
+    format!("`{}` `{step}` is set in both `{one}` and `{other}`", flow.id.value)
+}
+
+fn clash_of_files(one: &str, other: &str, clashes: &[Clash<'_>]) -> Option<Diagnostic> {
+    const LISTED: usize = 5;
+    let first = clashes.first()?;
+    let message = match clashes {
+        [only] => managed_twice(only.flow, only.step, one, other),
+        several => format!("{} bindings are set in both `{one}` and `{other}`", several.len()),
+    };
+    let problem = Diagnostic::error(Code::ConflictingBindings, message).at(first.place);
+    let problem = if clashes.len() > 1 {
+        let listed = clashes.iter().take(LISTED);
+        let listed: Vec<_> = listed.map(|it| format!("`{}` `{}`", it.flow.id.value, it.step)).collect();
+        let more = clashes.len().saturating_sub(LISTED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        problem.note(format!("bindings: {}{more}", listed.join(", ")))
+    } else {
+        problem
+    };
+    Some(match first.first {
+        Some(first) => problem.hint(format!("{HINT} (first: {first})")),
+        None => problem.hint(HINT),
+    })
 }
 
 fn lower(flow: &Flow) -> String {

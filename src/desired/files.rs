@@ -13,7 +13,7 @@ use super::named::{Entry, Key, Named, named, shown};
 use super::schema::File;
 use super::walk::{Spanned, Walker, cut, duplicate, missing};
 use super::{read, source};
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Code, Diagnostic, Source};
 
 /// How many files may extend one another in a row.
 const MAX_DEPTH: usize = 32;
@@ -63,7 +63,7 @@ pub(super) fn nobody_extends(file: &File) -> Option<Diagnostic> {
     let is_given = file.tenant.is_some() || file.unclear.contains("tenant");
     (!is_given).then(|| {
         missing("tenant", &file.place, "contoso.onmicrosoft.com")
-            .hint("or, where it is a base, give a file with a `tenant` that `extends` it as well")
+            .hint("or, if it is a base, also name a file with a `tenant` that extends it")
     })
 }
 
@@ -235,8 +235,9 @@ impl Loader<'_> {
         let below = circle.iter().skip(1).chain(circle.first());
         let over = |(upper, lower)| format!("`{}` over `{}`", name(upper), name(lower));
         let pairs: Vec<_> = circle.iter().zip(below).map(over).collect();
-        Diagnostic::error(format!("bases contradict one another: {}", pairs.join(", and ")))
-            .caused_by("a file goes over what it extends, and over what is listed before it")
+        let message = format!("contradictory order of bases: {}", pairs.join(", and "));
+        Diagnostic::error(Code::ExtendsOrder, message)
+            .caused_by("a file overrides what it extends, and what is listed before it")
             .hint("list a base before the files that extend it, and the same files in the same order everywhere")
     }
 
@@ -272,17 +273,18 @@ impl Loader<'_> {
         };
         let real = real.map_err(|refused| match refused {
             Refused::Unreachable(_) => {
-                Diagnostic::error(format!("cannot read the base `{}`", cut(&shown(path))))
+                Diagnostic::error(Code::InvalidBase, format!("cannot read the base `{}`", cut(&shown(path))))
                     .caused_by(refused.to_string())
-                    .hint("give its path relative to this file")
+                    .hint("write its path relative to this file")
             }
             Refused::Absolute | Refused::Outside(_) | Refused::Git | Refused::Special => Diagnostic::error(
+                Code::InvalidBase,
                 format!("`{}` cannot be a base", cut(written)),
             )
             .caused_by(refused.to_string())
             .hint(
-                "give the path, relative to this file, of a regular file in the same repository (the nearest \
-                     folder upward with `.git`, else the working directory)",
+                "write the path, relative to this file, of a regular file in the same repository (the nearest \
+                     parent folder with `.git`, otherwise the working directory)",
             ),
         })?;
         self.extended.insert(real.clone());
@@ -290,11 +292,11 @@ impl Loader<'_> {
         if let Some(start) = self.chain.iter().position(|(above, _)| *above == key) {
             let around = self.chain.iter().skip(start).chain(self.chain.get(start));
             let around: Vec<_> = around.map(|(_, name)| format!("`{name}`")).collect();
-            return Err(Diagnostic::error(format!(
-                "files extend one another in a circle: {}",
-                around.join(" → ")
-            ))
-            .hint("take one of the `extends` out"));
+            return Err(Diagnostic::error(
+                Code::ExtendsCycle,
+                format!("files extend one another in a cycle: {}", around.join(" → ")),
+            )
+            .hint("remove one of the `extends`"));
         }
         if self.chain.len() >= MAX_DEPTH {
             return Err(too_deep());
@@ -304,6 +306,6 @@ impl Loader<'_> {
 }
 
 fn too_deep() -> Diagnostic {
-    Diagnostic::error(format!("more than {MAX_DEPTH} files extend one another in a row"))
-        .hint("let fewer files build on one another")
+    let message = format!("more than {MAX_DEPTH} files extend one another in a chain");
+    Diagnostic::error(Code::ExtendsDepth, message).hint("shorten the chain of `extends`")
 }

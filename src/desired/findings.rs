@@ -30,8 +30,7 @@ impl Findings {
     /// Adds problems of the file `name`, or of those that it extends.
     pub(super) fn extend(&mut self, name: &str, problems: impl IntoIterator<Item = Diagnostic>) {
         for problem in problems {
-            let place =
-                problem.span.as_ref().map(|span| (span.source().name().to_owned(), span.range().start));
+            let place = problem.span().map(|span| (span.source().name().to_owned(), span.range().start));
             let (file, offset) = place.unwrap_or_else(|| (name.to_owned(), 0));
             let rank = self.rank(&file);
             let through = (file != name).then(|| name.to_owned());
@@ -56,9 +55,9 @@ fn told_once(same_place: &[Finding]) -> Vec<Diagnostic> {
     let mut told = Vec::<(&Diagnostic, Vec<Option<&str>>)>::new();
     let mut at = BTreeMap::new();
     for Finding { problem, through, .. } in same_place {
-        let Diagnostic { severity: _, what, span: _, causes, hints } = problem;
+        let Diagnostic { severity: _, code: _, message, location: _, causes, notes: _, hints } = problem;
         let through = through.as_deref();
-        let at = *at.entry((what, causes, hints)).or_insert(told.len());
+        let at = *at.entry((message, causes, hints)).or_insert(told.len());
         match told.get_mut(at) {
             Some((_, files)) if files.last() == Some(&through) => {}
             Some((_, files)) => files.push(through),

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{
     ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Pins,
     Prune, Step, is_guid,
@@ -65,7 +65,8 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
     findings.extend(name, problems);
     if let Some(file) = &file {
         let alone = |base: &Spanned<String>| {
-            Diagnostic::error("a file by itself cannot extend another").at(&base.span)
+            let message = "a single text cannot extend other files";
+            Diagnostic::error(Code::InvalidBase, message).at(&base.span)
         };
         findings.extend(name, file.extends.iter().map(alone));
         findings.extend(name, files::nobody_extends(file));

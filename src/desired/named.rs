@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
 use super::inside::{self, Refused};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 /// The files of a run, each once, in order.
 pub(super) struct Named {
@@ -72,22 +72,23 @@ pub(super) fn named(paths: &[PathBuf], findings: &mut Findings) -> Named {
 }
 
 fn holds_none(folder: &Path) -> Diagnostic {
-    Diagnostic::error(format!("the folder `{}` holds no desired-state file", shown(folder)))
-        .hint("every `*.yaml` and `*.yml` directly in a folder is read, and nothing below it")
+    let message = format!("no desired-state file in the folder `{}`", shown(folder));
+    Diagnostic::error(Code::EmptyFolder, message)
+        .hint("name a folder with `*.yaml` or `*.yml` files; subfolders are not read")
 }
 
 fn not_read(path: &Path, refused: &Refused) -> Diagnostic {
-    Diagnostic::error(format!("`{}` is not read", shown(path)))
+    Diagnostic::error(Code::InputNotAllowed, format!("`{}` is not read", shown(path)))
         .caused_by(refused.to_string())
-        .hint("give regular files of this repository")
+        .hint("name regular files of this repository")
 }
 
 fn given_twice(name: &str, first: &str) -> Diagnostic {
-    let mut problem = Diagnostic::error(format!("`{name}` is given twice"));
+    let mut problem = Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is given twice"));
     if name != first {
-        problem = problem.caused_by(format!("it is the same file as `{first}`"));
+        problem = problem.caused_by(format!("same file as `{first}`"));
     }
-    problem.hint("give each file once, by itself or by its folder")
+    problem.hint("name each file once, directly or through its folder")
 }
 
 /// Every `*.yaml` and `*.yml` directly in a folder, by name; or the folder, where it cannot be read.
@@ -98,7 +99,8 @@ fn folder(folder: &Path) -> Vec<(PathBuf, Result<Key, Diagnostic>)> {
     let (files, allowed) = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            let problem = Diagnostic::error(format!("cannot read the folder `{}`", shown(folder)));
+            let message = format!("cannot read the folder `{}`", shown(folder));
+            let problem = Diagnostic::error(Code::InputUnreadable, message);
             return vec![(folder.to_owned(), Err(problem.caused_by(error.to_string())))];
         }
     };

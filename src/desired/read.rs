@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
 use super::walk::{Entry, Spanned, Walker, cut, duplicate};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
     Api, Cloud, ConnectorId, FlowId, InvalidId, InvalidTargetUrl, Prune, Step, StepMap, TargetUrl, is_guid,
 };
@@ -18,7 +18,7 @@ use crate::model::{
 pub(super) fn file(walker: &mut Walker<'_>, root: &Node<'_>) -> Option<File> {
     if let Value::Null { .. } = root.value {
         walker.report(
-            Diagnostic::error("the file is empty")
+            Diagnostic::error(Code::EmptyFile, "the file is empty")
                 .at(&walker.span(root))
                 .hint("write at least `version: 1`, `tenant:` and `flows:`"),
         );
@@ -78,8 +78,8 @@ fn extends(walker: &mut Walker<'_>, node: &Node<'_>) -> Vec<Spanned<String>> {
         return walker.name(node, "extends", RIGHT).into_iter().collect();
     };
     if items.is_empty() {
-        let problem = Diagnostic::error("`extends` lists no file").at(&walker.span(node));
-        walker.report(problem.hint(format!("write {RIGHT}, or leave `extends` out")));
+        let problem = Diagnostic::error(Code::InvalidValue, "`extends` lists no file").at(&walker.span(node));
+        walker.report(problem.hint(format!("write {RIGHT}, or remove `extends`")));
     }
     items.iter().filter_map(|item| walker.name(item, "extends", RIGHT)).collect()
 }
@@ -101,9 +101,12 @@ fn version(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Spanned<Version>>
         Value::Number { ref literal } => {
             let version = walker.text(literal).to_owned();
             walker.report(
-                Diagnostic::error(format!("version {} is not known here", cut(&version)))
-                    .at(&span)
-                    .hint("write `version: 1`, or use a flowbind that knows this version"),
+                Diagnostic::error(
+                    Code::UnsupportedVersion,
+                    format!("unsupported file version {}", cut(&version)),
+                )
+                .at(&span)
+                .hint("this flowbind reads version 1; upgrade, or write `version: 1`"),
             );
             None
         }
@@ -126,9 +129,9 @@ fn steps(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Spanned<Vec<Spanned
     };
     if items.is_empty() {
         walker.report(
-            Diagnostic::error("`steps` lists no step")
+            Diagnostic::error(Code::InvalidValue, "`steps` lists no step")
                 .at(&walker.span(node))
-                .hint(format!("write {RIGHT}, or leave `steps` out")),
+                .hint(format!("write {RIGHT}, or remove `steps`")),
         );
     }
     let mut steps = Vec::<Spanned<Step>>::new();
@@ -149,13 +152,14 @@ fn connectors(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<BTreeMap<Strin
     let mut connectors = BTreeMap::new();
     for Entry { key, value } in walker.entries(node, "connectors", right)? {
         if key.value.is_empty() {
-            let problem = Diagnostic::error("a short name is empty").at(&key.span);
+            let problem = Diagnostic::error(Code::InvalidShortName, "a short name is empty").at(&key.span);
             walker.report(problem.hint("give the connector a readable short name"));
         }
         if is_guid(key.value) {
             walker.report(
                 Diagnostic::error(
-                    "a GUID cannot be a short name: in a binding it is always a connector's id",
+                    Code::InvalidShortName,
+                    "a GUID cannot be a short name, because in a binding it is always a connector's id",
                 )
                 .at(&key.span)
                 .hint("give the connector a readable short name"),
@@ -202,7 +206,7 @@ fn target_url(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Spanned<Arc<Ta
     match value.parse() {
         Ok(url) => Some(Spanned { value: Arc::new(url), span }),
         Err(InvalidTargetUrl) => {
-            let problem = Diagnostic::error(format!("`targetUrl`: {InvalidTargetUrl}"));
+            let problem = Diagnostic::error(Code::InvalidValue, format!("`targetUrl` is {InvalidTargetUrl}"));
             walker.report(problem.at(&span).hint(format!("write {right}")));
             None
         }
@@ -220,14 +224,33 @@ fn flows(walker: &mut Walker<'_>, node: &Node<'_>) -> Option<Vec<Flow>> {
                 id: Spanned { value: id, span: key.span },
                 bindings: bindings.unwrap_or_default(),
             }),
-            Err(error) => walker.report(
-                Diagnostic::error(format!("`{}` is no user flow's id: {error}", cut(key.value)))
-                    .at(&key.span)
-                    .hint("write the id as Graph gives it, such as `B2C_1_signup_signin`"),
-            ),
+            Err(error) => walker.report(invalid_flow_id(&key, &error)),
         }
     }
     Some(flows)
+}
+
+fn invalid_flow_id(key: &Spanned<&str>, error: &InvalidId) -> Diagnostic {
+    let id = cut(key.value);
+    if key.value.starts_with("B2C_1A_") {
+        let message = format!("`{id}` is a custom policy; flowbind manages user flows only");
+        let hint =
+            "custom policies call REST services by their own technical profiles; remove it from the file";
+        return Diagnostic::error(Code::InvalidFlowId, message).at(&key.span).hint(hint);
+    }
+    if Step::named(key.value).is_some() {
+        let message = format!("`{id}` is a step, not a flow");
+        let hint = format!("indent it below its flow, such as `B2C_1_signup: {{{id}: …}}`");
+        return Diagnostic::error(Code::InvalidFlowId, message).at(&key.span).hint(hint);
+    }
+    let problem = Diagnostic::error(Code::InvalidFlowId, format!("invalid flow id `{id}`: {error}"));
+    let problem = problem.at(&key.span);
+    match error {
+        InvalidId::Prefix => problem.hint(format!("did you mean `B2C_1_{id}`?")),
+        InvalidId::Empty | InvalidId::Character(_) => {
+            problem.hint("write the id as Graph returns it, such as `B2C_1_signup_signin`")
+        }
+    }
 }
 
 fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node<'_>) -> Option<StepMap<Binding>> {
@@ -236,7 +259,8 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node<'_>) -> Option<Step
     for Entry { key, value } in walker.entries(node, flow, right)? {
         let binding = binding(walker, &key, value);
         let Some(step) = Step::named(key.value) else {
-            let problem = Diagnostic::error(format!("unknown step `{}`", cut(key.value))).at(&key.span);
+            let message = format!("unknown step `{}`", cut(key.value));
+            let problem = Diagnostic::error(Code::UnknownStep, message).at(&key.span);
             let problem = walker.suggest(problem, key.value, Step::ALL.map(Step::name));
             walker.report(problem.hint(
                 "the steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`",
@@ -275,7 +299,7 @@ fn bound(walker: &mut Walker<'_>, key: &str, node: &Node<'_>) -> Option<Spanned<
         }
         Value::Null { .. } => {
             walker.report(
-                Diagnostic::error(format!("`{key}` has no value"))
+                Diagnostic::error(Code::MissingValue, format!("`{key}` has no value"))
                     .at(&walker.span(node))
                     .hint("write `null` to disable, or name a connector"),
             );

@@ -15,7 +15,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
-use crate::diagnostic::{Diagnostic, Position, Source};
+use crate::diagnostic::{Code, Diagnostic, Position, Source};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: usize = 16 << 20;
@@ -61,13 +61,13 @@ pub(super) enum Value<'s> {
 /// It cannot be read, is over 16 MiB, or is not UTF-8.
 pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let unreadable = |error: std::io::Error| {
-        Diagnostic::error(format!("cannot read `{name}`"))
+        Diagnostic::error(Code::InputUnreadable, format!("cannot read `{name}`"))
             .caused_by(error.to_string())
-            .hint("give the path of a desired-state file; without one, `flowbind.yaml` is read")
+            .hint("name a desired-state file, or write a first one with `flowbind export --tenant TENANT`")
     };
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // One byte more than allowed tells a file that is too large from one that just fits.
+    // One byte more than allowed distinguishes a file that is too large from one that just fits.
     file.take((MAX_BYTES as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     decode(name, &bytes)
 }
@@ -78,8 +78,8 @@ pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
 /// Over 16 MiB, or not UTF-8.
 pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic> {
     if bytes.len() > MAX_BYTES {
-        return Err(Diagnostic::error(format!("`{name}` is larger than 16 MiB"))
-            .hint("split it into a file for each tenant"));
+        let problem = Diagnostic::error(Code::FileTooLarge, format!("`{name}` is larger than 16 MiB"));
+        return Err(problem.hint("split it, for example into one file for each tenant"));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match str::from_utf8(bytes) {
@@ -87,7 +87,7 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
         Err(error) => {
             let at = error.valid_up_to();
             let source = Source::new(name, String::from_utf8_lossy(bytes));
-            Err(Diagnostic::error(format!("`{name}` is not UTF-8"))
+            Err(Diagnostic::error(Code::FileNotUtf8, format!("`{name}` is not UTF-8"))
                 .at(&source.span(at..at.saturating_add(1)))
                 .hint("save it as UTF-8"))
         }
@@ -145,64 +145,68 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
     let message = error.to_string();
     // The place is shown with the line that it is in.
     let what = message.split(" at line ").next().unwrap_or(&message);
-    const HINT: &str = "a desired-state file needs four levels; split a large one into one for each tenant";
+    const HINT: &str =
+        "a desired-state file needs four levels; split a large one into one file for each tenant";
     use serde_yaml::Error as Yaml;
     let mut cause = error.without_snippet();
     while let Yaml::AliasError { error, .. } = cause {
         cause = error;
     }
     match cause {
-        Yaml::MultipleDocuments { .. } => Diagnostic::error("the file holds several YAML documents")
+        Yaml::MultipleDocuments { .. } => Diagnostic::error(Code::UnsupportedYaml, "only one YAML document per file is supported")
             .at(&span)
-            .hint("keep one document in a file: take out what stands from `---` on"),
+            .hint("remove everything from `---` on, or split the file"),
         Yaml::AliasReplayLimitExceeded { .. }
         | Yaml::AliasExpansionLimitExceeded { .. }
         | Yaml::AliasReplayCounterOverflow { .. }
         | Yaml::AliasReplayStackDepthExceeded { .. }
         | Yaml::RecursiveReferencesRequireWeakTypes { .. } => {
-            Diagnostic::error("the aliases of this file expand without measure")
+            Diagnostic::error(Code::YamlLimit, "the YAML aliases expand beyond the limit")
                 .at(&span)
                 .caused_by(what)
-                .hint("write the values out")
+                .hint("write the values out in place of the aliases")
         }
-        Yaml::Budget { breach, .. } => Diagnostic::error("this is nested too deeply or too large")
+        Yaml::Budget { breach, .. } => Diagnostic::error(Code::YamlLimit, "the YAML is too large or nested too deeply")
             .at(&span)
             .caused_by(bound(breach))
             .hint(HINT),
-        _ if what.contains("recursion limit") => Diagnostic::error("this is nested too deeply or too large")
+        _ if what.contains("recursion limit") => Diagnostic::error(Code::YamlLimit, "the YAML is too large or nested too deeply")
             .at(&span)
             .caused_by(bound(&BudgetBreach::Depth { depth: MAX_DEPTH }))
             .hint(HINT),
         Yaml::UnsupportedTag { .. } => {
-            Diagnostic::error(what).at(&span).hint("take the tag out: a file says what it says")
+            Diagnostic::error(Code::UnsupportedYaml, "YAML tags are not supported")
+                .at(&span)
+                .caused_by(what)
+                .hint("remove the tag")
         }
         Yaml::TaggedScalarCannotDeserializeIntoString { .. } | Yaml::InvalidBooleanStrict { .. } => {
-            Diagnostic::error("the tag does not fit this value")
+            Diagnostic::error(Code::UnsupportedYaml, "the YAML tag does not match the value")
                 .at(&span)
-                .hint("take the tag out: a file says what it says")
+                .hint("remove the tag")
         }
-        Yaml::UnknownAnchor { .. } => Diagnostic::error(what)
+        Yaml::UnknownAnchor { .. } => Diagnostic::error(Code::InvalidYaml, format!("invalid YAML: {what}"))
             .at(&span)
-            .hint("define the anchor above with `&`, or put a string that starts with `*` in quotes"),
-        _ => Diagnostic::error(format!("this is not YAML: {what}"))
+            .hint("define the anchor with `&` before it is used, or quote a string that starts with `*`"),
+        _ => Diagnostic::error(Code::InvalidYaml, format!("invalid YAML: {what}"))
             .at(&span)
             .hint(
-                "indent with spaces, close what was opened, and put a string in quotes when it holds `: ` or ` #` \
-                 or starts with one of `@ % * & ! | > [ {`",
+                "indent with spaces, close quotes and brackets, and quote strings that contain `: ` or ` #` or start \
+                 with one of `@ % * & ! | > [ {`",
             ),
     }
 }
 
-/// What there is too much of.
+/// Describes the exceeded limit.
 fn bound(breach: &BudgetBreach) -> String {
     match breach {
-        BudgetBreach::Depth { .. } => format!("it has more than {MAX_DEPTH} levels"),
+        BudgetBreach::Depth { .. } => format!("more than {MAX_DEPTH} levels"),
         BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
-            format!("it has more than {MAX_NODES} keys and values")
+            format!("more than {MAX_NODES} keys and values")
         }
-        BudgetBreach::Aliases { .. } => format!("it has more than {MAX_NODES} aliases"),
-        BudgetBreach::Anchors { .. } => format!("it has more than {MAX_ANCHORS} anchors"),
-        _ => "its anchors stand for too much".to_owned(),
+        BudgetBreach::Aliases { .. } => format!("more than {MAX_NODES} aliases"),
+        BudgetBreach::Anchors { .. } => format!("more than {MAX_ANCHORS} anchors"),
+        _ => "its anchors expand too far".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::source::{Node, Value};
-use crate::diagnostic::{Diagnostic, Source, Span, Suggester, clipped};
+use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester, clipped};
 
 /// A value with its place in the file.
 #[derive(Clone)]
@@ -114,7 +114,7 @@ impl<'s> Walker<'s> {
         match &node.value {
             Value::String(text) if text.is_empty() => {
                 self.report(
-                    Diagnostic::error(format!("`{}` is empty", cut(key)))
+                    Diagnostic::error(Code::InvalidValue, format!("`{}` is empty", cut(key)))
                         .at(&span)
                         .hint(format!("write {right}")),
                 );
@@ -161,7 +161,8 @@ impl<'s> Walker<'s> {
         let text = self.text(literal);
         let count = text.parse().ok();
         if count.is_none() {
-            let problem = Diagnostic::error(format!("{} is no `{key}`", cut(text))).at(&self.span(node));
+            let message = format!("invalid `{key}`: {}", cut(text));
+            let problem = Diagnostic::error(Code::InvalidValue, message).at(&self.span(node));
             self.report(problem.hint(format!("write {right}")));
         }
         Some(Spanned { value: count?, span: self.span(node) })
@@ -180,9 +181,12 @@ impl<'s> Walker<'s> {
             Ok(value) => Some(Spanned { value, span }),
             Err(error) => {
                 self.report(
-                    Diagnostic::error(format!("`{}` is no `{key}`: {error}", cut(text)))
-                        .at(&span)
-                        .hint(format!("write {right}")),
+                    Diagnostic::error(
+                        Code::InvalidValue,
+                        format!("invalid `{key}` `{}`: {error}", cut(text)),
+                    )
+                    .at(&span)
+                    .hint(format!("write {right}")),
                 );
                 None
             }
@@ -203,9 +207,10 @@ impl<'s> Walker<'s> {
         match all.into_iter().find(|value| name(*value) == text) {
             Some(value) => Some(Spanned { value, span }),
             None => {
-                let problem = Diagnostic::error(format!("`{}` is no `{key}`", cut(text))).at(&span);
+                let message = format!("invalid `{key}`: `{}`", cut(text));
+                let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
                 let problem = self.suggest(problem, text, names);
-                self.report(problem.hint(format!("write {right}")));
+                self.report(problem.hint(format!("use {right}")));
                 None
             }
         }
@@ -227,17 +232,20 @@ impl<'s> Walker<'s> {
             let span = self.span(key_node);
             let Value::String(name) = &key_node.value else {
                 self.report(
-                    Diagnostic::error(format!("a key must be a string, not {}", kind(&key_node.value)))
-                        .at(&span)
-                        .hint("put the key in quotes"),
+                    Diagnostic::error(
+                        Code::InvalidType,
+                        format!("a key must be a string, not {}", kind(&key_node.value)),
+                    )
+                    .at(&span)
+                    .hint("put the key in quotes"),
                 );
                 continue;
             };
             if name == "<<" {
                 self.report(
-                    Diagnostic::error("YAML merge keys (`<<`) are not taken")
+                    Diagnostic::error(Code::UnsupportedYaml, "YAML merge keys (`<<`) are not supported")
                         .at(&span)
-                        .hint("write the keys out: a reviewer reads what stands here"),
+                        .hint("write the keys out, or use `extends`"),
                 );
                 continue;
             }
@@ -273,9 +281,12 @@ impl<'s> Walker<'s> {
         let span = self.span(node);
         let problem = match &node.value {
             Value::Null { literal } if !self.is_spelled_null(literal) => {
-                Diagnostic::error(format!("`{}` has no value", cut(key)))
+                Diagnostic::error(Code::MissingValue, format!("`{}` has no value", cut(key)))
             }
-            value => Diagnostic::error(format!("`{}` must be {expected}, not {}", cut(key), kind(value))),
+            value => Diagnostic::error(
+                Code::InvalidType,
+                format!("`{}` must be {expected}, not {}", cut(key), kind(value)),
+            ),
         };
         self.report(problem.at(&span).hint(format!("write {right}")));
     }
@@ -311,9 +322,10 @@ impl<'n> Fields<'n> {
     /// Reports the keys that nobody took.
     pub(super) fn finish(self, walker: &mut Walker<'_>) {
         for Entry { key, value: _ } in self.entries {
-            let problem = Diagnostic::error(format!("unknown key `{}`", cut(key.value))).at(&key.span);
+            let message = format!("unknown key `{}`", cut(key.value));
+            let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.span);
             let problem = walker.suggest(problem, key.value, self.known.iter().copied());
-            walker.report(problem.hint(format!("the keys here are {}", listed(&self.known))));
+            walker.report(problem.hint(format!("valid keys: {}", list(&self.known))));
         }
     }
 }
@@ -325,19 +337,24 @@ pub(super) fn cut(text: &str) -> Cow<'_, str> {
 
 /// Reports a key that must be given.
 pub(super) fn missing(name: &str, place: &Span, example: &str) -> Diagnostic {
-    Diagnostic::error(format!("the key `{name}` is missing"))
+    Diagnostic::error(Code::MissingKey, format!("missing key `{name}`"))
         .at(place)
         .hint(format!("add `{name}: {example}`"))
 }
 
 /// Reports a second `name` and tells where the first is.
 pub(super) fn duplicate(name: &str, second: &Span, first: &Span) -> Diagnostic {
-    Diagnostic::error(format!("`{}` is given twice", cut(name)))
+    Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", cut(name)))
         .at(second)
-        .hint(format!("keep one of them: the first is in line {}", first.position().line))
+        .hint(format!("keep one of them (first: line {})", first.position().line))
 }
 
-/// The names in backticks, with `or` before the last.
+/// Returns the names in backticks, with commas between.
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the names in backticks, with `or` before the last.
 fn listed(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {

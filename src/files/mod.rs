@@ -1,4 +1,4 @@
-//! What is saved: each format in structs of its own, apart from the values that the code works with.
+//! Saved plans and reports: versioned structs, apart from the values that the code works with.
 
 mod output;
 mod parts;
@@ -6,28 +6,28 @@ pub mod plan;
 pub mod report;
 
 pub use output::{Output, OutputError, write};
-pub use parts::Unreadable;
+pub use parts::SavedFileError;
 
 use crate::apply::Report;
 use crate::plan::Plan;
 
-/// A file of ours.
+/// Content of a saved file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saved {
-    /// What a run would do, and when that was planned.
+    /// Plan, and when it was made.
     Plan(Plan, String),
-    /// What became of it, and from when to when.
+    /// Report, and when its run started and finished.
     Report(Report, String, String),
 }
 
 /// Reads a plan or a report.
 ///
 /// # Errors
-/// It is neither, of another version, or edited.
-pub fn read(text: &str) -> Result<Saved, Unreadable> {
+/// The text is neither, of another version, or was modified.
+pub fn read(text: &str) -> Result<Saved, SavedFileError> {
     match parts::kind(text)?.as_str() {
         "plan" => plan::from_json(text),
         "report" => report::from_json(text),
-        other => Err(Unreadable::Value(other.to_owned())),
+        other => Err(SavedFileError::InvalidValue(format!("`kind`: `{other}`"))),
     }
 }

@@ -1,48 +1,49 @@
-//! What the saved formats have in common, and how they are read back.
+//! Parts that the saved formats share.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, Tenant};
-use crate::plan::{Member, Part, Place, Problem, Shard};
+use crate::plan::{Member, Problem, Shard, ShardInfo};
 
-/// The version of both formats.
-pub(super) const FORMAT_VERSION: &str = "1";
+/// Version of both formats.
+pub(super) const FORMAT_VERSION: &str = "2";
 
-/// Why a text is no file of ours.
+/// Why a saved file is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum SavedFileError {
     /// Not JSON, or JSON of another shape.
-    #[error("it is no plan and no report of flowbind: {0}")]
-    Shape(String),
+    #[error("not a flowbind plan or report: {0}")]
+    NotASavedFile(String),
     /// Another version of the format.
-    #[error("its format version is `{0}`, and this flowbind reads `1`")]
+    #[error("it has format version {0}, but this flowbind reads version 2")]
     Version(String),
-    /// A value that cannot be.
-    #[error("it holds `{0}`, which cannot be")]
-    Value(String),
-    /// A binding of which two things are said.
-    #[error("it speaks of `{flow}` `{step}` of `{tenant}` twice")]
-    Twice {
-        /// The tenant, as the file names it.
+    /// A value that cannot occur.
+    #[error("invalid value: {0}")]
+    InvalidValue(String),
+    /// A binding that occurs twice.
+    #[error("`{flow}` `{step}` of `{tenant}` occurs twice")]
+    DuplicateBinding {
+        /// Tenant, as the file names it.
         tenant: String,
         /// The flow.
         flow: FlowId,
         /// The step.
         step: Step,
     },
-    /// The content is not what the fingerprint says.
-    #[error("its content does not fit its fingerprint: it was edited")]
-    Edited,
+    /// The content does not match the fingerprint in the file.
+    #[error("it was modified after flowbind wrote it (fingerprint mismatch)")]
+    FingerprintMismatch,
 }
 
-impl From<serde_json::Error> for Unreadable {
+impl From<serde_json::Error> for SavedFileError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Shape(error.to_string())
+        Self::NotASavedFile(error.to_string())
     }
 }
 
-/// What every file of ours says first.
+/// Keys that every saved file has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
@@ -50,76 +51,106 @@ struct Head {
     kind: String,
 }
 
-/// The kind of a file of ours, once its version is one that can be read.
-pub(super) fn kind(text: &str) -> Result<String, Unreadable> {
+/// Returns the kind of a saved file, if its version can be read.
+pub(super) fn kind(text: &str) -> Result<String, SavedFileError> {
     let Head { format_version, kind } = serde_json::from_str(text)?;
-    // Keys are added within a major version, and ignored by those that do not know them.
+    // Keys are added within a major version; older readers ignore them.
     match format_version.split('.').next() {
         Some(FORMAT_VERSION) => Ok(kind),
-        _ => Err(Unreadable::Version(format_version)),
+        _ => Err(SavedFileError::Version(format_version)),
     }
 }
 
-/// What wrote the file.
+/// Program that wrote the file.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Tool {
-    /// The program's name.
+    /// Name of the program.
     name: String,
-    /// The program's version.
+    /// Version of the program.
     version: String,
 }
 
 impl Tool {
-    /// This program.
+    /// Returns this program.
     pub(super) fn this() -> Self {
         Self { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() }
     }
 }
 
-/// A connector.
+/// Connector.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConnectorPart {
-    /// Its id.
+    /// Id.
     id: String,
-    /// Its name; null where it has none or it was not read.
+    /// displayName; null if it has none or it was not read.
     display_name: Option<String>,
 }
 
-/// Which part of a fleet a file is about.
+/// Shard of a run.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ShardPart {
-    /// Which part, from 1.
+    /// Number of the shard, from 1.
     number: u32,
-    /// How many parts there are.
+    /// Number of shards.
     of: u32,
-    /// All files of the fleet, in their order.
+    /// Files of all shards, in order.
     fleet: Vec<MemberPart>,
 }
 
-/// A file of a fleet.
+/// File of a run.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct MemberPart {
-    /// The file's name.
+    /// Name of the file.
     file: String,
-    /// The tenant, as the file names it.
+    /// Tenant, as the file names it.
     tenant: String,
 }
 
-/// Something that kept a run from doing what it was for.
+/// Problem of a run.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ErrorPart {
-    /// What happened.
+    /// Stable id of the problem; `flowbind explain ID` explains it.
+    id: String,
+    /// What failed.
     message: String,
-    /// The file that is at fault.
+    /// Causes, nearest first.
+    causes: Vec<String>,
+    /// Facts that help to find the cause, such as request ids.
+    notes: Vec<String>,
+    /// What to do next.
+    hints: Vec<String>,
+    /// File that the problem is in.
     file: Option<String>,
-    /// The line, from 1.
+    /// Line, from 1.
     line: Option<usize>,
-    /// The column in Unicode characters, from 1.
+    /// Column in Unicode characters, from 1.
     column: Option<usize>,
-    /// The tenant that it is about; null where it is about the run.
-    #[serde(default)]
+    /// Tenant that the problem is about; null if it is about the run.
     tenant: Option<String>,
+}
+
+/// Location in a file.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct LocationPart {
+    /// Name of the file.
+    file: String,
+    /// Line, from 1.
+    line: usize,
+    /// Column in Unicode characters, from 1.
+    column: usize,
+}
+
+impl From<&SourceLocation> for LocationPart {
+    fn from(SourceLocation { file, line, column }: &SourceLocation) -> Self {
+        Self { file: file.clone(), line: *line, column: *column }
+    }
+}
+
+impl From<LocationPart> for SourceLocation {
+    fn from(LocationPart { file, line, column }: LocationPart) -> Self {
+        Self { file, line, column }
+    }
 }
 
 impl From<&Connector> for ConnectorPart {
@@ -129,76 +160,105 @@ impl From<&Connector> for ConnectorPart {
 }
 
 impl TryFrom<ConnectorPart> for Connector {
-    type Error = Unreadable;
+    type Error = SavedFileError;
 
-    fn try_from(ConnectorPart { id, display_name }: ConnectorPart) -> Result<Self, Unreadable> {
-        let id = ConnectorId::parse(&id).map_err(|_| Unreadable::Value(id))?;
+    fn try_from(ConnectorPart { id, display_name }: ConnectorPart) -> Result<Self, SavedFileError> {
+        let id =
+            ConnectorId::parse(&id).map_err(|_| SavedFileError::InvalidValue(format!("`id`: `{id}`")))?;
         Ok(Self { id, display_name })
     }
 }
 
-/// Reads what may be nothing.
-pub(super) fn bound(part: Option<ConnectorPart>) -> Result<Bound, Unreadable> {
+/// Converts a connector or null.
+pub(super) fn binding_value(part: Option<ConnectorPart>) -> Result<Bound, SavedFileError> {
     part.map(Connector::try_from).transpose()
 }
 
-/// Finds the value of a name that must be one of ours.
-pub(super) fn named<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Unreadable> {
-    find(name).ok_or_else(|| Unreadable::Value(name.to_owned()))
+/// Converts the value of `key`, which must be a known name.
+pub(super) fn from_name<T>(
+    key: &str,
+    name: &str,
+    find: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, SavedFileError> {
+    find(name).ok_or_else(|| SavedFileError::InvalidValue(format!("`{key}`: `{name}`")))
 }
 
-/// Reads the name of a tenant.
-pub(super) fn tenant(name: String) -> Result<String, Unreadable> {
-    if name.parse::<Tenant>().is_ok() { Ok(name) } else { Err(Unreadable::Value(name)) }
+/// Checks the name of a tenant.
+pub(super) fn tenant(name: String) -> Result<String, SavedFileError> {
+    let invalid = || SavedFileError::InvalidValue(format!("`tenant`: `{name}`"));
+    name.parse::<Tenant>().map_err(|_| invalid())?;
+    Ok(name)
 }
 
-/// Reads the id of a flow.
-pub(super) fn flow_id(id: String) -> Result<FlowId, Unreadable> {
-    FlowId::parse(&id).map_err(|_| Unreadable::Value(id))
+/// Converts the id of a flow.
+pub(super) fn flow_id(id: String) -> Result<FlowId, SavedFileError> {
+    FlowId::parse(&id).map_err(|_| SavedFileError::InvalidValue(format!("`flow`: `{id}`")))
 }
 
-/// Reads how a binding changes, which what is bound and what is to be must say as well: the
-/// fingerprint holds these.
-pub(super) fn action(name: &str, current: &Bound, desired: &Bound) -> Result<Action, Unreadable> {
+/// Converts an action, which must follow from the two values: the fingerprint covers the values only.
+pub(super) fn action(name: &str, current: &Bound, desired: &Bound) -> Result<Action, SavedFileError> {
     let fits = |action: &Action| Action::of(current.as_ref(), desired.as_ref()) == Some(*action);
-    named(name, |name| Action::named(name).filter(fits))
+    from_name("action", name, |name| Action::named(name).filter(fits))
 }
 
-impl From<&Part> for ShardPart {
-    fn from(Part { shard, fleet }: &Part) -> Self {
+impl From<&ShardInfo> for ShardPart {
+    fn from(ShardInfo { shard, fleet }: &ShardInfo) -> Self {
         let member =
             |Member { file, tenant }: &Member| MemberPart { file: file.clone(), tenant: tenant.clone() };
-        Self { number: shard.number(), of: shard.of(), fleet: fleet.iter().map(member).collect() }
+        Self { number: shard.number(), of: shard.count(), fleet: fleet.iter().map(member).collect() }
     }
 }
 
-impl TryFrom<ShardPart> for Part {
-    type Error = Unreadable;
+impl TryFrom<ShardPart> for ShardInfo {
+    type Error = SavedFileError;
 
-    fn try_from(ShardPart { number, of, fleet }: ShardPart) -> Result<Self, Unreadable> {
-        let shard =
-            Shard::new(number, of).ok_or_else(|| Unreadable::Value(format!("shard {number}/{of}")))?;
+    fn try_from(ShardPart { number, of, fleet }: ShardPart) -> Result<Self, SavedFileError> {
+        let shard = Shard::new(number, of)
+            .ok_or_else(|| SavedFileError::InvalidValue(format!("`shard`: `{number}/{of}`")))?;
         let member = |MemberPart { file, tenant }| Member { file, tenant };
         Ok(Self { shard, fleet: fleet.into_iter().map(member).collect() })
     }
 }
 
 impl From<&Problem> for ErrorPart {
-    fn from(Problem { message, place, tenant }: &Problem) -> Self {
-        let (file, line, column) = match place {
-            Some(Place { file, line, column }) => (Some(file.clone()), Some(*line), Some(*column)),
+    fn from(Problem { diagnostic, tenant }: &Problem) -> Self {
+        let Diagnostic { severity: _, code, message, location, causes, notes, hints } = diagnostic;
+        let (file, line, column) = match location.as_ref().map(Location::position) {
+            Some(SourceLocation { file, line, column }) => (Some(file), Some(line), Some(column)),
             None => (None, None, None),
         };
-        Self { message: message.clone(), file, line, column, tenant: tenant.clone() }
+        Self {
+            id: code.id().to_owned(),
+            message: message.clone(),
+            causes: causes.clone(),
+            notes: notes.clone(),
+            hints: hints.clone(),
+            file,
+            line,
+            column,
+            tenant: tenant.clone(),
+        }
     }
 }
 
-impl From<ErrorPart> for Problem {
-    fn from(ErrorPart { message, file, line, column, tenant }: ErrorPart) -> Self {
-        let place = match (file, line, column) {
-            (Some(file), Some(line), Some(column)) => Some(Place { file, line, column }),
+impl TryFrom<ErrorPart> for Problem {
+    type Error = SavedFileError;
+
+    fn try_from(part: ErrorPart) -> Result<Self, SavedFileError> {
+        let ErrorPart { id, message, causes, notes, hints, file, line, column, tenant } = part;
+        let location = match (file, line, column) {
+            (Some(file), Some(line), Some(column)) => {
+                Some(Location::Position(SourceLocation { file, line, column }))
+            }
             _ => None,
         };
-        Self { message, place, tenant }
+        let (severity, code) = (Severity::Error, self::code(&id)?);
+        let diagnostic = Diagnostic { severity, code, message, location, causes, notes, hints };
+        Ok(Self { diagnostic, tenant })
     }
+}
+
+/// Converts the id of a problem.
+pub(super) fn code(id: &str) -> Result<Code, SavedFileError> {
+    from_name("id", id, |id| id.parse().ok())
 }

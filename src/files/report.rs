@@ -1,20 +1,21 @@
-//! The report as JSON, format version 1. These structs are the format: they change only by adding.
+//! Report as JSON, format version 2. These structs are the format: within a version, keys are only added.
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::Saved;
 use super::parts::{
-    ConnectorPart, ErrorPart, FORMAT_VERSION, ShardPart, Tool, Unreadable, action, bound, flow_id, named,
-    tenant,
+    ConnectorPart, ErrorPart, FORMAT_VERSION, SavedFileError, ShardPart, Tool, action, binding_value,
+    flow_id, from_name, tenant,
 };
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
+use crate::diagnostic::SourceLocation;
 use crate::model::{Action, Api, Cloud, Step};
-use crate::plan::{Change, Part, Place, Problem};
+use crate::plan::{Change, Problem, ShardInfo};
 
-/// Writes a report as JSON. The times are RFC 3339.
+/// Serializes a report. The times are RFC 3339.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
-    let Report { fingerprint, targets, errors, exit_code, part } = report;
+    let Report { fingerprint, targets, errors, exit_code, shard } = report;
     let file = ReportFile {
         format_version: FORMAT_VERSION.to_owned(),
         kind: "report".to_owned(),
@@ -25,92 +26,93 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
         targets: targets.iter().map(ReportTarget::from).collect(),
         errors: errors.iter().map(ErrorPart::from).collect(),
         exit_code: *exit_code,
-        shard: part.as_ref().map(ShardPart::from),
+        shard: shard.as_ref().map(ShardPart::from),
     };
     // Strings, numbers and lists are always JSON.
     serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
 }
 
-/// Reads a report whose kind is known.
+/// Parses a report whose kind is known.
 ///
 /// # Errors
-/// It is not of this shape, or holds what cannot be.
-pub(super) fn from_json(text: &str) -> Result<Saved, Unreadable> {
+/// The text is not of this shape, or has a value that cannot occur.
+pub(super) fn from_json(text: &str) -> Result<Saved, SavedFileError> {
     let file: ReportFile = serde_json::from_str(text)?;
     let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, .. } = file;
     let report = Report {
         fingerprint,
         targets: targets.into_iter().map(TargetReport::try_from).collect::<Result<_, _>>()?,
-        errors: errors.into_iter().map(Problem::from).collect(),
+        errors: errors.into_iter().map(Problem::try_from).collect::<Result<_, _>>()?,
         exit_code,
-        part: shard.map(Part::try_from).transpose()?,
+        shard: shard.map(ShardInfo::try_from).transpose()?,
     };
-    // Code 0 is what others go by: nothing else in the report may say that something is missing.
-    if report.exit_code == 0 && !report.is_whole() {
-        return Err(Unreadable::Value("exitCode: 0".to_owned()));
+    // Pipelines rely on code 0, so nothing else in the report may contradict it.
+    if report.exit_code == 0 && !report.is_complete() {
+        return Err(SavedFileError::InvalidValue(
+            "`exitCode`: 0, although not all changes are done".to_owned(),
+        ));
     }
     Ok(Saved::Report(report, started_at, finished_at))
 }
 
-/// The JSON Schema of a report.
+/// Returns the JSON Schema of a report.
 pub fn json_schema() -> Schema {
     schema_for!(ReportFile)
 }
 
-/// What became of each change of a plan.
+/// Result of applying a plan.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "flowbind report")]
 struct ReportFile {
-    /// The version of this format; the same number means that keys are only ever added.
+    /// Version of this format. Within a version, keys are only added.
     #[schemars(extend("const" = FORMAT_VERSION))]
     format_version: String,
-    /// What the file is.
+    /// Kind of the file.
     #[schemars(extend("const" = "report"))]
     kind: String,
-    /// What wrote it.
+    /// Program that wrote it.
     tool: Tool,
-    /// When the run started, in RFC 3339.
+    /// Start of the run, in RFC 3339.
     started_at: String,
-    /// When the run ended, in RFC 3339.
+    /// End of the run, in RFC 3339.
     finished_at: String,
-    /// The fingerprint of the plan.
-    fingerprint: String,
-    /// One for each tenant.
+    /// Fingerprint of the plan; null if it was incomplete.
+    fingerprint: Option<String>,
+    /// One for each file.
     targets: Vec<ReportTarget>,
-    /// What kept the run from changing anything.
+    /// Problems that kept the run from changing anything.
     errors: Vec<ErrorPart>,
-    /// What the run ended with.
+    /// Exit code of the run.
     exit_code: u8,
-    /// Which part of a fleet the report is about; absent where it is about all of it.
+    /// Shard of the run; absent if it was not split.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<ShardPart>,
 }
 
-/// What became of one tenant's changes.
+/// Result of one tenant's changes.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReportTarget {
-    /// The tenant, as the file names it.
+    /// Tenant, as the file names it.
     tenant: String,
-    /// The tenant's GUID, where it is known.
+    /// GUID of the tenant; null if it is not known.
     tenant_id: Option<String>,
-    /// The tenant's cloud.
+    /// Cloud of the tenant.
     cloud: String,
-    /// The version of Graph that was asked.
+    /// Version of Graph.
     api: String,
-    /// Graph's root, version included.
+    /// Root of Graph, version included.
     graph_url: String,
-    /// The fingerprint of what was planned.
-    #[serde(default)]
-    fingerprint: String,
+    /// Fingerprint of the plan for this tenant; null if it was incomplete.
+    fingerprint: Option<String>,
     /// Every change of the plan.
     changes: Vec<ReportChange>,
-    /// How many changes ended how.
+    /// Counts.
     summary: ReportSummary,
 }
 
-/// What became of one change.
+/// Result of one change.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReportChange {
@@ -121,35 +123,40 @@ struct ReportChange {
     /// `enable`, `replace` or `disable`.
     #[schemars(extend("enum" = Action::ALL.map(Action::name)))]
     action: String,
-    /// What was bound; null for nothing.
+    /// Value in the tenant before; null for nothing.
     current: Option<ConnectorPart>,
-    /// What was to be bound; null for nothing.
+    /// Desired value; null for nothing.
     desired: Option<ConnectorPart>,
-    /// `applied`: seen in the tenant. `already`: there before, nothing sent. `failed`: refused,
-    /// and not seen. `unverified`: not known. `not-attempted`: nothing sent.
+    /// `applied`: the read-back showed the desired value. `already`: the tenant had it before, nothing was sent.
+    /// `failed`: rejected, and not changed. `unverified`: not known whether it took effect. `not-attempted`:
+    /// nothing was sent.
     #[schemars(extend("enum" = Outcome::ALL.map(Outcome::name)))]
     outcome: String,
-    /// How often the PUT was sent.
+    /// Stable id of the problem; null for `applied` and `already`.
+    id: Option<String>,
+    /// Number of times the PUT was sent.
     attempts: u32,
-    /// Graph's tag of the PUT, where there was an answer.
+    /// Graph's id of the PUT; null without a response.
     request_id: Option<String>,
-    /// Why it is not applied.
+    /// Why it is not applied; null if it is.
     error: Option<String>,
+    /// What to do about it; null if that is not known.
+    hint: Option<String>,
 }
 
-/// How many changes ended how.
+/// Numbers of changes with each outcome.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReportSummary {
-    /// Seen in the tenant.
+    /// The read-back showed the desired value.
     applied: usize,
-    /// There before.
+    /// The tenant had the desired value before.
     already: usize,
-    /// Not taken, and not seen.
+    /// Rejected, and not changed.
     failed: usize,
-    /// Not known.
+    /// Not known whether it took effect.
     unverified: usize,
-    /// Nothing sent.
+    /// Nothing was sent.
     not_attempted: usize,
 }
 
@@ -176,7 +183,7 @@ impl From<&TargetReport> for ReportTarget {
 }
 
 impl From<&ChangeReport> for ReportChange {
-    fn from(ChangeReport { change, outcome, attempts, request_id, error }: &ChangeReport) -> Self {
+    fn from(ChangeReport { change, outcome, attempts, request_id, error, hint }: &ChangeReport) -> Self {
         let Change { flow, step, action, current, desired, protected: _, pin: _, source: _ } = change;
         Self {
             flow: flow.to_string(),
@@ -185,22 +192,24 @@ impl From<&ChangeReport> for ReportChange {
             current: current.as_ref().map(ConnectorPart::from),
             desired: desired.as_ref().map(ConnectorPart::from),
             outcome: outcome.name().to_owned(),
+            id: outcome.code().map(|code| code.id().to_owned()),
             attempts: *attempts,
             request_id: request_id.clone(),
             error: error.clone(),
+            hint: hint.clone(),
         }
     }
 }
 
 impl TryFrom<ReportTarget> for TargetReport {
-    type Error = Unreadable;
+    type Error = SavedFileError;
 
-    fn try_from(target: ReportTarget) -> Result<Self, Unreadable> {
+    fn try_from(target: ReportTarget) -> Result<Self, SavedFileError> {
         Ok(Self {
             tenant: tenant(target.tenant)?,
             tenant_id: target.tenant_id,
-            cloud: named(&target.cloud, Cloud::named)?,
-            api: named(&target.api, Api::named)?,
+            cloud: from_name("cloud", &target.cloud, Cloud::named)?,
+            api: from_name("api", &target.api, Api::named)?,
             graph_url: target.graph_url,
             fingerprint: target.fingerprint,
             changes: target.changes.into_iter().map(ChangeReport::try_from).collect::<Result<_, _>>()?,
@@ -209,28 +218,40 @@ impl TryFrom<ReportTarget> for TargetReport {
 }
 
 impl TryFrom<ReportChange> for ChangeReport {
-    type Error = Unreadable;
+    type Error = SavedFileError;
 
-    fn try_from(change: ReportChange) -> Result<Self, Unreadable> {
-        let ReportChange { flow, step, action: name, current, desired, outcome, attempts, request_id, error } =
-            change;
-        let (current, desired) = (bound(current)?, bound(desired)?);
-        Ok(Self {
-            change: Change {
-                flow: flow_id(flow)?,
-                step: named(&step, Step::named)?,
-                action: action(&name, &current, &desired)?,
-                current,
-                desired,
-                // A report does not say what only mattered to the plan.
-                protected: false,
-                pin: None,
-                source: Place { file: String::new(), line: 1, column: 1 },
-            },
-            outcome: named(&outcome, Outcome::named)?,
+    fn try_from(change: ReportChange) -> Result<Self, SavedFileError> {
+        let ReportChange {
+            flow,
+            step,
+            action: name,
+            current,
+            desired,
+            outcome,
+            id: _,
             attempts,
             request_id,
             error,
+            hint,
+        } = change;
+        let (current, desired) = (binding_value(current)?, binding_value(desired)?);
+        Ok(Self {
+            change: Change {
+                flow: flow_id(flow)?,
+                step: from_name("step", &step, Step::named)?,
+                action: action(&name, &current, &desired)?,
+                current,
+                desired,
+                // A report has no values that only the plan needs.
+                protected: false,
+                pin: None,
+                source: SourceLocation { file: String::new(), line: 1, column: 1 },
+            },
+            outcome: from_name("outcome", &outcome, Outcome::named)?,
+            attempts,
+            request_id,
+            error,
+            hint,
         })
     }
 }

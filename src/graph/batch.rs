@@ -14,6 +14,7 @@ use tracing::info;
 
 use super::client::{Bindings, Graph};
 use super::error::GraphError;
+use super::permission::Need;
 use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
 use crate::http::{
     Answer, Patience, Request, SendError, SendErrorKind, Slot, client_request_id, pause_asked, retry,
@@ -113,7 +114,12 @@ async fn send(
                 },
                 // There is no better token: each read by itself would be told the same.
                 401 => {
-                    let refused = || GraphError::refused(graph.request_line("POST", &request.url), &answer);
+                    let refused = || {
+                        GraphError::rejected(
+                            graph.request_line(Need::Bindings, "POST", &request.url),
+                            &answer,
+                        )
+                    };
                     return travelling.iter().map(|at| (*at, Err(refused()))).collect();
                 }
                 429 => return Vec::new(),
@@ -138,7 +144,7 @@ fn put_off(graph: &Graph, request: &Request<'_>, answer: &Answer, pause: Duratio
         may_have_acted: false,
         last: None,
     };
-    GraphError::not_sent(graph.request_line("POST", &request.url), error)
+    GraphError::not_sent(graph.request_line(Need::Bindings, "POST", &request.url), error)
 }
 
 fn body(graph: &Graph, reads: &Reads<'_>, travelling: &[usize]) -> String {

@@ -12,11 +12,12 @@ use serde_json::json;
 
 use super::batch::{self, Batches};
 use super::cloud::GraphUrl;
-use super::error::{self, GraphError, GraphErrorKind};
+use super::error::{self, GraphError, GraphErrorKind, RequestLine};
 use super::page;
+use super::permission::Need;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
-use crate::http::{Answer, Client, Patience, Request, Stop, cut};
+use crate::http::{Answer, Client, Patience, Request, Stop};
 use crate::model::{
     Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step, StepMap,
 };
@@ -34,9 +35,9 @@ pub struct Graph {
 /// What is bound to the steps of a flow that were asked for.
 pub type Bindings = StepMap<Reading<Bound>>;
 
-/// A PUT that the service took. What it did is to be read.
+/// PUT that the service accepted. Only a read-back shows its effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct AcceptedPut {
     /// How often it was sent.
     pub attempts: u32,
     /// Graph's tag of the request.
@@ -57,8 +58,10 @@ impl Graph {
     /// Any page that could not be read.
     pub async fn connectors(&self) -> Result<Vec<ListedConnector>, GraphError> {
         let url = self.root.join(&["identity", "apiConnectors"], None);
-        let connectors =
-            page::all::<ConnectorEntity>(self, url).await?.into_iter().map(ListedConnector::from);
+        let connectors = page::all::<ConnectorEntity>(self, Need::Connectors, url)
+            .await?
+            .into_iter()
+            .map(ListedConnector::from);
         Ok(each_once(connectors, |listed| listed.connector.id.clone()))
     }
 
@@ -69,7 +72,7 @@ impl Graph {
     /// Any page that could not be read.
     pub async fn flows(&self, kind: FlowKind) -> Result<Vec<ListedFlow>, GraphError> {
         let url = self.root.join(&["identity", kind.collection()], None);
-        let flows = page::all::<FlowEntity>(self, url).await?.into_iter().map(ListedFlow::from);
+        let flows = page::all::<FlowEntity>(self, Need::Flows, url).await?.into_iter().map(ListedFlow::from);
         Ok(each_once(flows, |flow| flow.id.clone()))
     }
 
@@ -89,7 +92,7 @@ impl Graph {
             batch::read(self, reads, beside, patience).await.into_iter().collect();
         let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (found.remove(&at), flow, steps));
         let reads = reads.map(async |(found, flow, steps)| match found {
-            Some(Err(error)) if error.is_put_off() => {
+            Some(Err(error)) if error.is_deferred() => {
                 self.http.let_pass(patience, Duration::ZERO).await;
                 Err(error)
             }
@@ -106,9 +109,10 @@ impl Graph {
         patience: Patience,
     ) -> Result<Bindings, GraphError> {
         let url = self.configuration_url(flow, steps);
-        let (answer, configuration) = self.get::<Configuration>(url.clone(), patience).await?;
+        let (answer, configuration) =
+            self.get::<Configuration>(Need::Bindings, url.clone(), patience).await?;
         if configuration.is_error() {
-            return Err(GraphError::refused(self.request_line("GET", &url), &answer));
+            return Err(GraphError::rejected(self.request_line(Need::Bindings, "GET", &url), &answer));
         }
         Ok(configuration.bindings(steps))
     }
@@ -130,7 +134,7 @@ impl Graph {
         step: Step,
         connector: Option<&ConnectorId>,
         halt: &Stop,
-    ) -> Result<Taken, GraphError> {
+    ) -> Result<AcceptedPut, GraphError> {
         let path = [&configuration_path(flow)[..], &[step.name(), "$ref"]].concat();
         let body = match connector {
             Some(id) => {
@@ -149,22 +153,23 @@ impl Graph {
             patience: Patience::Full,
             halt: Some(halt.clone()),
         };
-        let line = self.request_line("PUT", &request.url);
-        let answer = self.send(request).await?;
+        let line = self.request_line(Need::Changes, "PUT", &request.url);
+        let answer = self.send(Need::Changes, request).await?;
         // A yes that holds an error is none.
         if serde_json::from_slice::<Configuration>(&answer.body).is_ok_and(|body| body.is_error()) {
-            return Err(GraphError::refused(line, &answer));
+            return Err(GraphError::rejected(line, &answer));
         }
-        Ok(Taken { attempts: answer.attempts, request_id: error::request_id(&answer) })
+        Ok(AcceptedPut { attempts: answer.attempts, request_id: error::request_id(&answer) })
     }
 
     /// Reads one JSON document.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
+        need: Need,
         url: Url,
         patience: Patience,
     ) -> Result<(Answer, T), GraphError> {
-        let line = self.request_line("GET", &url);
+        let line = self.request_line(need, "GET", &url);
         let request = Request {
             method: Method::GET,
             url,
@@ -174,19 +179,22 @@ impl Graph {
             patience,
             halt: None,
         };
-        let answer = self.send(request).await?;
+        let answer = self.send(need, request).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(value) => Ok((answer, value)),
-            Err(error) => Err(GraphError::of(line, &answer, GraphErrorKind::Broken(cut(error.to_string())))),
+            Err(error) => {
+                let kind = GraphErrorKind::UnexpectedResponse(error::describe_unexpected(&answer, &error));
+                Err(GraphError::from_answer(line, &answer, kind))
+            }
         }
     }
 
     /// Sends a request and takes no other answer than a success.
-    async fn send(&self, request: Request<'_>) -> Result<Answer, GraphError> {
-        let line = self.request_line(request.method.as_str(), &request.url);
+    async fn send(&self, need: Need, request: Request<'_>) -> Result<Answer, GraphError> {
+        let line = self.request_line(need, request.method.as_str(), &request.url);
         match self.http.send(&request).await {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
-            Ok(answer) => Err(GraphError::refused(line, &answer)),
+            Ok(answer) => Err(GraphError::rejected(line, &answer)),
             Err(error) => Err(GraphError::not_sent(line, error)),
         }
     }
@@ -201,8 +209,8 @@ impl Graph {
 
     /// A request as errors show it: the path alone, since the place is the same for all of a run,
     /// and without a page's token.
-    pub(super) fn request_line(&self, method: &str, url: &Url) -> String {
-        format!("{method} {}", url.path())
+    pub(super) fn request_line(&self, need: Need, method: &str, url: &Url) -> RequestLine {
+        RequestLine { need, line: format!("{method} {}", url.path()) }
     }
 }
 

@@ -1,88 +1,90 @@
-//! What went wrong between us and Graph, in the service's own words.
+//! Errors of requests to Graph, classified by status and kind.
 
 use std::fmt;
 
 use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 
+use super::permission::Need;
+use crate::diagnostic::{Code, clipped};
 use crate::http::{Answer, SendError, SendErrorKind, cut};
-use crate::model::{Advice, Unread};
+use crate::model::ReadError;
 
-/// A request that did not give what it was for.
+/// Request that did not return what was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{request}: {kind}{}", ids(.request_id.as_deref(), .client_request_id.as_deref()))]
 pub struct GraphError {
-    /// The verb and the path.
+    /// Verb and path.
     pub request: String,
+    /// Permission that the request needs.
+    pub need: Need,
     /// What happened.
     pub kind: GraphErrorKind,
-    /// Graph's tag of the request.
+    /// Graph's id of the request.
     pub request_id: Option<String>,
-    /// Our tag of the request.
+    /// Client's id of the request.
     pub client_request_id: Option<String>,
-    /// How often it was sent, or tried to be; 0 where it never left.
+    /// Number of times it was sent, or tried to be; 0 if it was never sent.
     pub attempts: u32,
-    /// Whether the service may have done what was asked all the same.
+    /// Whether the service may have processed the request all the same.
     pub may_have_acted: bool,
 }
 
-/// What Graph or the way to it did.
+/// Kind of a [`GraphError`].
 #[derive(Debug, thiserror::Error)]
 pub enum GraphErrorKind {
-    /// No answer for good, and what was answered before.
-    #[error("{error}{}", answered(.before.as_deref()))]
+    /// No final response, and the last one before.
+    #[error("{error}{}", preceding(.before.as_deref()))]
     NoAnswer {
-        /// Why.
+        /// Why there is none.
         error: Box<SendError>,
-        /// The last answer, which was to be asked for again.
-        before: Option<Box<Refusal>>,
+        /// Last response, which was to be retried.
+        before: Option<Box<Rejection>>,
     },
-    /// An answer that says no.
+    /// Response with an error status.
     #[error("{0}")]
-    Refused(Refusal),
-    /// An answer that is not what was asked for.
-    #[error("the answer makes no sense: {0}")]
-    Broken(String),
-    /// A link to elsewhere, which would take the token along.
-    #[error("the answer leads to `{0}`, and the token goes nowhere but to the Graph URL")]
-    LeadsElsewhere(String),
-    /// A redirect, wherever it leads.
-    #[error(
-        "the answer is a redirect to `{0}`, and none is followed: the token goes nowhere but to the Graph URL"
-    )]
+    Rejected(Rejection),
+    /// Response that is not what was asked for.
+    #[error("unexpected response from Graph: {0}")]
+    UnexpectedResponse(String),
+    /// Link to another host, which would receive the token.
+    #[error("Graph's link to the next page leads to {0}; not followed, so that the token is not sent there")]
+    ForeignLink(String),
+    /// Redirect.
+    #[error("Graph answered with a redirect to {0}; not followed, so that the token is not sent there")]
     Redirect(String),
 }
 
-/// What the service said no with. Classified by its status: the code is mostly a catch-all.
+/// Error response. Classified by its status: the code is mostly a catch-all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status.
+pub struct Rejection {
+    /// HTTP status.
     pub status: u16,
-    /// The service's code.
+    /// Graph's error code.
     pub code: Option<String>,
-    /// The service's message.
+    /// Graph's error message.
     pub message: Option<String>,
-    /// How often it was asked.
+    /// Number of attempts.
     pub attempts: u32,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
+    /// Writes `403 Code: message`, and the number of attempts if there were several.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "answered {}", self.status)?;
-        for word in [&self.code, &self.message].into_iter().flatten() {
-            write!(f, ": {word}")?;
+        write!(f, "{}", self.status)?;
+        match (&self.code, &self.message) {
+            (Some(code), Some(message)) => write!(f, " {code}: {message}")?,
+            (Some(text), None) | (None, Some(text)) => write!(f, " {text}")?,
+            (None, None) => {}
         }
-        if self.attempts > 1 {
-            write!(f, " (tried {} times)", self.attempts)?;
-        }
-        Ok(())
+        if self.attempts > 1 { write!(f, " ({} attempts)", self.attempts) } else { Ok(()) }
     }
 }
 
-fn answered(refusal: Option<&Refusal>) -> String {
-    refusal
-        .map(|refusal| format!("; before that it {}", Refusal { attempts: 1, ..refusal.clone() }))
-        .unwrap_or_default()
+fn preceding(rejection: Option<&Rejection>) -> String {
+    let without_attempts = |it: &Rejection| Rejection { attempts: 1, ..it.clone() };
+    rejection.map(|it| format!("; the answer before was {}", without_attempts(it))).unwrap_or_default()
 }
 
 fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
@@ -94,60 +96,98 @@ fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
 }
 
 impl GraphError {
-    /// Whether the service says that there is no such thing.
+    /// Whether Graph answered 404.
     pub fn is_not_found(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 404, .. }))
+        matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 404, .. }))
     }
 
-    /// What is behind it, and what to do about it, where that is known. The status tells what went
-    /// wrong; the message is looked at only for the kind of tenant, which nothing else tells.
-    pub fn advice(&self) -> Option<Advice> {
-        let GraphErrorKind::Refused(refusal) = &self.kind else { return None };
-        let message = refusal.message.as_deref().unwrap_or_default();
-        let says = |words: &str| message.contains(words);
-        if says("is not an Azure AD B2C directory") {
-            return Some(advice::NO_B2C_TENANT);
-        }
-        if says("is an Azure AD B2C directory") {
-            return Some(advice::A_B2C_TENANT);
-        }
-        if refusal.code.as_deref() == Some("AADB2C99039") || says("self service sign up is not enabled") {
-            return Some(advice::NO_SELF_SERVICE);
-        }
-        match refusal.status {
-            401 => Some(advice::NO_TOKEN),
-            403 if self.request.starts_with("PUT") => Some(advice::NO_CHANGES),
-            403 if self.request.contains("/apiConnectorConfiguration") => Some(advice::NO_BINDINGS),
-            403 if self.request.contains("/apiConnectors") => Some(advice::NO_CONNECTORS),
-            403 => Some(advice::NO_FLOWS),
-            _ => None,
-        }
-    }
-
-    /// What happened, and what to do about it where that is known.
-    pub fn with_advice(&self) -> String {
-        match self.advice() {
-            Some(Advice { problem, hint }) => format!("{self}. {problem}: {hint}"),
-            None => self.to_string(),
-        }
-    }
-
-    /// Whether the service says that the credential does not do.
+    /// Whether Graph rejected the credential (401) or its permissions (403).
     pub fn is_denied(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 401 | 403, .. }))
+        matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 401 | 403, .. }))
     }
 
-    /// Whether the service wants to be left alone for longer than there is time.
-    pub(super) fn is_put_off(&self) -> bool {
+    /// Whether Graph asked for a pause that is longer than the time that is left.
+    pub(super) fn is_deferred(&self) -> bool {
         let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return false };
         matches!(error.kind, SendErrorKind::PauseBeyondTimeout(_))
     }
 
-    pub(super) fn not_sent(request: String, mut error: SendError) -> Self {
-        let last = error.last.take().map(|answer| words(&answer));
+    /// Returns the id of the problem.
+    pub fn code(&self) -> Code {
+        match &self.kind {
+            GraphErrorKind::Rejected(rejection) => match rejection.tenant_problem() {
+                Some(problem) => problem,
+                None => match rejection.status {
+                    401 => Code::TokenRejected,
+                    403 => Code::PermissionMissing,
+                    _ => Code::GraphRejected,
+                },
+            },
+            GraphErrorKind::UnexpectedResponse(_) | GraphErrorKind::ForeignLink(_) => {
+                Code::GraphUnexpectedResponse
+            }
+            GraphErrorKind::Redirect(_) => Code::GraphRedirect,
+            GraphErrorKind::NoAnswer { error, .. } => match error.kind {
+                SendErrorKind::Broken(_) | SendErrorKind::Unreachable(_) => Code::GraphUnreachable,
+                SendErrorKind::SignIn(_) => Code::SignInFailed,
+                SendErrorKind::PauseBeyondTimeout(_)
+                | SendErrorKind::ThrottledToTheEnd
+                | SendErrorKind::BudgetBeyondTimeout => Code::GraphThrottled,
+                SendErrorKind::Timeout | SendErrorKind::Late => Code::Timeout,
+                SendErrorKind::TooLarge | SendErrorKind::TooLargeTogether => Code::GraphUnexpectedResponse,
+                SendErrorKind::Stopped => Code::Interrupted,
+                SendErrorKind::Halted => Code::ChangeNotAttempted,
+            },
+        }
+    }
+
+    /// Returns what the response means and what to do, if that is known.
+    fn advice(&self) -> Option<Advice> {
+        let hint = |hint| Some(Advice { meaning: None, hint });
+        match self.code() {
+            Code::TenantKindMismatch => Some(match self.rejection()?.tenant_kind() {
+                Some(TenantKind::B2c) => advice::B2X_FLOWS_IN_B2C_TENANT,
+                _ => advice::B2C_FLOWS_IN_WORKFORCE_TENANT,
+            }),
+            Code::SelfServiceDisabled => Some(advice::SELF_SERVICE_DISABLED),
+            Code::TokenRejected => Some(advice::TOKEN_REJECTED),
+            Code::PermissionMissing => Some(match self.need {
+                Need::Flows => advice::CANNOT_LIST_FLOWS,
+                Need::Bindings => advice::CANNOT_READ_BINDINGS,
+                Need::Connectors => advice::CANNOT_READ_CONNECTORS,
+                Need::Changes => advice::CANNOT_CHANGE_BINDINGS,
+            }),
+            Code::GraphUnexpectedResponse | Code::GraphRedirect => {
+                hint("check whether a proxy answers in place of Graph, and `--graph-url`")
+            }
+            Code::GraphUnreachable => hint(
+                "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its certificate \
+                 authority with `--ca-file`",
+            ),
+            Code::GraphThrottled => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
+            Code::Timeout => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
+            _ => None,
+        }
+    }
+
+    fn rejection(&self) -> Option<&Rejection> {
+        match &self.kind {
+            GraphErrorKind::Rejected(rejection) => Some(rejection),
+            _ => None,
+        }
+    }
+
+    /// Returns the hint, if what to do is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.advice().map(|advice| advice.hint)
+    }
+
+    pub(super) fn not_sent(request: RequestLine, mut error: SendError) -> Self {
+        let last = error.last.take().map(|answer| parse_rejection(&answer));
         let (before, request_id) = last.unzip();
         Self {
-            request,
+            request: request.line,
+            need: request.need,
             client_request_id: error.client_request_id.take(),
             attempts: error.attempts,
             may_have_acted: error.may_have_acted,
@@ -156,20 +196,21 @@ impl GraphError {
         }
     }
 
-    /// An answer whose status is no success, to a `request` that is shown by its verb and path.
-    pub fn refused(request: String, answer: &Answer) -> Self {
-        let (refusal, request_id) = words(answer);
-        let kind = match location(answer) {
-            Some(place) => GraphErrorKind::Redirect(place),
-            None => GraphErrorKind::Refused(refusal),
+    /// Creates the error of a response with an error status.
+    pub fn rejected(request: RequestLine, answer: &Answer) -> Self {
+        let (rejection, request_id) = parse_rejection(answer);
+        let kind = match redirect_target(answer) {
+            Some(target) => GraphErrorKind::Redirect(target),
+            None => GraphErrorKind::Rejected(rejection),
         };
-        Self { request_id, ..Self::of(request, answer, kind) }
+        Self { request_id, ..Self::from_answer(request, answer, kind) }
     }
 
-    /// An answer that is no use for another reason than its status.
-    pub(super) fn of(request: String, answer: &Answer, kind: GraphErrorKind) -> Self {
+    /// Creates the error of a response that is unusable for another reason than its status.
+    pub(super) fn from_answer(request: RequestLine, answer: &Answer, kind: GraphErrorKind) -> Self {
         Self {
-            request,
+            request: request.line,
+            need: request.need,
             kind,
             request_id: request_id(answer),
             client_request_id: Some(answer.client_request_id.clone()),
@@ -179,87 +220,173 @@ impl GraphError {
     }
 }
 
-/// What is known to be behind refusals.
-mod advice {
-    use super::Advice;
-
-    pub(super) const NO_B2C_TENANT: Advice = Advice {
-        problem: "the user flows are of Azure AD B2C (`B2C_1_…`), and the tenant is a workforce tenant",
-        hint: "name the B2C tenant, or the workforce tenant's own flows (`B2X_1_…`)",
-    };
-    pub(super) const A_B2C_TENANT: Advice = Advice {
-        problem: "the user flows are of a workforce tenant (`B2X_1_…`), and the tenant is one of Azure AD B2C",
-        hint: "name the workforce tenant, or the B2C tenant's own flows (`B2C_1_…`)",
-    };
-    pub(super) const NO_SELF_SERVICE: Advice = Advice {
-        problem: "the tenant is a workforce tenant in which self-service sign-up is not enabled: it has no user flows",
-        hint: "enable it in the tenant's external collaboration settings, or name the tenant that is meant",
-    };
-    pub(super) const NO_TOKEN: Advice = Advice {
-        problem: "the service does not accept the access token",
-        hint: "`flowbind whoami` tells which credential is used, for which tenant and cloud, and until when",
-    };
-    pub(super) const NO_FLOWS: Advice = Advice {
-        problem: "the credential may not list the tenant's user flows",
-        hint: "grant it the permission `IdentityUserFlow.Read.All`",
-    };
-    pub(super) const NO_BINDINGS: Advice = Advice {
-        problem: "the credential may not read what is bound to user flows",
-        hint: "grant it the permission `IdentityUserFlow.ReadWrite.All`, which the documentation names; \
-               `IdentityUserFlow.Read.All` may do",
-    };
-    pub(super) const NO_CONNECTORS: Advice = Advice {
-        problem: "the credential may not read the tenant's connectors",
-        hint: "grant it the permission `APIConnectors.ReadWrite.All`, which the documentation names; \
-               `APIConnectors.Read.All` may do, and naming connectors by `id` alone does without",
-    };
-    pub(super) const NO_CHANGES: Advice = Advice {
-        problem: "the credential may not bind connectors",
-        hint: "grant it the permission `IdentityUserFlow.ReadWrite.All`",
-    };
+/// Request as errors show it, and what it needs permission for.
+#[derive(Debug, Clone)]
+pub struct RequestLine {
+    /// Permission that the request needs.
+    pub need: Need,
+    /// Verb and path.
+    pub line: String,
 }
 
-impl From<&GraphError> for Unread {
-    fn from(error: &GraphError) -> Self {
-        Self { why: error.to_string().into(), advice: error.advice() }
+/// Kind of a tenant, as a rejection names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TenantKind {
+    B2c,
+    Workforce,
+}
+
+impl Rejection {
+    /// Returns the kind of the tenant that the message names. Nothing but Graph's message tells it:
+    /// status and code are those of any bad request.
+    fn tenant_kind(&self) -> Option<TenantKind> {
+        let message = self.message.as_deref().unwrap_or_default();
+        if message.contains("is not an Azure AD B2C directory") {
+            Some(TenantKind::Workforce)
+        } else if message.contains("is an Azure AD B2C directory") {
+            Some(TenantKind::B2c)
+        } else {
+            None
+        }
+    }
+
+    /// Returns the id of a problem of the tenant itself, if this is one.
+    fn tenant_problem(&self) -> Option<Code> {
+        let message = self.message.as_deref().unwrap_or_default();
+        if self.tenant_kind().is_some() {
+            Some(Code::TenantKindMismatch)
+        } else if self.code.as_deref() == Some("AADB2C99039")
+            || message.contains("self service sign up is not enabled")
+        {
+            Some(Code::SelfServiceDisabled)
+        } else {
+            None
+        }
     }
 }
 
-/// Where a redirect leads.
-fn location(answer: &Answer) -> Option<String> {
+/// Meaning of a response, and what to do.
+struct Advice {
+    meaning: Option<&'static str>,
+    hint: &'static str,
+}
+
+/// Known meanings. Microsoft documents the ReadWrite permissions for reading; the service accepts the Read
+/// permissions as well, so these come first.
+mod advice {
+    use super::Advice;
+
+    pub(super) const B2C_FLOWS_IN_WORKFORCE_TENANT: Advice = Advice {
+        meaning: Some("the user flows are of Azure AD B2C (`B2C_1_…`), but the tenant is a workforce tenant"),
+        hint: "name the B2C tenant, or list the workforce tenant's own flows (`B2X_1_…`)",
+    };
+    pub(super) const B2X_FLOWS_IN_B2C_TENANT: Advice = Advice {
+        meaning: Some(
+            "the user flows are of a workforce tenant (`B2X_1_…`), but the tenant is an Azure AD B2C tenant",
+        ),
+        hint: "name the workforce tenant, or list the B2C tenant's own flows (`B2C_1_…`)",
+    };
+    pub(super) const SELF_SERVICE_DISABLED: Advice = Advice {
+        meaning: Some(
+            "the tenant is a workforce tenant without self-service sign-up, so it has no user flows",
+        ),
+        hint: "enable self-service sign-up in the tenant's external collaboration settings, or name another tenant",
+    };
+    pub(super) const TOKEN_REJECTED: Advice = Advice {
+        meaning: Some("Graph rejected the access token"),
+        hint: "get a new token; `flowbind whoami` shows the credential, its tenant, its cloud and its expiry",
+    };
+    pub(super) const CANNOT_LIST_FLOWS: Advice = Advice {
+        meaning: Some("no permission to list the tenant's user flows"),
+        hint: "grant `IdentityUserFlow.Read.All` with admin consent",
+    };
+    pub(super) const CANNOT_READ_BINDINGS: Advice = Advice {
+        meaning: Some("no permission to read the bindings of user flows"),
+        hint: "grant `IdentityUserFlow.Read.All` with admin consent; if Graph still refuses, \
+               `IdentityUserFlow.ReadWrite.All`",
+    };
+    pub(super) const CANNOT_READ_CONNECTORS: Advice = Advice {
+        meaning: Some("no permission to read the tenant's connectors"),
+        hint: "grant `APIConnectors.Read.All` with admin consent; if Graph still refuses, \
+               `APIConnectors.ReadWrite.All`. Naming connectors by `id` without pins needs neither",
+    };
+    pub(super) const CANNOT_CHANGE_BINDINGS: Advice = Advice {
+        meaning: Some("no permission to change bindings"),
+        hint: "grant `IdentityUserFlow.ReadWrite.All` with admin consent; a user also needs the directory role \
+               External ID User Flow Administrator",
+    };
+}
+
+impl From<&GraphError> for ReadError {
+    fn from(error: &GraphError) -> Self {
+        let advice = error.advice();
+        // The number of attempts differs from request to request of one cause.
+        let cause = match error.rejection() {
+            Some(rejection) => Rejection { attempts: 1, ..rejection.clone() }.to_string(),
+            None => error.kind.to_string(),
+        };
+        let ids = ids(error.request_id.as_deref(), error.client_request_id.as_deref());
+        let attempts = error.rejection().map(|it| it.attempts).filter(|attempts| *attempts > 1);
+        let attempts = attempts.map(|attempts| format!(", {attempts} attempts")).unwrap_or_default();
+        Self {
+            code: error.code(),
+            cause: cause.into(),
+            meaning: advice.as_ref().and_then(|advice| advice.meaning).map(Into::into),
+            hint: advice.map(|advice| advice.hint.into()),
+            request: Some(format!("{}{attempts}{ids}", error.request).into()),
+        }
+    }
+}
+
+/// Returns the origin that a redirect leads to.
+fn redirect_target(answer: &Answer) -> Option<String> {
     let location = answer.headers.get("location").filter(|_| (300..400).contains(&answer.status))?;
     Some(origin(&String::from_utf8_lossy(location.as_bytes())))
 }
 
-/// Where a link leads, without what it carries along.
+/// Returns the origin of a link for messages, without its path and query, which may hold secrets.
 pub(super) fn origin(link: &str) -> String {
     match Url::parse(link) {
-        Ok(url) if url.has_host() => url.origin().ascii_serialization(),
-        Ok(_) => "something that is no web address".into(),
-        Err(_) => "another path".into(),
+        Ok(url) if url.has_host() => format!("`{}`", url.origin().ascii_serialization()),
+        Ok(_) => "a URL without a host".into(),
+        Err(_) => "a relative or invalid URL".into(),
     }
 }
 
-/// The service's words, cut to what a person reads, and its tag of the request.
-fn words(answer: &Answer) -> (Refusal, Option<String>) {
+/// Parses an error response, truncated to what a person reads, and Graph's id of the request.
+fn parse_rejection(answer: &Answer) -> (Rejection, Option<String>) {
     let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
-    let refusal = Refusal {
+    let rejection = Rejection {
         status: answer.status,
         code: error.code.map(cut),
         message: error.message.map(cut),
         attempts: answer.attempts,
     };
-    (refusal, request_id(answer).or(error.inner_error.request_id.map(cut)))
+    (rejection, request_id(answer).or(error.inner_error.request_id.map(cut)))
 }
 
-/// Graph's tag of the request that was answered.
+/// Describes a response that is not the JSON that was asked for. Its beginning is shown if it is not JSON at
+/// all: that is how the sign-in page of a proxy is recognized.
+pub(super) fn describe_unexpected(answer: &Answer, error: &serde_json::Error) -> String {
+    const SHOWN: usize = 80;
+    let content_type =
+        answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
+    if content_type.contains("json") {
+        return cut(error.to_string());
+    }
+    let body = String::from_utf8_lossy(&answer.body);
+    let start: Vec<_> = body.split_whitespace().take(SHOWN).collect();
+    cut(format!("not JSON ({content_type}: \"{}\")", clipped(&start.join(" "), SHOWN)))
+}
+
+/// Returns Graph's id of the request.
 pub(super) fn request_id(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("request-id")?;
     header.to_str().ok().map(str::to_owned).map(cut)
 }
 
-/// The body of an error (<https://learn.microsoft.com/graph/errors>). Whatever is missing or of
-/// another type leaves the status to speak for itself.
+/// The body of an error (<https://learn.microsoft.com/graph/errors>). Missing or
+/// malformed fields are ignored; the HTTP status is then the only information.
 #[derive(Debug, Default, Deserialize)]
 struct ErrorBody {
     #[serde(default)]
@@ -284,7 +411,7 @@ struct InnerError {
 mod tests {
     use super::*;
 
-    fn refused(header: Option<&'static str>, body: &str) -> String {
+    fn rejected(header: Option<&'static str>, body: &str) -> String {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.extend(header.map(|id| {
             (
@@ -295,37 +422,35 @@ mod tests {
         let body = body.as_bytes().to_vec();
         let (client_request_id, may_have_acted) = ("ours".into(), false);
         let answer = Answer { status: 403, headers, body, client_request_id, attempts: 1, may_have_acted };
-        GraphError::refused("GET /x".into(), &answer).to_string()
+        let request = RequestLine { need: Need::Flows, line: "GET /x".into() };
+        GraphError::rejected(request, &answer).to_string()
     }
 
     #[test]
-    fn the_service_speaks_for_itself_and_its_tag_comes_from_the_header_or_the_body() {
+    fn rejection_shows_code_message_and_request_id_of_header_or_body() {
         for inner in ["innerError", "innererror"] {
             let body =
                 format!(r#"{{"error": {{"code": "C", "message": "M.", "{inner}": {{"request-id": "b"}}}}}}"#);
+            assert_eq!(rejected(None, &body), "GET /x: 403 C: M. (request-id b, client-request-id ours)");
             assert_eq!(
-                refused(None, &body),
-                "GET /x: answered 403: C: M. (request-id b, client-request-id ours)"
-            );
-            assert_eq!(
-                refused(Some("h"), &body),
-                "GET /x: answered 403: C: M. (request-id h, client-request-id ours)"
+                rejected(Some("h"), &body),
+                "GET /x: 403 C: M. (request-id h, client-request-id ours)"
             );
         }
     }
 
     #[test]
-    fn a_message_without_end_is_cut() {
+    fn rejection_with_a_long_message_is_truncated() {
         let body = format!(r#"{{"error": {{"message": "{}"}}}}"#, "é".repeat(1_000_000));
-        assert!(refused(None, &body).chars().count() < 2_100);
+        assert!(rejected(None, &body).chars().count() < 2_100);
         let body = format!(r#"{{"error": {{"innerError": {{"request-id": "{}"}}}}}}"#, "é".repeat(1_000_000));
-        assert!(refused(None, &body).chars().count() < 2_100);
+        assert!(rejected(None, &body).chars().count() < 2_100);
     }
 
     #[test]
-    fn a_body_that_is_no_error_leaves_the_status_to_speak() {
+    fn rejection_with_a_malformed_body_shows_the_status_alone() {
         for body in ["", "<html>", "[]", "{}", r#"{"error": 7}"#, r#"{"error": {"code": 7}}"#] {
-            assert_eq!(refused(None, body), "GET /x: answered 403 (client-request-id ours)", "{body}");
+            assert_eq!(rejected(None, body), "GET /x: 403 (client-request-id ours)", "{body}");
         }
     }
 }

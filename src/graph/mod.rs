@@ -9,8 +9,8 @@ mod permission;
 pub mod wire;
 
 pub use crate::http::{Patience, Stop, later, stopped};
-pub use client::{Bindings, Graph, Taken};
+pub use client::{AcceptedPut, Bindings, Graph};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, scope, token_exchange};
-pub use error::{GraphError, GraphErrorKind, Refusal};
+pub use error::{GraphError, GraphErrorKind, Rejection, RequestLine};
 pub use page::follow;
 pub use permission::{Grant, Need};

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::client::Graph;
 use super::cloud::GraphUrl;
 use super::error::{GraphError, GraphErrorKind, origin};
+use super::permission::Need;
 use super::wire::Page;
 use crate::http::Patience;
 
@@ -19,26 +20,31 @@ const MAX_PAGES: usize = 1_000;
 const MAX_BYTES: usize = 8 << 20;
 
 /// Reads a collection from its first page on.
-pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Result<Vec<T>, GraphError> {
+pub(super) async fn all<T: DeserializeOwned>(
+    graph: &Graph,
+    need: Need,
+    first: Url,
+) -> Result<Vec<T>, GraphError> {
     let mut items = Vec::new();
     let mut seen = BTreeSet::new();
     let mut next = first;
     let mut bytes: usize = 0;
     loop {
-        let (answer, page) = graph.get::<Page<T>>(next.clone(), Patience::Full).await?;
+        let (answer, page) = graph.get::<Page<T>>(need, next.clone(), Patience::Full).await?;
         if page.is_error() {
-            return Err(GraphError::refused(graph.request_line("GET", &next), &answer));
+            return Err(GraphError::rejected(graph.request_line(need, "GET", &next), &answer));
         }
         bytes = bytes.saturating_add(answer.body.len());
         if bytes > MAX_BYTES {
-            let kind = GraphErrorKind::Broken("its pages are larger than 8 MiB together".into());
-            return Err(GraphError::of(graph.request_line("GET", &next), &answer, kind));
+            let kind = GraphErrorKind::UnexpectedResponse("the pages of the collection exceed 8 MiB".into());
+            return Err(GraphError::from_answer(graph.request_line(need, "GET", &next), &answer, kind));
         }
         items.extend(page.value);
         let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok(items) };
-        let line = graph.request_line("GET", &next);
+        let line = graph.request_line(need, "GET", &next);
         seen.insert(next);
-        next = follow(graph.root(), &link, &seen).map_err(|kind| GraphError::of(line, &answer, kind))?;
+        next = follow(graph.root(), &link, &seen)
+            .map_err(|kind| GraphError::from_answer(line, &answer, kind))?;
     }
 }
 
@@ -50,9 +56,9 @@ pub fn follow(root: &GraphUrl, link: &str, seen: &BTreeSet<Url>) -> Result<Url, 
     let next = root.resolve(link).filter(|url| root.is_origin_of(url));
     // User info would be sent as a second credential.
     let next = next.filter(|url| url.username().is_empty() && url.password().is_none());
-    let next = next.ok_or_else(|| GraphErrorKind::LeadsElsewhere(origin(link)))?;
+    let next = next.ok_or_else(|| GraphErrorKind::ForeignLink(origin(link)))?;
     if seen.contains(&next) || seen.len() >= MAX_PAGES {
-        return Err(GraphErrorKind::Broken("its pages have no end".into()));
+        return Err(GraphErrorKind::UnexpectedResponse("the pages of the collection do not end".into()));
     }
     Ok(next)
 }

@@ -8,9 +8,10 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::diagnostic::Code;
 use crate::http::cut;
 use crate::model::{
-    Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, StepMap, Unread,
+    Bound, Connector, ConnectorId, ListedConnector, ListedFlow, ReadError, Reading, Step, StepMap,
 };
 
 /// One page of a collection. One that is an error as well is none.
@@ -220,10 +221,11 @@ impl Configuration {
         }
         let why = match serde_json::from_str::<ConnectorEntity>(value) {
             Ok(connector) if is_object => return Reading::Known(Some(connector.into())),
-            Ok(_) => "it is no object".to_owned(),
+            Ok(_) => "not an object".to_owned(),
             Err(error) => error.to_string(),
         };
-        Reading::Unknown(Unread::new(format!("the answer makes no sense: `{step}`: {}", cut(why))))
+        let cause = format!("unexpected response from Graph: `{step}`: {}", cut(why));
+        Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, cause))
     }
 
     /// What is bound to each of the steps.
@@ -283,7 +285,7 @@ mod tests {
             let Reading::Unknown(unread) = bound(&format!(r#"{{"postFederationSignup": {shape}}}"#)) else {
                 panic!("it is known");
             };
-            assert!(unread.why.len() < 2_100, "{}", unread.why.len());
+            assert!(unread.cause.len() < 2_100, "{}", unread.cause.len());
         }
     }
 

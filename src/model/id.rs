@@ -51,13 +51,13 @@ impl FlowKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
     /// It has a character that would change the meaning of a URL or of a line.
-    #[error("it must not hold {0}")]
+    #[error("must not contain {0}")]
     Character(String),
     /// It does not start with `B2C_1_` or `B2X_1_`.
-    #[error("it must start with `B2C_1_` or `B2X_1_`")]
+    #[error("must start with `B2C_1_` or `B2X_1_`")]
     Prefix,
     /// There is nothing in it, nothing but dots, or nothing after the prefix.
-    #[error("it is empty")]
+    #[error("is empty")]
     Empty,
 }
 

@@ -13,7 +13,7 @@ pub struct TargetUrl(Url);
 
 /// A text that is no address of a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no URL with a host")]
+#[error("not an absolute URL")]
 pub struct InvalidTargetUrl;
 
 impl FromStr for TargetUrl {

@@ -102,7 +102,7 @@ pub struct Tenant(String);
 
 /// A text that is neither a domain nor a GUID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a tenant is a domain (`contoso.onmicrosoft.com`) or a GUID")]
+#[error("neither a domain (`contoso.onmicrosoft.com`) nor a GUID")]
 pub struct InvalidTenant;
 
 impl Tenant {

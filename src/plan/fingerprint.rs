@@ -1,73 +1,91 @@
-//! A plan's fingerprint: the SHA-256 of what it would do and where, and of nothing else.
+//! Fingerprint of a plan: SHA-256 over what it would change and where, as ids and values.
 //!
-//! It catches accidents. Someone who can rewrite a plan can compute it as well.
+//! It covers the displayNames that a reviewer saw, so a saved plan cannot show another name for an id. It
+//! protects against accidents: anyone who can rewrite a plan can compute it as well.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Refusal, Target};
-use crate::model::{Cloud, ConnectorId, FlowId, Step, bound_id};
+use super::{Blocker, Target};
+use crate::model::{Cloud, Connector, FlowId, Step};
 
-/// What goes in. The fields are in the order of their names, which makes the JSON canonical.
+/// Hashed content. Fields are in the order of their names, which makes the JSON canonical. Messages are not
+/// part of it, so that they can change in any version.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Canonical<'a> {
+    blockers: Vec<Vec<String>>,
     changes: Vec<CanonicalChange<'a>>,
     cloud: Cloud,
+    format: u32,
     graph_url: &'a str,
-    refusals: Vec<CanonicalRefusal<'a>>,
+    lifted: Vec<Vec<String>>,
     tenant: &'a str,
 }
 
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize)]
 struct CanonicalChange<'a> {
-    current: Option<&'a ConnectorId>,
-    desired: Option<&'a ConnectorId>,
+    current: Option<&'a Connector>,
+    desired: Option<&'a Connector>,
     flow: &'a FlowId,
     step: Step,
 }
 
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
-struct CanonicalRefusal<'a> {
-    allow: Option<&'a str>,
-    reason: &'a str,
+/// Returns the id of a blocker and the values that identify it.
+fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
+    let mut parts = vec![blocker.code().id().to_owned()];
+    parts.extend(match blocker {
+        Blocker::MaxChanges { changes: number, limit } | Blocker::MaxDisables { disables: number, limit } => {
+            vec![number.to_string(), limit.to_string()]
+        }
+        Blocker::Protected { flow, step, action, source: _ } => {
+            vec![flow.to_string(), step.name().to_owned(), action.name().to_owned()]
+        }
+        Blocker::EmptyPrune => Vec::new(),
+        Blocker::PinMismatch(pin) => {
+            let actual = pin.actual.clone().unwrap_or_default();
+            vec![pin.connector.id.as_str().to_owned(), pin.expected.clone(), actual]
+        }
+    });
+    parts
 }
 
-/// The fingerprint of one tenant's changes, as 64 hexadecimal digits.
+/// Returns the fingerprint of one target, as 64 hexadecimal digits.
 pub(super) fn of_target(target: &Target) -> String {
-    let mut changes: Vec<_> = target
-        .changes
-        .iter()
-        .map(|change| CanonicalChange {
-            current: bound_id(&change.current),
-            desired: bound_id(&change.desired),
-            flow: &change.flow,
-            step: change.step,
-        })
-        .collect();
+    let changes = target.changes.iter().map(|change| CanonicalChange {
+        current: change.current.as_ref(),
+        desired: change.desired.as_ref(),
+        flow: &change.flow,
+        step: change.step,
+    });
+    let mut changes: Vec<_> = changes.collect();
     changes.sort_unstable_by_key(|change| (change.flow, change.step));
-    let mut refusals: Vec<_> = target
-        .refusals
-        .iter()
-        .map(|Refusal { reason, allow }| CanonicalRefusal { allow: allow.as_deref(), reason })
-        .collect();
-    refusals.sort_unstable();
+    let sorted = |blockers: &[Blocker]| {
+        let mut blockers: Vec<_> = blockers.iter().map(canonical_blocker).collect();
+        blockers.sort_unstable();
+        blockers
+    };
     let canonical = Canonical {
+        blockers: sorted(&target.blockers),
         changes,
         cloud: target.cloud,
+        format: 2,
         graph_url: &target.graph_url,
-        refusals,
+        lifted: sorted(&target.lifted),
         tenant: &target.tenant,
     };
-    // Strings, lists and maps with string keys are always JSON.
-    sha256(&serde_json::to_vec(&canonical).unwrap_or_default())
+    #[expect(
+        clippy::expect_used,
+        reason = "strings, numbers and lists are always JSON; a default would give all plans one fingerprint"
+    )]
+    let json = serde_json::to_vec(&canonical).expect("strings, numbers and lists are JSON");
+    sha256(&json)
 }
 
-/// The fingerprint of a run: its target's, or that of the sorted ones of several.
-pub(super) fn of_run(targets: impl Iterator<Item = String>) -> String {
-    let mut targets: Vec<_> = targets.collect();
+/// Returns the fingerprint of a run: its target's, or that of the sorted ones of several.
+pub(super) fn of_run(mut targets: Vec<String>) -> String {
     targets.sort_unstable();
     match targets.as_slice() {
         [only] => only.clone(),

@@ -1,19 +1,21 @@
-//! What must not be done as things are: every reason at once, each with the flag that would allow it.
+//! Guards: finds all blockers of a plan, each with the flag that lifts it.
 //!
-//! A guard is a tripwire against accidents: who may change the file decides who may change it.
+//! A guard protects against accidents. Whoever may change the file can also change its guards.
 
-use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use super::resolve::Resolved;
-use super::{BrokenPin, Change, Refusal, Target};
+use super::{BrokenPin, Change, Target};
+use crate::diagnostic::{Code, Diagnostic, SourceLocation};
 use crate::model::{Action, Desired, FlowId, Guards, Pins, Prune, Step, TargetUrl, bound_id};
 
-/// What somebody allows or forbids besides the file, when a plan is made.
+/// Guards as the command line overrides them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overrides {
-    /// The most changes, in place of the file's.
+    /// Limit on changes, in place of the file's.
     pub max_changes: Option<u32>,
-    /// The most disables, in place of the file's.
+    /// Limit on disables, in place of the file's.
     pub max_disables: Option<u32>,
     /// Protected bindings that may be disabled or replaced.
     pub allow_protected: Vec<(FlowId, Step)>,
@@ -22,67 +24,225 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The flags that say so.
-    pub fn flags(&self) -> Vec<String> {
+    /// Returns the overrides as single values, each once.
+    pub fn to_vec(&self) -> Vec<Override> {
         let Self { max_changes, max_disables, allow_protected, allow_empty } = self;
-        let max_changes = max_changes.map(|most| format!("--max-changes {most}"));
-        let max_disables = max_disables.map(|most| format!("--max-disables {most}"));
-        let mut told = BTreeSet::new();
-        let protected = allow_protected.iter().filter(|binding| told.insert(*binding));
-        let protected = protected.map(|(flow, step)| format!("--allow-protected {flow}/{step}"));
-        let empty = allow_empty.then(|| "--allow-empty".to_owned());
-        max_changes.into_iter().chain(max_disables).chain(protected).chain(empty).collect()
+        let mut overrides = Vec::new();
+        overrides.extend(max_changes.map(Override::MaxChanges));
+        overrides.extend(max_disables.map(Override::MaxDisables));
+        for (flow, step) in allow_protected {
+            let allowed = Override::AllowProtected(flow.clone(), *step);
+            if !overrides.contains(&allowed) {
+                overrides.push(allowed);
+            }
+        }
+        overrides.extend(allow_empty.then_some(Override::AllowEmpty));
+        overrides
     }
 }
 
-/// Whether a flag, with its value behind a space, is one that overrides a guard.
-pub fn is_override(flag: &str) -> bool {
-    let name = flag.split_once(' ').map_or(flag, |(name, _)| name);
-    ["--max-changes", "--max-disables", "--allow-protected", "--allow-empty"].contains(&name)
+/// One flag that overrides a guard.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Override {
+    /// `--max-changes N`
+    MaxChanges(u32),
+    /// `--max-disables N`
+    MaxDisables(u32),
+    /// `--allow-protected FLOW/STEP`
+    AllowProtected(FlowId, Step),
+    /// `--allow-empty`
+    AllowEmpty,
 }
 
-/// Every reason against the changes of a target.
-pub(super) fn refusals(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Refusal> {
+impl fmt::Display for Override {
+    /// Writes the flag with its value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MaxChanges(limit) => write!(f, "--max-changes {limit}"),
+            Self::MaxDisables(limit) => write!(f, "--max-disables {limit}"),
+            Self::AllowProtected(flow, step) => write!(f, "--allow-protected {flow}/{step}"),
+            Self::AllowEmpty => f.write_str("--allow-empty"),
+        }
+    }
+}
+
+/// Error of a text that is not one of the flags that override a guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a flag that overrides a guard")]
+pub struct InvalidOverride;
+
+impl FromStr for Override {
+    type Err = InvalidOverride;
+
+    /// Parses what [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, InvalidOverride> {
+        let (flag, value) = text.split_once(' ').unwrap_or((text, ""));
+        match flag {
+            "--max-changes" => value.parse().map(Self::MaxChanges).map_err(|_| InvalidOverride),
+            "--max-disables" => value.parse().map(Self::MaxDisables).map_err(|_| InvalidOverride),
+            "--allow-protected" => {
+                let (flow, step) = value.rsplit_once('/').ok_or(InvalidOverride)?;
+                let flow = FlowId::parse(flow).map_err(|_| InvalidOverride)?;
+                Ok(Self::AllowProtected(flow, Step::named(step).ok_or(InvalidOverride)?))
+            }
+            "--allow-empty" if value.is_empty() => Ok(Self::AllowEmpty),
+            _ => Err(InvalidOverride),
+        }
+    }
+}
+
+/// Reason why a guard blocks the changes of a target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocker {
+    /// More changes than `maxChanges`.
+    MaxChanges {
+        /// Number of changes.
+        changes: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// More disables than `maxDisables`.
+    MaxDisables {
+        /// Number of disables.
+        disables: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// A protected binding would be disabled or replaced.
+    Protected {
+        /// The flow.
+        flow: FlowId,
+        /// The step.
+        step: Step,
+        /// What would be done to it.
+        action: Action,
+        /// Location of the binding in the file.
+        source: SourceLocation,
+    },
+    /// `prune: flows` in a file without flows.
+    EmptyPrune,
+    /// A connector that would be bound does not call its pinned address.
+    PinMismatch(BrokenPin),
+}
+
+impl Blocker {
+    /// Returns the id of the problem.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::MaxChanges { .. } => Code::GuardMaxChanges,
+            Self::MaxDisables { .. } => Code::GuardMaxDisables,
+            Self::Protected { .. } => Code::ProtectedBinding,
+            Self::EmptyPrune => Code::EmptyPrune,
+            Self::PinMismatch(_) => Code::PinMismatch,
+        }
+    }
+
+    /// Returns the flag that lifts the blocker, if one does.
+    pub fn lifted_by(&self) -> Option<Override> {
+        match self {
+            Self::MaxChanges { changes, .. } => u32::try_from(*changes).ok().map(Override::MaxChanges),
+            Self::MaxDisables { disables, .. } => u32::try_from(*disables).ok().map(Override::MaxDisables),
+            Self::Protected { flow, step, .. } => Some(Override::AllowProtected(flow.clone(), *step)),
+            Self::EmptyPrune => Some(Override::AllowEmpty),
+            Self::PinMismatch(_) => None,
+        }
+    }
+
+    /// Returns the blocker as a problem.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let problem = Diagnostic::blocked(self.code(), self.to_string());
+        match (self, self.lifted_by()) {
+            (Self::PinMismatch(pin), _) => problem
+                .caused_by(format!("pinned to {}", pin.expected))
+                .caused_by(format!("calls {}", pin.actual.as_deref().unwrap_or("no address")))
+                .hint("find out who changed the connector; then update `targetUrl` or restore the connector"),
+            (_, Some(flag)) => problem.hint(format!("if this is intended: `{flag}`")),
+            (_, None) => problem,
+        }
+    }
+
+    /// Whether both are the same guard at the same binding, whatever the numbers.
+    fn is_same_guard(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Protected { flow, step, .. },
+                Self::Protected { flow: other_flow, step: other_step, .. },
+            ) => (flow, step) == (other_flow, other_step),
+            (Self::PinMismatch(pin), Self::PinMismatch(other)) => pin == other,
+            _ => self.code() == other.code(),
+        }
+    }
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MaxChanges { changes, limit } => {
+                write!(f, "{} `maxChanges: {limit}`", exceed(*changes, "change"))
+            }
+            Self::MaxDisables { disables, limit } => {
+                write!(f, "{} `maxDisables: {limit}`", exceed(*disables, "disable"))
+            }
+            Self::Protected { flow, step, action, source } => {
+                write!(f, "would {} `{flow}` `{step}`, which is protected ({source})", action.name())
+            }
+            Self::EmptyPrune => {
+                f.write_str("`prune: flows` with no flows listed would disable every binding of the tenant")
+            }
+            Self::PinMismatch(BrokenPin { connector, .. }) => {
+                let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
+                write!(f, "`{name}` does not call its pinned address")
+            }
+        }
+    }
+}
+
+fn exceed(number: usize, unit: &str) -> String {
+    if number == 1 { format!("1 {unit} exceeds") } else { format!("{number} {unit}s exceed") }
+}
+
+/// Returns the blockers of a target, and those that the overrides lifted.
+pub(super) fn evaluate(
+    target: &Target,
+    desired: &Desired,
+    overrides: &Overrides,
+) -> (Vec<Blocker>, Vec<Blocker>) {
+    let blockers = blockers(target, desired, overrides);
+    let mut lifted = self::blockers(target, desired, &Overrides::default());
+    lifted.retain(|guard| !blockers.iter().any(|blocker| blocker.is_same_guard(guard)));
+    (blockers, lifted)
+}
+
+fn blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Blocker> {
     let Guards { max_changes, max_disables } = desired.guards;
+    let changes = target.changes.len();
     let disables = target.changes.iter().filter(|change| change.action == Action::Disable).count();
-    let changes = (target.changes.len(), overrides.max_changes.or(max_changes));
-    let disables = (disables, Some(overrides.max_disables.unwrap_or(max_disables)));
-    let mut refusals = Vec::new();
-    refusals.extend(too_many(changes, "changes", "maxChanges", "--max-changes"));
-    refusals.extend(too_many(disables, "disables", "maxDisables", "--max-disables"));
-    let protected = |change: &&Change| change.protected && change.action != Action::Enable;
-    let allowed = |change: &&Change| {
+    let exceeds = |number: usize, limit: &u32| number > *limit as usize;
+    let mut blockers = Vec::new();
+    let max_changes = overrides.max_changes.or(max_changes).filter(|limit| exceeds(changes, limit));
+    blockers.extend(max_changes.map(|limit| Blocker::MaxChanges { changes, limit }));
+    let max_disables = overrides.max_disables.unwrap_or(max_disables);
+    if exceeds(disables, &max_disables) {
+        blockers.push(Blocker::MaxDisables { disables, limit: max_disables });
+    }
+    let is_allowed = |change: &&Change| {
         overrides.allow_protected.iter().any(|(flow, step)| *flow == change.flow && *step == change.step)
     };
-    let protected = target.changes.iter().filter(protected).filter(|change| !allowed(change));
-    refusals.extend(protected.map(protected_binding));
-    let prunes_all = matches!(desired.prune, Some((Prune::Flows, _))) && desired.flows.is_empty();
-    refusals.extend((prunes_all && !overrides.allow_empty).then(|| Refusal {
-        reason: "`prune: flows` in a file without flows would disable every binding of the tenant".to_owned(),
-        allow: Some("--allow-empty".to_owned()),
+    let protected = target.changes.iter().filter(|it| it.protected && it.action != Action::Enable);
+    blockers.extend(protected.filter(|change| !is_allowed(change)).map(|change| Blocker::Protected {
+        flow: change.flow.clone(),
+        step: change.step,
+        action: change.action,
+        source: change.source.clone(),
     }));
-    refusals.extend(target.pins.iter().filter_map(|pin| bound_to_a_broken_pin(target, pin)));
-    refusals
+    let prunes_all = matches!(desired.prune, Some((Prune::Flows, _))) && desired.flows.is_empty();
+    blockers.extend((prunes_all && !overrides.allow_empty).then_some(Blocker::EmptyPrune));
+    blockers
+        .extend(target.pins.iter().filter(|pin| is_bound_by(target, pin)).cloned().map(Blocker::PinMismatch));
+    blockers
 }
 
-/// Exactly as many as the limit pass.
-fn too_many((number, most): (usize, Option<u32>), what: &str, guard: &str, flag: &str) -> Option<Refusal> {
-    let most = most.filter(|most| number > *most as usize)?;
-    Some(Refusal {
-        reason: format!("{what}: {number}, and `{guard}` allows {most}"),
-        allow: Some(format!("{flag} {number}")),
-    })
-}
-
-fn protected_binding(change: &Change) -> Refusal {
-    let Change { flow, step, action, .. } = change;
-    Refusal {
-        reason: format!("`{flow}` has a protected binding at `{step}`, and this would {} it", action.name()),
-        allow: Some(format!("--allow-protected {flow}/{step}")),
-    }
-}
-
-/// The pins that do not hold for a connector.
+/// Returns the pins of a connector that do not hold.
 pub(super) fn broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
     let Resolved { connector, target_url } = resolved;
     let broken = pins.of(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
@@ -93,15 +253,30 @@ pub(super) fn broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Ite
     })
 }
 
-/// A pin that does not hold only matters to the changes that would bind its connector.
-fn bound_to_a_broken_pin(target: &Target, pin: &BrokenPin) -> Option<Refusal> {
-    let BrokenPin { connector, expected, actual } = pin;
-    let binds = target.changes.iter().any(|change| bound_id(&change.desired) == Some(&connector.id));
-    binds.then(|| {
-        let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
-        let actual = actual.as_deref().unwrap_or("no address");
-        let reason =
-            format!("`{name}` is pinned to {expected}, but calls {actual}: mend the file or the connector");
-        Refusal { reason, allow: None }
-    })
+/// Whether a change would bind the connector of the pin: a broken pin blocks these changes only.
+fn is_bound_by(target: &Target, pin: &BrokenPin) -> bool {
+    target.changes.iter().any(|change| bound_id(&change.desired) == Some(&pin.connector.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn override_from_str_parses_what_display_writes() {
+        let flow = FlowId::parse("B2C_1_signup").unwrap();
+        for flag in [
+            Override::MaxChanges(7),
+            Override::MaxDisables(0),
+            Override::AllowProtected(flow, Step::PostFederationSignup),
+            Override::AllowEmpty,
+        ] {
+            assert_eq!(flag.to_string().parse(), Ok(flag));
+        }
+        for text in
+            ["", "--yes", "--max-changes", "--max-changes x", "--allow-empty 1", "--allow-protected a/b"]
+        {
+            assert_eq!(text.parse::<Override>(), Err(InvalidOverride), "{text}");
+        }
+    }
 }

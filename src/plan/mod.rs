@@ -1,187 +1,172 @@
-//! (Desired, Current) → [`Plan`]. Pure: no I/O, no clock, and the same input gives the same plan.
+//! Planning: ([`Desired`], [`Current`]) → [`Plan`]. Pure: no I/O, no clock, the same input gives the same
+//! plan.
 //!
-//! `prune` adds what a file manages without mentioning it, `resolve` turns names into connectors,
-//! `diff` compares, `guard` finds what must not be done as things are, `fingerprint` tells plans
-//! apart, `several` keeps files of one tenant from telling the same, `shard` takes a fleet apart and joins
-//! what was planned of it.
+//! `prune` adds the bindings that a file manages without listing them, `resolve` maps names to connectors,
+//! `diff` compares, `guard` finds blockers, `fingerprint` identifies plans, `dedupe` removes what several
+//! files of one tenant would report twice, and `shard` splits a run and joins its results.
+//!
+//! [`Desired`]: crate::model::Desired
+//! [`Current`]: crate::model::Current
 
+mod dedupe;
 mod diff;
 mod fingerprint;
 mod guard;
 mod prune;
 mod resolve;
-mod several;
 pub mod shard;
+mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, Step, TargetUrl};
+use crate::diagnostic::{Code, Diagnostic, Severity, SourceLocation};
+use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, ReadError, Step, TargetUrl};
 
+pub use dedupe::dedupe_findings;
 pub use diff::plan;
-pub use guard::{Overrides, is_override};
-pub use several::tell_once;
-pub use shard::{Member, Part, Shard};
+pub use guard::{Blocker, Override, Overrides};
+pub use shard::{Member, Shard, ShardInfo};
+pub use warning::Warning;
 
-/// What a run would do to its tenants.
+/// Changes that a run would make to its tenants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// One for each tenant, in the order of the files.
+    /// One for each file, in the order of the files.
     pub targets: Vec<Target>,
-    /// What keeps the plan from being whole: it can be read, not applied.
+    /// Errors that make the plan incomplete: it can be read, not applied.
     pub errors: Vec<Problem>,
-    /// Which part of which fleet it is, where it is one.
-    pub part: Option<Part>,
-    /// What it answers, where it was made to tell what differs.
+    /// Shard of the run, if it was split.
+    pub shard: Option<ShardInfo>,
+    /// Set if the plan was made to report drift.
     pub drift: Option<Drift>,
 }
 
-/// The question whether tenants are what their files say.
+/// Options of a drift run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drift {
-    /// Whether what is bound and not mentioned counts.
+    /// Whether bindings that the file does not list count as drift.
     pub strict: bool,
 }
 
-/// What keeps a plan from being whole, as it is saved: without the text that it points into.
+/// Problem of a run, and the tenant that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What happened.
-    pub message: String,
-    /// The place in a file, where there is one.
-    pub place: Option<Place>,
-    /// The tenant that cannot be changed for it; `None`: none can.
+    /// The problem.
+    pub diagnostic: Diagnostic,
+    /// Tenant that cannot be changed because of it; `None` if it concerns the whole run.
     pub tenant: Option<String>,
 }
 
-/// What a run would do to one tenant.
+/// Changes that a run would make to the tenant of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The tenant, as the file names it.
+    /// Tenant, as the file names it.
     pub tenant: String,
-    /// The tenant's GUID, where it is known.
+    /// GUID of the tenant, if it is known.
     pub tenant_id: Option<String>,
-    /// The app that signs in, where the file names one.
+    /// Why the tenant of the access token could not be verified, if it could not.
+    pub unverified: Option<String>,
+    /// App that signs in, if the file names one.
     pub client_id: Option<String>,
-    /// The tenant's cloud.
+    /// Cloud of the tenant.
     pub cloud: Cloud,
-    /// The version of Graph that is asked.
+    /// Version of Graph.
     pub api: Api,
-    /// Graph's root, version included.
+    /// Root of Graph, version included.
     pub graph_url: String,
-    /// The file that wants this.
+    /// File that lists the bindings.
     pub file: String,
-    /// The differences: flows in the file's order, then steps in the order of [`Step::ALL`].
+    /// Differences: flows in the file's order, then steps in the order of [`Step::ALL`].
     pub changes: Vec<Change>,
-    /// How many managed bindings are as desired.
-    pub unchanged: usize,
-    /// Which ones, in the order of the changes; none where a saved plan does not tell.
+    /// Managed bindings that are as desired, in the order of the changes.
     pub in_sync: Vec<InSync>,
-    /// What is bound to the listed flows and not mentioned by the file.
+    /// Number of managed bindings that could not be compared, because they could not be read or resolved.
+    pub not_compared: usize,
+    /// Bindings of the listed flows that the file does not list.
     pub unmanaged: Vec<Unmanaged>,
-    /// The bindings to connectors that are gone, whatever else is said of them.
-    pub gone: Vec<Unmanaged>,
-    /// What could not be read of the listed flows.
-    pub unknown: Vec<Unknown>,
-    /// The pins that do not hold.
+    /// Bindings to deleted connectors, managed or not.
+    pub dangling: Vec<Unmanaged>,
+    /// Bindings of the listed flows that could not be read.
+    pub unreadable: Vec<UnreadableBinding>,
+    /// Pins that do not hold.
     pub pins: Vec<BrokenPin>,
-    /// Why the changes must not be made as things are.
-    pub refusals: Vec<Refusal>,
-    /// The flags that were given when the plan was made, and that allow or forbid.
-    pub overrides: Vec<String>,
-    /// What a reviewer should know.
-    pub warnings: Vec<String>,
+    /// Guards that block the changes.
+    pub blockers: Vec<Blocker>,
+    /// Blockers that the overrides lifted.
+    pub lifted: Vec<Blocker>,
+    /// Flags that were given when the plan was made and that lift or set guards.
+    pub overrides: Vec<Override>,
 }
 
-/// A connector that does not call the address that the file pins it to.
+/// Connector that does not call its pinned address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BrokenPin {
     /// The connector.
     pub connector: Connector,
-    /// The address that the file gives.
+    /// Address that the file pins.
     pub expected: String,
-    /// The address that the tenant gives, where it gives one.
+    /// Address in the tenant, if it has one.
     pub actual: Option<String>,
 }
 
-/// A reason against a plan.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Refusal {
-    /// What is wrong.
-    pub reason: String,
-    /// The flag that would allow it, where one would.
-    pub allow: Option<String>,
-}
-
-/// One binding that differs. One change is exactly one PUT.
+/// Binding that differs. One change is exactly one PUT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The flow.
     pub flow: FlowId,
     /// The step.
     pub step: Step,
-    /// How it changes.
+    /// Kind of change.
     pub action: Action,
-    /// What is bound.
+    /// Value in the tenant.
     pub current: Bound,
-    /// What is to be bound.
+    /// Value in the file.
     pub desired: Bound,
     /// Whether the file protects the binding.
     pub protected: bool,
-    /// The address that the connector to be bound has to have, where the file pins it.
+    /// Address that the file pins the desired connector to, if it does.
     pub pin: Option<Arc<TargetUrl>>,
-    /// Where the file says so.
-    pub source: Place,
+    /// Location of the value in the file.
+    pub source: SourceLocation,
 }
 
-/// A managed binding that is as desired.
+/// Managed binding that is as desired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InSync {
     /// The flow.
     pub flow: FlowId,
     /// The step.
     pub step: Step,
-    /// What is bound, and is to be.
+    /// Value in the tenant and in the file.
     pub current: Bound,
-    /// Where the file says so.
-    pub source: Place,
+    /// Location of the value in the file.
+    pub source: SourceLocation,
 }
 
-/// A place in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file's name.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in Unicode characters, from 1.
-    pub column: usize,
-}
-
-/// A binding that the file does not mention.
+/// Binding that the file does not list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmanaged {
     /// The flow.
     pub flow: FlowId,
     /// The step.
     pub step: Step,
-    /// What is bound.
+    /// Value in the tenant.
     pub current: Bound,
 }
 
-/// A binding of a listed flow that could not be read.
+/// Binding of a listed flow that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnreadableBinding {
     /// The flow.
     pub flow: FlowId,
     /// The step.
     pub step: Step,
     /// Why it could not be read.
-    pub error: Arc<str>,
+    pub error: ReadError,
 }
 
-/// How many bindings there are of each kind.
+/// Numbers of bindings of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Nothing → a connector.
@@ -192,77 +177,158 @@ pub struct Summary {
     pub disable: usize,
     /// As desired.
     pub unchanged: usize,
+    /// Managed, but not compared.
+    pub not_compared: usize,
 }
 
-/// The fingerprint of a run: its only target's, or that of the sorted ones of several.
-pub fn fingerprint(targets: impl IntoIterator<Item = String>) -> String {
-    fingerprint::of_run(targets.into_iter())
+impl Summary {
+    /// Number of changes.
+    pub fn changes(self) -> usize {
+        [self.enable, self.replace, self.disable].into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// Number of managed bindings.
+    pub fn managed(self) -> usize {
+        [self.changes(), self.unchanged, self.not_compared].into_iter().fold(0, usize::saturating_add)
+    }
 }
 
-/// The tenants that go by two names, such as a domain and the GUID that it stands for: nothing can
-/// keep two files of such a tenant apart. One problem for each target.
-pub fn mixed_names(targets: &[Target]) -> Vec<Problem> {
+impl std::iter::Sum for Summary {
+    fn sum<I: Iterator<Item = Self>>(summaries: I) -> Self {
+        summaries.fold(Self::default(), |sum, one| Self {
+            enable: sum.enable.saturating_add(one.enable),
+            replace: sum.replace.saturating_add(one.replace),
+            disable: sum.disable.saturating_add(one.disable),
+            unchanged: sum.unchanged.saturating_add(one.unchanged),
+            not_compared: sum.not_compared.saturating_add(one.not_compared),
+        })
+    }
+}
+
+/// Returns each tenant once, in order, ignoring case.
+pub fn unique_tenants<'a>(tenants: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    tenants.filter(|tenant| seen.insert(tenant.to_ascii_lowercase())).map(str::to_owned).collect()
+}
+
+/// Returns the fingerprint of a run from those of its targets: that of the only one, or that of the sorted
+/// ones of several. `None` if any target has none.
+pub fn fingerprint(targets: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let targets: Option<Vec<_>> = targets.into_iter().collect();
+    targets.map(fingerprint::of_run)
+}
+
+/// Returns one problem for each target whose tenant has two names in the plan, such as a domain and its
+/// GUID: ownership of bindings cannot be checked for files of such a tenant.
+pub fn aliased_tenants(targets: &[Target]) -> Vec<Problem> {
     let mut names = BTreeMap::<_, BTreeSet<_>>::new();
     for target in targets {
         if let Some(id) = &target.tenant_id {
             names.entry(id.to_ascii_lowercase()).or_default().insert(target.tenant.to_ascii_lowercase());
         }
     }
-    let mixed = |target: &Target| {
+    let problem = |target: &Target| {
         let id = target.tenant_id.as_ref()?.to_ascii_lowercase();
         let names = names.get(&id).filter(|names| names.len() > 1)?;
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-        let message = format!("{} are one tenant, `{id}`", names.join(" and "));
-        Some(Problem { message, place: None, tenant: Some(target.tenant.clone()) })
+        let message = format!("{} are the same tenant, `{id}`", names.join(" and "));
+        let diagnostic = Diagnostic::error(Code::TenantAlias, message);
+        let diagnostic = diagnostic.hint("write the tenant in the same way in all files");
+        Some(Problem { diagnostic, tenant: Some(target.tenant.clone()) })
     };
-    targets.iter().filter_map(mixed).collect()
+    targets.iter().filter_map(problem).collect()
 }
 
 impl Plan {
-    /// Tells of each target whether nothing keeps it, or another of its tenant, from being whole.
-    pub fn whole_targets(&self) -> impl Fn(&Target) -> bool + use<> {
-        let of_all = self.errors.iter().any(|error| error.tenant.is_none());
-        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
-        let unknown = self.targets.iter().filter(|target| !target.unknown.is_empty());
-        let tenants = of_errors.chain(unknown.map(|target| &target.tenant));
-        let broken: BTreeSet<_> = tenants.map(|tenant| tenant.to_ascii_lowercase()).collect();
-        move |target| !of_all && !broken.contains(&target.tenant.to_ascii_lowercase())
+    /// Returns a predicate: true if neither the target nor another one of its tenant has errors or
+    /// unreadable bindings.
+    pub fn complete_targets(&self) -> impl Fn(&Target) -> bool + use<> {
+        let concerns_all = self.errors.iter().any(|error| error.tenant.is_none());
+        let with_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
+        let unreadable = self.targets.iter().filter(|target| !target.unreadable.is_empty());
+        let tenants = with_errors.chain(unreadable.map(|target| &target.tenant));
+        let incomplete: BTreeSet<_> = tenants.map(|tenant| tenant.to_ascii_lowercase()).collect();
+        move |target| !concerns_all && !incomplete.contains(&target.tenant.to_ascii_lowercase())
     }
 
-    /// The first binding, with its tenant, that two targets manage, so that one PUT would undo the other,
-    /// or of which one target says two things. No plan that was made has one.
-    pub fn twice(&self) -> Option<(&str, &FlowId, Step)> {
+    /// Returns the first binding, with its tenant, that two targets manage or that one target lists twice.
+    /// No plan that was made by [`plan`] has one.
+    pub fn find_duplicate_binding(&self) -> Option<(&str, &FlowId, Step)> {
         let mut managed = BTreeSet::new();
         self.targets.iter().find_map(|target| {
-            let mut told = BTreeSet::new();
+            let mut seen = BTreeSet::new();
             let changes = target.changes.iter().map(|it| (&it.flow, it.step, true));
             let in_sync = target.in_sync.iter().map(|it| (&it.flow, it.step, true));
             let unmanaged = target.unmanaged.iter().map(|it| (&it.flow, it.step, false));
-            let unknown = target.unknown.iter().map(|it| (&it.flow, it.step, false));
-            let mut bindings = changes.chain(in_sync).chain(unmanaged).chain(unknown);
-            let twice = bindings.find(|(flow, step, is_managed)| {
+            let unreadable = target.unreadable.iter().map(|it| (&it.flow, it.step, false));
+            let mut bindings = changes.chain(in_sync).chain(unmanaged).chain(unreadable);
+            let duplicate = bindings.find(|(flow, step, is_managed)| {
                 let binding = (flow.as_str().to_ascii_lowercase(), *step);
-                let is_new = told.insert(binding.clone());
+                let is_new = seen.insert(binding.clone());
                 let tenant = target.tenant.to_ascii_lowercase();
                 !is_new || *is_managed && !managed.insert((tenant, binding))
             });
-            twice.map(|(flow, step, _)| (&*target.tenant, flow, step))
+            duplicate.map(|(flow, step, _)| (&*target.tenant, flow, step))
         })
     }
 
-    /// The counts over all tenants.
+    /// Returns the tenants of the plan, each once, in the order of the files. Tenants without a target, which
+    /// only errors name, come last.
+    pub fn tenants(&self) -> Vec<String> {
+        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_deref());
+        unique_tenants(self.targets.iter().map(|target| target.tenant.as_str()).chain(of_errors))
+    }
+
+    /// Whether the plan is about more than one tenant.
+    pub fn has_several_tenants(&self) -> bool {
+        self.tenants().len() > 1
+    }
+
+    /// Returns the targets of a tenant.
+    pub fn targets_of<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a Target> {
+        self.targets.iter().filter(move |target| target.tenant.eq_ignore_ascii_case(tenant))
+    }
+
+    /// Returns every problem of the plan: the warnings, the unreadable bindings by cause and the blockers of
+    /// each target, and the errors.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for target in &self.targets {
+            let diagnostics = target.warnings().iter().map(Warning::diagnostic).collect::<Vec<_>>();
+            let diagnostics = diagnostics.into_iter().chain(target.unreadable_causes());
+            let diagnostics = diagnostics.chain(target.blockers.iter().map(Blocker::diagnostic));
+            problems.extend(diagnostics.map(|diagnostic| Problem::of_tenant(&target.tenant, diagnostic)));
+        }
+        problems.extend(self.errors.iter().cloned());
+        problems
+    }
+
+    /// Returns the problems that make the plan incomplete.
+    pub fn blocking_errors(&self) -> Vec<Problem> {
+        let mut problems = self.problems();
+        problems.retain(|problem| problem.diagnostic.severity == Severity::Error);
+        problems
+    }
+
+    /// Returns the counts over all tenants.
     pub fn summary(&self) -> Summary {
-        self.targets.iter().map(Target::summary).fold(Summary::default(), |sum, one| Summary {
-            enable: sum.enable.saturating_add(one.enable),
-            replace: sum.replace.saturating_add(one.replace),
-            disable: sum.disable.saturating_add(one.disable),
-            unchanged: sum.unchanged.saturating_add(one.unchanged),
-        })
+        self.targets.iter().map(Target::summary).sum()
     }
 
-    /// What tells this plan from every other: the same for the same changes on any day.
-    pub fn fingerprint(&self) -> String {
-        fingerprint(self.targets.iter().map(Target::fingerprint))
+    /// Returns the fingerprint of the run: equal for equal changes, on any day. `None` if the plan is
+    /// incomplete.
+    pub fn fingerprint(&self) -> Option<String> {
+        if !self.errors.is_empty() {
+            return None;
+        }
+        fingerprint(self.target_fingerprints())
+    }
+
+    /// Returns the fingerprint of each target; `None` for incomplete ones.
+    pub fn target_fingerprints(&self) -> Vec<Option<String>> {
+        let is_complete = self.complete_targets();
+        let fingerprint = |target| is_complete(target).then(|| fingerprint::of_target(target));
+        self.targets.iter().map(fingerprint).collect()
     }
 
     /// Whether anything would change.
@@ -270,74 +336,111 @@ impl Plan {
         self.targets.iter().any(|target| !target.changes.is_empty())
     }
 
-    /// Whether what is bound and not mentioned counts as a difference.
+    /// Whether bindings that the files do not list count as drift.
     pub fn is_strict(&self) -> bool {
         self.drift.is_some_and(|drift| drift.strict)
     }
 
-    /// Whether the tenants are other than their files say; `None` where not all could be read, and
-    /// what was read does not differ.
-    pub fn answer(&self) -> Option<bool> {
+    /// Whether the tenants differ from their files; `None` if not everything could be read and no
+    /// difference was found in the rest.
+    pub fn is_drifted(&self) -> Option<bool> {
         let differs = self.differs();
-        (differs || self.is_whole()).then_some(differs)
+        (differs || self.is_complete()).then_some(differs)
     }
 
-    /// Whether anything that was read is other than its file says.
+    /// Whether anything that was read differs from its file.
     pub fn differs(&self) -> bool {
         self.has_changes()
             || self.targets.iter().any(|target| {
-                let gone = self.drift.is_some() && !target.gone.is_empty();
-                !target.pins.is_empty() || gone || self.is_strict() && !target.unmanaged.is_empty()
+                let dangling = self.drift.is_some() && !target.dangling.is_empty();
+                !target.pins.is_empty() || dangling || self.is_strict() && !target.unmanaged.is_empty()
             })
     }
 
-    /// Whether the changes must not be made as things are.
-    pub fn is_refused(&self) -> bool {
-        self.targets.iter().any(|target| !target.refusals.is_empty())
+    /// Whether guards block any changes.
+    pub fn is_blocked(&self) -> bool {
+        self.targets.iter().any(|target| !target.blockers.is_empty())
     }
 
-    /// Whether everything that the plan speaks of could be read and resolved.
-    pub fn is_whole(&self) -> bool {
-        self.errors.is_empty() && self.targets.iter().all(|target| target.unknown.is_empty())
+    /// Whether everything that the plan needs could be read and resolved.
+    pub fn is_complete(&self) -> bool {
+        self.errors.is_empty() && self.targets.iter().all(|target| target.unreadable.is_empty())
     }
 }
 
 impl Target {
-    /// The counts of this tenant.
+    /// Returns the counts of this target.
     pub fn summary(&self) -> Summary {
         let count = |action| self.changes.iter().filter(|change| change.action == action).count();
         Summary {
             enable: count(Action::Enable),
             replace: count(Action::Replace),
             disable: count(Action::Disable),
-            unchanged: self.unchanged,
+            unchanged: self.in_sync.len(),
+            not_compared: self.not_compared,
         }
     }
 
-    /// What tells this tenant's changes from any others.
-    pub fn fingerprint(&self) -> String {
-        fingerprint::of_target(self)
+    /// Returns what a reviewer should know.
+    pub fn warnings(&self) -> Vec<Warning> {
+        warning::warnings(self)
+    }
+
+    /// Returns one problem for each cause that keeps bindings from being read, in the order of the
+    /// bindings: a cause that concerns many flows is one problem.
+    pub fn unreadable_causes(&self) -> Vec<Diagnostic> {
+        let mut causes: Vec<(&ReadError, Vec<&UnreadableBinding>)> = Vec::new();
+        let mut positions = BTreeMap::new();
+        for binding in &self.unreadable {
+            let position = *positions.entry(binding.error.cause_key()).or_insert(causes.len());
+            match causes.get_mut(position) {
+                Some((_, bindings)) => bindings.push(binding),
+                None => causes.push((&binding.error, vec![binding])),
+            }
+        }
+        causes.iter().map(|(error, bindings)| unreadable_cause(error, bindings)).collect()
+    }
+}
+
+fn unreadable_cause(error: &ReadError, bindings: &[&UnreadableBinding]) -> Diagnostic {
+    const LISTED: usize = 5;
+    let mut flows: Vec<&FlowId> = bindings.iter().map(|binding| &binding.flow).collect();
+    flows.dedup();
+    match flows.as_slice() {
+        // The host is the cause, whatever was to be read from it.
+        _ if error.code == Code::GraphUnreachable => {
+            let problem = Diagnostic::error(error.code, &*error.cause);
+            error.hint.iter().fold(problem, |problem, hint| problem.hint(&**hint))
+        }
+        [flow] => {
+            let steps: Vec<_> = bindings.iter().map(|binding| binding.step.name()).collect();
+            error.diagnostic(&format!("could not read `{flow}` ({})", steps.join(", ")))
+        }
+        flows => {
+            let problem = error.diagnostic(&format!("{} flows could not be read", flows.len()));
+            let listed: Vec<_> = flows.iter().take(LISTED).map(|flow| format!("`{flow}`")).collect();
+            let more = flows.len().saturating_sub(LISTED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            problem.note(format!("flows: {}{more}", listed.join(", ")))
+        }
     }
 }
 
 impl Problem {
-    /// A problem with one tenant alone.
-    pub fn about(tenant: &str, diagnostic: &Diagnostic) -> Self {
-        Self { tenant: Some(tenant.to_owned()), ..Self::from(diagnostic) }
+    /// Creates a problem of one tenant.
+    pub fn of_tenant(tenant: &str, diagnostic: Diagnostic) -> Self {
+        Self { tenant: Some(tenant.to_owned()), diagnostic }
+    }
+
+    /// Whether the problem is about this tenant.
+    pub fn is_of_tenant(&self, tenant: &str) -> bool {
+        self.tenant.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(tenant))
     }
 }
 
-impl From<&Diagnostic> for Problem {
-    fn from(diagnostic: &Diagnostic) -> Self {
-        let Diagnostic { severity: _, what, span, causes, hints: _ } = diagnostic;
-        let message = std::iter::once(what).chain(causes).map(String::as_str).collect::<Vec<_>>().join(": ");
-        Self { message, place: span.as_ref().map(Place::from), tenant: None }
-    }
-}
-
-impl From<&Span> for Place {
-    fn from(span: &Span) -> Self {
-        let position = span.position();
-        Self { file: span.source().name().to_owned(), line: position.line, column: position.column }
+impl From<Diagnostic> for Problem {
+    /// Creates a problem of the whole run.
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic, tenant: None }
     }
 }

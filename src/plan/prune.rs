@@ -1,24 +1,23 @@
-//! Pruning: what a file does not mention and still manages, since it says `prune`.
+//! Pruning: adds the bindings that a file manages through `prune` without listing them.
 //!
-//! It is a transformation of what is desired, ahead of the comparison, which then has no special
-//! case.
+//! It transforms the desired state before the comparison, which then needs no special case.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{Current, Desired, DesiredBinding, FlowId, Prune, Reading, StepMap};
 
-/// A flow that was read, and what of it is managed.
+/// Flow that was read, and its managed bindings.
 pub(super) struct Managed<'a> {
     pub(super) id: &'a FlowId,
-    /// Where the file lists it, if it does.
+    /// Location in the file, if the file lists the flow.
     pub(super) span: Option<&'a Span>,
     pub(super) bindings: Cow<'a, StepMap<DesiredBinding>>,
 }
 
-/// The flows of a file, in its order, and those beyond it that were read, by id; with the bindings
-/// that are to be nothing because the file prunes them.
+/// Returns the flows of a file, in its order, then the unlisted flows that were read, by id; with the bindings
+/// that the file prunes.
 pub(super) fn flows<'a>(desired: &'a Desired, current: &'a Current) -> Vec<Managed<'a>> {
     let listed: BTreeSet<_> = desired.flows.iter().map(|flow| &flow.id).collect();
     let others = current.flows.keys().filter(|id| !listed.contains(id));
@@ -46,14 +45,14 @@ fn pruned<'a>(mut flow: Managed<'a>, desired: &Desired) -> Managed<'a> {
     flow
 }
 
-/// Where all flows are asked for and cannot be listed, the plan is not whole.
+/// Returns the error of a flow list that is needed and could not be read.
 pub(super) fn unreadable_list(desired: &Desired, current: &Current) -> Option<Diagnostic> {
-    let Some(Reading::Unknown(unread)) = &current.flow_list else { return None };
-    let problem = match &desired.prune {
+    let Some(Reading::Unknown(error)) = &current.flow_list else { return None };
+    let problem = |message| Diagnostic::error(Code::FlowsUnreadable, message);
+    Some(error.explain(match &desired.prune {
         Some((Prune::Flows, span)) => {
-            Diagnostic::error("the list of flows could not be read, which `prune: flows` needs").at(span)
+            problem("cannot list the tenant's user flows, which `prune: flows` needs").at(span)
         }
-        _ => Diagnostic::error("the list of flows could not be read"),
-    };
-    Some(problem.caused_by(&*unread.why))
+        _ => problem("cannot list the tenant's user flows"),
+    }))
 }

@@ -1,40 +1,39 @@
-//! What a file names → the connector that it means. Names compare exactly; what fits none or
-//! several is an error at the place of the name.
+//! Resolves the names and ids of a file to connectors. Names are compared exactly; a name that matches none
+//! or several connectors is an error at its location.
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Suggester};
+use crate::diagnostic::{Code, Diagnostic, Suggester};
 use crate::model::{
-    Advice, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, Pins,
-    Reading, StepMap, TargetUrl, Unread,
+    Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, Pins, Reading,
+    StepMap, TargetUrl,
 };
 
-/// The connectors of a tenant, by what a file may call them.
+/// Connectors of a tenant, by id and by name.
 pub(super) struct Resolver<'a> {
-    /// Those that the tenant lists; `None` where they were not read.
+    /// Connectors that the tenant lists; `None` if they were not read.
     listed: Option<BTreeMap<&'a ConnectorId, &'a ListedConnector>>,
     by_name: BTreeMap<&'a str, Vec<&'a Connector>>,
-    /// Those that came along with the bindings, where they were not read otherwise.
+    /// Connectors that came with the bindings, if the list was not read.
     bound: BTreeMap<&'a ConnectorId, &'a Connector>,
-    /// Why the connectors could not be read, where they could not.
-    unreadable: Option<&'a Unread>,
+    /// Whether reading the list failed.
+    is_unreadable: bool,
     pins: &'a Pins,
     suggester: Suggester,
 }
 
-/// A connector, and the address that it calls where it was read.
+/// Connector, and the address that it calls if it was read.
 pub(super) struct Resolved {
     pub(super) connector: Connector,
     pub(super) target_url: Option<TargetUrl>,
 }
 
 impl<'a> Resolver<'a> {
-    /// Takes what was read, and what the file pins.
+    /// Creates a resolver from what was read, and the pins of the file.
     pub(super) fn new(current: &'a Current, pins: &'a Pins) -> Self {
-        let (list, unreadable) = match &current.connectors {
-            Some(Reading::Known(list)) => (Some(list), None),
-            Some(Reading::Unknown(unread)) => (None, Some(unread)),
-            None => (None, None),
+        let list = match &current.connectors {
+            Some(Reading::Known(list)) => Some(list),
+            Some(Reading::Unknown(_)) | None => None,
         };
         let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ListedConnector { connector, .. } in list.into_iter().flatten() {
@@ -55,14 +54,14 @@ impl<'a> Resolver<'a> {
             listed: list.map(|list| list.iter().map(|listed| (&listed.connector.id, listed)).collect()),
             by_name,
             bound: bound.collect(),
-            unreadable,
+            is_unreadable: matches!(current.connectors, Some(Reading::Unknown(_))),
             pins,
             suggester: Suggester::default(),
         }
     }
 
-    /// Finds the connector that a file means.
-    pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved, Diagnostic> {
+    /// Finds the connector that a file names.
+    pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved, ResolveError> {
         let connector = match &wanted.by {
             ConnectorKey::Id(id) => self.by_id(id, wanted)?,
             ConnectorKey::Name(name) => self.by_name(name, wanted)?,
@@ -72,73 +71,83 @@ impl<'a> Resolver<'a> {
         Ok(Resolved { target_url: listed.and_then(|listed| listed.target_url.clone()), connector })
     }
 
-    fn by_both(&self, id: &ConnectorId, name: &str, wanted: &ConnectorRef) -> Result<Connector, Diagnostic> {
-        self.readable(wanted)?;
+    fn by_both(
+        &self,
+        id: &ConnectorId,
+        name: &str,
+        wanted: &ConnectorRef,
+    ) -> Result<Connector, ResolveError> {
+        self.require_list()?;
         let connector = self.by_id(id, wanted)?;
         if connector.display_name.as_deref() == Some(name) {
             return Ok(connector);
         }
         let actual =
             connector.display_name.map_or("no displayName".to_owned(), |actual| format!("`{actual}`"));
-        Err(Diagnostic::error(format!("the connector `{id}` is not called `{name}`: it has {actual}"))
+        let message = format!("connector `{id}` is named {actual}, not `{name}`");
+        Err(Diagnostic::error(Code::ConnectorMismatch, message)
             .at(&wanted.span)
-            .hint("let `id` and `displayName` fit the same connector, or keep one of them"))
+            .hint("correct `id` or `displayName`, or keep one of them")
+            .into())
     }
 
-    fn by_id(&self, id: &ConnectorId, wanted: &ConnectorRef) -> Result<Connector, Diagnostic> {
+    fn by_id(&self, id: &ConnectorId, wanted: &ConnectorRef) -> Result<Connector, ResolveError> {
         if self.pins.may_be_of(id) {
-            self.readable(wanted)?;
+            self.require_list()?;
         }
         let Some(listed) = &self.listed else {
-            // Where the connectors were not read, an id stands for itself.
+            // Without the list, an id is used as it is.
             let bound = self.bound.get(id).map(|connector| (*connector).clone());
             return Ok(bound.unwrap_or_else(|| Connector { id: id.clone(), display_name: None }));
         };
         match listed.get(id) {
             Some(listed) => Ok(listed.connector.clone()),
-            None => Err(Diagnostic::error(format!("no connector of the tenant has the id `{id}`"))
-                .at(&wanted.span)
-                .hint("create the connector first, or name one that is there")),
+            None => {
+                let message = format!("the tenant has no connector with the id `{id}`");
+                let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
+                Err(problem.hint("create the connector first, or name another one").into())
+            }
         }
     }
 
-    fn by_name(&self, name: &str, wanted: &ConnectorRef) -> Result<Connector, Diagnostic> {
-        self.readable(wanted)?;
+    fn by_name(&self, name: &str, wanted: &ConnectorRef) -> Result<Connector, ResolveError> {
+        self.require_list()?;
         match self.by_name.get(name).map(Vec::as_slice) {
             Some([connector]) => Ok((*connector).clone()),
             Some(several) if !several.is_empty() => {
                 let mut ids: Vec<_> = several.iter().map(|connector| connector.id.to_string()).collect();
                 ids.sort_unstable();
                 let ids: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
-                Err(Diagnostic::error(format!(
-                    "{} connectors are called `{name}`: {}",
-                    ids.len(),
-                    ids.join(", ")
-                ))
-                .at(&wanted.span)
-                .hint("name the one that you mean by its `id`"))
+                let message = format!("{} connectors are named `{name}`: {}", ids.len(), ids.join(", "));
+                let problem = Diagnostic::error(Code::ConnectorAmbiguous, message).at(&wanted.span);
+                Err(problem.hint("use `id` to select one").into())
             }
             _ => {
-                let problem = Diagnostic::error(format!("no connector of the tenant is called `{name}`"));
-                let problem =
-                    self.suggester.suggest(problem.at(&wanted.span), name, self.by_name.keys().copied());
-                Err(problem.hint(
-                    "names compare exactly; a connector without a displayName can be named by `id` only",
-                ))
+                let message = format!("the tenant has no connector named `{name}`");
+                let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
+                let problem = self.suggester.suggest(problem, name, self.by_name.keys().copied());
+                Err(problem
+                    .hint("create the connector first; names are case-sensitive, and one without a displayName needs `id`")
+                    .into())
             }
         }
     }
 
-    fn readable(&self, wanted: &ConnectorRef) -> Result<(), Diagnostic> {
-        let Some(Unread { why, advice }) = self.unreadable else { return Ok(()) };
-        let problem = Diagnostic::error(
-            "the tenant's connectors could not be read, so names and pins cannot be checked",
-        )
-        .at(&wanted.span)
-        .caused_by(&**why);
-        Err(match advice {
-            Some(Advice { problem: cause, hint }) => problem.caused_by(*cause).hint(*hint),
-            None => problem,
-        })
+    fn require_list(&self) -> Result<(), ResolveError> {
+        if self.is_unreadable { Err(ResolveError::NotListed) } else { Ok(()) }
+    }
+}
+
+/// Why a connector could not be resolved.
+pub(super) enum ResolveError {
+    /// The list of connectors could not be read, which is one problem for all names.
+    NotListed,
+    /// The name or id does not select one connector.
+    Invalid(Box<Diagnostic>),
+}
+
+impl From<Diagnostic> for ResolveError {
+    fn from(problem: Diagnostic) -> Self {
+        Self::Invalid(Box::new(problem))
     }
 }

@@ -1,43 +1,61 @@
-//! A [`Diagnostic`] as text: what, where with the source line marked, causes, hints.
+//! Renders a [`Diagnostic`] as text: message, source line, causes, notes and hints.
 //!
-//! The look is rustc's. The libraries that draw it count columns in the text that they are given,
-//! which is wrong once a line is escaped, and take a line of megabytes whole; so it is drawn here.
+//! The layout is rustc's. The libraries that render it count columns in the text that they are given, which is
+//! wrong once a line is escaped, and they print lines of megabytes completely; so it is rendered here.
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::escape;
-use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Location, Severity, Span};
 
 const STRONG: Style = Style::new().bold();
 const FRAME: Style = AnsiColor::Blue.on_default().bold();
 
-/// How many characters of a long line are shown before the mark, and from it on.
+/// Numbers of characters of a long line that are shown before the mark, and from it on.
 const BEFORE: usize = 60;
 const AFTER: usize = 80;
 
-/// How far back a URL is looked for that reaches into what is shown.
+/// Distance in characters within which a URL is searched that reaches into the shown part.
 const LOOK_BACK: usize = 2_000;
 
-/// Draws one diagnostic, ending in a line end. Styled: what prints it strips the styles where they
-/// are not wanted.
+/// Renders one diagnostic, ending in a line end. The text is styled; the printer strips styles for outputs
+/// without colors.
 pub fn diagnostic(diagnostic: &Diagnostic) -> String {
-    let Diagnostic { severity, what, span, causes, hints } = diagnostic;
-    let (level, style) = match severity {
-        Severity::Error => ("error", AnsiColor::Red.on_default().bold()),
-        Severity::Warning => ("warning", AnsiColor::Yellow.on_default().bold()),
+    prefixed_diagnostic("", diagnostic)
+}
+
+/// Renders one diagnostic with a prefix before its message, such as the tenant.
+pub fn prefixed_diagnostic(prefix: &str, diagnostic: &Diagnostic) -> String {
+    let Diagnostic { severity, code, message, location, causes, notes, hints } = diagnostic;
+    let style = match severity {
+        Severity::Error | Severity::Blocked => AnsiColor::Red.on_default().bold(),
+        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
     };
-    let what = escape::text(what);
-    let mut text = format!("{style}{level}{style:#}{STRONG}: {what}{STRONG:#}\n");
+    let (level, prefix, message) = (severity.name(), escape::text(prefix), escape::text(message));
+    let mut text = format!("{style}{level}[{code}]{style:#}{STRONG}: {prefix}{message}{STRONG:#}\n");
     let mut indent = 1;
-    if let Some(span) = span {
-        indent = span.position().line.to_string().len();
-        text.push_str(&marked_line(span, style, indent));
+    match location {
+        Some(Location::Span(span)) => {
+            indent = span.position().line.to_string().len();
+            text.push_str(&marked_line(span, style, indent));
+        }
+        Some(Location::Position(position)) => {
+            let position = position.to_string();
+            text.push_str(&format!("{:indent$}{FRAME}-->{FRAME:#} {}\n", "", escape::text(&position)));
+        }
+        None => {}
     }
-    let notes = causes.iter().map(|cause| ("caused by", cause));
-    for (name, note) in notes.chain(hints.iter().map(|hint| ("hint", hint))) {
-        let note = escape::text(note);
-        text.push_str(&format!("{:indent$} {FRAME}={FRAME:#} {STRONG}{name}{STRONG:#}: {note}\n", ""));
+    let mut line = |name: &str, value: &str| {
+        let value = escape::text(value);
+        text.push_str(&format!("{:indent$} {FRAME}={FRAME:#} {STRONG}{name}{STRONG:#}: {value}\n", ""));
+    };
+    causes.iter().for_each(|cause| line("cause", cause));
+    notes.iter().for_each(|note| line("note", note));
+    hints.iter().for_each(|hint| line("hint", hint));
+    // The id of a usage error explains no more than the message.
+    if *code != Code::Usage {
+        line("docs", &format!("flowbind explain {code}"));
     }
     text
 }
@@ -133,7 +151,8 @@ mod tests {
 
     fn plain(text: &str, range: std::ops::Range<usize>) -> String {
         let source = Source::new("a\u{1b}.yaml", text);
-        let diagnostic_ = Diagnostic::error("`x` is wrong\n").at(&source.span(range)).hint("mend it");
+        let diagnostic_ =
+            Diagnostic::error(Code::InvalidValue, "`x` is wrong\n").at(&source.span(range)).hint("fix it");
         anstream::adapter::strip_str(&diagnostic(&diagnostic_)).to_string()
     }
 

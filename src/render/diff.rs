@@ -13,7 +13,7 @@ use crate::model::{Bound, FlowId, Step};
 use crate::plan::{Change, InSync, Target};
 
 /// Draws a diff for each tenant that differs; of a report, what it changed.
-pub(super) fn draw(document: Document<'_>) -> String {
+pub(super) fn render(document: Document<'_>) -> String {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => plan.targets.iter().map(of_target).collect(),
         Document::Report(report) => report.targets.iter().map(of_report).collect(),

@@ -1,4 +1,4 @@
-//! What a run has to show, in the formats that it can be shown in.
+//! Value that a run displays, and the formats for it.
 
 use super::{diff, github, html, junit, markdown, prom};
 use crate::apply::Report;
@@ -7,21 +7,21 @@ use crate::plan::Plan;
 /// A format of a plan or a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Text for a terminal.
     Text,
-    /// For programs, and to be saved.
+    /// JSON, for programs and to be saved.
     Json,
-    /// A comment on a pull request.
+    /// Comment on a pull request.
     Markdown,
-    /// A unified diff of what is bound against what is wanted, in the file's own syntax.
+    /// Unified diff of current against desired bindings, in the file's syntax.
     Diff,
     /// Workflow commands of GitHub Actions.
     Github,
-    /// A test suite.
+    /// JUnit test suite.
     Junit,
-    /// A page for somebody who reads no YAML.
+    /// HTML page for readers without YAML.
     Html,
-    /// A file for the text-file collector of Prometheus' node exporter.
+    /// File for the text-file collector of Prometheus' node exporter.
     Prom,
 }
 
@@ -38,7 +38,7 @@ impl Format {
         Self::Prom,
     ];
 
-    /// What it is called on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -52,8 +52,8 @@ impl Format {
         }
     }
 
-    /// The ending of its files. Workflow commands are for stdout alone.
-    pub fn ending(self) -> Option<&'static str> {
+    /// Returns the extension of its files. Workflow commands are for stdout only.
+    pub fn extension(self) -> Option<&'static str> {
         match self {
             Self::Text => Some("txt"),
             Self::Json => Some("json"),
@@ -67,26 +67,26 @@ impl Format {
     }
 }
 
-/// What a run has to show.
+/// Value that a run displays.
 #[derive(Debug, Clone, Copy)]
 pub enum Document<'a> {
-    /// What would be changed.
+    /// Changes that would be made.
     Plan(&'a Plan),
-    /// What differs.
+    /// Differences between tenants and files.
     Drift(&'a Plan),
-    /// What became of changes.
+    /// Results of changes.
     Report(&'a Report),
 }
 
 impl<'a> Document<'a> {
-    /// A plan as what it was made for.
-    pub fn of(plan: &'a Plan) -> Self {
+    /// Returns a plan as the document that it was made for.
+    pub fn from_plan(plan: &'a Plan) -> Self {
         if plan.drift.is_some() { Self::Drift(plan) } else { Self::Plan(plan) }
     }
 }
 
 impl Document<'_> {
-    /// The command that gave it.
+    /// Returns the command that made it.
     pub(super) fn command(self) -> &'static str {
         match self {
             Self::Plan(_) => "plan",
@@ -95,30 +95,30 @@ impl Document<'_> {
         }
     }
 
-    /// What whoever reads nothing but the heading has to know.
-    pub(super) fn caveats(self) -> String {
-        let (whole, refused) = match self {
-            Self::Plan(plan) => (plan.is_whole(), plan.is_refused()),
-            // What refuses a plan is no matter of what differs.
-            Self::Drift(plan) => (plan.is_whole(), false),
-            Self::Report(report) if report.is_whole() => return String::new(),
-            Self::Report(_) => return ", not all done".to_owned(),
+    /// Returns what a title must add: `, incomplete`, `, blocked`.
+    pub(super) fn status_suffix(self) -> String {
+        let (complete, blocked) = match self {
+            Self::Plan(plan) => (plan.is_complete(), plan.is_blocked()),
+            // Blockers do not concern drift.
+            Self::Drift(plan) => (plan.is_complete(), false),
+            Self::Report(report) if report.is_complete() => return String::new(),
+            Self::Report(_) => return ", incomplete".to_owned(),
         };
-        let words = [(!whole).then_some(", not whole"), refused.then_some(", refused")];
-        words.into_iter().flatten().collect()
+        let suffixes = [(!complete).then_some(", incomplete"), blocked.then_some(", blocked")];
+        suffixes.into_iter().flatten().collect()
     }
 
-    /// Draws it; `at` is when it was made, in RFC 3339. Text and JSON are drawn elsewhere: one part by
-    /// part, the other as a format of its own.
-    pub fn draw(self, format: Format, at: &str) -> Option<String> {
+    /// Renders the document; `at` is the time of the run in RFC 3339. Returns `None` for text, which is printed
+    /// in parts, and for JSON, which is the saved format.
+    pub fn render(self, format: Format, at: &str) -> Option<String> {
         match format {
             Format::Text | Format::Json => None,
-            Format::Markdown => Some(markdown::draw(self)),
-            Format::Diff => Some(diff::draw(self)),
+            Format::Markdown => Some(markdown::render(self)),
+            Format::Diff => Some(diff::render(self)),
             Format::Github => Some(github::annotations(self)),
-            Format::Junit => Some(junit::draw(self, at)),
-            Format::Html => Some(html::draw(self, at)),
-            Format::Prom => Some(prom::draw(self, at)),
+            Format::Junit => Some(junit::render(self, at)),
+            Format::Html => Some(html::render(self, at)),
+            Format::Prom => Some(prom::render(self, at)),
         }
     }
 }

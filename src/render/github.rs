@@ -4,12 +4,13 @@
 use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES};
-use super::text::{self, Names, line};
+use super::text::{self, Names, line, one_line};
 use crate::apply::{ChangeReport, Outcome, Report};
+use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
 use crate::model::Action;
-use crate::plan::{Place, Plan, Problem, Summary, Target, Unknown};
+use crate::plan::{Plan, Problem, Summary, Target};
 
-/// Draws an annotation for each thing that a reviewer or whoever is on call should see.
+/// Renders an annotation for each change and each problem.
 pub(super) fn annotations(document: Document<'_>) -> String {
     let mut text = String::new();
     match document {
@@ -19,11 +20,11 @@ pub(super) fn annotations(document: Document<'_>) -> String {
     text
 }
 
-/// Draws what a workflow reads as the outputs of a step: one `name=value` a line.
+/// Renders the outputs of a step: one `name=value` per line. The fingerprint of an incomplete plan is empty.
 pub fn outputs(document: Document<'_>) -> String {
     let (summary, fingerprint, refused, drift) = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            (plan.summary(), plan.fingerprint(), plan.is_refused(), plan.answer())
+            (plan.summary(), plan.fingerprint().unwrap_or_default(), plan.is_blocked(), plan.is_drifted())
         }
         Document::Report(report) => {
             let count = |action| report.changes().filter(|it| it.change.action == action).count();
@@ -31,47 +32,48 @@ pub fn outputs(document: Document<'_>) -> String {
                 enable: count(Action::Enable),
                 replace: count(Action::Replace),
                 disable: count(Action::Disable),
-                unchanged: 0,
+                ..Summary::default()
             };
             let left = report.changes().any(|change| !change.outcome.is_done());
-            // Of what could not be read nobody knows whether it differs.
-            let drift = (left || report.is_whole()).then_some(left);
-            (summary, escape::fingerprint(&report.fingerprint), report.exit_code == 3, drift)
+            // It is not known whether an unreadable binding differs.
+            let drift = (left || report.is_complete()).then_some(left);
+            let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
+            (summary, fingerprint.unwrap_or_default(), report.exit_code == 3, drift)
         }
     };
     let drift = drift.map_or("unknown".to_owned(), |drift| drift.to_string());
-    let Summary { enable, replace, disable, unchanged: _ } = summary;
-    let changes = enable.saturating_add(replace).saturating_add(disable);
+    let Summary { enable, replace, disable, .. } = summary;
+    let changes = summary.changes();
     format!(
         "changes={changes}\nenable={enable}\nreplace={replace}\ndisable={disable}\ndrift={drift}\n\
          fingerprint={fingerprint}\nrefused={refused}\n"
     )
 }
 
-/// The most dangerous of all tenants come first: a step shows no more than ten annotations of a kind.
+/// Renders the most dangerous problems of all tenants first: a step shows at most ten annotations of a kind.
 fn plan_annotations(text: &mut String, plan: &Plan) {
     let strict = plan.is_strict();
-    for Problem { message, place, tenant } in &plan.errors {
-        annotate(text, "error", place.as_ref(), tenant.as_deref().unwrap_or("flowbind"), message);
+    let targets = || plan.targets.iter().map(|target| (target, start_of_file(target)));
+    for problem in &plan.errors {
+        problem_annotation(text, problem);
     }
-    let targets = || plan.targets.iter().map(|target| (target, whole_file(target)));
     for (target, file) in targets() {
-        // What refuses a plan is no matter of what differs.
+        // Blockers do not concern drift.
         let level = if plan.drift.is_none() { "error" } else { "warning" };
-        for refusal in &target.refusals {
-            annotate(text, level, file.as_ref(), "refused", &text::refusal(refusal));
+        for blocker in &target.blockers {
+            diagnostic_annotation(text, level, file.as_ref(), &target.tenant, &blocker.diagnostic());
         }
     }
     for (target, file) in targets() {
-        for Unknown { flow, step, error } in &target.unknown {
-            annotate(text, "error", file.as_ref(), &format!("{flow} {step} could not be read"), error);
+        for cause in target.unreadable_causes() {
+            diagnostic_annotation(text, "error", file.as_ref(), &target.tenant, &cause);
         }
     }
     let names: Vec<_> = plan.targets.iter().map(Names::of_target).collect();
     for ((target, file), names) in targets().zip(&names) {
         for pin in &target.pins {
             let message = format!("{}: {}", names.connector(&pin.connector), text::pin(pin));
-            annotate(text, "error", file.as_ref(), "a pin does not hold", &message);
+            annotate(text, "error", file.as_ref(), &title(Code::PinMismatch, &target.tenant), &message);
         }
     }
     for action in ACTIONS {
@@ -85,8 +87,8 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
         }
     }
     for (target, file) in targets() {
-        for warning in &target.warnings {
-            annotate(text, "warning", file.as_ref(), &target.tenant, warning);
+        for warning in target.warnings() {
+            diagnostic_annotation(text, "warning", file.as_ref(), &target.tenant, &warning.diagnostic());
         }
     }
     for ((target, file), names) in targets().zip(&names).filter(|_| strict) {
@@ -98,10 +100,10 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
     }
 }
 
-/// What is not as it should be in any tenant comes first.
+/// Renders the changes that are not done first.
 fn report_annotations(text: &mut String, report: &Report) {
-    for Problem { message, place, tenant } in &report.errors {
-        annotate(text, "error", place.as_ref(), tenant.as_deref().unwrap_or("flowbind"), message);
+    for problem in &report.errors {
+        problem_annotation(text, problem);
     }
     let names: Vec<_> = report.targets.iter().map(Names::of_report).collect();
     for outcome in OUTCOMES {
@@ -116,22 +118,49 @@ fn report_annotations(text: &mut String, report: &Report) {
             {
                 let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
                 let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-                let title = format!("{} {} {}", outcome.name(), change.flow, change.step);
-                let place = Some(&change.source).filter(|place| !place.file.is_empty());
+                let id = outcome.code().map(|code| format!("[{code}] ")).unwrap_or_default();
+                let title = format!("{id}{} {} {}", outcome.name(), change.flow, change.step);
+                let place = Some(&change.source).filter(|location| !location.file.is_empty());
                 annotate(text, kind, place, &title, &format!("{current} → {desired}{error}"));
             }
         }
     }
 }
 
-/// The beginning of a target's file, for what stands in no line of it.
-fn whole_file(target: &Target) -> Option<Place> {
-    Some(Place { file: target.file.clone(), line: 1, column: 1 }).filter(|place| !place.file.is_empty())
+fn problem_annotation(text: &mut String, Problem { diagnostic, tenant }: &Problem) {
+    let level = match diagnostic.severity {
+        Severity::Error | Severity::Blocked => "error",
+        Severity::Warning => "warning",
+    };
+    diagnostic_annotation(text, level, None, tenant.as_deref().unwrap_or("flowbind"), diagnostic);
 }
 
-fn annotate(text: &mut String, kind: &str, place: Option<&Place>, title: &str, message: &str) {
+/// Renders a problem, at its own location if it has one, otherwise at `fallback`.
+fn diagnostic_annotation(
+    text: &mut String,
+    level: &str,
+    fallback: Option<&SourceLocation>,
+    tenant: &str,
+    diagnostic: &Diagnostic,
+) {
+    let location = diagnostic.location.as_ref().map(Location::position);
+    let message = one_line(&Diagnostic { location: None, ..diagnostic.clone() });
+    annotate(text, level, location.as_ref().or(fallback), &title(diagnostic.code, tenant), &message);
+}
+
+fn title(code: Code, tenant: &str) -> String {
+    format!("{code} ({tenant})")
+}
+
+/// Returns the beginning of a target's file, for problems without a line.
+fn start_of_file(target: &Target) -> Option<SourceLocation> {
+    Some(SourceLocation { file: target.file.clone(), line: 1, column: 1 })
+        .filter(|location| !location.file.is_empty())
+}
+
+fn annotate(text: &mut String, kind: &str, place: Option<&SourceLocation>, title: &str, message: &str) {
     let title = escape::property(title);
-    let place = place.map(|Place { file, line, column }| {
+    let place = place.map(|SourceLocation { file, line, column }| {
         format!("file={},line={line},col={column},", escape::property(file))
     });
     let (place, message) = (place.unwrap_or_default(), escape::command(message));

@@ -1,15 +1,16 @@
-//! A test suite for each tenant and a test case for each managed binding and whatever else is wrong, so
-//! that pipelines show drift where they show tests. The dialect is that of Jenkins' JUnit plugin.
+//! Renders a test suite for each tenant, with a test case for each managed binding and each problem, so that
+//! pipelines show drift among their tests. The dialect is that of Jenkins' JUnit plugin.
 
 use super::document::Document;
 use super::escape::xml;
 use super::text::{self, Names, line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
+use crate::diagnostic::{Code, Location};
 use crate::model::{FlowId, Step};
-use crate::plan::{Drift, InSync, Plan, Problem, Target, Unknown};
+use crate::plan::{Drift, InSync, Plan, Problem, Target, UnreadableBinding};
 
 /// Draws the suites. `at` is RFC 3339.
-pub(super) fn draw(document: Document<'_>, at: &str) -> String {
+pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let suites = match document {
         Document::Plan(plan) | Document::Drift(plan) => plan_suites(plan),
         Document::Report(report) => report_suites(report),
@@ -43,8 +44,25 @@ struct Case {
     /// What groups cases: the flow.
     class: String,
     name: String,
-    /// What is wrong with it: the element, and its words.
-    wrong: Option<(&'static str, String)>,
+    /// Failure of the case: the element, its type and its message.
+    failure: Option<Failure>,
+}
+
+struct Failure {
+    element: &'static str,
+    /// Id of the problem, or the kind of difference.
+    kind: &'static str,
+    message: String,
+}
+
+impl Failure {
+    fn failure(kind: &'static str, message: String) -> Option<Self> {
+        Some(Self { element: "failure", kind, message })
+    }
+
+    fn error(code: Code, message: String) -> Option<Self> {
+        Some(Self { element: "error", kind: code.id(), message })
+    }
 }
 
 impl Suite {
@@ -52,22 +70,23 @@ impl Suite {
         Self { name: name.to_owned(), cases: Vec::new() }
     }
 
-    fn add(&mut self, class: &str, name: &str, wrong: Option<(&'static str, String)>) {
-        self.cases.push(Case { class: class.to_owned(), name: name.to_owned(), wrong });
+    fn add(&mut self, class: &str, name: &str, failure: Option<Failure>) {
+        self.cases.push(Case { class: class.to_owned(), name: name.to_owned(), failure });
     }
 
-    fn binding(&mut self, flow: &FlowId, step: Step, wrong: Option<(&'static str, String)>) {
-        self.add(flow.as_str(), step.name(), wrong);
+    fn binding(&mut self, flow: &FlowId, step: Step, failure: Option<Failure>) {
+        self.add(flow.as_str(), step.name(), failure);
     }
 
-    /// Brings what is of one flow together, whatever came of each binding: each is one case, with all that
-    /// is wrong with it.
+    /// Sorts the cases by flow and joins those of one binding.
     fn sort(&mut self) {
         self.cases.sort_by(|one, other| (&one.class, &one.name).cmp(&(&other.class, &other.name)));
         self.cases.dedup_by(|next, one| {
             let same = (&next.class, &next.name) == (&one.class, &one.name);
-            match (&mut one.wrong, &mut next.wrong) {
-                (Some((_, words)), Some((_, more))) if same => words.push_str(&format!("; {more}")),
+            match (&mut one.failure, &mut next.failure) {
+                (Some(failure), Some(more)) if same => {
+                    failure.message.push_str(&format!("; {}", more.message))
+                }
                 (none @ None, more) if same => *none = more.take(),
                 _ => {}
             }
@@ -76,7 +95,7 @@ impl Suite {
     }
 
     fn count(&self, element: &str) -> usize {
-        let is_such = |case: &&Case| case.wrong.as_ref().is_some_and(|(wrong, _)| *wrong == element);
+        let is_such = |case: &&Case| case.failure.as_ref().is_some_and(|it| it.element == element);
         self.cases.iter().filter(is_such).count()
     }
 
@@ -91,20 +110,20 @@ impl Suite {
                 xml(&self.name)
             ),
         );
-        for Case { class, name, wrong } in &self.cases {
+        for Case { class, name, failure } in &self.cases {
             let case =
                 format!("    <testcase classname=\"{}\" name=\"{}\" time=\"0\"", xml(class), xml(name));
-            match wrong {
+            match failure {
                 None => line(text, format_args!("{case}/>")),
-                Some(("skipped", words)) => {
-                    line(text, format_args!("{case}><skipped message=\"{}\"/></testcase>", xml(words)));
+                Some(Failure { element: "skipped", kind: _, message }) => {
+                    line(text, format_args!("{case}><skipped message=\"{}\"/></testcase>", xml(message)));
                 }
-                Some((element, words)) => {
-                    let words = xml(words);
+                Some(Failure { element, kind, message }) => {
+                    let message = xml(message);
                     line(
                         text,
                         format_args!(
-                            "{case}><{element} message=\"{words}\" type=\"{element}\">{words}</{element}></testcase>"
+                            "{case}><{element} message=\"{message}\" type=\"{kind}\">{message}</{element}></testcase>"
                         ),
                     );
                 }
@@ -128,27 +147,30 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     }
     for change in &target.changes {
         let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
-        let words = format!("{}: {current} → {desired}", change.action.name());
-        suite.binding(&change.flow, change.step, Some(("failure", words)));
+        let message = format!("{}: {current} → {desired}", change.action.name());
+        suite.binding(&change.flow, change.step, Failure::failure("change", message));
     }
-    for Unknown { flow, step, error } in &target.unknown {
-        suite.binding(flow, *step, Some(("error", error.to_string())));
+    for UnreadableBinding { flow, step, error } in &target.unreadable {
+        suite.binding(flow, *step, Failure::error(error.code, error.to_string()));
     }
     for pin in &target.pins {
-        suite.add("pins", &names.connector(&pin.connector), Some(("failure", text::pin(pin))));
+        let failure = Failure::failure(Code::PinMismatch.id(), text::pin(pin));
+        suite.add("pins", &names.connector(&pin.connector), failure);
     }
-    // What refuses a plan is no matter of what differs.
-    for refusal in target.refusals.iter().filter(|_| drift.is_none()) {
-        suite.add("refusals", &refusal.reason, Some(("failure", text::refusal(refusal))));
+    // Blockers do not concern drift.
+    for blocker in target.blockers.iter().filter(|_| drift.is_none()) {
+        let failure = Failure::failure(blocker.code().id(), text::one_line(&blocker.diagnostic()));
+        suite.add("blockers", &blocker.to_string(), failure);
     }
     if let Some(drift) = drift {
-        for gone in &target.gone {
-            let words = format!("bound to {}, which is gone", names.bound(&gone.current));
-            suite.binding(&gone.flow, gone.step, Some(("failure", words)));
+        for dangling in &target.dangling {
+            let message = format!("bound to the deleted connector {}", names.bound(&dangling.current));
+            let failure = Failure::failure(Code::DanglingBinding.id(), message);
+            suite.binding(&dangling.flow, dangling.step, failure);
         }
         for unmanaged in target.unmanaged.iter().filter(|_| drift.strict) {
-            let words = format!("bound to {}, and not in the file", names.bound(&unmanaged.current));
-            suite.binding(&unmanaged.flow, unmanaged.step, Some(("failure", words)));
+            let message = format!("bound to {}, but not in the file", names.bound(&unmanaged.current));
+            suite.binding(&unmanaged.flow, unmanaged.step, Failure::failure("unmanaged", message));
         }
     }
     suite.sort();
@@ -164,25 +186,28 @@ fn report_suites(report: &Report) -> Vec<Suite> {
 fn report_suite(target: &TargetReport) -> Suite {
     let mut suite = Suite::new(&target.tenant);
     for ChangeReport { change, outcome, error, .. } in &target.changes {
-        let words = || error.clone().unwrap_or_else(|| outcome.name().to_owned());
-        let wrong = match outcome {
+        let message = || error.clone().unwrap_or_else(|| outcome.name().to_owned());
+        let kind = outcome.code().map(Code::id).unwrap_or_default();
+        let failure = match outcome {
             Outcome::Applied | Outcome::Already => None,
-            Outcome::Failed => Some(("failure", words())),
-            Outcome::Unverified => Some(("error", words())),
-            Outcome::NotAttempted => Some(("skipped", words())),
+            Outcome::Failed => Failure::failure(kind, message()),
+            Outcome::Unverified => Some(Failure { element: "error", kind, message: message() }),
+            Outcome::NotAttempted => Some(Failure { element: "skipped", kind, message: message() }),
         };
-        suite.binding(&change.flow, change.step, wrong);
+        suite.binding(&change.flow, change.step, failure);
     }
     suite
 }
 
-/// What kept the run from being whole, where anything did.
+/// Renders the errors of the run, if there are any.
 fn errors_suite(errors: &[Problem]) -> Option<Suite> {
     let mut suite = Suite::new("errors");
-    for Problem { message, place, tenant } in errors {
-        let place = place.as_ref().map(|place| format!("{}:{}:{}", place.file, place.line, place.column));
+    for Problem { diagnostic, tenant } in errors {
+        let message = diagnostic.summary();
+        let location = diagnostic.location.as_ref().map(Location::position);
+        let name = location.map_or_else(|| message.clone(), |location| location.to_string());
         let class = tenant.as_deref().unwrap_or("run");
-        suite.add(class, &place.unwrap_or_else(|| message.clone()), Some(("error", message.clone())));
+        suite.add(class, &name, Failure::error(diagnostic.code, message));
     }
     Some(suite).filter(|suite| !suite.cases.is_empty())
 }

@@ -1,5 +1,5 @@
-//! A comment on a pull request: the counts, then what is most dangerous, and never more than a
-//! platform takes. What does not fit is counted.
+//! Renders a comment on a pull request: the counts, then the most dangerous changes first, within the size that
+//! the platform accepts. Items that do not fit are counted.
 
 use std::collections::BTreeSet;
 
@@ -7,26 +7,26 @@ use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES};
 use super::report::outcomes;
-use super::text::{Names, counted};
+use super::text::{self, Names, counted};
 use crate::apply::{ChangeReport, Outcome, Report};
-use crate::diagnostic::clipped;
+use crate::diagnostic::{Diagnostic, Location, SourceLocation, clipped};
 use crate::model::{Action, Bound};
-use crate::plan::{BrokenPin, Change, Place, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{BrokenPin, Change, Plan, Problem, Target, Unmanaged};
 
-/// The most bytes of a comment: GitHub takes 65,536 characters.
-const MOST: usize = 60_000;
+/// Limit of a comment in bytes: GitHub accepts 65,536 characters.
+const COMMENT_LIMIT: usize = 60_000;
 
-/// What each section gets of them in any case, if it needs it: none crowds out another.
+/// Bytes that each section gets in any case, so that none crowds out another.
 const SHARE: usize = 4_000;
 
-/// The most bytes of a command.
+/// Limit of a command in bytes.
 const LONGEST_COMMAND: usize = 4_000;
 
-/// The most characters of one name or message. Whoever needs more has the other formats.
+/// Limit of one name or message in characters. The other formats have the complete text.
 const LONGEST: usize = 300;
 
-/// Draws the comment.
-pub(super) fn draw(document: Document<'_>) -> String {
+/// Renders the comment.
+pub(super) fn render(document: Document<'_>) -> String {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => of_plan(plan, document),
         Document::Report(report) => of_report(report, document),
@@ -91,7 +91,7 @@ fn page(beginning: String, sections: &[Section], end: &str) -> String {
     for section in sections {
         reserved = reserved.saturating_sub(section.least());
         let taken = [text.len(), end.len(), reserved].into_iter().sum();
-        text.push_str(&section.draw(MOST.saturating_sub(taken)));
+        text.push_str(&section.draw(COMMENT_LIMIT.saturating_sub(taken)));
     }
     text + end
 }
@@ -110,7 +110,7 @@ fn of_plan(plan: &Plan, document: Document<'_>) -> String {
     let changes = ACTIONS.map(|action| of_each(&targets, |it, names| rows(it, names, action, several)));
     let unmanaged = of_each(&targets, |it, names| unmanaged(it, names, several));
     let left_alone = format!(
-        "\n<details{}><summary>Unmanaged, left alone: {}</summary>\n{}",
+        "\n<details{}><summary>Not in the file (left unchanged): {}</summary>\n{}",
         if strict { " open" } else { "" },
         unmanaged.len(),
         table(&["Flow", "Step", "Now"], several)
@@ -127,20 +127,32 @@ fn of_plan(plan: &Plan, document: Document<'_>) -> String {
             changes.concat(),
             "changes",
         ),
-        items("Refused", &|it, _| it.refusals.iter().map(refusal).collect(), "reasons"),
-        Section::new("\n**Not whole**\n\n", errors, "errors"),
         items(
-            "Unknown, could not be read",
-            &|it, _| it.unknown.iter().map(unread).collect(),
-            "unknown bindings",
+            "Blocked",
+            &|it, _| it.blockers.iter().map(|it| diagnostic(&it.diagnostic())).collect(),
+            "blockers",
+        ),
+        Section::new("\n**Errors**\n\n", errors, "errors"),
+        items(
+            "Could not be read",
+            &|it, _| it.unreadable_causes().iter().map(diagnostic).collect(),
+            "causes",
         ),
         items(
-            "Connectors that do not call what they are pinned to",
+            "Connector address differs from its pin",
             &|it, names| it.pins.iter().map(|pin| broken(pin, names)).collect(),
             "connectors",
         ),
-        items("Made with", &|it, _| it.overrides.iter().map(|it| flag(it)).collect(), "flags"),
-        items("Warnings", &|it, _| it.warnings.iter().map(|it| code(it)).collect(), "warnings"),
+        items(
+            "Planned with",
+            &|it, _| it.overrides.iter().map(|it| flag(&it.to_string())).collect(),
+            "flags",
+        ),
+        items(
+            "Warnings",
+            &|it, _| it.warnings().iter().map(|it| diagnostic(&it.diagnostic())).collect(),
+            "warnings",
+        ),
         Section { foot: "\n</details>\n", ..Section::new(left_alone, unmanaged, "unmanaged bindings") },
     ];
     let tenants = Section::new("", plan.targets.iter().map(about).collect(), "tenants").draw(SHARE);
@@ -155,25 +167,29 @@ fn of_each(targets: &Named<'_>, draw: impl Fn(&Target, &Names<'_>) -> Vec<String
 }
 
 /// What a target is, and how much of it is as its file says.
-fn about(Target { tenant, cloud, api, file, unchanged, .. }: &Target) -> String {
+fn about(Target { tenant, cloud, api, file, in_sync, .. }: &Target) -> String {
     let (tenant, file) = (code(tenant), code(file));
-    let unchanged = counted(*unchanged, "binding", "bindings");
-    format!("\n{tenant} (cloud {cloud}, api {api}) from {file}, {unchanged} as the file says\n")
+    let unchanged = counted(in_sync.len(), "binding", "bindings");
+    format!("\n{tenant} (cloud {cloud}, api {api}) from {file}, {unchanged} unchanged\n")
 }
 
 fn title(document: Document<'_>) -> String {
-    let caveats = document.caveats();
+    let caveats = document.status_suffix();
     match document {
-        Document::Plan(plan) if plan.has_changes() || !caveats.is_empty() => {
-            format!("plan{caveats}: {}", counts(plan.summary()))
+        Document::Plan(plan) => {
+            let counts = text::counts(plan.summary());
+            match (counts.is_empty(), caveats.is_empty()) {
+                (false, _) => format!("plan{caveats}: {counts}"),
+                (true, true) => "plan: no changes".to_owned(),
+                (true, false) => format!("plan{caveats}"),
+            }
         }
-        Document::Plan(_) => "plan: no changes".to_owned(),
-        Document::Drift(plan) => match plan.answer() {
+        Document::Drift(plan) => match plan.is_drifted() {
             Some(true) => format!("drift{caveats}: {}", differences(plan)),
             Some(false) => "drift: none".to_owned(),
-            None => "drift: unknown, not all could be read".to_owned(),
+            None => "drift: unknown, because not everything could be read".to_owned(),
         },
-        Document::Report(report) => match outcomes(report) {
+        Document::Report(report) => match outcomes(report.changes()) {
             counts if !counts.is_empty() => format!("apply{caveats}: {counts}"),
             _ if caveats.is_empty() => "apply: nothing to do".to_owned(),
             _ => format!("apply{caveats}"),
@@ -186,35 +202,33 @@ fn differences(plan: &Plan) -> String {
     let count = |of: fn(&Target) -> usize| plan.targets.iter().map(of).fold(0, usize::saturating_add);
     let unmanaged = count(|target| target.unmanaged.len());
     let others = [
-        (count(|target| target.pins.len()), "pin does not hold", "pins do not hold"),
+        (count(|target| target.pins.len()), "broken pin", "broken pins"),
         (
-            count(|target| target.gone.len()),
-            "binding to a connector that is gone",
-            "bindings to connectors that are gone",
+            count(|target| target.dangling.len()),
+            "binding to a deleted connector",
+            "bindings to deleted connectors",
         ),
         (if plan.is_strict() { unmanaged } else { 0 }, "unmanaged", "unmanaged"),
     ];
     let others = others.into_iter().filter(|(number, ..)| *number > 0);
     let others = others.map(|(number, one, many)| counted(number, one, many));
-    let changes = Some(counts(plan.summary())).filter(|_| plan.has_changes());
+    let changes = Some(text::counts(plan.summary())).filter(|_| plan.has_changes());
     changes.into_iter().chain(others).collect::<Vec<_>>().join("; ")
-}
-
-fn counts(Summary { enable, replace, disable, unchanged: _ }: Summary) -> String {
-    format!("{enable} to enable, {replace} to replace, {disable} to disable")
 }
 
 /// The fingerprint, and what applies exactly this plan.
 fn fingerprint(plan: &Plan) -> String {
-    let fingerprint = plan.fingerprint();
-    if !plan.has_changes() || !plan.is_whole() || plan.is_refused() {
+    let Some(fingerprint) = plan.fingerprint() else {
+        return format!("\n{}\n", text::total(plan));
+    };
+    if !plan.has_changes() || plan.is_blocked() {
         return format!("\nFingerprint: `{fingerprint}`\n");
     }
     let files = plan.targets.iter().map(|target| escape::path(&target.file).into_owned());
     let mut overrides = plan.targets.iter().map(|target| target.overrides.iter().collect::<BTreeSet<_>>());
     let flags = overrides.next().unwrap_or_default();
     let same = overrides.all(|others| others == flags);
-    let words: Vec<_> = files.chain(flags.into_iter().map(|flag| escape::flag(flag))).collect();
+    let words: Vec<_> = files.chain(flags.into_iter().map(|flag| escape::flag(&flag.to_string()))).collect();
     let words = words.join(" ");
     // A flag holds for all files. What a fleet's files and flags would fill the page with, and what plans
     // that were made apart have of their own, is in a saved plan as well.
@@ -277,31 +291,30 @@ fn item(target: &Target, several: bool, what: &str) -> String {
     format!("- {tenant}{what}\n")
 }
 
-fn refusal(Refusal { reason, allow }: &Refusal) -> String {
-    let allow = allow.as_ref().map(|allow| format!("; allow it with {}", flag(allow)));
-    format!("{}{}", code(reason), allow.unwrap_or_default())
+/// Returns a problem as the text of a list item: id, location, message, causes, notes and hints.
+fn diagnostic(problem: &Diagnostic) -> String {
+    let Diagnostic { severity: _, code: id, message: _, location, causes: _, notes, hints } = problem;
+    let at = location.as_ref().map(|location| format!("{}: ", place(&Location::position(location))));
+    let details = notes.iter().chain(hints).map(|text| format!("; {}", code(text))).collect::<String>();
+    format!("`{id}`: {}{}{details}", at.unwrap_or_default(), code(&problem.summary()))
 }
 
-fn problem(Problem { message, place: at, tenant }: &Problem, several: bool) -> String {
+fn problem(Problem { diagnostic: problem, tenant }: &Problem, several: bool) -> String {
     let tenant = tenant.as_ref().filter(|_| several).map(|tenant| format!("{}: ", code(tenant)));
-    let at = at.as_ref().map(|at| format!("{}: ", place(at)));
-    format!("- {}{}{}\n", tenant.unwrap_or_default(), at.unwrap_or_default(), code(message))
-}
-
-fn unread(Unknown { flow, step, error }: &Unknown) -> String {
-    format!("{} {step}: {}", code(flow.as_str()), code(error))
+    format!("- {}{}\n", tenant.unwrap_or_default(), diagnostic(problem))
 }
 
 fn broken(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Names<'_>) -> String {
     let actual = actual.as_deref().map_or("no address".to_owned(), code);
     let (name, expected) = (code(&names.connector(connector)), code(expected));
-    format!("{name}: pinned to {expected}, calls {actual}")
+    format!("{name}: pinned to {expected}, but calls {actual}")
 }
 
 fn of_report(report: &Report, document: Document<'_>) -> String {
     let several = report.targets.len() > 1;
     let beginning = format!("<!-- flowbind:report -->\n### flowbind {}\n", title(document));
-    let end = format!("\nFingerprint of the plan: `{}`\n", escape::fingerprint(&report.fingerprint));
+    let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
+    let end = fingerprint.map(|it| format!("\nFingerprint of the plan: `{it}`\n")).unwrap_or_default();
     let errors = report.errors.iter().map(|error| problem(error, several)).collect();
     let names: Vec<_> = report.targets.iter().map(|target| (target, Names::of_report(target))).collect();
     let mut rows = Vec::new();
@@ -314,13 +327,13 @@ fn of_report(report: &Report, document: Document<'_>) -> String {
     let columns = ["", "Flow", "Step", "Before", "Planned", "Why", "Request"];
     let sections = [
         Section::new(table(&columns, several), rows, "changes"),
-        Section::new("\n**Why not all was done**\n\n", errors, "errors"),
+        Section::new("\n**Errors**\n\n", errors, "errors"),
     ];
     page(beginning, &sections, &end)
 }
 
 fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
-    let ChangeReport { change, outcome, attempts: _, request_id, error } = report;
+    let ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } = report;
     let word = match outcome {
         Outcome::Applied => "✅ applied",
         Outcome::Already => "✅ already",
@@ -346,7 +359,7 @@ fn code(text: &str) -> String {
 
 /// A flag as a shell takes it: whole, since it is copied.
 fn flag(flag: &str) -> String {
-    element(&escape::flag(flag))
+    element(&escape::flag(&flag.to_string()))
 }
 
 fn element(text: &str) -> String {
@@ -362,6 +375,6 @@ fn bound(bound: &Bound, names: &Names<'_>) -> String {
     bound.as_ref().map_or("nothing".to_owned(), |connector| code(&names.connector(connector)))
 }
 
-fn place(Place { file, line, column: _ }: &Place) -> String {
+fn place(SourceLocation { file, line, column: _ }: &SourceLocation) -> String {
     code(&format!("{file}:{line}"))
 }

@@ -1,4 +1,4 @@
-//! Values → text for a person or a pipeline. One file for each format; nothing here decides.
+//! Renders plans, reports and problems for people and pipelines. One file for each format.
 
 mod diagnostic;
 mod diff;
@@ -16,13 +16,13 @@ mod prom;
 mod report;
 mod text;
 
-pub use diagnostic::diagnostic;
+pub use diagnostic::{diagnostic, prefixed_diagnostic};
 pub use document::{Document, Format};
 pub use drift::drift;
 pub use export::export;
 pub use github::outputs as github_outputs;
 pub use listing::listing;
 pub use report::{
-    end as report_end, moved as moved_text, report as report_text, target as target_report_text,
+    end as report_end, report as report_text, stale as stale_text, target as target_report_text,
 };
-pub use text::{counted, plan as plan_text, target as target_text};
+pub use text::{counted, plan as plan_text, problem as problem_text, target as target_text};

@@ -1,11 +1,11 @@
-//! The orders in which things are shown: what must not be overlooked first, and flows as they are in
-//! the files.
+//! Display order: the most dangerous first, and flows as in the files.
 
 use std::collections::BTreeSet;
 
 use crate::apply::Outcome;
+use crate::diagnostic::SourceLocation;
 use crate::model::{Action, FlowId};
-use crate::plan::{Place, Target};
+use crate::plan::Target;
 
 /// The actions, the most dangerous first.
 pub(super) const ACTIONS: [Action; 3] = [Action::Disable, Action::Replace, Action::Enable];
@@ -23,7 +23,7 @@ pub(super) fn flows(target: &Target) -> Vec<&FlowId> {
     let unchanged: BTreeSet<_> = in_sync.iter().map(|(flow, _)| *flow).collect();
     let (mut changes, mut in_sync) = (changes.into_iter().peekable(), in_sync.into_iter().peekable());
     // The flows of the file itself follow those of what it extends.
-    let place = |place: &Place| (place.file == target.file, place.line);
+    let place = |place: &SourceLocation| (place.file == target.file, place.line);
     let mut merged = Vec::new();
     loop {
         let changes_first = match (changes.peek(), in_sync.peek()) {
@@ -45,7 +45,9 @@ pub(super) fn flows(target: &Target) -> Vec<&FlowId> {
 }
 
 /// Each flow where it appears first.
-fn distinct<'a>(flows: impl Iterator<Item = (&'a FlowId, &'a Place)>) -> Vec<(&'a FlowId, &'a Place)> {
+fn distinct<'a>(
+    flows: impl Iterator<Item = (&'a FlowId, &'a SourceLocation)>,
+) -> Vec<(&'a FlowId, &'a SourceLocation)> {
     let mut seen = BTreeSet::new();
     flows.filter(|(flow, _)| seen.insert(*flow)).collect()
 }

@@ -1,4 +1,4 @@
-//! Counts for Prometheus, as a file of the node exporter's text-file collector reads
+//! Renders counts for Prometheus, as the text-file collector of the node exporter reads them
 //! (<https://github.com/prometheus/node_exporter#textfile-collector>).
 
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use super::text::line;
 use crate::apply::Outcome;
 use crate::plan::Summary;
 
-/// Draws the counts of each tenant, and when the run was and how it went. `at` is RFC 3339.
-pub(super) fn draw(document: Document<'_>, at: &str) -> String {
+/// Renders the counts of each tenant, and the time and success of the run. `at` is RFC 3339.
+pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let mut families = Families::default();
     let command = document.command();
     let mut count = |tenant: &str, name, help, labels: &str, value: usize| {
@@ -21,58 +21,53 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
     let success = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
             for target in &plan.targets {
-                let Summary { enable, replace, disable, unchanged } = target.summary();
+                let Summary { enable, replace, disable, unchanged, not_compared: _ } = target.summary();
                 for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
                     let labels = format!(",action=\"{action}\"");
                     let help = "Bindings that differ from the file.";
                     count(&target.tenant, "flowbind_changes", help, &labels, changes);
                 }
                 for (name, help, value) in [
-                    ("flowbind_unchanged", "Managed bindings that are as the file says.", unchanged),
+                    ("flowbind_unchanged", "Managed bindings that are as in the file.", unchanged),
+                    ("flowbind_unmanaged", "Bindings that the file does not list.", target.unmanaged.len()),
+                    ("flowbind_dangling", "Bindings to deleted connectors.", target.dangling.len()),
+                    ("flowbind_unknown", "Bindings that could not be read.", target.unreadable.len()),
                     (
-                        "flowbind_unmanaged",
-                        "Bindings that the file does not mention.",
-                        target.unmanaged.len(),
+                        "flowbind_broken_pins",
+                        "Connectors that do not call their pinned address.",
+                        target.pins.len(),
                     ),
-                    ("flowbind_gone", "Bindings to connectors that are gone.", target.gone.len()),
-                    ("flowbind_unknown", "Bindings that could not be read.", target.unknown.len()),
-                    ("flowbind_broken_pins", "Connectors that call another address.", target.pins.len()),
-                    ("flowbind_refusals", "Reasons against the changes.", target.refusals.len()),
+                    ("flowbind_refusals", "Guards that block the changes.", target.blockers.len()),
                 ] {
                     count(&target.tenant, name, help, "", value);
                 }
             }
-            plan.is_whole()
+            plan.is_complete()
         }
         Document::Report(report) => {
             for target in &report.targets {
                 for outcome in Outcome::ALL {
                     let changes = target.changes.iter().filter(|change| change.outcome == outcome).count();
                     let labels = format!(",outcome=\"{}\"", outcome.name());
-                    let help = "Changes of the last apply, by what became of them.";
+                    let help = "Changes of the last apply, by outcome.";
                     count(&target.tenant, "flowbind_applied_changes", help, &labels, changes);
                 }
             }
             report.exit_code == 0
         }
     };
-    // What is not known is no sample.
+    // An unknown state has no sample.
     if let Document::Drift(plan) = document
-        && let Some(differs) = plan.answer()
+        && let Some(differs) = plan.is_drifted()
     {
-        let help = "Whether any tenant is other than its file says.";
+        let help = "Whether any tenant differs from its file.";
         families.add("flowbind_drift", help, "", differs.into());
     }
     let labels = format!("command=\"{command}\"");
     if let Ok(at) = at.parse::<jiff::Timestamp>() {
-        families.add(
-            "flowbind_last_run_timestamp_seconds",
-            "When the last run was.",
-            &labels,
-            at.as_second(),
-        );
+        families.add("flowbind_last_run_timestamp_seconds", "Time of the last run.", &labels, at.as_second());
     }
-    let help = "Whether the last run read and did all that it was to.";
+    let help = "Whether the last run was complete.";
     families.add("flowbind_last_run_success", help, &labels, success.into());
     families.draw()
 }

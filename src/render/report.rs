@@ -1,63 +1,65 @@
-//! A report as text: what became of each change, and the counts.
+//! Renders a report as text: the outcome of each change, and the counts.
 
 use anstyle::{AnsiColor, Style};
 
 use super::escape;
-use super::text::{Names, flow, line, problem};
-use crate::apply::{ChangeReport, Moved, Outcome, Report, TargetReport};
+use super::text::{Names, STRONG, flow, line, problem};
+use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
 use crate::model::Step;
-use crate::plan::Target;
+use crate::plan::{Problem, Target};
 
-const STRONG: Style = Style::new().bold();
-
-/// Draws a report, ending with what kept it from being whole and the counts. A run that had nothing to do
-/// has nothing to tell.
+/// Renders a report: the results, the problems, and the summary. Empty if there was nothing to do.
 pub fn report(report: &Report) -> String {
-    let mut text: String = report.targets.iter().map(target).collect();
-    if !report.errors.is_empty() {
-        line(&mut text, format_args!("\n{STRONG}Why not all was done:{STRONG:#}\n"));
-        for error in &report.errors {
-            line(&mut text, format_args!("    {}", escape::text(&problem(error))));
-        }
-        text.push('\n');
-    }
-    text + &end(report)
+    let targets: String = report.targets.iter().map(target).collect();
+    targets + &end(report, &report.errors)
 }
 
-/// Draws the end of a report: the counts.
-pub fn end(report: &Report) -> String {
-    let mut text = String::new();
-    if report.changes().next().is_none() {
+/// Renders the end of a report: these problems, then the summary.
+pub fn end(report: &Report, problems: &[Problem]) -> String {
+    let several = report.has_several_tenants();
+    let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
+    if report.changes().next().is_none() && report.errors.is_empty() {
         return text;
     }
-    if report.targets.iter().all(TargetReport::is_untouched) {
-        line(&mut text, format_args!("\n{STRONG}Nothing was changed.{STRONG:#}"));
-        return text;
+    let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
+    text.push('\n');
+    if several && !is_untouched {
+        for tenant in report.tenants() {
+            let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);
+            let outcomes = Some(outcomes(changes)).filter(|outcomes| !outcomes.is_empty());
+            let outcomes = outcomes.unwrap_or_else(|| "no changes".to_owned());
+            line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {outcomes}", escape::text(&tenant)));
+        }
     }
-    line(&mut text, format_args!("{STRONG}Apply: {}.{STRONG:#}", outcomes(report)));
+    if is_untouched {
+        line(&mut text, format_args!("{STRONG}Nothing was changed.{STRONG:#}"));
+    } else {
+        line(&mut text, format_args!("{STRONG}Apply: {}.{STRONG:#}", outcomes(report.changes())));
+    }
     text
 }
 
-/// How many changes ended how; nothing where there were none.
-pub(super) fn outcomes(report: &Report) -> String {
-    let count = |outcome| report.count(outcome);
-    let any = report.changes().next().is_some();
-    let shown = Outcome::ALL.into_iter().filter(|it| any && *it == Outcome::Applied || count(*it) > 0);
+/// Returns the numbers of changes with each outcome that occurs, and of those applied; empty without changes.
+pub(super) fn outcomes<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
+    let changes: Vec<_> = changes.collect();
+    let count = |outcome| changes.iter().filter(|change| change.outcome == outcome).count();
+    let shown = Outcome::ALL
+        .into_iter()
+        .filter(|it| !changes.is_empty() && *it == Outcome::Applied || count(*it) > 0);
     let counts = shown.map(|outcome| format!("{} {}", count(outcome), outcome.name().replace('-', " ")));
     counts.collect::<Vec<_>>().join(", ")
 }
 
-/// Tells how a binding moved since it was planned: `planned A → B, now C`.
-pub fn moved(target: &Target, moved: &Moved) -> String {
-    let Moved { change, now } = moved;
+/// Describes a stale binding: ``` `F` `S`: the plan expected A, the tenant now has C ```.
+pub fn stale(target: &Target, stale: &StaleBinding) -> String {
+    let StaleBinding { change, now } = stale;
     let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
     let names = Names::of(changed.chain([now]).flatten());
-    let (current, desired, now) =
-        (names.bound(&change.current), names.bound(&change.desired), names.bound(now));
-    format!("{} {}: planned {current} → {desired}, now {now}", change.flow, change.step)
+    let (current, now) = (names.bound(&change.current), names.bound(now));
+    format!("`{}` `{}`: the plan expected {current}, the tenant now has {now}", change.flow, change.step)
 }
 
-/// Draws what became of the changes to one tenant, where any was begun.
+/// Renders the outcome of each change to one tenant; empty if none was started.
 pub fn target(target: &TargetReport) -> String {
     if target.is_untouched() {
         return String::new();
@@ -65,10 +67,7 @@ pub fn target(target: &TargetReport) -> String {
     let TargetReport { tenant, changes, .. } = target;
     let names = Names::of_report(target);
     let mut text = String::new();
-    line(
-        &mut text,
-        format_args!("\n{STRONG}What became of the changes to {}:{STRONG:#}\n", escape::text(tenant)),
-    );
+    line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}\n", escape::text(tenant)));
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
             line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
@@ -78,15 +77,29 @@ pub fn target(target: &TargetReport) -> String {
         }
         text.push('\n');
     }
+    // One hint concerns many changes.
+    let mut hints: Vec<(Outcome, &str)> = Vec::new();
+    for change in changes {
+        if let Some(hint) = &change.hint
+            && !hints.iter().any(|(_, known)| known == hint)
+        {
+            hints.push((change.outcome, hint));
+        }
+    }
+    for (outcome, hint) in hints {
+        let docs = outcome.code().map(|code| format!("  = docs: flowbind explain {code}\n"));
+        let docs = docs.unwrap_or_default();
+        line(&mut text, format_args!("  = hint: {}\n{docs}", escape::text(hint)));
+    }
     text
 }
 
 fn change(report: &ChangeReport, names: &Names<'_>) -> String {
-    let ChangeReport { change, outcome, attempts: _, request_id: _, error } = report;
+    let ChangeReport { change, outcome, attempts: _, request_id: _, error, hint: _ } = report;
     let (word, style) = match outcome {
         Outcome::Applied => ("applied      ", AnsiColor::Green.on_default()),
         Outcome::Already => ("already      ", Style::new()),
-        // What is not as it should be must not be overlooked, with or without colour.
+        // A change that is not done must not be overlooked, with or without color.
         Outcome::Failed => ("FAILED       ", AnsiColor::Red.on_default().bold()),
         Outcome::Unverified => ("UNVERIFIED   ", AnsiColor::Red.on_default().bold()),
         Outcome::NotAttempted => ("not attempted", AnsiColor::Yellow.on_default()),
@@ -96,7 +109,8 @@ fn change(report: &ChangeReport, names: &Names<'_>) -> String {
     let mut text =
         format!("  {style}{word}{style:#}  {:width$}  {current} → {desired}\n", change.step.name());
     if let Some(error) = error {
-        line(&mut text, format_args!("      {}", escape::text(error)));
+        let id = outcome.code().map(|code| format!("[{code}] ")).unwrap_or_default();
+        line(&mut text, format_args!("      {id}{}", escape::text(error)));
     }
     text
 }

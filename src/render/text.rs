@@ -1,6 +1,6 @@
-//! A plan as text, to be read in a terminal or a log.
+//! Renders a plan as text, for a terminal or a log.
 //!
-//! Every mark of colour stands beside a word that says the same.
+//! Every color stands beside a word with the same meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,65 +8,130 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthChar as _;
 
+use super::diagnostic::prefixed_diagnostic;
 use super::escape;
 use crate::apply::TargetReport;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
-use crate::plan::{BrokenPin, Change, Plan, Problem, Refusal, Summary, Target, Unknown, Unmanaged};
+use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
 
-const STRONG: Style = Style::new().bold();
+pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 const ALARM: Style = AnsiColor::Red.on_default().bold();
 
-/// Draws a plan, ending with the counts and the fingerprint; nothing of a plan of errors and no tenant,
-/// since they are all there is to tell. Styled: what prints it strips the styles where they are not wanted.
+/// Renders a plan: its targets, then its problems, then the summary. The text is styled; the printer strips
+/// styles for outputs without colors.
 pub fn plan(plan: &Plan) -> String {
+    let targets: String = plan.targets.iter().map(target).collect();
+    targets + &problems(plan) + &summary(plan)
+}
+
+/// Renders the warnings, the errors by cause, and the blockers of a plan.
+fn problems(plan: &Plan) -> String {
+    let several = plan.has_several_tenants();
+    let mut problems = plan.problems();
+    problems.sort_by_key(|problem| match problem.diagnostic.severity {
+        Severity::Warning => 0,
+        Severity::Error => 1,
+        Severity::Blocked => 2,
+    });
+    problems.iter().map(|problem| self::problem(problem, several) + "\n").collect()
+}
+
+/// Renders one problem, with its tenant if the run has several.
+pub fn problem(problem: &Problem, several: bool) -> String {
+    let tenant = problem.tenant.as_ref().filter(|_| several);
+    let prefix = tenant.map(|tenant| format!("{tenant}: ")).unwrap_or_default();
+    prefixed_diagnostic(&prefix, &problem.diagnostic)
+}
+
+/// Renders the last lines of a plan: one for each tenant if there are several, the total, and the
+/// fingerprint of a complete plan.
+fn summary(plan: &Plan) -> String {
     let mut text = String::new();
-    if plan.targets.is_empty() && !plan.errors.is_empty() {
-        return text;
+    if plan.has_several_tenants() {
+        for (tenant, line) in tenant_lines(plan) {
+            self::line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {line}", escape::text(&tenant)));
+        }
     }
-    for target in &plan.targets {
-        text.push_str(&self::target(target));
+    let total = self::total(plan);
+    let style = if plan.is_complete() { STRONG } else { ALARM };
+    line(&mut text, format_args!("{style}{total}{style:#}"));
+    if let Some(fingerprint) = plan.fingerprint() {
+        line(&mut text, format_args!("Fingerprint: {fingerprint}"));
     }
-    if !plan.is_whole() {
-        let errors = plan.errors.len();
-        let unknown: usize = plan.targets.iter().map(|target| target.unknown.len()).sum();
-        let errors = (errors > 0).then(|| counted(errors, "error", "errors"));
-        let unknown = (unknown > 0).then(|| counted(unknown, "unknown binding", "unknown bindings"));
-        let why: Vec<_> = errors.into_iter().chain(unknown).collect();
-        line(&mut text, format_args!("{ALARM}This plan is not whole: {}.{ALARM:#}", why.join(", ")));
-    }
-    let Summary { enable, replace, disable, unchanged: _ } = plan.summary();
-    if plan.has_changes() || !plan.is_whole() {
-        let counts = format!("{enable} to enable, {replace} to replace, {disable} to disable");
-        line(&mut text, format_args!("{STRONG}Plan: {counts}.{STRONG:#}"));
-    } else {
-        line(&mut text, format_args!("{STRONG}No changes.{STRONG:#}"));
-    }
-    line(&mut text, format_args!("Fingerprint: {}", plan.fingerprint()));
     text
 }
 
-/// Draws what would be done to one tenant, the beginning of what [`plan`] draws.
+/// Returns the counts of a plan, or why it is incomplete, as a sentence.
+pub(super) fn total(plan: &Plan) -> String {
+    if !plan.is_complete() {
+        let is_complete = plan.complete_targets();
+        let tenants = plan.tenants();
+        let complete = |tenant: &String| {
+            let mut targets = plan.targets_of(tenant).peekable();
+            targets.peek().is_some() && targets.all(&is_complete)
+        };
+        let incomplete = tenants.iter().filter(|tenant| !complete(tenant)).count();
+        let consequence = if tenants.len() > 1 && incomplete < tenants.len() {
+            format!("{incomplete} of {} tenants cannot be applied", tenants.len())
+        } else {
+            "It cannot be applied".to_owned()
+        };
+        return format!(
+            "Plan incomplete: {}. {consequence}.",
+            incompleteness(plan.summary(), plan.errors.len())
+        );
+    }
+    let blockers: usize = plan.targets.iter().map(|target| target.blockers.len()).sum();
+    let blocked = match blockers {
+        0 => String::new(),
+        blockers => format!(" Blocked by {}.", counted(blockers, "guard", "guards")),
+    };
+    match counts(plan.summary()) {
+        counts if counts.is_empty() => format!("No changes.{blocked}"),
+        counts => format!("Plan: {counts}.{blocked}"),
+    }
+}
+
+fn incompleteness(summary: Summary, errors: usize) -> String {
+    match summary.not_compared {
+        0 if errors > 0 => counted(errors, "error", "errors"),
+        0 => "not all bindings could be read".to_owned(),
+        not_compared => format!("{not_compared} of {} bindings could not be compared", summary.managed()),
+    }
+}
+
+/// Returns the numbers of changes of each kind that there is; empty without changes.
+pub(super) fn counts(Summary { enable, replace, disable, .. }: Summary) -> String {
+    let counts = [(enable, "enable"), (replace, "replace"), (disable, "disable")].into_iter();
+    let counts = counts.filter(|(number, _)| *number > 0);
+    counts.map(|(number, action)| format!("{number} to {action}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns each tenant of a run with its result in few words, in the order of the files.
+fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
+    let is_complete = plan.complete_targets();
+    let line = |tenant: String| {
+        let targets: Vec<_> = plan.targets_of(&tenant).collect();
+        let summary: Summary = targets.iter().map(|target| target.summary()).sum();
+        let errors = plan.errors.iter().filter(|error| error.is_of_tenant(&tenant)).count();
+        let line = if targets.is_empty() || !targets.iter().all(|target| is_complete(target)) {
+            format!("incomplete: {}", incompleteness(summary, errors))
+        } else {
+            let blocked = targets.iter().any(|target| !target.blockers.is_empty());
+            let counts = Some(counts(summary)).filter(|counts| !counts.is_empty());
+            let counts = counts.unwrap_or_else(|| "no changes".to_owned());
+            counts + if blocked { ", blocked" } else { "" }
+        };
+        (tenant, line)
+    };
+    plan.tenants().into_iter().map(line).collect()
+}
+
+/// Renders the changes to one tenant, without its problems.
 pub fn target(target: &Target) -> String {
-    let Target {
-        tenant,
-        tenant_id: _,
-        client_id: _,
-        cloud,
-        api,
-        graph_url: _,
-        file,
-        changes,
-        unchanged,
-        in_sync: _,
-        unmanaged,
-        gone: _,
-        unknown,
-        pins,
-        refusals,
-        overrides,
-        warnings,
-    } = target;
+    let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, pins, overrides, .. } = target;
     let names = Names::of_target(target);
     let mut text = String::new();
     let (tenant, file) = (escape::text(tenant), escape::text(file));
@@ -82,47 +147,39 @@ pub fn target(target: &Target) -> String {
         text.push('\n');
     }
     if !pins.is_empty() {
-        line(&mut text, format_args!("{ALARM}Connectors that do not call what they are pinned to:{ALARM:#}"));
+        line(&mut text, format_args!("{ALARM}Connector address differs from its pin:{ALARM:#}"));
         for BrokenPin { connector, expected, actual } in pins {
             let connector = names.connector(connector);
             let actual = actual.as_deref().unwrap_or("no address");
             let (expected, actual) = (escape::text(expected), escape::text(actual));
-            line(&mut text, format_args!("    {connector} is pinned to {expected}, but calls {actual}"));
+            line(
+                &mut text,
+                format_args!("    {connector}\n        pinned: {expected}\n        calls:  {actual}"),
+            );
         }
         text.push('\n');
     }
     if !overrides.is_empty() {
-        let flags: Vec<_> = overrides.iter().map(|flag| escape::flag(flag)).collect();
-        line(&mut text, format_args!("Made with {}\n", flags.join(" ")));
-    }
-    for Refusal { reason, allow } in refusals {
-        let reason = escape::text(reason);
-        line(&mut text, format_args!("{ALARM}Refused{ALARM:#}: {reason}"));
-        if let Some(flag) = allow {
-            line(&mut text, format_args!("    allow it with {}", escape::flag(flag)));
-        }
-        text.push('\n');
-    }
-    for warning in warnings {
-        let warning = escape::text(warning);
-        line(&mut text, format_args!("{ALARM}Warning{ALARM:#}: {warning}\n"));
-    }
-    if !unknown.is_empty() {
-        line(&mut text, format_args!("{ALARM}Unknown, could not be read:{ALARM:#}"));
-        text.push_str(&unknowns(unknown));
+        line(&mut text, format_args!("Planned with {}\n", override_flags(target)));
     }
     if !unmanaged.is_empty() {
-        line(&mut text, format_args!("Unmanaged, left alone:"));
+        line(&mut text, format_args!("Not in the file (left unchanged):"));
         for Unmanaged { flow, step, current } in unmanaged {
             let (flow, current) = (self::flow(flow), names.bound(current));
             line(&mut text, format_args!("{FAINT}    {flow} {step}: {current}{FAINT:#}"));
         }
         text.push('\n');
     }
-    if *unchanged > 0 {
-        line(&mut text, format_args!("Unchanged: {}\n", counted(*unchanged, "binding", "bindings")));
+    if !in_sync.is_empty() {
+        line(&mut text, format_args!("Unchanged: {}\n", counted(in_sync.len(), "binding", "bindings")));
     }
     text
+}
+
+/// Returns the flags that a plan was made with, as a part of a command.
+pub(super) fn override_flags(target: &Target) -> String {
+    let flags = target.overrides.iter().map(|flag| escape::flag(&flag.to_string()));
+    flags.collect::<Vec<_>>().join(" ")
 }
 
 fn change(change: &Change, names: &Names<'_>) -> String {
@@ -130,7 +187,7 @@ fn change(change: &Change, names: &Names<'_>) -> String {
     let (mark, style) = match action {
         Action::Enable => ("+ enable ", AnsiColor::Green.on_default()),
         Action::Replace => ("~ replace", AnsiColor::Yellow.on_default()),
-        // What takes a check away must not be overlooked, with or without colour.
+        // A check that is removed must not be overlooked, with or without color.
         Action::Disable => ("- DISABLE", ALARM),
     };
     let width = Step::ALL.map(|step| step.name().len()).into_iter().max().unwrap_or_default();
@@ -139,21 +196,7 @@ fn change(change: &Change, names: &Names<'_>) -> String {
     format!("  {style}{mark}{style:#}  {step:width$}  {current} → {desired}{protected}\n")
 }
 
-/// Bindings of one flow mostly share one reason, which is then told once.
-fn unknowns(unknown: &[Unknown]) -> String {
-    let mut text = String::new();
-    for same in unknown.chunk_by(|one, next| one.flow == next.flow && one.error == next.error) {
-        let Some(first) = same.first() else { continue };
-        let steps: Vec<_> = same.iter().map(|unknown| unknown.step.name()).collect();
-        let (flow, error) = (flow(&first.flow), escape::text(&first.error));
-        line(&mut text, format_args!("  ? {flow} {}\n      {error}", steps.join(", ")));
-    }
-    text.push('\n');
-    text
-}
-
-/// What connectors are called in one target: by name, and by id as well where the name does not
-/// tell them apart for somebody who reads.
+/// Names of connectors in one target: the displayName, with the id if a reader could confuse it with another.
 pub(super) struct Names<'a> {
     ids: BTreeMap<String, BTreeSet<&'a ConnectorId>>,
 }
@@ -176,7 +219,7 @@ impl<'a> Names<'a> {
         let mut ids: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for connector in shown {
             if let Some(name) = &connector.display_name {
-                ids.entry(look(name)).or_default().insert(&connector.id);
+                ids.entry(confusable_key(name)).or_default().insert(&connector.id);
             }
         }
         Self { ids }
@@ -191,34 +234,34 @@ impl<'a> Names<'a> {
         match display_name.as_deref().filter(|name| !name.trim().is_empty()) {
             Some(name) => {
                 let shown = escape::text(name);
-                let shared = self.ids.get(&look(name)).is_some_and(|ids| ids.len() > 1);
-                if shared || is_unclear(name) { format!("{shown} ({id})") } else { shown.into_owned() }
+                let shared = self.ids.get(&confusable_key(name)).is_some_and(|ids| ids.len() > 1);
+                if shared || needs_id(name) { format!("{shown} ({id})") } else { shown.into_owned() }
             }
-            // An id that is no GUID can be any word.
-            None if is_unclear(&id) && !is_guid(&id) => format!("({id})"),
+            // An id that is not a GUID can be any word.
+            None if needs_id(&id) && !is_guid(&id) => format!("({id})"),
             None => id.into_owned(),
         }
     }
 }
 
-/// Whether a name could pass for one of our own words, for an id or for another name.
-fn is_unclear(name: &str) -> bool {
-    let ours = look(name) == "nothing" || name.contains('→') || name.contains("(protected)");
-    let is_long = name.chars().nth(LONGEST_NAME).is_some();
-    ours || is_long || has_guid(name) || !is_visible(name)
+/// Whether a name needs its id: it looks like a keyword of the output, like an id, or is too long to compare.
+fn needs_id(name: &str) -> bool {
+    let keyword = confusable_key(name) == "nothing" || name.contains('→') || name.contains("(protected)");
+    let is_long = name.chars().nth(MAX_NAME).is_some();
+    keyword || is_long || has_guid(name) || !is_visible(name)
 }
 
-/// The most characters of a name that is told from others at a glance.
-const LONGEST_NAME: usize = 120;
+/// Number of characters up to which names are compared at a glance.
+const MAX_NAME: usize = 120;
 
-/// Whether a name looks as if it told an id.
+/// Whether a name contains a GUID.
 fn has_guid(name: &str) -> bool {
-    // Of bytes, since a GUID is ASCII, and this looks at every name of every format.
+    // Bytes, because a GUID is ASCII, and every name in every format is checked.
     name.as_bytes().windows(36).any(|bytes| str::from_utf8(bytes).is_ok_and(is_guid))
 }
 
-/// Whether each character of a name can be seen, but for single spaces within. The Hangul fillers
-/// are letters that show nothing.
+/// Whether each character of a name is visible, except single spaces within. The Hangul fillers are invisible
+/// letters.
 fn is_visible(name: &str) -> bool {
     let blank = |char: char| {
         char.width() == Some(0) || matches!(char, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
@@ -226,8 +269,8 @@ fn is_visible(name: &str) -> bool {
     name.trim() == name && !name.chars().any(blank)
 }
 
-/// What is left of a name at a glance: neither case nor spaces nor what cannot be seen.
-fn look(name: &str) -> String {
+/// Returns a name without case, spaces and invisible characters: names with the same key look alike.
+fn confusable_key(name: &str) -> String {
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -235,25 +278,19 @@ pub(super) fn flow(id: &FlowId) -> String {
     escape::text(id.as_str()).into_owned()
 }
 
-/// Why a plan is refused, and what would allow it.
-pub(super) fn refusal(Refusal { reason, allow }: &Refusal) -> String {
-    let allow = allow.as_ref().map(|flag| format!("; allow it with {}", escape::flag(flag)));
-    format!("{reason}{}", allow.unwrap_or_default())
+/// Returns a problem in one line: id, location, message and causes, and the flag that lifts a blocker.
+pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
+    let location = diagnostic.location.as_ref().map(|location| format!("{}: ", location.position()));
+    let hints = diagnostic.hints.iter().map(|hint| format!("; {hint}")).collect::<String>();
+    format!("{}{}{hints}", location.unwrap_or_default(), diagnostic.summary())
 }
 
-/// What a connector should call, and what it calls.
+/// Returns the pinned and the actual address of a connector in one line.
 pub(super) fn pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
-    format!("pinned to {expected}, calls {}", actual.as_deref().unwrap_or("no address"))
+    format!("pinned to {expected}, but calls {}", actual.as_deref().unwrap_or("no address"))
 }
 
-/// What went wrong, with where and in which tenant.
-pub(super) fn problem(Problem { message, place, tenant }: &Problem) -> String {
-    let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();
-    let place = place.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
-    format!("{tenant}{}{message}", place.unwrap_or_default())
-}
-
-/// A number and what it counts.
+/// Returns a number with its noun: `1 error`, `2 errors`.
 pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

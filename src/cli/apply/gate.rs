@@ -1,152 +1,168 @@
-//! What keeps a tenant from being changed: a plan that is not whole, not the expected one, refused,
-//! or not approved. Each tells why.
+//! Preconditions of an apply: a complete plan, the expected fingerprint, no blockers, and approval.
 
 use std::collections::BTreeSet;
 
-use super::Early;
-use super::work::Work;
+use super::Abort;
+use super::session::ApplySession;
 use crate::cli::approval::{Approval, approval};
-use crate::cli::plan::{about, unread};
 use crate::cli::signals::Signals;
-use crate::cli::{Exit, fleet, report};
-use crate::diagnostic::Diagnostic;
+use crate::cli::{Exit, fleet};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::Action;
 use crate::plan::{Plan, Problem, Target};
-use crate::render::escape;
+use crate::render;
 
-/// Stops the tenants of which not all is known.
-pub(super) fn whole(work: &mut Work, saved: bool) {
-    let is_whole = work.plan.whole_targets();
-    stop(work, |plan, targets| {
-        if targets.iter().all(|target| is_whole(target)) {
+/// Aborts the tenants whose plan is incomplete.
+pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
+    let exit = if saved { Exit::Refused } else { Exit::Error };
+    let is_complete = session.plan.complete_targets();
+    abort_tenants(session, |_, targets| {
+        if targets.iter().all(|target| is_complete(target)) {
             return None;
         }
-        let unread = unread(targets.iter().copied()).map(|unread| unread.hint("nothing was changed"));
-        // What was planned just now was told.
-        let incomplete = saved.then(|| {
-            let mine = |error: &&Problem| {
-                let tenant = error.tenant.as_ref();
-                tenant.is_none_or(|tenant| {
-                    targets.iter().any(|target| target.tenant.eq_ignore_ascii_case(tenant))
-                })
-            };
-            let problem = Diagnostic::error("the saved plan is not whole: nothing was changed");
-            let messages = plan.errors.iter().filter(mine).map(|error| error.message.as_str());
-            messages.fold(problem, Diagnostic::caused_by)
-        });
-        let reasons = unread.into_iter().chain(incomplete).collect();
-        // Whoever saved such a plan was told; to apply it is another matter.
-        Some(Early { reasons, exit: if saved { Exit::Refused } else { Exit::Error } })
+        let causes = targets.iter().flat_map(|target| target.unreadable_causes());
+        let reasons = causes.chain([incomplete(saved)]).collect();
+        Some(Abort { reasons, exit })
     });
-    // Of what could not be planned there is no target: a plan saved of it stays incomplete.
+    // A tenant that could not be planned has no target. A plan that was saved without it is incomplete.
     let targets: BTreeSet<_> =
-        work.plan.targets.iter().map(|target| target.tenant.to_ascii_lowercase()).collect();
-    let orphans = work.plan.errors.iter().filter(|error| match &error.tenant {
+        session.plan.targets.iter().map(|target| target.tenant.to_ascii_lowercase()).collect();
+    let without_target = session.plan.errors.iter().filter(|error| match &error.tenant {
         Some(tenant) => !targets.contains(&tenant.to_ascii_lowercase()),
         None => targets.is_empty(),
     });
-    let orphans: Vec<_> = orphans.map(|error| error.message.clone()).collect();
-    if saved && !orphans.is_empty() {
-        let problem = Diagnostic::error("the saved plan is not whole");
-        let problem = orphans.into_iter().fold(problem, Diagnostic::caused_by);
-        tell(work, None, vec![problem]);
-        work.exits.push(Exit::Refused);
+    if saved && without_target.count() > 0 {
+        record_abort(session, None, vec![incomplete(saved)]);
+        session.exits.push(Exit::Refused);
     }
 }
 
-/// Stops all tenants where the plan is another one than was approved.
-pub(super) fn expected(work: &mut Work, expected: Option<&str>) {
-    let fingerprint = work.plan.fingerprint();
-    let Some(expected) = expected.filter(|expected| !expected.trim().eq_ignore_ascii_case(&fingerprint))
-    else {
+fn incomplete(saved: bool) -> Diagnostic {
+    let message = if saved {
+        "the saved plan is incomplete and cannot be applied"
+    } else {
+        "the plan is incomplete and cannot be applied"
+    };
+    let problem = Diagnostic::error(Code::PlanIncomplete, message);
+    problem.hint("fix the errors of the plan, then plan again")
+}
+
+/// Aborts all tenants if the plan is not the approved one.
+pub(super) fn require_fingerprint(session: &mut ApplySession, expected: Option<&str>) {
+    let fingerprint = session.plan.fingerprint();
+    let matches =
+        |expected: &str| fingerprint.as_deref().is_some_and(|it| expected.trim().eq_ignore_ascii_case(it));
+    let Some(expected) = expected.filter(|expected| !matches(expected)) else {
         return;
     };
-    if work.ways.iter().all(Result::is_err) {
+    if session.connections.iter().all(Result::is_err) {
         return;
     }
-    let problem = Diagnostic::error("this is not the plan that was approved: nothing was changed")
-        .caused_by(format!("expected {expected}"))
-        .caused_by(format!("planned {fingerprint}"));
-    tell(work, None, vec![problem.hint("review this plan, and give its fingerprint")]);
-    stop_all(work, Exit::Refused);
+    let planned = fingerprint.as_deref().unwrap_or("no fingerprint, because the plan is incomplete");
+    let problem = Diagnostic::error(Code::FingerprintMismatch, "the plan is not the approved one")
+        .caused_by(format!("approved: {expected}"))
+        .caused_by(format!("planned:  {planned}"))
+        .hint("the file, the tenant or the flags changed since the approval; review the plan above");
+    record_abort(session, None, vec![problem]);
+    abort_all(session, Exit::Refused);
 }
 
-/// Stops the tenants whose changes are refused.
-pub(super) fn allowed(work: &mut Work) {
-    stop(work, |_, targets| {
-        let refusals = targets.iter().flat_map(|target| &target.refusals);
-        refusals.clone().next()?;
-        let problem = Diagnostic::error("the plan is refused: nothing was changed");
-        let problem = refusals.clone().fold(problem, |problem, refusal| problem.caused_by(&refusal.reason));
-        let flags = refusals.filter_map(|refusal| refusal.allow.as_ref());
-        Some(Early::refused(
-            flags
-                .fold(problem, |problem, flag| problem.hint(format!("allow it with {}", escape::flag(flag)))),
-        ))
+/// Aborts the tenants whose changes are blocked.
+pub(super) fn require_no_blockers(session: &mut ApplySession) {
+    abort_tenants(session, |_, targets| {
+        let blockers: Vec<_> = targets.iter().flat_map(|target| &target.blockers).collect();
+        let count = render::counted(blockers.len(), "guard blocks", "guards block");
+        let problem = Diagnostic::error(Code::PlanBlocked, format!("{count} the plan"));
+        let add = |problem: Diagnostic, blocker: &&_| {
+            let blocker: &crate::plan::Blocker = blocker;
+            problem.caused_by(format!("{}: {blocker}", blocker.code()))
+        };
+        let problem = blockers.iter().fold(problem, add);
+        let flags = blockers.iter().filter_map(|blocker| blocker.lifted_by());
+        let hint = |problem: Diagnostic, flag: crate::plan::Override| {
+            problem.hint(format!("if this is intended: {}", render::escape::flag(&flag.to_string())))
+        };
+        (!blockers.is_empty()).then(|| Abort::blocked(flags.fold(problem, hint)))
     });
 }
 
-/// Asks for the word where there is something to change and it was not given. Gives whether
-/// somebody was waited for.
-pub(super) async fn approved(work: &mut Work, given: bool, signals: &Signals) -> Result<bool, Early> {
-    let targets = work.plan.targets.iter().zip(&work.ways);
-    let todo =
-        targets.filter(|(target, way)| way.is_ok() && !target.changes.is_empty()).map(|(target, _)| target);
-    let changes: usize = todo.clone().map(|target| target.changes.len()).sum();
-    if changes == 0 {
+/// Asks for approval if there are changes and it was not given. Returns whether the prompt was answered, so that
+/// the tenants may have changed meanwhile.
+pub(super) async fn require_approval(
+    session: &mut ApplySession,
+    given: bool,
+    signals: &Signals,
+) -> Result<bool, Abort> {
+    let targets = session.plan.targets.iter().zip(&session.connections);
+    let targets: Vec<_> = targets
+        .filter(|(target, connection)| connection.is_ok() && !target.changes.is_empty())
+        .map(|(target, _)| target)
+        .collect();
+    if targets.is_empty() {
         return Ok(false);
     }
-    let tenants = fleet::by_tenant(todo.map(|target| target.tenant.as_str())).len();
-    let denied = match approval(given, changes, tenants, signals).await {
+    let denied = match approval(given, &question(&targets), signals).await {
         Approval::Given => return Ok(false),
-        Approval::Waited => return Ok(true),
-        Approval::Stopped => return Err(Early::stopped(signals)),
-        Approval::Denied => Diagnostic::error("not approved: nothing was changed"),
-        Approval::Nobody => Diagnostic::error("nobody to approve the changes: this is no terminal")
-            .hint("review the plan, then give `--yes` or `--expect`"),
+        Approval::Typed => return Ok(true),
+        Approval::Interrupted => return Err(Abort::interrupted(signals)),
+        Approval::Denied => Diagnostic::error(Code::ApprovalDenied, "cancelled: the answer was not `yes`"),
+        Approval::NotInteractive => {
+            let message = "cannot ask for approval: stdin is not a terminal";
+            Diagnostic::error(Code::ApprovalRequired, message)
+                .hint("after reviewing the plan, run again with `--expect FINGERPRINT` or `--yes`")
+        }
     };
-    tell(work, None, vec![denied]);
-    stop_all(work, Exit::Refused);
+    record_abort(session, None, vec![denied]);
+    abort_all(session, Exit::Refused);
     Ok(false)
 }
 
-/// Stops each tenant that `why` gives a reason for, which is told.
-fn stop(work: &mut Work, why: impl Fn(&Plan, &[&Target]) -> Option<Early>) {
-    let groups = fleet::by_tenant(work.plan.targets.iter().map(|target| target.tenant.as_str()));
+/// Returns the question of the prompt: `Apply 2 changes (1 disable) to contoso.onmicrosoft.com?`
+fn question(targets: &[&Target]) -> String {
+    let changes = || targets.iter().flat_map(|target| &target.changes);
+    let disables = changes().filter(|change| change.action == Action::Disable).count();
+    let disables = match disables {
+        0 => String::new(),
+        number => format!(" ({})", render::counted(number, "disable", "disables")),
+    };
+    let tenants = crate::plan::unique_tenants(targets.iter().map(|target| target.tenant.as_str()));
+    let tenants = match tenants.as_slice() {
+        [tenant] => tenant.clone(),
+        several => format!("{} tenants", several.len()),
+    };
+    let changes = render::counted(changes().count(), "change", "changes");
+    render::escape::text(&format!("Apply {changes}{disables} to {tenants}?")).into_owned()
+}
+
+/// Aborts each tenant for which `reason` returns a reason.
+fn abort_tenants(session: &mut ApplySession, reason: impl Fn(&Plan, &[&Target]) -> Option<Abort>) {
+    let groups = fleet::group_by_tenant(session.plan.targets.iter().map(|target| target.tenant.as_str()));
     for group in groups {
-        let open = group.iter().all(|at| work.ways.get(*at).is_some_and(Result::is_ok));
-        let targets: Vec<_> = group.iter().filter_map(|at| work.plan.targets.get(*at)).collect();
-        let Some(Early { reasons, exit }) =
-            Some(()).filter(|()| open).and_then(|()| why(&work.plan, &targets))
-        else {
+        let is_open = group.iter().all(|at| session.connections.get(*at).is_some_and(Result::is_ok));
+        if !is_open {
             continue;
-        };
+        }
+        let targets: Vec<_> = group.iter().filter_map(|at| session.plan.targets.get(*at)).collect();
+        let Some(Abort { reasons, exit }) = reason(&session.plan, &targets) else { continue };
         let tenant = targets.first().map(|target| target.tenant.clone());
-        tell(work, tenant, reasons);
+        record_abort(session, tenant, reasons);
         for at in group {
-            if let Some(way) = work.ways.get_mut(at) {
-                *way = Err(exit);
+            if let Some(connection) = session.connections.get_mut(at) {
+                *connection = Err(exit);
             }
         }
     }
 }
 
-/// Stops every tenant that was not stopped yet.
-fn stop_all(work: &mut Work, exit: Exit) {
-    for way in work.ways.iter_mut().filter(|way| way.is_ok()) {
-        *way = Err(exit);
+/// Aborts every tenant that is not aborted yet.
+fn abort_all(session: &mut ApplySession, exit: Exit) {
+    for connection in session.connections.iter_mut().filter(|connection| connection.is_ok()) {
+        *connection = Err(exit);
     }
 }
 
-/// Tells why nothing was changed, in a tenant or in all.
-fn tell(work: &mut Work, tenant: Option<String>, reasons: Vec<Diagnostic>) {
-    let several = fleet::by_tenant(work.plan.targets.iter().map(|target| target.tenant.as_str())).len() > 1;
-    let problems = reasons.iter().map(|reason| match &tenant {
-        Some(tenant) => Problem::about(tenant, reason),
-        None => Problem::from(reason),
-    });
-    work.report.errors.extend(problems);
-    report(&match &tenant {
-        Some(tenant) => about(tenant, several, reasons),
-        None => reasons,
-    });
+/// Records why a tenant, or all, are aborted.
+fn record_abort(session: &mut ApplySession, tenant: Option<String>, reasons: Vec<Diagnostic>) {
+    let problems = reasons.into_iter().map(|diagnostic| Problem { diagnostic, tenant: tenant.clone() });
+    session.report.errors.extend(problems);
 }

@@ -1,12 +1,11 @@
-//! `apply`: plans or takes a saved plan, asks, PUTs, reads back, and tells what became of each
-//! change.
+//! `apply`: plans, or reads a saved plan, asks for approval, sends the PUTs, reads back, and reports.
 //!
-//! `work` says what is to be done and where, `gate` what keeps a tenant from it, and `tenant` does
-//! it. One tenant's trouble is its own: the others go on.
+//! `session` holds the plan and the connections, `gate` the preconditions, and `tenant` applies. A tenant that
+//! fails does not stop the others.
 
 mod gate;
+mod session;
 mod tenant;
-mod work;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,78 +16,78 @@ use clap::Args;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run, ShardArgs};
-use super::outputs::{self, OutputArgs, Outputs, Shown};
+use super::outputs::{self, OutputArgs, Outputs, RenderedRun};
 use super::plan::{OverrideArgs, inputs};
 use super::signals::Signals;
-use super::tenant::Rule;
+use super::tenant::UnverifiedTenantPolicy;
 use super::{Exit, Global, report, values};
 use crate::apply::Report;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::files;
-use crate::plan::{Part, Problem, shard};
+use crate::plan::{Problem, ShardInfo, shard};
 use crate::render::{Document, Format};
 use crate::{render, terminal};
-use tenant::Done;
-use work::Work;
+use session::ApplySession;
+use tenant::TargetResult;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  flowbind apply --plan plan.json --out report.json\n  flowbind apply --expect 3bd2d49827b5fe6b2df631f6baeafdcd820e951e636de848a9fafa63ed118c40\n\nWith any format but text, stdout gets the report alone and stderr the plan."
+    after_help = "Examples:\n  flowbind apply --plan plan.json --out report.json\n  flowbind apply --expect 3bd2d49827b5fe6b2df631f6baeafdcd820e951e636de848a9fafa63ed118c40\n\nWith a format other than text, stdout has only the report, and stderr the plan."
 )]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     files: FilesArgs,
     #[command(flatten)]
     shard: ShardArgs,
-    /// Make the changes of this saved plan and no others
+    /// Apply the changes of this saved plan
     #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
     plan: Option<PathBuf>,
-    /// Approve the changes beforehand
+    /// Skip the prompt and apply
     #[arg(long)]
     yes: bool,
-    /// Approve the plan of this fingerprint and no other
+    /// Apply only if the plan has this fingerprint
     #[arg(long, value_name = "FINGERPRINT")]
     expect: Option<String>,
-    /// Begin no further change to a tenant after one that failed
+    /// Stop after the first failed change (per tenant)
     #[arg(long)]
     fail_fast: bool,
-    /// Seconds for which changes are read back until they show
+    /// Time for reading changes back, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = values::seconds)]
     verify_timeout: Duration,
-    /// Go on where it cannot be established which tenant the token is for
+    /// Proceed even if the token's tenant cannot be verified
     #[arg(long)]
     tenant_unchecked: bool,
-    // With any format but text stdout gets the report alone, and the plan goes to stderr.
+    // With a format other than text, stdout has only the report, and the plan goes to stderr.
     #[command(flatten)]
     outputs: OutputArgs,
-    // Last, since its heading holds for all that follows.
+    // Last, because its heading applies to all options after it.
     #[command(flatten)]
     overrides: OverrideArgs,
 }
 
-/// Why nothing was changed, in a tenant or in all.
-struct Early {
+/// Reasons that abort a tenant or the run before anything is changed.
+struct Abort {
     reasons: Vec<Diagnostic>,
     exit: Exit,
 }
 
-impl Early {
+impl Abort {
     fn error(reason: Diagnostic) -> Self {
         Self { reasons: vec![reason], exit: Exit::Error }
     }
 
-    fn refused(reason: Diagnostic) -> Self {
+    fn blocked(reason: Diagnostic) -> Self {
         Self { reasons: vec![reason], exit: Exit::Refused }
     }
 
-    fn stopped(signals: &Signals) -> Self {
-        let reason = Diagnostic::error("the run was stopped: nothing was changed");
+    fn interrupted(signals: &Signals) -> Self {
+        let reason = Diagnostic::error(Code::Interrupted, "the run was interrupted");
         Self { reasons: vec![reason], exit: signals.exit().unwrap_or(Exit::Interrupted) }
     }
 }
 
-impl From<Failure> for Early {
-    fn from(Failure { diagnostics, exit, foreign: _ }: Failure) -> Self {
+impl From<Failure> for Abort {
+    fn from(Failure { diagnostics, exit, is_wrong_target: _ }: Failure) -> Self {
         Self { reasons: diagnostics, exit }
     }
 }
@@ -98,97 +97,104 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    // What cannot be written is found out before anything is asked.
+    // Outputs are opened before the first request.
     let saved = args.plan.as_deref();
     let inputs: Vec<_> = inputs(&args.files, global).into_iter().chain(saved).collect();
     let mut outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     let signals = Signals::catch()?;
     let started = environment.now().to_string();
-    let mut work = Work::default();
+    let mut session = ApplySession::default();
     let writable = global.sandbox.iter().try_for_each(|sandbox| outputs::open(sandbox).map(drop));
     let run = writable.and_then(|()| Run::start(global, environment, signals.stop.clone()));
     let ended = match &run {
-        Ok(run) => end(args, run, &signals, &mut outputs, &mut work).await,
-        Err(failure) => Err(Early::from(failure.clone())),
+        Ok(run) => apply_session(args, run, &signals, &mut outputs, &mut session).await,
+        Err(failure) => Err(Abort::from(failure.clone())),
     };
     let mut exit = match ended {
-        Ok(()) => Exit::worst(work.exits.iter().map(|exit| *exit as u8)),
-        Err(Early { reasons, exit }) => {
-            report(&reasons);
-            work.report.errors.extend(reasons.iter().map(Problem::from));
+        Ok(()) => Exit::worst(session.exits.iter().map(|exit| *exit as u8)),
+        Err(Abort { reasons, exit }) => {
+            session.report.errors.extend(reasons.into_iter().map(Problem::from));
             exit
         }
     };
     exit = signals.exit().unwrap_or(exit);
-    let mut report = work.report;
+    let mut report = session.report;
     report.exit_code = exit as u8;
-    shard::sort(&mut report.errors, &work.fleet);
-    // Where the files cannot be read nobody knows the fleet, and it is the same for every shard.
-    let of_none = |shard| Part { shard, fleet: Vec::new() };
-    report.part = report.part.or_else(|| args.shard.shard.map(of_none));
+    shard::sort(&mut report.errors, &session.fleet);
+    // Without readable files, the files of the run are unknown, for every shard.
+    let without_files = |shard| ShardInfo { shard, fleet: Vec::new() };
+    report.shard = report.shard.or_else(|| args.shard.shard.map(without_files));
     let at = environment.now().to_string();
     let json = &|| files::report::to_json(&report, &started, &at);
     let (text, document) = (render::report_text(&report), Document::Report(&report));
-    let shown = Shown { text, json, document, at: &at };
+    let rendered = RenderedRun { text, json, document, at: &at };
+    // The problems of the plan were printed with it.
+    let printed = if session.is_printed { session.plan.problems() } else { Vec::new() };
+    let is_new = |problem: &&Problem| !printed.contains(problem);
+    let new_problems: Vec<_> = report.errors.iter().filter(is_new).cloned().collect();
     let rest = match args.outputs.format {
-        Format::Text => render::report_end(&report),
-        format => shown.in_format(format).into_owned(),
+        Format::Text => render::report_end(&report, &new_problems),
+        format => rendered.in_format(format).into_owned(),
     };
-    let unwritten = outputs.finish(&shown, rest, signals.stopped()).await;
+    let unwritten = outputs.finish(&rendered, rest, signals.stopped()).await;
+    Outputs::report_errors(args.outputs.format, &new_problems, report.has_several_tenants());
     self::report(&unwritten);
     Ok(match exit {
         exit if unwritten.is_empty() => exit,
         exit @ (Exit::Interrupted | Exit::Terminated) => exit,
-        // Code 1 says that nothing was written to the tenant.
+        // Code 1 means that nothing was written to the tenant.
         _ if report.has_sent() => Exit::Incomplete,
         _ => Exit::Error,
     })
 }
 
-/// Runs to the end. `work` becomes what is to be done as far as that is known, and its report what
-/// became of it.
-async fn end(
+/// Plans, checks the preconditions and applies. `session` has the plan as far as it is known, and the report.
+async fn apply_session(
     args: &ApplyArgs,
     run: &Run<'_>,
     signals: &Signals,
     outputs: &mut Outputs,
-    work: &mut Work,
-) -> Result<(), Early> {
-    let rule = if args.tenant_unchecked { Rule::Warn } else { Rule::Refuse };
-    let begun = async {
+    session: &mut ApplySession,
+) -> Result<(), Abort> {
+    let policy =
+        if args.tenant_unchecked { UnverifiedTenantPolicy::Warn } else { UnverifiedTenantPolicy::Reject };
+    let preparation = async {
         match &args.plan {
-            Some(path) => work::of_saved(path, &args.shard, run, rule, work).await,
-            None => work::of_files(&args.files, &args.shard, run, &args.overrides.request(rule), work).await,
+            Some(path) => session::load_saved_plan(path, &args.shard, run, policy, session).await,
+            None => {
+                let request = args.overrides.request(policy);
+                session::plan_files(&args.files, &args.shard, run, &request, session).await
+            }
         }
     };
-    let begun = tokio::select! {
-        () = signals.stopped() => Err(Early::stopped(signals)),
-        begun = begun => begun,
+    let prepared = tokio::select! {
+        () = signals.stopped() => Err(Abort::interrupted(signals)),
+        prepared = preparation => prepared,
     };
-    work.report = Report::not_attempted(&work.plan);
-    begun?;
-    // Of tenants that could not be planned there is no target.
-    let several = work.plan.targets.len().saturating_add(work.exits.len()) > 1;
-    show(args, work, outputs, signals).await?;
-    gate::whole(work, args.plan.is_some());
-    gate::expected(work, args.expect.as_deref());
-    gate::allowed(work);
+    session.report = Report::not_attempted(&session.plan);
+    prepared?;
+    // A tenant that could not be planned has no target, but an exit code.
+    let several = session.plan.targets.len().saturating_add(session.exits.len()) > 1;
+    session.is_printed = true;
+    print_plan(args, session, outputs, signals).await?;
+    gate::require_complete(session, args.plan.is_some());
+    gate::require_fingerprint(session, args.expect.as_deref());
+    gate::require_no_blockers(session);
     let given = args.yes || args.expect.is_some() || args.plan.is_some();
-    let waited = gate::approved(work, given, signals).await?;
-    // What was planned while somebody was waited for, or other tenants, may be so no more.
-    let recheck = args.plan.is_some() || waited || several;
-    let todo = tenant::Todo { args, run, signals, recheck };
-    let groups = fleet::by_tenant(work.plan.targets.iter().map(|target| target.tenant.as_str()));
-    let several = groups.len() > 1;
-    let (plan, ways) = (&work.plan, &work.ways);
-    let (exits, report) = (&mut work.exits, &mut work.report);
-    let change = async |group: &[usize]| todo.change(plan, ways, group).await;
-    run.each(&groups, change, |at, done| {
-        let Done { target, reasons, exit } = done;
+    let asked = gate::require_approval(session, given, signals).await?;
+    // The tenant may have changed since a plan was saved, while the prompt waited, or while other tenants were
+    // planned.
+    let check_staleness = args.plan.is_some() || asked || several;
+    let tenant_apply = tenant::TenantApply { args, run, signals, check_staleness };
+    let groups = fleet::group_by_tenant(session.plan.targets.iter().map(|target| target.tenant.as_str()));
+    let (plan, connections) = (&session.plan, &session.connections);
+    let (exits, report) = (&mut session.exits, &mut session.report);
+    let apply = async |group: &[usize]| tenant_apply.apply(plan, connections, group).await;
+    run.for_each_in_order(&groups, apply, |at, result| {
+        let TargetResult { target, reasons, exit } = result;
         exits.push(exit);
         outputs.print(&render::target_report_text(&target));
-        report.errors.extend(reasons.iter().map(|reason| Problem::about(&target.tenant, reason)));
-        super::report(&super::plan::about(&target.tenant, several, reasons));
+        report.errors.extend(reasons.into_iter().map(|reason| Problem::of_tenant(&target.tenant, reason)));
         if let Some(place) = report.targets.get_mut(at) {
             *place = target;
         }
@@ -197,20 +203,29 @@ async fn end(
     Ok(())
 }
 
-/// Shows the plan: on stdout, unless that is for the report alone; and to whoever is asked.
-async fn show(args: &ApplyArgs, work: &Work, outputs: &mut Outputs, signals: &Signals) -> Result<(), Early> {
-    let text = render::plan_text(&work.plan);
-    if text.is_empty() {
-        return Ok(());
-    }
-    if args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::can_ask() {
+/// Prints the plan: on stdout for text, on stderr for other formats, and on both if only stderr is a terminal.
+async fn print_plan(
+    args: &ApplyArgs,
+    session: &ApplySession,
+    outputs: &mut Outputs,
+    signals: &Signals,
+) -> Result<(), Abort> {
+    let text = render::plan_text(&session.plan);
+    let on_stderr =
+        args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::can_ask();
+    if on_stderr {
         terminal::message(&text);
     }
     outputs.print(&text);
-    tokio::select! {
-        shown = outputs.shown() => {
-            shown.context("cannot write to stdout").map_err(|error| Early::from(Failure::from(error)))
+    let printed = tokio::select! {
+        printed = outputs.flushed() => {
+            printed.context("cannot write to stdout").map_err(|error| Abort::from(Failure::from(error)))
         }
         () = signals.stopped() => Ok(()),
+    };
+    if !on_stderr {
+        let (errors, several) = (session.plan.blocking_errors(), session.plan.has_several_tenants());
+        Outputs::report_errors(args.outputs.format, &errors, several);
     }
+    printed
 }

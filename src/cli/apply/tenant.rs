@@ -1,86 +1,93 @@
-//! One tenant's changes: looked at again where somebody was waited for, then made and read back.
+//! Applies the changes of one tenant: staleness check if time has passed, PUTs, read-back.
 
 use std::rc::Rc;
 
-use super::{ApplyArgs, Early};
-use crate::apply::{self, Moved, Options, Recheck, TargetReport};
+use super::{Abort, ApplyArgs};
+use crate::apply::{self, Options, StaleBinding, StalenessCheck, TargetReport};
 use crate::cli::Exit;
 use crate::cli::connect::Connection;
 use crate::cli::fleet::Run;
 use crate::cli::signals::Signals;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::{BrokenPin, Plan, Target};
 use crate::render;
 
-/// How the changes of a run are made.
-pub(super) struct Todo<'a> {
+/// Apply of the tenants of a run.
+pub(super) struct TenantApply<'a> {
     pub(super) args: &'a ApplyArgs,
     pub(super) run: &'a Run<'a>,
     pub(super) signals: &'a Signals,
-    /// Whether the bindings are read again before the first is changed.
-    pub(super) recheck: bool,
+    /// Whether the bindings are read again before the first PUT.
+    pub(super) check_staleness: bool,
 }
 
-/// What became of one target.
-pub(super) struct Done {
+/// Result of one target.
+pub(super) struct TargetResult {
     pub(super) target: TargetReport,
-    /// Why nothing was changed, where something kept it from being.
+    /// Why nothing was changed, if that is so.
     pub(super) reasons: Vec<Diagnostic>,
     pub(super) exit: Exit,
 }
 
-/// A target that has changes, and the way to its tenant.
-struct Open<'a> {
+/// Target with changes, and the connection to its tenant.
+struct OpenTarget<'a> {
     target: &'a Target,
     connection: &'a Rc<Connection>,
-    recheck: Option<Recheck>,
+    staleness: Option<StalenessCheck>,
 }
 
-impl Todo<'_> {
-    /// Makes the changes to one tenant: all of its targets, or none where one may not be changed.
-    pub(super) async fn change(
+impl TenantApply<'_> {
+    /// Applies the changes to one tenant: all of its targets, or none if one must not be changed.
+    pub(super) async fn apply(
         &self,
         plan: &Plan,
-        ways: &[Result<Rc<Connection>, Exit>],
+        connections: &[Result<Rc<Connection>, Exit>],
         group: &[usize],
-    ) -> Vec<Done> {
-        let targets: Vec<_> =
-            group.iter().filter_map(|at| Some((plan.targets.get(*at)?, ways.get(*at)?))).collect();
+    ) -> Vec<TargetResult> {
+        let fingerprints = plan.target_fingerprints();
+        let target = |at: &usize| {
+            let fingerprint = fingerprints.get(*at).cloned().flatten();
+            Some((plan.targets.get(*at)?, connections.get(*at)?, fingerprint))
+        };
+        let targets: Vec<_> = group.iter().filter_map(target).collect();
         let mut open = Vec::new();
-        for (target, way) in &targets {
-            let Ok(connection) = way else { continue };
+        for (target, connection, _) in &targets {
+            let Ok(connection) = connection else { continue };
             if target.changes.is_empty() {
                 continue;
             }
-            let recheck = match self.look_again(target, connection).await {
-                Ok(recheck) => recheck,
-                Err(Early { reasons, exit }) => {
+            let staleness = match self.require_fresh(target, connection).await {
+                Ok(staleness) => staleness,
+                Err(Abort { reasons, exit }) => {
                     let mut reasons = Some(reasons);
-                    let untouched = |(target, _): &(&Target, _)| Done {
-                        target: TargetReport::not_attempted(target),
+                    let untouched = |(target, _, fingerprint): &(&Target, _, Option<String>)| TargetResult {
+                        target: TargetReport::not_attempted(target, fingerprint.clone()),
                         reasons: reasons.take().unwrap_or_default(),
                         exit,
                     };
                     return targets.iter().map(untouched).collect();
                 }
             };
-            open.push(Open { target, connection, recheck });
+            open.push(OpenTarget { target, connection, staleness });
         }
         let mut done = Vec::new();
-        for (target, way) in targets {
-            let exit = way.as_ref().err().copied().unwrap_or(Exit::Done);
-            let mut one = Done { target: TargetReport::not_attempted(target), reasons: Vec::new(), exit };
-            if let Some(Open { connection, recheck, .. }) =
+        for (target, connection, fingerprint) in targets {
+            let exit = connection.as_ref().err().copied().unwrap_or(Exit::Done);
+            let report = TargetReport::not_attempted(target, fingerprint.clone());
+            let mut one = TargetResult { target: report, reasons: Vec::new(), exit };
+            if let Some(OpenTarget { connection, staleness, .. }) =
                 open.iter().find(|open| std::ptr::eq(open.target, target))
             {
-                let halted = self.args.fail_fast && done.iter().any(|done: &Done| done.exit != Exit::Done);
-                let options = self.options(halted);
-                one.target = apply::apply(&connection.graph, target, recheck.as_ref(), &options).await;
+                let aborted =
+                    self.args.fail_fast && done.iter().any(|done: &TargetResult| done.exit != Exit::Done);
+                let options = self.options(aborted);
+                let staleness = staleness.as_ref();
+                one.target = apply::apply(&connection.graph, target, fingerprint, staleness, &options).await;
                 one.exit = exit_of(&one.target);
             }
             done.push(one);
         }
-        // Files of one tenant are begun together.
+        // The files of one tenant are one unit: if any PUT was sent, the others are incomplete as well.
         if done.iter().any(|done| done.target.has_sent()) {
             for open in done.iter_mut().filter(|done| !done.target.is_done()) {
                 open.exit = Exit::Incomplete;
@@ -89,9 +96,9 @@ impl Todo<'_> {
         done
     }
 
-    fn options(&self, halted: bool) -> Options {
+    fn options(&self, aborted_by_fail_fast: bool) -> Options {
         Options {
-            halted,
+            aborted_by_fail_fast,
             fail_fast: self.args.fail_fast,
             verify_timeout: self.args.verify_timeout,
             deadline: self.run.deadline,
@@ -99,42 +106,53 @@ impl Todo<'_> {
         }
     }
 
-    /// Looks whether the tenant is still what was approved.
-    async fn look_again(&self, target: &Target, connection: &Connection) -> Result<Option<Recheck>, Early> {
-        if !self.recheck {
+    /// Checks that the tenant is still what was approved.
+    async fn require_fresh(
+        &self,
+        target: &Target,
+        connection: &Connection,
+    ) -> Result<Option<StalenessCheck>, Abort> {
+        if !self.check_staleness {
             return Ok(None);
         }
-        let recheck = apply::recheck(&connection.graph, target).await;
-        if !recheck.moved.is_empty() {
-            let stale = Diagnostic::error("the tenant changed since the plan was made: nothing was changed");
-            let told = |stale: Diagnostic, moved: &Moved| stale.caused_by(render::moved_text(target, moved));
-            let stale = recheck.moved.iter().fold(stale, told);
-            return Err(Early::refused(stale.hint("plan again, and review what is there now")));
+        let check = apply::check_staleness(&connection.graph, target).await;
+        if !check.stale.is_empty() {
+            let message = "plan is stale: the tenant changed after the plan was made";
+            let problem = Diagnostic::error(Code::StalePlan, message);
+            let add = |problem: Diagnostic, stale: &StaleBinding| {
+                problem.caused_by(render::stale_text(target, stale))
+            };
+            let problem = check.stale.iter().fold(problem, add);
+            return Err(Abort::blocked(problem.hint("run `flowbind plan` again, and review the changes")));
         }
-        if !recheck.broken.is_empty() {
-            let problem =
-                Diagnostic::error("a connector changed since the plan was made: nothing was changed");
-            let told = |problem: Diagnostic, pin: &BrokenPin| {
+        if !check.broken_pins.is_empty() {
+            let message = "plan is stale: a connector's address changed after the plan was made";
+            let problem = Diagnostic::error(Code::StalePlan, message);
+            let add = |problem: Diagnostic, pin: &BrokenPin| {
                 let actual = pin.actual.as_deref().unwrap_or("no address");
                 let name = pin.connector.display_name.as_deref().unwrap_or(pin.connector.id.as_str());
                 problem.caused_by(format!("`{name}` is pinned to {}, but calls {actual}", pin.expected))
             };
-            return Err(Early::refused(
-                recheck.broken.iter().fold(problem, told).hint("mend the connector, or plan again"),
+            let problem = check.broken_pins.iter().fold(problem, add);
+            return Err(Abort::blocked(
+                problem.hint("find out who changed the connector before you plan again"),
             ));
         }
-        match recheck.unknown.first() {
-            None => Ok(Some(recheck)),
-            Some(_) if self.signals.exit().is_some() => Err(Early::stopped(self.signals)),
-            Some(unknown) => {
-                let problem = Diagnostic::error("the tenant could not be read again: nothing was changed");
-                Err(Early::error(problem.caused_by(&*unknown.error)))
+        match check.unreadable.first() {
+            None => Ok(Some(check)),
+            Some(_) if self.signals.exit().is_some() => Err(Abort::interrupted(self.signals)),
+            Some(unreadable) => {
+                let problem = Diagnostic::error(
+                    unreadable.error.code,
+                    "could not read the tenant again before the first PUT",
+                );
+                Err(Abort::error(unreadable.error.explain(problem)))
             }
         }
     }
 }
 
-/// What a file ends with whose changes were to be begun.
+/// Returns the exit code of a target whose changes were started.
 fn exit_of(target: &TargetReport) -> Exit {
     if target.is_done() {
         Exit::Done

@@ -1,15 +1,17 @@
-//! The bindings of a plan as JSON: what changes, what does not, and what is not known.
+//! Bindings of a plan as JSON.
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::parts::{ConnectorPart, Unreadable, action, bound, flow_id, named};
-use crate::model::{Action, Step};
-use crate::plan::{Change, InSync, Place, Unknown, Unmanaged};
+use super::super::parts::{
+    ConnectorPart, LocationPart, SavedFileError, action, binding_value, code, flow_id, from_name,
+};
+use crate::model::{Action, ReadError, Step};
+use crate::plan::{Change, InSync, Unmanaged, UnreadableBinding};
 
-/// One binding that differs.
+/// Binding that differs.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct PlanChange {
     /// The flow.
@@ -17,23 +19,22 @@ pub(super) struct PlanChange {
     /// The step.
     #[schemars(extend("enum" = Step::ALL.map(Step::name)))]
     step: String,
-    /// How it changes.
+    /// Kind of change.
     #[schemars(extend("enum" = Action::ALL.map(Action::name)))]
     action: String,
-    /// What is bound; null for nothing.
+    /// Value in the tenant; null for nothing.
     current: Option<ConnectorPart>,
-    /// What is to be bound; null for nothing.
+    /// Value in the file; null for nothing.
     desired: Option<ConnectorPart>,
     /// Whether the file protects the binding.
     protected: bool,
-    /// The address that the connector to be bound has to have, where the file pins it.
-    #[serde(default)]
+    /// Address that the file pins the desired connector to; null without a pin.
     pin: Option<String>,
-    /// Where the file says so.
-    source: PlanPlace,
+    /// Location of the value in the file.
+    source: LocationPart,
 }
 
-/// A managed binding that is as desired.
+/// Managed binding that is as desired.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct PlanInSync {
     /// The flow.
@@ -41,43 +42,40 @@ pub(super) struct PlanInSync {
     /// The step.
     #[schemars(extend("enum" = Step::ALL.map(Step::name)))]
     step: String,
-    /// What is bound, and is to be; null for nothing.
+    /// Value in the tenant and in the file; null for nothing.
     current: Option<ConnectorPart>,
-    /// Where the file says so.
-    source: PlanPlace,
+    /// Location of the value in the file.
+    source: LocationPart,
 }
 
-/// A place in a file.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-struct PlanPlace {
-    /// The file's name.
-    file: String,
-    /// The line, from 1.
-    line: usize,
-    /// The column in Unicode characters, from 1.
-    column: usize,
-}
-
-/// A binding that the file does not mention.
+/// Binding that the file does not list.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct PlanUnmanaged {
     /// The flow.
     flow: String,
     /// The step.
     step: String,
-    /// What is bound.
+    /// Value in the tenant.
     current: Option<ConnectorPart>,
 }
 
-/// A binding that could not be read.
+/// Binding that could not be read.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct PlanUnknown {
+pub(super) struct PlanUnreadable {
     /// The flow.
     flow: String,
     /// The step.
     step: String,
+    /// Stable id of the problem.
+    id: String,
     /// Why it could not be read.
     error: String,
+    /// What the error means, if that is known.
+    meaning: Option<String>,
+    /// What to do, if that is known.
+    hint: Option<String>,
+    /// Request with its ids, if one was sent.
+    request: Option<String>,
 }
 
 impl From<&Change> for PlanChange {
@@ -95,15 +93,24 @@ impl From<&Change> for PlanChange {
     }
 }
 
-impl From<&Place> for PlanPlace {
-    fn from(Place { file, line, column }: &Place) -> Self {
-        Self { file: file.clone(), line: *line, column: *column }
-    }
-}
+impl TryFrom<PlanChange> for Change {
+    type Error = SavedFileError;
 
-impl From<PlanPlace> for Place {
-    fn from(PlanPlace { file, line, column }: PlanPlace) -> Self {
-        Self { file, line, column }
+    fn try_from(change: PlanChange) -> Result<Self, SavedFileError> {
+        let PlanChange { flow, step, action: name, current, desired, protected, pin, source } = change;
+        let invalid_pin = |pin: String| SavedFileError::InvalidValue(format!("`pin`: `{pin}`"));
+        let pin = pin.map(|pin| pin.parse().map_err(|_| invalid_pin(pin))).transpose()?;
+        let (current, desired) = (binding_value(current)?, binding_value(desired)?);
+        Ok(Self {
+            flow: flow_id(flow)?,
+            step: from_name("step", &step, Step::named)?,
+            action: action(&name, &current, &desired)?,
+            current,
+            desired,
+            protected,
+            pin: pin.map(Arc::new),
+            source: source.into(),
+        })
     }
 }
 
@@ -115,31 +122,11 @@ impl From<&InSync> for PlanInSync {
 }
 
 impl TryFrom<PlanInSync> for InSync {
-    type Error = Unreadable;
+    type Error = SavedFileError;
 
-    fn try_from(PlanInSync { flow, step, current, source }: PlanInSync) -> Result<Self, Unreadable> {
-        let (step, current) = (named(&step, Step::named)?, bound(current)?);
+    fn try_from(PlanInSync { flow, step, current, source }: PlanInSync) -> Result<Self, SavedFileError> {
+        let (step, current) = (from_name("step", &step, Step::named)?, binding_value(current)?);
         Ok(Self { flow: flow_id(flow)?, step, current, source: source.into() })
-    }
-}
-
-impl TryFrom<PlanChange> for Change {
-    type Error = Unreadable;
-
-    fn try_from(change: PlanChange) -> Result<Self, Unreadable> {
-        let PlanChange { flow, step, action: name, current, desired, protected, pin, source } = change;
-        let pin = pin.map(|pin| pin.parse().map_err(|_| Unreadable::Value(pin))).transpose()?;
-        let (current, desired) = (bound(current)?, bound(desired)?);
-        Ok(Self {
-            flow: flow_id(flow)?,
-            step: named(&step, Step::named)?,
-            action: action(&name, &current, &desired)?,
-            current,
-            desired,
-            protected,
-            pin: pin.map(Arc::new),
-            source: source.into(),
-        })
     }
 }
 
@@ -151,23 +138,43 @@ impl From<&Unmanaged> for PlanUnmanaged {
 }
 
 impl TryFrom<PlanUnmanaged> for Unmanaged {
-    type Error = Unreadable;
+    type Error = SavedFileError;
 
-    fn try_from(PlanUnmanaged { flow, step, current }: PlanUnmanaged) -> Result<Self, Unreadable> {
-        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::named)?, current: bound(current)? })
+    fn try_from(PlanUnmanaged { flow, step, current }: PlanUnmanaged) -> Result<Self, SavedFileError> {
+        let (step, current) = (from_name("step", &step, Step::named)?, binding_value(current)?);
+        Ok(Self { flow: flow_id(flow)?, step, current })
     }
 }
 
-impl From<&Unknown> for PlanUnknown {
-    fn from(Unknown { flow, step, error }: &Unknown) -> Self {
-        Self { flow: flow.to_string(), step: step.name().to_owned(), error: error.to_string() }
+impl From<&UnreadableBinding> for PlanUnreadable {
+    fn from(UnreadableBinding { flow, step, error }: &UnreadableBinding) -> Self {
+        let ReadError { code, cause, meaning, hint, request } = error;
+        let text = |text: &Option<Arc<str>>| text.as_ref().map(ToString::to_string);
+        Self {
+            flow: flow.to_string(),
+            step: step.name().to_owned(),
+            id: code.id().to_owned(),
+            error: cause.to_string(),
+            meaning: text(meaning),
+            hint: text(hint),
+            request: text(request),
+        }
     }
 }
 
-impl TryFrom<PlanUnknown> for Unknown {
-    type Error = Unreadable;
+impl TryFrom<PlanUnreadable> for UnreadableBinding {
+    type Error = SavedFileError;
 
-    fn try_from(PlanUnknown { flow, step, error }: PlanUnknown) -> Result<Self, Unreadable> {
-        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::named)?, error: error.into() })
+    fn try_from(part: PlanUnreadable) -> Result<Self, SavedFileError> {
+        let PlanUnreadable { flow, step, id, error, meaning, hint, request } = part;
+        let text = |text: Option<String>| text.map(Arc::from);
+        let error = ReadError {
+            code: code(&id)?,
+            cause: error.into(),
+            meaning: text(meaning),
+            hint: text(hint),
+            request: text(request),
+        };
+        Ok(Self { flow: flow_id(flow)?, step: from_name("step", &step, Step::named)?, error })
     }
 }

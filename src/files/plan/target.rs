@@ -1,82 +1,87 @@
-//! A tenant of a plan as JSON, its bindings apart.
+//! Target of a plan as JSON, without its bindings.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::parts::{ConnectorPart, Unreadable, named, tenant};
-use super::binding::{PlanChange, PlanInSync, PlanUnknown, PlanUnmanaged};
+use super::super::parts::{ConnectorPart, SavedFileError, from_name, tenant};
+use super::binding::{PlanChange, PlanInSync, PlanUnmanaged, PlanUnreadable};
+use super::blocker::PlanBlocker;
 use crate::model::{Api, Cloud};
-use crate::plan::{BrokenPin, Change, InSync, Refusal, Summary, Target, Unknown, Unmanaged, is_override};
+use crate::plan::{
+    Blocker, BrokenPin, Change, InSync, Override, Summary, Target, Unmanaged, UnreadableBinding, Warning,
+};
 
-/// What a run would do to one tenant.
+/// Changes that a run would make to the tenant of one file.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PlanTarget {
-    /// The tenant, as the file names it.
+    /// Tenant, as the file names it.
     tenant: String,
-    /// The tenant's GUID, where it is known.
+    /// GUID of the tenant; null if it is not known.
     tenant_id: Option<String>,
-    /// The app that signs in, where the file names one.
-    #[serde(default)]
+    /// Why the tenant of the access token could not be verified; null if it was.
+    unverified: Option<String>,
+    /// App that signs in; null if the file names none.
     client_id: Option<String>,
-    /// The tenant's cloud.
+    /// Cloud of the tenant.
     #[schemars(extend("enum" = Cloud::ALL.map(Cloud::name)))]
     cloud: String,
-    /// The version of Graph that is asked.
+    /// Version of Graph.
     #[schemars(extend("enum" = Api::ALL.map(Api::name)))]
     api: String,
-    /// Graph's root, version included.
+    /// Root of Graph, version included.
     graph_url: String,
-    /// The file that wants this.
+    /// File that lists the bindings.
     file: String,
-    /// What tells this tenant's changes from any others.
-    pub(super) fingerprint: String,
-    /// The bindings that differ; each is exactly one PUT.
+    /// Fingerprint of the changes to this tenant; null if its plan is incomplete.
+    pub(super) fingerprint: Option<String>,
+    /// Bindings that differ; each is exactly one PUT.
     changes: Vec<PlanChange>,
-    /// The managed bindings that are as desired.
-    #[serde(default)]
+    /// Managed bindings that are as desired.
     in_sync: Vec<PlanInSync>,
-    /// What is bound and not mentioned by the file.
+    /// Bindings that the file does not list.
     unmanaged: Vec<PlanUnmanaged>,
-    /// The bindings to connectors that are gone, whatever else is said of them; absent where there are none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    gone: Vec<PlanUnmanaged>,
-    /// Connectors that do not call the address that the file pins them to.
+    /// Bindings to deleted connectors, managed or not.
+    dangling: Vec<PlanUnmanaged>,
+    /// Connectors that do not call their pinned address.
     pins: Vec<PlanPin>,
-    /// What could not be read. Never taken for nothing.
-    unknown: Vec<PlanUnknown>,
-    /// Why the changes must not be made as things are.
-    refusals: Vec<PlanRefusal>,
-    /// The flags that were given when the plan was made, and that allow or forbid.
+    /// Bindings that could not be read. They are never treated as unbound.
+    unknown: Vec<PlanUnreadable>,
+    /// Guards that block the changes.
+    refusals: Vec<PlanBlocker>,
+    /// Guards that would block the changes without the overrides.
+    lifted: Vec<PlanBlocker>,
+    /// Flags that were given when the plan was made and that lift or set guards.
     overrides: Vec<String>,
-    /// What a reviewer should know.
-    warnings: Vec<String>,
-    /// The counts.
+    /// Facts that a reviewer should know.
+    warnings: Vec<PlanWarning>,
+    /// Counts.
     summary: PlanSummary,
 }
 
-/// A connector that does not call the address that the file pins it to.
+/// Connector that does not call its pinned address.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct PlanPin {
     /// The connector.
     connector: ConnectorPart,
-    /// The address that the file gives.
+    /// Address that the file pins.
     expected: String,
-    /// The address that the tenant gives, where it gives one.
+    /// Address in the tenant; null if it has none.
     actual: Option<String>,
 }
 
-/// A reason against the plan.
+/// Fact that a reviewer should know.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-struct PlanRefusal {
-    /// What is wrong.
-    reason: String,
-    /// The flag that would allow it, where one would.
-    allow: Option<String>,
+struct PlanWarning {
+    /// Stable id of the problem.
+    id: String,
+    /// Message.
+    message: String,
 }
 
-/// How many bindings there are of each kind.
+/// Numbers of bindings of each kind.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct PlanSummary {
     /// Nothing → a connector.
     enable: usize,
@@ -86,74 +91,93 @@ struct PlanSummary {
     disable: usize,
     /// As desired.
     unchanged: usize,
+    /// Managed, but not compared, because it could not be read or resolved.
+    not_compared: usize,
 }
 
-impl From<&Target> for PlanTarget {
-    fn from(target: &Target) -> Self {
+impl PlanTarget {
+    /// Converts a target and its fingerprint.
+    pub(super) fn new(target: &Target, fingerprint: Option<String>) -> Self {
         let Target {
             tenant,
             tenant_id,
+            unverified,
             client_id,
             cloud,
             api,
             graph_url,
             file,
             changes,
-            unchanged: _,
             in_sync,
+            not_compared: _,
             unmanaged,
-            gone,
-            unknown,
+            dangling,
+            unreadable,
             pins,
-            refusals,
+            blockers,
+            lifted,
             overrides,
-            warnings,
         } = target;
         Self {
             tenant: tenant.clone(),
             tenant_id: tenant_id.clone(),
+            unverified: unverified.clone(),
             client_id: client_id.clone(),
             cloud: cloud.name().to_owned(),
             api: api.name().to_owned(),
             graph_url: graph_url.clone(),
             file: file.clone(),
-            fingerprint: target.fingerprint(),
+            fingerprint,
             changes: changes.iter().map(PlanChange::from).collect(),
             in_sync: in_sync.iter().map(PlanInSync::from).collect(),
             unmanaged: unmanaged.iter().map(PlanUnmanaged::from).collect(),
-            gone: gone.iter().map(PlanUnmanaged::from).collect(),
+            dangling: dangling.iter().map(PlanUnmanaged::from).collect(),
             pins: pins.iter().map(PlanPin::from).collect(),
-            unknown: unknown.iter().map(PlanUnknown::from).collect(),
-            refusals: refusals.iter().map(PlanRefusal::from).collect(),
-            overrides: overrides.clone(),
-            warnings: warnings.clone(),
+            unknown: unreadable.iter().map(PlanUnreadable::from).collect(),
+            refusals: blockers.iter().map(PlanBlocker::from).collect(),
+            lifted: lifted.iter().map(PlanBlocker::from).collect(),
+            overrides: overrides.iter().map(ToString::to_string).collect(),
+            warnings: target.warnings().iter().map(PlanWarning::from).collect(),
             summary: target.summary().into(),
         }
     }
 }
 
 impl TryFrom<PlanTarget> for Target {
-    type Error = Unreadable;
+    type Error = SavedFileError;
 
-    fn try_from(target: PlanTarget) -> Result<Self, Unreadable> {
+    fn try_from(target: PlanTarget) -> Result<Self, SavedFileError> {
+        let override_flag = |flag: String| {
+            flag.parse().map_err(|_| SavedFileError::InvalidValue(format!("`overrides`: `{flag}`")))
+        };
         Ok(Self {
             tenant: tenant(target.tenant)?,
             tenant_id: target.tenant_id,
+            unverified: target.unverified,
             client_id: target.client_id,
-            cloud: named(&target.cloud, Cloud::named)?,
-            api: named(&target.api, Api::named)?,
+            cloud: from_name("cloud", &target.cloud, Cloud::named)?,
+            api: from_name("api", &target.api, Api::named)?,
             graph_url: target.graph_url,
             file: target.file,
             changes: target.changes.into_iter().map(Change::try_from).collect::<Result<_, _>>()?,
-            unchanged: target.summary.unchanged,
             in_sync: target.in_sync.into_iter().map(InSync::try_from).collect::<Result<_, _>>()?,
+            not_compared: target.summary.not_compared,
             unmanaged: target.unmanaged.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
-            gone: target.gone.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
-            unknown: target.unknown.into_iter().map(Unknown::try_from).collect::<Result<_, _>>()?,
+            dangling: target.dangling.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
+            unreadable: target
+                .unknown
+                .into_iter()
+                .map(UnreadableBinding::try_from)
+                .collect::<Result<_, _>>()?,
             pins: target.pins.into_iter().map(BrokenPin::try_from).collect::<Result<_, _>>()?,
-            refusals: target.refusals.into_iter().map(Refusal::try_from).collect::<Result<_, _>>()?,
-            overrides: target.overrides.into_iter().map(override_flag).collect::<Result<_, _>>()?,
-            warnings: target.warnings,
+            blockers: target.refusals.into_iter().map(Blocker::try_from).collect::<Result<_, _>>()?,
+            lifted: target.lifted.into_iter().map(Blocker::try_from).collect::<Result<_, _>>()?,
+            // Flags are shown as part of commands, so they must be nothing else.
+            overrides: target
+                .overrides
+                .into_iter()
+                .map(override_flag)
+                .collect::<Result<Vec<Override>, _>>()?,
         })
     }
 }
@@ -165,34 +189,22 @@ impl From<&BrokenPin> for PlanPin {
 }
 
 impl TryFrom<PlanPin> for BrokenPin {
-    type Error = Unreadable;
+    type Error = SavedFileError;
 
-    fn try_from(PlanPin { connector, expected, actual }: PlanPin) -> Result<Self, Unreadable> {
+    fn try_from(PlanPin { connector, expected, actual }: PlanPin) -> Result<Self, SavedFileError> {
         Ok(Self { connector: connector.try_into()?, expected, actual })
     }
 }
 
-/// Reads a flag: it is shown as a part of commands, and must not be one that does anything else.
-fn override_flag(flag: String) -> Result<String, Unreadable> {
-    if is_override(&flag) { Ok(flag) } else { Err(Unreadable::Value(flag)) }
-}
-
-impl TryFrom<PlanRefusal> for Refusal {
-    type Error = Unreadable;
-
-    fn try_from(PlanRefusal { reason, allow }: PlanRefusal) -> Result<Self, Unreadable> {
-        Ok(Self { reason, allow: allow.map(override_flag).transpose()? })
-    }
-}
-
-impl From<&Refusal> for PlanRefusal {
-    fn from(Refusal { reason, allow }: &Refusal) -> Self {
-        Self { reason: reason.clone(), allow: allow.clone() }
+impl From<&Warning> for PlanWarning {
+    fn from(warning: &Warning) -> Self {
+        let diagnostic = warning.diagnostic();
+        Self { id: diagnostic.code.id().to_owned(), message: diagnostic.message }
     }
 }
 
 impl From<Summary> for PlanSummary {
-    fn from(Summary { enable, replace, disable, unchanged }: Summary) -> Self {
-        Self { enable, replace, disable, unchanged }
+    fn from(Summary { enable, replace, disable, unchanged, not_compared }: Summary) -> Self {
+        Self { enable, replace, disable, unchanged, not_compared }
     }
 }

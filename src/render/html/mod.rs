@@ -1,6 +1,6 @@
-//! A page for somebody who owns the sign-up and reads no YAML: for each tenant its flows as rails of
-//! steps with the connectors that they call. Self-contained: it loads nothing, and its policy lets it
-//! run and load nothing but the script and the style that are in it.
+//! Renders an HTML page for owners of a sign-up who do not read YAML: for each tenant its flows as rails of
+//! steps with the connectors that they call. The page is self-contained: its policy allows only the script
+//! and the style inside it.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,22 @@ use super::document::Document;
 use super::escape::{self, xml};
 use super::order;
 use super::report::outcomes;
-use super::text::{self, Names, counted, line, problem};
+use super::text::{self, Names, counted, line, one_line};
 use crate::apply::{ChangeReport, Report, TargetReport};
 use crate::model::{Action, FlowId, Step};
-use crate::plan::{Drift, Plan, Summary, Target};
+use crate::plan::{Drift, Plan, Problem, Target};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// Draws the page. `at` is RFC 3339.
-pub(super) fn draw(document: Document<'_>, at: &str) -> String {
+/// Renders the page. `at` is RFC 3339.
+pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let (tenants, errors, fingerprint) = match document {
-        Document::Plan(plan) => (of_plan(plan), &plan.errors, Some(plan.fingerprint())),
+        Document::Plan(plan) => (of_plan(plan), &plan.errors, plan.fingerprint()),
         Document::Drift(plan) => (of_plan(plan), &plan.errors, None),
         Document::Report(report) => {
-            (of_report(report), &report.errors, Some(escape::fingerprint(&report.fingerprint)))
+            let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
+            (of_report(report), &report.errors, fingerprint)
         }
     };
     let title = title(document);
@@ -55,8 +56,10 @@ pub(super) fn draw(document: Document<'_>, at: &str) -> String {
     if let Some(fingerprint) = fingerprint {
         line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
     }
-    for error in errors {
-        line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&problem(error))));
+    for Problem { diagnostic, tenant } in errors {
+        let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();
+        let note = format!("{tenant}[{}] {}", diagnostic.code, one_line(diagnostic));
+        line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&note)));
     }
     filter(&mut page, document);
     line(&mut page, format_args!("</header>\n<main>"));
@@ -78,7 +81,7 @@ fn filter(page: &mut String, document: Document<'_>) {
             ("enable", "enable"),
             ("replace", "replace"),
             ("disable", "disable"),
-            ("gone", "gone"),
+            ("dangling", "deleted connector"),
             ("unknown", "unknown"),
             ("unmanaged", "unmanaged"),
         ],
@@ -117,8 +120,8 @@ struct Station {
     kind: &'static str,
     /// Whether it is what makes the answer.
     differs: bool,
-    /// Whether what is bound is not there any more.
-    is_gone: bool,
+    /// Whether the bound connector was deleted.
+    is_dangling: bool,
     word: String,
     now: String,
     then: Option<String>,
@@ -138,14 +141,14 @@ impl Shown {
         self.steps.entry(flow.to_owned()).or_default().insert(step, station);
     }
 
-    /// Says of a binding that its connector is gone, whatever else is said of it.
-    fn add_gone(&mut self, flow: &FlowId, step: Step, now: String) {
+    /// Marks a binding whose connector was deleted, in addition to its state.
+    fn add_dangling(&mut self, flow: &FlowId, step: Step, now: String) {
         if self.steps.get(flow.as_str()).is_none_or(|steps| !steps.contains_key(&step)) {
             self.add(flow, step, Station::plain("same", "", now));
         }
         let station = self.steps.get_mut(flow.as_str()).and_then(|steps| steps.get_mut(&step));
         if let Some(station) = station {
-            (station.is_gone, station.differs) = (true, true);
+            (station.is_dangling, station.differs) = (true, true);
         }
     }
 
@@ -169,21 +172,22 @@ impl Shown {
 
 impl Station {
     fn plain(kind: &'static str, word: &str, now: String) -> Self {
-        Self { kind, differs: false, is_gone: false, word: word.to_owned(), now, then: None, why: None }
+        Self { kind, differs: false, is_dangling: false, word: word.to_owned(), now, then: None, why: None }
     }
 
     fn draw(&self, page: &mut String, step: Step) {
-        let Self { kind, differs, is_gone, word, now, then, why } = self;
-        let (gone, differs) = (if *is_gone { " gone" } else { "" }, if *differs { " differs" } else { "" });
-        line(page, format_args!("<li class=\"{kind}{gone}{differs}\">"));
+        let Self { kind, differs, is_dangling, word, now, then, why } = self;
+        let (dangling, differs) =
+            (if *is_dangling { " dangling" } else { "" }, if *differs { " differs" } else { "" });
+        line(page, format_args!("<li class=\"{kind}{dangling}{differs}\">"));
         line(page, format_args!("<span class=\"step\">{}</span>", words(step)));
         let then = then.as_ref().map(|then| format!(" <span class=\"to\">→</span> <b>{}</b>", xml(then)));
         line(page, format_args!("<span class=\"bound\">{}{}</span>", xml(now), then.unwrap_or_default()));
         if !word.is_empty() {
             line(page, format_args!("<span class=\"word\">{}</span>", xml(word)));
         }
-        let gone = is_gone.then_some("the connector is gone");
-        for why in gone.into_iter().chain(why.as_deref()) {
+        let deleted = is_dangling.then_some("the connector was deleted");
+        for why in deleted.into_iter().chain(why.as_deref()) {
             line(page, format_args!("<span class=\"why\">{}</span>", xml(why)));
         }
         line(page, format_args!("</li>"));
@@ -200,19 +204,20 @@ fn words(step: Step) -> &'static str {
 }
 
 fn title(document: Document<'_>) -> String {
-    let caveats = document.caveats();
+    let caveats = document.status_suffix();
     match document {
         Document::Plan(plan) if plan.has_changes() || !caveats.is_empty() => {
-            let Summary { enable, replace, disable, unchanged: _ } = plan.summary();
-            format!("Plan{caveats}: {enable} to enable, {replace} to replace, {disable} to disable")
+            let counts = Some(text::counts(plan.summary())).filter(|counts| !counts.is_empty());
+            let counts = counts.map(|counts| format!(": {counts}")).unwrap_or_default();
+            format!("Plan{caveats}{counts}")
         }
         Document::Plan(_) => "No changes".to_owned(),
-        Document::Drift(plan) => match plan.answer() {
-            Some(true) => format!("Drift{caveats}: the tenants are not as their files say"),
+        Document::Drift(plan) => match plan.is_drifted() {
+            Some(true) => format!("Drift{caveats}: the tenants differ from their files"),
             Some(false) => "No drift".to_owned(),
-            None => "Whether there is drift is not known: not all could be read".to_owned(),
+            None => "Drift is unknown, because not everything could be read".to_owned(),
         },
-        Document::Report(report) => match outcomes(report) {
+        Document::Report(report) => match outcomes(report.changes()) {
             counts if !counts.is_empty() => format!("Apply{caveats}: {counts}"),
             _ if caveats.is_empty() => "Nothing to do".to_owned(),
             _ => format!("Apply{caveats}"),
@@ -226,32 +231,38 @@ fn of_plan(plan: &Plan) -> Vec<Shown> {
 
 fn of_target(target: &Target, drift: Option<Drift>) -> Shown {
     let names = Names::of_target(target);
-    let unchanged = counted(target.unchanged, "binding is", "bindings are");
-    let about = format!("From {}: {unchanged} as the file says.", target.file);
+    let unchanged = counted(target.in_sync.len(), "binding", "bindings");
+    let about = format!("From {}: {unchanged} unchanged.", target.file);
     let mut shown = Shown::new(&target.tenant, about);
-    for refusal in &target.refusals {
-        // What refuses a plan is no matter of what differs.
+    for blocker in &target.blockers {
+        // Blockers do not concern drift.
         let class = if drift.is_none() { "alarm" } else { "warning" };
-        shown.notes.push((class, format!("Refused: {}", text::refusal(refusal))));
+        let note = format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()));
+        shown.notes.push((class, note));
     }
     for pin in &target.pins {
         let name = names.connector(&pin.connector);
         shown.notes.push(("alarm", format!("{name}: {}", text::pin(pin))));
     }
     if !target.overrides.is_empty() {
-        let flags: Vec<_> = target.overrides.iter().map(|flag| escape::flag(flag)).collect();
-        shown.notes.push(("warning", format!("Made with {}", flags.join(" "))));
+        shown.notes.push(("warning", format!("Planned with {}", text::override_flags(target))));
     }
-    shown.notes.extend(target.warnings.iter().map(|warning| ("warning", warning.clone())));
+    for cause in target.unreadable_causes() {
+        shown.notes.push(("alarm", format!("[{}] {}", cause.code, one_line(&cause))));
+    }
+    for warning in target.warnings() {
+        let warning = warning.diagnostic();
+        shown.notes.push(("warning", format!("[{}] {}", warning.code, warning.message)));
+    }
     for flow in order::flows(target) {
         shown.flows.push(flow.to_string());
         shown.steps.insert(flow.to_string(), BTreeMap::new());
     }
     for change in &target.changes {
         let (kind, word) = match change.action {
-            Action::Enable => ("enable", "will be called"),
+            Action::Enable => ("enable", "will start being called"),
             Action::Replace => ("replace", "will be replaced"),
-            Action::Disable => ("disable", "will not be called any more"),
+            Action::Disable => ("disable", "will stop being called"),
         };
         let protected = if change.protected { ", although it is protected" } else { "" };
         let station = Station {
@@ -271,16 +282,16 @@ fn of_target(target: &Target, drift: Option<Drift>) -> Shown {
         };
         shown.add(&it.flow, it.step, station);
     }
-    for it in &target.unknown {
+    for it in &target.unreadable {
         let station = Station {
             differs: true,
-            why: Some(it.error.to_string()),
+            why: Some(it.error.cause.to_string()),
             ..Station::plain("unknown", "could not be read", "unknown".into())
         };
         shown.add(&it.flow, it.step, station);
     }
-    for it in target.gone.iter().filter(|_| drift.is_some()) {
-        shown.add_gone(&it.flow, it.step, names.bound(&it.current));
+    for it in target.dangling.iter().filter(|_| drift.is_some()) {
+        shown.add_dangling(&it.flow, it.step, names.bound(&it.current));
     }
     shown
 }
@@ -291,9 +302,9 @@ fn of_report(report: &Report) -> Vec<Shown> {
 
 fn of_target_report(target: &TargetReport) -> Shown {
     let names = Names::of_report(target);
-    let about = format!("What became of the changes, over {}", target.graph_url);
+    let about = format!("Results of the changes, through {}", target.graph_url);
     let mut shown = Shown::new(&target.tenant, about);
-    for ChangeReport { change, outcome, attempts: _, request_id, error } in &target.changes {
+    for ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } in &target.changes {
         let tag = request_id.as_ref().filter(|_| !outcome.is_done());
         let tag = tag.map(|id| format!("request-id {id}"));
         let why: Vec<_> = error.iter().cloned().chain(tag).collect();

@@ -1,81 +1,79 @@
-//! Before the first PUT: whether the plan's bindings are still what the plan was made from.
+//! Staleness check before the first PUT: whether the tenant is still what the plan was made from.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use futures_util::future::join;
 
-use super::look::{Steps, look};
-use super::verify::shows;
+use super::read::{Steps, read_bindings};
+use super::verify::matches_desired;
 use crate::graph::{Graph, GraphError, Patience};
 use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, bound_id};
-use crate::plan::{BrokenPin, Change, Target, Unknown};
+use crate::plan::{BrokenPin, Change, Target, UnreadableBinding};
 
-/// What became of a plan's bindings since it was made.
+/// Result of the staleness check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Recheck {
-    /// The bindings that have the desired value by now.
+pub struct StalenessCheck {
+    /// Bindings that already have the desired value.
     already: BTreeSet<(FlowId, Step)>,
-    /// The bindings that have neither the planned current value nor the desired one.
-    pub moved: Vec<Moved>,
-    /// The pins that do not hold any more.
-    pub broken: Vec<BrokenPin>,
-    /// The bindings that could not be read.
-    pub unknown: Vec<Unknown>,
+    /// Bindings that have neither the planned current value nor the desired one.
+    pub stale: Vec<StaleBinding>,
+    /// Pins that no longer hold.
+    pub broken_pins: Vec<BrokenPin>,
+    /// Bindings that could not be read.
+    pub unreadable: Vec<UnreadableBinding>,
 }
 
-/// A binding that is no longer what the plan was made from.
+/// Binding that is no longer what the plan was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
-    /// The change that was planned.
+pub struct StaleBinding {
+    /// Planned change.
     pub change: Change,
-    /// What is bound now.
+    /// Value in the tenant now.
     pub now: Bound,
 }
 
-impl Recheck {
-    /// Whether a change has been made already, by somebody else.
+impl StalenessCheck {
+    /// Whether the tenant already has the desired value of a change.
     pub fn is_already(&self, change: &Change) -> bool {
         self.already.contains(&(change.flow.clone(), change.step))
     }
 }
 
-/// Reads the bindings of a plan again, and the connectors where it pins any; nothing else of the
-/// tenant.
-pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
+/// Reads the bindings of a plan again, and the connectors if it pins any; nothing else of the tenant.
+pub async fn check_staleness(graph: &Graph, target: &Target) -> StalenessCheck {
     let mut steps = Steps::new();
     for change in &target.changes {
         steps.entry(&change.flow).or_default().push(change.step);
     }
     let pinned = target.changes.iter().any(|change| change.pin.is_some());
     let connectors = async { if pinned { Some(graph.connectors().await) } else { None } };
-    let (shown, connectors) =
-        join(look(graph, &steps, usize::from(pinned), Patience::Full), connectors).await;
-    let mut recheck = Recheck::default();
+    let (values, connectors) =
+        join(read_bindings(graph, &steps, usize::from(pinned), Patience::Full), connectors).await;
+    let mut check = StalenessCheck::default();
     for change in &target.changes {
         if let Some(connectors) = &connectors {
-            recheck.compare_pin(change, connectors);
+            check.compare_pin(change, connectors);
         }
-        if let Some(read) = shown.get(&(&change.flow, change.step)) {
-            recheck.compare(change, read);
+        if let Some(read) = values.get(&(&change.flow, change.step)) {
+            check.compare(change, read);
         }
     }
-    recheck
+    check
 }
 
-impl Recheck {
+impl StalenessCheck {
     fn compare_pin(&mut self, change: &Change, connectors: &Result<Vec<ListedConnector>, GraphError>) {
         let (Some(pin), Some(connector)) = (&change.pin, &change.desired) else { return };
         let listed = match connectors {
             Ok(listed) => listed.iter().find(|listed| listed.connector.id == connector.id),
             Err(error) => {
                 let (flow, step) = (change.flow.clone(), change.step);
-                return self.unknown.push(Unknown { flow, step, error: error.to_string().into() });
+                return self.unreadable.push(UnreadableBinding { flow, step, error: error.into() });
             }
         };
         let actual = listed.and_then(|listed| listed.target_url.as_ref());
         if actual != Some(&**pin) {
-            self.broken.push(BrokenPin {
+            self.broken_pins.push(BrokenPin {
                 connector: connector.clone(),
                 expected: pin.to_string(),
                 actual: actual.map(ToString::to_string),
@@ -86,12 +84,12 @@ impl Recheck {
     fn compare(&mut self, change: &Change, read: &Reading<Bound>) {
         let (flow, step) = (change.flow.clone(), change.step);
         match read {
-            Reading::Unknown(unread) => {
-                self.unknown.push(Unknown { flow, step, error: Arc::clone(&unread.why) });
+            Reading::Unknown(error) => {
+                self.unreadable.push(UnreadableBinding { flow, step, error: error.clone() });
             }
-            read if shows(change, read) => _ = self.already.insert((flow, step)),
+            read if matches_desired(change, read) => _ = self.already.insert((flow, step)),
             Reading::Known(now) if bound_id(now) == bound_id(&change.current) => {}
-            Reading::Known(now) => self.moved.push(Moved { change: change.clone(), now: now.clone() }),
+            Reading::Known(now) => self.stale.push(StaleBinding { change: change.clone(), now: now.clone() }),
         }
     }
 }

@@ -1,0 +1,218 @@
+//! State of an apply: the plan, from files or saved, and the connection to each tenant.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::Abort;
+use crate::apply::Report;
+use crate::cli::connect::{Connection, TenantRef, connect};
+use crate::cli::failure::Failure;
+use crate::cli::fleet::{self, FilesArgs, Run, ShardArgs};
+use crate::cli::plan::{Planned, Request, add_aliased_tenants, filter_by_shard, plan_tenants};
+use crate::cli::tenant::{TenantCheck, UnverifiedTenantPolicy};
+use crate::cli::{Exit, saved};
+use crate::desired;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::files::Saved;
+use crate::model::Tenant;
+use crate::plan::{Member, Plan, Problem, ShardInfo, Target};
+
+/// State of an apply.
+pub(super) struct ApplySession {
+    pub(super) plan: Plan,
+    /// For each target the connection to its tenant, or the exit code of its abort.
+    pub(super) connections: Vec<Result<Rc<Connection>, Exit>>,
+    /// Whether the plan was printed.
+    pub(super) is_printed: bool,
+    /// Exit codes so far.
+    pub(super) exits: Vec<Exit>,
+    pub(super) report: Report,
+    /// Files of the run and their tenants, of all shards.
+    pub(super) fleet: Vec<Member>,
+}
+
+impl Default for ApplySession {
+    fn default() -> Self {
+        let plan = Plan::default();
+        Self {
+            connections: Vec::new(),
+            is_printed: false,
+            exits: Vec::new(),
+            report: Report::not_attempted(&plan),
+            fleet: Vec::new(),
+            plan,
+        }
+    }
+}
+
+/// Plans the tenants of files.
+pub(super) async fn plan_files(
+    files: &FilesArgs,
+    shard: &ShardArgs,
+    run: &Run<'_>,
+    request: &Request,
+    session: &mut ApplySession,
+) -> Result<(), Abort> {
+    let desired = desired::load(&files.files).map_err(Failure::from)?;
+    session.fleet = fleet::members(&desired);
+    session.plan.shard = shard.info(session.fleet.clone(), run.global.quiet);
+    let desired = filter_by_shard(desired, session.plan.shard.as_ref());
+    let mut plan = session.plan.clone();
+    plan_tenants(desired, run, request, |tenant, planned| {
+        let errors = match planned {
+            Ok(Planned { target, errors, connection }) => {
+                plan.targets.push(target);
+                session.connections.push(Ok(connection));
+                errors
+            }
+            Err(Failure { diagnostics, exit, is_wrong_target: _ }) => {
+                session.exits.push(exit);
+                diagnostics
+            }
+        };
+        plan.errors.extend(errors.into_iter().map(|error| Problem::of_tenant(tenant, error)));
+    })
+    .await;
+    // An interrupted run has planned nothing.
+    session.plan = plan;
+    add_aliased_tenants(&mut session.plan);
+    Ok(())
+}
+
+/// Connects to the tenants of a saved plan, or of a shard of it.
+pub(super) async fn load_saved_plan(
+    path: &Path,
+    shard: &ShardArgs,
+    run: &Run<'_>,
+    policy: UnverifiedTenantPolicy,
+    session: &mut ApplySession,
+) -> Result<(), Abort> {
+    let plan = match saved::read(path)? {
+        Saved::Plan(plan, _) => plan,
+        Saved::Report(..) => {
+            let message = format!("`{}` is an apply report, not a plan", path.display());
+            let problem = Diagnostic::error(Code::SavedFileKind, message);
+            return Err(Abort::error(problem.hint("pass a file written by `flowbind plan --out plan.json`")));
+        }
+    };
+    (session.plan, session.fleet) = select_shard(plan, shard, run.global.quiet)?;
+    let plan = &session.plan;
+    let tenants = plan.targets.iter().map(|target| {
+        let message = format!("`{}` names an invalid tenant `{}`", path.display(), target.tenant);
+        let invalid = |_| Abort::error(Diagnostic::error(Code::SavedFileInvalid, message));
+        target.tenant.parse().map_err(invalid)
+    });
+    let tenants = tenants.collect::<Result<Vec<Tenant>, _>>()?;
+    let groups = fleet::group_by_tenant(tenants.iter().map(Tenant::as_str));
+    let connect_group = async |group: &[usize]| {
+        let targets: Vec<_> = group.iter().filter_map(|at| plan.targets.get(*at)).collect();
+        let tenant = group.first().and_then(|at| tenants.get(*at));
+        match (targets.first(), tenant) {
+            (Some(target), Some(tenant)) => {
+                let place = TenantRef {
+                    tenant,
+                    client_id: target.client_id.as_deref(),
+                    cloud: target.cloud,
+                    api: target.api,
+                };
+                let connection = connect(&place, run, policy).await.map(Rc::new);
+                targets.iter().map(|other| connect_saved_target(other, target, connection.clone())).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let (mut connections, mut unreached) = (Vec::new(), Vec::new());
+    run.for_each_in_order(&groups, connect_group, |at, connection| {
+        let connection = connection.map_err(|Abort { reasons, exit }| {
+            let tenant = plan.targets.get(at).map(|target| target.tenant.as_str()).unwrap_or_default();
+            unreached.extend(reasons.into_iter().map(|reason| Problem::of_tenant(tenant, reason)));
+            exit
+        });
+        connections.push(connection);
+    })
+    .await;
+    abort_together(&mut connections, &groups);
+    for (target, connection) in session.plan.targets.iter_mut().zip(&connections) {
+        if let Ok(TenantCheck::Verified(guid)) = connection.as_ref().map(|it| &it.tenant_check) {
+            target.tenant_id = Some(guid.clone());
+        }
+    }
+    session.connections = connections;
+    session.plan.errors.extend(unreached);
+    // A GUID that was unknown when the plan was made may be known now.
+    add_aliased_tenants(&mut session.plan);
+    Ok(())
+}
+
+/// Aborts all targets of a tenant if one of them is aborted.
+fn abort_together(connections: &mut [Result<Rc<Connection>, Exit>], groups: &[Vec<usize>]) {
+    for group in groups {
+        let exit = group.iter().find_map(|at| connections.get(*at)?.as_ref().err().copied());
+        for at in group {
+            if let (Some(exit), Some(connection)) = (exit, connections.get_mut(*at)) {
+                *connection = Err(exit);
+            }
+        }
+    }
+}
+
+/// Returns the shard of a saved plan, and the files of all shards.
+fn select_shard(mut plan: Plan, shard: &ShardArgs, quiet: bool) -> Result<(Plan, Vec<Member>), Abort> {
+    if let Some(info) = &plan.shard {
+        if shard.shard.is_some() {
+            let message = format!("the saved plan covers only shard {}", info.shard);
+            let problem = Diagnostic::error(Code::ShardConflict, message);
+            return Err(Abort::error(
+                problem.hint("leave `--shard` out, or join the shards with `flowbind show` first"),
+            ));
+        }
+        let fleet = info.fleet.clone();
+        return Ok((plan, fleet));
+    }
+    let member = |target: &Target| Member { file: target.file.clone(), tenant: target.tenant.clone() };
+    let fleet: Vec<_> = plan.targets.iter().map(member).collect();
+    plan.shard = shard.info(fleet.clone(), quiet);
+    if let Some(ShardInfo { shard, .. }) = plan.shard {
+        plan.targets.retain(|target| shard.contains(&target.tenant));
+        plan.errors.retain(|error| error.tenant.as_ref().is_none_or(|tenant| shard.contains(tenant)));
+    }
+    Ok((plan, fleet))
+}
+
+/// Checks that a saved target was planned for the place of this run. `first` is the target that the connection
+/// was made for.
+fn connect_saved_target(
+    target: &Target,
+    first: &Target,
+    connection: Result<Rc<Connection>, Failure>,
+) -> Result<Rc<Connection>, Abort> {
+    // A plan for another tenant is blocked; a file for another tenant is an error.
+    let connection = connection.map_err(|failure| match failure {
+        Failure { is_wrong_target: true, diagnostics, .. } => {
+            Abort { reasons: diagnostics, exit: Exit::Refused }
+        }
+        failure => Abort::from(failure),
+    })?;
+    let wrong_target = |what: &str, theirs: &str, ours: &str| {
+        let message = format!("the plan is for the {what} `{theirs}`, but this run targets `{ours}`");
+        let problem = Diagnostic::error(Code::WrongTarget, message);
+        Err(Abort::blocked(problem.hint("plan again for this target, or apply the plan where it was made")))
+    };
+    if target.graph_url != connection.shown_url {
+        return wrong_target("Graph URL", &target.graph_url, &connection.shown_url);
+    }
+    let app = |target: &Target| target.client_id.as_ref().map(|id| id.to_ascii_lowercase());
+    let what = [("`cloud`", target.cloud != first.cloud), ("`clientId`", app(target) != app(first))];
+    if let Some((what, _)) = what.into_iter().find(|(_, differs)| *differs) {
+        let message =
+            format!("`{}` and `{}` target one tenant, but differ in {what}", first.file, target.file);
+        let problem = Diagnostic::error(Code::WrongTarget, message);
+        return Err(Abort::blocked(problem.hint("write the same value in both files, and plan again")));
+    }
+    match (&target.tenant_id, &connection.tenant_check) {
+        (Some(theirs), TenantCheck::Verified(ours)) if !theirs.eq_ignore_ascii_case(ours) => {
+            wrong_target("tenant", theirs, ours)
+        }
+        _ => Ok(connection),
+    }
+}

@@ -1,0 +1,563 @@
+//! Registry of the stable ids of problems, each with its explanation.
+//!
+//! The ids are a contract with pipelines: a message may change in any version, its id may not. From this
+//! table come `error[id]` in text, `id` in JSON, `flowbind explain` and `docs/troubleshooting.md`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Explanation of one id, in Markdown without headings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explanation {
+    /// One line: what is wrong.
+    pub title: &'static str,
+    /// What the problem means, and how it comes about.
+    pub meaning: &'static str,
+    /// What was changed in the tenant when this was reported.
+    pub changed: &'static str,
+    /// What to do next.
+    pub action: &'static str,
+}
+
+/// Area of the program that an id belongs to, in the order of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Area {
+    /// Command line, environment, files to read and to write.
+    Usage,
+    /// Desired-state files.
+    Files,
+    /// Names and ids of a file that the tenant does not have.
+    Tenant,
+    /// Sign-in and the token's tenant.
+    SignIn,
+    /// Requests to Microsoft Graph.
+    Graph,
+    /// Guards that block a plan.
+    Guards,
+    /// Apply, and saved plans and reports.
+    Apply,
+}
+
+impl Area {
+    /// Every area.
+    pub const ALL: [Self; 7] =
+        [Self::Usage, Self::Files, Self::Tenant, Self::SignIn, Self::Graph, Self::Guards, Self::Apply];
+
+    /// Heading of the area.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Usage => "Command line, environment, inputs and outputs",
+            Self::Files => "Desired-state files",
+            Self::Tenant => "Names that the tenant does not have",
+            Self::SignIn => "Signing in",
+            Self::Graph => "Requests to Microsoft Graph",
+            Self::Guards => "Guards: why a plan is blocked",
+            Self::Apply => "Applying, and saved plans and reports",
+        }
+    }
+}
+
+/// Nothing was changed, because the problem is found before the first PUT.
+const NOTHING: &str = "Nothing was changed.";
+
+macro_rules! codes {
+    ($($area:ident {
+        $($variant:ident = $id:literal: $title:literal, $meaning:literal, $changed:expr, $action:literal;)+
+    })+) => {
+        /// Stable id of a problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "the title of each is in its explanation")]
+        pub enum Code { $($($variant,)+)+ }
+
+        impl Code {
+            /// Every id, by area.
+            pub const ALL: &[Self] = &[$($(Self::$variant,)+)+];
+
+            /// Id in kebab case.
+            pub fn id(self) -> &'static str {
+                match self { $($(Self::$variant => $id,)+)+ }
+            }
+
+            /// Area that the id belongs to.
+            pub fn area(self) -> Area {
+                match self { $($(Self::$variant => Area::$area,)+)+ }
+            }
+
+            /// Explanation of the id.
+            pub fn explanation(self) -> Explanation {
+                match self {
+                    $($(Self::$variant => Explanation {
+                        title: $title, meaning: $meaning, changed: $changed, action: $action,
+                    },)+)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    Usage {
+        Usage = "usage": "The command line is not valid",
+            "An argument, an option or a combination of options is not accepted by this command.",
+            NOTHING,
+            "Read the hint below the message, or run `flowbind COMMAND --help`.";
+        InvalidEnvironment = "invalid-environment": "An environment variable has an unusable value",
+            "flowbind reads a few environment variables, such as `AZURE_TENANT_ID`, `AZURE_AUTHORITY_HOST` and \
+             `SOURCE_DATE_EPOCH`. One of them is set to a value that cannot be used.",
+            NOTHING,
+            "Set the variable that the message names to a valid value, or unset it.";
+        InvalidGraphUrl = "invalid-graph-url": "The Graph URL cannot be used",
+            "The value of `--graph-url` is not the root of Microsoft Graph with its version. It must use https, \
+             except for a host on this machine, because the access token is sent to it.",
+            NOTHING,
+            "Pass a root such as `https://graph.microsoft.com/beta`, or leave `--graph-url` out.";
+        InvalidCaFile = "invalid-ca-file": "The file of certificate authorities cannot be used",
+            "The value of `--ca-file` is not a readable PEM file with at least one certificate.",
+            NOTHING,
+            "Pass a PEM file with the certificates of the authorities to trust.";
+        OutputNotWritable = "output-not-writable": "An output cannot be written",
+            "A file of `--out`, a summary file of the pipeline or stdout could not be written. Files are checked \
+             before the first request, so most such errors are found before anything is read. A disk that fills up \
+             is found only at the end.",
+            "If the message comes before the plan: nothing. After an `apply`: see the report on stdout or in the \
+             other outputs, and the exit code (4 means that changes were sent).",
+            "Pass a path in a folder that can be written to, and is not reached through a link out of the \
+             repository. After an `apply`, run `flowbind plan` to see what the tenant has now.";
+        OutputConflict = "output-conflict": "An output is also an input, or is given twice",
+            "A run must not replace a file that it reads, and two outputs must not share a file.",
+            NOTHING,
+            "Give each `--out` a file of its own.";
+        InputUnreadable = "input-unreadable": "A file or folder cannot be read",
+            "The operating system does not let flowbind open the file, or it does not exist.",
+            NOTHING,
+            "Check the path and its permissions. Without FILES, flowbind reads `flowbind.yaml` in the working \
+             directory; `flowbind export --tenant TENANT > flowbind.yaml` writes a first one.";
+        InputNotAllowed = "input-not-allowed": "A file is outside the repository or not a regular file",
+            "Files in folders and bases must be regular files of the repository. A pull request could otherwise \
+             add a link to a secret outside of it, and an error message would show its lines.",
+            NOTHING,
+            "Move the file into the repository, or name the real path on the command line.";
+        InvalidSnapshot = "invalid-snapshot": "A snapshot is not valid",
+            "The file of `--sandbox` or `flowbind sandbox` is not a snapshot of a tenant, or a tenant has a value \
+             that the snapshot format cannot hold.",
+            NOTHING,
+            "`flowbind schema snapshot` prints the format; `flowbind export --format snapshot` writes one.";
+        SandboxMismatch = "sandbox-mismatch": "The sandboxes do not match the tenants of the run",
+            "With `--sandbox`, each tenant of the run needs exactly one snapshot of that tenant and cloud.",
+            NOTHING,
+            "Pass one `--sandbox FILE` for each tenant of the run.";
+        System = "system": "The operating system reported an error",
+            "An operation that has nothing to do with the tenant failed, such as opening a socket or a folder.",
+            "If this happened before the plan was printed: nothing. Otherwise see the report.",
+            "Read the cause below the message.";
+    }
+    Files {
+        EmptyFolder = "empty-folder": "A folder has no desired-state file",
+            "A folder stands for all `*.yaml` and `*.yml` files directly in it. This one has none.",
+            NOTHING,
+            "Name another folder, or the files themselves. Subfolders are not read.";
+        FileGivenTwice = "file-given-twice": "A file is named twice",
+            "The same file is named twice on the command line, directly, through its folder or through a link.",
+            NOTHING,
+            "Name each file once.";
+        FileTooLarge = "file-too-large": "A file is larger than 16 MiB",
+            "The limit protects the run against files that are not desired-state files.",
+            NOTHING,
+            "Split the file, for example into one file for each tenant.";
+        FileNotUtf8 = "file-not-utf8": "A file is not UTF-8",
+            "Desired-state files are UTF-8, with or without a byte order mark.",
+            NOTHING,
+            "Save the file as UTF-8. The message points to the first byte that is not.";
+        InvalidYaml = "invalid-yaml": "A file is not valid YAML",
+            "The file cannot be parsed from the marked location on.",
+            NOTHING,
+            "Indent with spaces, close quotes and brackets, and quote strings that contain `: ` or ` #`.";
+        UnsupportedYaml = "unsupported-yaml": "A file uses a part of YAML that flowbind does not accept",
+            "Merge keys (`<<`), tags (`!…`) and several documents in one file hide from a reviewer what the file \
+             means, so they are errors.",
+            NOTHING,
+            "Write the values out, use `extends` to share them, and keep one document in a file.";
+        YamlLimit = "yaml-limit": "A file expands beyond the limits for YAML",
+            "Aliases that refer to aliases, or deep nesting, can expand a small file to gigabytes. The limits are \
+             far above what a desired-state file needs.",
+            NOTHING,
+            "Write the values out in place of the aliases, and nest less deeply.";
+        EmptyFile = "empty-file": "A desired-state file is empty",
+            "The file has no keys.",
+            NOTHING,
+            "Write at least `version: 1`, `tenant:` and `flows:`.";
+        UnsupportedVersion = "unsupported-version": "The version of a desired-state file is not supported",
+            "`version` is not 1, the only version that this flowbind reads.",
+            NOTHING,
+            "Write `version: 1`, or use a flowbind that reads this version.";
+        UnknownKey = "unknown-key": "A key is not known",
+            "A key at this place has no meaning. Unknown keys are errors, because a misspelt key would otherwise \
+             be ignored.",
+            NOTHING,
+            "Correct the spelling; the message lists the valid keys.";
+        MissingKey = "missing-key": "A required key is missing",
+            "`version`, `tenant` and `flows` are required. A file without `tenant` can only be a base that other \
+             files extend.",
+            NOTHING,
+            "Add the key that the message names.";
+        MissingValue = "missing-value": "A key has no value",
+            "Nothing follows the key. A half-typed line must not disable a check, so an empty value is not `null`.",
+            NOTHING,
+            "Write a value, or `null` to disable a binding.";
+        InvalidType = "invalid-type": "A value has the wrong type",
+            "The value is, for example, a number or a list at a place for a string.",
+            NOTHING,
+            "Write the type that the message names. Put names that look like numbers in quotes.";
+        InvalidValue = "invalid-value": "A value is not one that the key accepts",
+            "The value has the right type, but it is empty or not one of the accepted values.",
+            NOTHING,
+            "Write one of the values that the hint lists.";
+        DuplicateKey = "duplicate-key": "Something is listed twice",
+            "A key, a step or a base occurs twice in the same place. YAML parsers differ in which one wins.",
+            NOTHING,
+            "Keep one of them; the message says where the first is.";
+        UnknownStep = "unknown-step": "A step is not known",
+            "The steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`.",
+            NOTHING,
+            "Correct the name of the step.";
+        InvalidFlowId = "invalid-flow-id": "An id is not the id of a user flow",
+            "Ids of user flows start with `B2C_1_` (Azure AD B2C) or `B2X_1_` (workforce tenants). Custom policies \
+             (`B2C_1A_…`) call REST services by their own technical profiles and cannot be managed here.",
+            NOTHING,
+            "Write the id as Graph returns it, such as `B2C_1_signup_signin`.";
+        FlowIdCase = "flow-id-case": "Two flow ids differ only in letter case",
+            "Whether Graph distinguishes such ids is not documented, so they are treated as one flow that is \
+             listed twice.",
+            NOTHING,
+            "Keep the spelling that the tenant has.";
+        MixedFlowKinds = "mixed-flow-kinds": "A file lists flows of both kinds",
+            "A tenant is an Azure AD B2C tenant (`B2C_1_…`) or a workforce tenant (`B2X_1_…`), never both.",
+            NOTHING,
+            "Move the flows of one kind to the file of their own tenant.";
+        UnlistedStep = "unlisted-step": "A bound step is not listed under `steps`",
+            "`steps` lists the steps that the file manages. A binding at another step would never be read.",
+            NOTHING,
+            "Add the step to `steps`.";
+        UnsupportedByApi = "unsupported-by-api": "The API version lacks what the file or the command asks for",
+            "Graph v1.0 has B2X flows and two steps only, and no user flows in the US Government clouds.",
+            NOTHING,
+            "Write `api: beta`, or leave `api` out.";
+        UnnamedConnector = "unnamed-connector": "A connector entry or a binding names no connector",
+            "An entry under `connectors` needs a `displayName` or an `id`; a binding written as a mapping needs \
+             `connector`.",
+            NOTHING,
+            "Add the missing key. `connector: null` disables the binding.";
+        UnknownShortName = "unknown-short-name": "A binding names a connector that `connectors` does not list",
+            "If a file has `connectors`, bindings use its short names. A name that is not listed is treated as a \
+             misspelling, which is found without asking the tenant.",
+            NOTHING,
+            "Correct the name, add it to `connectors`, or write the connector's id.";
+        InvalidShortName = "invalid-short-name": "A short name is empty or a GUID",
+            "In a binding a GUID is always the id of a connector, so it cannot be a short name.",
+            NOTHING,
+            "Give the connector a readable short name.";
+        InvalidBase = "invalid-base": "A file under `extends` cannot be used",
+            "The base does not exist, is an absolute path, is not a regular file, or lies outside the repository.",
+            NOTHING,
+            "Write the path of a file in the same repository, relative to the file that extends it.";
+        ExtendsCycle = "extends-cycle": "Files extend one another in a cycle",
+            "A file extends itself, directly or through other files, so no merge order exists.",
+            NOTHING,
+            "Remove one of the `extends` that the message lists.";
+        ExtendsOrder = "extends-order": "The order of bases is contradictory",
+            "A file overrides what it extends, and what is listed before it. The lists of several files demand \
+             opposite orders for the same two files.",
+            NOTHING,
+            "List a base before the files that extend it, and the same files in the same order everywhere.";
+        ExtendsDepth = "extends-depth": "Too many files extend one another in a chain",
+            "The limit protects a reviewer as well as the program.",
+            NOTHING,
+            "Shorten the chain of `extends`.";
+        ConflictingBindings = "conflicting-bindings": "Two files manage the same binding",
+            "Each binding is managed by one file. Otherwise each apply of one file would undo the other.",
+            NOTHING,
+            "Keep the binding in one of the files. The message lists the bindings and where they are set.";
+        ConflictingSettings = "conflicting-settings": "Files of one tenant differ in their settings",
+            "All files of a tenant share one connection, so `cloud`, `api`, `clientId` and the kind of flows must \
+             agree.",
+            NOTHING,
+            "Write the same value in all files of the tenant, for example in a common base.";
+    }
+    Tenant {
+        FlowNotFound = "flow-not-found": "The tenant has no such user flow",
+            "Graph answered 404 for the flow, and the list of flows does not contain it. A flow that could not be \
+             read for another reason is reported as unreadable instead.",
+            NOTHING,
+            "Correct the id, create the flow first, or remove it from the file.";
+        ConnectorNotFound = "connector-not-found": "The tenant has no such API connector",
+            "No connector has this displayName or id. Names are compared exactly, letter case included.",
+            NOTHING,
+            "Create the connector first, or correct the name. If it was renamed, the message suggests names.";
+        ConnectorAmbiguous = "connector-ambiguous": "Several API connectors have the same name",
+            "displayNames are not unique in a tenant, so the name does not select one connector.",
+            NOTHING,
+            "Select the connector by its `id`.";
+        ConnectorMismatch = "connector-mismatch": "A connector's `id` and `displayName` do not belong together",
+            "The file names a connector by id and by name, and the tenant has another name for this id.",
+            NOTHING,
+            "Find out whether the connector was renamed. Then correct one of the two, or keep only one.";
+        ConnectorsUnreadable = "connectors-unreadable": "The API connectors of the tenant could not be listed",
+            "Names and pins cannot be resolved without the list, so the plan is incomplete.",
+            NOTHING,
+            "Resolve the cause below the message. `flowbind whoami` shows the permissions of the token. A file \
+             that names connectors by `id` without pins does not need the list.";
+        FlowsUnreadable = "flows-unreadable": "The user flows of the tenant could not be listed",
+            "`prune: flows`, `drift --strict` and `export` need the list of all flows.",
+            NOTHING,
+            "Resolve the cause below the message. `flowbind whoami` shows the permissions of the token.";
+        TenantAlias = "tenant-alias": "One tenant is named in two ways",
+            "Two files name the same tenant, for example by a domain and by its GUID. Ownership of bindings can \
+             then not be checked before the tenants are contacted.",
+            NOTHING,
+            "Write the tenant in the same way in all files.";
+        UndocumentedStep = "undocumented-step": "A step is not part of Graph's documentation",
+            "Graph's reference for user flows does not list `preTokenIssuance` as a step that can be bound. The \
+             service accepts it today and may stop without notice.",
+            NOTHING,
+            "Test the flow after each apply. Keep a plan for the case that the step is rejected.";
+        DanglingBinding = "dangling-binding": "A binding points to a deleted connector",
+            "The flow refers to a connector that is not in the tenant's list. Sign-ups at this step are likely to \
+             fail.",
+            NOTHING,
+            "Bind another connector, or disable the step with `null`.";
+    }
+    SignIn {
+        NoCredential = "no-credential": "No usable credential",
+            "flowbind tries the kinds of credentials in a fixed order and uses the first one that is configured. It \
+             never falls back from a configured credential to another, because it would then act as another \
+             identity.",
+            NOTHING,
+            "Configure the kind that you expect (see the causes below the message), choose one with `--auth`, or \
+             try the file offline with `--sandbox FILE`.";
+        SignInFailed = "sign-in-failed": "A token could not be renewed during the run",
+            "The run started with a valid token, which expired, and the login service did not issue another one.",
+            "Changes that were sent before are in the report. Nothing was sent after it.",
+            "Resolve the cause, then run `flowbind plan` to see what remains.";
+        TenantMismatch = "tenant-mismatch": "The access token is for another tenant",
+            "Another tenant may well have flows of the same names, so nothing is even read with such a token.",
+            NOTHING,
+            "Sign in to the tenant that the file names, or use the file of the token's tenant.";
+        TenantUnverified = "tenant-unverified": "The tenant of the access token cannot be verified",
+            "The token has no readable tenant claim, or the login service could not be asked for the tenant's \
+             GUID. `plan` warns; `apply` stops, because it might change another tenant.",
+            NOTHING,
+            "Use a token of Microsoft Entra ID. If you are sure about the tenant, add `--tenant-unchecked`.";
+    }
+    Graph {
+        PermissionMissing = "permission-missing": "The credential lacks a permission",
+            "Graph answered 403. Reading needs `IdentityUserFlow.Read.All` and `APIConnectors.Read.All`; changing \
+             bindings needs `IdentityUserFlow.ReadWrite.All`. A user also needs a directory role, such as External \
+             ID User Flow Administrator.",
+            "If it happened while reading: nothing. A PUT that was answered 403 changed nothing.",
+            "Grant the permission that the hint names, with admin consent. `flowbind whoami` shows what the token \
+             has. Microsoft documents the ReadWrite permissions only; try the Read permission first.";
+        TokenRejected = "token-rejected": "Graph rejected the access token",
+            "Graph answered 401: the token is expired, for another audience or cloud, or revoked.",
+            "Nothing is changed by a request that is answered 401.",
+            "Get a new token. `flowbind whoami` shows the credential, its tenant and cloud, and its expiry.";
+        TenantKindMismatch = "tenant-kind-mismatch": "The flows do not belong to this kind of tenant",
+            "`B2C_1_…` flows exist in Azure AD B2C tenants, `B2X_1_…` flows in workforce tenants. The file lists \
+             flows of the other kind.",
+            NOTHING,
+            "Name the tenant that has these flows, or list the flows of this tenant.";
+        SelfServiceDisabled = "self-service-disabled": "Self-service sign-up is not enabled in the tenant",
+            "A workforce tenant has user flows only if self-service sign-up is enabled.",
+            NOTHING,
+            "Enable it in the external collaboration settings of the tenant, or name another tenant.";
+        GraphRejected = "graph-rejected": "Graph rejected a request",
+            "Graph answered with an error that flowbind does not treat in a special way. Requests that may succeed \
+             later (408, 429, 5xx) were retried first.",
+            "A rejected read changes nothing. For a rejected PUT see `change-failed`.",
+            "Look at the status, the code and the message of Graph. Quote the request id to Microsoft support.";
+        GraphUnexpectedResponse = "graph-unexpected-response": "An answer is not what Graph sends",
+            "The answer is not JSON, lacks what was asked for, is too large, or leads to another host. A proxy or \
+             captive portal may have answered in place of Graph.",
+            "Nothing, if it happened while reading.",
+            "Look at the start of the answer in the message. Check `HTTPS_PROXY` and `--graph-url`.";
+        GraphRedirect = "graph-redirect": "Graph answered with a redirect",
+            "Redirects are not followed, because the token is sent to the Graph host only. Graph does not redirect \
+             these requests; a proxy does.",
+            NOTHING,
+            "Check for the login page of a proxy, and `--graph-url`.";
+        GraphUnreachable = "graph-unreachable": "Graph or the login service cannot be reached",
+            "No connection to the host could be made: the name does not resolve, the connection is refused, the \
+             certificate is not trusted, or the host does not answer. One request was retried for at most 20 s; the \
+             others of this tenant were then given up.",
+            "Before the plan: nothing. During an apply: see the report; a change whose PUT never reached the host is \
+             `not attempted`.",
+            "Check the network, `HTTPS_PROXY` and `NO_PROXY`. If a company proxy inspects TLS, pass its certificate \
+             authority with `--ca-file`.";
+        GraphThrottled = "graph-throttled": "Graph throttles the run beyond its time limit",
+            "Graph answered 429 and asked for a pause that is longer than the time that is left, or the request \
+             budget (`--rate`) leaves no room in the time that is left.",
+            "Before the plan: nothing. During an apply: see the report.",
+            "Run again later, with a larger `--timeout`. Lower `--rate` if another app shares the tenant's limits.";
+        Timeout = "timeout": "The time limit of the run is over",
+            "The run took longer than `--timeout` (600 s by default), or one answer did not come in time.",
+            "Before the plan: nothing. During an apply: see the report; a change without a read-back is \
+             `unverified`.",
+            "Run again with a larger `--timeout`, for example `--timeout 1800`.";
+        Interrupted = "interrupted": "The run was interrupted by a signal",
+            "flowbind received SIGINT or SIGTERM. No new request was started; requests in flight were finished.",
+            "See the report. If no PUT had been sent: nothing.",
+            "Run `flowbind plan` to see what remains.";
+    }
+    Guards {
+        GuardMaxChanges = "guard-max-changes": "The plan has more changes than `maxChanges` allows",
+            "The limit protects against a file or a tenant that is not the expected one.",
+            NOTHING,
+            "Check that the file is complete and the tenant is the right one. If all changes are intended, pass \
+             `--max-changes N` or raise `guards.maxChanges`.";
+        GuardMaxDisables = "guard-max-disables": "The plan disables more bindings than `maxDisables` allows",
+            "The limit (5 by default) protects against switching off checks in bulk, for example with a file that \
+             was truncated.",
+            NOTHING,
+            "Check that the file is complete. If all disables are intended, pass `--max-disables N` or raise \
+             `guards.maxDisables`.";
+        ProtectedBinding = "protected-binding": "The plan disables or replaces a protected binding",
+            "The file marks the binding with `protect: true`.",
+            NOTHING,
+            "If the change is intended, pass `--allow-protected FLOW/STEP` for exactly this binding.";
+        EmptyPrune = "empty-prune": "`prune: flows` in a file without flows would disable every binding",
+            "A file that prunes and lists no flow disables everything in its tenant. An empty list is more often a \
+             mistake than an intention.",
+            NOTHING,
+            "List the flows. If everything is to be disabled, pass `--allow-empty`.";
+        PinMismatch = "pin-mismatch": "A connector does not call its pinned address",
+            "The file pins the connector to a `targetUrl`, and the connector in the tenant calls another one. \
+             Somebody changed the connector, or the file is out of date. No flag lifts this.",
+            NOTHING,
+            "Find out who changed the connector and why. Then update `targetUrl` in the file, or restore the \
+             address in the tenant.";
+    }
+    Apply {
+        PlanBlocked = "plan-blocked": "Guards block the plan",
+            "At least one guard blocks the changes of this tenant. The blockers are listed with the plan.",
+            "Nothing was changed in this tenant.",
+            "Look up the id of each blocker. Where a flag lifts it, the hint prints the flag.";
+        PlanIncomplete = "plan-incomplete": "The plan is incomplete",
+            "Part of the tenant could not be read or resolved. An unreadable binding is never treated as unbound, so \
+             nothing is applied.",
+            "Nothing was changed in this tenant.",
+            "Resolve the errors that are listed with the plan, then plan again.";
+        FingerprintMismatch = "fingerprint-mismatch": "The plan is not the approved one",
+            "The fingerprint of the plan differs from the value of `--expect`: the file or the tenant changed after \
+             the approval, or the plan was made with other flags.",
+            NOTHING,
+            "Review the plan that is printed above, and pass its fingerprint. Use the flags of the review.";
+        ApprovalRequired = "approval-required": "Approval is required and stdin is not a terminal",
+            "`apply` asks before it changes a tenant. Without a terminal it cannot ask.",
+            NOTHING,
+            "Review the plan, then run again with `--expect FINGERPRINT`, or with `--yes`.";
+        ApprovalDenied = "approval-denied": "The changes were not approved",
+            "The answer to the prompt was not `yes`.",
+            NOTHING,
+            "Run the command again, and type `yes` in full to apply.";
+        StalePlan = "stale-plan": "The tenant changed after the plan was made",
+            "Before the first PUT the bindings and pins of the plan are read again. One of them is no longer what \
+             the plan was made from.",
+            "Nothing was changed in this tenant.",
+            "Find out who changed the tenant, run `flowbind plan` again and review it.";
+        WrongTarget = "wrong-target": "The saved plan is for another tenant, cloud or app",
+            "The saved plan was made for another place than the one that this run would change.",
+            NOTHING,
+            "Plan again for this tenant, or apply the plan with the settings that it was made with.";
+        SavedFileInvalid = "saved-file-invalid": "A file is not a saved plan or report",
+            "The file is not JSON of the expected form, or it has a value that cannot occur.",
+            NOTHING,
+            "Pass a file that `flowbind plan --out FILE.json` or `flowbind apply --out FILE.json` wrote.";
+        SavedFileVersion = "saved-file-version": "A saved file has another format version",
+            "Saved plans and reports name the version of their format. This flowbind reads version 2 only.",
+            NOTHING,
+            "Create the file again with this flowbind, or read it with the version that wrote it.";
+        SavedFileModified = "saved-file-modified": "A saved plan was modified after it was written",
+            "The content does not match the fingerprint in the file. It was edited, truncated or merged.",
+            NOTHING,
+            "Create it again with `flowbind plan --out FILE.json`.";
+        SavedFileKind = "saved-file-kind": "A saved file is of the wrong kind",
+            "The command needs a plan and got a report, or files of different kinds are to be joined.",
+            NOTHING,
+            "Pass the file that the message asks for.";
+        CannotJoin = "cannot-join": "Saved files cannot be joined",
+            "`show` joins the shards of one run, or plans of different tenants. These files belong to different \
+             runs, or two of them are about the same binding.",
+            NOTHING,
+            "Pass all shards of one run, each once, and nothing else.";
+        MissingShard = "missing-shard": "A shard of the run is missing",
+            "The run was split with `--shard K/N`, and not all of its N results are here.",
+            "The missing shard may have changed its tenants; its own report says so.",
+            "Find the output of the missing shard, or run it again.";
+        ShardConflict = "shard-conflict": "A saved plan is of one shard only",
+            "The plan was made with `--shard`, so it cannot be split again.",
+            NOTHING,
+            "Leave `--shard` out, or join the shards with `flowbind show` first.";
+        ChangeFailed = "change-failed": "A change was rejected",
+            "Graph rejected the PUT each time it was sent, so the binding is as it was before.",
+            "This binding was not changed. See the report for the others.",
+            "Resolve the cause that is printed with the change, then plan and apply again.";
+        ChangeUnverified = "change-unverified": "It is not known whether a change took effect",
+            "The PUT was accepted or left without an answer, and the read-back did not show the new value in time.",
+            "Possibly this binding. See the report for the others.",
+            "Run `flowbind plan` in a few minutes. If the change is still listed, apply again; a second PUT of the \
+             same value is harmless.";
+        ChangeNotAttempted = "change-not-attempted": "A change was not sent",
+            "The run ended before this PUT: it was interrupted, out of time, or stopped by `--fail-fast`.",
+            "This binding was not changed. See the report for the others.",
+            "Run `flowbind plan` to see what remains, then apply again.";
+    }
+}
+
+impl fmt::Display for Code {
+    /// Writes the id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// Error of an id that is not in the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a problem")]
+pub struct UnknownCode;
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    /// Finds the problem with exactly this id.
+    fn from_str(id: &str) -> Result<Self, UnknownCode> {
+        Self::ALL.iter().copied().find(|code| code.id() == id).ok_or(UnknownCode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_kebab_case() {
+        let ids: BTreeSet<_> = Code::ALL.iter().map(|code| code.id()).collect();
+        assert_eq!(ids.len(), Code::ALL.len());
+        for id in ids {
+            assert!(id.split('-').all(|word| !word.is_empty()), "{id}");
+            assert!(id.chars().all(|char| char.is_ascii_lowercase() || "-8".contains(char)), "{id}");
+            assert_eq!(id.parse::<Code>().map(Code::id), Ok(id));
+        }
+    }
+
+    #[test]
+    fn explanation_has_all_four_parts() {
+        for code in Code::ALL {
+            let Explanation { title, meaning, changed, action } = code.explanation();
+            assert!(!title.is_empty() && !title.ends_with('.'), "{code}: {title}");
+            for part in [meaning, changed, action] {
+                assert!(part.ends_with('.') && !part.contains("  "), "{code}: {part}");
+            }
+        }
+    }
+}

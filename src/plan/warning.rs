@@ -1,0 +1,47 @@
+//! Warnings: facts that a reviewer should know and that do not keep a plan from being applied.
+
+use super::{Target, Unmanaged};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::{ConnectorId, Step, bound_id};
+
+/// Fact that a reviewer should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// The tenant of the access token could not be verified, for this reason.
+    TenantUnverified(String),
+    /// The plan changes a step that Graph's documentation does not list.
+    UndocumentedStep(Step),
+    /// A binding points to a deleted connector.
+    Dangling(Unmanaged),
+}
+
+impl Warning {
+    /// Returns the warning as a problem.
+    pub fn diagnostic(&self) -> Diagnostic {
+        match self {
+            Self::TenantUnverified(why) => {
+                let message = format!("the tenant of the access token is not verified: {why}");
+                Diagnostic::warning(Code::TenantUnverified, message)
+            }
+            Self::UndocumentedStep(step) => {
+                let message =
+                    format!("`{step}` is undocumented in Graph; changing it may stop working without notice");
+                Diagnostic::warning(Code::UndocumentedStep, message)
+            }
+            Self::Dangling(Unmanaged { flow, step, current }) => {
+                let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();
+                let message = format!("`{flow}` `{step}` points to the deleted connector `{id}`");
+                Diagnostic::warning(Code::DanglingBinding, message)
+            }
+        }
+    }
+}
+
+/// Returns the warnings of a target.
+pub(super) fn warnings(target: &Target) -> Vec<Warning> {
+    let unverified = target.unverified.iter().cloned().map(Warning::TenantUnverified);
+    let undocumented = target.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
+    let undocumented = undocumented.map(|change| Warning::UndocumentedStep(change.step));
+    let dangling = target.dangling.iter().cloned().map(Warning::Dangling);
+    unverified.chain(undocumented).chain(dangling).collect()
+}
