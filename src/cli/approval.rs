@@ -27,12 +27,12 @@ pub(super) async fn approval(given: bool, changes: usize, tenants: usize, signal
     if given {
         return Approval::Given;
     }
-    if !terminal::can_ask() {
+    if !terminal::is_interactive() {
         return Approval::Nobody;
     }
     let changes = render::counted(changes, "change", "changes");
     let tenants = if tenants > 1 { format!(" in {tenants} tenants") } else { String::new() };
-    terminal::message(&format!("\nMake {changes}{tenants}? Only `yes` will do: "));
+    terminal::eprint(&format!("\nMake {changes}{tenants}? Only `yes` will do: "));
     // A thread of its own: a read of a terminal cannot be given up, and must hold nobody.
     let (tell, told) = oneshot::channel();
     std::thread::spawn(move || {

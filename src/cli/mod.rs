@@ -230,7 +230,7 @@ fn report(diagnostics: &[Diagnostic]) {
     if more > 0 {
         texts.push(format!("… and {more} more\n"));
     }
-    terminal::message(&texts.join("\n"));
+    terminal::eprint(&texts.join("\n"));
 }
 
 #[cfg(test)]

@@ -235,7 +235,7 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node<'_>) -> Option<Step
     let mut bindings = StepMap::default();
     for Entry { key, value } in walker.entries(node, flow, right)? {
         let binding = binding(walker, &key, value);
-        let Some(step) = Step::named(key.value) else {
+        let Some(step) = Step::from_name(key.value) else {
             let problem = Diagnostic::error(format!("unknown step `{}`", cut(key.value))).at(&key.span);
             let problem = walker.suggest(problem, key.value, Step::ALL.map(Step::name));
             walker.report(problem.hint(

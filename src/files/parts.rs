@@ -160,8 +160,8 @@ pub(super) fn flow_id(id: String) -> Result<FlowId, Unreadable> {
 /// Reads how a binding changes, which what is bound and what is to be must say as well: the
 /// fingerprint holds these.
 pub(super) fn action(name: &str, current: &Bound, desired: &Bound) -> Result<Action, Unreadable> {
-    let fits = |action: &Action| Action::of(current.as_ref(), desired.as_ref()) == Some(*action);
-    named(name, |name| Action::named(name).filter(fits))
+    let fits = |action: &Action| Action::from_values(current.as_ref(), desired.as_ref()) == Some(*action);
+    named(name, |name| Action::from_name(name).filter(fits))
 }
 
 impl From<&Part> for ShardPart {

@@ -199,8 +199,8 @@ impl TryFrom<ReportTarget> for TargetReport {
         Ok(Self {
             tenant: tenant(target.tenant)?,
             tenant_id: target.tenant_id,
-            cloud: named(&target.cloud, Cloud::named)?,
-            api: named(&target.api, Api::named)?,
+            cloud: named(&target.cloud, Cloud::from_name)?,
+            api: named(&target.api, Api::from_name)?,
             graph_url: target.graph_url,
             fingerprint: target.fingerprint,
             changes: target.changes.into_iter().map(ChangeReport::try_from).collect::<Result<_, _>>()?,
@@ -218,7 +218,7 @@ impl TryFrom<ReportChange> for ChangeReport {
         Ok(Self {
             change: Change {
                 flow: flow_id(flow)?,
-                step: named(&step, Step::named)?,
+                step: named(&step, Step::from_name)?,
                 action: action(&name, &current, &desired)?,
                 current,
                 desired,

@@ -177,9 +177,9 @@ impl Planner<'_> {
         }
         let desired = desired.map(|resolved| resolved.connector);
         // Of several that differ, some do not hold, and refuse the plan.
-        let pin = desired.as_ref().and_then(|connector| self.pins.of(connector).next());
+        let pin = desired.as_ref().and_then(|connector| self.pins.for_connector(connector).next());
         let Reading::Known(current) = read else { return };
-        match Action::of(current.as_ref(), desired.as_ref()) {
+        match Action::from_values(current.as_ref(), desired.as_ref()) {
             None => {
                 let (flow, current, source) = (flow.clone(), current.clone(), Place::from(&binding.span));
                 self.target.in_sync.push(InSync { flow, step, current, source });

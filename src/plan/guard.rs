@@ -85,7 +85,7 @@ fn protected_binding(change: &Change) -> Refusal {
 /// The pins that do not hold for a connector.
 pub(super) fn broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
     let Resolved { connector, target_url } = resolved;
-    let broken = pins.of(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
+    let broken = pins.for_connector(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
     broken.map(|pin| BrokenPin {
         connector: connector.clone(),
         expected: pin.to_string(),

@@ -203,8 +203,8 @@ async fn show(args: &ApplyArgs, work: &Work, outputs: &mut Outputs, signals: &Si
     if text.is_empty() {
         return Ok(());
     }
-    if args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::can_ask() {
-        terminal::message(&text);
+    if args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::is_interactive() {
+        terminal::eprint(&text);
     }
     outputs.print(&text);
     tokio::select! {

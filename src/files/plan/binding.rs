@@ -118,7 +118,7 @@ impl TryFrom<PlanInSync> for InSync {
     type Error = Unreadable;
 
     fn try_from(PlanInSync { flow, step, current, source }: PlanInSync) -> Result<Self, Unreadable> {
-        let (step, current) = (named(&step, Step::named)?, bound(current)?);
+        let (step, current) = (named(&step, Step::from_name)?, bound(current)?);
         Ok(Self { flow: flow_id(flow)?, step, current, source: source.into() })
     }
 }
@@ -132,7 +132,7 @@ impl TryFrom<PlanChange> for Change {
         let (current, desired) = (bound(current)?, bound(desired)?);
         Ok(Self {
             flow: flow_id(flow)?,
-            step: named(&step, Step::named)?,
+            step: named(&step, Step::from_name)?,
             action: action(&name, &current, &desired)?,
             current,
             desired,
@@ -154,7 +154,7 @@ impl TryFrom<PlanUnmanaged> for Unmanaged {
     type Error = Unreadable;
 
     fn try_from(PlanUnmanaged { flow, step, current }: PlanUnmanaged) -> Result<Self, Unreadable> {
-        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::named)?, current: bound(current)? })
+        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::from_name)?, current: bound(current)? })
     }
 }
 
@@ -168,6 +168,6 @@ impl TryFrom<PlanUnknown> for Unknown {
     type Error = Unreadable;
 
     fn try_from(PlanUnknown { flow, step, error }: PlanUnknown) -> Result<Self, Unreadable> {
-        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::named)?, error: error.into() })
+        Ok(Self { flow: flow_id(flow)?, step: named(&step, Step::from_name)?, error: error.into() })
     }
 }
