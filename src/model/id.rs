@@ -56,7 +56,10 @@ pub enum InvalidId {
     /// Unknown prefix.
     #[error("must start with `B2C_1_` or `B2X_1_`")]
     Prefix,
-    /// Empty id, only dots, or nothing after the prefix.
+    /// Prefix without a name.
+    #[error("must have a name after the prefix")]
+    PrefixOnly,
+    /// Empty id, or only dots.
     #[error("must not be empty")]
     Empty,
 }
@@ -74,7 +77,7 @@ impl FlowId {
             .find(|kind| text.starts_with(kind.prefix()))
             .ok_or(InvalidId::Prefix)?;
         if text == kind.prefix() {
-            return Err(InvalidId::Empty);
+            return Err(InvalidId::PrefixOnly);
         }
         Ok(Self(text.into()))
     }
