@@ -323,7 +323,7 @@ mod tests {
             "connectors": [{ "id": "c1", "displayName": null, "targetUrl": "https://k:s@api.test/x?code=1" }],
             "flows": [{
                 "id": "B2C_1_a", "userFlowType": "signUp", "userFlowTypeVersion": 1.1,
-                "bindings": { "preTokenIssuance": null, "postFederationSignup": "gone" },
+                "bindings": { "preTokenIssuance": null, "postFederationSignup": "deleted" },
             }],
         })
     }

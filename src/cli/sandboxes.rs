@@ -23,7 +23,7 @@ impl Sandboxes {
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
         let mut sandboxes = BTreeMap::<_, PathBuf>::new();
         for path in paths {
-            let tenant = Kept::read(path)?.snapshot.tenant;
+            let tenant = SnapshotFile::read(path)?.snapshot.tenant;
             if let Some(first) = sandboxes.insert(tenant.to_ascii_lowercase(), path.clone()) {
                 let (first, path) = (first.display(), path.display());
                 let problem = format!("`{first}` and `{path}` are both of the tenant `{tenant}`");
@@ -40,14 +40,14 @@ impl Sandboxes {
 
     /// Serves a tenant, where the run is for emulated ones.
     pub(super) async fn serve(&self, place: &Place<'_>) -> Result<Option<Sandbox>, Failure> {
-        match self.kept(place)? {
-            Some(kept) => kept.serve(Options::default(), None).await.map(Some),
+        match self.snapshot_file(place)? {
+            Some(file) => file.serve(Options::default(), None).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// The snapshot of a tenant and of its cloud, where the run is for emulated tenants.
-    pub(super) fn kept(&self, place: &Place<'_>) -> Result<Option<Kept>, Failure> {
+    pub(super) fn snapshot_file(&self, place: &Place<'_>) -> Result<Option<SnapshotFile>, Failure> {
         let Self(sandboxes) = self;
         if sandboxes.is_empty() {
             return Ok(None);
@@ -60,8 +60,8 @@ impl Sandboxes {
             let problem = sandboxes.iter().take(3).fold(problem, told);
             return Err(Failure::foreign(problem.hint("give a snapshot for each tenant of the run")));
         };
-        let kept = Kept::read(path)?;
-        let (theirs, ours) = (kept.snapshot.cloud.name(), place.cloud.name());
+        let file = SnapshotFile::read(path)?;
+        let (theirs, ours) = (file.snapshot.cloud.name(), place.cloud.name());
         if theirs != ours {
             let problem = format!("`{}` is of the cloud `{theirs}`, not of `{ours}`", path.display());
             let problem = Diagnostic::error(problem);
@@ -69,18 +69,18 @@ impl Sandboxes {
                 problem.hint("give the snapshot of the tenant that the run is about"),
             ));
         }
-        Ok(Some(kept))
+        Ok(Some(file))
     }
 }
 
 /// A snapshot, and the file that keeps it.
-pub(super) struct Kept {
+pub(super) struct SnapshotFile {
     pub(super) path: PathBuf,
     text: String,
     pub(super) snapshot: Snapshot,
 }
 
-impl Kept {
+impl SnapshotFile {
     /// Reads the snapshot at a path.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let text =

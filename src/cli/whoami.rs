@@ -134,8 +134,8 @@ impl Subject {
             api: self.api,
         };
         let mut lines = Lines(format!("{}\n", self.tenant));
-        if let Some(kept) = run.sandboxes.kept(&place)? {
-            let path = kept.path.display();
+        if let Some(file) = run.sandboxes.snapshot_file(&place)? {
+            let path = file.path.display();
             lines.add("credential", &format!("none is needed: `{path}` is an emulated tenant"));
             return Ok(Known { text: lines.end(), failure: None });
         }

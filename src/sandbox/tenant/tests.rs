@@ -17,7 +17,7 @@ fn snapshot(prefix: &str) -> Snapshot {
         ],
         "flows": [
             { "id": format!("{prefix}a"), "userFlowType": "signUp", "userFlowTypeVersion": 1,
-              "bindings": { "postFederationSignup": "C1", "postAttributeCollection": "gone" } },
+              "bindings": { "postFederationSignup": "C1", "postAttributeCollection": "deleted" } },
             { "id": format!("{prefix}b"), "userFlowType": "signIn", "userFlowTypeVersion": 1.1, "bindings": {} },
         ],
     });
@@ -98,7 +98,7 @@ fn configuration_includes_only_expanded_steps() {
         json!({
             "@odata.context": format!("{context}(postFederationSignup(),postAttributeCollection(),preTokenIssuance())"),
             "postFederationSignup": one(),
-            "postAttributeCollection": { "id": "gone", "displayName": null, "targetUrl": null },
+            "postAttributeCollection": { "id": "deleted", "displayName": null, "targetUrl": null },
             "preTokenIssuance": null,
         })
     );
