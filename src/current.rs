@@ -204,8 +204,8 @@ fn names_connectors(desired: &Desired) -> bool {
         .iter()
         .flat_map(|flow| flow.bindings.values())
         .filter_map(|binding| binding.connector.as_ref())
-        .any(|connector| match &connector.by {
-            ConnectorKey::Id(id) => desired.pins.may_be_of(id),
+        .any(|connector| match &connector.key {
+            ConnectorKey::Id(id) => desired.pins.could_apply_to(id),
             ConnectorKey::Name(_) | ConnectorKey::IdAndName(..) => true,
         })
 }

@@ -1,6 +1,6 @@
-//! The words that all modules share: flows, steps, connectors, bindings, desired and current.
+//! Shared domain types: flows, steps, connectors, bindings, desired and current state.
 //!
-//! Plain values without behaviour beyond their own rules: nothing here reads, writes or decides.
+//! Plain values that validate themselves. This module must not do I/O or make decisions about a plan.
 
 mod id;
 mod listing;
@@ -17,89 +17,90 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
-pub use listing::{Line, Listing, Literal};
+pub use listing::{Listing, ListingLine, Literal};
 pub use pins::Pins;
 pub use step::{Step, StepMap};
 pub use target_url::{InvalidTargetUrl, TargetUrl};
 pub use tenant::{Api, Cloud, InvalidTenant, Tenant};
 
-/// A connector as far as it is known.
+/// Id and name of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Connector {
-    /// Its id, which is what a binding holds.
+    /// Id, by which a binding refers to the connector.
     pub id: ConnectorId,
-    /// Its name, where it has one and it was read.
+    /// Display name, if the connector has one and it was read.
     pub display_name: Option<String>,
 }
 
-/// A connector as the tenant lists it.
+/// Connector in the list of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedConnector {
-    /// What a binding may hold.
+    /// Id and name.
     pub connector: Connector,
-    /// The address that it calls, where it is one.
+    /// Address that the connector calls, if it is a valid URL.
     pub target_url: Option<TargetUrl>,
 }
 
-/// A flow as the tenant lists it.
+/// Flow in the list of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedFlow {
-    /// Its id, whatever it looks like.
+    /// Id, not validated.
     pub id: String,
-    /// What it is for, such as `signUpOrSignIn`.
+    /// Type, such as `signUpOrSignIn`.
     pub user_flow_type: Option<String>,
-    /// The version of its type, such as 3.
+    /// Version of the type, such as 3.
     pub version: Option<serde_json::Number>,
 }
 
-/// All that a tenant has of what flowbind speaks of.
+/// Connectors, flows and bindings of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    /// The kind of its flows.
+    /// Kind of the flows.
     pub kind: FlowKind,
-    /// Its connectors.
+    /// Connectors.
     pub connectors: Vec<ListedConnector>,
-    /// Its flows, and what is bound to the steps that were asked for.
+    /// Flows, with the bindings of the requested steps.
     pub flows: Vec<(ListedFlow, BTreeMap<Step, Bound>)>,
 }
 
-/// What a binding's value may be: a connector, or nothing.
+/// Value of a binding: a connector, or `None` if nothing is bound.
 pub type Bound = Option<Connector>;
 
-/// What two values are compared by: the id, since a name may or may not have been read.
+/// Returns the id by which binding values are compared. Names may not have been read.
 pub fn bound_id(bound: &Bound) -> Option<&ConnectorId> {
     bound.as_ref().map(|connector| &connector.id)
 }
 
-/// What one file wants of one tenant, checked and in the file's order.
+/// Desired state of one tenant, from one file: validated, and in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
-    /// The file's name, as given.
+    /// Name of the file, as given.
     pub file: String,
-    /// The tenant.
+    /// Tenant.
     pub tenant: Tenant,
-    /// The app that signs in.
+    /// Client id of the app that signs in.
     pub client_id: Option<String>,
-    /// The tenant's cloud.
+    /// Cloud of the tenant.
     pub cloud: Cloud,
-    /// The version of Graph to ask.
+    /// Version of Graph to use.
     pub api: Api,
-    /// The steps that the file speaks of, in the order of [`Step::ALL`].
+    /// Steps that the file manages, in the order of [`Step::ALL`].
     pub steps: Vec<Step>,
-    /// The flows, in the file's order.
+    /// Flows, in the order of the file.
     pub flows: Vec<DesiredFlow>,
-    /// The addresses that connectors have to have.
+    /// Addresses to which connectors are pinned.
     pub pins: Pins,
-    /// What else is to be disabled, and where the file says so.
+    /// Bindings to disable in addition, with the location of `prune` in the file.
     pub prune: Option<(Prune, Span)>,
-    /// How much a plan may change.
+    /// Limits on the changes of a plan.
     pub guards: Guards,
 }
 
 impl Desired {
-    /// What the file manages of the flows that it lists: what it mentions, and what it prunes.
-    pub fn managed(&self) -> impl Iterator<Item = (&FlowId, Step)> {
+    /// Returns the bindings that the file manages in its listed flows: those that it mentions and those
+    /// that it prunes.
+    pub fn managed_bindings(&self) -> impl Iterator<Item = (&FlowId, Step)> {
         let prunes = matches!(self.prune, Some((Prune::Steps | Prune::Flows, _)));
         self.flows.iter().flat_map(move |flow| {
             let managed = move |step: &Step| prunes || flow.bindings.contains_key(*step);
@@ -107,29 +108,29 @@ impl Desired {
         })
     }
 
-    /// Whether the file manages all flows of its tenant, listed or not.
+    /// Returns whether the file manages all flows of its tenant, including those that it does not list.
     pub fn prunes_flows(&self) -> bool {
         matches!(self.prune, Some((Prune::Flows, _)))
     }
 }
 
-/// What happens to bindings that a file does not mention.
+/// Handling of bindings that a file does not mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Prune {
-    /// They are left alone.
+    /// Leave them unchanged.
     #[default]
     None,
-    /// Those of listed flows are disabled.
+    /// Disable those of listed flows.
     Steps,
-    /// Those of all flows are disabled.
+    /// Disable those of all flows.
     Flows,
 }
 
 impl Prune {
-    /// Every way to prune.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::None, Self::Steps, Self::Flows];
 
-    /// Its name in files.
+    /// Returns the name in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -139,12 +140,12 @@ impl Prune {
     }
 }
 
-/// How much a plan may change before it is refused.
+/// Limits beyond which a plan is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guards {
-    /// The most changes.
+    /// Maximum number of changes; unlimited if `None`.
     pub max_changes: Option<u32>,
-    /// The most disables.
+    /// Maximum number of disables.
     pub max_disables: u32,
 }
 
@@ -154,45 +155,46 @@ impl Default for Guards {
     }
 }
 
-/// What a file wants of one flow.
+/// Desired state of one flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredFlow {
-    /// The flow.
+    /// Id of the flow.
     pub id: FlowId,
-    /// Where the file names it.
+    /// Location of the id in the file.
     pub span: Span,
-    /// The managed bindings of the flow.
+    /// Managed bindings of the flow.
     pub bindings: StepMap<DesiredBinding>,
 }
 
-/// What a file wants of one binding.
+/// Desired state of one binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredBinding {
-    /// The connector to bind, or nothing. Shared, since many bindings may name the same.
+    /// Connector to bind; `None` to disable. Shared, because many bindings may refer to the same
+    /// connector.
     pub connector: Option<Arc<ConnectorRef>>,
-    /// Where the file says so.
+    /// Location of the value in the file.
     pub span: Span,
-    /// Whether a plan that disables or replaces it is refused.
+    /// Whether a plan that disables or replaces the binding is blocked.
     pub protect: bool,
 }
 
-/// How a file names a connector.
+/// Reference to a connector in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorRef {
-    /// By what.
-    pub by: ConnectorKey,
-    /// Where the name or id is written: the place to point to when it does not fit.
+    /// Key to look up.
+    pub key: ConnectorKey,
+    /// Location of the name or id, for diagnostics.
     pub span: Span,
 }
 
-/// What a connector is looked up by.
+/// Key by which a connector is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectorKey {
-    /// By id alone: needs no reading of the connectors, unless it may have a pin.
+    /// Id only. The list of connectors is not needed, unless the connector may be pinned.
     Id(ConnectorId),
-    /// By display name alone.
+    /// Display name only.
     Name(String),
-    /// By both, which must fit the same connector.
+    /// Id and display name, which must match the same connector.
     IdAndName(ConnectorId, String),
 }
 
@@ -279,24 +281,24 @@ pub enum CurrentFlow {
     Found(StepMap<Reading<Bound>>),
 }
 
-/// How one binding changes. One change is exactly one PUT.
+/// Kind of change of a binding. One change is exactly one PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Nothing → a connector.
+    /// From nothing to a connector.
     Enable,
-    /// One connector → another.
+    /// From one connector to another.
     Replace,
-    /// A connector → nothing.
+    /// From a connector to nothing.
     Disable,
 }
 
 impl Action {
-    /// Every action.
+    /// All actions.
     pub const ALL: [Self; 3] = [Self::Enable, Self::Replace, Self::Disable];
 
-    /// How a binding has to change; `None` where it is as desired.
-    pub fn of(current: Option<&Connector>, desired: Option<&Connector>) -> Option<Self> {
+    /// Returns the action that changes `current` to `desired`; `None` if they are equal.
+    pub fn from_values(current: Option<&Connector>, desired: Option<&Connector>) -> Option<Self> {
         match (current, desired) {
             (None, None) => None,
             (None, Some(_)) => Some(Self::Enable),
@@ -305,12 +307,12 @@ impl Action {
         }
     }
 
-    /// The action of that name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// Returns the action with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.name() == name)
     }
 
-    /// Its name in plans and reports.
+    /// Returns the name in plans and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Enable => "enable",

@@ -1,8 +1,7 @@
-//! The two streams of a terminal: data goes to stdout, everything else to stderr.
+//! Terminal output: data goes to stdout, everything else to stderr.
 //!
-//! The only module that prints. A line that is drawn anew makes way for whatever is printed. Styles are
-//! stripped where they are not wanted, and a reader that closed the pipe has seen enough: that is no
-//! error.
+//! The only module that prints. The status line is hidden during other output. Styles are stripped if
+//! color is off. A closed pipe is not an error, because its reader needs no more data.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,82 +10,82 @@ pub use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use same_file::Handle;
 
-/// The line that is drawn at the moment.
-static LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
+/// Current status line, if any.
+static STATUS_LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Says when to colour, for both streams.
+/// Sets the color choice of both streams.
 pub fn set_color(choice: ColorChoice) {
     choice.write_global();
 }
 
-/// Whether data goes to a person.
+/// Returns whether stdout is a terminal.
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether there is somebody who can be asked: who reads stderr and writes stdin.
-pub fn can_ask() -> bool {
+/// Returns whether the user can be prompted: stdin and stderr are terminals.
+pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Whether a line can be drawn anew.
+/// Returns whether stderr is a terminal, so that a status line can be shown.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// A line on stderr that is drawn anew, and gone when this is dropped.
+/// Status line on stderr. It is cleared when this value is dropped.
 #[derive(Debug)]
-pub struct Line(());
+pub struct StatusLine(());
 
-impl Line {
-    /// Begins a line. It takes the place of any other.
-    pub fn begin() -> Self {
+impl StatusLine {
+    /// Shows an empty status line, which replaces any other.
+    pub fn start() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(
             ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
-        *line() = Some(bar);
+        *lock_status_line() = Some(bar);
         Self(())
     }
 
-    /// Draws it.
-    pub fn draw(&self, text: String) {
-        if let Some(bar) = line().as_ref() {
+    /// Shows this text.
+    pub fn set_text(&self, text: String) {
+        if let Some(bar) = lock_status_line().as_ref() {
             bar.set_message(text);
             bar.tick();
         }
     }
 }
 
-impl Drop for Line {
+impl Drop for StatusLine {
     fn drop(&mut self) {
-        if let Some(bar) = line().take() {
+        if let Some(bar) = lock_status_line().take() {
             bar.finish_and_clear();
         }
     }
 }
 
-fn line() -> MutexGuard<'static, Option<ProgressBar>> {
-    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_status_line() -> MutexGuard<'static, Option<ProgressBar>> {
+    STATUS_LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes to a stream, where no line is drawn meanwhile if both are on the terminal. Nobody else is
-/// held while the stream's reader takes its time.
-fn without_line<T>(is_terminal: bool, write: impl FnOnce() -> T) -> T {
-    let drawn = line().clone();
-    match drawn.filter(|_| is_terminal) {
+/// Calls `write` with the status line hidden if the stream is a terminal. Does not hold the lock during
+/// the call, so that a slow reader of the stream does not block other threads.
+fn with_status_line_hidden<T>(is_terminal: bool, write: impl FnOnce() -> T) -> T {
+    let bar = lock_status_line().clone();
+    match bar.filter(|_| is_terminal) {
         Some(bar) => bar.suspend(write),
         None => write(),
     }
 }
 
-/// Writes lines of a log to stderr.
+/// Writer of log lines to stderr.
 #[derive(Debug)]
 pub struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        without_line(stderr_is_terminal(), || io::stderr().lock().write(bytes))
+        with_status_line_hidden(stderr_is_terminal(), || io::stderr().lock().write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -103,19 +102,20 @@ pub fn streams_are_the_same() -> bool {
 /// Writes data to stdout.
 ///
 /// # Errors
-/// Any failure to write but a closed pipe.
+/// If writing fails, except for a closed pipe.
 pub fn print(text: &str) -> io::Result<()> {
-    without_line(stdout_is_terminal(), || {
+    with_status_line_hidden(stdout_is_terminal(), || {
         let mut stdout = anstream::stdout().lock();
-        closed_pipe_is_fine(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+        ignore_closed_pipe(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
     })
 }
 
-/// Writes a message to stderr. There is nobody to tell when that fails.
-pub fn message(text: &str) {
+/// Writes a message to stderr. Errors are ignored, because they cannot be reported.
+pub fn eprint(text: &str) {
     let stderr = anstream::stderr();
-    // In one piece where it may meet stdout in a log: the stripping stream writes word by word.
-    _ = without_line(stderr_is_terminal(), || match stderr.current_choice() {
+    // One write without color, so that stdout and stderr do not mix in a log. The stripping stream would
+    // write several pieces.
+    _ = with_status_line_hidden(stderr_is_terminal(), || match stderr.current_choice() {
         ColorChoice::Never => {
             let plain = anstream::adapter::strip_str(text).to_string();
             io::stderr().lock().write_all(plain.as_bytes())
@@ -124,8 +124,8 @@ pub fn message(text: &str) {
     });
 }
 
-fn closed_pipe_is_fine(written: io::Result<()>) -> io::Result<()> {
-    match written {
+fn ignore_closed_pipe(result: io::Result<()>) -> io::Result<()> {
+    match result {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }

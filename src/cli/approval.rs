@@ -27,10 +27,10 @@ pub(super) async fn approval(given: bool, question: &str, signals: &Signals) -> 
     if given {
         return Approval::Given;
     }
-    if !terminal::can_ask() {
+    if !terminal::is_interactive() {
         return Approval::NotInteractive;
     }
-    terminal::message(&format!("\n{question} Type 'yes': "));
+    terminal::eprint(&format!("\n{question} Type 'yes': "));
     // A thread of its own, because a read from a terminal cannot be cancelled.
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {

@@ -116,9 +116,9 @@ impl ExportArgs {
     /// Checks the options that a desired-state file would reject as well.
     fn check(&self) -> Result<(), Failure> {
         let Self { cloud, api, steps, .. } = self;
-        let problem = if !api.is_in(*cloud) {
+        let problem = if !api.supports_cloud(*cloud) {
             format!("`--api {api}` has no user flows in the cloud `{cloud}`")
-        } else if let Some(step) = steps.iter().find(|step| !api.has(**step)) {
+        } else if let Some(step) = steps.iter().find(|step| !api.supports_step(**step)) {
             format!("`--api {api}` has no step `{step}`")
         } else {
             return Ok(());
@@ -182,7 +182,7 @@ impl ExportArgs {
             }
         }
         if !global.quiet {
-            terminal::message(&summary);
+            terminal::eprint(&summary);
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ impl ShardArgs {
         let (mine, all) =
             (tenants(&mut fleet.iter().filter(|it| shard.contains(&it.tenant))), tenants(&mut fleet.iter()));
         if !quiet {
-            terminal::message(&format!("shard {shard}: {mine} of {all} tenants\n"));
+            terminal::eprint(&format!("shard {shard}: {mine} of {all} tenants\n"));
         }
         Some(ShardInfo { shard, fleet })
     }

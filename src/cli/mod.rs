@@ -229,7 +229,7 @@ fn report(diagnostics: &[Diagnostic]) {
     if more > 0 {
         texts.push(format!("… and {more} more\n"));
     }
-    terminal::message(&texts.join("\n"));
+    terminal::eprint(&texts.join("\n"));
 }
 
 /// Prints the problems of a run on stderr, with their tenants if there are several.

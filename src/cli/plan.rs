@@ -206,7 +206,7 @@ fn dedupe_tenant_findings(files: &[Desired], planned: &mut [Planned]) {
     if files.len() < 2 {
         return;
     }
-    let own: Vec<BTreeSet<_>> = files.iter().map(|file| file.managed().collect()).collect();
+    let own: Vec<BTreeSet<_>> = files.iter().map(|file| file.managed_bindings().collect()).collect();
     let managed: BTreeSet<_> = own.iter().flatten().copied().collect();
     let prunes = |file: &&Desired, step| file.prunes_flows() && file.steps.contains(&step);
     let is_pruned = |step| files.iter().any(|file| prunes(&file, step));

@@ -48,7 +48,7 @@ impl Progress {
                 return done;
             }
             if self.shown {
-                line.get_or_insert_with(terminal::Line::begin).draw(self.text());
+                line.get_or_insert_with(terminal::StatusLine::start).set_text(self.text());
             }
         }
     }

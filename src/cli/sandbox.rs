@@ -54,7 +54,7 @@ pub(super) struct SandboxArgs {
 }
 
 pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
-    let kept = SnapshotFile::read(&args.file)?;
+    let snapshot_file = SnapshotFile::read(&args.file)?;
     let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
     let lines = journal.as_ref().map(File::try_clone).transpose().context("cannot write the journal")?;
     let options = Options {
@@ -70,7 +70,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     };
     // Caught from here on, so that whoever reads the URL may stop the sandbox at once.
     let signals = Signals::catch()?;
-    let sandbox = kept.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
+    let sandbox = snapshot_file.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
         journal.set_len(0).context("cannot truncate the journal")?;
     }

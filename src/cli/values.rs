@@ -92,7 +92,8 @@ pub(super) fn binding(text: &str) -> Result<(FlowId, Step), String> {
         text.rsplit_once('/').ok_or("it must be FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
     let flow = FlowId::parse(flow).map_err(|error| format!("`{flow}` is no user flow's id: {error}"))?;
     let known = || Step::ALL.map(Step::name).join(", ");
-    let step = Step::named(step).ok_or_else(|| format!("`{step}` is no step; the steps are {}", known()))?;
+    let step =
+        Step::from_name(step).ok_or_else(|| format!("`{step}` is no step; the steps are {}", known()))?;
     Ok((flow, step))
 }
 

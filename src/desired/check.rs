@@ -121,7 +121,7 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
     };
     let beta = "write `api: beta`, or leave `api` out";
     let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
-    if !api.value.is_in(cloud) {
+    if !api.value.supports_cloud(cloud) {
         problems.report(
             Diagnostic::error(
                 Code::UnsupportedByApi,
@@ -142,7 +142,7 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
         );
     }
     let mut listed = file.steps.iter().flat_map(|steps| &steps.value);
-    if let Some(step) = listed.find(|step| !api.value.has(step.value)) {
+    if let Some(step) = listed.find(|step| !api.value.supports_step(step.value)) {
         problems.report(
             Diagnostic::error(Code::UnsupportedByApi, format!("`api: v1.0` has no step `{}`", step.value))
                 .at(&step.span)

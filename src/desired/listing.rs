@@ -3,7 +3,7 @@
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
 use super::walk::Spanned;
 use crate::diagnostic::Span;
-use crate::model::{Line, Listing, Literal};
+use crate::model::{Listing, ListingLine, Literal};
 
 /// The keys that a file gives, with those of all that it extends.
 pub(super) fn listing(name: &str, file: &File) -> Listing {
@@ -52,7 +52,7 @@ pub(super) fn listing(name: &str, file: &File) -> Listing {
     Listing { file: name.to_owned(), lines: lines.0 }
 }
 
-struct Lines(Vec<Line>);
+struct Lines(Vec<ListingLine>);
 
 impl Lines {
     fn connector(&mut self, name: &str, entry: &ConnectorEntry) {
@@ -89,7 +89,7 @@ impl Lines {
     }
 
     fn key(&mut self, depth: usize, key: &str, value: Option<Literal>) {
-        self.0.push(Line { depth, key: key.to_owned(), value, span: None });
+        self.0.push(ListingLine { depth, key: key.to_owned(), value, span: None });
     }
 
     /// A key whose value has a place, where it is given.
@@ -102,7 +102,7 @@ impl Lines {
     ) {
         let Some(Spanned { value, span }) = value else { return };
         let (value, span): (_, &Span) = (Some(literal(value)), span);
-        self.0.push(Line { depth, key: key.to_owned(), value, span: Some(span.clone()) });
+        self.0.push(ListingLine { depth, key: key.to_owned(), value, span: Some(span.clone()) });
     }
 }
 

@@ -112,7 +112,7 @@ fn desired(name: String, file: File) -> Option<Desired> {
         let pin = entry.target_url.take();
         let Some(connector) = listed(entry) else { continue };
         if let Some(pin) = pin {
-            pins.insert(&connector.by, pin.value);
+            pins.insert(&connector.key, pin.value);
         }
         named.insert(name, Arc::new(connector));
     }
@@ -158,11 +158,11 @@ fn listed(entry: ConnectorEntry) -> Option<ConnectorRef> {
         (None, Some(name)) => (ConnectorKey::Name(name.value), name.span),
         (None, None) => return None,
     };
-    Some(ConnectorRef { by, span })
+    Some(ConnectorRef { key: by, span })
 }
 
 /// What a binding names where it is no short name: a GUID is always an id, all else a displayName.
 fn unlisted(name: String, span: Span) -> ConnectorRef {
     let id = is_guid(&name).then(|| ConnectorId::parse(&name).ok()).flatten();
-    ConnectorRef { by: id.map_or(ConnectorKey::Name(name), ConnectorKey::Id), span }
+    ConnectorRef { key: id.map_or(ConnectorKey::Name(name), ConnectorKey::Id), span }
 }

@@ -238,7 +238,7 @@ fn invalid_flow_id(key: &Spanned<&str>, error: &InvalidId) -> Diagnostic {
             "custom policies call REST services by their own technical profiles; remove it from the file";
         return Diagnostic::error(Code::InvalidFlowId, message).at(&key.span).hint(hint);
     }
-    if Step::named(key.value).is_some() {
+    if Step::from_name(key.value).is_some() {
         let message = format!("`{id}` is a step, not a flow");
         let hint = format!("indent it below its flow, such as `B2C_1_signup: {{{id}: …}}`");
         return Diagnostic::error(Code::InvalidFlowId, message).at(&key.span).hint(hint);
@@ -247,7 +247,7 @@ fn invalid_flow_id(key: &Spanned<&str>, error: &InvalidId) -> Diagnostic {
     let problem = problem.at(&key.span);
     match error {
         InvalidId::Prefix => problem.hint(format!("did you mean `B2C_1_{id}`?")),
-        InvalidId::Empty | InvalidId::Character(_) => {
+        InvalidId::PrefixOnly | InvalidId::Empty | InvalidId::Character(_) => {
             problem.hint("write the id as Graph returns it, such as `B2C_1_signup_signin`")
         }
     }
@@ -258,7 +258,7 @@ fn bindings(walker: &mut Walker<'_>, flow: &str, node: &Node<'_>) -> Option<Step
     let mut bindings = StepMap::default();
     for Entry { key, value } in walker.entries(node, flow, right)? {
         let binding = binding(walker, &key, value);
-        let Some(step) = Step::named(key.value) else {
+        let Some(step) = Step::from_name(key.value) else {
             let message = format!("unknown step `{}`", cut(key.value));
             let problem = Diagnostic::error(Code::UnknownStep, message).at(&key.span);
             let problem = walker.suggest(problem, key.value, Step::ALL.map(Step::name));

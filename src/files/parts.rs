@@ -197,8 +197,8 @@ pub(super) fn flow_id(id: String) -> Result<FlowId, SavedFileError> {
 
 /// Converts an action, which must follow from the two values: the fingerprint covers the values only.
 pub(super) fn action(name: &str, current: &Bound, desired: &Bound) -> Result<Action, SavedFileError> {
-    let fits = |action: &Action| Action::of(current.as_ref(), desired.as_ref()) == Some(*action);
-    from_name("action", name, |name| Action::named(name).filter(fits))
+    let fits = |action: &Action| Action::from_values(current.as_ref(), desired.as_ref()) == Some(*action);
+    from_name("action", name, |name| Action::from_name(name).filter(fits))
 }
 
 impl From<&ShardInfo> for ShardPart {

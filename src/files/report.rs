@@ -208,8 +208,8 @@ impl TryFrom<ReportTarget> for TargetReport {
         Ok(Self {
             tenant: tenant(target.tenant)?,
             tenant_id: target.tenant_id,
-            cloud: from_name("cloud", &target.cloud, Cloud::named)?,
-            api: from_name("api", &target.api, Api::named)?,
+            cloud: from_name("cloud", &target.cloud, Cloud::from_name)?,
+            api: from_name("api", &target.api, Api::from_name)?,
             graph_url: target.graph_url,
             fingerprint: target.fingerprint,
             changes: target.changes.into_iter().map(ChangeReport::try_from).collect::<Result<_, _>>()?,
@@ -238,7 +238,7 @@ impl TryFrom<ReportChange> for ChangeReport {
         Ok(Self {
             change: Change {
                 flow: flow_id(flow)?,
-                step: from_name("step", &step, Step::named)?,
+                step: from_name("step", &step, Step::from_name)?,
                 action: action(&name, &current, &desired)?,
                 current,
                 desired,

@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for Relationships {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut configuration = Configuration::default();
         while let Some(key) = map.next_key::<String>()? {
-            match Step::named(&key) {
+            match Step::from_name(&key) {
                 Some(step) => {
                     if configuration.steps.insert(step, map.next_value()?).is_some() {
                         return Err(A::Error::custom(format!("`{step}` is there twice")));

@@ -1,15 +1,15 @@
-//! The ids of flows and connectors: what may stand in a URL, and how they compare.
+//! Ids of flows and connectors: valid characters and comparison.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// The id of a user flow. Its prefix tells the collection that it lives in. Copies share the text.
+/// Id of a user flow. Its prefix determines the collection of the flow. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FlowId(Arc<str>);
 
-/// The two kinds of user flow. A tenant has one or the other, never both.
+/// Kind of a user flow. All flows of a tenant are of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlowKind {
     /// Flows of an Azure AD B2C tenant, `B2C_1_…`.
@@ -22,7 +22,7 @@ impl FlowKind {
     /// Both kinds.
     pub const ALL: [Self; 2] = [Self::B2c, Self::B2x];
 
-    /// What every id of this kind starts with.
+    /// Returns the prefix of every id of this kind.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::B2c => "B2C_1_",
@@ -30,7 +30,7 @@ impl FlowKind {
         }
     }
 
-    /// What it is called.
+    /// Returns the name of the kind.
     pub fn name(self) -> &'static str {
         match self {
             Self::B2c => "B2C",
@@ -38,7 +38,7 @@ impl FlowKind {
         }
     }
 
-    /// The collection under `/identity`.
+    /// Returns the name of the collection under `/identity`.
     pub fn collection(self) -> &'static str {
         match self {
             Self::B2c => "b2cUserFlows",
@@ -47,43 +47,47 @@ impl FlowKind {
     }
 }
 
-/// Why a text is no id.
+/// Reason why a text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
-    /// It has a character that would change the meaning of a URL or of a line.
+    /// Character that would change the meaning of a URL or of a line.
     #[error("must not contain {0}")]
     Character(String),
-    /// It does not start with `B2C_1_` or `B2X_1_`.
+    /// Unknown prefix.
     #[error("must start with `B2C_1_` or `B2X_1_`")]
     Prefix,
-    /// There is nothing in it, nothing but dots, or nothing after the prefix.
-    #[error("is empty")]
+    /// Prefix without a name.
+    #[error("must have a name after the prefix")]
+    PrefixOnly,
+    /// Empty id, or only dots.
+    #[error("must not be empty")]
     Empty,
 }
 
 impl FlowId {
-    /// Takes an id as Graph gives it.
+    /// Parses an id in the spelling of Graph.
     ///
     /// # Errors
-    /// An unknown prefix or nothing after it, white space, a control character or one of `/ \ ? # % '`.
+    /// If the prefix is unknown or nothing follows it, or if the text contains white space, a control
+    /// character or one of `/ \ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        refuse_unsafe_characters(text)?;
+        reject_unsafe_characters(text)?;
         let kind = FlowKind::ALL
             .into_iter()
             .find(|kind| text.starts_with(kind.prefix()))
             .ok_or(InvalidId::Prefix)?;
         if text == kind.prefix() {
-            return Err(InvalidId::Empty);
+            return Err(InvalidId::PrefixOnly);
         }
         Ok(Self(text.into()))
     }
 
-    /// The kind that its prefix tells.
+    /// Returns the kind, which the prefix determines.
     pub fn kind(&self) -> FlowKind {
         if self.0.starts_with(FlowKind::B2x.prefix()) { FlowKind::B2x } else { FlowKind::B2c }
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -101,7 +105,7 @@ impl Serialize for FlowId {
     }
 }
 
-fn refuse_unsafe_characters(text: &str) -> Result<(), InvalidId> {
+fn reject_unsafe_characters(text: &str) -> Result<(), InvalidId> {
     match text.chars().find(|char| {
         char.is_whitespace() || char.is_control() || matches!(char, '/' | '\\' | '?' | '#' | '%' | '\'')
     }) {
@@ -112,26 +116,27 @@ fn refuse_unsafe_characters(text: &str) -> Result<(), InvalidId> {
     }
 }
 
-/// The id of an `identityApiConnector`. GUIDs compare without case: they are kept in lower case.
-/// Copies share the text.
+/// Id of an `identityApiConnector`. GUIDs are case-insensitive, so they are stored in lower case. Clones
+/// share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectorId(Arc<str>);
 
 impl ConnectorId {
-    /// Takes an id as Graph gives it.
+    /// Parses an id in the spelling of Graph.
     ///
     /// # Errors
-    /// Nothing or nothing but dots, white space, a control character or one of `/ \ ? # % '`.
+    /// If the text is empty or only dots, or contains white space, a control character or one of
+    /// `/ \ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        // One or two dots would lead a URL astray.
+        // `.` and `..` are relative path segments in a URL.
         if text.trim_matches('.').is_empty() {
             return Err(InvalidId::Empty);
         }
-        refuse_unsafe_characters(text)?;
+        reject_unsafe_characters(text)?;
         Ok(Self(if is_guid(text) { text.to_ascii_lowercase().into() } else { text.into() }))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -149,7 +154,7 @@ impl Serialize for ConnectorId {
     }
 }
 
-/// Whether a text is a GUID in the form that Graph writes: 8-4-4-4-12 hexadecimal digits.
+/// Returns whether a text is a GUID in the form of Graph: 8-4-4-4-12 hexadecimal digits.
 pub fn is_guid(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
@@ -159,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flow_id_has_a_known_prefix_and_no_character_that_means_something_in_a_url() {
+    fn flow_id_with_an_unknown_prefix_or_an_unsafe_character_is_rejected() {
         assert_eq!(FlowId::parse("B2C_1_signup").unwrap().kind(), FlowKind::B2c);
         assert_eq!(FlowId::parse("B2X_1_é").unwrap().kind(), FlowKind::B2x);
         for bad in ["", "signup", "b2c_1_x", "B2C_1_", "B2C_1", " B2C_1_x", "B2C_1_a b", "B2C_1_\u{85}"] {
@@ -171,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn guids_compare_without_case_and_other_ids_with_it() {
+    fn connector_ids_ignore_case_only_if_they_are_guids() {
         let id = |text| ConnectorId::parse(text).unwrap();
         assert_eq!(id("1F1D2C3B-0000-4000-8000-00000000ABCD"), id("1f1d2c3b-0000-4000-8000-00000000abcd"));
         assert_ne!(id("Abc"), id("abc"));

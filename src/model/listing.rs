@@ -1,34 +1,34 @@
-//! A desired-state file as it stands after composition, each value with its place.
+//! Listing of a desired-state file after composition, with the location of each value.
 
 use crate::diagnostic::Span;
 
-/// The keys of a file and of all that it extends, in the order of the format.
+/// Merged keys of a file and its bases, in the order of the format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// The file's name.
+    /// Name of the file.
     pub file: String,
-    /// Its lines.
-    pub lines: Vec<Line>,
+    /// Lines of the listing.
+    pub lines: Vec<ListingLine>,
 }
 
-/// A key and its value.
+/// Key and value on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// How many keys it stands below.
+pub struct ListingLine {
+    /// Nesting depth.
     pub depth: usize,
-    /// The key.
+    /// Key.
     pub key: String,
-    /// The value, where the lines below are not it.
+    /// Value; `None` if the following lines are the value.
     pub value: Option<Literal>,
-    /// Where the value stands.
+    /// Location of the value.
     pub span: Option<Span>,
 }
 
-/// A value as it is written.
+/// Scalar value as written in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Literal {
-    /// A string.
+    /// String.
     Text(String),
-    /// Anything else, in YAML.
+    /// Any other value, as YAML.
     Yaml(String),
 }

@@ -1,12 +1,12 @@
-//! The addresses that a file pins connectors to.
+//! Pins: the addresses that a file requires of connectors.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Connector, ConnectorId, ConnectorKey, TargetUrl};
 
-/// The addresses that a file pins connectors to, whatever its bindings call them: the one with the id
-/// that the file gives beside the address, and where it gives none, each that carries the name.
+/// Addresses to which a file pins connectors. A pin with an id applies to the connector with that id,
+/// any other pin to all connectors with its name. The keys in the bindings do not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pins {
     by_id: BTreeMap<ConnectorId, Vec<Arc<TargetUrl>>>,
@@ -14,9 +14,9 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Pins what is found by this.
-    pub fn insert(&mut self, by: &ConnectorKey, pin: Arc<TargetUrl>) {
-        let pins = match by {
+    /// Adds a pin for the connectors that match a key.
+    pub fn insert(&mut self, key: &ConnectorKey, pin: Arc<TargetUrl>) {
+        let pins = match key {
             ConnectorKey::Id(id) | ConnectorKey::IdAndName(id, _) => {
                 self.by_id.entry(id.clone()).or_default()
             }
@@ -25,15 +25,15 @@ impl Pins {
         pins.push(pin);
     }
 
-    /// The addresses that a connector has to have, all of them.
-    pub fn of(&self, connector: &Connector) -> impl Iterator<Item = &Arc<TargetUrl>> {
+    /// Returns the pins of a connector, all of which must hold.
+    pub fn for_connector(&self, connector: &Connector) -> impl Iterator<Item = &Arc<TargetUrl>> {
         let by_id = self.by_id.get(&connector.id);
         let by_name = connector.display_name.as_ref().and_then(|name| self.by_name.get(name));
         by_id.into_iter().chain(by_name).flatten()
     }
 
-    /// Whether any may be of the connector with this id, whose name is not known.
-    pub fn may_be_of(&self, id: &ConnectorId) -> bool {
+    /// Returns whether a pin could apply to the connector with this id and an unknown name.
+    pub fn could_apply_to(&self, id: &ConnectorId) -> bool {
         self.by_id.contains_key(id) || !self.by_name.is_empty()
     }
 }

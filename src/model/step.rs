@@ -1,4 +1,4 @@
-//! The steps of a flow, and what there is for each.
+//! Steps of a flow, and a map with a value per step.
 
 use std::array::IntoIter;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::iter::Flatten;
 
 use serde::{Deserialize, Serialize};
 
-/// A step at which a flow can call a connector: a relationship of `apiConnectorConfiguration`.
+/// Step at which a flow can call a connector: a relationship of `apiConnectorConfiguration`.
 ///
 /// Source: <https://learn.microsoft.com/graph/api/resources/userflowapiconnectorconfiguration>;
 /// `preTokenIssuance` is in the beta metadata and the portal, not in the documentation.
@@ -22,14 +22,14 @@ pub enum Step {
 }
 
 impl Step {
-    /// Every step, in the order in which they are shown.
+    /// All steps, in the order of the output.
     pub const ALL: [Self; 3] =
         [Self::PostFederationSignup, Self::PostAttributeCollection, Self::PreTokenIssuance];
 
-    /// The steps that a file speaks of unless it says otherwise: those that Graph documents.
+    /// Steps that a file manages by default: those that Graph documents.
     pub const DEFAULT: [Self; 2] = [Self::PostFederationSignup, Self::PostAttributeCollection];
 
-    /// Its name in URLs and files.
+    /// Returns the name in URLs and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::PostFederationSignup => "postFederationSignup",
@@ -38,8 +38,8 @@ impl Step {
         }
     }
 
-    /// The step of that name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// Returns the step with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|step| step.name() == name)
     }
 }
@@ -50,53 +50,53 @@ impl fmt::Display for Step {
     }
 }
 
-/// What there is for each step: a map with a place for every key. Thousands of flows have as many of
-/// these, and the nodes of a tree would take several times the memory.
+/// Map with steps as keys, stored as an array. Thousands of flows have one each, and a `BTreeMap` would
+/// use several times the memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepMap<T>([Option<T>; Step::ALL.len()]);
 
 impl<T> StepMap<T> {
-    /// What there is for a step.
+    /// Returns the value of a step.
     pub fn get(&self, step: Step) -> Option<&T> {
         self.0.get(step as usize)?.as_ref()
     }
 
-    /// Whether there is anything for a step.
+    /// Returns whether a step has a value.
     pub fn contains_key(&self, step: Step) -> bool {
         self.get(step).is_some()
     }
 
-    /// Takes what there is for a step. Gives what there was before.
+    /// Sets the value of a step and returns the previous value.
     pub fn insert(&mut self, step: Step, value: T) -> Option<T> {
         self.0.get_mut(step as usize)?.replace(value)
     }
 
-    /// Gives up what there is for a step.
+    /// Removes and returns the value of a step.
     pub fn remove(&mut self, step: Step) -> Option<T> {
         self.0.get_mut(step as usize)?.take()
     }
 
-    /// For how many steps there is anything.
+    /// Returns the number of steps with a value.
     pub fn len(&self) -> usize {
         self.values().count()
     }
 
-    /// Whether there is nothing for any step.
+    /// Returns whether no step has a value.
     pub fn is_empty(&self) -> bool {
         self.values().next().is_none()
     }
 
-    /// The steps and what there is for them, in the order of [`Step::ALL`].
+    /// Iterates over steps and values, in the order of [`Step::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Step, &T)> {
         Step::ALL.into_iter().zip(&self.0).filter_map(|(step, value)| Some((step, value.as_ref()?)))
     }
 
-    /// What there is, in the order of the steps.
+    /// Iterates over the values, in the order of [`Step::ALL`].
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }
 
-    /// What there is, to be changed, in the order of the steps.
+    /// Iterates over the values mutably, in the order of [`Step::ALL`].
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.iter_mut().flatten()
     }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_map_keeps_one_value_for_each_step_in_the_order_of_the_steps() {
+    fn step_map_has_one_value_per_step_in_step_order() {
         use Step::{PostAttributeCollection, PostFederationSignup, PreTokenIssuance};
         let mut map: StepMap<_> =
             [(PreTokenIssuance, 3), (PostFederationSignup, 1), (PreTokenIssuance, 4)].into_iter().collect();

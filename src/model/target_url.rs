@@ -1,19 +1,19 @@
-//! The address that a connector calls, without what may be a key in it.
+//! Address that a connector calls, without parts that may contain keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// Scheme, host, port and path of an address. User info, query and fragment may hold keys: they are
-/// dropped as soon as it is read, so no value of this type can show them. Compares as URLs do: the
-/// case of scheme and host and a default port make no difference.
+/// Scheme, host, port and path of an address. User info, query and fragment may contain keys, so they
+/// are removed when the address is parsed. Comparison follows the URL standard: the case of scheme and
+/// host and a default port are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl(Url);
 
-/// A text that is no address of a host.
+/// Error for a text that is not a URL with a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not an absolute URL")]
+#[error("not an absolute URL with a host")]
 pub struct InvalidTargetUrl;
 
 impl FromStr for TargetUrl {
@@ -23,7 +23,7 @@ impl FromStr for TargetUrl {
         let mut url = Url::parse(text).map_err(|_| InvalidTargetUrl)?;
         url.set_query(None);
         url.set_fragment(None);
-        // Both fail for URLs without a host, which have no user either.
+        // Both fail only for URLs without a host, which cannot have user info.
         url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| InvalidTargetUrl)?;
         if url.has_host() { Ok(Self(url)) } else { Err(InvalidTargetUrl) }
     }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_a_key_is_dropped_and_the_rest_compares_as_urls_do() {
+    fn target_url_from_text_drops_secrets_and_compares_as_a_url() {
         let url = |text: &str| text.parse::<TargetUrl>();
         let plain = url("https://api.contoso.com/check").unwrap();
         assert_eq!(plain.to_string(), "https://api.contoso.com/check");

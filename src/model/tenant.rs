@@ -1,4 +1,4 @@
-//! A tenant, its cloud, and the version of Graph that it is asked by.
+//! Tenants, clouds and versions of Graph.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use super::{Step, is_guid};
 
-/// The national cloud that a tenant lives in.
+/// National cloud of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cloud {
-    /// The public cloud, GCC included.
+    /// Public cloud, including GCC.
     #[default]
     Global,
     /// US Government L4 (GCC High).
     Usgov,
     /// US Government L5 (DoD).
     UsgovDod,
-    /// Operated by 21Vianet.
+    /// China, operated by 21Vianet.
     China,
 }
 
 impl Cloud {
-    /// Every cloud.
+    /// All clouds.
     pub const ALL: [Self; 4] = [Self::Global, Self::Usgov, Self::UsgovDod, Self::China];
 
-    /// Its name in files.
+    /// Returns the name in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Global => "global",
@@ -36,8 +36,8 @@ impl Cloud {
         }
     }
 
-    /// The cloud of that name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// Returns the cloud with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cloud| cloud.name() == name)
     }
 }
@@ -48,10 +48,10 @@ impl fmt::Display for Cloud {
     }
 }
 
-/// The version of Graph that is asked.
+/// Version of Graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Api {
-    /// The only one with B2C flows.
+    /// The only version with B2C flows.
     #[default]
     #[serde(rename = "beta")]
     Beta,
@@ -64,7 +64,7 @@ impl Api {
     /// Both versions.
     pub const ALL: [Self; 2] = [Self::Beta, Self::V1];
 
-    /// Its name in URLs and files.
+    /// Returns the name in URLs and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Beta => "beta",
@@ -72,19 +72,19 @@ impl Api {
         }
     }
 
-    /// The version of that name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// Returns the version with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|api| api.name() == name)
     }
 
-    /// Whether it has user flows in a cloud
+    /// Returns whether this version has user flows in a cloud
     /// (<https://learn.microsoft.com/graph/api/b2xidentityuserflow-get-apiconnectorconfiguration>).
-    pub fn is_in(self, cloud: Cloud) -> bool {
+    pub fn supports_cloud(self, cloud: Cloud) -> bool {
         self == Self::Beta || matches!(cloud, Cloud::Global | Cloud::China)
     }
 
-    /// Whether it has a step.
-    pub fn has(self, step: Step) -> bool {
+    /// Returns whether this version has a step.
+    pub fn supports_step(self, step: Step) -> bool {
         self == Self::Beta || step != Step::PreTokenIssuance
     }
 }
@@ -95,23 +95,23 @@ impl fmt::Display for Api {
     }
 }
 
-/// A tenant as people name it: a domain or a GUID. Compares without case, shows as written.
+/// Tenant, named by a domain or a GUID. Comparison ignores case; the spelling is preserved.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Tenant(String);
 
-/// A text that is neither a domain nor a GUID.
+/// Error for a text that is neither a domain nor a GUID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("neither a domain (`contoso.onmicrosoft.com`) nor a GUID")]
+#[error("must be a domain, such as `contoso.onmicrosoft.com`, or a GUID")]
 pub struct InvalidTenant;
 
 impl Tenant {
-    /// The text as written.
+    /// Returns the text as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The tenant's GUID, where that is how it was written.
+    /// Returns the GUID if the tenant is written as one.
     pub fn guid(&self) -> Option<&str> {
         is_guid(&self.0).then_some(self.0.as_str())
     }
@@ -125,8 +125,8 @@ impl FromStr for Tenant {
     }
 }
 
-/// Host names after RFC 1123: letters, digits and inner hyphens, at least two labels. An
-/// internationalised domain is written as its `xn--` form.
+/// Returns whether a text is a host name of RFC 1123 with at least two labels: letters, digits and inner
+/// hyphens. An internationalized domain must be in its `xn--` form.
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_is_a_domain_or_a_guid() {
+    fn tenant_from_text_accepts_only_domains_and_guids() {
         for good in ["contoso.onmicrosoft.com", "CONTOSO.com", "1f1d2c3b-0000-4000-8000-00000000abcd"] {
             assert!(good.parse::<Tenant>().is_ok(), "{good}");
         }

@@ -161,13 +161,13 @@ impl Planner<'_> {
         }
         let desired = desired.map(|resolved| resolved.connector);
         // If several pins differ, some do not hold, and block the plan.
-        let pin = desired.as_ref().and_then(|connector| self.pins.of(connector).next());
+        let pin = desired.as_ref().and_then(|connector| self.pins.for_connector(connector).next());
         let Reading::Known(current) = read else {
             self.target.not_compared = self.target.not_compared.saturating_add(1);
             return;
         };
         let source = SourceLocation::from(&binding.span);
-        match Action::of(current.as_ref(), desired.as_ref()) {
+        match Action::from_values(current.as_ref(), desired.as_ref()) {
             None => {
                 let (flow, current) = (flow.clone(), current.clone());
                 self.target.in_sync.push(InSync { flow, step, current, source });

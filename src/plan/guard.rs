@@ -83,7 +83,7 @@ impl FromStr for Override {
             "--allow-protected" => {
                 let (flow, step) = value.rsplit_once('/').ok_or(InvalidOverride)?;
                 let flow = FlowId::parse(flow).map_err(|_| InvalidOverride)?;
-                Ok(Self::AllowProtected(flow, Step::named(step).ok_or(InvalidOverride)?))
+                Ok(Self::AllowProtected(flow, Step::from_name(step).ok_or(InvalidOverride)?))
             }
             "--allow-empty" if value.is_empty() => Ok(Self::AllowEmpty),
             _ => Err(InvalidOverride),
@@ -245,7 +245,7 @@ fn blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Bl
 /// Returns the pins of a connector that do not hold.
 pub(super) fn broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
     let Resolved { connector, target_url } = resolved;
-    let broken = pins.of(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
+    let broken = pins.for_connector(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
     broken.map(|pin| BrokenPin {
         connector: connector.clone(),
         expected: pin.to_string(),

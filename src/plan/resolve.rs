@@ -62,7 +62,7 @@ impl<'a> Resolver<'a> {
 
     /// Finds the connector that a file names.
     pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved, ResolveError> {
-        let connector = match &wanted.by {
+        let connector = match &wanted.key {
             ConnectorKey::Id(id) => self.by_id(id, wanted)?,
             ConnectorKey::Name(name) => self.by_name(name, wanted)?,
             ConnectorKey::IdAndName(id, name) => self.by_both(id, name, wanted)?,
@@ -92,7 +92,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn by_id(&self, id: &ConnectorId, wanted: &ConnectorRef) -> Result<Connector, ResolveError> {
-        if self.pins.may_be_of(id) {
+        if self.pins.could_apply_to(id) {
             self.require_list()?;
         }
         let Some(listed) = &self.listed else {

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use super::escape;
-use crate::model::{Line, Listing, Literal};
+use crate::model::{Listing, ListingLine, Literal};
 
 /// How far to the right the places go for the sake of a long line.
 const WIDEST: usize = 60;
@@ -29,8 +29,8 @@ pub fn listing(listing: &Listing) -> String {
     text
 }
 
-fn key_and_value(line: &Line) -> String {
-    let Line { depth, key, value, span: _ } = line;
+fn key_and_value(line: &ListingLine) -> String {
+    let ListingLine { depth, key, value, span: _ } = line;
     let value = match value {
         None => String::new(),
         Some(Literal::Text(text)) => format!(" {}", escape::yaml(text)),

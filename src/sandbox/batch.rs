@@ -1,7 +1,7 @@
-//! Many requests in one: what a batch holds and how its answer looks.
+//! JSON batching: parses batch requests and renders batch responses.
 //!
-//! Owns the format of <https://learn.microsoft.com/graph/json-batching>; it must not carry the
-//! items out.
+//! Holds the format of <https://learn.microsoft.com/graph/json-batching>. It must not execute the
+//! items.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::error::ErrorResponse;
 use super::message::{Request, Response};
-use super::odata::Problem;
 
 const MAX_ITEMS: usize = 20;
 
-/// One request of a batch.
+/// One request in a batch.
 #[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct BatchItem {
     pub(super) id: String,
-    /// The ids of the items that must have succeeded before this one.
+    /// Ids of the items that must succeed before this one.
     pub(super) depends_on: Vec<String>,
     pub(super) request: Request,
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct BatchBody {
     requests: Vec<RawItem>,
 }
 
@@ -41,31 +41,32 @@ struct RawItem {
     body: Option<Value>,
 }
 
-/// Reads the items of a batch.
+/// Parses the items of a batch.
 ///
-/// Errors when the batch as a whole is refused: 401, 405, 415, and 400 when it is malformed, has
-/// no items or too many, or repeats an id.
-pub(super) fn items(batch: &Request) -> Result<Vec<Item>, Problem> {
+/// # Errors
+/// Rejects the complete batch with 401, 405 or 415, and with 400 if it is malformed, is empty, has
+/// too many items or repeats an id.
+pub(super) fn parse_items(batch: &Request) -> Result<Vec<BatchItem>, ErrorResponse> {
     batch.require_token()?;
     batch.require_method("POST")?;
     batch.require_json()?;
-    let Body { requests } = serde_json::from_slice(&batch.body)
-        .map_err(|error| Problem::bad_request(format!("the batch is malformed: {error}")))?;
+    let BatchBody { requests } = serde_json::from_slice(&batch.body)
+        .map_err(|error| ErrorResponse::bad_request(format!("invalid batch: {error}")))?;
     if requests.is_empty() || requests.len() > MAX_ITEMS {
-        let message = format!("a batch holds 1 to {MAX_ITEMS} requests, not {}", requests.len());
-        return Err(Problem::bad_request(message));
+        let message = format!("a batch must have 1 to {MAX_ITEMS} requests, not {}", requests.len());
+        return Err(ErrorResponse::bad_request(message));
     }
     let mut seen = BTreeSet::new();
     if let Some(item) = requests.iter().find(|item| !seen.insert(item.id.to_lowercase())) {
-        return Err(Problem::bad_request(format!("two requests of the batch have the id '{}'", item.id)));
+        return Err(ErrorResponse::bad_request(format!("duplicate request id '{}' in the batch", item.id)));
     }
-    Ok(requests.into_iter().map(|item| item.within(batch)).collect())
+    Ok(requests.into_iter().map(|item| item.into_batch_item(batch)).collect())
 }
 
 impl RawItem {
-    /// Makes a request of the item. Its URL is relative to the version of the batch, and it
-    /// stands under the token and client-request-id of the batch unless it has its own.
-    fn within(self, batch: &Request) -> Item {
+    /// Converts the item to a request. Its URL is relative to the version of the batch. Token and
+    /// `client-request-id` are inherited from the batch unless the item has its own.
+    fn into_batch_item(self, batch: &Request) -> BatchItem {
         let version = batch.path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let target = format!("/{version}/{}", self.url.strip_prefix('/').unwrap_or(&self.url));
         let inherited = ["authorization", "client-request-id"]
@@ -78,18 +79,18 @@ impl RawItem {
             body,
             ..Request::new(&self.method.to_uppercase(), &target)
         };
-        Item { id: self.id, depends_on: self.depends_on, request }
+        BatchItem { id: self.id, depends_on: self.depends_on, request }
     }
 }
 
-/// The answers to the requests of a batch.
+/// Body of a batch response.
 #[derive(Serialize)]
-struct Answers {
-    responses: Vec<Answer>,
+struct BatchResponse {
+    responses: Vec<ItemResponse>,
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct ItemResponse {
     id: String,
     status: u16,
     headers: BTreeMap<String, String>,
@@ -97,21 +98,23 @@ struct Answer {
     body: Option<Box<RawValue>>,
 }
 
-/// Renders the answer to a batch, in an order that only the seed decides: clients must go by id.
-pub(super) fn answer(answers: Vec<(String, Response)>, seed: u64) -> Response {
-    let mut responses: Vec<_> = answers.into_iter().map(|(id, response)| item(id, response)).collect();
+/// Renders the response to a batch. The seed determines the order of the items, because Graph
+/// guarantees none and clients must match by id.
+pub(super) fn render_response(responses: Vec<(String, Response)>, seed: u64) -> Response {
+    let mut responses: Vec<_> =
+        responses.into_iter().map(|(id, response)| render_item(id, response)).collect();
     fastrand::Rng::with_seed(seed).shuffle(&mut responses);
-    Response::json(200, &Answers { responses })
+    Response::json(200, &BatchResponse { responses })
 }
 
-fn item(id: String, response: Response) -> Answer {
+fn render_item(id: String, response: Response) -> ItemResponse {
     let Response { status, headers, body } = response;
-    // A body that is no JSON travels as text.
+    // A body that is not JSON is sent as a string.
     let json = |text: String| {
         RawValue::from_string(text).or_else(|_| to_raw_value(&String::from_utf8_lossy(&body))).ok()
     };
     let body = (!body.is_empty()).then(|| json(String::from_utf8_lossy(&body).into_owned())).flatten();
-    Answer { id, status, headers: headers.into_iter().collect(), body }
+    ItemResponse { id, status, headers: headers.into_iter().collect(), body }
 }
 
 #[cfg(test)]
@@ -120,9 +123,9 @@ mod tests {
 
     use super::*;
 
-    fn parse(requests: Value) -> Result<Vec<Item>, Problem> {
+    fn parse(requests: Value) -> Result<Vec<BatchItem>, ErrorResponse> {
         let body = json!({ "requests": requests }).to_string();
-        items(&Request::sample("POST", "/v1.0/$batch", &body).with_header("client-request-id", "outer"))
+        parse_items(&Request::sample("POST", "/v1.0/$batch", &body).with_header("client-request-id", "outer"))
     }
 
     fn get(id: &str) -> Value {
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_becomes_a_request_of_the_same_version() {
+    fn parse_items_returns_requests_of_the_batch_version() {
         let items = parse(json!([
             { "id": "1", "method": "put", "url": "a?b=c", "headers": { "Content-Type": "text/x", "client-request-id": "own" }, "body": {} },
             { "id": "2", "method": "GET", "url": "/a" },
@@ -143,13 +146,17 @@ mod tests {
         assert_eq!(put.request.client_request_id(), Some("own"));
         assert_eq!(get.request.target(), "/v1.0/a");
         assert_eq!(get.request.header("authorization"), Some("Bearer t"));
-        assert_eq!(get.request.header("content-type"), None, "that of the batch is not the item's");
+        assert_eq!(
+            get.request.header("content-type"),
+            None,
+            "the item does not inherit the batch's Content-Type"
+        );
         assert_eq!(get.request.client_request_id(), Some("outer"));
         assert!(get.request.body.is_empty());
     }
 
     #[test]
-    fn a_malformed_batch_is_refused_whole() {
+    fn parse_items_with_a_malformed_batch_rejects_all_items() {
         let many: Vec<_> = (0..21).map(|n| get(&n.to_string())).collect();
         for requests in [
             json!([]),
@@ -165,20 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn answers_come_in_any_order_but_the_same_for_a_seed() {
+    fn render_response_with_the_same_seed_returns_the_same_order() {
         let ids = |seed| -> Vec<String> {
-            let answers = (0..9).map(|n| (n.to_string(), Response::no_content())).collect();
-            let answer = answer(answers, seed).value();
-            answer["responses"].as_array().unwrap().iter().map(|item| item["id"].to_string()).collect()
+            let responses = (0..9).map(|n| (n.to_string(), Response::no_content())).collect();
+            let body = render_response(responses, seed).json_body();
+            body["responses"].as_array().unwrap().iter().map(|item| item["id"].to_string()).collect()
         };
         assert_eq!(ids(1), ids(1));
         assert_ne!(ids(1), ids(2));
     }
 
     #[test]
-    fn an_answer_has_a_body_only_if_there_is_one() {
-        let answers = vec![("a".to_owned(), Response::no_content().with_header("X", "y"))];
+    fn render_response_without_item_body_omits_the_key() {
+        let responses = vec![("a".to_owned(), Response::no_content().with_header("X", "y"))];
         let expected = json!({ "responses": [{ "id": "a", "status": 204, "headers": { "X": "y" } }] });
-        assert_eq!(answer(answers, 0).value(), expected);
+        assert_eq!(render_response(responses, 0).json_body(), expected);
     }
 }

@@ -1,71 +1,71 @@
-//! What goes wrong on purpose: faults for chosen requests, and failures at random.
+//! Fault injection: faults for selected requests, and random failures.
 //!
-//! Owns the choice of who is hit by what; it must not carry an effect out or touch the tenant.
+//! Selects the fault of a request. It must not apply an effect or access the tenant.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::error::ErrorResponse;
 use super::message::Request;
-use super::odata::Problem;
 
-/// Something that goes wrong for the requests that match. The first fault that matches and is
-/// not used up hits a request; those after it do not see that request.
+/// Fault for matching requests. A request gets the first matching fault that is not used up; later
+/// faults do not count that request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The method of the requests; any when absent.
+    /// Method of the requests; any if absent.
     pub method: Option<String>,
-    /// What the path (with its query, as sent) must contain.
+    /// Text that the path must contain, including the query as received.
     pub path_contains: String,
-    /// How many matching requests pass unharmed at first.
+    /// Number of matching requests that pass first.
     pub skip: u32,
-    /// How many are hit after these; no end when absent.
+    /// Number of requests that get the fault after these; unlimited if absent.
     pub times: Option<u32>,
-    /// What happens to them.
+    /// Effect on these requests.
     pub effect: Effect,
 }
 
-/// What happens to a request that a fault hits. In a batch, where one item has no connection of
-/// its own, an item that cannot be answered is answered 504.
+/// Effect of a fault on a request. An item of a batch has no connection of its own: an effect that
+/// sends no response, or only a part of it, results in a 504 for the item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Answers this, without effect on the tenant.
+    /// Sends this response without executing the request.
     Answer {
-        /// The status code.
+        /// Status code.
         status: u16,
-        /// The headers, besides those that every answer has.
+        /// Headers, in addition to those of every response.
         headers: Vec<(String, String)>,
-        /// The body.
+        /// Body.
         body: String,
     },
-    /// Takes effect, then answers this in place of the truth.
+    /// Executes the request, then sends this response instead of the real one.
     AnswerAfter {
-        /// The status code.
+        /// Status code.
         status: u16,
-        /// The headers, besides those that every answer has.
+        /// Headers, in addition to those of every response.
         headers: Vec<(String, String)>,
-        /// The body.
+        /// Body.
         body: String,
     },
-    /// Closes the connection, without effect on the tenant.
+    /// Closes the connection without executing the request.
     DropBefore,
-    /// Takes effect, then closes the connection without an answer.
+    /// Executes the request, then closes the connection without a response.
     DropAfter,
-    /// Answers 204, without effect on the tenant.
+    /// Sends a 204 without executing the request.
     AcceptOnly,
-    /// Never answers, without effect on the tenant.
+    /// Never responds, and does not execute the request.
     Hang,
-    /// Takes effect, then announces a longer body than it sends, and closes the connection.
+    /// Executes the request, announces a longer body than it sends, and closes the connection.
     Truncate,
-    /// Answers a batch without the last of its answers. Any other request is answered as ever.
+    /// Omits the last item response of a batch. Has no effect on other requests.
     LoseItem,
-    /// Answers a batch with the last of its answers in the place of the first as well, under its own
-    /// id. Any other request is answered as ever.
+    /// Replaces the first item response of a batch with a copy of the last, including its id. Has no
+    /// effect on other requests.
     RepeatItem,
 }
 
 impl Effect {
-    /// Gives the name by which the journal calls the effect.
+    /// Returns the name of the effect in the journal.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Answer { .. } => "answer",
@@ -81,7 +81,7 @@ impl Effect {
     }
 }
 
-/// The faults and how often each has been used.
+/// Configured faults with their remaining counts.
 #[derive(Debug)]
 pub(super) struct Faults(Vec<Fault>);
 
@@ -90,8 +90,8 @@ impl Faults {
         Self(faults)
     }
 
-    /// Uses up one turn of each fault that the request reaches; gives the effect that hits it.
-    pub(super) fn strike(&mut self, request: &Request) -> Option<Effect> {
+    /// Returns the effect for the request. Decrements the counts of the faults that it reaches.
+    pub(super) fn next_fault(&mut self, request: &Request) -> Option<Effect> {
         let Self(faults) = self;
         let target = request.target();
         for fault in faults {
@@ -118,36 +118,36 @@ impl Fault {
     }
 }
 
-/// Failures at random. Each is decided by seed, method, path with query, and how often that was
-/// asked for, so that the order in which other requests arrive changes nothing.
+/// Random failures. Seed, method, path with query, and the number of equal requests so far determine
+/// each one. The order of other requests therefore has no influence.
 #[derive(Debug)]
-pub(super) struct Dice {
+pub(super) struct RandomFaults {
     seed: u64,
     rate: f64,
-    asked: BTreeMap<String, u64>,
+    request_counts: BTreeMap<String, u64>,
 }
 
-impl Dice {
-    /// `rate` is the share of requests that fail, from 0 to 1.
+impl RandomFaults {
+    /// Creates random failures for a share `rate` of requests, from 0 to 1.
     pub(super) fn new(seed: u64, rate: f64) -> Self {
-        Self { seed, rate, asked: BTreeMap::new() }
+        Self { seed, rate, request_counts: BTreeMap::new() }
     }
 
-    /// Gives the failure of the request, if it is to fail.
-    pub(super) fn roll(&mut self, request: &Request) -> Option<Problem> {
-        // Not only for speed: without failures nothing needs to be counted.
+    /// Returns the failure of the request, if any.
+    pub(super) fn sample(&mut self, request: &Request) -> Option<ErrorResponse> {
+        // Also avoids counting requests that cannot fail.
         if self.rate <= 0.0 {
             return None;
         }
-        let question = format!("{} {}", request.method, request.target());
-        let count = self.asked.entry(question.clone()).or_default();
+        let key = format!("{} {}", request.method, request.target());
+        let count = self.request_counts.entry(key.clone()).or_default();
         *count = count.saturating_add(1);
-        let mut rng = fastrand::Rng::with_seed(hash(&format!("{} {count} {question}", self.seed)));
-        (rng.f64() < self.rate).then(|| failure(&mut rng))
+        let mut rng = fastrand::Rng::with_seed(hash(&format!("{} {count} {key}", self.seed)));
+        (rng.f64() < self.rate).then(|| random_error(&mut rng))
     }
 }
 
-fn failure(rng: &mut fastrand::Rng) -> Problem {
+fn random_error(rng: &mut fastrand::Rng) -> ErrorResponse {
     let (status, code) = match rng.u8(..5) {
         0 => (500, "InternalServerError"),
         1 => (502, "BadGateway"),
@@ -155,15 +155,15 @@ fn failure(rng: &mut fastrand::Rng) -> Problem {
         3 => (504, "GatewayTimeout"),
         _ => (429, "TooManyRequests"),
     };
-    let problem = Problem::new(status, code, "this request was chosen to fail");
+    let error = ErrorResponse::new(status, code, "injected random failure");
     if matches!(status, 429 | 503) {
-        problem.header("Retry-After", rng.u8(..=1).to_string())
+        error.with_header("Retry-After", rng.u8(..=1).to_string())
     } else {
-        problem
+        error
     }
 }
 
-/// Hashes with a published function, so that a seed means the same with every build.
+/// Hashes with SHA-256, so that a seed has the same result with every build.
 fn hash(text: &str) -> u64 {
     Sha256::digest(text.as_bytes()).iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
@@ -177,62 +177,63 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_skips_then_strikes_so_often() {
+    fn next_fault_skips_then_returns_the_fault_the_given_times() {
         let mut faults = Faults::new(vec![
             fault(Some("put"), "/a?x", 1, Some(2), Effect::Hang),
             fault(None, "/a", 0, Some(1), Effect::DropBefore),
         ]);
         let put = Request::new("PUT", "/a?x=1");
         let expected = [Some(Effect::DropBefore), Some(Effect::Hang), Some(Effect::Hang), None];
-        assert_eq!([(); 4].map(|()| faults.strike(&put)), expected);
+        assert_eq!([(); 4].map(|()| faults.next_fault(&put)), expected);
     }
 
     #[test]
-    fn method_and_path_must_both_match() {
+    fn next_fault_requires_matching_method_and_path() {
         let mut faults = Faults::new(vec![fault(Some("PUT"), "/a", 0, None, Effect::Hang)]);
         for (method, target, hit) in
             [("PUT", "/a/b", true), ("GET", "/a", false), ("PUT", "/b", false), ("PUT", "/a", true)]
         {
-            assert_eq!(faults.strike(&Request::new(method, target)).is_some(), hit, "{method} {target}");
+            assert_eq!(faults.next_fault(&Request::new(method, target)).is_some(), hit, "{method} {target}");
         }
     }
 
-    /// The failures of the n-th time that each target is asked for.
-    fn rolls(seed: u64, rate: f64, targets: &[&str]) -> Vec<(String, Option<Problem>)> {
-        let mut dice = Dice::new(seed, rate);
-        let mut rolls: Vec<_> = targets
+    /// Returns the failure of each request, sorted by target.
+    fn samples(seed: u64, rate: f64, targets: &[&str]) -> Vec<(String, Option<ErrorResponse>)> {
+        let mut faults = RandomFaults::new(seed, rate);
+        let mut samples: Vec<_> = targets
             .iter()
-            .map(|target| ((*target).to_owned(), dice.roll(&Request::new("GET", target))))
+            .map(|target| ((*target).to_owned(), faults.sample(&Request::new("GET", target))))
             .collect();
-        rolls.sort_by(|(a, _), (b, _)| a.cmp(b));
-        rolls
+        samples.sort_by(|(a, _), (b, _)| a.cmp(b));
+        samples
     }
 
     #[test]
-    fn failures_do_not_depend_on_the_order_of_requests() {
-        let one = rolls(7, 0.5, &["/a", "/a", "/a", "/b", "/b", "/b"]);
-        assert_eq!(one, rolls(7, 0.5, &["/b", "/a", "/b", "/a", "/b", "/a"]));
-        assert_ne!(one, rolls(8, 0.5, &["/a", "/a", "/a", "/b", "/b", "/b"]));
+    fn sample_does_not_depend_on_the_order_of_requests() {
+        let one = samples(7, 0.5, &["/a", "/a", "/a", "/b", "/b", "/b"]);
+        assert_eq!(one, samples(7, 0.5, &["/b", "/a", "/b", "/a", "/b", "/a"]));
+        assert_ne!(one, samples(8, 0.5, &["/a", "/a", "/a", "/b", "/b", "/b"]));
     }
 
     #[test]
-    fn about_the_given_share_fails() {
+    fn sample_fails_about_the_given_share() {
         let targets: Vec<_> = (0..1000).map(|n| format!("/{n}")).collect();
         let targets: Vec<_> = targets.iter().map(String::as_str).collect();
-        let failed = |rate| rolls(1, rate, &targets).iter().filter(|(_, failure)| failure.is_some()).count();
+        let failed =
+            |rate| samples(1, rate, &targets).iter().filter(|(_, failure)| failure.is_some()).count();
         assert_eq!([failed(0.0), failed(1.0), failed(f64::NAN)], [0, 1000, 0]);
         assert!((250..350).contains(&failed(0.3)), "{}", failed(0.3));
     }
 
     #[test]
-    fn retryable_failures_say_when() {
-        for (_, failure) in rolls(1, 1.0, &["/"; 50]) {
+    fn sample_of_a_429_or_503_has_retry_after() {
+        for (_, failure) in samples(1, 1.0, &["/"; 50]) {
             let failure = failure.unwrap();
-            let waits = failure
+            let has_retry_after = failure
                 .headers
                 .iter()
                 .any(|(name, wait)| *name == "Retry-After" && ["0", "1"].contains(&wait.as_str()));
-            assert_eq!(waits, [429, 503].contains(&failure.status), "{failure:?}");
+            assert_eq!(has_retry_after, [429, 503].contains(&failure.status), "{failure:?}");
         }
     }
 }

@@ -1,30 +1,31 @@
-//! What stands between the wire and the tenant: journal, throttling, faults and batches.
+//! Gateway between HTTP and the tenant: journal, throttling, faults and batches.
 //!
-//! Owns the order in which these see a request, and that a change that cannot be kept is undone.
-//! It must not read a clock or touch a connection: it gives a [`Reply`] to carry out.
+//! Defines the order in which these handle a request, and undoes a write that cannot be saved. It
+//! must not read a clock or use a connection: it returns a [`Reply`] for `server` to execute.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::batch::{self, Item};
-use super::faults::{Dice, Effect, Faults};
-use super::journal::{Entry, Journal};
-use super::mangle;
+use super::batch::{self, BatchItem};
+use super::corrupt_batch;
+use super::error::ErrorResponse;
+use super::faults::{Effect, Faults, RandomFaults};
+use super::journal::{Journal, JournalEntry};
 use super::message::{Request, Response};
-use super::odata::Problem;
+use super::odata;
 use super::route;
 use super::tenant::Tenant;
-use super::throttle::Window;
+use super::throttle::SlidingWindow;
 use super::{OnChange, Options};
 use crate::snapshot::Snapshot;
 
-/// What to do on the connection that a request came from.
+/// Action on the connection of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// Send the response.
     Send(Response),
-    /// Announce more body than the response has, send what it has, and close.
+    /// Announce a longer body than the response has, send the response, and close.
     Truncate(Response),
     /// Close without a response.
     Close,
@@ -41,21 +42,21 @@ impl Reply {
     }
 }
 
-/// The emulator without its wire.
+/// Emulator without its HTTP server.
 pub(super) struct Gateway {
     tenant: Tenant,
     on_change: Option<OnChange>,
     journal: Journal,
-    window: Window,
+    window: SlidingWindow,
     faults: Faults,
-    dice: Dice,
+    random_faults: RandomFaults,
     seed: u64,
-    /// Where request ids come from.
+    /// Source of request ids.
     rng: fastrand::Rng,
 }
 
-/// What became of a request, and the name of what went wrong on purpose.
-type Outcome = (Reply, Option<&'static str>);
+/// Reply to a request, and the journal name of the fault that was applied to it.
+type ReplyWithFault = (Reply, Option<&'static str>);
 
 impl Gateway {
     pub(super) fn new(
@@ -68,9 +69,9 @@ impl Gateway {
             tenant,
             on_change,
             journal,
-            window: Window::new(options.throttle),
+            window: SlidingWindow::new(options.throttle),
             faults: Faults::new(options.faults),
-            dice: Dice::new(options.seed, options.fail),
+            random_faults: RandomFaults::new(options.seed, options.fail),
             seed: options.seed,
             rng: fastrand::Rng::with_seed(options.seed),
         }
@@ -80,9 +81,9 @@ impl Gateway {
         self.tenant.snapshot()
     }
 
-    /// Answers a request that arrived at the time `now`.
-    pub(super) fn answer(&mut self, request: &Request, now: Timestamp) -> Reply {
-        self.journaled(request, None, |gateway, n| {
+    /// Returns the reply to a request that arrived at `now`.
+    pub(super) fn respond(&mut self, request: &Request, now: Timestamp) -> Reply {
+        self.with_journal(request, None, |gateway, n| {
             if route::is_batch(&request.path) {
                 gateway.serve_batch(request, n, now)
             } else {
@@ -91,154 +92,161 @@ impl Gateway {
         })
     }
 
-    /// Refuses a request whose body was too large to be read.
-    pub(super) fn refuse_body(&mut self, request: &Request, now: Timestamp) -> Reply {
-        self.journaled(request, None, |gateway, _| {
-            let problem = Problem::new(413, "RequestEntityTooLarge", "the body is larger than 4 MB");
-            (Reply::Send(gateway.finish(request, now, Err(problem))), None)
+    /// Returns a 413 for a request whose body exceeds the limit.
+    pub(super) fn reject_body(&mut self, request: &Request, now: Timestamp) -> Reply {
+        self.with_journal(request, None, |gateway, _| {
+            let error = ErrorResponse::new(413, "RequestEntityTooLarge", "the body is larger than 4 MiB");
+            (Reply::Send(gateway.finish_response(request, now, Err(error))), None)
         })
     }
 
-    fn journaled(
+    fn with_journal(
         &mut self,
         request: &Request,
         batch: Option<u64>,
-        serve: impl FnOnce(&mut Self, u64) -> Outcome,
+        serve: impl FnOnce(&mut Self, u64) -> ReplyWithFault,
     ) -> Reply {
-        let n = self.journal.number();
-        let entry = Entry::new(n, request, batch);
+        let n = self.journal.take_number();
+        let entry = JournalEntry::new(n, request, batch);
         let (reply, fault) = serve(self, n);
-        self.journal.record(entry.ended(reply.status(), fault));
+        self.journal.record(entry.with_result(reply.status(), fault));
         reply
     }
 
-    /// Serves one request. Throttling comes first: what is turned away uses up no fault.
-    fn serve(&mut self, request: &Request, now: Timestamp) -> Outcome {
+    /// Serves one request. Throttling comes first: a throttled request does not consume a fault.
+    fn serve(&mut self, request: &Request, now: Timestamp) -> ReplyWithFault {
         if let Err(seconds) = self.window.admit(now) {
-            let problem = Problem::new(429, "TooManyRequests", "the budget of requests is used up")
-                .header("Retry-After", seconds.to_string());
-            return (Reply::Send(self.finish(request, now, Err(problem))), Some("throttle"));
+            let error = ErrorResponse::new(429, "TooManyRequests", "the rate limit is exceeded")
+                .with_header("Retry-After", seconds.to_string());
+            return (Reply::Send(self.finish_response(request, now, Err(error))), Some("throttle"));
         }
-        if let Some(effect) = self.faults.strike(request) {
-            let name = effect.name();
-            return (self.afflict(effect, request, now, |gateway| gateway.handle(request, now)), Some(name));
-        }
-        if let Some(problem) = self.dice.roll(request) {
-            return (Reply::Send(self.finish(request, now, Err(problem))), Some("fail"));
-        }
-        let result = self.handle(request, now);
-        (Reply::Send(self.finish(request, now, result)), None)
-    }
-
-    /// Serves a batch. It is neither throttled nor fails at random itself: its items are and do.
-    fn serve_batch(&mut self, batch: &Request, n: u64, now: Timestamp) -> Outcome {
-        if let Some(effect) = self.faults.strike(batch) {
+        if let Some(effect) = self.faults.next_fault(request) {
             let name = effect.name();
             return (
-                self.afflict(effect, batch, now, |gateway| gateway.run_batch(batch, n, now)),
+                self.apply_fault(effect, request, now, |gateway| gateway.handle_and_save(request, now)),
+                Some(name),
+            );
+        }
+        if let Some(error) = self.random_faults.sample(request) {
+            return (Reply::Send(self.finish_response(request, now, Err(error))), Some("fail"));
+        }
+        let result = self.handle_and_save(request, now);
+        (Reply::Send(self.finish_response(request, now, result)), None)
+    }
+
+    /// Serves a batch. Throttling and random failures apply to its items, not to the batch.
+    fn serve_batch(&mut self, batch: &Request, n: u64, now: Timestamp) -> ReplyWithFault {
+        if let Some(effect) = self.faults.next_fault(batch) {
+            let name = effect.name();
+            return (
+                self.apply_fault(effect, batch, now, |gateway| gateway.run_batch(batch, n, now)),
                 Some(name),
             );
         }
         let result = self.run_batch(batch, n, now);
-        (Reply::Send(self.finish(batch, now, result)), None)
+        (Reply::Send(self.finish_response(batch, now, result)), None)
     }
 
-    fn run_batch(&mut self, batch: &Request, n: u64, now: Timestamp) -> Result<Response, Problem> {
+    fn run_batch(&mut self, batch: &Request, n: u64, now: Timestamp) -> Result<Response, ErrorResponse> {
         let mut succeeded = BTreeSet::new();
-        let mut answers = Vec::new();
-        for Item { id, depends_on, request } in batch::items(batch)? {
+        let mut responses = Vec::new();
+        for BatchItem { id, depends_on, request } in batch::parse_items(batch)? {
             let ready = depends_on.iter().all(|id| succeeded.contains(&id.to_lowercase()));
-            let reply = self.journaled(&request, Some(n), |gateway, _| {
-                if ready { gateway.serve(&request, now) } else { gateway.refuse_dependent(&request, now) }
+            let reply = self.with_journal(&request, Some(n), |gateway, _| {
+                if ready { gateway.serve(&request, now) } else { gateway.reject_dependent(&request, now) }
             });
             let response = match reply {
                 Reply::Send(response) => response,
                 Reply::Truncate(_) | Reply::Close | Reply::Hang => {
-                    let problem = Problem::new(504, "GatewayTimeout", "no answer came from the service");
-                    self.finish(&request, now, Err(problem))
+                    let error = ErrorResponse::new(504, "GatewayTimeout", "the service did not respond");
+                    self.finish_response(&request, now, Err(error))
                 }
             };
             if response.status < 400 {
                 succeeded.insert(id.to_lowercase());
             }
-            answers.push((id, response));
+            responses.push((id, response));
         }
-        Ok(batch::answer(answers, self.seed))
+        Ok(batch::render_response(responses, self.seed))
     }
 
-    fn refuse_dependent(&mut self, request: &Request, now: Timestamp) -> Outcome {
-        let problem =
-            Problem::new(424, "FailedDependency", "a request that this one depends on has not succeeded");
-        (Reply::Send(self.finish(request, now, Err(problem))), None)
+    fn reject_dependent(&mut self, request: &Request, now: Timestamp) -> ReplyWithFault {
+        let error = ErrorResponse::new(424, "FailedDependency", "a request in dependsOn did not succeed");
+        (Reply::Send(self.finish_response(request, now, Err(error))), None)
     }
 
-    /// Carries out an effect on a request that `run` would serve.
-    fn afflict(
+    /// Applies a fault to a request. `run` executes the request.
+    fn apply_fault(
         &mut self,
         effect: Effect,
         request: &Request,
         now: Timestamp,
-        run: impl FnOnce(&mut Self) -> Result<Response, Problem>,
+        run: impl FnOnce(&mut Self) -> Result<Response, ErrorResponse>,
     ) -> Reply {
         match effect {
             Effect::DropBefore => Reply::Close,
             Effect::Hang => Reply::Hang,
             Effect::DropAfter => {
-                // The client will not learn the result; only its effect matters.
+                // Executed only for its effect: no response is sent.
                 let _ = run(self);
                 Reply::Close
             }
             Effect::Truncate => {
                 let mut response = run(self);
-                // A 204 has no body to be cut off.
+                // A 204 has no body that could be truncated.
                 if let Ok(response @ Response { status: 204, .. }) = &mut response {
                     response.status = 200;
                 }
-                Reply::Truncate(self.finish(request, now, response))
+                Reply::Truncate(self.finish_response(request, now, response))
             }
-            Effect::AcceptOnly => Reply::Send(self.finish(request, now, Ok(Response::no_content()))),
+            Effect::AcceptOnly => Reply::Send(self.finish_response(request, now, Ok(Response::no_content()))),
             Effect::Answer { status, headers, body } => {
-                let canned = Response { status, headers, body: body.into_bytes() };
-                Reply::Send(self.finish(request, now, Ok(canned)))
+                let configured = Response { status, headers, body: body.into_bytes() };
+                Reply::Send(self.finish_response(request, now, Ok(configured)))
             }
             Effect::AnswerAfter { status, headers, body } => {
-                // The client is told something else; only its effect matters.
+                // Executed only for its effect: the client receives the configured response.
                 let _ = run(self);
-                let canned = Response { status, headers, body: body.into_bytes() };
-                Reply::Send(self.finish(request, now, Ok(canned)))
+                let configured = Response { status, headers, body: body.into_bytes() };
+                Reply::Send(self.finish_response(request, now, Ok(configured)))
             }
             Effect::LoseItem => {
-                let result = run(self).map(mangle::without_last);
-                Reply::Send(self.finish(request, now, result))
+                let result = run(self).map(corrupt_batch::drop_last_item);
+                Reply::Send(self.finish_response(request, now, result))
             }
             Effect::RepeatItem => {
-                let result = run(self).map(mangle::with_last_twice);
-                Reply::Send(self.finish(request, now, result))
+                let result = run(self).map(corrupt_batch::duplicate_last_item);
+                Reply::Send(self.finish_response(request, now, result))
             }
         }
     }
 
-    /// Lets the tenant answer, and keeps what that changed; what cannot be kept is undone.
-    fn handle(&mut self, request: &Request, now: Timestamp) -> Result<Response, Problem> {
+    /// Handles a request and saves the changed snapshot. Undoes the write if it cannot be saved.
+    fn handle_and_save(&mut self, request: &Request, now: Timestamp) -> Result<Response, ErrorResponse> {
         let before = (request.method == "PUT").then(|| self.tenant.clone());
         let response = self.tenant.handle(request, now)?;
-        if let (Some(before), Some(keep)) = (before, &self.on_change)
+        if let (Some(before), Some(save)) = (before, &self.on_change)
             && before.snapshot() != self.tenant.snapshot()
-            && let Err(error) = keep(self.tenant.snapshot())
+            && let Err(error) = save(self.tenant.snapshot())
         {
-            tracing::error!(%error, "the changed snapshot cannot be kept");
+            tracing::error!(%error, "cannot save the changed snapshot");
             self.tenant = before;
-            return Err(Problem::new(500, "InternalServerError", "the change cannot be kept"));
+            return Err(ErrorResponse::new(500, "InternalServerError", "the change could not be saved"));
         }
         Ok(response)
     }
 
-    /// Renders a problem, and adds the headers that every response has.
-    fn finish(&mut self, request: &Request, now: Timestamp, result: Result<Response, Problem>) -> Response {
+    /// Renders an error response, and adds the headers of every response.
+    fn finish_response(
+        &mut self,
+        request: &Request,
+        now: Timestamp,
+        result: Result<Response, ErrorResponse>,
+    ) -> Response {
         let random = self.rng.u128(..).to_be_bytes();
         let id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
         let response = result
-            .unwrap_or_else(|problem| problem.respond(request, &id, now))
+            .unwrap_or_else(|error| odata::render_error(&error, request, &id, now))
             .with_header("request-id", &id);
         match request.client_request_id() {
             Some(client_id) => response.with_header("client-request-id", client_id),

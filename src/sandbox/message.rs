@@ -1,6 +1,6 @@
-//! Requests and responses as plain values, and what every resource demands of a request.
+//! HTTP requests and responses as plain values, and the checks that all resources share.
 //!
-//! Owns the border to HTTP: beyond it nothing knows hyper. It must not know any resource.
+//! Only `server` converts these from and to hyper types. This module must not depend on a resource.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,33 @@ use serde::Serialize;
 #[cfg(test)]
 use serde_json::Value;
 
-use super::odata::Problem;
+use super::error::ErrorResponse;
 
-/// The media type of Graph's JSON answers.
+/// Media type of Graph's JSON responses.
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;\
                     IEEE754Compatible=false;charset=utf-8";
 
-/// A whole request.
+/// HTTP request with its complete body.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
     pub(super) method: String,
-    /// The path as it was sent, percent-encoded.
+    /// Path as received, percent-encoded.
     pub(super) path: String,
-    /// The query as it was sent, without the question mark.
+    /// Query as received, without the question mark.
     pub(super) query: String,
-    /// Names in lower case; of a repeated header the last value.
+    /// Header names in lower case. The last value of a repeated header wins.
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Vec<u8>,
 }
 
 impl Request {
-    /// Splits `target` (a path with an optional query) into the request's path and query.
+    /// Creates a request from a method and a target: a path with an optional query.
     pub(super) fn new(method: &str, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Self { method: method.into(), path: path.into(), query: query.into(), ..Self::default() }
     }
 
-    /// Gives the path with the query, as they were sent.
+    /// Returns path and query as received.
     pub(super) fn target(&self) -> String {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
@@ -43,47 +43,51 @@ impl Request {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Gives the client's id of the request, if it is one that can be sent back in a header.
+    /// Returns the `client-request-id` if it can be echoed in a response header.
     pub(super) fn client_request_id(&self) -> Option<&str> {
         self.header("client-request-id")
             .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
     }
 
-    /// Demands a bearer token; every token that is not empty will do.
-    pub(super) fn require_token(&self) -> Result<(), Problem> {
+    /// Returns 401 unless the request has a bearer token. Every non-empty token is accepted.
+    pub(super) fn require_token(&self) -> Result<(), ErrorResponse> {
         let token = self.header("authorization").and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
         });
         match token {
             Some(token) if !token.is_empty() => Ok(()),
-            _ => Err(Problem::new(401, "InvalidAuthenticationToken", "the bearer token is missing or empty")
-                .header("WWW-Authenticate", "Bearer realm=\"\"")),
+            _ => Err(ErrorResponse::new(
+                401,
+                "InvalidAuthenticationToken",
+                "the bearer token is missing or empty",
+            )
+            .with_header("WWW-Authenticate", "Bearer realm=\"\"")),
         }
     }
 
-    /// Demands the one method that the resource allows.
-    pub(super) fn require_method(&self, allowed: &str) -> Result<(), Problem> {
+    /// Returns 405 unless the request uses the one method that the resource supports.
+    pub(super) fn require_method(&self, allowed: &str) -> Result<(), ErrorResponse> {
         if self.method == allowed {
             return Ok(());
         }
-        let message = format!("{} is not supported here, only {allowed} is", self.method);
-        Err(Problem::new(405, "Request_BadRequest", message).header("Allow", allowed))
+        let message = format!("method {} is not supported, use {allowed}", self.method);
+        Err(ErrorResponse::new(405, "Request_BadRequest", message).with_header("Allow", allowed))
     }
 
-    /// Demands that the body is declared to be JSON.
-    pub(super) fn require_json(&self) -> Result<(), Problem> {
+    /// Returns 415 unless the Content-Type is JSON.
+    pub(super) fn require_json(&self) -> Result<(), ErrorResponse> {
         let declared = self.header("content-type").unwrap_or_default();
         let media_type = declared.split(';').next().unwrap_or_default().trim();
         if media_type.eq_ignore_ascii_case("application/json") {
             return Ok(());
         }
-        let message = format!("the Content-Type must be application/json, not '{media_type}'");
-        Err(Problem::new(415, "UnsupportedMediaType", message))
+        let message = format!("Content-Type must be application/json, not '{media_type}'");
+        Err(ErrorResponse::new(415, "UnsupportedMediaType", message))
     }
 }
 
-/// A whole response.
+/// HTTP response with its complete body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -92,19 +96,19 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// Answers 204 without a body.
+    /// Returns a 204 without a body.
     pub(super) fn no_content() -> Self {
         Self { status: 204, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// Answers with a JSON body.
+    /// Returns a response with a JSON body.
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = vec![("Content-Type".to_owned(), JSON.to_owned())];
-        // What is answered is made of strings, lists and maps with string keys, which are always JSON.
+        // Cannot fail: bodies consist of strings, lists and maps with string keys.
         Self { status, headers, body: serde_json::to_vec(body).unwrap_or_default() }
     }
 
-    /// Adds a header unless the response has it already.
+    /// Adds a header unless the response already has it.
     pub(super) fn with_header(mut self, name: &str, value: &str) -> Self {
         if !self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
             self.headers.push((name.to_owned(), value.to_owned()));
@@ -115,7 +119,7 @@ impl Response {
 
 #[cfg(test)]
 impl Request {
-    /// A request with a token and the given body, declared as JSON.
+    /// Returns a request with a token and the given JSON body.
     pub(super) fn sample(method: &str, target: &str, body: &str) -> Self {
         let headers = [("authorization", "Bearer t"), ("content-type", "application/json")];
         Self {
@@ -133,7 +137,8 @@ impl Request {
 
 #[cfg(test)]
 impl Response {
-    pub(super) fn value(&self) -> Value {
+    /// Parses the body as JSON.
+    pub(super) fn json_body(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
@@ -147,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn any_bearer_token_is_accepted_and_none_is_not() {
+    fn require_token_accepts_only_nonempty_bearer_tokens() {
         for (header, accepted) in [
             ("Bearer x", true),
             ("bearer x", true),
@@ -161,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_declared_with_or_without_parameters() {
+    fn require_json_accepts_json_with_or_without_parameters() {
         for (header, accepted) in [
             ("application/json", true),
             ("Application/JSON; charset=utf-8", true),
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_short_visible_client_request_id_is_kept() {
+    fn client_request_id_returns_only_short_visible_ids() {
         let long = "x".repeat(129);
         for (header, kept) in [("a-1", true), ("", false), ("a b", false), ("é", false), (&long, false)] {
             assert_eq!(with("client-request-id", header).client_request_id().is_some(), kept, "{header}");

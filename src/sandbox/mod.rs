@@ -1,21 +1,24 @@
 //! The sandbox: an emulator of Microsoft Graph's user flow API, loaded from a snapshot and served
 //! over HTTP on loopback.
 //!
-//! Owns everything between a socket and a [`Snapshot`], which is the only type that it shares
-//! with the client under test: one mistake cannot agree with itself. It must not read files, the
-//! environment or the network beyond its own listener.
+//! [`Snapshot`] is the only type that it shares with the client under test, so that one mistake cannot
+//! affect both sides. It must not read files or the environment, or use the network except for its
+//! own listener.
 //!
-//! From the wire inward: `server` (HTTP) → `gateway` (journal, `throttle`, `faults`, `batch`) →
-//! `tenant` (state and meaning), over `route`, `query`, `reference`, `render` and `odata`. All but
-//! `server` are functions of their arguments, the time included.
+//! Layers, from the outside: `server` (HTTP) → `gateway` (journal, `throttle`, `faults`, `batch`) →
+//! `tenant` (state and responses), based on `route`, `query`, `reference`, `render` and `odata`. The
+//! leaves are `error` and `percent`. All modules except `server` are functions of their arguments;
+//! the time is an argument, too.
 
 mod batch;
+mod corrupt_batch;
+mod error;
 mod faults;
 mod gateway;
 mod journal;
-mod mangle;
 mod message;
 mod odata;
+mod percent;
 mod query;
 mod reference;
 mod render;
@@ -41,30 +44,30 @@ use journal::Journal;
 use server::Server;
 use tenant::Tenant;
 
-/// Keeps a changed snapshot somewhere.
+/// Callback that saves a changed snapshot.
 pub type OnChange = Box<dyn Fn(&Snapshot) -> io::Result<()> + Send + Sync>;
 
-/// How a sandbox behaves.
+/// Options of a sandbox.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen: a loopback address; port 0 chooses a free one.
+    /// Loopback address to listen on. Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// What it calls itself in links, such as `http://127.0.0.1:8080`, where it is reached through
-    /// something else; its own address when absent.
+    /// Base URL in links, such as `http://127.0.0.1:8080`, if clients connect through a proxy. The
+    /// default is the address of the listener.
     pub origin: Option<String>,
-    /// How long every answer takes.
+    /// Delay of every response.
     pub latency: Duration,
-    /// The budget of requests; none when absent.
+    /// Rate limit; none if absent.
     pub throttle: Option<Throttle>,
-    /// The share of requests, from 0 to 1, that are answered 429, 500, 502, 503 or 504.
+    /// Share of requests, from 0 to 1, that fail with 429, 500, 502, 503 or 504.
     pub fail: f64,
-    /// How many members a page of a collection has at most.
+    /// Maximum number of members on a page of a collection.
     pub page_size: usize,
-    /// How long reads show the value before a write.
+    /// Time for which reads return the previous value after a write.
     pub lag: Duration,
-    /// What all chance comes from: the same seed gives the same failures.
+    /// Seed for random failures, request ids and the order of batch responses.
     pub seed: u64,
-    /// What goes wrong for chosen requests.
+    /// Faults for selected requests.
     pub faults: Vec<Fault>,
 }
 
@@ -84,7 +87,7 @@ impl Default for Options {
     }
 }
 
-/// A running sandbox. It ends when it is stopped or dropped, and its connections with it.
+/// Running sandbox. Stopping or dropping it closes its connections.
 pub struct Sandbox {
     url: String,
     server: Arc<Server>,
@@ -94,19 +97,19 @@ pub struct Sandbox {
 impl Sandbox {
     /// Serves `snapshot` on the current Tokio runtime.
     ///
-    /// Each request is written as a line of JSON to `journal`. After each write that changes the
-    /// tenant, and before it is answered, `on_change` gets the new snapshot; when it fails, the
-    /// write is undone and answered 500.
+    /// Writes a line of JSON per request to `journal`. After each write that changes the tenant,
+    /// `on_change` receives the new snapshot before the response is sent. If it fails, the write is
+    /// undone and the response is a 500.
     ///
     /// # Errors
-    /// When the address to listen on is not a loopback one or cannot be bound.
+    /// If the address to listen on is not a loopback address or cannot be bound.
     pub async fn start(
         snapshot: Snapshot,
         options: Options,
         journal: Option<Box<dyn Write + Send>>,
         on_change: Option<OnChange>,
     ) -> io::Result<Self> {
-        // The sandbox accepts every token: nobody else may reach it.
+        // The sandbox accepts every token, so it must not be reachable from other machines.
         if !options.listen.ip().is_loopback() {
             let message = format!("`{}` is not a loopback address", options.listen);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
@@ -122,21 +125,20 @@ impl Sandbox {
         Ok(Self { url, server, task })
     }
 
-    /// Gives the root that stands for `https://graph.microsoft.com`: no version, no slash at the
-    /// end.
+    /// Returns the URL that replaces `https://graph.microsoft.com`, without version and trailing slash.
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
-    /// Gives the true state of the tenant, whatever reads still show.
+    /// Returns the actual state of the tenant, including writes that reads do not return yet.
     pub fn snapshot(&self) -> Snapshot {
         self.server.gateway().snapshot().clone()
     }
 
-    /// Ends the sandbox: its socket is closed, and its connections end.
+    /// Stops the sandbox: closes its listener and its connections.
     pub async fn stop(mut self) {
         self.task.abort();
-        // An aborted task ends with an error that says just that.
+        // An aborted task always returns an error.
         let _ = (&mut self.task).await;
     }
 }

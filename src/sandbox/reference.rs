@@ -1,15 +1,15 @@
-//! The body of a `$ref` request: a reference to a connector, or nothing.
+//! Body of a `$ref` request: a reference to a connector, or `{}`.
 //!
-//! Owns which references are valid; it must not know which connectors exist. See "Update
+//! Validates the syntax of references. It must not look up connectors. See "Update
 //! apiConnectorConfiguration" on learn.microsoft.com.
 
 use serde_json::{Map, Value};
 
-use super::odata::Problem;
-use super::query::percent_decode;
+use super::error::ErrorResponse;
+use super::percent::percent_decode;
 use crate::snapshot::Cloud;
 
-/// Gives the root of Graph in a cloud, after
+/// Returns the root URL of Graph in a cloud. Source:
 /// <https://learn.microsoft.com/graph/deployments>.
 pub(super) fn graph_root(cloud: Cloud) -> &'static str {
     match cloud {
@@ -20,30 +20,33 @@ pub(super) fn graph_root(cloud: Cloud) -> &'static str {
     }
 }
 
-/// Reads the id of the connector that a body refers to; `None` for `{}`, which unbinds.
+/// Parses the id of the referenced connector; `None` for `{}`, which unbinds.
 ///
-/// Errors (400) when the body is no such object, or refers to something that is no connector
-/// below one of `roots` (each with its version).
-pub(super) fn parse(body: &[u8], roots: &[String]) -> Result<Option<String>, Problem> {
+/// # Errors
+/// 400 if the body is not a reference, or the reference is not to a connector below one of `roots`,
+/// which include the version.
+pub(super) fn parse(body: &[u8], roots: &[String]) -> Result<Option<String>, ErrorResponse> {
     let object: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|_| Problem::new(400, "Request_BadRequest", "the body is not a JSON object"))?;
+        .map_err(|_| ErrorResponse::new(400, "Request_BadRequest", "the body is not a JSON object"))?;
     if object.is_empty() {
         return Ok(None);
     }
     if let Some(other) = object.keys().find(|key| !["@odata.id", "@odata.type"].contains(&key.as_str())) {
-        return Err(Problem::bad_request(format!("a reference has no property '{other}'")));
+        return Err(ErrorResponse::bad_request(format!("unknown property '{other}' in the reference")));
     }
     let Some(Value::String(url)) = object.get("@odata.id") else {
-        return Err(Problem::bad_request("a reference needs '@odata.id', a URL"));
+        return Err(ErrorResponse::bad_request("'@odata.id' must be a URL"));
     };
-    let id = roots.iter().find_map(|root| connector_below(root, url));
+    let id = roots.iter().find_map(|root| connector_id_below(root, url));
     match id {
         Some(id) => percent_decode(id).map(Some),
-        None => Err(Problem::bad_request(format!("'{url}' is no API connector of this service"))),
+        None => Err(ErrorResponse::bad_request(format!(
+            "'{url}' is not the URL of an API connector of this service"
+        ))),
     }
 }
 
-fn connector_below<'a>(root: &str, url: &'a str) -> Option<&'a str> {
+fn connector_id_below<'a>(root: &str, url: &'a str) -> Option<&'a str> {
     let id = url.strip_prefix(root)?.strip_prefix("/identity/apiConnectors/")?;
     (!id.is_empty() && !id.contains(['/', '?', '#'])).then_some(id)
 }
@@ -54,17 +57,17 @@ mod tests {
 
     fn parsed(body: &str) -> Result<Option<String>, u16> {
         let roots = ["http://127.0.0.1:1/beta".to_owned(), "https://graph.microsoft.com/beta".to_owned()];
-        parse(body.as_bytes(), &roots).map_err(|problem| problem.status)
+        parse(body.as_bytes(), &roots).map_err(|error| error.status)
     }
 
     #[test]
-    fn an_empty_object_refers_to_nothing() {
+    fn parse_of_an_empty_object_returns_none() {
         assert_eq!(parsed("{}"), Ok(None));
         assert_eq!(parsed(" { } "), Ok(None));
     }
 
     #[test]
-    fn a_reference_is_an_absolute_url_below_a_known_root() {
+    fn parse_accepts_only_absolute_urls_below_a_known_root() {
         for (url, id) in [
             ("http://127.0.0.1:1/beta/identity/apiConnectors/a", Some("a")),
             ("https://graph.microsoft.com/beta/identity/apiConnectors/a%20b", Some("a b")),
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bodies_are_refused() {
+    fn parse_of_another_body_fails_with_400() {
         for body in
             ["", "null", "[]", "\"x\"", "{", r#"{"id":"a"}"#, r#"{"@odata.id":1}"#, r#"{"@odata.type":"t"}"#]
         {

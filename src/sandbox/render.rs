@@ -1,21 +1,21 @@
-//! How connectors and flows look in answers.
+//! JSON of connectors and flows in responses.
 //!
-//! Owns the JSON of entities, after the beta reference of `identityApiConnector` and
-//! `b2cIdentityUserFlow` on learn.microsoft.com; it must not look anything up.
+//! Follows the beta reference of `identityApiConnector` and `b2cIdentityUserFlow` on
+//! learn.microsoft.com. It must not look up entities.
 
 use serde_json::{Map, Value, json};
 
-use crate::snapshot::{Connector, Flow, Kind, TargetUrl};
+use crate::snapshot::{Connector, Flow, FlowKind, TargetUrl};
 
-/// What is the same for all members of a collection.
+/// Path and properties of a collection.
 pub(super) struct Collection {
-    /// The path below the version.
+    /// Path below the version.
     pub(super) path: &'static str,
-    /// The properties that can be selected.
+    /// Properties that can be selected.
     pub(super) properties: &'static [&'static str],
 }
 
-/// The connectors.
+/// Collection of the connectors.
 pub(super) const CONNECTORS: Collection = Collection {
     path: "identity/apiConnectors",
     properties: &["id", "displayName", "targetUrl", "authenticationConfiguration"],
@@ -38,15 +38,16 @@ const B2X_FLOWS: Collection = Collection {
     properties: &["id", "userFlowType", "userFlowTypeVersion", "apiConnectorConfiguration"],
 };
 
-/// The flows of a kind.
-pub(super) fn flows(kind: Kind) -> &'static Collection {
+/// Returns the collection of the flows of a kind.
+pub(super) fn flow_collection(kind: FlowKind) -> &'static Collection {
     match kind {
-        Kind::B2c => &B2C_FLOWS,
-        Kind::B2x => &B2X_FLOWS,
+        FlowKind::B2c => &B2C_FLOWS,
+        FlowKind::B2x => &B2X_FLOWS,
     }
 }
 
-/// Renders a connector. Its credentials are not in a snapshot; Graph masks passwords anyway.
+/// Renders a connector. The credentials are placeholders, because a snapshot has none and Graph
+/// masks the password.
 pub(super) fn connector(connector: &Connector) -> Map<String, Value> {
     let Connector { id, display_name, target_url } = connector;
     object([
@@ -64,13 +65,13 @@ pub(super) fn connector(connector: &Connector) -> Map<String, Value> {
     ])
 }
 
-/// Renders what is left of a connector that was deleted while a step was bound to it.
+/// Renders a deleted connector to which a step is still bound: only its id is left.
 pub(super) fn deleted_connector(id: &str) -> Map<String, Value> {
     object([("id", json!(id)), ("displayName", Value::Null), ("targetUrl", Value::Null)])
 }
 
-/// Renders a flow. Its connectors never show here, only under its own configuration.
-pub(super) fn flow(flow: &Flow, kind: Kind) -> Map<String, Value> {
+/// Renders a flow. Its bindings are only part of its `apiConnectorConfiguration` resource.
+pub(super) fn flow(flow: &Flow, kind: FlowKind) -> Map<String, Value> {
     let Flow { id, user_flow_type, user_flow_type_version, bindings: _ } = flow;
     let mut entity = object([
         ("id", json!(id)),
@@ -78,7 +79,7 @@ pub(super) fn flow(flow: &Flow, kind: Kind) -> Map<String, Value> {
         ("userFlowTypeVersion", json!(user_flow_type_version)),
         ("apiConnectorConfiguration", json!({})),
     ]);
-    if kind == Kind::B2c {
+    if kind == FlowKind::B2c {
         entity.insert("isLanguageCustomizationEnabled".to_owned(), json!(false));
         entity.insert("defaultLanguageTag".to_owned(), Value::Null);
     }
@@ -94,17 +95,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rendered_property_can_be_selected() {
+    fn flow_renders_exactly_the_selectable_properties() {
         let flow = Flow {
             id: "B2C_1_a".into(),
             user_flow_type: "signUp".into(),
             user_flow_type_version: 1.into(),
             bindings: [].into(),
         };
-        for kind in [Kind::B2c, Kind::B2x] {
-            let mut known = flows(kind).properties.to_vec();
-            known.sort_unstable();
-            assert_eq!(super::flow(&flow, kind).keys().collect::<Vec<_>>(), known);
+        for kind in [FlowKind::B2c, FlowKind::B2x] {
+            let mut expected = flow_collection(kind).properties.to_vec();
+            expected.sort_unstable();
+            assert_eq!(super::flow(&flow, kind).keys().collect::<Vec<_>>(), expected);
         }
     }
 }

@@ -1,17 +1,17 @@
-//! Which resource a path names.
+//! Routing: parses a path into a Graph version and a resource.
 //!
-//! Owns the URL space of the emulator and what each version of Graph has in it; it must not know
+//! Defines the URLs of the emulator and the resources of each Graph version. It must not depend on
 //! the tenant.
 
 use std::fmt;
 
-use super::odata::Problem;
-use super::query::percent_decode;
-use crate::snapshot::{Kind, Step};
+use super::error::ErrorResponse;
+use super::percent::percent_decode;
+use crate::snapshot::{FlowKind, Step};
 
 const CONFIGURATION: &str = "apiConnectorConfiguration";
 
-/// A version of Graph.
+/// Version of Graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Beta,
@@ -28,44 +28,45 @@ impl fmt::Display for Version {
 }
 
 impl Version {
-    /// Finds the step of a name.
+    /// Parses the name of a step.
     ///
-    /// Errors (400) when this version has no such step: v1.0 lacks the one before the token.
-    pub(super) fn step(self, name: &str) -> Result<Step, Problem> {
+    /// # Errors
+    /// 400 if this version does not have the step: v1.0 lacks `preTokenIssuance`.
+    pub(super) fn parse_step(self, name: &str) -> Result<Step, ErrorResponse> {
         Step::from_name(name)
             .filter(|step| self == Self::Beta || *step != Step::PreTokenIssuance)
-            .ok_or_else(|| no_segment(name))
+            .ok_or_else(|| unknown_segment(name))
     }
 
-    /// Finds the kind of flows of a collection; v1.0 has the one of workforce tenants only.
-    fn kind(self, collection: &str) -> Result<Kind, Problem> {
+    /// Parses the name of a collection of flows. v1.0 only has the one of workforce tenants.
+    fn parse_flow_kind(self, collection: &str) -> Result<FlowKind, ErrorResponse> {
         match (self, collection) {
-            (_, "b2xUserFlows") => Ok(Kind::B2x),
-            (Self::Beta, "b2cUserFlows") => Ok(Kind::B2c),
-            _ => Err(no_segment(collection)),
+            (_, "b2xUserFlows") => Ok(FlowKind::B2x),
+            (Self::Beta, "b2cUserFlows") => Ok(FlowKind::B2c),
+            _ => Err(unknown_segment(collection)),
         }
     }
 }
 
-/// A resource, with ids as the client wrote them.
+/// Resource of the emulator. Ids keep the spelling of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resource {
     /// All connectors.
     Connectors,
-    /// The connector of an id.
+    /// One connector, by id.
     Connector(String),
     /// All flows of a kind.
-    Flows(Kind),
-    /// The flow of an id.
-    Flow(Kind, String),
-    /// The connectors that a flow calls.
-    Configuration(Kind, String),
-    /// The reference from a flow's step to its connector.
-    Reference(Kind, String, Step),
+    Flows(FlowKind),
+    /// One flow, by id.
+    Flow(FlowKind, String),
+    /// Connector configuration of a flow.
+    Configuration(FlowKind, String),
+    /// Reference from a step of a flow to its connector.
+    Reference(FlowKind, String, Step),
 }
 
 impl Resource {
-    /// Gives the one method that the emulator has for the resource.
+    /// Returns the one method that the emulator supports for the resource.
     pub(super) fn method(&self) -> &'static str {
         match self {
             Self::Reference(..) => "PUT",
@@ -73,8 +74,8 @@ impl Resource {
         }
     }
 
-    /// Gives the kind of the flows that the resource belongs to.
-    pub(super) fn kind(&self) -> Option<Kind> {
+    /// Returns the kind of flows that the resource belongs to.
+    pub(super) fn flow_kind(&self) -> Option<FlowKind> {
         match self {
             Self::Connectors | Self::Connector(_) => None,
             Self::Flows(kind)
@@ -85,7 +86,7 @@ impl Resource {
     }
 }
 
-/// A version and a resource in it.
+/// Graph version and resource of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) version: Version,
@@ -93,70 +94,71 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Reads a percent-encoded path.
+    /// Parses a percent-encoded path.
     ///
-    /// Errors: 404 outside `/{version}/identity`, 400 on an unknown segment within.
-    pub(super) fn parse(path: &str) -> Result<Self, Problem> {
-        let segments = segments(path)?;
+    /// # Errors
+    /// 404 outside `/{version}/identity`, 400 for an unknown segment below it.
+    pub(super) fn parse(path: &str) -> Result<Self, ErrorResponse> {
+        let segments = decode_segments(path)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (version, rest) = match segments.as_slice() {
             ["beta", rest @ ..] => (Version::Beta, rest),
             ["v1.0", rest @ ..] => (Version::V1, rest),
-            _ => return Err(nothing_at(path)),
+            _ => return Err(unknown_path(path)),
         };
         let resource = match rest {
-            ["$batch"] => return Err(Problem::bad_request("a batch cannot hold another batch")),
-            ["identity", rest @ ..] => resource(version, rest)?,
-            _ => return Err(nothing_at(path)),
+            ["$batch"] => return Err(ErrorResponse::bad_request("a batch must not contain a batch")),
+            ["identity", rest @ ..] => parse_resource(version, rest)?,
+            _ => return Err(unknown_path(path)),
         };
         Ok(Self { version, resource })
     }
 }
 
-/// Whether the path is the one for batches of requests.
+/// Returns whether the path is the `$batch` endpoint.
 pub(super) fn is_batch(path: &str) -> bool {
-    segments(path).is_ok_and(|segments| {
+    decode_segments(path).is_ok_and(|segments| {
         matches!(segments.as_slice(), [version, batch]
             if (version == "beta" || version == "v1.0") && batch == "$batch")
     })
 }
 
-fn resource(version: Version, segments: &[&str]) -> Result<Resource, Problem> {
+fn parse_resource(version: Version, segments: &[&str]) -> Result<Resource, ErrorResponse> {
     if segments.contains(&"") {
-        return Err(Problem::bad_request("a segment of the path is empty"));
+        return Err(ErrorResponse::bad_request("the path has an empty segment"));
     }
-    let (collection, rest) = segments.split_first().ok_or_else(|| nothing_at("/identity"))?;
+    let (collection, rest) = segments.split_first().ok_or_else(|| unknown_path("/identity"))?;
     if *collection == "apiConnectors" {
         return match rest {
             [] => Ok(Resource::Connectors),
             [id] => Ok(Resource::Connector((*id).to_owned())),
-            [_, unknown, ..] => Err(no_segment(unknown)),
+            [_, unknown, ..] => Err(unknown_segment(unknown)),
         };
     }
-    let kind = version.kind(collection)?;
+    let kind = version.parse_flow_kind(collection)?;
     match rest {
         [] => Ok(Resource::Flows(kind)),
         [id] => Ok(Resource::Flow(kind, (*id).to_owned())),
         [id, CONFIGURATION] => Ok(Resource::Configuration(kind, (*id).to_owned())),
         [id, CONFIGURATION, step, "$ref"] => {
-            Ok(Resource::Reference(kind, (*id).to_owned(), version.step(step)?))
+            Ok(Resource::Reference(kind, (*id).to_owned(), version.parse_step(step)?))
         }
-        [_, CONFIGURATION, rest @ ..] => Err(no_segment(&rest.join("/"))),
-        [_, unknown, ..] => Err(no_segment(unknown)),
+        [_, CONFIGURATION, rest @ ..] => Err(unknown_segment(&rest.join("/"))),
+        [_, unknown, ..] => Err(unknown_segment(unknown)),
     }
 }
 
-/// Splits before decoding, so that an encoded slash stays part of its segment.
-fn segments(path: &str) -> Result<Vec<String>, Problem> {
+/// Splits a path into decoded segments. An encoded slash stays part of its segment.
+fn decode_segments(path: &str) -> Result<Vec<String>, ErrorResponse> {
     path.trim_start_matches('/').split('/').map(percent_decode).collect()
 }
 
-fn no_segment(name: &str) -> Problem {
-    Problem::bad_request(format!("the path has no segment '{name}' here"))
+fn unknown_segment(name: &str) -> ErrorResponse {
+    ErrorResponse::bad_request(format!("unknown path segment '{name}'"))
 }
 
-fn nothing_at(path: &str) -> Problem {
-    Problem::new(404, "ResourceNotFound", format!("there is nothing at '{path}'"))
+fn unknown_path(path: &str) -> ErrorResponse {
+    ErrorResponse::new(404, "ResourceNotFound", format!("no resource at '{path}'"))
 }
 
 #[cfg(test)]
@@ -166,13 +168,13 @@ mod tests {
     fn parse(path: &str) -> Result<(Version, Resource), u16> {
         match Route::parse(path) {
             Ok(Route { version, resource }) => Ok((version, resource)),
-            Err(problem) => Err(problem.status),
+            Err(error) => Err(error.status),
         }
     }
 
     #[test]
-    fn paths_name_resources() {
-        use Kind::{B2c, B2x};
+    fn parse_with_a_known_path_returns_the_resource() {
+        use FlowKind::{B2c, B2x};
         use Resource::{Configuration, Connector, Connectors, Flow, Flows, Reference};
         use Version::{Beta, V1};
         for (path, version, resource) in [
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_refused() {
+    fn parse_with_an_unknown_path_fails() {
         for (path, status) in [
             ("/", 404),
             ("/v2.0/identity/apiConnectors", 404),
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_have_a_path_in_each_version() {
+    fn is_batch_accepts_the_endpoint_of_each_version() {
         for (path, expected) in
             [("/beta/$batch", true), ("/v1.0/%24batch", true), ("/$batch", false), ("/v2/$batch", false)]
         {

@@ -1,7 +1,6 @@
-//! The wire: HTTP/1.1 on a TCP socket.
+//! HTTP/1.1 server on a TCP socket.
 //!
-//! Owns connections, the clock and the wait before each answer; it must not decide what is
-//! answered.
+//! Handles connections, the clock and the latency of responses. `gateway` determines the response.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -23,13 +22,13 @@ use super::gateway::{Gateway, Reply};
 use super::message::{Request, Response};
 
 const MAX_BODY: usize = 4 * 1024 * 1024;
-/// How many bytes a truncated answer announces and does not send.
-const MISSING: u64 = 64;
+/// Number of bytes that a truncated response announces but does not send.
+const TRUNCATED_BYTES: u64 = 64;
 
-type Failure = Box<dyn Error + Send + Sync>;
-type Payload = Either<Full<Bytes>, Truncated>;
+type BoxError = Box<dyn Error + Send + Sync>;
+type ResponseBody = Either<Full<Bytes>, TruncatedBody>;
 
-/// A gateway on the wire.
+/// HTTP server in front of a gateway.
 pub(super) struct Server {
     gateway: Mutex<Gateway>,
     latency: Duration,
@@ -41,22 +40,22 @@ impl Server {
         Self { gateway: Mutex::new(gateway), latency, clock: Clock::start() }
     }
 
-    /// Gives the gateway. Should a request ever have panicked, the others are still served.
+    /// Locks the gateway. Ignores a poisoned lock, so that a panic does not affect other requests.
     pub(super) fn gateway(&self) -> MutexGuard<'_, Gateway> {
         self.gateway.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves connections until the task is aborted, which ends them too.
+    /// Serves connections until the task is aborted. Aborting it also ends the connections.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
         let mut connections = JoinSet::new();
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    connections.spawn(Arc::clone(&self).connection(stream));
+                    connections.spawn(Arc::clone(&self).serve_connection(stream));
                 }
                 Err(error) => {
-                    // Mostly too many open files: wait for connections to end.
-                    tracing::warn!(%error, "a connection cannot be accepted");
+                    // Usually too many open files: wait for connections to end.
+                    tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -64,50 +63,53 @@ impl Server {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream) {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "answers may be delayed");
+            tracing::debug!(%error, "cannot set TCP_NODELAY; responses may be delayed");
         }
         let service = service_fn(|request| self.respond(request));
         if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
-            tracing::debug!(error = &error as &dyn Error, "a connection ended");
+            tracing::debug!(error = &error as &dyn Error, "connection failed");
         }
     }
 
-    /// Answers a request; an error closes the connection.
-    async fn respond(&self, request: hyper::Request<Incoming>) -> Result<hyper::Response<Payload>, Failure> {
+    /// Responds to a request. An error closes the connection.
+    async fn respond(
+        &self,
+        request: hyper::Request<Incoming>,
+    ) -> Result<hyper::Response<ResponseBody>, BoxError> {
         let (head, body) = request.into_parts();
-        let mut request = plain(&head);
-        let reply = match read(body).await? {
+        let mut request = request_without_body(&head);
+        let reply = match read_body(body).await? {
             Some(body) => {
                 request.body = body;
-                self.gateway().answer(&request, self.clock.now())
+                self.gateway().respond(&request, self.clock.now())
             }
-            None => self.gateway().refuse_body(&request, self.clock.now()),
+            None => self.gateway().reject_body(&request, self.clock.now()),
         };
         tokio::time::sleep(self.latency).await;
         match reply {
-            Reply::Send(response) => whole(response),
-            Reply::Truncate(response) => truncated(response),
-            Reply::Close => Err("closed on purpose".into()),
+            Reply::Send(response) => complete_response(response),
+            Reply::Truncate(response) => truncated_response(response),
+            Reply::Close => Err("closed by a fault".into()),
             Reply::Hang => std::future::pending().await,
         }
     }
 }
 
-/// Reads a body; `None` when it is too large, which an announced length tells at once.
-async fn read(body: Incoming) -> Result<Option<Vec<u8>>, Failure> {
+/// Reads a body. Returns `None` if it is too large; an announced length is checked first.
+async fn read_body(body: Incoming) -> Result<Option<Vec<u8>>, BoxError> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Ok(None);
     }
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(Some(body.to_bytes().into())),
         Err(error) if error.is::<LengthLimitError>() => Ok(None),
-        Err(broken) => Err(broken),
+        Err(error) => Err(error),
     }
 }
 
-fn plain(head: &hyper::http::request::Parts) -> Request {
+fn request_without_body(head: &hyper::http::request::Parts) -> Request {
     let headers = head.headers.iter().map(|(name, value)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     });
@@ -120,28 +122,28 @@ fn plain(head: &hyper::http::request::Parts) -> Request {
     }
 }
 
-fn whole(response: Response) -> Result<hyper::Response<Payload>, Failure> {
+fn complete_response(response: Response) -> Result<hyper::Response<ResponseBody>, BoxError> {
     let body = Either::Left(Full::new(response.body.clone().into()));
-    Ok(head(&response).body(body)?)
+    Ok(response_head(&response).body(body)?)
 }
 
-fn truncated(response: Response) -> Result<hyper::Response<Payload>, Failure> {
-    let body = Either::Right(Truncated { sent: response.body.clone().into(), flushed: false });
-    Ok(head(&response).body(body)?)
+fn truncated_response(response: Response) -> Result<hyper::Response<ResponseBody>, BoxError> {
+    let body = Either::Right(TruncatedBody { sent: response.body.clone().into(), flushed: false });
+    Ok(response_head(&response).body(body)?)
 }
 
-fn head(response: &Response) -> hyper::http::response::Builder {
+fn response_head(response: &Response) -> hyper::http::response::Builder {
     let builder = hyper::Response::builder().status(response.status);
     response.headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value))
 }
 
-/// A body that ends before the length it has announced.
-struct Truncated {
+/// Body that ends before its announced length.
+struct TruncatedBody {
     sent: Bytes,
     flushed: bool,
 }
 
-impl Body for Truncated {
+impl Body for TruncatedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -152,7 +154,7 @@ impl Body for Truncated {
         if !self.sent.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.sent)))));
         }
-        // Hyper writes out what it has while it waits, and drops it if the body ends at once.
+        // Hyper flushes while the body is pending. If the body ended here, it would discard the data.
         if !std::mem::replace(&mut self.flushed, true) {
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -162,11 +164,11 @@ impl Body for Truncated {
 
     fn size_hint(&self) -> SizeHint {
         let sent = u64::try_from(self.sent.len()).unwrap_or(u64::MAX);
-        SizeHint::with_exact(sent.saturating_add(MISSING))
+        SizeHint::with_exact(sent.saturating_add(TRUNCATED_BYTES))
     }
 }
 
-/// The time of day, which never runs backwards while the server lives.
+/// Wall clock that is monotonic for the lifetime of the server.
 struct Clock {
     epoch: Timestamp,
     started: Instant,

@@ -1,4 +1,4 @@
-//! The sandbox over real connections, seen by a client that knows little more than TCP.
+//! Tests of the sandbox over real TCP connections.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -34,7 +34,7 @@ fn request(method: &str, target: &str, body: &str, connection: &str) -> String {
     )
 }
 
-/// Sends bytes over one connection and reads until it is closed, away from the runtime's thread.
+/// Sends bytes over one connection and reads until it is closed. Runs on a blocking thread.
 async fn exchange(sandbox: &Sandbox, sent: String) -> String {
     let address = sandbox.url().strip_prefix("http://").unwrap().to_owned();
     let exchange = move || {
@@ -42,18 +42,18 @@ async fn exchange(sandbox: &Sandbox, sent: String) -> String {
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         stream.write_all(sent.as_bytes()).unwrap();
         let mut received = Vec::new();
-        ended(stream.read_to_end(&mut received));
+        read_until_closed(stream.read_to_end(&mut received));
         String::from_utf8(received).unwrap()
     };
     tokio::task::spawn_blocking(exchange).await.unwrap()
 }
 
-/// How much was read before the connection was closed, or reset, as one that is closed early may be.
-/// One that only says no more has not ended.
-fn ended(read: io::Result<usize>) -> usize {
+/// Returns the number of bytes read before the connection was closed or reset. Panics if the
+/// connection is still open.
+fn read_until_closed(read: io::Result<usize>) -> usize {
     read.unwrap_or_else(|error| {
-        let waits = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-        assert!(!waits, "the connection stays open: {error}");
+        let is_timeout = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!is_timeout, "the connection is still open: {error}");
         0
     })
 }
@@ -63,7 +63,7 @@ fn is_bound(sandbox: &Sandbox) -> bool {
 }
 
 #[tokio::test]
-async fn a_connection_serves_several_requests() {
+async fn connection_with_several_requests_serves_all() {
     let sandbox = start(Options::default()).await;
     let requests = [
         request("PUT", STEP, BIND, "keep-alive"),
@@ -71,21 +71,21 @@ async fn a_connection_serves_several_requests() {
         request("GET", "/beta/users", "", "close"),
     ];
     let received = exchange(&sandbox, requests.concat()).await;
-    let statuses: Vec<_> = received.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    let statuses: Vec<_> = received.split("HTTP/1.1 ").skip(1).map(|response| &response[..3]).collect();
     assert_eq!(statuses, ["204", "200", "404"]);
     assert!(received.contains("\r\nrequest-id: "));
     assert!(is_bound(&sandbox));
 }
 
 #[tokio::test]
-async fn a_dropped_answer_leaves_its_effect() {
+async fn drop_after_executes_the_request_without_a_response() {
     let sandbox = start_with("$ref", Effect::DropAfter).await;
     assert_eq!(exchange(&sandbox, request("PUT", STEP, BIND, "close")).await, "");
     assert!(is_bound(&sandbox));
 }
 
 #[tokio::test]
-async fn a_truncated_answer_announces_more_than_it_sends() {
+async fn truncate_announces_more_bytes_than_it_sends() {
     for (method, target, body, sends_some) in [("PUT", STEP, BIND, false), ("GET", CONNECTORS, "", true)] {
         let sandbox = start_with("identity", Effect::Truncate).await;
         let received = exchange(&sandbox, request(method, target, body, "close")).await;
@@ -97,22 +97,22 @@ async fn a_truncated_answer_announces_more_than_it_sends() {
 }
 
 #[tokio::test]
-async fn too_large_a_body_is_refused() {
+async fn request_with_too_large_a_body_gets_a_413() {
     let sandbox = start(Options::default()).await;
     let head = format!("PUT {STEP} HTTP/1.1\r\nHost: sandbox\r\nContent-Length: {}\r\n\r\n", 5 << 20);
     assert!(exchange(&sandbox, head).await.starts_with("HTTP/1.1 413 "));
 }
 
 #[tokio::test]
-async fn nobody_else_can_be_served() {
+async fn start_on_a_public_address_fails() {
     let listen = "0.0.0.0:0".parse().unwrap();
-    let refusal = Sandbox::start(snapshot(), Options { listen, ..Options::default() }, None, None).await;
-    let Err(error) = refusal else { panic!("it listens") };
+    let result = Sandbox::start(snapshot(), Options { listen, ..Options::default() }, None, None).await;
+    let Err(error) = result else { panic!("the sandbox listens") };
     assert_eq!(error.to_string(), "`0.0.0.0:0` is not a loopback address");
 }
 
 #[tokio::test]
-async fn a_stopped_sandbox_is_gone() {
+async fn stop_closes_the_listener_and_hanging_connections() {
     let sandbox = start_with("identity", Effect::Hang).await;
     let address = sandbox.url().strip_prefix("http://").unwrap().to_owned();
     let mut open = TcpStream::connect(&address).unwrap();
@@ -120,6 +120,6 @@ async fn a_stopped_sandbox_is_gone() {
     open.write_all(request("GET", CONNECTORS, "", "close").as_bytes()).unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
     sandbox.stop().await;
-    assert_eq!(ended(open.read(&mut [0; 8])), 0, "a hanging request ends too");
+    assert_eq!(read_until_closed(open.read(&mut [0; 8])), 0, "the hanging connection is closed");
     assert!(TcpStream::connect(&address).is_err());
 }

@@ -1,7 +1,7 @@
-//! The budget of requests: so many in a sliding window of time.
+//! Rate limit: a maximum number of requests in a sliding time window.
 //!
-//! Owns who is let in; it must not read a clock or render answers. One that is turned away takes no
-//! room, which is kinder than Graph: there those who come again at once go on counting
+//! Admits requests. It must not read a clock or render responses. Throttled requests do not count
+//! against the limit. Graph is stricter: it also counts requests that are retried too early
 //! (<https://learn.microsoft.com/graph/throttling>).
 
 use std::collections::VecDeque;
@@ -9,31 +9,31 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A budget of requests.
+/// Rate limit of the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttle {
-    /// How many requests are served within any span of `per`.
+    /// Maximum number of requests within any period of length `per`.
     pub requests: u32,
-    /// The length of the window.
+    /// Length of the window.
     pub per: Duration,
 }
 
-/// The requests that a budget has let in lately.
+/// Requests admitted within the current window.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct SlidingWindow {
     throttle: Option<Throttle>,
-    /// When each request in the window was let in, the oldest first.
+    /// Admission times of the requests in the window, oldest first.
     admitted: VecDeque<Timestamp>,
 }
 
-impl Window {
-    /// Begins with an empty window; without a throttle everything is let in.
+impl SlidingWindow {
+    /// Creates an empty window. Without a throttle, every request is admitted.
     pub(super) fn new(throttle: Option<Throttle>) -> Self {
         Self { throttle, admitted: VecDeque::new() }
     }
 
-    /// Lets a request in, or gives the whole seconds until there is room again. A request that
-    /// is turned away takes no room.
+    /// Admits a request, or returns the seconds until the next one can be admitted, rounded up. A
+    /// rejected request does not count against the limit.
     pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), u64> {
         let Some(Throttle { requests, per }) = self.throttle else {
             return Ok(());
@@ -47,11 +47,11 @@ impl Window {
             return Ok(());
         }
         let wait = per.saturating_sub(self.admitted.front().map_or(Duration::ZERO, age));
-        Err(whole_seconds(wait).max(1))
+        Err(round_up_to_seconds(wait).max(1))
     }
 }
 
-fn whole_seconds(duration: Duration) -> u64 {
+fn round_up_to_seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
@@ -60,21 +60,21 @@ mod tests {
     use super::*;
 
     fn admissions(throttle: Option<Throttle>, milliseconds: &[i64]) -> Vec<Result<(), u64>> {
-        let mut window = Window::new(throttle);
+        let mut window = SlidingWindow::new(throttle);
         let at = |ms: &i64| Timestamp::from_millisecond(*ms).unwrap();
         milliseconds.iter().map(|ms| window.admit(at(ms))).collect()
     }
 
     #[test]
-    fn the_window_slides() {
+    fn admit_beyond_the_limit_returns_the_seconds_to_wait() {
         let throttle = Some(Throttle { requests: 2, per: Duration::from_secs(10) });
-        let asked = [0, 4_000, 4_500, 9_500, 10_000, 10_001, 14_000];
+        let times = [0, 4_000, 4_500, 9_500, 10_000, 10_001, 14_000];
         let expected = [Ok(()), Ok(()), Err(6), Err(1), Ok(()), Err(4), Ok(())];
-        assert_eq!(admissions(throttle, &asked), expected);
+        assert_eq!(admissions(throttle, &times), expected);
     }
 
     #[test]
-    fn no_budget_lets_all_in_and_an_empty_one_nobody() {
+    fn admit_without_a_limit_accepts_and_with_zero_rejects() {
         assert_eq!(admissions(None, &[0, 0]), [Ok(()), Ok(())]);
         let none = Throttle { requests: 0, per: Duration::from_millis(2_500) };
         assert_eq!(admissions(Some(none), &[0, 9_000]), [Err(3), Err(3)]);

@@ -1,24 +1,24 @@
-//! The address of a connector.
+//! Address of a connector, without secrets.
 //!
-//! Owns which parts of it are kept. It must not judge whether an address is a good one.
+//! Defines which parts of an address are removed. It must not validate addresses.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How often what is left is looked at again. No address needs more than two; a text made to need
-/// thousands is not worth the time, and nothing of it is kept.
+/// Maximum number of passes that remove secrets. An address needs at most two. A text that is crafted
+/// to need thousands is discarded.
 const MAX_ROUNDS: u8 = 16;
 
-/// The address of a connector, without user info, query and fragment: these may hold keys, so
-/// they are dropped on the way in and no value of this type can leak them.
+/// Address of a connector, without user info, query and fragment. These may contain keys, so they are
+/// removed when the address is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String")]
 pub struct TargetUrl(String);
 
 impl TargetUrl {
-    /// Gives the address as text.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -26,15 +26,15 @@ impl TargetUrl {
 
 impl From<&str> for TargetUrl {
     fn from(url: &str) -> Self {
-        // Readers of URLs leave these out, wherever they stand, and so find a user where none seems to be.
+        // URL parsers ignore control characters, which could therefore hide user info.
         let mut url: String = url.chars().filter(|char| !char.is_control()).collect();
-        // What is dropped of a text that is no URL may leave one that is.
+        // Removing parts of an invalid URL may result in a valid one, which has secrets of its own.
         for _ in 0..MAX_ROUNDS {
-            let kept = without_secrets(url.trim());
-            if kept == url {
-                return Self(kept);
+            let stripped = strip_secrets(url.trim());
+            if stripped == url {
+                return Self(stripped);
             }
-            url = kept;
+            url = stripped;
         }
         Self(String::new())
     }
@@ -52,24 +52,25 @@ impl fmt::Display for TargetUrl {
     }
 }
 
-/// Drops user info, query and fragment. Where a text is not quite a URL, it rather drops too much.
-fn without_secrets(url: &str) -> String {
+/// Removes user info, query and fragment. Of an invalid URL it may remove more than these.
+fn strip_secrets(url: &str) -> String {
     let (scheme, rest) = split_scheme(url.split(['?', '#']).next().unwrap_or_default());
-    // Only on the web is a backslash a slash; elsewhere it may be part of a password.
-    let web =
-        ["http:", "https:"].iter().any(|web| scheme.trim_end_matches(['/', '\\']).eq_ignore_ascii_case(web));
-    let slash = rest.find(|char| char == '/' || web && char == '\\').unwrap_or(rest.len());
+    // A backslash equals a slash only in http and https URLs. Elsewhere it may be part of a password.
+    let is_http = ["http:", "https:"]
+        .iter()
+        .any(|http| scheme.trim_end_matches(['/', '\\']).eq_ignore_ascii_case(http));
+    let slash = rest.find(|char| char == '/' || is_http && char == '\\').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(slash);
     let host = authority.rsplit('@').next().unwrap_or_default();
-    // `user:pa?ss@host` and `user:pa/ss@host` end up here: what looks like a port is a password.
-    if has_odd_port(host) {
+    // In `user:pa?ss@host` and `user:pa/ss@host`, the apparent port is part of a password.
+    if has_invalid_port(host) {
         return scheme.to_owned();
     }
     format!("{scheme}{host}{path}")
 }
 
-/// Splits the scheme and all slashes after it from what follows; the first is empty when no slash
-/// says that an authority comes.
+/// Splits a URL after the scheme and the slashes that follow it. The first part is empty if there is
+/// no slash, because then the URL has no authority.
 fn split_scheme(url: &str) -> (&str, &str) {
     let is_scheme = |text: &str| !text.contains(['/', '\\', '@']);
     let after = match url.split_once(':') {
@@ -80,7 +81,7 @@ fn split_scheme(url: &str) -> (&str, &str) {
     if rest.len() == after.len() { ("", url) } else { (url.strip_suffix(rest).unwrap_or_default(), rest) }
 }
 
-fn has_odd_port(host: &str) -> bool {
+fn has_invalid_port(host: &str) -> bool {
     let after_brackets = host.rsplit(']').next().unwrap_or_default();
     after_brackets.split_once(':').is_some_and(|(_, port)| !port.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_url_loses_what_may_be_secret() {
+    fn target_url_from_text_removes_secrets() {
         for (given, kept) in [
             ("https://api.test/a/@me", "https://api.test/a/@me"),
             ("https://api.test:8443", "https://api.test:8443"),

@@ -281,7 +281,9 @@ fn overrides(flags: &[String]) -> Overrides {
             "--max-disables" => overrides.max_disables = Some(value.parse().unwrap()),
             "--allow-protected" => {
                 let (flow, step) = value.split_once('/').unwrap();
-                overrides.allow_protected.push((FlowId::parse(flow).unwrap(), Step::named(step).unwrap()));
+                overrides
+                    .allow_protected
+                    .push((FlowId::parse(flow).unwrap(), Step::from_name(step).unwrap()));
             }
             other => panic!("{other}"),
         }

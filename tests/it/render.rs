@@ -31,7 +31,7 @@ fn place(file: &str, line: usize) -> Place {
 }
 
 fn change(name: &str, current: Bound, desired: Bound, source: Place) -> Change {
-    let action = Action::of(current.as_ref(), desired.as_ref()).unwrap();
+    let action = Action::from_values(current.as_ref(), desired.as_ref()).unwrap();
     Change { flow: flow(name), step: STEP, action, current, desired, protected: false, pin: None, source }
 }
 

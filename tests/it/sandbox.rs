@@ -1,4 +1,4 @@
-//! The sandbox as a command: any HTTP client can use it, and it keeps what is written.
+//! `flowbind sandbox`: serves any HTTP client, and saves writes to the snapshot file.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::support::{connector_id, file, flowbind, folder, package, signal, tenant, wants_connector_1};
 
-/// A running `flowbind sandbox`; killed when dropped.
-struct Running {
+/// SandboxProcess `flowbind sandbox` process; killed when dropped.
+struct SandboxProcess {
     child: Child,
     url: String,
 }
 
-fn start(folder: &Path, args: &[&str]) -> Running {
+fn start(folder: &Path, args: &[&str]) -> SandboxProcess {
     let mut child = flowbind(["sandbox", "tenant.json"])
         .args(args)
         .within(folder)
@@ -27,11 +27,11 @@ fn start(folder: &Path, args: &[&str]) -> Running {
         .unwrap();
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-    Running { child, url: url.trim().to_owned() }
+    SandboxProcess { child, url: url.trim().to_owned() }
 }
 
-impl Running {
-    /// Sends a request as any client would, and gives the status and the body.
+impl SandboxProcess {
+    /// Sends a request over plain TCP and returns the status and the body.
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let host = self.url.trim_start_matches("http://").trim_end_matches("/beta");
         let mut stream = TcpStream::connect(host).unwrap();
@@ -42,30 +42,30 @@ impl Running {
              Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    /// Asks it to stop, and gives its exit code.
+    /// Sends SIGTERM and returns the exit code.
     fn stop(mut self) -> Option<i32> {
         signal(&self.child, "TERM");
         self.child.wait().unwrap().code()
     }
 }
 
-impl Drop for Running {
+impl Drop for SandboxProcess {
     fn drop(&mut self) {
-        // Where the test is done with it, it is gone already.
+        // Fails if the process was already stopped.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
 #[test]
-fn it_prints_its_url_serves_keeps_what_is_written_and_stops_when_asked() {
+fn sandbox_saves_writes_and_stops_on_sigterm() {
     let folder = folder();
     let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
     let sandbox = start(folder.path(), &["--journal", "journal.jsonl", "--seed", "7"]);
@@ -86,25 +86,25 @@ fn it_prints_its_url_serves_keeps_what_is_written_and_stops_when_asked() {
     assert_eq!(body["postAttributeCollection"], Value::Null);
     assert_eq!(sandbox.stop(), Some(0));
 
-    let kept = Snapshot::parse(&fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(kept, tenant(&[("B2C_1_a", 1, 0)]));
+    let saved = Snapshot::parse(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(saved, tenant(&[("B2C_1_a", 1, 0)]));
     let journal = fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
     assert_eq!(journal.lines().count(), 4);
     assert!(journal.contains("Bearer ***") && !journal.contains("s3cr3t"), "{journal}");
 }
 
-/// What somebody else wrote to the file meanwhile is neither lost nor mixed with.
+/// A change that another process made to the file is neither lost nor merged.
 #[test]
-fn a_file_that_somebody_else_changed_is_not_replaced() {
+fn sandbox_does_not_replace_a_file_that_another_process_changed() {
     let folder = folder();
     let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
     let sandbox = start(folder.path(), &[]);
     let step = "/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration/postAttributeCollection/$ref";
-    let theirs = tenant(&[("B2C_1_a", 3, 2)]).to_json();
-    fs::write(&path, &theirs).unwrap();
+    let foreign = tenant(&[("B2C_1_a", 3, 2)]).to_json();
+    fs::write(&path, &foreign).unwrap();
     assert_eq!(sandbox.send("PUT", step, "{}").0, 500);
-    assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
-    // As it was, and then as it is written: its own changes are no one else's.
+    assert_eq!(fs::read_to_string(&path).unwrap(), foreign);
+    // After the original text is restored, the sandbox saves its own changes again.
     fs::write(&path, tenant(&[("B2C_1_a", 0, 2)]).to_json()).unwrap();
     assert_eq!(sandbox.send("PUT", step, "{}").0, 204);
     let reference =
@@ -114,7 +114,7 @@ fn a_file_that_somebody_else_changed_is_not_replaced() {
 }
 
 #[test]
-fn plan_runs_against_it_with_latency_throttling_and_faults() {
+fn plan_on_a_sandbox_with_latency_throttling_and_failures_succeeds() {
     let folder = folder();
     let flows: Vec<_> = (0..12).map(|number| format!("B2C_1_{number}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
@@ -132,7 +132,7 @@ fn plan_runs_against_it_with_latency_throttling_and_faults() {
 }
 
 #[test]
-fn a_bad_snapshot_or_place_is_a_clear_error() {
+fn sandbox_with_an_invalid_snapshot_or_path_fails() {
     let folder = folder();
     let good = tenant(&[("B2C_1_a", 0, 0)]).to_json();
     file(folder.path(), "good.json", &good);
@@ -162,11 +162,11 @@ fn a_bad_snapshot_or_place_is_a_clear_error() {
         let outcome = sandbox(&["good.json", "--journal", journal]);
         assert!(outcome.code == 1 && outcome.stderr.contains("cannot be the snapshot itself"), "{outcome}");
     }
-    file(folder.path(), "journal", "of a run before");
+    file(folder.path(), "journal", "previous run");
     let outcome = sandbox(&["good.json", "--journal", "journal", "--listen", "0.0.0.0:0"]);
     assert_eq!(
         (outcome.code, fs::read_to_string(folder.path().join("journal")).unwrap()),
-        (1, "of a run before".into())
+        (1, "previous run".into())
     );
     assert_eq!(fs::read_to_string(folder.path().join("good.json")).unwrap(), good);
     let outcome = sandbox(&["missing.json"]);
@@ -176,9 +176,10 @@ fn a_bad_snapshot_or_place_is_a_clear_error() {
     );
 }
 
-/// A rehearsal must be the real plan in every change and its fingerprint: no port of the sandbox in it.
+/// A plan on a sandbox must have the changes and the fingerprint of the real plan, so it must not contain
+/// the port of the sandbox.
 #[test]
-fn a_plan_on_a_sandbox_shows_the_clouds_own_url() {
+fn plan_on_a_sandbox_shows_the_graph_url_of_the_cloud() {
     let outcome = flowbind(["plan", "examples/quickstart/flowbind.yaml", "--format", "json"])
         .args(["--sandbox", "examples/quickstart/tenant.json"])
         .within(&package(""))

@@ -212,9 +212,9 @@ async fn print_plan(
 ) -> Result<(), Abort> {
     let text = render::plan_text(&session.plan);
     let on_stderr =
-        args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::can_ask();
+        args.outputs.format != Format::Text || !terminal::stdout_is_terminal() && terminal::is_interactive();
     if on_stderr {
-        terminal::message(&text);
+        terminal::eprint(&text);
     }
     outputs.print(&text);
     let printed = tokio::select! {

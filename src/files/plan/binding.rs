@@ -103,7 +103,7 @@ impl TryFrom<PlanChange> for Change {
         let (current, desired) = (binding_value(current)?, binding_value(desired)?);
         Ok(Self {
             flow: flow_id(flow)?,
-            step: from_name("step", &step, Step::named)?,
+            step: from_name("step", &step, Step::from_name)?,
             action: action(&name, &current, &desired)?,
             current,
             desired,
@@ -125,7 +125,7 @@ impl TryFrom<PlanInSync> for InSync {
     type Error = SavedFileError;
 
     fn try_from(PlanInSync { flow, step, current, source }: PlanInSync) -> Result<Self, SavedFileError> {
-        let (step, current) = (from_name("step", &step, Step::named)?, binding_value(current)?);
+        let (step, current) = (from_name("step", &step, Step::from_name)?, binding_value(current)?);
         Ok(Self { flow: flow_id(flow)?, step, current, source: source.into() })
     }
 }
@@ -141,7 +141,7 @@ impl TryFrom<PlanUnmanaged> for Unmanaged {
     type Error = SavedFileError;
 
     fn try_from(PlanUnmanaged { flow, step, current }: PlanUnmanaged) -> Result<Self, SavedFileError> {
-        let (step, current) = (from_name("step", &step, Step::named)?, binding_value(current)?);
+        let (step, current) = (from_name("step", &step, Step::from_name)?, binding_value(current)?);
         Ok(Self { flow: flow_id(flow)?, step, current })
     }
 }
@@ -175,6 +175,6 @@ impl TryFrom<PlanUnreadable> for UnreadableBinding {
             hint: text(hint),
             request: text(request),
         };
-        Ok(Self { flow: flow_id(flow)?, step: from_name("step", &step, Step::named)?, error })
+        Ok(Self { flow: flow_id(flow)?, step: from_name("step", &step, Step::from_name)?, error })
     }
 }

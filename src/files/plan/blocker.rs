@@ -93,8 +93,8 @@ impl TryFrom<PlanBlocker> for Blocker {
             Code::GuardMaxDisables => Self::MaxDisables { disables: number()?, limit: limit()? },
             Code::ProtectedBinding => Self::Protected {
                 flow: flow_id(flow.ok_or_else(|| missing("flow"))?)?,
-                step: from_name("step", &step.ok_or_else(|| missing("step"))?, Step::named)?,
-                action: from_name("action", &action.ok_or_else(|| missing("action"))?, Action::named)?,
+                step: from_name("step", &step.ok_or_else(|| missing("step"))?, Step::from_name)?,
+                action: from_name("action", &action.ok_or_else(|| missing("action"))?, Action::from_name)?,
                 source: source.ok_or_else(|| missing("source"))?.into(),
             },
             Code::EmptyPrune => Self::EmptyPrune,

@@ -1,4 +1,4 @@
-//! What the tenant answers, rule by rule.
+//! Tests of the responses of the tenant.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn snapshot(prefix: &str) -> Snapshot {
         ],
         "flows": [
             { "id": format!("{prefix}a"), "userFlowType": "signUp", "userFlowTypeVersion": 1,
-              "bindings": { "postFederationSignup": "C1", "postAttributeCollection": "gone" } },
+              "bindings": { "postFederationSignup": "C1", "postAttributeCollection": "deleted" } },
             { "id": format!("{prefix}b"), "userFlowType": "signIn", "userFlowTypeVersion": 1.1, "bindings": {} },
         ],
     });
@@ -36,8 +36,8 @@ fn send(tenant: &mut Tenant, method: &str, target: &str, body: &str) -> Result<V
     let response = tenant.handle(&Request::sample(method, target, body), at(0));
     match response {
         Ok(response) if response.status == 204 => Ok(Value::Null),
-        Ok(response) => Ok(response.value()),
-        Err(problem) => Err((problem.status, problem.code)),
+        Ok(response) => Ok(response.json_body()),
+        Err(error) => Err((error.status, error.code)),
     }
 }
 
@@ -62,7 +62,7 @@ fn one() -> Value {
 }
 
 #[test]
-fn connectors_are_listed_and_found_whatever_the_case() {
+fn connectors_are_listed_and_found_regardless_of_case() {
     let list = get("/beta/identity/apiConnectors").unwrap();
     assert_eq!(list["@odata.context"], format!("{ORIGIN}/beta/$metadata#identity/apiConnectors"));
     assert_eq!(list["value"][0], one());
@@ -73,7 +73,7 @@ fn connectors_are_listed_and_found_whatever_the_case() {
 }
 
 #[test]
-fn flows_do_not_show_their_connectors() {
+fn flows_do_not_include_their_bindings() {
     let first = json!({
         "id": "B2C_1_a", "userFlowType": "signUp", "userFlowTypeVersion": 1, "apiConnectorConfiguration": {},
         "isLanguageCustomizationEnabled": false, "defaultLanguageTag": null,
@@ -89,7 +89,7 @@ fn flows_do_not_show_their_connectors() {
 }
 
 #[test]
-fn a_configuration_shows_the_steps_that_are_expanded() {
+fn configuration_includes_only_expanded_steps() {
     let context =
         format!("{ORIGIN}/beta/$metadata#identity/b2cUserFlows('B2C_1_a')/apiConnectorConfiguration");
     assert_eq!(get(A).unwrap(), json!({ "@odata.context": context }));
@@ -98,14 +98,14 @@ fn a_configuration_shows_the_steps_that_are_expanded() {
         json!({
             "@odata.context": format!("{context}(postFederationSignup(),postAttributeCollection(),preTokenIssuance())"),
             "postFederationSignup": one(),
-            "postAttributeCollection": { "id": "gone", "displayName": null, "targetUrl": null },
+            "postAttributeCollection": { "id": "deleted", "displayName": null, "targetUrl": null },
             "preTokenIssuance": null,
         })
     );
 }
 
 #[test]
-fn a_reference_binds_and_an_empty_object_unbinds() {
+fn put_of_a_reference_binds_and_of_an_empty_object_unbinds() {
     let mut tenant = tenant("B2C_1_");
     for (body, bound) in [(to("C2"), Some("c2")), ("{}".into(), None), (to("c1"), Some("c1"))] {
         assert_eq!(put(&mut tenant, "preTokenIssuance", &body), Ok(Value::Null));
@@ -115,7 +115,7 @@ fn a_reference_binds_and_an_empty_object_unbinds() {
 }
 
 #[test]
-fn a_refused_write_changes_nothing() {
+fn put_that_is_rejected_changes_nothing() {
     for (step, body, expected) in [
         ("postFederationSignup", to("nope"), (404, "AADB2C")),
         ("postFederationSignup", String::new(), (400, "Request_BadRequest")),
@@ -129,7 +129,7 @@ fn a_refused_write_changes_nothing() {
 }
 
 #[test]
-fn what_is_not_there_or_not_allowed_is_refused() {
+fn invalid_requests_return_the_error_of_graph() {
     for (method, target, expected) in [
         ("GET", "/beta/identity/apiConnectors/c3", (404, "AADB2C")),
         ("GET", "/beta/identity/b2cUserFlows/B2C_1_A", (404, "AADB2C")),
@@ -149,7 +149,7 @@ fn what_is_not_there_or_not_allowed_is_refused() {
 }
 
 #[test]
-fn a_write_needs_json_and_every_request_a_token() {
+fn requests_without_token_or_json_are_rejected() {
     let target = format!("{A}/postFederationSignup/$ref");
     let text = Request::sample("PUT", &target, "{}").with_header("content-type", "text/plain");
     let anonymous = Request::sample("GET", "/nowhere", "").with_header("authorization", "Bearer ");
@@ -158,13 +158,13 @@ fn a_write_needs_json_and_every_request_a_token() {
         (anonymous, 401, Some("WWW-Authenticate")),
         (Request::sample("POST", &target, ""), 405, Some("Allow")),
     ] {
-        let problem = tenant("B2C_1_").handle(&request, at(0)).unwrap_err();
-        assert_eq!((problem.status, problem.headers.first().map(|(name, _)| *name)), (status, header));
+        let error = tenant("B2C_1_").handle(&request, at(0)).unwrap_err();
+        assert_eq!((error.status, error.headers.first().map(|(name, _)| *name)), (status, header));
     }
 }
 
 #[test]
-fn a_workforce_tenant_has_its_own_flows_in_both_versions() {
+fn workforce_tenant_has_only_b2x_flows_in_both_versions() {
     let mut tenant = tenant("B2X_1_");
     let target = |version| format!("/{version}/identity/b2xUserFlows/B2X_1_a/apiConnectorConfiguration");
     let put = |tenant: &mut Tenant, version, step, connector: &str| {
@@ -180,7 +180,7 @@ fn a_workforce_tenant_has_its_own_flows_in_both_versions() {
 }
 
 #[test]
-fn a_tenant_without_flows_is_a_b2c_one() {
+fn tenant_without_flows_is_b2c() {
     let mut empty = snapshot("B2X_1_");
     empty.flows.clear();
     let mut tenant = Tenant::new(empty, ORIGIN.to_owned(), 100, Duration::ZERO);
@@ -189,7 +189,7 @@ fn a_tenant_without_flows_is_a_b2c_one() {
 }
 
 #[test]
-fn reads_lag_behind_writes() {
+fn reads_within_the_lag_return_the_previous_value() {
     let mut tenant = Tenant::new(snapshot("B2C_1_"), ORIGIN.to_owned(), 100, Duration::from_secs(10));
     let step = "postFederationSignup";
     for (second, body) in [(0, to("c2")), (4, "{}".into())] {
@@ -198,7 +198,7 @@ fn reads_lag_behind_writes() {
     }
     for (second, expected) in [(9, json!("c1")), (10, json!("c2")), (13, json!("c2")), (14, Value::Null)] {
         let request = Request::sample("GET", &format!("{A}?$expand={step}"), "");
-        let seen = tenant.handle(&request, at(second)).unwrap().value();
+        let seen = tenant.handle(&request, at(second)).unwrap().json_body();
         assert_eq!(seen[step]["id"], expected, "after {second} s");
     }
     assert_eq!(tenant.snapshot().flows[0].bindings[&Step::PostFederationSignup], None);

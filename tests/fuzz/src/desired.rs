@@ -109,7 +109,7 @@ fn assert_sound(desired: &Desired) {
 /// binding that is to be is a change or a problem at the connector's place, and every other that is
 /// managed is as it is to be.
 fn assert_planned(desired: &Desired) {
-    let names_both = |wanted: &ConnectorRef| matches!(wanted.by, ConnectorKey::IdAndName(..));
+    let names_both = |wanted: &ConnectorRef| matches!(wanted.key, ConnectorKey::IdAndName(..));
     let is_clear = !wanted(desired).any(|(_, _, wanted)| names_both(wanted));
     for (connectors, resolves) in [(Vec::new(), false), (connectors(desired), is_clear)] {
         let unbound = |step: &Step| (*step, Reading::Known(None));
@@ -132,7 +132,7 @@ fn assert_planned(desired: &Desired) {
 
 /// What the file names, each by an id that no other has.
 fn connectors(desired: &Desired) -> Vec<ListedConnector> {
-    let mut keys: Vec<_> = wanted(desired).map(|(_, _, wanted)| &wanted.by).collect();
+    let mut keys: Vec<_> = wanted(desired).map(|(_, _, wanted)| &wanted.key).collect();
     // Those of which most is said come first.
     keys.sort_by_key(|key| !matches!(key, ConnectorKey::IdAndName(..)));
     let mut connectors = BTreeMap::new();
@@ -173,7 +173,7 @@ fn assert_whole(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
             continue;
         };
         let Connector { id, display_name } = change.desired.as_ref().expect("a connector");
-        let (is_id, is_name) = match &wanted.by {
+        let (is_id, is_name) = match &wanted.key {
             ConnectorKey::Id(wanted) => (wanted == id, true),
             ConnectorKey::Name(name) => (true, display_name.as_ref() == Some(name)),
             ConnectorKey::IdAndName(wanted, name) => (wanted == id, display_name.as_ref() == Some(name)),
@@ -181,7 +181,7 @@ fn assert_whole(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
         assert!(is_id && is_name && change.current.is_none(), "{change:?}");
     }
     assert_eq!(changes.next(), None, "nobody wants it");
-    assert_eq!(target.unchanged, desired.managed().count() - wanted(desired).count(), "{target:?}");
+    assert_eq!(target.unchanged, desired.managed_bindings().count() - wanted(desired).count(), "{target:?}");
     assert!(target.unknown.is_empty() && target.unmanaged.is_empty(), "{target:?}");
 }
 
@@ -214,7 +214,7 @@ fn said(desired: &Desired) -> Said<'_> {
             .map(|flow| {
                 let bindings = flow.bindings.iter().map(|(step, binding)| {
                     let connector = binding.connector.as_ref();
-                    (step, connector.map(|connector| &connector.by), binding.protect)
+                    (step, connector.map(|connector| &connector.key), binding.protect)
                 });
                 (&flow.id, bindings.collect())
             })
