@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::child::{Run, flowbind, run};
 use crate::fleet;
 use crate::row::Row;
+use crate::sandbox_server::{SandboxServer, serve};
 use crate::script::Script;
-use crate::served::{Served, serve};
 
 /// How often a command is run, and after how long it is not run again.
 pub const RUNS: usize = 7;
@@ -104,7 +104,7 @@ struct Answered {
 }
 
 impl Series {
-    fn of(row: &Row, command: impl Fn(&Served) -> Command) -> Self {
+    fn of(row: &Row, command: impl Fn(&SandboxServer) -> Command) -> Self {
         let mut runs: Vec<Answered> = Vec::new();
         while runs.len() < RUNS && runs.iter().map(|answered| answered.run.wall).sum::<Duration>() < ENOUGH {
             let served = serve(fleet::tenant(row.flows), row.options());
@@ -170,10 +170,10 @@ impl Answered {
 }
 
 /// What is fast and wrong is not measured: a plan names every change, an apply has made them.
-fn check(row: &Row, run: &Run, served: &Served) {
+fn check(row: &Row, run: &Run, served: &SandboxServer) {
     let named = run.stdout.lines().filter(|line| line.trim_start().starts_with("+ ")).count();
     if row.apply {
-        assert_eq!(fleet::bound(&served.truth()), row.flows, "{}", row.name);
+        assert_eq!(fleet::bound(&served.actual_state()), row.flows, "{}", row.name);
     } else {
         assert_eq!(named, row.changes(), "{}: {}", row.name, run.stdout);
     }

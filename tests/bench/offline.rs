@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::child::{flowbind, run};
 use crate::fleet;
 use crate::measure::{Measured, RUNS, ms, number};
-use crate::served::serve;
+use crate::sandbox_server::serve;
 
 /// Something that is measured by itself.
 pub struct Alone {

@@ -23,10 +23,10 @@ mod fleet;
 mod measure;
 mod offline;
 mod row;
-mod script;
-#[path = "../it/support/served.rs"]
+#[path = "../it/support/sandbox_server.rs"]
 #[allow(dead_code, reason = "the tests need more of it")]
-mod served;
+mod sandbox_server;
+mod script;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,8 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use flowbind::sandbox::{Fault, Options};
 
-use crate::support::line::{Kink, Line};
-use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::faulty_proxy::{FaultyProxy, WireFault};
+use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
 const FILE: &str =
     "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
@@ -33,7 +33,7 @@ fn hollow(folder: &Path, name: &str, bytes: u64) {
 #[test]
 fn an_answer_is_read_up_to_its_bound_and_no_further() {
     for (bytes, code) in [(ANSWER, 0), (ANSWER + 1, 1)] {
-        let faults = vec![answer("/apiConnectorConfiguration", 0, 200, &[], &unbound(bytes))];
+        let faults = vec![answer_get("/apiConnectorConfiguration", 0, 200, &[], &unbound(bytes))];
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let outcome = served.plan(FILE, &[]);
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
@@ -48,10 +48,10 @@ fn a_collection_is_read_up_to_its_bound_and_no_further() {
         let next = format!("/beta/identity/apiConnectors?page={number}");
         let begun = format!(r#"{{"value": [], "@odata.nextLink": "{next}""#);
         let full = format!("{begun}{}}}", " ".repeat(ANSWER - begun.len() - 1));
-        answer("apiConnectors", 1, 200, &[], &full)
+        answer_get("apiConnectors", 1, 200, &[], &full)
     };
     for (pages, code) in [(3, 0), (4, 1)] {
-        let last = answer("apiConnectors", 1, 200, &[], r#"{"value": []}"#);
+        let last = answer_get("apiConnectors", 1, 200, &[], r#"{"value": []}"#);
         let faults = (1..=pages).map(page).chain([last]).collect();
         let served = serve(tenant(&[("B2X_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let outcome = flowbind(["export", "--tenant", "contoso.onmicrosoft.com"])
@@ -118,19 +118,19 @@ fn a_small_answer_that_unpacks_to_a_large_one_is_too_large() {
              Content-Length: {}\r\nConnection: close\r\n\r\n",
             packed.len()
         );
-        let bomb = Kink::Rubbish([head.as_bytes(), &packed].concat().leak());
-        let mut line = Line::lay(None, Duration::ZERO);
-        line.lead(line.address(), vec![Some(bomb); 3]);
-        line.open();
+        let bomb = WireFault::Garbage([head.as_bytes(), &packed].concat().leak());
+        let mut proxy = FaultyProxy::bind(None, Duration::ZERO);
+        proxy.set_upstream(proxy.address(), vec![Some(bomb); 3]);
+        proxy.start_listening();
         let folder = folder();
         file(folder.path(), "flowbind.yaml", FILE);
-        let outcome = flowbind(["plan", "--graph-url", &format!("http://{}/beta", line.address())])
+        let outcome = flowbind(["plan", "--graph-url", &format!("http://{}/beta", proxy.address())])
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
         assert_eq!(outcome.stdout.contains("the answer is larger than 2 MiB"), code == 1, "{outcome}");
-        assert_eq!(line.met().len(), 1, "and it is not asked for again");
+        assert_eq!(proxy.observed_faults().len(), 1, "and it is not asked for again");
     }
 }
 
@@ -171,12 +171,12 @@ fn a_hostile_service_takes_no_more_than_100_mb() {
         ("apiConnectors", 200, fill(r#"{"@odata.nextLink": "?x", "value": ["#, connector, "]}")),
     ] {
         let faults = vec![
-            answer(path, 0, status, &[("Retry-After", "1")], &body),
-            Fault { method: Some("POST".into()), ..answer("", 0, 404, &[], "") },
+            answer_get(path, 0, status, &[("Retry-After", "1")], &body),
+            Fault { method: Some("POST".into()), ..answer_get("", 0, 404, &[], "") },
         ];
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let folder = folder();
-        file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
         let run =
             flowbind(["plan", "--timeout", "5", "--rate", "9999/1", "--graph-url", &served.graph_url()])
                 .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -184,7 +184,7 @@ fn a_hostile_service_takes_no_more_than_100_mb() {
         let (code, peak) = peak(run.command());
         let what = format!("{} {status}", &body[..20.min(body.len())]);
         // A run that asks for little takes little.
-        let arrived = served.arrived();
+        let arrived = served.request_count();
         assert!(code == Some(1) && arrived > 24, "{code:?} after {arrived} requests for {what}");
         assert!(peak > 0 || !cfg!(target_os = "linux"), "{what}");
         assert!(peak < 100 << 10, "{peak} KB of {what}");
@@ -195,7 +195,7 @@ fn a_hostile_service_takes_no_more_than_100_mb() {
 fn an_answer_nested_without_end_is_unknown_and_no_crash() {
     for open in ["[", "{\"a\":", "{\"postFederationSignup\":"] {
         let body = format!("{{\"more\": {}", open.repeat(200_000));
-        let faults = vec![answer("/apiConnectorConfiguration", 0, 200, &[], &body)];
+        let faults = vec![answer_get("/apiConnectorConfiguration", 0, 200, &[], &body)];
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let outcome = served.plan(FILE, &[]);
         assert_eq!(outcome.code, 1, "{outcome}");

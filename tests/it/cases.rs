@@ -11,7 +11,7 @@ use flowbind::sandbox::Options;
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
 
-use crate::support::{Outcome, Served, flowbind, masked, package, serve};
+use crate::support::{Outcome, SandboxServer, flowbind, mask_request_ids, package, serve};
 
 fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<_> =
@@ -57,15 +57,15 @@ fn every_case_plans_as_its_folder_says() {
             .run()
         };
         let text = plan("text");
-        expect(&case, "plan.txt", &masked(&text.stdout));
-        expect(&case, "stderr.txt", &masked(&text.stderr));
+        expect(&case, "plan.txt", &mask_request_ids(&text.stdout));
+        expect(&case, "stderr.txt", &mask_request_ids(&text.stderr));
         expect(&case, "exit", &format!("{}\n", text.code));
         assert_eq!(text, plan_again(&text, plan("text")), "{}", case.display());
         let json = plan("json");
-        expect(&case, "plan.json", &masked(&json.stdout));
+        expect(&case, "plan.json", &mask_request_ids(&json.stdout));
         assert_eq!(
-            (json.code, masked(&json.stderr)),
-            (text.code, masked(&text.stderr)),
+            (json.code, mask_request_ids(&json.stderr)),
+            (text.code, mask_request_ids(&text.stderr)),
             "{}",
             case.display()
         );
@@ -74,8 +74,8 @@ fn every_case_plans_as_its_folder_says() {
 
 /// The tags of requests are new each time; all else is the same to the byte.
 fn plan_again(first: &Outcome, mut second: Outcome) -> Outcome {
-    assert_eq!(masked(&first.stdout), masked(&second.stdout));
-    assert_eq!(masked(&first.stderr), masked(&second.stderr));
+    assert_eq!(mask_request_ids(&first.stdout), mask_request_ids(&second.stdout));
+    assert_eq!(mask_request_ids(&first.stderr), mask_request_ids(&second.stderr));
     second.stdout.clone_from(&first.stdout);
     second.stderr.clone_from(&first.stderr);
     second
@@ -83,7 +83,7 @@ fn plan_again(first: &Outcome, mut second: Outcome) -> Outcome {
 
 /// The requests of a run: its reads, its writes with their bodies, and its read-backs, each sorted,
 /// since those of one kind travel together.
-fn requests(served: &Served) -> String {
+fn requests(served: &SandboxServer) -> String {
     // What travels in a batch is listed by itself.
     let batches = |entry: &Value| entry["path"].as_str().unwrap().ends_with("/$batch");
     let journal: Vec<_> = served.journal().into_iter().filter(|entry| !batches(entry)).collect();
@@ -97,7 +97,9 @@ fn requests(served: &Served) -> String {
         lines.sort();
         lines.concat()
     });
-    masked(&sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n"))
+    mask_request_ids(
+        &sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n"),
+    )
 }
 
 fn line(entry: &Value) -> String {
@@ -130,7 +132,7 @@ fn every_case_is_applied_by_the_requests_that_its_folder_says_and_by_none_the_se
         expect(&case, "requests.txt", &requests(&served));
         let (_, report) = first.stdout.split_once("Fingerprint: ").unwrap();
         let report = report.split_once('\n').unwrap().1;
-        expect(&case, "apply.txt", &masked(report));
+        expect(&case, "apply.txt", &mask_request_ids(report));
         // What differs is no error for an apply; what keeps a plan from being whole is.
         let planned: i32 = fs::read_to_string(case.join("exit")).unwrap().trim().parse().unwrap();
         assert_eq!(first.code, if planned == 2 { 0 } else { planned }, "{name}: {first}");

@@ -3,10 +3,10 @@
 use flowbind::sandbox::{Fault, Options};
 
 use crate::support::{
-    Outcome, Served, connector_id, file, flowbind, folder, serve, tenant, wants_connector_1,
+    Outcome, SandboxServer, connector_id, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
 };
 
-fn drift(served: &Served, yaml: &str, args: &[&str]) -> Outcome {
+fn drift(served: &SandboxServer, yaml: &str, args: &[&str]) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
     let outcome = flowbind(["drift", "--graph-url", &served.graph_url()])
@@ -21,7 +21,7 @@ fn drift(served: &Served, yaml: &str, args: &[&str]) -> Outcome {
 #[test]
 fn a_tenant_that_is_what_its_file_says_has_no_drift() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
@@ -30,7 +30,7 @@ fn a_tenant_that_is_what_its_file_says_has_no_drift() {
 #[test]
 fn a_change_is_drift_and_the_lines_that_accept_it_do() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let outcome = drift(&served, &yaml, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(
@@ -69,7 +69,7 @@ fn what_no_file_takes_for_an_id_is_offered_by_name() {
     }
     snapshot.connectors[2].display_name = None;
     let served = serve(snapshot, Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let lines = offered(&drift(&served, &yaml, &[]), "To keep what the tenant has, write in flowbind.yaml");
     assert!(lines.contains("postFederationSignup: Connector 2  # Odd-two;"), "{lines}");
     assert!(
@@ -86,7 +86,7 @@ fn what_no_file_takes_for_an_id_is_offered_by_name() {
 fn the_command_that_ends_refused_drift_names_the_flags_that_allow_it() {
     let heading = "To make the tenant what the file says, in spite of why that is refused";
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]) + "guards: {maxChanges: 1}\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]) + "guards: {maxChanges: 1}\n";
     let outcome = drift(&served, &yaml, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     let command = offered(&outcome, heading);
@@ -108,7 +108,7 @@ fn the_command_that_ends_refused_drift_names_the_flags_that_allow_it() {
 fn only_strict_counts_what_is_bound_and_not_in_the_file() {
     let served =
         serve(tenant(&[("B2C_1_a", 1, 2), ("B2C_1_other", 3, 0), ("B2C_1_empty", 0, 0)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     assert_eq!(drift(&served, &yaml, &[]).code, 0);
     let before = served.requests().len();
     let outcome = drift(&served, &yaml, &["--strict"]);
@@ -155,8 +155,8 @@ fn what_several_files_do_not_list_is_told_once() {
     let served =
         serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0), ("B2C_1_c", 2, 3)]), Options::default());
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    file(folder.path(), "b.yaml", wants_connector_1(&["B2C_1_b"]));
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&["B2C_1_b"]));
     let run = |format: &str| {
         flowbind(["drift", "a.yaml", "b.yaml", "--strict", "--format", format])
             .args(["--graph-url", &served.graph_url()])
@@ -177,7 +177,7 @@ fn what_makes_it_drift_stands_in_the_heading_and_in_the_counts() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let told = |args: &[&str]| {
         let outcome = drift(&served, &yaml, args);
         assert_eq!(outcome.code, 2, "{outcome}");
@@ -221,8 +221,9 @@ fn what_is_gone_is_told_of_the_file_that_manages_it_and_once() {
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    let other = wants_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    let other =
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
     file(folder.path(), "b.yaml", other);
     let run = |command: &[&str]| {
         flowbind(command)
@@ -248,8 +249,8 @@ fn what_is_gone_is_told_of_the_file_that_manages_it_and_once() {
 #[test]
 fn what_is_kept_keeps_its_protection() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let yaml =
-        wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "{connector: Connector 1, protect: true}");
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"])
+        .replace("Connector 1", "{connector: Connector 1, protect: true}");
     let outcome = drift(&served, &yaml, &[]);
     let lines = offered(&outcome, "To keep what the tenant has, write in flowbind.yaml");
     let line = format!("{{connector: {}, protect: true}}  # Connector 2\n", connector_id(2));
@@ -262,7 +263,7 @@ fn what_is_kept_keeps_its_protection() {
 #[test]
 fn no_command_ends_what_is_not_whole() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a", "B2C_1_none"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a", "B2C_1_none"]), &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
@@ -295,7 +296,7 @@ fn a_connector_that_is_gone_while_bound_is_drift() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     let gone = format!(
         "`B2C_1_a` calls at `postAttributeCollection` the connector `{}`, which is gone",
@@ -308,21 +309,22 @@ fn a_connector_that_is_gone_while_bound_is_drift() {
 #[test]
 fn a_refusal_is_no_answer_of_drift() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n";
     assert_eq!(drift(&served, &yaml, &[]).code, 2);
 }
 
 #[test]
 fn what_could_not_be_read_is_an_error_and_neither_drift_nor_none() {
-    let faults = vec![crate::support::answer("B2C_1_b/", 0, 403, &[], "")];
+    let faults = vec![crate::support::answer_get("B2C_1_b/", 0, 403, &[], "")];
     let served =
         serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a", "B2C_1_b"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]), &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     // The list alone is denied, which only the whole tenant needs.
-    let list = crate::support::answer("b2cUserFlows", 0, 403, &[], "");
+    let list = crate::support::answer_get("b2cUserFlows", 0, 403, &[], "");
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
-    let outcome = drift(&served, &wants_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+    let outcome =
+        drift(&served, &yaml_binding_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("the list of flows could not be read"), "{outcome}");
 }
@@ -330,11 +332,11 @@ fn what_could_not_be_read_is_an_error_and_neither_drift_nor_none() {
 /// Whoever reads the whole tenant has to have read it.
 #[test]
 fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
-    let by_id = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let odd = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_with space"}]}"#;
     for (fault, why) in [
-        (crate::support::answer("/apiConnectors", 0, 403, &[], ""), "connectors could not be read"),
-        (crate::support::answer("b2cUserFlows", 1, 200, &[], odd), "which is no user flow's id"),
+        (crate::support::answer_get("/apiConnectors", 0, 403, &[], ""), "connectors could not be read"),
+        (crate::support::answer_get("b2cUserFlows", 1, 200, &[], odd), "which is no user flow's id"),
     ] {
         let mut fault = fault;
         if why.contains("flow's id") {
@@ -354,10 +356,11 @@ fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
 #[test]
 fn a_list_that_holds_an_error_is_no_empty_list() {
     let error = r#"{"error": {"code": "x", "message": "not today"}, "value": []}"#;
-    let list = crate::support::answer("b2cUserFlows?", 0, 200, &[], error);
+    let list = crate::support::answer_get("b2cUserFlows?", 0, 200, &[], error);
     let list = Fault { path_contains: "/identity/b2cUserFlows".into(), ..list };
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
-    let outcome = drift(&served, &wants_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+    let outcome =
+        drift(&served, &yaml_binding_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("not today"), "{outcome}");
 }
@@ -365,12 +368,12 @@ fn a_list_that_holds_an_error_is_no_empty_list() {
 /// What only the list leads to is asked for as soon as that is there, whatever else is still awaited.
 #[test]
 fn no_read_waits_for_another_that_it_does_not_need() {
-    let slow = crate::support::answer("/apiConnectors", 1, 503, &[("Retry-After", "2")], "");
+    let slow = crate::support::answer_get("/apiConnectors", 1, 503, &[("Retry-After", "2")], "");
     let served = serve(
         tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 0)]),
         Options { faults: vec![slow], ..Options::default() },
     );
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &["--strict"]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &["--strict"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     let asked = served.requests();
     let of = |path: &str| asked.iter().rposition(|line| line.contains(path)).unwrap();
@@ -381,13 +384,13 @@ fn no_read_waits_for_another_that_it_does_not_need() {
 #[test]
 fn a_listed_flow_in_another_spelling_is_not_another_flow() {
     let list = r#"{"value": [{"id": "B2C_1_A"}]}"#;
-    let mut fault = crate::support::answer("/identity/b2cUserFlows", 1, 200, &[], list);
+    let mut fault = crate::support::answer_get("/identity/b2cUserFlows", 1, 200, &[], list);
     fault.skip = 0;
     let served = serve(
         tenant(&[("B2C_1_a", 1, 0), ("B2C_1_A2", 1, 0)]),
         Options { faults: vec![fault], ..Options::default() },
     );
-    let yaml = wants_connector_1(&["B2C_1_a"]) + "prune: flows\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "prune: flows\n";
     let outcome = drift(&served, &yaml, &["--parallelism", "1"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("\nUnchanged: 2 bindings\n\nNo changes.\n"), "{outcome}");

@@ -12,10 +12,11 @@ use proptest::prelude::*;
 
 use crate::fuzz_corpus::fuzz::export::assert_plan_is_empty;
 use crate::support::{
-    Outcome, Served, answer, blocks, connector_id, file, flowbind, folder, package, serve, tenant,
+    Outcome, SandboxServer, answer_get, code_blocks, connector_id, file, flowbind, folder, package, serve,
+    tenant,
 };
 
-fn export(served: &Served, args: &[&str]) -> Outcome {
+fn export(served: &SandboxServer, args: &[&str]) -> Outcome {
     flowbind(["export", "--tenant", "contoso.onmicrosoft.com", "--graph-url", &served.graph_url()])
         .args(args)
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -82,7 +83,7 @@ fn the_keys_in_an_address_stay_where_they_are() {
     let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
     let body =
         serde_json::json!({"value": [{"id": connector_id(1), "displayName": "Check", "targetUrl": url}]});
-    let faults = || vec![answer("/apiConnectors", 0, 200, &[], &body.to_string())];
+    let faults = || vec![answer_get("/apiConnectors", 0, 200, &[], &body.to_string())];
     for format in ["desired", "snapshot"] {
         let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: faults(), ..Options::default() });
         let outcome = export(&served, &["--format", format, "-vv"]);
@@ -93,7 +94,7 @@ fn the_keys_in_an_address_stay_where_they_are() {
 
 #[test]
 fn what_could_not_be_read_is_not_left_out() {
-    let faults = vec![answer("B2C_1_b/", 0, 403, &[], ""), answer("/apiConnectors", 0, 403, &[], "")];
+    let faults = vec![answer_get("B2C_1_b/", 0, 403, &[], ""), answer_get("/apiConnectors", 0, 403, &[], "")];
     let served =
         serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
@@ -104,7 +105,7 @@ fn what_could_not_be_read_is_not_left_out() {
 
 #[test]
 fn where_both_kinds_of_flows_are_denied_both_reasons_are_told() {
-    let faults = vec![answer("UserFlows", 0, 403, &[], "")];
+    let faults = vec![answer_get("UserFlows", 0, 403, &[], "")];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -125,7 +126,8 @@ fn a_tenant_without_flows_gives_a_file_without_flows() {
 fn the_path_from_a_portal_to_a_repository_can_be_walked() {
     let readme = fs::read_to_string(package("README.md")).unwrap();
     let (_, path) = readme.split_once("## From the portal to a repository\n").unwrap();
-    let commands: Vec<_> = blocks(path).into_iter().take_while(|(language, _)| language == "sh").collect();
+    let commands: Vec<_> =
+        code_blocks(path).into_iter().take_while(|(language, _)| language == "sh").collect();
     let folder = folder();
     fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
     let mut walked = 0;
@@ -204,8 +206,8 @@ proptest! {
 #[test]
 fn a_list_that_could_not_be_read_is_not_an_empty_tenant() {
     let faults = vec![
-        answer("b2cUserFlows", 0, 400, &[], ""),
-        answer("b2xUserFlows", 0, 200, &[], r#"{"value": []}"#),
+        answer_get("b2cUserFlows", 0, 400, &[], ""),
+        answer_get("b2xUserFlows", 0, 200, &[], r#"{"value": []}"#),
     ];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
@@ -242,9 +244,9 @@ fn v1_has_b2x_flows_alone_and_is_asked_for_no_others() {
 fn an_answer_that_makes_no_sense_is_not_left_out() {
     let flows = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_b"}, {"id": "B2C_1/c"}]}"#;
     let faults = vec![
-        answer("b2cUserFlows/B2C_1_a/", 0, 200, &[], r#"{"postFederationSignup": 7}"#),
-        answer("b2cUserFlows/", 0, 200, &[], "{}"),
-        answer("b2cUserFlows", 0, 200, &[], flows),
+        answer_get("b2cUserFlows/B2C_1_a/", 0, 200, &[], r#"{"postFederationSignup": 7}"#),
+        answer_get("b2cUserFlows/", 0, 200, &[], "{}"),
+        answer_get("b2cUserFlows", 0, 200, &[], flows),
     ];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
@@ -258,7 +260,7 @@ fn an_answer_that_makes_no_sense_is_not_left_out() {
 #[test]
 fn a_connector_that_is_listed_twice_is_one_connector() {
     let twice = format!(r#"{{"value": [{{"id": "{0}"}}, {{"id": "{0}"}}]}}"#, connector_id(1));
-    let faults = vec![answer("apiConnectors", 0, 200, &[], &twice)];
+    let faults = vec![answer_get("apiConnectors", 0, 200, &[], &twice)];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     for format in ["desired", "snapshot"] {
         let outcome = export(&served, &["--format", format]);
@@ -270,7 +272,8 @@ fn a_connector_that_is_listed_twice_is_one_connector() {
 #[test]
 fn a_flow_that_is_listed_twice_is_one_flow() {
     let twice = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_a"}]}"#;
-    let faults = vec![answer("b2cUserFlows/", 0, 200, &[], "{}"), answer("b2cUserFlows", 0, 200, &[], twice)];
+    let faults =
+        vec![answer_get("b2cUserFlows/", 0, 200, &[], "{}"), answer_get("b2cUserFlows", 0, 200, &[], twice)];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.matches("B2C_1_a").count()), (0, 1), "{outcome}");

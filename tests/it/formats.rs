@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use expect_test::expect_file;
 
-use crate::support::{FORMATS, Outcome, flowbind, masked, package};
+use crate::support::{FORMATS, Outcome, flowbind, mask_request_ids, package};
 
 fn shown() -> Vec<PathBuf> {
     let mut shown: Vec<_> =
@@ -39,7 +39,8 @@ fn every_format_shows_what_its_folder_says() {
             .iter()
             .map(|(format, ending)| {
                 let outcome = show(&folder, format);
-                expect_file![folder.join(format!("expected.{ending}"))].assert_eq(&masked(&outcome.stdout));
+                expect_file![folder.join(format!("expected.{ending}"))]
+                    .assert_eq(&mask_request_ids(&outcome.stdout));
                 outcome.code
             })
             .collect();

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::fuzz_corpus::fuzz::{inert, readers};
 use crate::support::{
-    FORMATS, Outcome, answer, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
+    FORMATS, Outcome, answer_get, connector_id, file, flowbind, folder, package, serve, tenant,
+    yaml_binding_connector_1,
 };
 
 fn corpus() -> Vec<String> {
@@ -166,7 +167,7 @@ fn no_message_of_the_service_acts() {
     for message in corpus() {
         let body =
             json!({"error": {"code": message, "message": message, "innerError": {"request-id": message}}});
-        let faults = vec![answer("/apiConnectorConfiguration", 0, 403, &[], &body.to_string())];
+        let faults = vec![answer_get("/apiConnectorConfiguration", 0, 403, &[], &body.to_string())];
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let folder = folder();
         let yaml =
@@ -200,7 +201,7 @@ fn no_message_of_the_service_acts() {
 fn a_lone_surrogate_is_an_unknown_and_no_panic() {
     let body =
         format!(r#"{{"postFederationSignup": {{"id": "{}", "displayName": "\ud800"}}}}"#, connector_id(1));
-    let faults = vec![answer("/apiConnectorConfiguration", 0, 200, &[], &body)];
+    let faults = vec![answer_get("/apiConnectorConfiguration", 0, 200, &[], &body)];
     let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
     let yaml =
         "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
@@ -268,7 +269,7 @@ fn no_saved_fingerprint_adds_an_output() {
 fn no_name_of_a_file_is_an_option() {
     let folder = folder();
     file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
-    file(folder.path(), "--plan=a.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "--plan=a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     for command in ["drift", "plan --format markdown"] {
         let outcome =
             flowbind(command.split(' ')).args([".", "--sandbox", "tenant.json"]).within(folder.path()).run();
@@ -291,7 +292,7 @@ fn no_link_of_a_repository_leads_a_run_out_of_it() {
     }
     file(outside.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
     file(at, "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
-    file(at, "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(at, "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     symlink(&kept[0], at.join("plan.json")).unwrap();
     symlink("plan.json", at.join("chain.json")).unwrap();
     symlink(".git/config", at.join("git.json")).unwrap();

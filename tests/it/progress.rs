@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use flowbind::sandbox::Options;
 
-use crate::support::{Served, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{
+    SandboxServer, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+};
 
-fn slow(throttled: bool) -> Served {
+fn slow(throttled: bool) -> SandboxServer {
     let faults = if throttled {
-        vec![answer("Configuration", 1, 429, &[("Retry-After", "2")], "")]
+        vec![answer_get("Configuration", 1, 429, &[("Retry-After", "2")], "")]
     } else {
         Vec::new()
     };
@@ -18,9 +20,9 @@ fn slow(throttled: bool) -> Served {
 }
 
 /// Runs `plan` at a terminal. `None` where the system has no `script` that lends one.
-fn at_a_terminal(served: &Served, args: &str) -> Option<String> {
+fn at_a_terminal(served: &SandboxServer, args: &str) -> Option<String> {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let flowbind = env!("CARGO_BIN_EXE_flowbind");
     let command = format!("{flowbind} plan {args} --graph-url {}", served.graph_url());
     let output = Command::new("script")
@@ -55,9 +57,9 @@ fn who_wants_quiet_sees_no_progress() {
     assert!(!shown.contains("in flight"), "{shown:?}");
 }
 
-fn in_a_pipe(served: &Served, args: &[&str]) -> String {
+fn in_a_pipe(served: &SandboxServer, args: &[&str]) -> String {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let outcome = flowbind(["plan", "--graph-url", &served.graph_url()])
         .args(args)
         .env("FLOWBIND_ACCESS_TOKEN", "t")

@@ -8,7 +8,7 @@ use crate::support::{self, file, flowbind, folder, package};
 
 /// The fenced blocks of the README.
 fn blocks() -> Vec<(String, String)> {
-    support::blocks(&fs::read_to_string(package("README.md")).unwrap())
+    support::code_blocks(&fs::read_to_string(package("README.md")).unwrap())
 }
 
 /// The arguments of the README's first command.

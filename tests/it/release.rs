@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::support::{blocks, package};
+use crate::support::{code_blocks, package};
 
 fn read(path: &str) -> String {
     fs::read_to_string(package(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -112,7 +112,7 @@ fn what_is_installed_is_this_version() {
 fn every_build_is_locked() {
     let building =
         ["build", "run", "test", "bench", "check", "clippy", "doc", "install", "metadata", "publish"];
-    let readme = blocks(&read("README.md")).into_iter().filter(|(language, _)| language == "sh");
+    let readme = code_blocks(&read("README.md")).into_iter().filter(|(language, _)| language == "sh");
     let scripts = [".ci", ".github", "examples"].into_iter().flat_map(texts).chain(readme);
     let mut seen = 0;
     for (place, text) in scripts {

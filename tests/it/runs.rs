@@ -8,7 +8,7 @@ use std::path::Path;
 
 use expect_test::expect_file;
 
-use crate::support::{flowbind, folder, masked, package};
+use crate::support::{flowbind, folder, mask_request_ids, package};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -32,7 +32,7 @@ fn every_run_goes_as_its_folder_says() {
             told.push_str(&format!("$ flowbind {command}\n{outcome}\n"));
         }
         let here = fs::canonicalize(copied.path()).unwrap();
-        let told = masked(&told).replace(here.to_str().unwrap(), "HERE");
+        let told = mask_request_ids(&told).replace(here.to_str().unwrap(), "HERE");
         expect_file![run.join("expected.txt")].assert_eq(&told);
         seen += 1;
     }

@@ -9,7 +9,9 @@ use std::process::{Child, Stdio};
 use flowbind::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{connector_id, file, flowbind, folder, package, signal, tenant, wants_connector_1};
+use crate::support::{
+    connector_id, file, flowbind, folder, package, signal, tenant, yaml_binding_connector_1,
+};
 
 /// A running `flowbind sandbox`; killed when dropped.
 struct Running {
@@ -120,7 +122,7 @@ fn plan_runs_against_it_with_latency_throttling_and_faults() {
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let bound: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
     file(folder.path(), "tenant.json", tenant(&bound).to_json());
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
     let args = ["--latency", "5", "--throttle", "9/1", "--fail", "0.3", "--page-size", "2", "--seed", "3"];
     let sandbox = start(folder.path(), &args);
     let outcome = flowbind(["plan", "--graph-url", &sandbox.url])
@@ -136,7 +138,7 @@ fn a_bad_snapshot_or_place_is_a_clear_error() {
     let folder = folder();
     let good = tenant(&[("B2C_1_a", 0, 0)]).to_json();
     file(folder.path(), "good.json", &good);
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     for (name, text) in [
         ("empty.json", ""),
         ("not-json.json", "version: 1"),

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{
-    Outcome, Served, answer, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
+    Outcome, SandboxServer, answer_get, connector_id, file, flowbind, folder, package, serve, tenant,
+    yaml_binding_connector_1,
 };
 
 pub const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
@@ -21,7 +22,7 @@ pub fn three(numbers: [usize; 3]) -> Snapshot {
     tenant(&[(FLOWS[0], a, 0), (FLOWS[1], b, 0), (FLOWS[2], c, 0)])
 }
 
-pub fn run(served: &Served, folder: &Path, args: &[&str]) -> Outcome {
+pub fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Outcome {
     flowbind(args)
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -30,9 +31,9 @@ pub fn run(served: &Served, folder: &Path, args: &[&str]) -> Outcome {
 }
 
 /// A folder with a plan that binds `Connector 1` in three flows which have `Connector 2`.
-pub fn planned(served: &Served) -> tempfile::TempDir {
+pub fn planned(served: &SandboxServer) -> tempfile::TempDir {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     let outcome = run(served, folder.path(), &["plan", "--out", "plan.json"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     folder
@@ -40,8 +41,8 @@ pub fn planned(served: &Served) -> tempfile::TempDir {
 
 const GUID: &str = "11111111-1111-1111-1111-111111111111";
 
-fn bound(served: &Served) -> Vec<Option<String>> {
-    let flows = served.truth().flows.into_iter();
+fn bound(served: &SandboxServer) -> Vec<Option<String>> {
+    let flows = served.actual_state().flows.into_iter();
     flows.map(|flow| flow.bindings.into_values().next().flatten()).collect()
 }
 
@@ -81,8 +82,8 @@ fn a_saved_plan_is_applied_by_its_own_bindings_alone() {
 fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    served.meddle("B2C_1_b", "Connector 3");
-    served.meddle("B2C_1_c", "null");
+    served.bind_out_of_band("B2C_1_b", "Connector 3");
+    served.bind_out_of_band("B2C_1_c", "null");
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
     assert_eq!((outcome.code, served.puts()), (3, puts), "{outcome}");
@@ -101,9 +102,9 @@ fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
 fn what_is_there_already_and_what_moves_elsewhere_does_not_matter() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    served.meddle("B2C_1_b", "Connector 1");
+    served.bind_out_of_band("B2C_1_b", "Connector 1");
     let elsewhere =
-        wants_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
     assert_eq!(served.apply(&elsewhere, &[]).0.code, 0);
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
@@ -214,13 +215,13 @@ fn a_plan_for_another_place_is_refused() {
 
 #[test]
 fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
-    let unknown = crate::support::answer("B2C_1_b/", 0, 403, &[], "");
+    let unknown = crate::support::answer_get("B2C_1_b/", 0, 403, &[], "");
     let served = serve(three([2, 2, 2]), Options { faults: vec![unknown], ..Options::default() });
     let folder = folder();
     for (name, yaml) in [
-        ("refused", wants_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n"),
-        ("unknown", wants_connector_1(&FLOWS)),
-        ("errors", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One")),
+        ("refused", yaml_binding_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n"),
+        ("unknown", yaml_binding_connector_1(&FLOWS)),
+        ("errors", yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One")),
     ] {
         file(folder.path(), "flowbind.yaml", yaml);
         let plan = run(&served, folder.path(), &["plan", "--out", "plan.json"]);
@@ -237,7 +238,7 @@ fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
 fn one_tenant_at_two_places_is_refused_as_a_whole() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = folder();
-    let protected = wants_connector_1(&FLOWS[..1]) + "guards: {maxChanges: 0}\n";
+    let protected = yaml_binding_connector_1(&FLOWS[..1]) + "guards: {maxChanges: 0}\n";
     file(folder.path(), "a.yaml", protected);
     assert_eq!(run(&served, folder.path(), &["plan", "a.yaml", "--out", "a.json"]).code, 3);
     let here = served.graph_url();
@@ -250,7 +251,7 @@ fn one_tenant_at_two_places_is_refused_as_a_whole() {
                 .within(folder.path())
                 .run()
         };
-        file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..]) + more);
+        file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]) + more);
         let plan = at(&["plan", "b.yaml", "--out", "b.json"], url);
         assert_eq!(plan.code, 0, "{plan}");
         for [one, two] in [["a.json", "b.json"], ["b.json", "a.json"]] {
@@ -380,7 +381,8 @@ fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
 fn a_tenant_that_cannot_be_read_again_is_left_as_it_is() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\nflows:\n  B2C_1_a: {postFederationSignup: check}\n";
     for path in ["B2C_1_a/apiConnectorConfiguration", "identity/apiConnectors"] {
-        let denied = Fault { skip: 1, ..answer(path, 0, 403, &[], r#"{"error": {"message": "no more"}}"#) };
+        let denied =
+            Fault { skip: 1, ..answer_get(path, 0, 403, &[], r#"{"error": {"message": "no more"}}"#) };
         let served = serve(three([2, 2, 2]), Options { faults: vec![denied], ..Options::default() });
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml);

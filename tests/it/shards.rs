@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{FORMATS, Outcome, connector_id, file, flowbind, folder, masked, without_tags};
+use crate::support::{
+    FORMATS, Outcome, connector_id, file, flowbind, folder, mask_request_ids, remove_guids,
+};
 
 fn domain(tenant: usize) -> String {
     format!("tenant{tenant}.onmicrosoft.com")
@@ -84,11 +86,15 @@ fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
         for (format, _) in FORMATS {
             let joined = show(folder.path(), &files, format);
             let shown = show(folder.path(), &["whole.json".into()], format);
-            assert_eq!(masked(&joined.stdout), masked(&shown.stdout), "{tenants} in {of}, {format}");
+            assert_eq!(
+                mask_request_ids(&joined.stdout),
+                mask_request_ids(&shown.stdout),
+                "{tenants} in {of}, {format}"
+            );
             assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{tenants} in {of}: {joined}");
         }
         let text = show(folder.path(), &files, "text");
-        assert_eq!(masked(&text.stdout), masked(&whole.stdout), "{tenants} in {of}");
+        assert_eq!(mask_request_ids(&text.stdout), mask_request_ids(&whole.stdout), "{tenants} in {of}");
     }
 }
 
@@ -113,7 +119,7 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
         for (format, _) in FORMATS {
             let joined = show(other.path(), &files, format);
             let shown = show(one.path(), &["report.json".into()], format);
-            let told = |outcome: &Outcome| without_tags(&outcome.stdout);
+            let told = |outcome: &Outcome| remove_guids(&outcome.stdout);
             assert_eq!(told(&joined), told(&shown), "{format}");
             assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{joined}");
         }
@@ -191,7 +197,7 @@ fn the_saved_plan_of_a_shard_is_applied_by_itself() {
     for (plan, report) in plans.iter().zip(&reports) {
         _ = run(other.path(), &["apply", "--plan", plan, "--out", report]);
     }
-    let told = |shown: Outcome| (shown.code, without_tags(&shown.stdout));
+    let told = |shown: Outcome| (shown.code, remove_guids(&shown.stdout));
     let joined = told(show(other.path(), &reports, "text"));
     assert_eq!(joined, told(show(one.path(), &["report.json".into()], "text")));
     let lost = show(other.path(), &reports[1..], "text");

@@ -7,7 +7,7 @@ use flowbind::sandbox::Options;
 use serde_json::Value;
 
 use crate::saved::{FLOWS, planned, run, three};
-use crate::support::{file, flowbind, folder, package, serve, wants_connector_1};
+use crate::support::{file, flowbind, folder, package, serve, yaml_binding_connector_1};
 
 #[test]
 fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
@@ -116,7 +116,7 @@ fn show_ends_with_what_the_run_ended_with_and_says_why() {
     file(
         folder.path(),
         "broken.yaml",
-        wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One"),
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One"),
     );
     let broken = run(&served, folder.path(), &["plan", "broken.yaml", "--out", "broken.json"]);
     let shown = show(&["broken.json"]);
@@ -132,7 +132,7 @@ fn joined_files_have_one_fingerprint_in_whatever_order() {
     let folder = folder();
     for (number, flow) in FLOWS.iter().enumerate() {
         file(folder.path(), "tenant.json", three([2, 2, 2]).to_json());
-        file(folder.path(), "flowbind.yaml", wants_connector_1(&[flow]));
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&[flow]));
         let out = format!("{number}.json");
         let outcome = flowbind(["apply", "--yes", "--sandbox", "tenant.json", "--out", &out])
             .within(folder.path())

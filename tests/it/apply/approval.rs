@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use flowbind::sandbox::Options;
 
-use crate::support::{Outcome, Served, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{
+    Outcome, SandboxServer, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+};
 
 /// Runs `apply` without a word and without a terminal.
-fn with_nobody(served: &Served) -> Outcome {
+fn with_nobody(served: &SandboxServer) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     flowbind(["apply", "--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .within(folder.path())
@@ -36,9 +38,9 @@ fn with_nothing_to_do_nobody_is_asked() {
 
 /// Runs `apply` at a terminal, does something once it asks, and answers. `None` where the system
 /// has no `script` that lends a terminal.
-fn at_a_terminal(served: &Served, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
+fn at_a_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let flowbind = env!("CARGO_BIN_EXE_flowbind");
     let command = format!("{flowbind} apply --color never --graph-url {}", served.graph_url());
     let mut child = Command::new("script")
@@ -79,7 +81,8 @@ fn at_a_terminal_only_yes_will_do() {
 #[test]
 fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || served.meddle("B2C_1_a", "Connector 3"), "yes\n") else {
+    let Some(outcome) = at_a_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 3"), "yes\n")
+    else {
         return;
     };
     assert_eq!((outcome.code, served.puts()), (3, 1), "{outcome}");
@@ -90,7 +93,8 @@ fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
 #[test]
 fn a_change_that_somebody_else_made_meanwhile_is_not_made_again() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || served.meddle("B2C_1_a", "Connector 1"), "yes\n") else {
+    let Some(outcome) = at_a_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 1"), "yes\n")
+    else {
         return;
     };
     assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");

@@ -17,7 +17,7 @@ use proptest::collection::btree_map;
 use proptest::prelude::*;
 use tokio::sync::watch;
 
-use crate::support::graph::{graph, settings};
+use crate::support::graph_client::{graph, settings};
 use crate::support::{connector_id, serve, tenant};
 
 /// (flow, step) → number of a connector, 0 for nothing. A pair that is absent is not mentioned.
@@ -107,7 +107,7 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let report = apply(&graph, &target, None, &options).await;
         (Some(target), Some(report))
     });
-    let (truth, requests, puts) = (served.truth(), served.arrived(), served.puts());
+    let (truth, requests, puts) = (served.actual_state(), served.request_count(), served.puts());
     Run { target, report, truth, requests, puts }
 }
 

@@ -7,23 +7,25 @@ use std::time::{Duration, Instant};
 use flowbind::sandbox::Options;
 use serde_json::Value;
 
-use crate::support::{Served, file, flowbind, folder, serve, signal, tenant, wants_connector_1};
+use crate::support::{
+    SandboxServer, file, flowbind, folder, serve, signal, tenant, yaml_binding_connector_1,
+};
 
 const FLOWS: [&str; 6] = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d", "B2C_1_e", "B2C_1_f"];
 
 /// Six changes at a tenant that takes its time, one after the other.
-fn slow_tenant() -> Served {
+fn slow_tenant() -> SandboxServer {
     let latency = Duration::from_millis(120);
     serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options { latency, ..Options::default() })
 }
 
-fn start(served: &Served, folder: &Path) -> Child {
+fn start(served: &SandboxServer, folder: &Path) -> Child {
     run(served, folder, &["apply", "--yes", "--parallelism", "1", "--out", "report.json"])
 }
 
 /// Begins a run on a file that wants all flows changed.
-fn run(served: &Served, folder: &Path, args: &[&str]) -> Child {
-    file(folder, "flowbind.yaml", wants_connector_1(&FLOWS));
+fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Child {
+    file(folder, "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     flowbind(args)
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -36,7 +38,7 @@ fn run(served: &Served, folder: &Path, args: &[&str]) -> Child {
 }
 
 /// Waits until so many PUTs arrived, and sends a signal.
-fn signal_after(served: &Served, puts: usize, child: &Child, name: &str) {
+fn signal_after(served: &SandboxServer, puts: usize, child: &Child, name: &str) {
     let patience = Instant::now() + Duration::from_secs(30);
     while served.puts() < puts {
         assert!(Instant::now() < patience, "no {puts} PUTs");
@@ -46,8 +48,8 @@ fn signal_after(served: &Served, puts: usize, child: &Child, name: &str) {
 }
 
 /// The flows that have their connector.
-fn bound(served: &Served) -> Vec<String> {
-    let flows = served.truth().flows.into_iter();
+fn bound(served: &SandboxServer) -> Vec<String> {
+    let flows = served.actual_state().flows.into_iter();
     let is_bound = |flow: &flowbind::snapshot::Flow| flow.bindings.values().any(Option::is_some);
     flows.filter(is_bound).map(|flow| flow.id).collect()
 }
@@ -97,7 +99,7 @@ fn a_stopped_plan_leaves_nothing_behind() {
 }
 
 /// Waits until the tenant is asked, or the run is over. Gives whether it was asked.
-fn until_asked(served: &Served, child: &mut Child) -> bool {
+fn until_asked(served: &SandboxServer, child: &mut Child) -> bool {
     let patience = Instant::now() + Duration::from_secs(30);
     loop {
         if !served.requests().is_empty() {
@@ -142,7 +144,7 @@ fn killed_hard_at_any_moment_a_rerun_sends_only_what_is_missing() {
         // What the killed run sent last may still be on its way through the service.
         std::thread::sleep(Duration::from_millis(300));
         let (had, sent) = (bound(&served).len(), served.puts());
-        let (outcome, _) = served.apply(&wants_connector_1(&FLOWS), &[]);
+        let (outcome, _) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
         assert_eq!(outcome.code, 0, "{outcome}");
         assert_eq!(served.puts() - sent, FLOWS.len() - had);
         assert_eq!(bound(&served).len(), FLOWS.len());
@@ -156,7 +158,7 @@ fn a_reader_that_takes_its_time_does_not_keep_a_stopped_run() {
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let bound: Vec<_> = flows.iter().map(|flow| (*flow, 2, 2)).collect();
     let (served, folder) = (serve(tenant(&bound), Options::default()), folder());
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
     let mut child =
         flowbind(["apply", "--yes", "-v", "--rate", "100000/1", "--graph-url", &served.graph_url()])
             .env("FLOWBIND_ACCESS_TOKEN", "t")

@@ -10,7 +10,7 @@ use flowbind::files::{self, Saved};
 use flowbind::sandbox::Options;
 use serde_json::Value;
 
-use crate::support::{Outcome, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{Outcome, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
 const OURS: &str = "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11";
 const THEIRS: &str = "11111111-2222-4333-8444-555555555555";
@@ -26,7 +26,8 @@ fn on_loopback_a_token_that_tells_is_compared_with_a_tenant_that_is_a_guid() {
     snapshot.tenant = OURS.into();
     let served = serve(snapshot, Options::default());
     let folder = folder();
-    let yaml = wants_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", &OURS.to_uppercase());
+    let yaml =
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", &OURS.to_uppercase());
     file(folder.path(), "flowbind.yaml", yaml);
     let run = |command: &[&str], token: &str| {
         flowbind(command)
@@ -75,7 +76,7 @@ fn issuer(tenant: &str) -> String {
 /// loopback where nobody listens.
 fn run(args: &[&str], authority: &str, token: &str) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     flowbind(args)
         .args(["--timeout", "1"])
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -103,8 +104,8 @@ fn a_domain_is_resolved_through_the_authority() {
 #[test]
 fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    let other = wants_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    let other = yaml_binding_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
     file(folder.path(), "b.yaml", other);
     for command in [&["plan"][..], &["apply", "--yes"]] {
         let outcome = flowbind(command)
@@ -124,7 +125,7 @@ fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
 #[test]
 fn a_tenant_by_two_names_is_found_out_when_a_saved_plan_is_applied() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), Options::default());
-    let plan = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    let plan = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     let Ok(Saved::Plan(mut plan, at)) = files::read(&plan.stdout) else { panic!("{plan}") };
     plan.targets[0].graph_url = "https://graph.microsoft.com/beta".to_owned();
     let mut other = plan.targets[0].clone();
@@ -176,7 +177,7 @@ fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
 #[test]
 fn a_domain_that_moved_to_another_tenant_refuses_the_plan() {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let snapshot = crate::support::tenant(&[("B2C_1_a", 0, 0)]).to_json();
     file(folder.path(), "tenant.json", snapshot);
     let planned =

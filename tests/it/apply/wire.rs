@@ -6,7 +6,7 @@ use flowbind::sandbox::{Effect, Options};
 use serde_json::Value;
 
 use crate::support::{
-    answer, connector_id, file, flowbind, folder, on_put, serve, tenant, wants_connector_1,
+    answer_get, connector_id, file, flowbind, folder, on_put, serve, tenant, yaml_binding_connector_1,
 };
 
 const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
@@ -53,7 +53,7 @@ fn a_put_is_what_the_documentation_says() {
 fn an_answer_that_was_lost_is_settled_by_what_the_tenant_shows() {
     for effect in [Effect::DropBefore, Effect::DropAfter, Effect::Truncate] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 1, effect.clone())]));
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
         assert_eq!((outcome.code, served.puts()), (0, 2), "{effect:?}: {outcome}");
         assert_eq!(outcomes(&report), ["applied"]);
         assert_eq!(report["targets"][0]["changes"][0]["attempts"], 2);
@@ -67,7 +67,7 @@ fn where_no_put_is_answered_the_tenant_tells() {
     {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
         let args = ["--timeout", "3", "--verify-timeout", "1"];
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &args);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &args);
         assert_eq!(outcome.code, code, "{outcome}");
         assert_eq!(outcomes(&report), [outcome_]);
     }
@@ -80,7 +80,7 @@ fn a_yes_that_binds_nothing_is_unverified() {
         options(vec![on_put("B2C_1_b", 0, Effect::AcceptOnly)]),
     );
     let (outcome, report) =
-        served.apply(&wants_connector_1(&["B2C_1_a", "B2C_1_b"]), &["--verify-timeout", "1"]);
+        served.apply(&yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]), &["--verify-timeout", "1"]);
     assert_eq!(outcome.code, 4, "{outcome}");
     assert_eq!(outcomes(&report), ["applied", "unverified"]);
     assert!(outcome.stdout.contains("Apply: 1 applied, 1 unverified."), "{outcome}");
@@ -91,17 +91,17 @@ fn a_yes_that_binds_nothing_is_unverified() {
 fn a_tenant_that_shows_writes_late_is_waited_for() {
     let lag = Duration::from_millis(900);
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { lag, ..Options::default() });
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");
     assert_eq!(outcomes(&report), ["applied"]);
 }
 
 #[test]
 fn what_cannot_be_read_back_is_unverified() {
-    let mut fault = answer("Configuration", 0, 403, &[], r#"{"error": {"message": "no more"}}"#);
+    let mut fault = answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no more"}}"#);
     fault.skip = 1;
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
     assert_eq!(outcome.code, 4, "{outcome}");
     assert_eq!(outcomes(&report), ["unverified"]);
     assert!(
@@ -114,7 +114,7 @@ fn what_cannot_be_read_back_is_unverified() {
 fn a_storm_of_429_is_sat_out() {
     let served =
         serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 5, answered(429, "0"))]));
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
     assert_eq!((outcome.code, served.puts()), (0, 8), "{outcome}");
     assert_eq!(outcomes(&report), ["applied"; 3]);
 }
@@ -127,7 +127,7 @@ fn a_change_that_was_turned_away_has_failed() {
     {
         let faults = vec![on_put("", 1, first), on_put("", 0, then)];
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(faults));
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--timeout", "20"]);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--timeout", "20"]);
         assert_eq!((outcome.code, outcomes(&report)), (4, vec!["failed"]), "{outcome}");
         assert_eq!(report["targets"][0]["changes"][0]["attempts"], 2);
     }
@@ -138,7 +138,7 @@ fn a_change_that_was_turned_away_has_failed() {
 fn what_the_budget_holds_back_is_not_counted_as_time_to_show() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
     let args = ["--rate", "7/3", "--verify-timeout", "1"];
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &args);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &args);
     assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
 }
 
@@ -149,7 +149,7 @@ fn one_change_that_fails_does_not_stop_the_others() {
             tenant(&FLOWS.map(|flow| (flow, 0, 0))),
             options(vec![on_put("B2C_1_b", 0, answered(status, "0"))]),
         );
-        let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
         assert_eq!(outcome.code, 4, "{outcome}");
         assert_eq!(outcomes(&report), ["applied", "failed", "applied"], "{status}");
         assert!(outcome.stdout.contains(&format!("answered {status}: AADB2C: no (request-id ")), "{outcome}");
@@ -164,7 +164,8 @@ fn with_fail_fast_it_does() {
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
     );
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &["--fail-fast", "--parallelism", "1"]);
+    let (outcome, report) =
+        served.apply(&yaml_binding_connector_1(&FLOWS), &["--fail-fast", "--parallelism", "1"]);
     assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
     assert_eq!(outcomes(&report), ["failed", "not-attempted", "not-attempted"]);
 }
@@ -177,8 +178,8 @@ fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
         options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
     );
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&FLOWS[..1]));
-    file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..]));
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
     let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--fail-fast", "--out", "report.json"])
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -198,8 +199,8 @@ fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
 fn a_tenant_of_which_one_file_is_done_and_another_is_not_begun_is_not_wholly_done() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&FLOWS[..1]));
-    file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..2]));
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..2]));
     // The budget is used up after the first change was read back.
     let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--rate", "8/600", "--timeout", "3"])
         .args(["--format", "json", "--graph-url", &served.graph_url()])
@@ -217,16 +218,18 @@ fn a_tenant_of_which_one_file_is_done_and_another_is_not_begun_is_not_wholly_don
 fn where_all_changes_fail_the_code_is_4() {
     let served =
         serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 0, answered(403, "0"))]));
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
     assert_eq!(outcome.code, 4, "{outcome}");
     assert_eq!(outcomes(&report), ["failed"; 3]);
 }
 
 #[test]
 fn a_flow_that_could_not_be_read_blocks_the_tenant() {
-    let served =
-        serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![answer("B2C_1_b/", 0, 403, &[], "")]));
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    let served = serve(
+        tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+        options(vec![answer_get("B2C_1_b/", 0, 403, &[], "")]),
+    );
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
     assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
     assert_eq!(outcomes(&report), ["not-attempted"; 2]);
     assert!(outcome.stdout.contains("Nothing was changed."), "{outcome}");
@@ -235,7 +238,7 @@ fn a_flow_that_could_not_be_read_blocks_the_tenant() {
 #[test]
 fn the_report_is_written_when_there_is_nothing_to_do_and_when_nothing_can_be_done() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!((outcome.code, served.puts()), (0, 0), "{outcome}");
     assert!(outcome.stdout.contains("No changes."), "{outcome}");
     assert_eq!(outcomes(&report), Vec::<&str>::new());
@@ -263,7 +266,7 @@ fn an_output_that_cannot_be_written_is_found_out_before_the_tenant_is_read() {
 #[test]
 fn with_format_json_stdout_is_the_report() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     let printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(printed, report);
     assert!(outcome.stderr.contains("Plan: 1 to enable"), "{outcome}");
@@ -274,7 +277,7 @@ fn a_report_fits_its_schema() {
     let schema = crate::schema::schema("report");
     let faults = vec![on_put("B2C_1_b", 0, answered(403, "0")), on_put("B2C_1_c", 0, Effect::AcceptOnly)];
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(faults));
-    let (_, report) = served.apply(&wants_connector_1(&FLOWS), &["--verify-timeout", "1"]);
+    let (_, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &["--verify-timeout", "1"]);
     assert_eq!(outcomes(&report), ["applied", "failed", "unverified"]);
     crate::schema::assert_fits(&schema, &report, std::path::Path::new("report.json"));
 }
@@ -285,7 +288,7 @@ fn a_put_without_a_last_word_is_unverified() {
     for effect in [Effect::Hang, answered(503, "90"), answered(408, "90"), answered(504, "90")] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect.clone())]));
         let args = ["--timeout", "2", "--verify-timeout", "1"];
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &args);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &args);
         assert_eq!(outcome.code, 4, "{effect:?}: {outcome}");
         assert_eq!(outcomes(&report), ["unverified"], "{effect:?}");
     }
@@ -297,10 +300,10 @@ fn a_no_after_a_lost_answer_is_unverified() {
     let faults = vec![on_put("", 1, Effect::DropAfter), on_put("", 0, answered(403, "0"))];
     let lag = Duration::from_secs(600);
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, lag, ..Options::default() });
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
     assert!(outcome.stdout.contains("answered 403"), "{outcome}");
-    assert_eq!(served.truth(), tenant(&[("B2C_1_a", 1, 0)]));
+    assert_eq!(served.actual_state(), tenant(&[("B2C_1_a", 1, 0)]));
 }
 
 #[test]
@@ -308,7 +311,7 @@ fn a_yes_that_holds_an_error_is_none() {
     let body = r#"{"error": {"code": "AADB2C", "message": "Quota exceeded"}}"#;
     let effect = Effect::Answer { status: 200, headers: Vec::new(), body: body.into() };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
     assert!(outcome.stdout.contains("Quota exceeded"), "{outcome}");
 }
@@ -318,7 +321,7 @@ fn a_yes_that_holds_an_error_is_none() {
 fn a_change_that_waits_when_another_fails_fast_says_what_it_waited_for() {
     let faults = vec![on_put("B2C_1_a", 0, answered(503, "20")), on_put("B2C_1_b", 0, answered(403, "0"))];
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), options(faults));
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
     let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
@@ -332,7 +335,7 @@ fn an_output_that_fails_after_puts_does_not_hide_them() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = crate::support::folder();
-    crate::support::file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    crate::support::file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let output = crate::support::flowbind(["apply", "--yes", "--format", "json", "--out", "report.json"])
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -351,7 +354,7 @@ fn an_output_never_replaces_what_the_run_reads_or_what_is_no_file() {
     let folder = crate::support::folder();
     let tenant_json = tenant(&[("B2C_1_a", 0, 0)]).to_json();
     crate::support::file(folder.path(), "tenant.json", &tenant_json);
-    crate::support::file(folder.path(), "flow.json", wants_connector_1(&["B2C_1_a"]));
+    crate::support::file(folder.path(), "flow.json", yaml_binding_connector_1(&["B2C_1_a"]));
     std::fs::create_dir(folder.path().join("folder.json")).unwrap();
     for (outs, why) in [
         (&["flow.json"][..], "is read by this run"),
@@ -373,9 +376,9 @@ fn an_output_never_replaces_what_the_run_reads_or_what_is_no_file() {
 /// A report that changed nothing says why.
 #[test]
 fn a_report_of_nothing_says_why() {
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let refused = yaml.clone() + "guards: {maxChanges: 0}\n";
-    let denied = || vec![answer("B2C_1_a/", 0, 403, &[], r#"{"error": {"message": "no"}}"#)];
+    let denied = || vec![answer_get("B2C_1_a/", 0, 403, &[], r#"{"error": {"message": "no"}}"#)];
     for (yaml, faults, code, why) in [
         (&refused, Vec::new(), 3, "the plan is refused"),
         (&yaml, denied(), 1, "bindings that could not be read: 2"),
@@ -391,12 +394,13 @@ fn a_report_of_nothing_says_why() {
 /// However long the service wants to be left alone, the read-back ends with its own time.
 #[test]
 fn the_read_back_ends_with_its_own_time() {
-    let pause = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
+    let pause = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
     let silence = flowbind::sandbox::Fault { effect: Effect::Hang, ..pause.clone() };
     for mut fault in [pause, silence] {
         fault.skip = 1;
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+        let (outcome, report) =
+            served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
         assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
         // One to plan, and one that took all the time there was.
         let is_read = |line: &&String| line.starts_with("GET") && line.contains("Configuration");
@@ -407,14 +411,14 @@ fn the_read_back_ends_with_its_own_time() {
 /// One read that takes all the time does not keep the others from being looked at once more.
 #[test]
 fn a_read_back_that_is_put_off_is_not_the_last() {
-    let mut fault = answer("B2C_1_a", 1, 503, &[("Retry-After", "300")], "");
+    let mut fault = answer_get("B2C_1_a", 1, 503, &[("Retry-After", "300")], "");
     fault.skip = 2;
     let lag = Duration::from_secs(1);
     let served = serve(
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         Options { lag, faults: vec![fault], ..Options::default() },
     );
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &["--verify-timeout", "3"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &["--verify-timeout", "3"]);
     assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
 }
 
@@ -423,7 +427,7 @@ fn a_read_back_that_is_put_off_is_not_the_last() {
 fn a_run_that_cannot_even_start_writes_what_it_is_to() {
     for bad in [["--ca-file", "nothing.pem"], ["--sandbox", "nothing.json"]] {
         let folder = folder();
-        file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
         file(folder.path(), "report.json", "that of yesterday");
         for command in [&["apply", "--yes"][..], &["plan"], &["drift"]] {
             let run = flowbind(command).args(["--out", "report.json"]).args(bad);
@@ -440,7 +444,7 @@ fn a_run_that_cannot_even_start_writes_what_it_is_to() {
 #[test]
 fn no_command_but_apply_writes() {
     let served = serve(tenant(&[("B2C_1_a", 2, 3)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]) + "prune: flows\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "prune: flows\n";
     let folder = crate::support::folder();
     crate::support::file(folder.path(), "flowbind.yaml", &yaml);
     for command in [

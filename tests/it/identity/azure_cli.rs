@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use flowbind::sandbox::Options;
 
 use super::{az, run_in, wants_one_change, with_az};
-use crate::support::{Flowbind, file, folder, serve, tenant, wants_connector_1};
+use crate::support::{Flowbind, file, folder, serve, tenant, yaml_binding_connector_1};
 
 /// A run whose `az` waits for somebody for ever, by a process of its own.
 fn waits_for_ever(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
@@ -79,8 +79,8 @@ fn it_ends_with_a_run_that_is_stopped() {
 fn a_tenant_is_looked_at_again_where_another_was_waited_for_in_vain() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let (files, tools) = (folder(), folder());
-    file(files.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    let other = wants_connector_1(&["B2C_1_a"]).replace("contoso", "fabrikam");
+    file(files.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    let other = yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso", "fabrikam");
     file(files.path(), "b.yaml", other);
     let go = tools.path().join("go");
     let token = r#"{"accessToken": "t", "expires_on": 4000000000, "tokenType": "Bearer"}"#;
@@ -101,7 +101,7 @@ fn a_tenant_is_looked_at_again_where_another_was_waited_for_in_vain() {
         .unwrap();
     until(|| served.requests().iter().any(|line| line.contains("apiConnectorConfiguration")).then_some(()));
     std::thread::sleep(Duration::from_secs(1));
-    served.meddle("B2C_1_a", "Connector 2");
+    served.bind_out_of_band("B2C_1_a", "Connector 2");
     std::fs::write(go, "").unwrap();
     let output = running.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);

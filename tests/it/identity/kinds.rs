@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{CONTOSO, FABRIKAM, az, entra, run_in, wants_one_change, with_az};
 use crate::support::entra::{APP, Entra};
-use crate::support::{Flowbind, file, flowbind, folder, package, wants_connector_1};
+use crate::support::{Flowbind, file, flowbind, folder, package, yaml_binding_connector_1};
 
 /// Applies one change with what the environment offers, and gives the forms that were sent to the
 /// token endpoint. The second time there is nothing to do.
@@ -196,7 +196,7 @@ fn github_actions_that_give_no_token_say_so() {
     for (status, body) in
         [(200, r#"{"value": ""}"#), (200, r#"{"value": " "}"#), (200, r#"{"token": "t"}"#), (403, "{}")]
     {
-        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
+        entra.behave(|behavior| behavior.issuer_error = Some((status, body.to_owned())));
         let run = run_in(folder.path(), &["plan"])
             .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github")
             .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken");
@@ -244,7 +244,7 @@ fn a_managed_identity_in_its_own_tenant() {
         run.env("IDENTITY_ENDPOINT", &entra.url("/identity")).env("IDENTITY_HEADER", "identity-h3ader")
     });
     assert_eq!(forms, [], "nobody else is asked");
-    let asked = entra.asked("/identity?");
+    let asked = entra.requests_to("/identity?");
     assert!(asked[0].url.contains("resource=https%3A%2F%2Fgraph.microsoft.com&"), "{asked:?}");
     assert!(asked[0].url.contains(&format!("client_id={APP}")), "{asked:?}");
 }
@@ -278,7 +278,7 @@ fn a_managed_identity_that_gives_no_token_says_why() {
         (403, r#"{"message": "no identity-h3ader"}"#, r#"The request failed: {"message": "no ***"}"#),
         (200, "{}", "missing field `access_token`"),
     ] {
-        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
+        entra.behave(|behavior| behavior.issuer_error = Some((status, body.to_owned())));
         let outcome = entra.run(run());
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.contains("managed-identity: ") && outcome.stderr.contains(why), "{outcome}");
@@ -294,8 +294,8 @@ fn a_managed_identity_for_an_app_in_another_tenant() {
     let entra = entra();
     let folder = folder();
     let app = "bbbbbbbb-0000-4000-8000-00000000000b";
-    let yaml =
-        wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{}\nclientId: {app}", FABRIKAM.0));
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"])
+        .replace(CONTOSO.0, &format!("{}\nclientId: {app}", FABRIKAM.0));
     file(folder.path(), "flowbind.yaml", yaml);
     for identity in [None, Some(APP)] {
         let run = flowbind(["apply", "--yes"])
@@ -308,7 +308,7 @@ fn a_managed_identity_for_an_app_in_another_tenant() {
         let form = entra.token_requests().pop().unwrap();
         assert_eq!(form["client_id"], app);
         assert!(!form["client_assertion"].is_empty());
-        let asked = entra.asked("/identity?").pop().unwrap().url;
+        let asked = entra.requests_to("/identity?").pop().unwrap().url;
         assert!(
             asked.contains("resource=api%3A%2F%2FAzureADTokenExchange&") || asked.ends_with("Exchange"),
             "{asked}"
@@ -505,7 +505,8 @@ fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
     let folder = folder();
     let apps = ["aaaaaaaa-1111-4000-8000-00000000000a", "bbbbbbbb-2222-4000-8000-00000000000b"];
     for ((domain, _), app) in [CONTOSO, FABRIKAM].into_iter().zip(apps) {
-        let yaml = wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{domain}\nclientId: {app}"));
+        let yaml =
+            yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{domain}\nclientId: {app}"));
         file(folder.path(), &format!("{domain}.yaml"), yaml);
     }
     let secret =
@@ -555,7 +556,7 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
         (200, &huge, "answered with a token that lives for 9223372036854775807 s"),
         (302, "", "answered 302"),
     ] {
-        entra.behave(|manner| manner.refusal = Some((status, body.to_owned())));
+        entra.behave(|behavior| behavior.token_error = Some((status, body.to_owned())));
         let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(!outcome.panicked(), "{outcome}");
@@ -570,7 +571,7 @@ fn words_without_end_are_cut() {
     wants_one_change(folder.path());
     let body = serde_json::json!({"error_description": "AADSTS1: \u{e9}".repeat(5_000)}).to_string();
     for body in [body.clone(), body.replace("_description", "")] {
-        entra.behave(|manner| manner.refusal = Some((401, body)));
+        entra.behave(|behavior| behavior.token_error = Some((401, body)));
         let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
@@ -599,7 +600,7 @@ fn a_token_in_an_odd_place_of_an_answer_is_not_shown() {
         r#"{"access_token": "t", "expires_in": "odd-t0k3n"}"#,
         r#"{"access_token": "t", "expires_in": "a \"odd-t0k3n\" b"}"#,
     ] {
-        entra.behave(|manner| manner.refusal = Some((200, body.to_owned())));
+        entra.behave(|behavior| behavior.token_error = Some((200, body.to_owned())));
         let run = run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
         // A sequence is read as the fields in their order.
         match body.starts_with('[') {
@@ -628,7 +629,7 @@ fn a_secret_that_an_authority_repeats_in_another_way_is_not_shown() {
         r#"{"access_token": "t", "expires_in": "wr0ng\/s3cr3t+%"}"#,
     ] {
         for status in [200, 401] {
-            entra.behave(|manner| manner.refusal = Some((status, body.to_owned())));
+            entra.behave(|behavior| behavior.token_error = Some((status, body.to_owned())));
             let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", secret));
             assert_eq!(outcome.code, 1, "{outcome}");
             assert!(!outcome.stderr.contains("s3cr3t"), "{body}: {outcome}");

@@ -12,7 +12,7 @@ mod whoami;
 use std::path::Path;
 
 use crate::support::entra::{APP, Entra};
-use crate::support::{Flowbind, file, flowbind, tenant, wants_connector_1};
+use crate::support::{Flowbind, file, flowbind, tenant, yaml_binding_connector_1};
 
 /// The tenant that most tests sign in to.
 const CONTOSO: (&str, &str) = ("contoso.onmicrosoft.com", "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11");
@@ -26,7 +26,7 @@ fn entra() -> Entra {
 
 /// A file that wants one change, signed in to as [`APP`] where it does not say otherwise.
 fn wants_one_change(folder: &Path) {
-    file(folder, "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder, "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
 }
 
 /// A run within a folder, with the app of the environment.

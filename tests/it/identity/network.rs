@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
-use crate::support::{Flowbind, file, folder, wants_connector_1};
+use crate::support::{Flowbind, file, folder, yaml_binding_connector_1};
 
 fn with_secret(run: Flowbind) -> Flowbind {
     run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")
@@ -109,11 +109,11 @@ fn a_link_elsewhere_is_not_followed() {
     let folder = folder();
     wants_one_change(folder.path());
     let page = serde_json::json!({"value": [], "@odata.nextLink": "https://elsewhere.example.com/beta/more"});
-    entra.behave(|manner| manner.graph = Some(("/apiConnectors", 200, page.to_string())));
+    entra.behave(|behavior| behavior.graph_error = Some(("/apiConnectors", 200, page.to_string())));
     let outcome = entra.run(with_secret(run_in(folder.path(), &["plan"])));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("the answer leads to `https://elsewhere.example.com`"), "{outcome}");
-    assert_eq!(entra.asked("elsewhere").len(), 0);
+    assert_eq!(entra.requests_to("elsewhere").len(), 0);
 }
 
 /// What proves who asks is sent where nobody can listen, and nowhere else.
@@ -212,9 +212,9 @@ fn an_authority_that_is_silent_ends_with_the_time_of_the_run() {
 #[test]
 fn an_authority_that_throttles_one_tenant_holds_up_no_other() {
     let (entra, folder) = (entra(), folder());
-    entra.behave(|manner| manner.throttled = Some(CONTOSO.1));
+    entra.behave(|behavior| behavior.throttled_tenant = Some(CONTOSO.1));
     for (name, (domain, _)) in [("a.yaml", CONTOSO), ("b.yaml", FABRIKAM)] {
-        let yaml = wants_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", domain);
+        let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", domain);
         file(folder.path(), name, yaml);
     }
     let args = ["plan", "a.yaml", "b.yaml", "--tenants-at-once", "1", "--timeout", "20", "--format", "json"];

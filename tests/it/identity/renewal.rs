@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{CONTOSO, FABRIKAM, run_in};
 use crate::support::entra::Entra;
-use crate::support::{Outcome, file, folder, tenant, wants_connector_1};
+use crate::support::{Outcome, file, folder, tenant, yaml_binding_connector_1};
 
 /// A tenant with so many flows.
 fn entra(flows: &[&str]) -> Entra {
@@ -15,7 +15,7 @@ fn entra(flows: &[&str]) -> Entra {
 /// Runs `args` on a file of these flows, with a client secret.
 fn run(entra: &Entra, flows: &[&str], args: &[&str]) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(flows));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(flows));
     entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"))
 }
 
@@ -31,7 +31,7 @@ fn a_token_that_expires_in_the_middle_of_a_run_is_renewed_before_it_does() {
     let flows = thirty();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let entra = entra(&flows);
-    entra.behave(|manner| manner.life = Duration::from_secs(4));
+    entra.behave(|behavior| behavior.token_lifetime = Duration::from_secs(4));
     let outcome = run(&entra, &flows, &[&["apply", "--yes"], &SLOW[..]].concat());
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("Apply: 30 applied."), "{outcome}");
@@ -43,7 +43,7 @@ fn a_token_that_expires_in_the_middle_of_a_run_is_renewed_before_it_does() {
 fn a_token_that_is_refused_is_renewed_once() {
     for (refuses, code) in [(1, 0), (2, 1), (99, 1)] {
         let entra = entra(&["B2C_1_a", "B2C_1_b", "B2C_1_c"]);
-        entra.behave(|manner| manner.refuses = refuses);
+        entra.behave(|behavior| behavior.rejected_tokens = refuses);
         let outcome = run(&entra, &["B2C_1_a", "B2C_1_b", "B2C_1_c"], &["plan"]);
         assert_eq!(outcome.code, code, "{outcome}");
         assert_eq!(entra.token_requests().len(), 2, "four requests were refused at once: {outcome}");
@@ -60,7 +60,7 @@ fn a_token_that_is_refused_is_renewed_once() {
 #[test]
 fn a_change_is_made_with_the_renewed_token() {
     let entra = entra(&["B2C_1_a"]);
-    entra.behave(|manner| manner.refuses = 1);
+    entra.behave(|behavior| behavior.rejected_tokens = 1);
     let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(entra.tenants[0].graph.puts(), 1);
@@ -71,11 +71,11 @@ fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
     let flows = thirty();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let entra = entra(&flows);
-    entra.behave(|manner| {
-        manner.life = Duration::from_secs(3);
-        manner.issues = 1;
+    entra.behave(|behavior| {
+        behavior.token_lifetime = Duration::from_secs(3);
+        behavior.tokens_before_error = 1;
         let body = r#"{"error_description": "AADSTS7000222: The provided client secret keys are expired."}"#;
-        manner.refusal = Some((401, body.into()));
+        behavior.token_error = Some((401, body.into()));
     });
     let outcome = run(&entra, &flows, &[&["plan", "--format", "json"], &SLOW[..]].concat());
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -92,10 +92,10 @@ fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
 #[test]
 fn no_words_of_an_authority_act_in_the_log() {
     let entra = entra(&["B2C_1_a"]);
-    entra.behave(|manner| {
-        (manner.refuses, manner.issues) = (1, 1);
+    entra.behave(|behavior| {
+        (behavior.rejected_tokens, behavior.tokens_before_error) = (1, 1);
         let words = "\u{202e}desrever ##[error]x\u{1b}[31m\u{9b}\n::error::y ##vso[task.complete]";
-        manner.refusal = Some((401, serde_json::json!({"error_description": words}).to_string()));
+        behavior.token_error = Some((401, serde_json::json!({"error_description": words}).to_string()));
     });
     let outcome = run(&entra, &["B2C_1_a"], &["plan"]);
     let warning = outcome.stderr.lines().find(|line| line.contains("and it cannot be renewed: ")).unwrap();
@@ -109,7 +109,7 @@ fn no_words_of_an_authority_act_in_the_log() {
 #[test]
 fn a_new_token_has_to_be_for_the_same_tenant() {
     let entra = entra(&["B2C_1_a"]);
-    entra.behave(|manner| (manner.refuses, manner.later_tid) = (1, Some(FABRIKAM.1)));
+    entra.behave(|behavior| (behavior.rejected_tokens, behavior.later_tenant_id) = (1, Some(FABRIKAM.1)));
     let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     let said =
@@ -122,11 +122,11 @@ fn a_new_token_has_to_be_for_the_same_tenant() {
 fn a_given_token_is_not_renewed() {
     let entra = entra(&["B2C_1_a"]);
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let token = entra.token_for(CONTOSO.1);
-    entra.behave(|manner| manner.refuses = 1);
+    entra.behave(|behavior| behavior.rejected_tokens = 1);
     let outcome = entra.run(run_in(folder.path(), &["plan"]).env("FLOWBIND_ACCESS_TOKEN", &token));
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert_eq!(entra.asked("/beta/").len(), 2, "{outcome}");
+    assert_eq!(entra.requests_to("/beta/").len(), 2, "{outcome}");
     assert_eq!(entra.token_requests(), []);
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
 use crate::support::entra::{APP, Entra};
-use crate::support::{Outcome, connector_id, file, flowbind, folder, package, tenant, wants_connector_1};
+use crate::support::{
+    Outcome, connector_id, file, flowbind, folder, package, tenant, yaml_binding_connector_1,
+};
 
 /// What is told, but for the time, which is new in every run.
 fn told(outcome: &Outcome) -> String {
@@ -19,14 +21,14 @@ fn whoami(entra: &Entra, yaml: &str) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
     let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
-    assert_eq!(entra.asked("/beta/").len(), 0, "nothing is asked of Graph");
+    assert_eq!(entra.requests_to("/beta/").len(), 0, "nothing is asked of Graph");
     outcome
 }
 
 #[test]
 fn it_tells_the_credential_the_tenant_the_app_and_what_they_are_good_for() {
     let entra = entra();
-    let outcome = whoami(&entra, &wants_connector_1(&["B2C_1_a"]));
+    let outcome = whoami(&entra, &yaml_binding_connector_1(&["B2C_1_a"]));
     assert_eq!(outcome.code, 0, "{outcome}");
     let expected = format!(
         "\
@@ -51,7 +53,7 @@ contoso.onmicrosoft.com
 /// The last four lines, by permissions and file.
 #[test]
 fn for_each_command_it_says_whether_the_permissions_do() {
-    let by_name = wants_connector_1(&["B2C_1_a"]);
+    let by_name = yaml_binding_connector_1(&["B2C_1_a"]);
     let by_id = by_name.replace("Connector 1", &connector_id(1));
     let read = ["IdentityUserFlow.Read.All", "APIConnectors.Read.All"];
     let perhaps =
@@ -87,7 +89,7 @@ fn for_each_command_it_says_whether_the_permissions_do() {
         ),
     ] {
         let entra = entra();
-        entra.behave(|manner| manner.roles = roles.to_vec());
+        entra.behave(|behavior| behavior.roles = roles.to_vec());
         let outcome = whoami(&entra, yaml);
         assert_eq!(outcome.code, 0, "{outcome}");
         let lines: Vec<_> = outcome.stdout.lines().skip(7).take(4).map(|line| &line[18..]).collect();
@@ -122,7 +124,7 @@ fn an_expired_token_is_told() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
-    entra.behave(|manner| manner.life = Duration::ZERO);
+    entra.behave(|behavior| behavior.token_lifetime = Duration::ZERO);
     let token = entra.token_for(CONTOSO.1);
     let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
     assert!(told(&outcome).contains("  expires …: it expired\n"), "{outcome}");
@@ -154,7 +156,7 @@ fn without_a_file_it_is_about_the_tenant_of_the_environment() {
 fn several_tenants_are_told_in_order_and_one_without_a_credential_hides_none() {
     let entra = entra();
     let folder = folder();
-    let yaml = |tenant: &str| wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, tenant);
+    let yaml = |tenant: &str| yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, tenant);
     file(folder.path(), "a.yaml", yaml(FABRIKAM.0));
     file(folder.path(), "b.yaml", yaml("unknown.example.com"));
     file(folder.path(), "c.yaml", yaml(CONTOSO.0));
@@ -191,7 +193,7 @@ fn an_emulated_tenant_needs_no_credential() {
 fn a_tenant_that_no_sandbox_is_of_is_not_signed_in_to() {
     let entra = entra();
     let folder = folder();
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     file(folder.path(), "fabrikam.yaml", yaml.replace(CONTOSO.0, FABRIKAM.0));
     file(folder.path(), "china.yaml", format!("{yaml}cloud: china\n"));
     file(folder.path(), "contoso.json", tenant(&[("B2C_1_a", 0, 0)]).to_json());
@@ -201,7 +203,7 @@ fn a_tenant_that_no_sandbox_is_of_is_not_signed_in_to() {
     ] {
         let [whoami, plan] = ["whoami", "plan"].map(|command| {
             let run = run_in(folder.path(), &[command, name, "--sandbox", "contoso.json"]);
-            entra.reached_by(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")).run()
+            entra.route(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")).run()
         });
         assert!(whoami.stderr.contains(why), "{whoami}");
         assert_eq!((whoami.code, whoami.stderr), (plan.code, plan.stderr));

@@ -5,11 +5,11 @@ use std::net::TcpListener;
 
 use flowbind::sandbox::Options;
 
-use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
 fn plan(args: &[&str], token: Option<&str>) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let run = flowbind(["plan"]).args(args).within(folder.path());
     match token {
         Some(token) => run.env("FLOWBIND_ACCESS_TOKEN", token).run(),
@@ -30,8 +30,13 @@ fn without_a_token_and_without_a_sandbox_there_is_a_clear_error() {
 #[test]
 fn the_token_is_sent_and_never_shown() {
     let secret = "eyJ0eXAi.s3cr3t.t0k3n";
-    let faults =
-        vec![answer("Configuration", 2, 401, &[], r#"{"error": {"code": "InvalidAuthenticationToken"}}"#)];
+    let faults = vec![answer_get(
+        "Configuration",
+        2,
+        401,
+        &[],
+        r#"{"error": {"code": "InvalidAuthenticationToken"}}"#,
+    )];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     for verbosity in ["-q", "-v", "-vv"] {
         let outcome = plan(&["--graph-url", &served.graph_url(), verbosity], Some(secret));
@@ -106,7 +111,7 @@ fn a_graph_url_that_would_betray_the_token_is_refused() {
 fn loopback_is_never_reached_through_a_proxy() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let outcome = flowbind(["plan", "--graph-url", &served.graph_url(), "--timeout", "5"])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .env("http_proxy", "http://127.0.0.1:9")

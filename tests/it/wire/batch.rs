@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use flowbind::sandbox::{Effect, Fault, Options};
 use serde_json::{Value, json};
 
-use crate::support::{Outcome, Served, answer, connector_id, serve, tenant, wants_connector_1};
+use crate::support::{
+    Outcome, SandboxServer, answer_get, connector_id, serve, tenant, yaml_binding_connector_1,
+};
 
 const FLOWS: usize = 40;
 
@@ -14,18 +16,18 @@ fn flows(number: usize) -> Vec<String> {
 }
 
 fn yaml(number: usize) -> String {
-    wants_connector_1(&flows(number).iter().map(String::as_str).collect::<Vec<_>>())
+    yaml_binding_connector_1(&flows(number).iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// A tenant of which every third flow calls the connector already.
-fn served(number: usize, faults: Vec<Fault>) -> Served {
+fn served(number: usize, faults: Vec<Fault>) -> SandboxServer {
     let flows = flows(number);
     let bound: Vec<_> =
         flows.iter().enumerate().map(|(at, flow)| (flow.as_str(), usize::from(at % 3 == 0), 2)).collect();
     serve(tenant(&bound), Options { faults, ..Options::default() })
 }
 
-fn plan(faults: Vec<Fault>) -> (Served, Outcome) {
+fn plan(faults: Vec<Fault>) -> (SandboxServer, Outcome) {
     let served = served(FLOWS, faults);
     let outcome = served.plan(&yaml(FLOWS), &[]);
     (served, outcome)
@@ -47,7 +49,7 @@ fn answers(times: u32, status: u16, body: &str) -> Fault {
 }
 
 /// How many requests were made at all, and how many of them in batches.
-fn counts(served: &Served) -> (usize, usize) {
+fn counts(served: &SandboxServer) -> (usize, usize) {
     let journal = served.journal();
     let requests = journal.iter().filter(|entry| !entry["path"].as_str().unwrap().contains("$batch"));
     (requests.clone().count(), requests.filter(|entry| entry["batch"].is_u64()).count())
@@ -136,7 +138,7 @@ fn nothing_is_sent_before_the_pause_that_a_batch_asks_for() {
         assert_eq!((outcome.code, counts(&served)), (0, (1 + FLOWS, 0)), "{outcome}");
     }
     let started = Instant::now();
-    let (served, outcome) = plan(vec![answer("B2C_1_007", 1, 503, &[("Retry-After", "1")], "")]);
+    let (served, outcome) = plan(vec![answer_get("B2C_1_007", 1, 503, &[("Retry-After", "1")], "")]);
     assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
     assert_eq!((outcome.code, counts(&served)), (0, (2 + FLOWS, FLOWS)), "{outcome}");
 }
@@ -171,12 +173,12 @@ fn what_a_batch_does_not_answer_well_is_read_singly() {
 fn a_failed_item_is_asked_for_again_and_believed_then() {
     let (_, well) = plan(Vec::new());
     for status in [400, 401, 403, 404, 408, 424, 429, 500, 503] {
-        let fault = answer("B2C_1_007", 1, status, &[("Retry-After", "0")], "");
+        let fault = answer_get("B2C_1_007", 1, status, &[("Retry-After", "0")], "");
         let (served, outcome) = plan(vec![fault]);
         assert_eq!((outcome.code, told(&outcome).1), (0, told(&well).1), "{status}");
         assert_eq!(counts(&served), (2 + FLOWS, FLOWS), "{status}");
     }
-    let (served, outcome) = plan(vec![answer("B2C_1_007", 0, 403, &[], "")]);
+    let (served, outcome) = plan(vec![answer_get("B2C_1_007", 0, 403, &[], "")]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("B2C_1_007/apiConnectorConfiguration: answered 403"), "{outcome}");
     assert_eq!(counts(&served), (2 + FLOWS, FLOWS));
@@ -184,7 +186,7 @@ fn a_failed_item_is_asked_for_again_and_believed_then() {
 
 #[test]
 fn a_token_that_does_not_do_is_told_without_asking_for_each() {
-    let (served, outcome) = plan(vec![answer("Connectors", 0, 401, &[], ""), answers(0, 401, "")]);
+    let (served, outcome) = plan(vec![answer_get("Connectors", 0, 401, &[], ""), answers(0, 401, "")]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("POST /beta/$batch: answered 401"), "{outcome}");
     assert_eq!(served.requests().len(), 3);
@@ -224,8 +226,8 @@ fn a_service_without_batches_is_asked_for_as_much_as_the_budget_has() {
 #[test]
 fn a_pause_that_one_item_asks_for_is_its_own() {
     let faults = vec![
-        answer("B2C_1_007", 0, 503, &[("Retry-After", "3600")], ""),
-        answer("B2C_1_008", 0, 404, &[], r#"{"error": {"code": "AADB2C90063", "message": "none"}}"#),
+        answer_get("B2C_1_007", 0, 503, &[("Retry-After", "3600")], ""),
+        answer_get("B2C_1_008", 0, 404, &[], r#"{"error": {"code": "AADB2C90063", "message": "none"}}"#),
     ];
     let (_, outcome) = plan(faults);
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -236,7 +238,7 @@ fn a_pause_that_one_item_asks_for_is_its_own() {
 /// Who looks again and again until a change shows does not come back before the service wants it.
 #[test]
 fn a_read_back_that_is_put_off_in_a_batch_does_not_come_again_at_once() {
-    let mut fault = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
+    let mut fault = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
     fault.skip = u32::try_from(FLOWS).unwrap();
     let served = served(FLOWS, vec![fault]);
     let (outcome, _) = served.apply(&yaml(FLOWS), &["--verify-timeout", "1"]);
@@ -255,7 +257,7 @@ fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
         headers: vec![("Retry-After".to_owned(), "3600".to_owned())],
         body: String::new(),
     };
-    for (fault, singly) in [(on_batch(0, of_all), 1), (answer("B2C_1_007", 0, 503, &pause, ""), 1)] {
+    for (fault, singly) in [(on_batch(0, of_all), 1), (answer_get("B2C_1_007", 0, 503, &pause, ""), 1)] {
         let (served, outcome) = plan(vec![fault]);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
@@ -266,7 +268,7 @@ fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
 
 #[test]
 fn throttled_items_hold_everything_back() {
-    let faults = vec![answer("B2C_1_007", 0, 429, &[("Retry-After", "900")], "")];
+    let faults = vec![answer_get("B2C_1_007", 0, 429, &[("Retry-After", "900")], "")];
     let served = served(FLOWS, faults);
     let outcome = served.plan(&yaml(FLOWS), &["--timeout", "20"]);
     assert_eq!(outcome.code, 1);

@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Served, serve, tenant};
+use crate::support::{SandboxServer, serve, tenant};
 
 fn settings(seconds: u64, stop: Stop, parallelism: u32) -> Settings {
     Settings {
@@ -26,7 +26,11 @@ fn settings(seconds: u64, stop: Stop, parallelism: u32) -> Settings {
     }
 }
 
-fn request<'a>(served: &Served, method: &str, authorization: Option<&'a dyn Authorize>) -> Request<'a> {
+fn request<'a>(
+    served: &SandboxServer,
+    method: &str,
+    authorization: Option<&'a dyn Authorize>,
+) -> Request<'a> {
     Request {
         method: method.parse().unwrap(),
         url: format!("{}/identity/{method}/{}", served.graph_url(), client_request_id()).parse().unwrap(),
@@ -38,7 +42,7 @@ fn request<'a>(served: &Served, method: &str, authorization: Option<&'a dyn Auth
     }
 }
 
-fn sent(served: &Served, method: &str) -> usize {
+fn sent(served: &SandboxServer, method: &str) -> usize {
     served.requests().iter().filter(|line| line.starts_with(method)).count()
 }
 

@@ -5,14 +5,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::https::{Asked, Https, Reply};
-use crate::support::{file, flowbind, folder, wants_connector_1};
+use crate::support::https_server::{HttpsServer, RecordedRequest, Reply};
+use crate::support::{file, flowbind, folder, yaml_binding_connector_1};
 
 #[test]
 fn reads_share_a_connection_where_http_2_is_offered() {
-    let asked = Arc::<Mutex<Vec<Asked>>>::default();
+    let asked = Arc::<Mutex<Vec<RecordedRequest>>>::default();
     let heard = Arc::clone(&asked);
-    let https = Https::serve(Arc::new(move |asked| {
+    let https = HttpsServer::serve(Arc::new(move |asked| {
         let body = if asked.url.contains("/apiConnectors") {
             r#"{"value": [{"id": "00000000-0000-4000-8000-000000000001", "displayName": "Connector 1"}]}"#
         } else {
@@ -27,7 +27,7 @@ fn reads_share_a_connection_where_http_2_is_offered() {
     file(
         folder.path(),
         "flowbind.yaml",
-        wants_connector_1(&flows.iter().map(String::as_str).collect::<Vec<_>>()),
+        yaml_binding_connector_1(&flows.iter().map(String::as_str).collect::<Vec<_>>()),
     );
     let outcome = flowbind(["plan", "--graph-url", &format!("https://{}/beta", https.address)])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])
@@ -78,7 +78,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
 /// Its requests go over another connection, and not over the same one until the end of the run.
 #[test]
 fn a_connection_that_gives_no_sign_of_life_is_left() {
-    let https = Https::serve(Arc::new(move |asked| {
+    let https = HttpsServer::serve(Arc::new(move |asked| {
         let body = if asked.url.contains("/apiConnectors") { r#"{"value": []}"# } else { "{}" };
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(600)).await;
@@ -86,7 +86,11 @@ fn a_connection_that_gives_no_sign_of_life_is_left() {
         })
     }));
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"));
+    file(
+        folder.path(),
+        "flowbind.yaml",
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"),
+    );
     let address = wedged_at_first(https.address);
     let outcome = flowbind(["plan", "--graph-url", &format!("https://{address}/beta"), "--timeout", "55"])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])

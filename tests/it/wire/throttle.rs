@@ -11,8 +11,8 @@ use flowbind::http::{Connections, Meter, Rate, Settings};
 use flowbind::sandbox::{Options, Sandbox, Throttle};
 use tokio::sync::watch;
 
-use crate::support::graph::{graph, settings};
-use crate::support::{answer, serve, tenant, wants_connector_1};
+use crate::support::graph_client::{graph, settings};
+use crate::support::{answer_get, serve, tenant, yaml_binding_connector_1};
 
 #[test]
 fn no_tenants_throttling_holds_back_another() {
@@ -28,7 +28,7 @@ fn no_tenants_throttling_holds_back_another() {
             let settings = Settings { rate: pace, meter: Arc::clone(&meter), ..ours };
             (graph(&format!("{}/beta", sandbox.url()), settings, &connections), sandbox)
         };
-        let (throttled, _one) = tenant(vec![answer("", 0, 429, &[("Retry-After", "300")], "")]).await;
+        let (throttled, _one) = tenant(vec![answer_get("", 0, 429, &[("Retry-After", "300")], "")]).await;
         let (free, _other) = tenant(Vec::new()).await;
         let asked = async {
             // The first one is held back by then.
@@ -72,7 +72,7 @@ fn beside_another_app_few_requests_are_refused() {
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| another_app(address, Duration::from_millis(18), &over));
         std::thread::sleep(Duration::from_secs(2));
-        let outcome = served.plan(&wants_connector_1(&flows), &["--rate", "200/2"]);
+        let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--rate", "200/2"]);
         over.store(true, Ordering::Relaxed);
         outcome
     });

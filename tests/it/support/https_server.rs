@@ -1,5 +1,5 @@
-//! An https server on loopback, over HTTP/2 where that is asked for, whose certificate an authority made
-//! for the test has signed. It is a proxy as well: through it every name leads to itself.
+//! HTTPS server on loopback, with HTTP/2 if the client offers it. Its certificate is signed by a
+//! certificate authority made for the test. It is also a proxy that resolves every host name to itself.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-/// Everybody whom a test may ask by name.
-const NAMES: [&str; 12] = [
+/// Host names for which valid certificates are issued.
+const HOST_NAMES: [&str; 12] = [
     "127.0.0.1",
     "0.0.0.0",
     "localhost",
@@ -36,18 +36,18 @@ const NAMES: [&str; 12] = [
     "elsewhere.example.com",
 ];
 
-/// What somebody asked.
+/// Request as the server received it.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RecordedRequest {
     pub method: String,
-    /// `https://host/path?query`; the host as it was named, a port of loopback left out.
+    /// `https://host/path?query`, with the host of the request and without a port.
     pub url: String,
     pub headers: BTreeMap<String, String>,
     pub body: String,
     pub version: hyper::Version,
 }
 
-/// What somebody is answered.
+/// Response to send.
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
     pub status: u16,
@@ -55,71 +55,71 @@ pub struct Reply {
     pub body: String,
 }
 
-/// Answers whatever is asked.
-pub type Answer = Arc<dyn Fn(Asked) -> BoxFuture<'static, Reply> + Send + Sync>;
+/// Returns the response to a request.
+pub type Handler = Arc<dyn Fn(RecordedRequest) -> BoxFuture<'static, Reply> + Send + Sync>;
 
-/// A server that serves until it is dropped.
-pub struct Https {
+/// Server that runs until it is dropped.
+pub struct HttpsServer {
     pub address: SocketAddr,
     folder: tempfile::TempDir,
-    /// When it is dropped, the server ends.
-    _alive: tokio::sync::oneshot::Sender<()>,
+    /// Dropping it stops the server.
+    _shutdown: tokio::sync::oneshot::Sender<()>,
 }
 
-impl Https {
-    pub fn serve(answer: Answer) -> Self {
+impl HttpsServer {
+    pub fn serve(handler: Handler) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let acceptor = acceptor(&folder, &["h2", "http/1.1"]);
-        let (tell, told) = mpsc::channel();
-        let (alive, over) = tokio::sync::oneshot::channel::<()>();
+        let (address_sender, address) = mpsc::channel();
+        let (shutdown, shutdown_requested) = tokio::sync::oneshot::channel::<()>();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
+                address_sender.send(listener.local_addr().unwrap()).unwrap();
                 let accept = async {
                     loop {
                         let (stream, _) = listener.accept().await.unwrap();
-                        tokio::spawn(converse(stream, acceptor.clone(), Arc::clone(&answer)));
+                        tokio::spawn(handle_connection(stream, acceptor.clone(), Arc::clone(&handler)));
                     }
                 };
                 tokio::select! {
                     () = accept => {}
-                    _ = over => {}
+                    _ = shutdown_requested => {}
                 }
             });
         });
-        Self { address: told.recv().unwrap(), folder, _alive: alive }
+        Self { address: address.recv().unwrap(), folder, _shutdown: shutdown }
     }
 
-    /// The certificate of the authority that signed the server's.
+    /// Returns the path of the authority's certificate.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 }
 
-/// TLS by a certificate that an authority made for it has signed, whose own one is put into the folder
-/// as `ca.pem`, and that offers these protocols.
+/// Creates a TLS configuration with a new authority and these protocols. Writes the authority's
+/// certificate to `ca.pem` in the folder.
 pub fn acceptor(folder: &tempfile::TempDir, protocols: &[&str]) -> TlsAcceptor {
-    Authority::found(folder).acceptor(Certified::Good, protocols)
+    CertificateAuthority::new(folder).acceptor(CertificateKind::Valid, protocols)
 }
 
-/// Who signs certificates for a test.
-pub struct Authority(Issuer<'static, KeyPair>);
+/// Certificate authority of a test.
+pub struct CertificateAuthority(Issuer<'static, KeyPair>);
 
-/// Whether a certificate is one to trust.
+/// Kind of a server certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certified {
-    Good,
-    /// It was good once.
+pub enum CertificateKind {
+    Valid,
+    /// Its validity has ended.
     Expired,
-    /// It is another server's.
-    Misnamed,
+    /// It is issued for another host name.
+    WrongHost,
 }
 
-impl Authority {
-    /// Makes one, and puts its own certificate into the folder as `ca.pem`.
-    pub fn found(folder: &tempfile::TempDir) -> Self {
+impl CertificateAuthority {
+    /// Creates an authority and writes its certificate to `ca.pem` in the folder.
+    pub fn new(folder: &tempfile::TempDir) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -128,14 +128,14 @@ impl Authority {
         Self(Issuer::new(params, key))
     }
 
-    /// TLS by a certificate that it signs, and that offers these protocols.
-    pub fn acceptor(&self, certified: Certified, protocols: &[&str]) -> TlsAcceptor {
-        let names = match certified {
-            Certified::Misnamed => vec!["elsewhere.example.com".to_owned()],
-            Certified::Good | Certified::Expired => NAMES.map(str::to_owned).to_vec(),
+    /// Creates a TLS configuration with a certificate of this authority and these protocols.
+    pub fn acceptor(&self, kind: CertificateKind, protocols: &[&str]) -> TlsAcceptor {
+        let names = match kind {
+            CertificateKind::WrongHost => vec!["elsewhere.example.com".to_owned()],
+            CertificateKind::Valid | CertificateKind::Expired => HOST_NAMES.map(str::to_owned).to_vec(),
         };
         let mut params = CertificateParams::new(names).unwrap();
-        if certified == Certified::Expired {
+        if kind == CertificateKind::Expired {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
         }
@@ -150,8 +150,8 @@ impl Authority {
     }
 }
 
-/// Serves one connection, as a proxy where that is asked for. One that breaks is over.
-async fn converse(stream: TcpStream, acceptor: TlsAcceptor, answer: Answer) -> io::Result<()> {
+/// Serves one connection, after the `CONNECT` handshake if the client uses the server as a proxy.
+async fn handle_connection(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler) -> io::Result<()> {
     let mut first = [0; 8];
     while stream.peek(&mut first).await? < first.len() && first.starts_with(b"C") {}
     let mut stream = BufReader::new(stream);
@@ -165,9 +165,9 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, answer: Answer) -> i
     }
     let stream = acceptor.accept(stream).await?;
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = Arc::clone(&answer);
+        let handler = Arc::clone(&handler);
         async move {
-            let reply = answer(asked(request).await).await;
+            let reply = handler(record(request).await).await;
             let mut response = Response::builder().status(reply.status);
             for (name, value) in &reply.headers {
                 response = response.header(name, value);
@@ -179,15 +179,15 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, answer: Answer) -> i
     http.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
 }
 
-async fn asked(request: Request<Incoming>) -> Asked {
+async fn record(request: Request<Incoming>) -> RecordedRequest {
     let (parts, body) = request.into_parts();
     let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
         (name.as_str().to_owned(), value.to_str().unwrap().to_owned())
     };
     let headers: BTreeMap<_, _> = parts.headers.iter().map(header).collect();
-    // HTTP/2 names the host in the address.
+    // HTTP/2 sends the host in the URI.
     let host = parts.uri.host().unwrap_or_else(|| headers["host"].split(':').next().unwrap());
-    Asked {
+    RecordedRequest {
         method: parts.method.to_string(),
         url: format!("https://{host}{}", parts.uri.path_and_query().unwrap()),
         version: parts.version,

@@ -1,4 +1,4 @@
-//! A sandbox in a thread of its own, with a journal that the test can read.
+//! Sandbox that runs in a thread of its own and keeps a journal of all requests.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -10,17 +10,17 @@ use flowbind::sandbox::{Options, Sandbox};
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
 
-/// A sandbox that serves until it is dropped.
-pub struct Served {
+/// Sandbox that runs until it is dropped.
+pub struct SandboxServer {
     url: String,
     journal: Journal,
-    ask: Option<mpsc::Sender<Ask>>,
+    commands: Option<mpsc::Sender<Command>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the test wants of the thread that serves. When nobody can ask any more, it ends.
-enum Ask {
-    Truth(mpsc::Sender<Snapshot>),
+/// Command of the test to the thread of the sandbox. The thread ends when the sender is dropped.
+enum Command {
+    Snapshot(mpsc::Sender<Snapshot>),
 }
 
 #[derive(Clone, Default)]
@@ -36,67 +36,66 @@ impl Write for Journal {
     }
 }
 
-/// Serves a tenant on a free port of loopback.
-pub fn serve(snapshot: Snapshot, options: Options) -> Served {
+/// Starts a sandbox with this tenant on a free port of loopback.
+pub fn serve(snapshot: Snapshot, options: Options) -> SandboxServer {
     let journal = Journal::default();
-    let (tell_url, url) = mpsc::channel();
-    let (ask, asked) = mpsc::channel();
+    let (url_sender, url) = mpsc::channel();
+    let (commands, received) = mpsc::channel();
     let lines = journal.clone();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let sandbox = Sandbox::start(snapshot, options, Some(Box::new(lines)), None).await.unwrap();
-            tell_url.send(sandbox.url()).unwrap();
-            let asked = Arc::new(Mutex::new(asked));
+            url_sender.send(sandbox.url()).unwrap();
+            let received = Arc::new(Mutex::new(received));
             loop {
-                // The thread serves while it waits.
-                let asked = Arc::clone(&asked);
-                match tokio::task::spawn_blocking(move || asked.lock().unwrap().recv()).await.unwrap() {
-                    Ok(Ask::Truth(tell)) => tell.send(sandbox.snapshot()).unwrap(),
+                // The sandbox answers requests while a blocking thread waits for commands.
+                let received = Arc::clone(&received);
+                match tokio::task::spawn_blocking(move || received.lock().unwrap().recv()).await.unwrap() {
+                    Ok(Command::Snapshot(reply)) => reply.send(sandbox.snapshot()).unwrap(),
                     Err(_) => break,
                 }
             }
             sandbox.stop().await;
         });
     });
-    Served { url: url.recv().unwrap(), journal, ask: Some(ask), thread: Some(thread) }
+    SandboxServer { url: url.recv().unwrap(), journal, commands: Some(commands), thread: Some(thread) }
 }
 
-impl Served {
-    /// What `--graph-url` takes.
+impl SandboxServer {
+    /// Returns the value for `--graph-url`.
     pub fn graph_url(&self) -> String {
         format!("{}/beta", self.url)
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.url.trim_start_matches("http://").parse().unwrap()
     }
 
-    /// How many requests arrived so far.
-    pub fn arrived(&self) -> usize {
+    /// Returns the number of requests so far.
+    pub fn request_count(&self) -> usize {
         self.journal.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count()
     }
 
-    /// Every request so far, in the order of arrival.
+    /// Returns the journal entry of every request so far, in the order of arrival.
     pub fn journal(&self) -> Vec<Value> {
         let bytes = self.journal.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// What the tenant truly has now.
-    pub fn truth(&self) -> Snapshot {
-        let (tell, told) = mpsc::channel();
-        self.ask.as_ref().unwrap().send(Ask::Truth(tell)).unwrap();
-        told.recv().unwrap()
+    /// Returns the current state of the tenant, including changes that reads do not show yet.
+    pub fn actual_state(&self) -> Snapshot {
+        let (sender, snapshot) = mpsc::channel();
+        self.commands.as_ref().unwrap().send(Command::Snapshot(sender)).unwrap();
+        snapshot.recv().unwrap()
     }
 
-    /// How many PUTs there were so far.
+    /// Returns the number of PUT requests so far.
     pub fn puts(&self) -> usize {
         self.journal().iter().filter(|entry| entry["method"] == "PUT").count()
     }
 
-    /// `METHOD path` of every request so far, in the order of arrival.
+    /// Returns `METHOD path` of every request so far, in the order of arrival.
     pub fn requests(&self) -> Vec<String> {
         let line = |entry: &Value| {
             format!("{} {}", entry["method"].as_str().unwrap(), entry["path"].as_str().unwrap())
@@ -105,9 +104,9 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for SandboxServer {
     fn drop(&mut self) {
-        self.ask.take();
+        self.commands.take();
         if let Some(thread) = self.thread.take() {
             _ = thread.join();
         }

@@ -1,4 +1,4 @@
-//! What asks a service without the command line, for tests that look at more than it prints.
+//! Graph client without the command line, for tests of the library API.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use flowbind::model::Api;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Four requests at once, as fast as they go, until so long from now.
+/// Settings with four concurrent requests, no effective rate limit, and a deadline `time` from now.
 pub fn settings(stop: &watch::Receiver<bool>, time: Duration) -> Settings {
     Settings {
         parallelism: NonZeroU32::new(4).unwrap(),
@@ -24,7 +24,7 @@ pub fn settings(stop: &watch::Receiver<bool>, time: Duration) -> Settings {
     }
 }
 
-/// A tenant at a Graph URL, with a token of its own.
+/// Creates a client for a Graph URL with a static token.
 pub fn graph(url: &str, settings: Settings, connections: &Arc<Connections>) -> Graph {
     let url = GraphUrl::parse(url, Api::Beta).unwrap();
     let http = Client::new(settings, Arc::clone(connections));

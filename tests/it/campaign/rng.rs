@@ -1,27 +1,28 @@
-//! Where all chance of a scenario comes from: the same seed throws the same.
+//! Seeded random numbers. The same seed gives the same scenario.
 
 use fastrand::Rng;
 
 #[derive(Debug)]
-pub struct Dice(Rng);
+pub struct SeededRng(Rng);
 
-impl Dice {
-    pub fn of(seed: u64) -> Self {
+impl SeededRng {
+    pub fn new(seed: u64) -> Self {
         Self(Rng::with_seed(seed))
     }
 
-    /// Whether something happens that does in so many of a hundred cases.
+    /// Returns true with a probability of `percent`.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.0.usize(..100) < percent
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         self.0.usize(..end)
     }
 
-    pub fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
-        &among[self.0.usize(..among.len())]
+    /// Returns one of the items.
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.0.usize(..items.len())]
     }
 
     pub fn shuffle<T>(&mut self, items: &mut [T]) {

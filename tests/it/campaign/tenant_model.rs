@@ -1,29 +1,29 @@
-//! A tenant by chance: connectors with all kinds of names, flows, and what is bound to what.
+//! Randomly generated tenant: connectors with hostile names, flows and bindings.
 
 use std::collections::BTreeMap;
 
 use flowbind::snapshot::{Cloud, Connector, Flow, FormatVersion, Snapshot, Step};
 
-use super::dice::Dice;
+use super::rng::SeededRng;
 
-/// A step of a flow.
-pub type Place = (String, Step);
+/// Key of a binding: flow id and step.
+pub type BindingKey = (String, Step);
 
-/// What is bound to every step of every flow, as a connector's id.
-pub type Bindings = BTreeMap<Place, Option<String>>;
+/// Id of the bound connector at every step of every flow.
+pub type Bindings = BTreeMap<BindingKey, Option<String>>;
 
-/// A tenant.
+/// Model of a tenant, from which sandboxes are started.
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct TenantModel {
     pub cloud: Cloud,
     pub connectors: Vec<Connector>,
-    /// The ids of the flows: all B2C or all B2X.
+    /// Ids of the flows: all B2C or all B2X.
     pub flows: Vec<String>,
     pub bindings: Bindings,
 }
 
-/// What somebody may have called a connector; each has to be shown and must not act.
-const NAMES: [&str; 18] = [
+/// Display names of connectors. Outputs must show each of them without side effects.
+const CONNECTOR_NAMES: [&str; 18] = [
     "Fraud check",
     "Claims enricher",
     "Invitation check",
@@ -44,19 +44,19 @@ const NAMES: [&str; 18] = [
     "null",
 ];
 
-const FLOWS: [&str; 8] =
+const FLOW_NAMES: [&str; 8] =
     ["signup", "signin", "sign-up.v2", "Größe", "a+b&c", "edit_profile", "partner;x", "reset"];
 
-impl World {
-    pub fn roll(dice: &mut Dice) -> Self {
-        let connectors = Self::connectors(dice);
-        let prefix = if dice.chance(75) { "B2C_1_" } else { "B2X_1_" };
-        let number = match dice.below(20) {
+impl TenantModel {
+    pub fn generate(rng: &mut SeededRng) -> Self {
+        let connectors = Self::connectors(rng);
+        let prefix = if rng.chance(75) { "B2C_1_" } else { "B2X_1_" };
+        let number = match rng.below(20) {
             0 => 0,
             1 => 25,
-            _ => 1 + dice.below(8),
+            _ => 1 + rng.below(8),
         };
-        let name = |at: usize| match FLOWS.get(at) {
+        let name = |at: usize| match FLOW_NAMES.get(at) {
             Some(name) => format!("{prefix}{name}"),
             None => format!("{prefix}flow{at}"),
         };
@@ -64,33 +64,33 @@ impl World {
         let mut bindings = Bindings::new();
         for flow in &flows {
             for step in Step::ALL {
-                let id = dice.chance(60).then(|| dice.pick(&connectors).id.clone());
+                let id = rng.chance(60).then(|| rng.pick(&connectors).id.clone());
                 bindings.insert((flow.clone(), step), id);
             }
         }
-        let cloud = if dice.chance(85) { Cloud::Global } else { *dice.pick(&Cloud::ALL) };
+        let cloud = if rng.chance(85) { Cloud::Global } else { *rng.pick(&Cloud::ALL) };
         Self { cloud, connectors, flows, bindings }
     }
 
-    fn connectors(dice: &mut Dice) -> Vec<Connector> {
-        let mut names = NAMES.to_vec();
-        dice.shuffle(&mut names);
-        let number = 1 + dice.below(6);
+    fn connectors(rng: &mut SeededRng) -> Vec<Connector> {
+        let mut names = CONNECTOR_NAMES.to_vec();
+        rng.shuffle(&mut names);
+        let number = 1 + rng.below(6);
         let mut connectors: Vec<_> = names
             .iter()
             .take(number)
             .enumerate()
             .map(|(at, name)| Connector {
-                id: dice.guid(),
+                id: rng.guid(),
                 display_name: Some((*name).to_owned()),
                 target_url: Some(format!("https://api{at}.contoso.com/check").into()),
             })
             .collect();
-        if dice.chance(20) {
+        if rng.chance(20) {
             connectors[0].display_name = None;
         }
-        // Names need not be unique.
-        if number > 2 && dice.chance(20) {
+        // Graph allows duplicate display names.
+        if number > 2 && rng.chance(20) {
             connectors[1].display_name = connectors[2].display_name.clone();
         }
         connectors
@@ -100,13 +100,13 @@ impl World {
         self.flows.first().is_none_or(|flow| flow.starts_with("B2C_1_"))
     }
 
-    /// Whether a displayName stands for this connector and no other.
-    pub fn is_named(&self, connector: usize) -> bool {
+    /// Returns whether the connector has a display name that no other connector has.
+    pub fn has_unique_name(&self, connector: usize) -> bool {
         let name = &self.connectors[connector].display_name;
         name.is_some() && self.connectors.iter().filter(|other| other.display_name == *name).count() == 1
     }
 
-    /// The tenant as the sandbox takes it, with these bindings.
+    /// Returns the snapshot for a sandbox, with these bindings.
     pub fn snapshot(&self, bindings: &Bindings) -> Snapshot {
         let flow = |id: &String| Flow {
             id: id.clone(),
@@ -125,7 +125,7 @@ impl World {
     }
 }
 
-/// What a snapshot binds to every step of every flow.
+/// Returns the bindings of a snapshot, with `None` for every unbound step.
 pub fn bindings(snapshot: &Snapshot) -> Bindings {
     let mut bindings = Bindings::new();
     for flow in &snapshot.flows {
