@@ -118,7 +118,8 @@ struct Summary {
 impl Summary {
     fn add(&mut self, seed: u64, result: Result<ScenarioResult, String>) {
         self.scenarios += 1;
-        let ScenarioResult { command, exit_status, outcomes, observed_faults, runs, requests } = match result {
+        let ScenarioResult { command, exit_status, outcomes, observed_faults, runs, requests } = match result
+        {
             Ok(result) => result,
             Err(why) => {
                 print(&format!("seed {seed} failed: {}", why.lines().last().unwrap_or_default()));
@@ -142,7 +143,8 @@ impl Summary {
     }
 
     fn report(&self) -> String {
-        let Self { scenarios, runs, requests, exit_statuses, outcomes, observed_faults, missed, failures } = self;
+        let Self { scenarios, runs, requests, exit_statuses, outcomes, observed_faults, missed, failures } =
+            self;
         let mut text = format!("{scenarios} scenarios, {runs} runs, {requests} requests with faults\n");
         _ = writeln!(text, "failed: {}\n\nendings", failures.len());
         for ((command, exit_status), number) in exit_statuses {

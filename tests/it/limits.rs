@@ -1,4 +1,4 @@
-//! Whatever comes from outside has an end: what goes on beyond it is an error, and is not read.
+//! Size limits of all inputs: an input beyond its limit is an error and is not read further.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -17,37 +17,37 @@ use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant,
 const FILE: &str =
     "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
 
-/// The largest answer that is taken.
-const ANSWER: usize = 2 << 20;
+/// Largest accepted response, in bytes.
+const MAX_RESPONSE: usize = 2 << 20;
 
-/// An answer of so many bytes: nothing is bound.
+/// Returns a response of so many bytes in which nothing is bound.
 fn unbound(bytes: usize) -> String {
     format!("{{}}{}", " ".repeat(bytes - 2))
 }
 
-/// A file of so many bytes, none of which takes room on a disk.
-fn hollow(folder: &Path, name: &str, bytes: u64) {
+/// Creates a sparse file of so many bytes.
+fn sparse_file(folder: &Path, name: &str, bytes: u64) {
     File::create(folder.join(name)).unwrap().set_len(bytes).unwrap();
 }
 
 #[test]
-fn an_answer_is_read_up_to_its_bound_and_no_further() {
-    for (bytes, code) in [(ANSWER, 0), (ANSWER + 1, 1)] {
+fn response_above_the_limit_is_an_error() {
+    for (bytes, code) in [(MAX_RESPONSE, 0), (MAX_RESPONSE + 1, 1)] {
         let faults = vec![answer_get("/apiConnectorConfiguration", 0, 200, &[], &unbound(bytes))];
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let outcome = served.plan(FILE, &[]);
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
         assert_eq!(outcome.stdout.contains("the answer is larger than 2 MiB"), code == 1, "{outcome}");
-        assert_eq!(served.requests().len(), 1, "and it is not asked for again");
+        assert_eq!(served.requests().len(), 1, "a response above the limit is not retried");
     }
 }
 
 #[test]
-fn a_collection_is_read_up_to_its_bound_and_no_further() {
+fn collection_above_the_limit_is_an_error() {
     let page = |number| {
         let next = format!("/beta/identity/apiConnectors?page={number}");
         let begun = format!(r#"{{"value": [], "@odata.nextLink": "{next}""#);
-        let full = format!("{begun}{}}}", " ".repeat(ANSWER - begun.len() - 1));
+        let full = format!("{begun}{}}}", " ".repeat(MAX_RESPONSE - begun.len() - 1));
         answer_get("apiConnectors", 1, 200, &[], &full)
     };
     for (pages, code) in [(3, 0), (4, 1)] {
@@ -59,13 +59,13 @@ fn a_collection_is_read_up_to_its_bound_and_no_further() {
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .run();
         assert_eq!(outcome.code, code, "{pages}: {outcome}");
-        let told = "its pages are larger than 8 MiB together";
-        assert_eq!(outcome.stderr.contains(told), code == 1, "{outcome}");
+        let error = "its pages are larger than 8 MiB together";
+        assert_eq!(outcome.stderr.contains(error), code == 1, "{outcome}");
     }
 }
 
-/// A service that keeps each of its answers back when all but the last byte of it was sent.
-fn holding_back(bytes: usize) -> String {
+/// Starts a service that never sends the last byte of a response. Returns its Graph URL.
+fn serve_without_last_byte(bytes: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/beta", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -83,7 +83,7 @@ fn holding_back(bytes: usize) -> String {
 }
 
 #[test]
-fn the_answers_that_come_in_at_once_have_one_bound_together() {
+fn concurrent_responses_above_the_total_limit_are_errors() {
     let flows: String =
         (0..20).map(|flow| format!("  B2C_1_{flow}: {{postFederationSignup: null}}\n")).collect();
     let folder = folder();
@@ -91,26 +91,26 @@ fn the_answers_that_come_in_at_once_have_one_bound_together() {
     file(folder.path(), "flowbind.yaml", yaml);
     for (parallelism, beyond) in [("12", false), ("20", true)] {
         let outcome = flowbind(["plan", "--timeout", "3", "--parallelism", parallelism])
-            .args(["--graph-url", &holding_back(ANSWER)])
+            .args(["--graph-url", &serve_without_last_byte(MAX_RESPONSE)])
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        let told = "the answers that come in at once are larger than 32 MiB";
-        assert_eq!(outcome.stdout.contains(told), beyond, "{parallelism}: {outcome}");
+        let error = "the answers that come in at once are larger than 32 MiB";
+        assert_eq!(outcome.stdout.contains(error), beyond, "{parallelism}: {outcome}");
     }
 }
 
-/// The bound is one of what comes out, not of what is sent.
+/// The limit applies to the decompressed response.
 #[test]
-fn a_small_answer_that_unpacks_to_a_large_one_is_too_large() {
-    for (bytes, code) in [(ANSWER, 0), (ANSWER + 1, 1), (4 * ANSWER, 1)] {
+fn compressed_response_above_the_limit_is_an_error() {
+    for (bytes, code) in [(MAX_RESPONSE, 0), (MAX_RESPONSE + 1, 1), (4 * MAX_RESPONSE, 1)] {
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         packed.write_all(b"{}").unwrap();
-        for _ in 0..bytes / ANSWER {
-            packed.write_all(&[b' '; ANSWER - 2]).unwrap();
+        for _ in 0..bytes / MAX_RESPONSE {
+            packed.write_all(&[b' '; MAX_RESPONSE - 2]).unwrap();
         }
-        packed.write_all(&vec![b' '; bytes % ANSWER]).unwrap();
+        packed.write_all(&vec![b' '; bytes % MAX_RESPONSE]).unwrap();
         let packed = packed.finish().unwrap();
         assert!(packed.len() < bytes / 400, "{} for {bytes}", packed.len());
         let head = format!(
@@ -130,12 +130,12 @@ fn a_small_answer_that_unpacks_to_a_large_one_is_too_large() {
             .run();
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
         assert_eq!(outcome.stdout.contains("the answer is larger than 2 MiB"), code == 1, "{outcome}");
-        assert_eq!(proxy.observed_faults().len(), 1, "and it is not asked for again");
+        assert_eq!(proxy.observed_faults().len(), 1, "a response above the limit is not retried");
     }
 }
 
-/// What a run ends with, and the most memory that it takes, in KB, as far as the system tells.
-fn peak(mut run: Command) -> (Option<i32>, u64) {
+/// Returns the exit code and the peak memory of a run in KB; 0 if the system has no `/proc`.
+fn peak_memory(mut run: Command) -> (Option<i32>, u64) {
     let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -151,22 +151,22 @@ fn peak(mut run: Command) -> (Option<i32>, u64) {
     }
 }
 
-/// Answers as large as any that is taken, to all requests at once, with as much in them as fits.
+/// All concurrent requests get responses of maximum size, with as many elements as fit.
 #[test]
-fn a_hostile_service_takes_no_more_than_100_mb() {
+fn responses_of_maximum_size_need_less_than_100_mb() {
     let flows: Vec<_> = (0..200).map(|flow| format!("B2C_1_{flow}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let fill = |open: &str, piece: &str, close: &str| {
-        let pieces = (ANSWER - open.len() - close.len() - 1) / (piece.len() + 1);
+        let pieces = (MAX_RESPONSE - open.len() - close.len() - 1) / (piece.len() + 1);
         format!("{open}{}{close}", vec![piece; pieces].join(","))
     };
-    let long = "x".repeat(ANSWER - 99);
+    let long = "x".repeat(MAX_RESPONSE - 99);
     let connector = r#"{"id": "00000000-0000-4000-8000-000000000001", "displayName": "x"}"#;
     for (path, status, body) in [
         ("", 200, fill("{\"more\": [", "{}", "]}")),
         ("", 200, fill("{\"more\": [", "[[0]]", "]}")),
         ("", 200, format!(r#"{{"postFederationSignup": {{"id": "a", "displayName": "{long}"}}}}"#)),
-        ("", 200, " ".repeat(ANSWER + 1)),
+        ("", 200, " ".repeat(MAX_RESPONSE + 1)),
         ("", 503, fill("", "x", "")),
         ("apiConnectors", 200, fill(r#"{"@odata.nextLink": "?x", "value": ["#, connector, "]}")),
     ] {
@@ -181,18 +181,18 @@ fn a_hostile_service_takes_no_more_than_100_mb() {
             flowbind(["plan", "--timeout", "5", "--rate", "9999/1", "--graph-url", &served.graph_url()])
                 .env("FLOWBIND_ACCESS_TOKEN", "t")
                 .within(folder.path());
-        let (code, peak) = peak(run.command());
-        let what = format!("{} {status}", &body[..20.min(body.len())]);
-        // A run that asks for little takes little.
+        let (code, peak) = peak_memory(run.command());
+        let context = format!("{} {status}", &body[..20.min(body.len())]);
+        // A run with few requests would need little memory and prove nothing.
         let arrived = served.request_count();
-        assert!(code == Some(1) && arrived > 24, "{code:?} after {arrived} requests for {what}");
-        assert!(peak > 0 || !cfg!(target_os = "linux"), "{what}");
-        assert!(peak < 100 << 10, "{peak} KB of {what}");
+        assert!(code == Some(1) && arrived > 24, "{code:?} after {arrived} requests for {context}");
+        assert!(peak > 0 || !cfg!(target_os = "linux"), "{context}");
+        assert!(peak < 100 << 10, "{peak} KB for {context}");
     }
 }
 
 #[test]
-fn an_answer_nested_without_end_is_unknown_and_no_crash() {
+fn deeply_nested_response_is_an_error() {
     for open in ["[", "{\"a\":", "{\"postFederationSignup\":"] {
         let body = format!("{{\"more\": {}", open.repeat(200_000));
         let faults = vec![answer_get("/apiConnectorConfiguration", 0, 200, &[], &body)];
@@ -204,17 +204,17 @@ fn an_answer_nested_without_end_is_unknown_and_no_crash() {
 }
 
 #[test]
-fn a_file_that_a_run_is_given_has_a_bound() {
+fn saved_file_above_the_limit_is_an_error() {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", FILE);
-    hollow(folder.path(), "large", (64 << 20) + 1);
+    sparse_file(folder.path(), "large", (64 << 20) + 1);
     let run = |args: &[&str]| -> Outcome { flowbind(args).within(folder.path()).run() };
     for (args, problem) in [
         (&["show", "large"][..], "cannot read `large`"),
         (&["apply", "--plan", "large"], "cannot read `large`"),
         (&["plan", "--sandbox", "large"], "cannot read the snapshot `large`"),
         (&["sandbox", "large"], "cannot read the snapshot `large`"),
-        // What never ends is not waited for.
+        // An endless file is read up to the limit.
         (&["show", "/dev/zero"], "cannot read `/dev/zero`"),
     ] {
         let outcome = run(args);
@@ -222,15 +222,15 @@ fn a_file_that_a_run_is_given_has_a_bound() {
         let larger = format!("error: {problem}\n  = caused by: it is larger than 64 MiB\n");
         assert!(outcome.stderr.starts_with(&larger), "{outcome}");
     }
-    // One byte less is read, and found to be nothing.
-    hollow(folder.path(), "large", 64 << 20);
+    // A file of exactly the limit is read and then rejected for its content.
+    sparse_file(folder.path(), "large", 64 << 20);
     let outcome = run(&["show", "large"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.starts_with("error: `large` cannot be used: "), "{outcome}");
 }
 
 #[test]
-fn a_saved_plan_nested_without_end_is_an_error_and_no_crash() {
+fn deeply_nested_saved_plan_is_an_error() {
     let folder = folder();
     for open in ["[", "{\"targets\":["] {
         file(
