@@ -1,4 +1,4 @@
-//! The rows: what is run, and how fast it can be at best.
+//! Rows of the table: the measured commands and the lower limits of their times.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use flowbind::sandbox::{Options, Throttle};
 
 use crate::fleet;
 
-/// How long the emulator takes for every answer.
+/// Latency of every response of the emulator.
 pub const LATENCY: Duration = Duration::from_millis(50);
-/// Requests in flight per tenant, as `--parallelism` has it when nobody gives it.
+/// Requests in flight per tenant: the default of `--parallelism`.
 const PARALLELISM: usize = 16;
 /// Requests in one `$batch` (<https://learn.microsoft.com/graph/json-batching>).
 const BATCH: usize = 20;
-/// What the emulator of a throttled row lets in.
+/// Rate limit of the emulator in throttled rows.
 const THROTTLE: Throttle = Throttle { requests: 200, per: Duration::from_secs(6) };
 
-/// Something that is measured against the emulator.
+/// Command that is measured against the emulator.
 pub struct Row {
     pub name: &'static str,
     pub apply: bool,
@@ -24,7 +24,7 @@ pub struct Row {
     pub flows: usize,
 }
 
-/// Every row.
+/// All rows.
 pub const ROWS: [Row; 7] = [
     Row::plan("plan-1x20", 1, 20),
     Row::plan("plan-1x198", 1, 198),
@@ -40,17 +40,17 @@ impl Row {
         Self { name, apply: false, throttled: false, tenants, flows }
     }
 
-    /// The changes of all its files.
+    /// Returns the number of changes of all files.
     pub fn changes(&self) -> usize {
         self.tenants * fleet::changes(self.flows)
     }
 
-    /// The emulator of one run.
+    /// Returns the options of the emulator.
     pub fn options(&self) -> Options {
         Options { latency: LATENCY, throttle: self.throttled.then_some(THROTTLE), ..Options::default() }
     }
 
-    /// The budget to give as `--rate`.
+    /// Returns the value for `--rate`.
     pub fn rate(&self) -> String {
         if self.throttled {
             format!("{}/{}", THROTTLE.requests, THROTTLE.per.as_secs())
@@ -59,9 +59,9 @@ impl Row {
         }
     }
 
-    /// How many times something has to wait for an answer at least. Tenants do not wait for each
-    /// other. In a tenant, all reads go out together, the connectors' beside batches of flows; an
-    /// apply then sends its PUTs singly, and reads back when it has their answers.
+    /// Returns the minimal number of sequential round trips. Tenants run concurrently. Within a tenant,
+    /// the connectors and batches of flows are read concurrently. An apply then sends its PUTs one per
+    /// request, and reads back after all of them.
     pub fn waves(&self) -> usize {
         let reads = |flows: usize| flows.div_ceil(BATCH);
         let plan = (1 + reads(self.flows)).div_ceil(PARALLELISM);
@@ -72,9 +72,8 @@ impl Row {
         plan + changes.div_ceil(PARALLELISM) + reads(changes).div_ceil(PARALLELISM)
     }
 
-    /// How long it takes at best: waves × latency. Where the emulator throttles, of the r requests
-    /// that are needed the last is let in after ⌊(r − 1) / n⌋ whole windows of n, and is answered a
-    /// latency later.
+    /// Returns the minimal time: waves × latency. With throttling to n requests per window, the last of r
+    /// requests is accepted after ⌊(r − 1) / n⌋ complete windows and answered one latency later.
     pub fn limit(&self) -> Duration {
         let waves = LATENCY * u32::try_from(self.waves()).unwrap();
         if !self.throttled {

@@ -1,33 +1,36 @@
-//! Running a command to its end, and what it took.
+//! Runs a command and measures time, processor time and memory.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What one run of a command took and said.
+/// Measurements and output of one run.
 pub struct Run {
     pub wall: Duration,
-    /// User and system time, in ms. None where there is no `/proc`, like all that follows.
+    /// User and system time, in ms. `None` without `/proc`, like the fields below.
     pub cpu: Option<u64>,
-    /// What the other threads of this process used meanwhile, in ms: the emulator's, if there is one.
+    /// Processor time of the other threads of this process, in ms: that of the emulator, if it runs.
     pub emulator_cpu: Option<u64>,
-    /// The most memory that was in use, in KB.
+    /// Peak memory, in KB.
     pub peak: Option<u64>,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// The command that is measured, in an empty environment.
+/// Returns the flowbind command in an empty environment.
 pub fn flowbind() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowbind"));
     command.env_clear();
     command
 }
 
-/// Runs a command, which has to succeed.
+/// Runs a command.
+///
+/// # Panics
+/// If it fails.
 pub fn run(command: &mut Command) -> Run {
-    // Not pipes: nobody reads while it runs.
+    // Files instead of pipes, because no thread reads the output during the run.
     let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
     command.stdin(Stdio::null()).stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
     let before = Cpu::now();
@@ -63,7 +66,7 @@ fn text(mut file: File) -> String {
     text
 }
 
-/// The most memory that a process had so far, in KB.
+/// Reads the peak memory of a process so far, in KB.
 fn high_water(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -72,9 +75,9 @@ fn high_water(status: &str) -> Option<u64> {
 
 /// Processor time, in ms.
 struct Cpu {
-    /// Of the children that have ended.
+    /// Processor time of children that have ended.
     children: u64,
-    /// Of all threads but this one, those that have ended too.
+    /// Processor time of all other threads, including those that have ended.
     others: u64,
 }
 
@@ -94,12 +97,12 @@ impl Cpu {
     }
 }
 
-/// The fields `utime`, `stime`, `cutime` and `cstime` of `proc_pid_stat(5)`, in ms.
+/// Reads the fields `utime`, `stime`, `cutime` and `cstime` of `proc_pid_stat(5)`, in ms.
 fn times(path: &str) -> Option<[u64; 4]> {
-    /// Linux tells a program of 100 ticks a second, whatever the kernel counts in.
+    /// Milliseconds per tick: Linux reports 100 ticks per second, whatever the kernel uses internally.
     const TICK: u64 = 10;
     let text = fs::read_to_string(path).ok()?;
-    // The name before it may hold anything. What follows begins with the third field.
+    // The process name before it can contain any text. The remaining fields start with the third.
     let (_, fields) = text.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let times: Option<Vec<_>> =
