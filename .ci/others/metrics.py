@@ -1,4 +1,4 @@
-"""Reads files of counts as Prometheus' own client does."""
+"""Parses metric files with the Prometheus client."""
 import sys
 from prometheus_client.parser import text_string_to_metric_families
 
