@@ -35,12 +35,12 @@ fn expect(case: &Path, name: &str, actual: &str) {
 }
 
 #[test]
-fn there_are_cases() {
+fn case_folders_exist() {
     assert!(cases().len() >= 30);
 }
 
 #[test]
-fn every_case_plans_as_its_folder_says() {
+fn plan_of_each_case_matches_its_folder() {
     for case in cases() {
         let plan = |format: &str| {
             flowbind([
@@ -60,7 +60,7 @@ fn every_case_plans_as_its_folder_says() {
         expect(&case, "plan.txt", &mask_request_ids(&text.stdout));
         expect(&case, "stderr.txt", &mask_request_ids(&text.stderr));
         expect(&case, "exit", &format!("{}\n", text.code));
-        assert_eq!(text, plan_again(&text, plan("text")), "{}", case.display());
+        assert_eq!(text, normalize_request_ids(&text, plan("text")), "{}", case.display());
         let json = plan("json");
         expect(&case, "plan.json", &mask_request_ids(&json.stdout));
         assert_eq!(
@@ -73,7 +73,7 @@ fn every_case_plans_as_its_folder_says() {
 }
 
 /// The tags of requests are new each time; all else is the same to the byte.
-fn plan_again(first: &Outcome, mut second: Outcome) -> Outcome {
+fn normalize_request_ids(first: &Outcome, mut second: Outcome) -> Outcome {
     assert_eq!(mask_request_ids(&first.stdout), mask_request_ids(&second.stdout));
     assert_eq!(mask_request_ids(&first.stderr), mask_request_ids(&second.stderr));
     second.stdout.clone_from(&first.stdout);
@@ -113,7 +113,7 @@ fn line(entry: &Value) -> String {
 /// One request for each flow, one for the connectors where a name or a pin needs them, one PUT
 /// for each change, one look at each changed flow. The second time nothing is sent but reads.
 #[test]
-fn every_case_is_applied_by_the_requests_that_its_folder_says_and_by_none_the_second_time() {
+fn apply_of_each_case_sends_expected_requests_and_is_idempotent() {
     for case in cases() {
         let name = case.display();
         let tenant = Snapshot::parse(&fs::read_to_string(case.join("tenant.json")).unwrap()).unwrap();

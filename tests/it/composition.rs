@@ -93,7 +93,7 @@ proptest! {
 
     /// Three files over one another are the same whichever two are put together first.
     #[test]
-    fn composition_along_a_chain_is_associative(parts in vec(part(), 3)) {
+    fn composition_of_a_chain_is_associative(parts in vec(part(), 3)) {
         let [a, b, d] = &parts[..] else { panic!() };
         let tenant = "tenant: contoso.onmicrosoft.com\n";
         let all = ("all.yaml", ALL.to_owned());
@@ -122,7 +122,7 @@ proptest! {
 
     /// A base of several bases is there once, below all that extend it.
     #[test]
-    fn what_several_bases_build_on_overrides_none_of_them(parts in vec(part(), 4)) {
+    fn composition_with_common_base_never_overrides_derived_files(parts in vec(part(), 4)) {
         let [root, p, q, d] = &parts[..] else { panic!() };
         let tenant = "tenant: contoso.onmicrosoft.com\n";
         let all = ("all.yaml", ALL.to_owned());
@@ -153,7 +153,7 @@ proptest! {
 
     /// What `--print` shows of a file is a file that says the same by itself.
     #[test]
-    fn what_is_printed_stands_for_the_file(base in part(), over in part()) {
+    fn printed_composition_is_equivalent_to_the_file(base in part(), over in part()) {
         let tenant = "tenant: contoso.onmicrosoft.com\n";
         let first = printed(&[
             ("all.yaml", ALL.to_owned()),
@@ -171,7 +171,7 @@ proptest! {
 
 /// Where links and `..` lead decides, not how a path looks.
 #[test]
-fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
+fn base_outside_the_repository_is_an_error() {
     use std::os::unix::fs::symlink;
     let outside = folder();
     file(outside.path(), "secret.yaml", "password: hunter2\n");
@@ -253,7 +253,7 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
 /// Without a repository it is where the run was started that bounds a file's bases; at the root, which
 /// holds everything, it is the file's own folder.
 #[test]
-fn without_a_repository_bases_lie_in_the_working_directory() {
+fn base_without_repository_must_be_in_the_working_directory() {
     let (folder, elsewhere) = (folder(), folder());
     let at = folder.path();
     fs::create_dir_all(at.join("stages")).unwrap();
@@ -276,7 +276,7 @@ fn without_a_repository_bases_lie_in_the_working_directory() {
 
 /// The same file in two folders builds on the files of each, whatever else is in the run.
 #[test]
-fn a_linked_base_builds_on_what_stands_beside_the_link() {
+fn base_through_symlink_resolves_extends_next_to_the_link() {
     let folder = folder();
     for number in [1, 2] {
         let at = folder.path().join(format!("d{number}"));
@@ -303,7 +303,7 @@ fn a_linked_base_builds_on_what_stands_beside_the_link() {
 }
 
 #[test]
-fn an_endless_chain_of_bases_is_an_error() {
+fn endless_chain_of_bases_is_an_error() {
     let folder = folder();
     for at in 0..100 {
         file(folder.path(), &format!("{at}.yaml"), format!("version: 1\nextends: {}.yaml\n", at + 1));
@@ -321,7 +321,7 @@ fn an_endless_chain_of_bases_is_an_error() {
 
 /// Opening a pipe that nobody writes to would wait for ever.
 #[test]
-fn a_pipe_is_never_opened() {
+fn base_that_is_a_pipe_is_never_opened() {
     let folder = folder();
     let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.yaml")).status();
     assert!(made.unwrap().success());
@@ -378,7 +378,7 @@ fn fleet(folder: &Path, tenants: usize, flows: usize) -> Vec<String> {
 
 /// Fifty tenants at once, and every binding is to the connector that has the name there.
 #[test]
-fn tenants_with_the_same_names_and_other_ids_are_never_mixed() {
+fn tenants_with_equal_names_and_different_ids_are_not_mixed() {
     let (tenants, flows) = (50, 6);
     let folder = folder();
     let sandboxes = fleet(folder.path(), tenants, flows);
@@ -411,7 +411,7 @@ fn tenants_with_the_same_names_and_other_ids_are_never_mixed() {
 /// Neither the order of the files nor how many tenants are worked on at once changes anything but
 /// the order of the results.
 #[test]
-fn the_order_of_files_is_the_order_of_results_and_nothing_else() {
+fn file_order_affects_only_the_order_of_results() {
     let folder = folder();
     let sandboxes = fleet(folder.path(), 5, 3);
     let plan = |files: &[usize], at_once: &str| {
@@ -441,7 +441,7 @@ fn the_order_of_files_is_the_order_of_results_and_nothing_else() {
 
 /// A stale tenant is refused by itself, and the worst code of any tenant is the run's.
 #[test]
-fn a_stale_tenant_is_refused_and_the_others_are_changed() {
+fn apply_with_one_stale_tenant_changes_the_others() {
     let folder = folder();
     let sandboxes = fleet(folder.path(), 3, 2);
     let run = |args: &[&str]| flowbind(args).args(&sandboxes).within(folder.path()).run();
@@ -465,7 +465,7 @@ fn a_stale_tenant_is_refused_and_the_others_are_changed() {
 
 /// `--fail-fast` is about the tenant, in how many files it may be.
 #[test]
-fn after_a_failure_nothing_is_begun_in_another_file_of_the_tenant() {
+fn apply_after_failure_skips_other_files_of_the_tenant() {
     let folder = folder();
     _ = fleet(folder.path(), 1, 2);
     for (name, flow, check) in [("a", 0, 1), ("b", 1, 2)] {
@@ -491,7 +491,7 @@ fn after_a_failure_nothing_is_begun_in_another_file_of_the_tenant() {
 
 /// Nothing has failed where nothing was begun.
 #[test]
-fn files_of_a_refused_tenant_are_refused_with_fail_fast_too() {
+fn apply_with_fail_fast_blocks_all_files_of_a_blocked_tenant() {
     let folder = folder();
     _ = fleet(folder.path(), 1, 2);
     let head = "version: 1\ntenant: t0.onmicrosoft.com\nguards: {maxChanges: 0}\nflows: ";

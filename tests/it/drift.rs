@@ -19,7 +19,7 @@ fn drift(served: &SandboxServer, yaml: &str, args: &[&str]) -> Outcome {
 }
 
 #[test]
-fn a_tenant_that_is_what_its_file_says_has_no_drift() {
+fn drift_of_tenant_in_sync_exits_0() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
     let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -28,7 +28,7 @@ fn a_tenant_that_is_what_its_file_says_has_no_drift() {
 
 /// The lines that accept what the tenant has are taken as they stand.
 #[test]
-fn a_change_is_drift_and_the_lines_that_accept_it_do() {
+fn drift_suggests_lines_that_accept_a_change() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let outcome = drift(&served, &yaml, &[]);
@@ -57,7 +57,7 @@ fn offered(outcome: &Outcome, heading: &str) -> String {
 
 /// Where a tenant has ids that are no GUIDs, a file takes them for names.
 #[test]
-fn what_no_file_takes_for_an_id_is_offered_by_name() {
+fn drift_suggests_names_for_ids_that_no_file_accepts() {
     let mut snapshot = tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 3, 0)]);
     for (at, id) in [(1, "Odd-two"), (2, "Odd-three")] {
         let old = std::mem::replace(&mut snapshot.connectors[at].id, id.to_owned());
@@ -83,7 +83,7 @@ fn what_no_file_takes_for_an_id_is_offered_by_name() {
 
 /// A command that is offered does what it is offered for, and what nothing allows is not offered.
 #[test]
-fn the_command_that_ends_refused_drift_names_the_flags_that_allow_it() {
+fn drift_with_blockers_suggests_apply_with_override_flags() {
     let heading = "To make the tenant what the file says, in spite of why that is refused";
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]) + "guards: {maxChanges: 1}\n";
@@ -105,7 +105,7 @@ fn the_command_that_ends_refused_drift_names_the_flags_that_allow_it() {
 }
 
 #[test]
-fn only_strict_counts_what_is_bound_and_not_in_the_file() {
+fn drift_counts_unmanaged_bindings_only_with_strict() {
     let served =
         serve(tenant(&[("B2C_1_a", 1, 2), ("B2C_1_other", 3, 0), ("B2C_1_empty", 0, 0)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
@@ -124,7 +124,7 @@ fn only_strict_counts_what_is_bound_and_not_in_the_file() {
 
 /// What one file of a tenant prunes is none that another one should add.
 #[test]
-fn what_another_file_prunes_is_not_unmanaged() {
+fn drift_does_not_list_bindings_pruned_by_another_file() {
     let served = serve(tenant(&[("B2C_1_a", 0, 1), ("B2C_1_b", 2, 1)]), Options::default());
     let folder = folder();
     let head = "version: 1\ntenant: contoso.onmicrosoft.com\n";
@@ -151,7 +151,7 @@ fn what_another_file_prunes_is_not_unmanaged() {
 
 /// What no file of a tenant lists is told once, and can be added to one of them.
 #[test]
-fn what_several_files_do_not_list_is_told_once() {
+fn drift_lists_unmanaged_bindings_once_per_tenant() {
     let served =
         serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0), ("B2C_1_c", 2, 3)]), Options::default());
     let folder = folder();
@@ -173,7 +173,7 @@ fn what_several_files_do_not_list_is_told_once() {
 
 /// Somebody on call sees why it is drift, whatever is read.
 #[test]
-fn what_makes_it_drift_stands_in_the_heading_and_in_the_counts() {
+fn drift_heading_and_counts_show_all_kinds() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
@@ -199,7 +199,7 @@ fn what_makes_it_drift_stands_in_the_heading_and_in_the_counts() {
 
 /// What refuses a plan is no matter of what differs.
 #[test]
-fn a_refusal_is_no_drift_in_any_format() {
+fn drift_of_blocked_plan_shows_no_blockers() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nprune: flows\nflows: {}\n";
     let told = |format: &str| {
@@ -216,7 +216,7 @@ fn a_refusal_is_no_drift_in_any_format() {
 
 /// What a file manages it tells by itself, whichever file comes first.
 #[test]
-fn what_is_gone_is_told_of_the_file_that_manages_it_and_once() {
+fn drift_lists_dangling_bindings_once() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5), ("B2C_1_c", 5, 0)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
@@ -247,7 +247,7 @@ fn what_is_gone_is_told_of_the_file_that_manages_it_and_once() {
 
 /// What is protected stays so where the tenant is taken for right.
 #[test]
-fn what_is_kept_keeps_its_protection() {
+fn drift_suggestion_keeps_protect() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a"])
         .replace("Connector 1", "{connector: Connector 1, protect: true}");
@@ -261,7 +261,7 @@ fn what_is_kept_keeps_its_protection() {
 
 /// Nobody is sent to a command that writes nothing.
 #[test]
-fn no_command_ends_what_is_not_whole() {
+fn drift_of_incomplete_plan_suggests_no_command() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
     let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a", "B2C_1_none"]), &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -269,7 +269,7 @@ fn no_command_ends_what_is_not_whole() {
 }
 
 #[test]
-fn a_pin_that_does_not_hold_is_drift() {
+fn drift_reports_broken_pin() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
     let pinned = |url: &str| {
         format!(
@@ -292,7 +292,7 @@ fn a_pin_that_does_not_hold_is_drift() {
 }
 
 #[test]
-fn a_connector_that_is_gone_while_bound_is_drift() {
+fn drift_reports_dangling_connector() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
@@ -307,14 +307,14 @@ fn a_connector_that_is_gone_while_bound_is_drift() {
 
 /// A guard is about applying: it does not hide drift, and is no error of it.
 #[test]
-fn a_refusal_is_no_answer_of_drift() {
+fn drift_with_blocked_plan_exits_2() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n";
     assert_eq!(drift(&served, &yaml, &[]).code, 2);
 }
 
 #[test]
-fn what_could_not_be_read_is_an_error_and_neither_drift_nor_none() {
+fn drift_with_unreadable_binding_is_an_error() {
     let faults = vec![crate::support::answer_get("B2C_1_b/", 0, 403, &[], "")];
     let served =
         serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 0)]), Options { faults, ..Options::default() });
@@ -331,7 +331,7 @@ fn what_could_not_be_read_is_an_error_and_neither_drift_nor_none() {
 
 /// Whoever reads the whole tenant has to have read it.
 #[test]
-fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
+fn strict_drift_with_unreadable_lists_is_an_error() {
     let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let odd = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_with space"}]}"#;
     for (fault, why) in [
@@ -354,7 +354,7 @@ fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
 
 /// An error is one, whatever else is said with it.
 #[test]
-fn a_list_that_holds_an_error_is_no_empty_list() {
+fn drift_with_error_in_list_is_an_error() {
     let error = r#"{"error": {"code": "x", "message": "not today"}, "value": []}"#;
     let list = crate::support::answer_get("b2cUserFlows?", 0, 200, &[], error);
     let list = Fault { path_contains: "/identity/b2cUserFlows".into(), ..list };
@@ -367,7 +367,7 @@ fn a_list_that_holds_an_error_is_no_empty_list() {
 
 /// What only the list leads to is asked for as soon as that is there, whatever else is still awaited.
 #[test]
-fn no_read_waits_for_another_that_it_does_not_need() {
+fn drift_reads_run_concurrently() {
     let slow = crate::support::answer_get("/apiConnectors", 1, 503, &[("Retry-After", "2")], "");
     let served = serve(
         tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 0)]),
@@ -382,7 +382,7 @@ fn no_read_waits_for_another_that_it_does_not_need() {
 
 /// Whether the service tells the case of ids apart is not known.
 #[test]
-fn a_listed_flow_in_another_spelling_is_not_another_flow() {
+fn drift_compares_flow_ids_without_case() {
     let list = r#"{"value": [{"id": "B2C_1_A"}]}"#;
     let mut fault = crate::support::answer_get("/identity/b2cUserFlows", 1, 200, &[], list);
     fault.skip = 0;
@@ -400,7 +400,7 @@ fn a_listed_flow_in_another_spelling_is_not_another_flow() {
 
 /// What is said to do next works when it is done.
 #[test]
-fn the_lines_are_yaml_and_the_command_is_a_command_whatever_stands_in_them() {
+fn drift_suggestions_with_hostile_names_are_quoted() {
     let mut snapshot = tenant(&[("B2C_1_a", 2, 5), ("B2C_1_b", 1, 0)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     snapshot.connectors[0].target_url = None;

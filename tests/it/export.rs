@@ -25,7 +25,7 @@ fn export(served: &SandboxServer, args: &[&str]) -> Outcome {
 
 /// Whatever the cases have for tenants, its export is valid, fits the schema and plans to nothing.
 #[test]
-fn the_plan_of_an_export_is_empty() {
+fn export_file_has_an_empty_plan() {
     let schema = crate::schema::schema("desired");
     for case in fs::read_dir(package("tests/cases")).unwrap() {
         let case = case.unwrap().path();
@@ -52,7 +52,7 @@ fn the_plan_of_an_export_is_empty() {
 }
 
 #[test]
-fn a_snapshot_is_the_tenant_again() {
+fn export_snapshot_equals_the_tenant() {
     let quickstart = "examples/quickstart/tenant.json";
     let args =
         ["export", "--tenant", "contoso.onmicrosoft.com", "--format", "snapshot", "--sandbox", quickstart];
@@ -67,7 +67,7 @@ fn a_snapshot_is_the_tenant_again() {
 
 /// A snapshot goes to a terminal or a log as well.
 #[test]
-fn a_name_in_a_snapshot_is_shown_and_does_not_act() {
+fn export_snapshot_escapes_names() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 0)]);
     snapshot.connectors[0].display_name = Some("\u{202e}kcehc\u{7f} ##[error]x".into());
     let served = serve(snapshot.clone(), Options::default());
@@ -79,7 +79,7 @@ fn a_name_in_a_snapshot_is_shown_and_does_not_act() {
 
 /// Function keys live in the query of an address.
 #[test]
-fn the_keys_in_an_address_stay_where_they_are() {
+fn export_omits_secrets_in_addresses() {
     let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
     let body =
         serde_json::json!({"value": [{"id": connector_id(1), "displayName": "Check", "targetUrl": url}]});
@@ -93,7 +93,7 @@ fn the_keys_in_an_address_stay_where_they_are() {
 }
 
 #[test]
-fn what_could_not_be_read_is_not_left_out() {
+fn export_with_unreadable_data_fails() {
     let faults = vec![answer_get("B2C_1_b/", 0, 403, &[], ""), answer_get("/apiConnectors", 0, 403, &[], "")];
     let served =
         serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)]), Options { faults, ..Options::default() });
@@ -104,7 +104,7 @@ fn what_could_not_be_read_is_not_left_out() {
 }
 
 #[test]
-fn where_both_kinds_of_flows_are_denied_both_reasons_are_told() {
+fn export_with_both_flow_lists_denied_reports_both_reasons() {
     let faults = vec![answer_get("UserFlows", 0, 403, &[], "")];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
@@ -114,7 +114,7 @@ fn where_both_kinds_of_flows_are_denied_both_reasons_are_told() {
 }
 
 #[test]
-fn a_tenant_without_flows_gives_a_file_without_flows() {
+fn export_without_flows_writes_an_empty_file() {
     let served = serve(tenant(&[]), Options::default());
     let outcome = export(&served, &[]);
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -123,7 +123,7 @@ fn a_tenant_without_flows_gives_a_file_without_flows() {
 
 /// The commands of the README's path from a portal to a repository, one after the other.
 #[test]
-fn the_path_from_a_portal_to_a_repository_can_be_walked() {
+fn readme_commands_from_portal_to_repository_work() {
     let readme = fs::read_to_string(package("README.md")).unwrap();
     let (_, path) = readme.split_once("## From the portal to a repository\n").unwrap();
     let commands: Vec<_> =
@@ -197,14 +197,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn every_inventory_exports_to_a_file_whose_plan_is_empty(inventory in inventory()) {
+    fn export_of_any_inventory_has_an_empty_plan(inventory in inventory()) {
         assert_plan_is_empty(&inventory);
     }
 }
 
 /// An empty answer for one kind says nothing of the other, which could not be read.
 #[test]
-fn a_list_that_could_not_be_read_is_not_an_empty_tenant() {
+fn export_with_unreadable_list_is_not_empty() {
     let faults = vec![
         answer_get("b2cUserFlows", 0, 400, &[], ""),
         answer_get("b2xUserFlows", 0, 200, &[], r#"{"value": []}"#),
@@ -216,7 +216,7 @@ fn a_list_that_could_not_be_read_is_not_an_empty_tenant() {
 }
 
 #[test]
-fn v1_has_b2x_flows_alone_and_is_asked_for_no_others() {
+fn export_on_v1_reads_only_b2x_flows() {
     let served = serve(tenant(&[("B2X_1_a", 1, 0)]), Options::default());
     let url = served.graph_url().replace("/beta", "/v1.0");
     let run =
@@ -241,7 +241,7 @@ fn v1_has_b2x_flows_alone_and_is_asked_for_no_others() {
 
 /// Of what makes no sense nothing is exported, whatever else could be read.
 #[test]
-fn an_answer_that_makes_no_sense_is_not_left_out() {
+fn export_with_malformed_response_fails() {
     let flows = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_b"}, {"id": "B2C_1/c"}]}"#;
     let faults = vec![
         answer_get("b2cUserFlows/B2C_1_a/", 0, 200, &[], r#"{"postFederationSignup": 7}"#),
@@ -258,7 +258,7 @@ fn an_answer_that_makes_no_sense_is_not_left_out() {
 }
 
 #[test]
-fn a_connector_that_is_listed_twice_is_one_connector() {
+fn connector_listed_twice_is_one_connector() {
     let twice = format!(r#"{{"value": [{{"id": "{0}"}}, {{"id": "{0}"}}]}}"#, connector_id(1));
     let faults = vec![answer_get("apiConnectors", 0, 200, &[], &twice)];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
@@ -270,7 +270,7 @@ fn a_connector_that_is_listed_twice_is_one_connector() {
 }
 
 #[test]
-fn a_flow_that_is_listed_twice_is_one_flow() {
+fn flow_listed_twice_is_one_flow() {
     let twice = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_a"}]}"#;
     let faults =
         vec![answer_get("b2cUserFlows/", 0, 200, &[], "{}"), answer_get("b2cUserFlows", 0, 200, &[], twice)];

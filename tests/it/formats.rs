@@ -32,7 +32,7 @@ fn show(folder: &std::path::Path, format: &str) -> Outcome {
 }
 
 #[test]
-fn every_format_shows_what_its_folder_says() {
+fn outputs_of_each_folder_match_in_every_format() {
     assert!(shown().len() >= 8);
     for folder in shown() {
         let codes: Vec<_> = FORMATS
@@ -49,7 +49,7 @@ fn every_format_shows_what_its_folder_says() {
 }
 
 #[test]
-fn a_comment_fits_and_says_what_it_leaves_out() {
+fn comment_above_the_size_limit_is_truncated() {
     for (name, comment) in expected("md") {
         assert!(comment.len() <= 60_000, "{name}: {}", comment.len());
         assert_eq!(comment.matches("<details").count(), comment.matches("</details>").count(), "{name}");
@@ -61,7 +61,7 @@ fn a_comment_fits_and_says_what_it_leaves_out() {
 /// As a parser of CommonMark with GitHub's tables reads it: rows are as wide as their heads, and
 /// nothing but our own tables, lists and elements is in it.
 #[test]
-fn a_comment_is_commonmark_with_tables() {
+fn comment_is_valid_commonmark_with_tables() {
     for (name, comment) in expected("md") {
         let (_, rows) = crate::fuzz_corpus::fuzz::readers::markdown(&comment);
         assert_eq!(rows > 0, comment.contains("| --- |"), "{name}");
@@ -70,7 +70,7 @@ fn a_comment_is_commonmark_with_tables() {
 
 /// The side that is wanted is what the file says, and the other what the tenant has.
 #[test]
-fn a_diff_changes_as_many_lines_as_the_plan_has_changes() {
+fn diff_has_one_line_per_change() {
     for (name, diff) in expected("diff") {
         let plan = fs::read_to_string(package("tests/formats").join(&name).join("expected.json")).unwrap();
         let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
@@ -92,7 +92,7 @@ fn a_diff_changes_as_many_lines_as_the_plan_has_changes() {
 
 /// An output is found out to be writable before anything is read.
 #[test]
-fn an_output_of_no_known_ending_or_in_no_folder_ends_the_run_at_once() {
+fn output_with_unknown_extension_or_missing_folder_fails_before_reading() {
     for (out, why) in [
         ("plan.yaml", "its ending tells the format, one of .txt .json .md .diff .xml .html .prom"),
         ("plan", "its ending tells the format"),
@@ -107,7 +107,7 @@ fn an_output_of_no_known_ending_or_in_no_folder_ends_the_run_at_once() {
 
 /// A disk that is full, as a limit on the size of files makes it.
 #[test]
-fn an_output_that_does_not_fit_leaves_the_old_file_whole() {
+fn output_on_full_disk_keeps_the_existing_file() {
     let folder = crate::support::folder();
     crate::support::file(folder.path(), "plan.html", "the old one");
     let run = "trap '' XFSZ; ulimit -f 1; exec \"$0\" plan examples/quickstart/flowbind.yaml \

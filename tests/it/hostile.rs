@@ -91,7 +91,7 @@ fn assert_inert(format: &str, text: &str) {
 }
 
 #[test]
-fn no_name_acts_in_any_format_or_log() {
+fn hostile_names_are_inert_in_every_format_and_log() {
     for (format, ending) in FORMATS {
         let outcome = shown(format);
         assert_eq!(outcome.code, 2, "{format}: {outcome}");
@@ -104,7 +104,7 @@ fn no_name_acts_in_any_format_or_log() {
 }
 
 #[test]
-fn a_comment_is_markdown_in_which_names_are_code() {
+fn hostile_names_in_markdown_are_code() {
     let comment = shown("markdown").stdout;
     let (codes, rows) = readers::markdown(&comment);
     assert!(codes.iter().any(|code| code == "<script>alert(1)</script><img src=x onerror=alert(1)>"));
@@ -117,7 +117,7 @@ fn a_comment_is_markdown_in_which_names_are_code() {
 }
 
 #[test]
-fn a_test_suite_is_xml_with_the_names_in_it() {
+fn hostile_names_in_junit_are_text() {
     let text = shown("junit").stdout;
     assert!(!readers::junit(&text).is_empty());
     let document = roxmltree::Document::parse(&text).unwrap();
@@ -129,7 +129,7 @@ fn a_test_suite_is_xml_with_the_names_in_it() {
 }
 
 #[test]
-fn a_page_has_no_element_but_its_own() {
+fn hostile_names_in_html_add_no_elements() {
     let page = shown("html").stdout;
     assert!(!readers::html(&page).is_empty());
     let document = scraper::Html::parse_document(&page);
@@ -143,14 +143,14 @@ fn a_page_has_no_element_but_its_own() {
 }
 
 #[test]
-fn counts_are_samples_of_their_metrics() {
+fn hostile_names_in_metrics_are_labels() {
     let samples = shown("prom").stdout;
     let sums = readers::prometheus(&samples, &["contoso.onmicrosoft.com"]);
     assert_eq!(sums["flowbind_unmanaged"], i64::try_from(corpus().len()).unwrap(), "{samples}");
 }
 
 #[test]
-fn json_is_json() {
+fn hostile_names_in_json_are_strings() {
     let plan: Value = serde_json::from_str(&shown("json").stdout).unwrap();
     let names: BTreeSet<_> = plan["targets"][0]["unmanaged"]
         .as_array()
@@ -163,7 +163,7 @@ fn json_is_json() {
 
 /// What the service says is from outside, too.
 #[test]
-fn no_message_of_the_service_acts() {
+fn service_messages_are_inert() {
     for message in corpus() {
         let body =
             json!({"error": {"code": message, "message": message, "innerError": {"request-id": message}}});
@@ -198,7 +198,7 @@ fn no_message_of_the_service_acts() {
 
 /// A lone surrogate cannot be written in Rust, but in JSON.
 #[test]
-fn a_lone_surrogate_is_an_unknown_and_no_panic() {
+fn lone_surrogate_in_response_is_unknown() {
     let body =
         format!(r#"{{"postFederationSignup": {{"id": "{}", "displayName": "\ud800"}}}}"#, connector_id(1));
     let faults = vec![answer_get("/apiConnectorConfiguration", 0, 200, &[], &body)];
@@ -213,7 +213,7 @@ fn a_lone_surrogate_is_an_unknown_and_no_panic() {
 
 /// A file may be called anything, and stands in annotations, comments and commands.
 #[test]
-fn no_name_of_a_file_acts() {
+fn hostile_file_names_are_inert() {
     let folder = folder();
     let snapshot = tenant(&[("B2C_1_a", 1, 2)]).to_json();
     file(folder.path(), "tenant.json", snapshot);
@@ -240,7 +240,7 @@ fn no_name_of_a_file_acts() {
 
 /// A report may have been written by anybody, and its outputs are lines that a workflow believes.
 #[test]
-fn no_saved_fingerprint_adds_an_output() {
+fn saved_fingerprint_cannot_add_an_output() {
     let folder = folder();
     let report = fs::read_to_string(package("tests/formats/report/report.json")).unwrap();
     let mut report: Value = serde_json::from_str(&report).unwrap();
@@ -266,7 +266,7 @@ fn no_saved_fingerprint_adds_an_output() {
 
 /// A command that a reader is asked to copy does what it says, whatever a file is called.
 #[test]
-fn no_name_of_a_file_is_an_option() {
+fn file_names_in_suggestions_are_not_options() {
     let folder = folder();
     file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
     file(folder.path(), "--plan=a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
@@ -279,7 +279,7 @@ fn no_name_of_a_file_is_an_option() {
 
 /// Whoever may change a repository may put a link there, in the place of any file.
 #[test]
-fn no_link_of_a_repository_leads_a_run_out_of_it() {
+fn symlinks_cannot_lead_out_of_the_repository() {
     use std::os::unix::fs::symlink;
     let (repository, outside) = (folder(), folder());
     let at = repository.path();

@@ -20,7 +20,7 @@ fn first_command() -> Vec<String> {
 
 /// The README's three runs: the plan, the apply on a copy, and the plan of that copy.
 #[test]
-fn the_commands_print_what_the_readme_shows() {
+fn quickstart_commands_print_the_readme_output() {
     let folder = folder();
     let copy = folder.path().join("tenant.json");
     fs::copy(package("examples/quickstart/tenant.json"), &copy).unwrap();
@@ -52,7 +52,7 @@ fn the_commands_print_what_the_readme_shows() {
 }
 
 #[test]
-fn the_quickstart_shows_every_kind_of_binding() {
+fn quickstart_contains_every_kind_of_binding() {
     let plan = flowbind(first_command()).args(["--format", "json"]).within(&package("")).run();
     let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
     let target = &plan["targets"][0];
@@ -63,14 +63,14 @@ fn the_quickstart_shows_every_kind_of_binding() {
 }
 
 #[test]
-fn the_second_command_is_the_tests() {
+fn readme_second_command_runs_the_tests() {
     let commands: Vec<_> = blocks().into_iter().filter(|(language, _)| language == "sh").collect();
     assert_eq!(commands[1].1, "cargo test --locked\n");
 }
 
 /// A change goes through the stages one after the other, and then through all as one run.
 #[test]
-fn the_stages_are_walked_from_dev_to_prod() {
+fn stages_example_promotes_from_dev_to_prod() {
     let folder = folder();
     let at = folder.path();
     fs::create_dir_all(at.join("stages/tenants")).unwrap();
@@ -106,7 +106,7 @@ fn the_stages_are_walked_from_dev_to_prod() {
 
 /// What the README shows of several tenants is what the example is.
 #[test]
-fn the_readmes_command_for_several_tenants_plans_the_stages() {
+fn readme_command_for_several_tenants_plans_the_stages() {
     let (_, command) = blocks().into_iter().find(|(_, text)| text.contains("plan examples/stages")).unwrap();
     let command = command.replace("\\\n", " ");
     let arguments = command.trim().strip_prefix("cargo run --locked -- ").unwrap();
@@ -116,7 +116,7 @@ fn the_readmes_command_for_several_tenants_plans_the_stages() {
 }
 
 #[test]
-fn the_readmes_file_is_valid() {
+fn readme_file_example_is_valid() {
     let (_, yaml) = blocks().into_iter().find(|(language, _)| language == "yaml").unwrap();
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
@@ -126,7 +126,7 @@ fn the_readmes_file_is_valid() {
 
 /// The commands that register the apps, with a stand-in for `az` that notes what it is asked.
 #[test]
-fn the_readmes_apps_have_the_permissions_that_it_names() {
+fn readme_app_script_grants_the_documented_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_, script) = blocks().into_iter().find(|(_, text)| text.starts_with("az login")).unwrap();
     let folder = folder();

@@ -96,7 +96,7 @@ fn fixed(literal: &str) -> &str {
 }
 
 #[test]
-fn the_messages_of_the_readme_are_messages() {
+fn readme_messages_exist_in_the_code() {
     let code = code(&package("src"), &[]);
     let mut seen = 0;
     for row in rows(&section("When something goes wrong")) {
@@ -115,7 +115,7 @@ fn the_messages_of_the_readme_are_messages() {
 }
 
 #[test]
-fn every_message_that_a_run_can_end_with_is_in_the_readme() {
+fn error_messages_are_all_in_the_readme() {
     let code = code(&package("src"), &OF_LINES);
     let told: BTreeSet<_> = TELLS
         .iter()
@@ -132,7 +132,7 @@ fn every_message_that_a_run_can_end_with_is_in_the_readme() {
 }
 
 #[test]
-fn every_attack_has_a_test_that_is_there() {
+fn threat_model_names_existing_tests() {
     let mut seen = 0;
     for row in rows(&section("Threat model")) {
         let mut text = None;

@@ -89,7 +89,7 @@ fn found(page: &str, selector: &str) -> Vec<String> {
 
 /// What is planned for a binding is not hidden by what is the matter with its connector.
 #[test]
-fn a_change_away_from_a_connector_that_is_gone_is_shown_as_a_change() {
+fn change_from_deleted_connector_is_a_change() {
     let (old, new) = (connector(1, "Old"), connector(2, "New"));
     let mut target = target("t", vec![change("a", old.clone(), new, place("flowbind.yaml", 5))]);
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
@@ -111,7 +111,7 @@ fn a_change_away_from_a_connector_that_is_gone_is_shown_as_a_change() {
 
 /// What makes the answer is what the page shows for it.
 #[test]
-fn what_differs_is_what_the_answer_counts() {
+fn drift_count_equals_its_differences() {
     let mut target = target("t", Vec::new());
     target.unmanaged = vec![Unmanaged { flow: flow("a"), step: STEP, current: connector(1, "One") }];
     for (strict, differing) in [(true, 1), (false, 0)] {
@@ -127,7 +127,7 @@ fn what_differs_is_what_the_answer_counts() {
 
 /// Whoever reads the heading alone is not misled.
 #[test]
-fn a_heading_says_what_is_missing_and_what_is_refused() {
+fn heading_shows_incomplete_and_blocked_plans() {
     let differing = change("a", None, connector(1, "One"), place("flowbind.yaml", 5));
     let mut drift = asked(vec![target("t", vec![differing])], false);
     drift.errors = vec![problem("no")];
@@ -166,7 +166,7 @@ fn change_report(name: &str, outcome: Outcome) -> ChangeReport {
 
 /// Of what could not be read nobody knows whether it is as it should be.
 #[test]
-fn only_a_run_that_could_do_all_had_nothing_to_do() {
+fn report_with_errors_does_not_say_nothing_to_do() {
     let outputs = |report: &Report| flowbind::render::github_outputs(Document::Report(report));
     let mut unread = report(vec![target_report("t", Vec::new())], 1);
     unread.errors = vec![problem("no")];
@@ -184,7 +184,7 @@ fn only_a_run_that_could_do_all_had_nothing_to_do() {
 }
 
 #[test]
-fn the_text_of_a_report_tells_its_errors() {
+fn report_text_contains_its_errors() {
     let mut report = report(vec![target_report("t", vec![change_report("a", Outcome::Applied)])], 4);
     report.errors = vec![
         Problem { tenant: Some("other".into()), ..problem("it is not\nthere") },
@@ -197,7 +197,7 @@ fn the_text_of_a_report_tells_its_errors() {
 }
 
 #[test]
-fn a_page_tells_what_allows_a_plan_and_what_a_service_calls_its_answer() {
+fn html_shows_override_flags_and_request_ids() {
     let mut target = target("t", vec![change("a", None, connector(1, "One"), place("flowbind.yaml", 5))]);
     target.refusals = vec![Refusal {
         reason: "too many".into(),
@@ -231,7 +231,7 @@ fn words(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_to_be_copied_is_quoted_for_a_shell() {
+fn suggested_commands_are_quoted_for_a_shell() {
     let binding = "B2C_1_$(id)`id`;&|\"*\u{202e}/postFederationSignup";
     let flag = format!("--allow-protected {binding}");
     let mut target = target("t", vec![change("a", None, connector(1, "One"), place("f.yaml", 5))]);
@@ -296,7 +296,7 @@ fn overfull() -> Plan {
 
 /// No section hides that there is another one, and each counts what it leaves out.
 #[test]
-fn a_comment_counts_whatever_it_leaves_out_and_shows_changes_first() {
+fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
     let plan = overfull();
     let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
     for document in [Document::of(&plan), Document::of(&drift)] {
@@ -335,7 +335,7 @@ fn a_comment_counts_whatever_it_leaves_out_and_shows_changes_first() {
 
 /// A command of no length that a page or a shell could take is that of the saved plan.
 #[test]
-fn the_command_for_very_many_files_takes_the_saved_plan() {
+fn suggested_command_for_many_files_uses_the_saved_plan() {
     let change = change("a", None, connector(1, "One"), place("f.yaml", 5));
     let mut plan = plan(vec![target("t", vec![change]); 500]);
     for target in &mut plan.targets {
@@ -348,7 +348,7 @@ fn the_command_for_very_many_files_takes_the_saved_plan() {
 
 /// The command line has each flag for all files: what only some were planned with is in the saved plan.
 #[test]
-fn the_command_for_files_with_other_flags_takes_the_saved_plan() {
+fn suggested_command_for_different_flags_uses_the_saved_plan() {
     let [a, b] = ["a", "b"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
     let [six, seven] = [6, 7].map(|most| format!("--max-disables {most}"));
     let files = "flowbind.yaml flowbind.yaml";
@@ -372,7 +372,7 @@ fn the_command_for_files_with_other_flags_takes_the_saved_plan() {
 }
 
 #[test]
-fn a_binding_that_is_allowed_twice_is_told_once() {
+fn override_given_twice_is_listed_once() {
     let [a, b] = ["a", "b"].map(|name| (flow(name), STEP));
     let overrides = Overrides { allow_protected: vec![b.clone(), a, b], ..Overrides::default() };
     let told = ["b", "a"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
@@ -380,7 +380,7 @@ fn a_binding_that_is_allowed_twice_is_told_once() {
 }
 
 #[test]
-fn one_binding_is_one_test_case() {
+fn junit_has_one_test_case_per_binding() {
     let old = connector(1, "Old");
     let mut target = target("t", vec![change("a", old.clone(), None, place("flowbind.yaml", 5))]);
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
@@ -396,7 +396,7 @@ fn one_binding_is_one_test_case() {
 
 /// A base has lines of its own, and its flows come first.
 #[test]
-fn flows_of_several_files_are_in_their_order() {
+fn flows_of_several_files_render_in_file_order() {
     let (one, two) = (connector(1, "One"), connector(2, "Two"));
     let changes = [("b", "base.yaml", 20), ("a", "own.yaml", 3), ("e", "own.yaml", 9)];
     let same = [("c", "base.yaml", 10), ("b", "own.yaml", 1), ("d", "own.yaml", 8)];
@@ -416,7 +416,7 @@ fn flows_of_several_files_are_in_their_order() {
 
 /// What is shown anywhere is told apart everywhere.
 #[test]
-fn names_are_told_apart_from_those_of_what_is_in_sync_and_of_pins() {
+fn equal_names_in_sync_or_pinned_show_their_ids() {
     let mut target = target("t", vec![change("a", None, connector(1, "Check"), place("flowbind.yaml", 5))]);
     target.in_sync = vec![in_sync("b", connector(2, "check"), place("flowbind.yaml", 6))];
     let pinned = connector(3, "Check ").unwrap();
@@ -436,7 +436,7 @@ fn names_are_told_apart_from_those_of_what_is_in_sync_and_of_pins() {
 
 /// Whether it is by capitals, by spaces or by being very long.
 #[test]
-fn a_name_that_passes_for_another_or_for_none_has_its_id_beside_it_in_every_format() {
+fn confusable_or_empty_name_shows_its_id_in_every_format() {
     let long = |end: &str| format!("{}{end}", "long `name` ".repeat(60));
     for name in [long("a"), "Nothing".into(), " NOTHING".into(), "A (protected)".into(), "a → b".into()] {
         let changes = vec![change("a", connector(1, &name), connector(2, "Two"), place("flowbind.yaml", 5))];
@@ -459,7 +459,7 @@ fn a_name_that_passes_for_another_or_for_none_has_its_id_beside_it_in_every_form
 
 /// A step shows the first ten of a kind.
 #[test]
-fn the_most_dangerous_annotations_of_all_tenants_come_first() {
+fn annotations_are_sorted_by_danger() {
     let (one, two) = (connector(1, "One"), connector(2, "Two"));
     let tenant = |name: &str| {
         let disable = change(&format!("{name}_off"), one.clone(), None, place("f.yaml", 1));
@@ -494,7 +494,7 @@ fn the_most_dangerous_annotations_of_all_tenants_come_first() {
 
 /// The warning about it is there whether drift was asked for or a plan.
 #[test]
-fn a_connector_that_is_gone_is_told_once() {
+fn dangling_connector_is_listed_once() {
     let old = connector(1, "Old");
     let mut target = target("t", Vec::new());
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
@@ -509,7 +509,7 @@ fn a_connector_that_is_gone_is_told_once() {
 }
 
 #[test]
-fn a_text_marks_what_is_protected() {
+fn text_marks_protected_bindings() {
     let mut change = change("a", connector(1, "One"), None, place("flowbind.yaml", 5));
     change.protected = true;
     let text = flowbind::render::plan_text(&plan(vec![target("t", vec![change])]));
@@ -517,7 +517,7 @@ fn a_text_marks_what_is_protected() {
 }
 
 #[test]
-fn a_time_that_is_none_is_no_sample() {
+fn metrics_omit_invalid_times() {
     let plan = plan(vec![target("t", Vec::new())]);
     let metric = "flowbind_last_run_timestamp_seconds";
     assert!(drawn(Document::Plan(&plan), Format::Prom).contains(metric));
@@ -527,7 +527,7 @@ fn a_time_that_is_none_is_no_sample() {
 
 /// Twice as much takes twice as long, not four times.
 #[test]
-fn what_is_large_is_drawn_in_time() {
+fn large_documents_render_in_time() {
     let (count, began) = (20_000, std::time::Instant::now());
     let tenants: Vec<_> = (0..count).map(|at| target(&format!("t{at}"), Vec::new())).collect();
     drawn(Document::Plan(&plan(tenants)), Format::Prom);

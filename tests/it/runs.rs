@@ -20,7 +20,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn every_run_goes_as_its_folder_says() {
+fn commands_of_each_run_match_its_folder() {
     let mut seen = 0;
     for entry in fs::read_dir(package("tests/runs")).unwrap() {
         let run = entry.unwrap().path();

@@ -67,7 +67,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn it_prints_its_url_serves_keeps_what_is_written_and_stops_when_asked() {
+fn sandbox_serves_requests_and_saves_changes() {
     let folder = folder();
     let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
     let sandbox = start(folder.path(), &["--journal", "journal.jsonl", "--seed", "7"]);
@@ -97,7 +97,7 @@ fn it_prints_its_url_serves_keeps_what_is_written_and_stops_when_asked() {
 
 /// What somebody else wrote to the file meanwhile is neither lost nor mixed with.
 #[test]
-fn a_file_that_somebody_else_changed_is_not_replaced() {
+fn sandbox_does_not_replace_a_snapshot_changed_meanwhile() {
     let folder = folder();
     let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
     let sandbox = start(folder.path(), &[]);
@@ -116,7 +116,7 @@ fn a_file_that_somebody_else_changed_is_not_replaced() {
 }
 
 #[test]
-fn plan_runs_against_it_with_latency_throttling_and_faults() {
+fn plan_against_sandbox_with_faults_succeeds() {
     let folder = folder();
     let flows: Vec<_> = (0..12).map(|number| format!("B2C_1_{number}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
@@ -134,7 +134,7 @@ fn plan_runs_against_it_with_latency_throttling_and_faults() {
 }
 
 #[test]
-fn a_bad_snapshot_or_place_is_a_clear_error() {
+fn sandbox_with_invalid_snapshot_or_address_is_an_error() {
     let folder = folder();
     let good = tenant(&[("B2C_1_a", 0, 0)]).to_json();
     file(folder.path(), "good.json", &good);
@@ -180,7 +180,7 @@ fn a_bad_snapshot_or_place_is_a_clear_error() {
 
 /// A rehearsal must be the real plan in every change and its fingerprint: no port of the sandbox in it.
 #[test]
-fn a_plan_on_a_sandbox_shows_the_clouds_own_url() {
+fn plan_on_sandbox_has_the_graph_url_of_the_cloud() {
     let outcome = flowbind(["plan", "examples/quickstart/flowbind.yaml", "--format", "json"])
         .args(["--sandbox", "examples/quickstart/tenant.json"])
         .within(&package(""))

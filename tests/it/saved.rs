@@ -56,7 +56,7 @@ fn twice(plan: &str) -> String {
 }
 
 #[test]
-fn a_saved_plan_is_applied_by_its_own_bindings_alone() {
+fn saved_plan_changes_only_its_own_bindings() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     // The file is not even there any more.
@@ -79,7 +79,7 @@ fn a_saved_plan_is_applied_by_its_own_bindings_alone() {
 }
 
 #[test]
-fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
+fn saved_plan_with_stale_binding_is_blocked() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     served.bind_out_of_band("B2C_1_b", "Connector 3");
@@ -99,7 +99,7 @@ fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
 }
 
 #[test]
-fn what_is_there_already_and_what_moves_elsewhere_does_not_matter() {
+fn saved_plan_ignores_changes_made_already_and_changes_elsewhere() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     served.bind_out_of_band("B2C_1_b", "Connector 1");
@@ -114,7 +114,7 @@ fn what_is_there_already_and_what_moves_elsewhere_does_not_matter() {
 
 /// Each kind of plan that must not be applied has its own message; none of them writes.
 #[test]
-fn a_plan_that_is_not_what_it_seems_is_refused() {
+fn saved_plan_that_was_edited_is_rejected() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -191,7 +191,7 @@ fn a_plan_that_is_not_what_it_seems_is_refused() {
 }
 
 #[test]
-fn a_plan_for_another_place_is_refused() {
+fn saved_plan_for_another_target_is_rejected() {
     let (served, other) =
         (serve(three([2, 2, 2]), Options::default()), serve(three([2, 2, 2]), Options::default()));
     let folder = planned(&served);
@@ -214,7 +214,7 @@ fn a_plan_for_another_place_is_refused() {
 }
 
 #[test]
-fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
+fn saved_plan_with_blockers_unknowns_or_errors_is_blocked() {
     let unknown = crate::support::answer_get("B2C_1_b/", 0, 403, &[], "");
     let served = serve(three([2, 2, 2]), Options { faults: vec![unknown], ..Options::default() });
     let folder = folder();
@@ -235,7 +235,7 @@ fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
 /// Plans of one tenant that were made for two places are no plan of it, and what the one is refused for
 /// the other does not allow.
 #[test]
-fn one_tenant_at_two_places_is_refused_as_a_whole() {
+fn saved_plans_of_one_tenant_at_two_urls_are_blocked() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = folder();
     let protected = yaml_binding_connector_1(&FLOWS[..1]) + "guards: {maxChanges: 0}\n";
@@ -268,7 +268,7 @@ fn one_tenant_at_two_places_is_refused_as_a_whole() {
 }
 
 #[test]
-fn a_rehearsed_plan_is_applied_to_the_sandbox_that_it_was_made_on() {
+fn saved_sandbox_plan_applies_to_its_sandbox() {
     let folder = folder();
     fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
     fs::copy(package("examples/quickstart/flowbind.yaml"), folder.path().join("flowbind.yaml")).unwrap();
@@ -280,7 +280,7 @@ fn a_rehearsed_plan_is_applied_to_the_sandbox_that_it_was_made_on() {
 }
 
 #[test]
-fn only_the_plan_of_the_expected_fingerprint_is_applied() {
+fn apply_with_expect_requires_the_fingerprint() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan: Value =
@@ -299,7 +299,7 @@ fn only_the_plan_of_the_expected_fingerprint_is_applied() {
 
 /// A newer flowbind may add keys: they are not in the way.
 #[test]
-fn a_plan_with_keys_of_a_later_day_is_read() {
+fn saved_plan_with_unknown_keys_is_read() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -310,7 +310,7 @@ fn a_plan_with_keys_of_a_later_day_is_read() {
 
 /// Function keys live in the queries of addresses: no output, file or log ever holds one.
 #[test]
-fn the_keys_of_addresses_are_nowhere() {
+fn secrets_in_addresses_are_never_written() {
     let folder = folder();
     let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
     let tenant = three([2, 0, 1]).to_json().replace("https://api.contoso.com/check", url);
@@ -350,7 +350,7 @@ fn the_keys_of_addresses_are_nowhere() {
 /// A pin is looked at again, whatever the binding calls its connector: what that calls may have
 /// changed since the plan was made.
 #[test]
-fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
+fn saved_plan_with_pin_broken_since_is_blocked() {
     let folder = folder();
     let tenant = three([2, 2, 2]).to_json();
     let moved = tenant.replace("https://api.contoso.com/check", "https://evil.example/check");
@@ -378,7 +378,7 @@ fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
 
 /// The plan reads the flow and the connectors once each, and a look before the first PUT is the second.
 #[test]
-fn a_tenant_that_cannot_be_read_again_is_left_as_it_is() {
+fn apply_with_unreadable_tenant_changes_nothing() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\nflows:\n  B2C_1_a: {postFederationSignup: check}\n";
     for path in ["B2C_1_a/apiConnectorConfiguration", "identity/apiConnectors"] {
         let denied =
@@ -400,7 +400,7 @@ fn a_tenant_that_cannot_be_read_again_is_left_as_it_is() {
 
 /// Lifting exactly the flags that a refused plan names lets it pass, where flags can.
 #[test]
-fn the_flags_that_a_refusal_names_lift_it() {
+fn suggested_flags_lift_their_blockers() {
     let mut lifted = 0;
     for case in fs::read_dir(package("tests/cases")).unwrap() {
         let case = case.unwrap().path();
@@ -424,7 +424,7 @@ proptest! {
 
     /// Whatever moved since it was made, a saved plan is applied whole or not at all.
     #[test]
-    fn a_stale_plan_writes_all_or_nothing(has in [0..4usize, 0..4, 0..4], wants in [0..4usize, 0..4, 0..4], moved in [0..4usize, 0..4, 0..4]) {
+    fn stale_plan_writes_all_or_nothing(has in [0..4usize, 0..4, 0..4], wants in [0..4usize, 0..4, 0..4], moved in [0..4usize, 0..4, 0..4]) {
         let folder = folder();
         let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
         for (flow, wants) in FLOWS.iter().zip(wants) {
@@ -452,7 +452,7 @@ proptest! {
 
 /// What was told of it was its errors, which are told again.
 #[test]
-fn a_plan_of_no_tenant_is_shown_as_it_was() {
+fn show_of_plan_without_targets_prints_its_errors() {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", "version: 2\n");
     let planned = flowbind(["plan", "--out", "plan.json"]).within(folder.path()).run();

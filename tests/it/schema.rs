@@ -44,7 +44,7 @@ pub fn assert_fits(schema: &Validator, value: &Value, path: &Path) {
 }
 
 #[test]
-fn the_files_hold_what_the_command_prints() {
+fn schema_files_equal_the_command_output() {
     for name in ["desired", "plan", "report", "snapshot"] {
         let outcome = flowbind(["schema", name]).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
@@ -53,7 +53,7 @@ fn the_files_hold_what_the_command_prints() {
 }
 
 #[test]
-fn every_example_and_every_case_fits_its_schema() {
+fn examples_and_cases_match_their_schemas() {
     let (desired, snapshot) = (schema("desired"), schema("snapshot"));
     let mut seen = 0;
     for folder in ["examples/quickstart", "examples/stages", "tests/cases"] {
@@ -73,7 +73,7 @@ fn every_example_and_every_case_fits_its_schema() {
 
 /// What an editor can see by the schema alone is the larger part of what can be wrong.
 #[test]
-fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
+fn schema_rejects_invalid_files_like_the_command() {
     let schema = schema("desired");
     let refused = |name: &str| !schema.is_valid(&yaml(&package("tests/bad").join(format!("{name}.yaml"))));
     for name in [
@@ -111,7 +111,7 @@ fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
 
 /// Character by character, since the two are written in two languages.
 #[test]
-fn the_schema_and_the_command_take_the_same_ids_of_flows() {
+fn schema_accepts_the_same_flow_ids_as_the_command() {
     let schema = schema("desired");
     for char in ('\0'..='\u{3100}').chain(['\u{feff}', '\u{ffff}', '\u{1f600}']) {
         let id = format!("B2C_1_{char}");
@@ -121,7 +121,7 @@ fn the_schema_and_the_command_take_the_same_ids_of_flows() {
 }
 
 #[test]
-fn the_schema_and_the_command_take_the_same_tenants() {
+fn schema_accepts_the_same_tenants_as_the_command() {
     let schema = schema("desired");
     let (label, guid) = ("a".repeat(63), "1f1d2c3b-0000-4000-8000-00000000abcd");
     let long = [label.as_str(); 4].join(".");
@@ -138,7 +138,7 @@ fn the_schema_and_the_command_take_the_same_tenants() {
 
 /// An editor shows both while somebody types.
 #[test]
-fn every_key_of_a_file_has_a_description_and_an_example() {
+fn schema_describes_every_key_with_an_example() {
     fn look(at: &str, schema: &Value, seen: &mut usize) {
         match schema {
             Value::Object(object) => {

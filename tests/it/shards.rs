@@ -76,7 +76,7 @@ fn shards(folder: &Path, args: &[&str], of: usize) -> (Vec<String>, Vec<i32>) {
 }
 
 #[test]
-fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
+fn joined_shard_plans_equal_the_unsharded_plan() {
     for (tenants, of) in [(1, 3), (2, 2), (7, 1), (7, 3), (12, 5)] {
         let folder = folder();
         fleet(folder.path(), tenants);
@@ -99,7 +99,7 @@ fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
 }
 
 #[test]
-fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format() {
+fn joined_shard_reports_equal_the_unsharded_report() {
     for saved in [false, true] {
         let (one, other) = (folder(), folder());
         let args: &[&str] = if saved { &["apply", "--plan", "plan.json"] } else { &["apply", "f", "--yes"] };
@@ -134,7 +134,7 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
 /// A machine that made the plan of its part makes the changes of it and of no other.
 /// Where one machine lacks what the others have, the join says so.
 #[test]
-fn a_shard_that_could_not_even_start_says_why_in_the_join() {
+fn joined_shards_show_why_one_could_not_start() {
     let folder = folder();
     fleet(folder.path(), 2);
     let (mut files, _) = shards(folder.path(), &["plan", "f"], 2);
@@ -151,7 +151,7 @@ fn a_shard_that_could_not_even_start_says_why_in_the_join() {
 
 /// A fleet is asked what differs every night: what one shard found is found by all of them together.
 #[test]
-fn the_joined_drift_of_the_shards_is_the_drift_of_the_fleet_in_every_format() {
+fn joined_shard_drift_equals_the_unsharded_drift() {
     let folder = folder();
     // One tenant's pin does not hold, another has what its file does not mention, and the rest is in sync.
     for (tenant, pin) in [(0, "https://b.example/x"), (1, "https://a.example/x"), (2, "https://a.example/x")]
@@ -182,7 +182,7 @@ fn the_joined_drift_of_the_shards_is_the_drift_of_the_fleet_in_every_format() {
 }
 
 #[test]
-fn the_saved_plan_of_a_shard_is_applied_by_itself() {
+fn saved_shard_plan_is_applied_separately() {
     let (one, other) = (folder(), folder());
     for folder in [&one, &other] {
         fleet(folder.path(), 8);
@@ -206,7 +206,7 @@ fn the_saved_plan_of_a_shard_is_applied_by_itself() {
 }
 
 #[test]
-fn a_shard_is_the_same_whatever_other_tenants_there_are() {
+fn shard_of_a_tenant_does_not_depend_on_other_tenants() {
     let (small, large) = (folder(), folder());
     fleet(small.path(), 3);
     fleet(large.path(), 20);
@@ -223,7 +223,7 @@ fn a_shard_is_the_same_whatever_other_tenants_there_are() {
 }
 
 #[test]
-fn a_shard_without_tenants_has_nothing_to_do() {
+fn shard_without_tenants_is_empty() {
     let folder = folder();
     fleet(folder.path(), 1);
     _ = run(folder.path(), &["plan", "f", "--out", "whole.json"]);
@@ -237,7 +237,7 @@ fn a_shard_without_tenants_has_nothing_to_do() {
 }
 
 #[test]
-fn what_is_not_a_whole_fleet_is_told() {
+fn joined_shards_of_incomplete_fleet_are_an_error() {
     let (one, other) = (folder(), folder());
     fleet(one.path(), 4);
     fleet(other.path(), 3);
@@ -287,7 +287,7 @@ fn what_is_not_a_whole_fleet_is_told() {
 }
 
 #[test]
-fn numbers_that_are_no_shard_are_refused() {
+fn shard_with_invalid_numbers_is_an_error() {
     for shard in ["0/3", "4/3", "1/0", "1", "a/b", "1/3/5", ""] {
         let outcome = flowbind(["plan", "--shard", shard]).run();
         assert_eq!(outcome.code, 1, "{outcome}");
@@ -296,7 +296,7 @@ fn numbers_that_are_no_shard_are_refused() {
 }
 
 #[test]
-fn the_errors_of_files_are_told_by_every_shard_and_joined_into_one() {
+fn file_errors_of_all_shards_are_joined_into_one() {
     let folder = folder();
     fleet(folder.path(), 3);
     file(folder.path(), "f/broken.yaml", "version: 1\ntenant: x\n");

@@ -10,7 +10,7 @@ use crate::saved::{FLOWS, planned, run, three};
 use crate::support::{file, flowbind, folder, package, serve, yaml_binding_connector_1};
 
 #[test]
-fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
+fn show_prints_the_saved_plan_with_its_exit_code() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
@@ -43,7 +43,7 @@ fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
 }
 
 #[test]
-fn plans_of_one_tenant_by_two_names_make_no_whole_plan() {
+fn show_of_plans_with_aliased_tenant_is_incomplete() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -62,7 +62,7 @@ fn plans_of_one_tenant_by_two_names_make_no_whole_plan() {
 }
 
 #[test]
-fn a_report_that_is_none_is_a_clear_error() {
+fn show_of_invalid_report_is_an_error() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
@@ -100,7 +100,7 @@ fn a_report_that_is_none_is_a_clear_error() {
 
 /// A saved report stands for what its run ended with, and several for the worst of theirs.
 #[test]
-fn show_ends_with_what_the_run_ended_with_and_says_why() {
+fn show_of_report_has_the_exit_code_of_the_run() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
@@ -128,7 +128,7 @@ fn show_ends_with_what_the_run_ended_with_and_says_why() {
 }
 
 #[test]
-fn joined_files_have_one_fingerprint_in_whatever_order() {
+fn joined_fingerprint_does_not_depend_on_file_order() {
     let folder = folder();
     for (number, flow) in FLOWS.iter().enumerate() {
         file(folder.path(), "tenant.json", three([2, 2, 2]).to_json());
@@ -148,7 +148,7 @@ fn joined_files_have_one_fingerprint_in_whatever_order() {
 
 /// Numbers of a hostile file are added up without a panic.
 #[test]
-fn counts_beyond_all_numbers_do_no_harm() {
+fn show_of_overflowing_counts_does_not_panic() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -160,7 +160,7 @@ fn counts_beyond_all_numbers_do_no_harm() {
 }
 
 #[test]
-fn a_plan_fits_its_schema() {
+fn saved_plan_matches_its_schema() {
     let schema = crate::schema::schema("plan");
     let mut seen = 0;
     for case in fs::read_dir(package("tests/cases")).unwrap() {
@@ -174,7 +174,7 @@ fn a_plan_fits_its_schema() {
 
 /// Whoever reads of several plans that go together reads what one run would have said.
 #[test]
-fn what_one_of_the_plans_manages_is_not_unmanaged_in_another() {
+fn joined_plans_do_not_list_managed_bindings_as_unmanaged() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = folder();
     let head = "version: 1\ntenant: contoso.onmicrosoft.com\n";
@@ -196,7 +196,7 @@ fn what_one_of_the_plans_manages_is_not_unmanaged_in_another() {
 
 /// Twice the same is not twice as much.
 #[test]
-fn nothing_is_counted_twice() {
+fn show_of_same_file_twice_is_an_error() {
     let served = serve(three([1, 1, 1]), Options::default());
     let folder = planned(&served);
     let twice = flowbind(["show", "plan.json", "plan.json"]).within(folder.path()).run();
@@ -210,7 +210,7 @@ fn nothing_is_counted_twice() {
 
 /// A run that went on where another one had stopped is shown with it.
 #[test]
-fn two_runs_of_one_plan_are_shown_together() {
+fn show_joins_two_reports_of_one_plan() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     for out in ["one.json", "two.json"] {

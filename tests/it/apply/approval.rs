@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// Runs `apply` without a word and without a terminal.
-fn with_nobody(served: &SandboxServer) -> Outcome {
+fn apply_non_interactive(served: &SandboxServer) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     flowbind(["apply", "--graph-url", &served.graph_url()])
@@ -21,18 +21,18 @@ fn with_nobody(served: &SandboxServer) -> Outcome {
 }
 
 #[test]
-fn without_a_word_and_without_a_terminal_it_is_refused() {
+fn apply_without_approval_and_terminal_is_blocked() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let outcome = with_nobody(&served);
+    let outcome = apply_non_interactive(&served);
     assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
     assert!(outcome.stderr.contains("give `--yes`"), "{outcome}");
     assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
 }
 
 #[test]
-fn with_nothing_to_do_nobody_is_asked() {
+fn apply_without_changes_needs_no_approval() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let outcome = with_nobody(&served);
+    let outcome = apply_non_interactive(&served);
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
@@ -68,7 +68,7 @@ fn at_a_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str)
 }
 
 #[test]
-fn at_a_terminal_only_yes_will_do() {
+fn apply_at_terminal_accepts_only_yes() {
     for (answer, code) in [("yes\n", 0), ("y\n", 3), ("no\n", 3), ("\n", 3), ("YES\n", 3)] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
         let Some(outcome) = at_a_terminal(&served, || {}, answer) else { return };
@@ -79,7 +79,7 @@ fn at_a_terminal_only_yes_will_do() {
 }
 
 #[test]
-fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
+fn apply_after_change_during_the_prompt_is_blocked() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
     let Some(outcome) = at_a_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 3"), "yes\n")
     else {
@@ -91,7 +91,7 @@ fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
 }
 
 #[test]
-fn a_change_that_somebody_else_made_meanwhile_is_not_made_again() {
+fn apply_after_same_change_out_of_band_sends_no_put() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
     let Some(outcome) = at_a_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 1"), "yes\n")
     else {

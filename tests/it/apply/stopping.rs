@@ -55,7 +55,7 @@ fn bound(served: &SandboxServer) -> Vec<String> {
 }
 
 #[test]
-fn a_signal_between_two_puts_finishes_what_is_in_flight_and_reports_it() {
+fn signal_between_puts_finishes_and_reports_those_in_flight() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
@@ -76,7 +76,7 @@ fn a_signal_between_two_puts_finishes_what_is_in_flight_and_reports_it() {
 }
 
 #[test]
-fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
+fn signal_during_reads_ends_the_run_without_puts() {
     let (served, folder) = (slow_tenant(), folder());
     let mut child = start(&served, folder.path());
     assert!(until_asked(&served, &mut child));
@@ -87,7 +87,7 @@ fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
 }
 
 #[test]
-fn a_stopped_plan_leaves_nothing_behind() {
+fn stopped_plan_leaves_no_files() {
     let (served, folder) = (slow_tenant(), folder());
     let mut child = run(&served, folder.path(), &["plan", "--out", "plan.json", "--out", "plan.md"]);
     until_asked(&served, &mut child);
@@ -115,7 +115,7 @@ fn until_asked(served: &SandboxServer, child: &mut Child) -> bool {
 
 /// A fleet is known from its files on: the reports of its shards are joined whenever one was stopped.
 #[test]
-fn the_report_of_a_shard_that_was_stopped_while_it_planned_is_one_of_the_fleet() {
+fn stopped_shard_report_can_be_joined() {
     let (served, folder) = (slow_tenant(), folder());
     let mut stopped = 0;
     for number in ["1", "2"] {
@@ -135,7 +135,7 @@ fn the_report_of_a_shard_that_was_stopped_while_it_planned_is_one_of_the_fleet()
 }
 
 #[test]
-fn killed_hard_at_any_moment_a_rerun_sends_only_what_is_missing() {
+fn killed_apply_rerun_sends_only_missing_puts() {
     for puts in [1, 3, 6] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
@@ -153,7 +153,7 @@ fn killed_hard_at_any_moment_a_rerun_sends_only_what_is_missing() {
 
 /// A plan larger than a pipe holds, and nobody who reads it: whoever stops the run does not wait for that.
 #[test]
-fn a_reader_that_takes_its_time_does_not_keep_a_stopped_run() {
+fn stopped_run_does_not_wait_for_a_slow_reader() {
     let flows: Vec<_> = (0..1_500).map(|flow| format!("B2C_1_{flow:04}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let bound: Vec<_> = flows.iter().map(|flow| (*flow, 2, 2)).collect();

@@ -21,7 +21,7 @@ fn token_of(tenant: &str) -> String {
 }
 
 #[test]
-fn on_loopback_a_token_that_tells_is_compared_with_a_tenant_that_is_a_guid() {
+fn token_tenant_on_loopback_is_compared_with_a_guid() {
     let mut snapshot = tenant(&[("B2C_1_a", 0, 0)]);
     snapshot.tenant = OURS.into();
     let served = serve(snapshot, Options::default());
@@ -87,7 +87,7 @@ fn run(args: &[&str], authority: &str, token: &str) -> Outcome {
 }
 
 #[test]
-fn a_domain_is_resolved_through_the_authority() {
+fn tenant_domain_is_resolved_through_the_authority() {
     let plan = ["plan", "--format", "json"];
     let outcome = run(&plan, &authority("200 OK", issuer(OURS)), &token_of(OURS));
     let plan_: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -102,7 +102,7 @@ fn a_domain_is_resolved_through_the_authority() {
 
 /// A domain and the GUID that it stands for are one tenant, which only the authority knows.
 #[test]
-fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
+fn aliased_tenant_in_files_is_detected_after_resolution() {
     let folder = folder();
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let other = yaml_binding_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
@@ -123,7 +123,7 @@ fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
 
 /// What could not be established when the plan was made may be known when it is applied.
 #[test]
-fn a_tenant_by_two_names_is_found_out_when_a_saved_plan_is_applied() {
+fn aliased_tenant_in_saved_plan_is_detected() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), Options::default());
     let plan = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     let Ok(Saved::Plan(mut plan, at)) = files::read(&plan.stdout) else { panic!("{plan}") };
@@ -147,7 +147,7 @@ fn a_tenant_by_two_names_is_found_out_when_a_saved_plan_is_applied() {
 }
 
 #[test]
-fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
+fn unverified_tenant_warns_in_plan_and_blocks_apply() {
     let apply = ["apply", "--yes"];
     let unchecked = ["apply", "--yes", "--tenant-unchecked"];
     type Case = (fn() -> String, String, &'static str);
@@ -175,7 +175,7 @@ fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
 
 /// A plan says which tenant it was made for, and not by a name that may have come to mean another one.
 #[test]
-fn a_domain_that_moved_to_another_tenant_refuses_the_plan() {
+fn domain_moved_to_another_tenant_blocks_the_plan() {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let snapshot = crate::support::tenant(&[("B2C_1_a", 0, 0)]).to_json();
@@ -204,7 +204,7 @@ fn a_domain_that_moved_to_another_tenant_refuses_the_plan() {
 }
 
 #[test]
-fn an_authority_that_could_be_listened_to_is_refused() {
+fn authority_over_http_is_rejected() {
     for host in [
         "http://login.example.com",
         "login.example.com",

@@ -30,7 +30,7 @@ fn answered(status: u16, retry_after: &str) -> Effect {
 }
 
 #[test]
-fn a_put_is_what_the_documentation_says() {
+fn put_request_matches_the_documentation() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n  B2C_1_a:\n    postFederationSignup: Connector 1\n    postAttributeCollection: null\n";
     let served = serve(tenant(&[("B2C_1_a", 0, 2)]), Options::default());
     let (outcome, report) = served.apply(yaml, &[]);
@@ -50,7 +50,7 @@ fn a_put_is_what_the_documentation_says() {
 }
 
 #[test]
-fn an_answer_that_was_lost_is_settled_by_what_the_tenant_shows() {
+fn put_with_lost_response_is_classified_by_read_back() {
     for effect in [Effect::DropBefore, Effect::DropAfter, Effect::Truncate] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 1, effect.clone())]));
         let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
@@ -62,7 +62,7 @@ fn an_answer_that_was_lost_is_settled_by_what_the_tenant_shows() {
 
 /// No PUT is ever answered, and yet the report knows what happened.
 #[test]
-fn where_no_put_is_answered_the_tenant_tells() {
+fn puts_without_any_response_are_classified_by_read_back() {
     for (effect, outcome_, code) in [(Effect::DropAfter, "applied", 0), (Effect::DropBefore, "unverified", 4)]
     {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
@@ -74,7 +74,7 @@ fn where_no_put_is_answered_the_tenant_tells() {
 }
 
 #[test]
-fn a_yes_that_binds_nothing_is_unverified() {
+fn accepted_put_without_effect_is_unverified() {
     let served = serve(
         tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]),
         options(vec![on_put("B2C_1_b", 0, Effect::AcceptOnly)]),
@@ -88,7 +88,7 @@ fn a_yes_that_binds_nothing_is_unverified() {
 }
 
 #[test]
-fn a_tenant_that_shows_writes_late_is_waited_for() {
+fn read_back_waits_for_eventual_consistency() {
     let lag = Duration::from_millis(900);
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { lag, ..Options::default() });
     let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
@@ -97,7 +97,7 @@ fn a_tenant_that_shows_writes_late_is_waited_for() {
 }
 
 #[test]
-fn what_cannot_be_read_back_is_unverified() {
+fn put_with_unreadable_read_back_is_unverified() {
     let mut fault = answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no more"}}"#);
     fault.skip = 1;
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
@@ -111,7 +111,7 @@ fn what_cannot_be_read_back_is_unverified() {
 }
 
 #[test]
-fn a_storm_of_429_is_sat_out() {
+fn repeated_429_is_retried_until_accepted() {
     let served =
         serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 5, answered(429, "0"))]));
     let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
@@ -121,7 +121,7 @@ fn a_storm_of_429_is_sat_out() {
 
 /// Whoever was turned away each time did nothing, and that is known without a look.
 #[test]
-fn a_change_that_was_turned_away_has_failed() {
+fn rejected_put_is_failed() {
     for (first, then) in
         [(answered(429, "0"), answered(403, "0")), (answered(429, "0"), answered(429, "900"))]
     {
@@ -135,7 +135,7 @@ fn a_change_that_was_turned_away_has_failed() {
 
 /// The budget may have no room for a look until much later, and that is no reason not to look.
 #[test]
-fn what_the_budget_holds_back_is_not_counted_as_time_to_show() {
+fn rate_limit_does_not_use_up_the_verify_timeout() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
     let args = ["--rate", "7/3", "--verify-timeout", "1"];
     let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &args);
@@ -143,7 +143,7 @@ fn what_the_budget_holds_back_is_not_counted_as_time_to_show() {
 }
 
 #[test]
-fn one_change_that_fails_does_not_stop_the_others() {
+fn failed_change_does_not_stop_the_others() {
     for status in [400, 401, 403, 404] {
         let served = serve(
             tenant(&FLOWS.map(|flow| (flow, 0, 0))),
@@ -159,7 +159,7 @@ fn one_change_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn with_fail_fast_it_does() {
+fn failed_change_with_fail_fast_stops_the_others() {
     let served = serve(
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
@@ -172,7 +172,7 @@ fn with_fail_fast_it_does() {
 
 /// Files of one tenant go one after the other: what was not begun says why, and is shown.
 #[test]
-fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
+fn fail_fast_skips_the_next_file_of_the_tenant() {
     let served = serve(
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
@@ -196,7 +196,7 @@ fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
 
 /// What one file of a tenant has begun is not finished by the other: that is 4, as in one file.
 #[test]
-fn a_tenant_of_which_one_file_is_done_and_another_is_not_begun_is_not_wholly_done() {
+fn partially_applied_tenant_exits_4() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
     let folder = folder();
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
@@ -215,7 +215,7 @@ fn a_tenant_of_which_one_file_is_done_and_another_is_not_begun_is_not_wholly_don
 
 /// All failed is 4 too: a PUT was sent.
 #[test]
-fn where_all_changes_fail_the_code_is_4() {
+fn apply_with_all_changes_failed_exits_4() {
     let served =
         serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 0, answered(403, "0"))]));
     let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
@@ -224,7 +224,7 @@ fn where_all_changes_fail_the_code_is_4() {
 }
 
 #[test]
-fn a_flow_that_could_not_be_read_blocks_the_tenant() {
+fn unreadable_flow_blocks_the_tenant() {
     let served = serve(
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         options(vec![answer_get("B2C_1_b/", 0, 403, &[], "")]),
@@ -236,7 +236,7 @@ fn a_flow_that_could_not_be_read_blocks_the_tenant() {
 }
 
 #[test]
-fn the_report_is_written_when_there_is_nothing_to_do_and_when_nothing_can_be_done() {
+fn report_is_written_without_changes_and_with_errors() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
     let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!((outcome.code, served.puts()), (0, 0), "{outcome}");
@@ -250,7 +250,7 @@ fn the_report_is_written_when_there_is_nothing_to_do_and_when_nothing_can_be_don
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_found_out_before_the_tenant_is_read() {
+fn unwritable_output_fails_before_the_first_request() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     for out in ["no/such/folder/report.json", "report.yaml", "report", "flowbind.yaml.txt/x.json"] {
         let outcome =
@@ -264,7 +264,7 @@ fn an_output_that_cannot_be_written_is_found_out_before_the_tenant_is_read() {
 }
 
 #[test]
-fn with_format_json_stdout_is_the_report() {
+fn apply_with_format_json_prints_only_the_report() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     let printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -273,7 +273,7 @@ fn with_format_json_stdout_is_the_report() {
 }
 
 #[test]
-fn a_report_fits_its_schema() {
+fn report_matches_its_schema() {
     let schema = crate::schema::schema("report");
     let faults = vec![on_put("B2C_1_b", 0, answered(403, "0")), on_put("B2C_1_c", 0, Effect::AcceptOnly)];
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(faults));
@@ -284,7 +284,7 @@ fn a_report_fits_its_schema() {
 
 /// The answer to a PUT that came too late for us: it may still take effect, and then did not fail.
 #[test]
-fn a_put_without_a_last_word_is_unverified() {
+fn put_without_final_response_is_unverified() {
     for effect in [Effect::Hang, answered(503, "90"), answered(408, "90"), answered(504, "90")] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect.clone())]));
         let args = ["--timeout", "2", "--verify-timeout", "1"];
@@ -296,7 +296,7 @@ fn a_put_without_a_last_word_is_unverified() {
 
 /// What was asked before may have been done, and may show later than anybody waits.
 #[test]
-fn a_no_after_a_lost_answer_is_unverified() {
+fn rejected_retry_after_lost_response_is_unverified() {
     let faults = vec![on_put("", 1, Effect::DropAfter), on_put("", 0, answered(403, "0"))];
     let lag = Duration::from_secs(600);
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, lag, ..Options::default() });
@@ -307,7 +307,7 @@ fn a_no_after_a_lost_answer_is_unverified() {
 }
 
 #[test]
-fn a_yes_that_holds_an_error_is_none() {
+fn put_with_error_in_success_response_is_unverified() {
     let body = r#"{"error": {"code": "AADB2C", "message": "Quota exceeded"}}"#;
     let effect = Effect::Answer { status: 200, headers: Vec::new(), body: body.into() };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
@@ -318,7 +318,7 @@ fn a_yes_that_holds_an_error_is_none() {
 
 /// The service's words are kept, and nobody is said to have stopped the run.
 #[test]
-fn a_change_that_waits_when_another_fails_fast_says_what_it_waited_for() {
+fn deferred_change_after_fail_fast_reports_its_reason() {
     let faults = vec![on_put("B2C_1_a", 0, answered(503, "20")), on_put("B2C_1_b", 0, answered(403, "0"))];
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), options(faults));
     let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
@@ -331,7 +331,7 @@ fn a_change_that_waits_when_another_fails_fast_says_what_it_waited_for() {
 
 /// Code 1 says that nothing was written, so an output that fails after PUTs cannot end with it.
 #[test]
-fn an_output_that_fails_after_puts_does_not_hide_them() {
+fn output_error_after_puts_keeps_the_report() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = crate::support::folder();
@@ -350,7 +350,7 @@ fn an_output_that_fails_after_puts_does_not_hide_them() {
 }
 
 #[test]
-fn an_output_never_replaces_what_the_run_reads_or_what_is_no_file() {
+fn output_never_replaces_inputs_or_non_files() {
     let folder = crate::support::folder();
     let tenant_json = tenant(&[("B2C_1_a", 0, 0)]).to_json();
     crate::support::file(folder.path(), "tenant.json", &tenant_json);
@@ -375,7 +375,7 @@ fn an_output_never_replaces_what_the_run_reads_or_what_is_no_file() {
 
 /// A report that changed nothing says why.
 #[test]
-fn a_report_of_nothing_says_why() {
+fn report_without_puts_contains_the_reason() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let refused = yaml.clone() + "guards: {maxChanges: 0}\n";
     let denied = || vec![answer_get("B2C_1_a/", 0, 403, &[], r#"{"error": {"message": "no"}}"#)];
@@ -393,7 +393,7 @@ fn a_report_of_nothing_says_why() {
 
 /// However long the service wants to be left alone, the read-back ends with its own time.
 #[test]
-fn the_read_back_ends_with_its_own_time() {
+fn read_back_ends_at_the_verify_timeout() {
     let pause = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
     let silence = flowbind::sandbox::Fault { effect: Effect::Hang, ..pause.clone() };
     for mut fault in [pause, silence] {
@@ -410,7 +410,7 @@ fn the_read_back_ends_with_its_own_time() {
 
 /// One read that takes all the time does not keep the others from being looked at once more.
 #[test]
-fn a_read_back_that_is_put_off_is_not_the_last() {
+fn deferred_read_back_is_repeated() {
     let mut fault = answer_get("B2C_1_a", 1, 503, &[("Retry-After", "300")], "");
     fault.skip = 2;
     let lag = Duration::from_secs(1);
@@ -424,7 +424,7 @@ fn a_read_back_that_is_put_off_is_not_the_last() {
 
 /// Whoever looks for the report of the last run does not find that of the one before.
 #[test]
-fn a_run_that_cannot_even_start_writes_what_it_is_to() {
+fn run_that_cannot_start_still_writes_its_outputs() {
     for bad in [["--ca-file", "nothing.pem"], ["--sandbox", "nothing.json"]] {
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
@@ -442,7 +442,7 @@ fn a_run_that_cannot_even_start_writes_what_it_is_to() {
 }
 
 #[test]
-fn no_command_but_apply_writes() {
+fn only_apply_sends_puts() {
     let served = serve(tenant(&[("B2C_1_a", 2, 3)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "prune: flows\n";
     let folder = crate::support::folder();

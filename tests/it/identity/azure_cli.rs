@@ -42,7 +42,7 @@ fn until<T>(seen: impl Fn() -> Option<T>) -> T {
 }
 
 #[test]
-fn it_ends_with_the_time_of_the_run() {
+fn az_is_killed_at_the_timeout() {
     let (files, tools) = (folder(), folder());
     let outcome = waits_for_ever(files.path(), tools.path(), &["plan", "--timeout", "2"]).run();
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -52,7 +52,7 @@ fn it_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn it_ends_with_a_run_that_is_killed() {
+fn az_ends_when_the_run_is_killed() {
     let (files, tools) = (folder(), folder());
     let mut running = waits_for_ever(files.path(), tools.path(), &["plan"]).command().spawn().unwrap();
     let pid = started(tools.path());
@@ -63,7 +63,7 @@ fn it_ends_with_a_run_that_is_killed() {
 }
 
 #[test]
-fn it_ends_with_a_run_that_is_stopped() {
+fn az_ends_when_the_run_is_stopped() {
     let (files, tools) = (folder(), folder());
     let mut running =
         waits_for_ever(files.path(), tools.path(), &["apply", "--yes"]).command().spawn().unwrap();
@@ -76,7 +76,7 @@ fn it_ends_with_a_run_that_is_stopped() {
 
 /// What is planned first waits for what comes later, even where nothing comes of that.
 #[test]
-fn a_tenant_is_looked_at_again_where_another_was_waited_for_in_vain() {
+fn tenant_is_rechecked_after_another_waited_in_vain() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let (files, tools) = (folder(), folder());
     file(files.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));

@@ -26,7 +26,7 @@ fn apply(cloud: &str, line: &str, flow: &str) -> Entra {
 }
 
 #[test]
-fn every_cloud_has_its_own_places() {
+fn clouds_use_their_own_hosts() {
     for (cloud, graph, authority, exchange) in [
         ("global", "graph.microsoft.com", "login.microsoftonline.com", "Exchange"),
         ("usgov", "graph.microsoft.us", "login.microsoftonline.us", "ExchangeUSGov"),
@@ -51,7 +51,7 @@ fn every_cloud_has_its_own_places() {
 }
 
 #[test]
-fn workforce_tenants_have_both_versions_where_the_cloud_has_them() {
+fn workforce_tenants_support_both_api_versions() {
     for (cloud, graph) in [("global", "graph.microsoft.com"), ("china", "microsoftgraph.chinacloudapi.cn")] {
         for api in ["beta", "v1.0"] {
             let entra = apply(cloud, &format!("api: {api}"), "B2X_1_a");
@@ -68,7 +68,7 @@ fn workforce_tenants_have_both_versions_where_the_cloud_has_them() {
 }
 
 #[test]
-fn an_export_asks_for_nothing_that_a_version_does_not_have() {
+fn export_requests_only_what_the_api_version_has() {
     for (args, said) in [
         (["--cloud", "usgov"], "`--api v1.0` has no user flows in the cloud `usgov`"),
         (["--cloud", "usgov-dod"], "`--api v1.0` has no user flows in the cloud `usgov-dod`"),

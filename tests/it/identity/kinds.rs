@@ -33,7 +33,7 @@ fn contoso() -> String {
 }
 
 #[test]
-fn a_client_secret() {
+fn client_secret_signs_in() {
     let entra = entra();
     let forms = applies(&entra, |run| run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
     assert_eq!(forms.len(), 1, "the token is kept for the run");
@@ -43,7 +43,7 @@ fn a_client_secret() {
 }
 
 #[test]
-fn a_client_certificate_in_every_shape() {
+fn client_certificate_in_every_format_signs_in() {
     let certificates = package("tests/certificates");
     let public = std::fs::read(certificates.join("public.der")).unwrap();
     let thumbprint = Sha256::digest(std::fs::read(certificates.join("certificate.der")).unwrap());
@@ -81,7 +81,7 @@ fn a_client_certificate_in_every_shape() {
 
 /// White space is a part of a password, and the line end of the file that it was kept in is not.
 #[test]
-fn a_certificate_whose_password_has_spaces_around_it() {
+fn certificate_password_with_spaces_signs_in() {
     let made = std::fs::read(package("tests/certificates/aes.pfx")).unwrap();
     let store = KeyStore::from_pkcs12(&made, "p4ssw0rd", Pkcs12ImportPolicy::Relaxed).unwrap();
     let folder = folder();
@@ -95,7 +95,7 @@ fn a_certificate_whose_password_has_spaces_around_it() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_says_why() {
+fn unusable_certificate_reports_its_reason() {
     let certificates = package("tests/certificates");
     let entra = entra();
     let folder = folder();
@@ -139,7 +139,7 @@ fn a_certificate_that_cannot_be_used_says_why() {
 }
 
 #[test]
-fn a_key_in_a_broken_certificate_is_not_shown() {
+fn key_in_broken_certificate_is_not_printed() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -168,7 +168,7 @@ fn a_key_in_a_broken_certificate_is_not_shown() {
 }
 
 #[test]
-fn a_federated_token_file() {
+fn federated_token_file_signs_in() {
     let entra = entra();
     let outside = folder();
     let token = file(outside.path(), "token", "federated-t0ken\n");
@@ -178,7 +178,7 @@ fn a_federated_token_file() {
 }
 
 #[test]
-fn github_actions() {
+fn github_actions_sign_in() {
     let entra = entra();
     let forms = applies(&entra, |run| {
         run.env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github?api-version=2.0")
@@ -189,7 +189,7 @@ fn github_actions() {
 }
 
 #[test]
-fn github_actions_that_give_no_token_say_so() {
+fn github_actions_without_token_reports_the_response() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -209,7 +209,7 @@ fn github_actions_that_give_no_token_say_so() {
 }
 
 #[test]
-fn azure_pipelines() {
+fn azure_pipelines_sign_in() {
     let entra = entra();
     let forms = applies(&entra, |run| {
         run.env("SYSTEM_OIDCREQUESTURI", "https://issuer.example.com/pipelines")
@@ -222,7 +222,7 @@ fn azure_pipelines() {
 }
 
 #[test]
-fn azure_pipelines_know_the_app_of_their_service_connection() {
+fn azure_pipelines_use_the_app_of_the_service_connection() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -238,7 +238,7 @@ fn azure_pipelines_know_the_app_of_their_service_connection() {
 
 /// The identity of a machine signs in itself, as the one that `AZURE_CLIENT_ID` picks.
 #[test]
-fn a_managed_identity_in_its_own_tenant() {
+fn managed_identity_signs_in_to_its_own_tenant() {
     let entra = entra();
     let forms = applies(&entra, |run| {
         run.env("IDENTITY_ENDPOINT", &entra.url("/identity")).env("IDENTITY_HEADER", "identity-h3ader")
@@ -251,7 +251,7 @@ fn a_managed_identity_in_its_own_tenant() {
 
 /// A line end behind the secret is none of it.
 #[test]
-fn a_managed_identity_whose_header_was_set_with_a_line_end() {
+fn managed_identity_with_trailing_newline_in_header_signs_in() {
     let entra = entra();
     applies(&entra, |run| {
         run.env("IDENTITY_ENDPOINT", &entra.url("/identity")).env("IDENTITY_HEADER", " identity-h3ader\n")
@@ -259,7 +259,7 @@ fn a_managed_identity_whose_header_was_set_with_a_line_end() {
 }
 
 #[test]
-fn a_managed_identity_that_gives_no_token_says_why() {
+fn managed_identity_without_token_reports_the_response() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -290,7 +290,7 @@ fn a_managed_identity_that_gives_no_token_says_why() {
 
 /// A B2C tenant has no machines: there the identity's token is the proof of the app that the file names.
 #[test]
-fn a_managed_identity_for_an_app_in_another_tenant() {
+fn managed_identity_signs_in_to_an_app_in_another_tenant() {
     let entra = entra();
     let folder = folder();
     let app = "bbbbbbbb-0000-4000-8000-00000000000b";
@@ -319,7 +319,7 @@ fn a_managed_identity_for_an_app_in_another_tenant() {
 }
 
 #[test]
-fn the_azure_cli() {
+fn azure_cli_signs_in() {
     let entra = entra();
     let tools = folder();
     let token = entra.token_for(CONTOSO.1);
@@ -336,7 +336,7 @@ fn the_azure_cli() {
 /// By a clock that runs ahead every new token expired already: the service decides, and `az` is not
 /// asked for each request.
 #[test]
-fn a_token_that_expired_by_another_clock_is_used_once_it_is_there() {
+fn token_expired_by_a_wrong_clock_is_used() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
     wants_one_change(files.path());
@@ -351,7 +351,7 @@ fn a_token_that_expired_by_another_clock_is_used_once_it_is_there() {
 }
 
 #[test]
-fn an_azure_cli_that_gives_no_token_says_why() {
+fn azure_cli_without_token_reports_its_error() {
     let entra = entra();
     let files = folder();
     wants_one_change(files.path());
@@ -389,7 +389,7 @@ fn an_azure_cli_that_gives_no_token_says_why() {
 
 /// All that could be set, to nothing.
 #[test]
-fn where_none_serves_each_kind_says_what_it_lacks() {
+fn no_usable_credential_lists_what_each_kind_lacks() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -412,7 +412,7 @@ error: no credential serves to sign in to `contoso.onmicrosoft.com`
 }
 
 #[test]
-fn what_is_set_up_but_for_its_app_says_so() {
+fn credential_without_client_id_is_reported() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -427,7 +427,7 @@ fn what_is_set_up_but_for_its_app_says_so() {
 /// Nor may it stand in for one that lacks nothing but its app. What a pipeline sets by itself was not meant
 /// for flowbind unless there is an app.
 #[test]
-fn a_credential_without_its_app_is_no_other_one() {
+fn credential_without_client_id_does_not_fall_back() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
     wants_one_change(files.path());
@@ -458,7 +458,7 @@ fn a_credential_without_its_app_is_no_other_one() {
 
 /// A login that happens to be there must not stand in for the credential that was meant.
 #[test]
-fn a_credential_that_is_set_up_has_to_serve() {
+fn failed_configured_credential_does_not_fall_back() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
     wants_one_change(files.path());
@@ -480,7 +480,7 @@ fn a_credential_that_is_set_up_has_to_serve() {
 }
 
 #[test]
-fn one_kind_can_be_picked() {
+fn auth_flag_selects_one_kind() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -500,7 +500,7 @@ fn one_kind_can_be_picked() {
 }
 
 #[test]
-fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
+fn one_credential_signs_in_to_several_tenants_with_their_apps() {
     let entra = entra();
     let folder = folder();
     let apps = ["aaaaaaaa-1111-4000-8000-00000000000a", "bbbbbbbb-2222-4000-8000-00000000000b"];
@@ -526,7 +526,7 @@ fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
 
 /// A failing authority, a proxy's error page, and answers that no authority gives.
 #[test]
-fn an_authority_that_gives_no_token_is_told_as_it_is() {
+fn token_endpoint_error_is_reported() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -565,7 +565,7 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
 }
 
 #[test]
-fn words_without_end_are_cut() {
+fn long_token_endpoint_error_is_truncated() {
     let entra = entra();
     let (folder, tools) = (folder(), folder());
     wants_one_change(folder.path());
@@ -585,7 +585,7 @@ fn words_without_end_are_cut() {
 
 /// A token may stand where something else was expected.
 #[test]
-fn a_token_in_an_odd_place_of_an_answer_is_not_shown() {
+fn token_in_unexpected_field_is_not_printed() {
     let entra = entra();
     let (folder, tools) = (folder(), folder());
     wants_one_change(folder.path());
@@ -614,7 +614,7 @@ fn a_token_in_an_odd_place_of_an_answer_is_not_shown() {
 
 /// An authority that repeats what it was sent may write it in another way.
 #[test]
-fn a_secret_that_an_authority_repeats_in_another_way_is_not_shown() {
+fn secret_repeated_encoded_by_authority_is_redacted() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());

@@ -12,7 +12,7 @@ fn with_secret(run: Flowbind) -> Flowbind {
 }
 
 #[test]
-fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
+fn custom_ca_is_trusted_if_configured() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -32,7 +32,7 @@ fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
 }
 
 #[test]
-fn a_file_of_authorities_that_is_none_is_found_out_before_anybody_is_asked() {
+fn invalid_ca_file_fails_before_sign_in() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -51,7 +51,7 @@ fn a_file_of_authorities_that_is_none_is_found_out_before_anybody_is_asked() {
 
 /// 0.0.0.0 leads to this machine as well, but is not loopback by name.
 #[test]
-fn a_proxy_is_passed_by_where_the_environment_says_so() {
+fn no_proxy_hosts_bypass_the_proxy() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -75,7 +75,7 @@ fn a_proxy_is_passed_by_where_the_environment_says_so() {
 
 /// What is meant to go through a proxy does not go without, and its password is not shown.
 #[test]
-fn a_proxy_that_is_no_address_is_told_and_not_passed_by() {
+fn invalid_proxy_variable_is_an_error() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -104,7 +104,7 @@ fn a_proxy_that_is_no_address_is_told_and_not_passed_by() {
 }
 
 #[test]
-fn a_link_elsewhere_is_not_followed() {
+fn link_to_another_host_is_not_followed() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -118,7 +118,7 @@ fn a_link_elsewhere_is_not_followed() {
 
 /// What proves who asks is sent where nobody can listen, and nowhere else.
 #[test]
-fn no_secret_travels_in_the_clear() {
+fn secrets_are_never_sent_over_http() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -159,7 +159,7 @@ fn no_secret_travels_in_the_clear() {
 
 /// A pipe that nobody writes into, such as that of a shell's `<(…)`.
 #[test]
-fn a_file_that_never_comes_ends_with_the_time_of_the_run_or_when_it_is_stopped() {
+fn credential_file_that_blocks_ends_at_timeout_or_stop() {
     let folder = folder();
     wants_one_change(folder.path());
     let pipe = folder.path().join("pipe");
@@ -194,7 +194,7 @@ fn a_file_that_never_comes_ends_with_the_time_of_the_run_or_when_it_is_stopped()
 }
 
 #[test]
-fn an_authority_that_is_silent_ends_with_the_time_of_the_run() {
+fn silent_authority_ends_at_the_timeout() {
     let folder = folder();
     wants_one_change(folder.path());
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -210,7 +210,7 @@ fn an_authority_that_is_silent_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn an_authority_that_throttles_one_tenant_holds_up_no_other() {
+fn throttled_sign_in_of_one_tenant_does_not_delay_another() {
     let (entra, folder) = (entra(), folder());
     entra.behave(|behavior| behavior.throttled_tenant = Some(CONTOSO.1));
     for (name, (domain, _)) in [("a.yaml", CONTOSO), ("b.yaml", FABRIKAM)] {

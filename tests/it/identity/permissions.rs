@@ -18,7 +18,7 @@ fn run(args: &[&str], yaml: &str, part: &'static str, status: u16, message: &str
 }
 
 #[test]
-fn what_is_denied_names_the_permission_that_would_do() {
+fn denied_read_names_the_missing_permission() {
     let message =
         "The application does not have any of the required permissions: Some.Read.All, Some.ReadWrite.All.";
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
@@ -51,7 +51,7 @@ fn what_is_denied_names_the_permission_that_would_do() {
 }
 
 #[test]
-fn a_change_that_is_denied_names_the_permission_too() {
+fn denied_put_names_the_missing_permission() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let (outcome, entra) = run(&["apply", "--yes"], &yaml, "$ref", 403, "Access is denied.");
     assert_eq!(outcome.code, 4, "{outcome}");
@@ -62,7 +62,7 @@ fn a_change_that_is_denied_names_the_permission_too() {
 }
 
 #[test]
-fn a_file_that_names_connectors_by_id_needs_no_permission_for_them() {
+fn file_with_connector_ids_needs_no_connector_permission() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let (outcome, entra) =
         run(&["apply", "--yes"], &yaml, "/identity/apiConnectors", 403, "Access is denied.");
@@ -72,7 +72,7 @@ fn a_file_that_names_connectors_by_id_needs_no_permission_for_them() {
 
 /// By an id alone, nobody can tell whether it is the connector of a pin by name; two ids tell that.
 #[test]
-fn a_file_that_may_pin_a_connector_by_id_needs_the_permission_for_them() {
+fn file_with_pins_needs_the_connector_permission() {
     for (entry, code, asked) in [
         ("{displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}".to_owned(), 1, 1),
         (format!("{{id: {}, targetUrl: 'https://api.contoso.com/check'}}", connector_id(1)), 1, 1),
@@ -91,7 +91,7 @@ fn a_file_that_may_pin_a_connector_by_id_needs_the_permission_for_them() {
 
 /// The service's words as they were seen, cut to what tells.
 #[test]
-fn a_file_on_the_wrong_kind_of_tenant_says_exactly_that() {
+fn file_on_the_wrong_kind_of_tenant_is_reported() {
     let b2c = yaml_binding_connector_1(&["B2C_1_a"]);
     let b2x = yaml_binding_connector_1(&["B2X_1_a"]);
     let is_b2c = "'contoso' is an Azure AD B2C directory. Access to this Api can only be made elsewhere.";

@@ -27,7 +27,7 @@ fn thirty() -> Vec<String> {
 }
 
 #[test]
-fn a_token_that_expires_in_the_middle_of_a_run_is_renewed_before_it_does() {
+fn expiring_token_is_renewed_in_time() {
     let flows = thirty();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let entra = entra(&flows);
@@ -40,7 +40,7 @@ fn a_token_that_expires_in_the_middle_of_a_run_is_renewed_before_it_does() {
 }
 
 #[test]
-fn a_token_that_is_refused_is_renewed_once() {
+fn rejected_token_is_renewed_once() {
     for (refuses, code) in [(1, 0), (2, 1), (99, 1)] {
         let entra = entra(&["B2C_1_a", "B2C_1_b", "B2C_1_c"]);
         entra.behave(|behavior| behavior.rejected_tokens = refuses);
@@ -58,7 +58,7 @@ fn a_token_that_is_refused_is_renewed_once() {
 }
 
 #[test]
-fn a_change_is_made_with_the_renewed_token() {
+fn put_uses_the_renewed_token() {
     let entra = entra(&["B2C_1_a"]);
     entra.behave(|behavior| behavior.rejected_tokens = 1);
     let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
@@ -67,7 +67,7 @@ fn a_change_is_made_with_the_renewed_token() {
 }
 
 #[test]
-fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
+fn token_without_renewal_is_used_until_it_expires() {
     let flows = thirty();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let entra = entra(&flows);
@@ -90,7 +90,7 @@ fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
 
 /// The log is read by terminals and by the runners of pipelines.
 #[test]
-fn no_words_of_an_authority_act_in_the_log() {
+fn authority_messages_in_the_log_are_inert() {
     let entra = entra(&["B2C_1_a"]);
     entra.behave(|behavior| {
         (behavior.rejected_tokens, behavior.tokens_before_error) = (1, 1);
@@ -107,7 +107,7 @@ fn no_words_of_an_authority_act_in_the_log() {
 
 /// Whoever is logged in to the Azure CLI may change while a run goes on.
 #[test]
-fn a_new_token_has_to_be_for_the_same_tenant() {
+fn renewed_token_for_another_tenant_is_rejected() {
     let entra = entra(&["B2C_1_a"]);
     entra.behave(|behavior| (behavior.rejected_tokens, behavior.later_tenant_id) = (1, Some(FABRIKAM.1)));
     let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
@@ -119,7 +119,7 @@ fn a_new_token_has_to_be_for_the_same_tenant() {
 }
 
 #[test]
-fn a_given_token_is_not_renewed() {
+fn static_token_is_not_renewed() {
     let entra = entra(&["B2C_1_a"]);
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));

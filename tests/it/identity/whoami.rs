@@ -26,7 +26,7 @@ fn whoami(entra: &Entra, yaml: &str) -> Outcome {
 }
 
 #[test]
-fn it_tells_the_credential_the_tenant_the_app_and_what_they_are_good_for() {
+fn whoami_shows_credential_tenant_app_and_commands() {
     let entra = entra();
     let outcome = whoami(&entra, &yaml_binding_connector_1(&["B2C_1_a"]));
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -52,7 +52,7 @@ contoso.onmicrosoft.com
 
 /// The last four lines, by permissions and file.
 #[test]
-fn for_each_command_it_says_whether_the_permissions_do() {
+fn whoami_shows_missing_permissions_per_command() {
     let by_name = yaml_binding_connector_1(&["B2C_1_a"]);
     let by_id = by_name.replace("Connector 1", &connector_id(1));
     let read = ["IdentityUserFlow.Read.All", "APIConnectors.Read.All"];
@@ -98,7 +98,7 @@ fn for_each_command_it_says_whether_the_permissions_do() {
 }
 
 #[test]
-fn an_opaque_token_tells_nothing_and_a_foreign_one_is_an_error() {
+fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -120,7 +120,7 @@ fn an_opaque_token_tells_nothing_and_a_foreign_one_is_an_error() {
 }
 
 #[test]
-fn an_expired_token_is_told() {
+fn whoami_reports_expired_token() {
     let entra = entra();
     let folder = folder();
     wants_one_change(folder.path());
@@ -131,7 +131,7 @@ fn an_expired_token_is_told() {
 }
 
 #[test]
-fn without_a_file_it_is_about_the_tenant_of_the_environment() {
+fn whoami_without_file_uses_the_environment_tenant() {
     let entra = entra();
     let folder = folder();
     let run = || run_in(folder.path(), &["whoami"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
@@ -153,7 +153,7 @@ fn without_a_file_it_is_about_the_tenant_of_the_environment() {
 }
 
 #[test]
-fn several_tenants_are_told_in_order_and_one_without_a_credential_hides_none() {
+fn whoami_lists_all_tenants_in_order() {
     let entra = entra();
     let folder = folder();
     let yaml = |tenant: &str| yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, tenant);
@@ -172,7 +172,7 @@ fn several_tenants_are_told_in_order_and_one_without_a_credential_hides_none() {
 }
 
 #[test]
-fn an_emulated_tenant_needs_no_credential() {
+fn whoami_on_sandbox_needs_no_credential() {
     let outcome = flowbind([
         "whoami",
         "examples/quickstart/flowbind.yaml",
@@ -190,7 +190,7 @@ fn an_emulated_tenant_needs_no_credential() {
 
 /// Where no sandbox serves, `whoami` says so as `plan` does, and signs in nowhere instead.
 #[test]
-fn a_tenant_that_no_sandbox_is_of_is_not_signed_in_to() {
+fn whoami_with_sandbox_never_signs_in_to_other_tenants() {
     let entra = entra();
     let folder = folder();
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);

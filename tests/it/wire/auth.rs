@@ -18,7 +18,7 @@ fn plan(args: &[&str], token: Option<&str>) -> Outcome {
 }
 
 #[test]
-fn without_a_token_and_without_a_sandbox_there_is_a_clear_error() {
+fn plan_without_token_and_sandbox_is_an_error() {
     for token in [None, Some(""), Some(" \n")] {
         let outcome = plan(&[], token);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""));
@@ -28,7 +28,7 @@ fn without_a_token_and_without_a_sandbox_there_is_a_clear_error() {
 }
 
 #[test]
-fn the_token_is_sent_and_never_shown() {
+fn token_is_sent_and_never_printed() {
     let secret = "eyJ0eXAi.s3cr3t.t0k3n";
     let faults = vec![answer_get(
         "Configuration",
@@ -53,7 +53,7 @@ fn the_token_is_sent_and_never_shown() {
 
 /// What really travels, as a server that keeps nothing back sees it.
 #[test]
-fn the_header_holds_the_token_as_it_is() {
+fn authorization_header_contains_the_token_unchanged() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/beta", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -72,7 +72,7 @@ fn the_header_holds_the_token_as_it_is() {
 }
 
 #[test]
-fn a_token_that_no_header_can_carry_is_refused_unseen() {
+fn token_invalid_in_headers_is_rejected_without_printing_it() {
     let tokens =
         ["s3cr3t\nX-Evil: 1", "Bearer s3cr3t", "s3cr3t\u{1}", "\"s3cr3t\"", "'s3cr3t'", "s3cr3t\u{e9}"];
     for token in tokens {
@@ -87,7 +87,7 @@ fn a_token_that_no_header_can_carry_is_refused_unseen() {
 }
 
 #[test]
-fn a_graph_url_that_would_betray_the_token_is_refused() {
+fn insecure_graph_url_is_rejected() {
     for (url, why) in [
         ("http://graph.microsoft.com/beta", "plain http is for loopback only"),
         ("http://127.0.0.1.example.com/beta", "plain http is for loopback only"),
@@ -108,7 +108,7 @@ fn a_graph_url_that_would_betray_the_token_is_refused() {
 
 /// A proxy must not see what goes to loopback, whatever the environment says.
 #[test]
-fn loopback_is_never_reached_through_a_proxy() {
+fn loopback_requests_bypass_the_proxy() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
@@ -139,7 +139,7 @@ fn answers(response: Vec<u8>) -> String {
 
 /// A service that repeats what it was sent may write it in another way.
 #[test]
-fn a_token_that_an_answer_repeats_in_another_way_is_not_shown() {
+fn token_repeated_encoded_in_response_is_redacted() {
     let token = "opaque-t0ken/s3cr3t";
     let error =
         |words: &str| format!(r#"{{"error": {{"code": "C", "message": "the token {words} expired"}}}}"#);

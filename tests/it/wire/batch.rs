@@ -56,7 +56,7 @@ fn counts(served: &SandboxServer) -> (usize, usize) {
 }
 
 #[test]
-fn reads_travel_in_batches_where_that_saves_waves() {
+fn reads_are_batched_if_that_saves_round_trips() {
     // 16 at a time: the connectors and 15 flows are one wave, 16 flows would be two.
     for (number, args, batched) in [
         (15, &[][..], false),
@@ -74,7 +74,7 @@ fn reads_travel_in_batches_where_that_saves_waves() {
 }
 
 #[test]
-fn each_request_of_a_batch_has_a_tag_of_its_own() {
+fn batch_items_have_their_own_request_ids() {
     let (served, _) = plan(Vec::new());
     let mut tags: Vec<_> =
         served.journal().iter().map(|entry| entry["clientRequestId"].to_string()).collect();
@@ -84,7 +84,7 @@ fn each_request_of_a_batch_has_a_tag_of_its_own() {
 }
 
 #[test]
-fn the_plan_is_the_same_as_without() {
+fn plan_with_batches_equals_plan_without() {
     let (_, batched) = plan(Vec::new());
     assert!(batched.stdout.contains("Plan: 26 to enable"), "{batched}");
     let singly = served(FLOWS, Vec::new()).plan(&yaml(FLOWS), &["--parallelism", "50"]);
@@ -100,7 +100,7 @@ fn the_plan_is_the_same_as_without() {
 }
 
 #[test]
-fn a_service_that_takes_no_batches_is_not_offered_any_again() {
+fn rejected_batch_disables_batching() {
     for status in [404, 405, 501] {
         let served = served(FLOWS, vec![answers(0, status, "")]);
         let (outcome, _) = served.apply(&yaml(FLOWS), &[]);
@@ -112,7 +112,7 @@ fn a_service_that_takes_no_batches_is_not_offered_any_again() {
 
 /// One that is no use costs its whole budget, and what follows is of no more use.
 #[test]
-fn a_batch_of_no_use_is_the_last() {
+fn useless_batch_disables_batching() {
     for effect in [
         Effect::Answer { status: 500, headers: Vec::new(), body: String::new() },
         Effect::Answer { status: 200, headers: Vec::new(), body: "<html>".into() },
@@ -128,7 +128,7 @@ fn a_batch_of_no_use_is_the_last() {
 
 /// Neither the batch nor what travelled in it, each by itself.
 #[test]
-fn nothing_is_sent_before_the_pause_that_a_batch_asks_for() {
+fn batch_retry_after_pauses_all_requests() {
     let headers = vec![("Retry-After".to_owned(), "1".to_owned())];
     for status in [429, 503] {
         let effect = Effect::Answer { status, headers: headers.clone(), body: String::new() };
@@ -149,7 +149,7 @@ fn item(id: &str, status: u16, body: Value) -> Value {
 }
 
 #[test]
-fn what_a_batch_does_not_answer_well_is_read_singly() {
+fn invalid_batch_items_are_read_separately() {
     let bound = json!({"postFederationSignup": {"id": connector_id(4), "displayName": "no such thing"}});
     let twice = json!({"responses": [item("0", 200, bound.clone()), item("0", 200, bound.clone())]});
     let foreign = json!({"responses": [item("999", 200, bound.clone()), item("x", 200, bound.clone())]});
@@ -170,7 +170,7 @@ fn what_a_batch_does_not_answer_well_is_read_singly() {
 }
 
 #[test]
-fn a_failed_item_is_asked_for_again_and_believed_then() {
+fn failed_batch_item_is_retried_separately() {
     let (_, well) = plan(Vec::new());
     for status in [400, 401, 403, 404, 408, 424, 429, 500, 503] {
         let fault = answer_get("B2C_1_007", 1, status, &[("Retry-After", "0")], "");
@@ -185,7 +185,7 @@ fn a_failed_item_is_asked_for_again_and_believed_then() {
 }
 
 #[test]
-fn a_token_that_does_not_do_is_told_without_asking_for_each() {
+fn rejected_token_in_batch_is_reported_once() {
     let (served, outcome) = plan(vec![answer_get("Connectors", 0, 401, &[], ""), answers(0, 401, "")]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("POST /beta/$batch: answered 401"), "{outcome}");
@@ -193,7 +193,7 @@ fn a_token_that_does_not_do_is_told_without_asking_for_each() {
 }
 
 #[test]
-fn the_requests_of_a_batch_count_one_by_one() {
+fn batch_items_count_against_the_rate_limit() {
     let served = served(FLOWS, Vec::new());
     let outcome = served.plan(&yaml(FLOWS), &["--rate", "30/600", "--timeout", "5"]);
     assert_eq!(outcome.code, 1);
@@ -203,7 +203,7 @@ fn the_requests_of_a_batch_count_one_by_one() {
 
 /// Where a batch fails, the service may have looked into it: what it holds counts.
 #[test]
-fn the_requests_of_a_batch_that_failed_count_too() {
+fn failed_batch_items_count_against_the_rate_limit() {
     let served = served(FLOWS, vec![answers(1, 504, "")]);
     let outcome = served.plan(&yaml(FLOWS), &["--rate", "60/600", "--timeout", "5", "--parallelism", "20"]);
     assert_eq!(outcome.code, 1);
@@ -214,7 +214,7 @@ fn the_requests_of_a_batch_that_failed_count_too() {
 
 /// Where there are none, a batch was one request, however much it was to hold.
 #[test]
-fn a_service_without_batches_is_asked_for_as_much_as_the_budget_has() {
+fn service_without_batches_gets_the_full_rate_limit() {
     for status in [404, 405, 501] {
         let served = served(FLOWS, vec![answers(0, status, "")]);
         let outcome = served.plan(&yaml(FLOWS), &["--rate", "60/600", "--timeout", "5"]);
@@ -224,7 +224,7 @@ fn a_service_without_batches_is_asked_for_as_much_as_the_budget_has() {
 
 /// Of one read that is put off no other is told anything.
 #[test]
-fn a_pause_that_one_item_asks_for_is_its_own() {
+fn retry_after_of_batch_item_pauses_only_that_item() {
     let faults = vec![
         answer_get("B2C_1_007", 0, 503, &[("Retry-After", "3600")], ""),
         answer_get("B2C_1_008", 0, 404, &[], r#"{"error": {"code": "AADB2C90063", "message": "none"}}"#),
@@ -237,7 +237,7 @@ fn a_pause_that_one_item_asks_for_is_its_own() {
 
 /// Who looks again and again until a change shows does not come back before the service wants it.
 #[test]
-fn a_read_back_that_is_put_off_in_a_batch_does_not_come_again_at_once() {
+fn deferred_read_back_in_batch_waits_for_retry_after() {
     let mut fault = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
     fault.skip = u32::try_from(FLOWS).unwrap();
     let served = served(FLOWS, vec![fault]);
@@ -250,7 +250,7 @@ fn a_read_back_that_is_put_off_in_a_batch_does_not_come_again_at_once() {
 
 /// An hour is not waited for, and nobody comes back at once either.
 #[test]
-fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
+fn batch_retry_after_beyond_the_deadline_is_an_error() {
     let pause = [("Retry-After", "3600")];
     let of_all = Effect::Answer {
         status: 503,
@@ -267,7 +267,7 @@ fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
 }
 
 #[test]
-fn throttled_items_hold_everything_back() {
+fn throttled_batch_item_pauses_all_requests() {
     let faults = vec![answer_get("B2C_1_007", 0, 429, &[("Retry-After", "900")], "")];
     let served = served(FLOWS, faults);
     let outcome = served.plan(&yaml(FLOWS), &["--timeout", "20"]);
@@ -277,7 +277,7 @@ fn throttled_items_hold_everything_back() {
 }
 
 #[test]
-fn writes_never_travel_in_batches_and_read_backs_do() {
+fn batches_contain_read_backs_but_no_puts() {
     let served = served(FLOWS, Vec::new());
     let (outcome, report) = served.apply(&yaml(FLOWS), &[]);
     assert_eq!(outcome.code, 0, "{outcome}");

@@ -65,7 +65,7 @@ impl Authorize for Slow {
 
 /// Several tenants together have more in flight than a process may, so that some wait for their turn.
 #[tokio::test]
-async fn a_request_that_waits_for_its_turn_is_not_sent_once_the_run_is_stopped() {
+async fn queued_request_after_stop_is_not_sent() {
     const MOST: usize = 3;
     let latency = Duration::from_secs(2);
     let served = serve(tenant(&[]), Options { latency, ..Options::default() });
@@ -95,7 +95,7 @@ async fn a_request_that_waits_for_its_turn_is_not_sent_once_the_run_is_stopped()
 }
 
 #[tokio::test]
-async fn a_request_whose_time_is_over_is_not_sent() {
+async fn request_after_its_deadline_is_not_sent() {
     let served = serve(tenant(&[]), Options::default());
     let (_alive, never) = watch::channel(false);
     let connections = Arc::new(Connections::default());
@@ -110,7 +110,7 @@ async fn a_request_whose_time_is_over_is_not_sent() {
 
 /// A token that is renewed takes up to a minute.
 #[tokio::test]
-async fn a_request_that_waits_for_its_token_heeds_a_pause() {
+async fn request_waiting_for_token_honors_retry_after() {
     let pause = Duration::from_secs(2);
     let effect =
         Effect::Answer { status: 429, headers: vec![("Retry-After".into(), "2".into())], body: "{}".into() };

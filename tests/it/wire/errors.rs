@@ -17,7 +17,7 @@ fn plan_of_answer(body: &str) -> (i32, Value) {
 }
 
 #[test]
-fn a_denied_flow_is_unknown_and_the_others_are_planned() {
+fn denied_flow_is_unknown_and_the_others_are_planned() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
     let faults = vec![answer_get("B2C_1_b/", 0, 403, &[], DENIED)];
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
@@ -42,7 +42,7 @@ fn a_denied_flow_is_unknown_and_the_others_are_planned() {
 }
 
 #[test]
-fn every_shape_of_an_unbound_step_is_nothing() {
+fn unbound_step_in_every_shape_is_unbound() {
     for shape in [
         json!({"postFederationSignup": null}),
         json!({}),
@@ -59,7 +59,7 @@ fn every_shape_of_an_unbound_step_is_nothing() {
 }
 
 #[test]
-fn what_else_a_connector_says_is_ignored() {
+fn unknown_fields_of_a_connector_are_ignored() {
     let answer = json!({"postFederationSignup": {
         "@odata.type": "#microsoft.graph.identityApiConnector", "id": connector_id(1), "displayName": "New name",
         "authenticationConfiguration": {"@odata.type": "#microsoft.graph.fromTheFuture", "secret": 7}, "more": [[]],
@@ -70,7 +70,7 @@ fn what_else_a_connector_says_is_ignored() {
 }
 
 #[test]
-fn an_answer_that_makes_no_sense_is_unknown() {
+fn malformed_response_is_unknown() {
     let large = format!(r#"{{"x": "{}"}}"#, "y".repeat(9 << 20));
     for body in [
         "",
@@ -97,7 +97,7 @@ fn an_answer_that_makes_no_sense_is_unknown() {
 }
 
 #[test]
-fn one_step_that_makes_no_sense_leaves_the_other_known() {
+fn malformed_step_leaves_the_other_step_known() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n  B2C_1_a:\n    postFederationSignup: null\n    postAttributeCollection: null\n";
     let body =
         json!({"postFederationSignup": 7, "postAttributeCollection": {"id": connector_id(2)}}).to_string();
@@ -110,7 +110,7 @@ fn one_step_that_makes_no_sense_leaves_the_other_known() {
 }
 
 #[test]
-fn without_the_connectors_names_cannot_be_resolved_but_ids_can() {
+fn unreadable_connectors_fail_names_but_not_ids() {
     let faults = || vec![answer_get("/apiConnectors", 0, 403, &[], DENIED)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults: faults(), ..Options::default() });
     let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
@@ -125,7 +125,7 @@ fn without_the_connectors_names_cannot_be_resolved_but_ids_can() {
 
 /// A flow that is listed is looked at, whether or not one of its steps is managed.
 #[test]
-fn a_denied_flow_of_which_nothing_is_managed_is_unknown_too() {
+fn denied_flow_without_managed_bindings_is_unknown() {
     let faults = vec![answer_get("B2C_1_a/", 0, 403, &[], DENIED)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let outcome = served.plan("version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {}}\n", &[]);
@@ -135,7 +135,7 @@ fn a_denied_flow_of_which_nothing_is_managed_is_unknown_too() {
 
 /// A proxy or a wrong path answers 404 to everything: that is no reason to take flows out of a file.
 #[test]
-fn where_the_list_cannot_be_read_either_no_flow_is_missing() {
+fn unreadable_flow_and_list_is_unknown_and_not_missing() {
     let faults = vec![answer_get("", 0, 404, &[], "nope")];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
@@ -151,7 +151,7 @@ fn where_the_list_cannot_be_read_either_no_flow_is_missing() {
 /// The permission is only named where the service says that it is missing, and the reason is in the
 /// JSON as well; one answer is one error, however many names it concerns.
 #[test]
-fn a_reason_is_told_once_and_in_every_format() {
+fn error_is_reported_once_in_every_format() {
     for (status, hint) in [(403, true), (401, false), (400, false)] {
         let faults = vec![answer_get("/apiConnectors", 0, status, &[], DENIED)];
         let flows = ["B2C_1_a", "B2C_1_b"];
@@ -167,7 +167,7 @@ fn a_reason_is_told_once_and_in_every_format() {
 
 /// One error does not hide another: the connectors that a pin or `--strict` needs are told as well.
 #[test]
-fn connectors_that_could_not_be_read_are_told_beside_other_errors() {
+fn unreadable_connectors_are_reported_with_other_errors() {
     let faults = vec![answer_get("/apiConnectors", 0, 403, &[], DENIED)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let yaml = yaml_binding_connector_1(&["B2C_1_gone"]);
@@ -179,7 +179,7 @@ fn connectors_that_could_not_be_read_are_told_beside_other_errors() {
 
 /// A list that changes while its pages are read may hold a connector twice.
 #[test]
-fn a_connector_that_is_listed_twice_is_one_connector() {
+fn connector_listed_twice_is_one_connector() {
     let twice = json!({"id": connector_id(1), "displayName": "Connector 1"});
     let body = json!({"value": [twice, twice]}).to_string();
     let faults = vec![answer_get("/apiConnectors", 0, 200, &[], &body)];
@@ -190,7 +190,7 @@ fn a_connector_that_is_listed_twice_is_one_connector() {
 
 /// A flow that the list has and whose configuration is 404 is not a flow that is not there.
 #[test]
-fn a_flow_that_is_listed_and_not_found_is_unknown() {
+fn listed_flow_with_404_is_unknown() {
     let faults = vec![answer_get("B2C_1_a/", 0, 404, &[], "")];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
@@ -199,7 +199,7 @@ fn a_flow_that_is_listed_and_not_found_is_unknown() {
 }
 
 #[test]
-fn a_redirect_elsewhere_is_an_error_and_the_token_does_not_go_there() {
+fn redirect_is_an_error_and_gets_no_token() {
     let elsewhere = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let location = format!("{}/identity/b2cUserFlows?sig=s3cr3t", elsewhere.graph_url());
     for status in [301, 302, 303, 307, 308] {
@@ -219,7 +219,7 @@ fn a_redirect_elsewhere_is_an_error_and_the_token_does_not_go_there() {
 
 /// Whatever a service says, it cannot act on the terminal that shows it.
 #[test]
-fn a_message_of_the_service_is_shown_escaped() {
+fn service_message_is_escaped() {
     let body = json!({"error": {"code": "\u{1b}[2J", "message": "a\n::error::b\u{202e}"}}).to_string();
     let faults = vec![answer_get("Configuration", 0, 403, &[], &body)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });

@@ -9,7 +9,7 @@ use crate::support::https_server::{HttpsServer, RecordedRequest, Reply};
 use crate::support::{file, flowbind, folder, yaml_binding_connector_1};
 
 #[test]
-fn reads_share_a_connection_where_http_2_is_offered() {
+fn reads_share_one_http2_connection() {
     let asked = Arc::<Mutex<Vec<RecordedRequest>>>::default();
     let heard = Arc::clone(&asked);
     let https = HttpsServer::serve(Arc::new(move |asked| {
@@ -77,7 +77,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
 
 /// Its requests go over another connection, and not over the same one until the end of the run.
 #[test]
-fn a_connection_that_gives_no_sign_of_life_is_left() {
+fn unresponsive_http2_connection_is_replaced() {
     let https = HttpsServer::serve(Arc::new(move |asked| {
         let body = if asked.url.contains("/apiConnectors") { r#"{"value": []}"# } else { "{}" };
         Box::pin(async move {

@@ -22,7 +22,7 @@ fn plan_with(fault: Fault, args: &[&str]) -> (Outcome, usize, Duration) {
 }
 
 #[test]
-fn a_throttled_or_failing_answer_is_asked_again_after_retry_after() {
+fn throttled_or_failed_request_is_retried_after_retry_after() {
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));
     let forms = [("1", 1000), ("0.3", 300), ("0", 0), (date.as_str(), 0), ("soon", 500), ("-1", 500)];
     for status in [429, 503] {
@@ -37,7 +37,7 @@ fn a_throttled_or_failing_answer_is_asked_again_after_retry_after() {
 }
 
 #[test]
-fn what_may_pass_by_itself_is_asked_again() {
+fn transient_status_is_retried() {
     for status in [408, 500, 502, 504, 509] {
         let fault = answer_get("Configuration", 1, status, &[("Retry-After", "0")], "<html>oops</html>");
         let (outcome, asked, _) = plan_with(fault, &[]);
@@ -53,7 +53,7 @@ fn what_may_pass_by_itself_is_asked_again() {
 
 /// Attempts that were throttled are none of the eight; and a pause below a second is one.
 #[test]
-fn a_throttled_attempt_does_not_count() {
+fn throttled_attempt_does_not_count() {
     let connectors =
         |times, status| answer_get("/apiConnectors", times, status, &[("Retry-After", "0.1")], "");
     let faults = vec![connectors(3, 503), connectors(2, 429), connectors(4, 503)];
@@ -63,7 +63,7 @@ fn a_throttled_attempt_does_not_count() {
 }
 
 #[test]
-fn every_other_status_is_final() {
+fn permanent_status_is_not_retried() {
     for status in [400, 401, 403, 405, 406, 409, 410, 412, 415, 423, 501] {
         let (outcome, asked, _) = plan_with(answer_get("Configuration", 0, status, &[], ""), &[]);
         assert_eq!((outcome.code, asked), (1, 1), "{status}: {outcome}");
@@ -72,7 +72,7 @@ fn every_other_status_is_final() {
 }
 
 #[test]
-fn a_pause_beyond_the_time_left_ends_the_run_and_nothing_more_is_sent() {
+fn retry_after_beyond_the_deadline_ends_the_run() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
     let faults =
         vec![answer_get("", 0, 429, &[("Retry-After", "900")], r#"{"error": {"code": "TooManyRequests"}}"#)];
@@ -87,7 +87,7 @@ fn a_pause_beyond_the_time_left_ends_the_run_and_nothing_more_is_sent() {
 
 /// Throttled without a word for how long: our own pauses are not blamed on the service.
 #[test]
-fn a_service_that_throttles_to_the_end_is_told_as_it_is() {
+fn permanent_throttling_is_reported() {
     let fault = answer_get("Configuration", 0, 429, &[], r#"{"error": {"code": "TooManyRequests"}}"#);
     let (outcome, asked, _) = plan_with(fault, &["--timeout", "2"]);
     assert_eq!(outcome.code, 1);
@@ -97,7 +97,7 @@ fn a_service_that_throttles_to_the_end_is_told_as_it_is() {
 }
 
 #[test]
-fn a_silent_service_ends_with_the_time_of_the_run() {
+fn silent_service_ends_at_the_timeout() {
     let fault = Fault {
         method: None,
         path_contains: "Configuration".into(),
@@ -112,7 +112,7 @@ fn a_silent_service_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn nobody_there_is_told_within_the_time_of_the_run() {
+fn unreachable_service_is_reported_within_the_timeout() {
     let unreachable = FaultyProxy::bind(None, Duration::from_secs(600));
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
@@ -133,7 +133,7 @@ fn nobody_there_is_told_within_the_time_of_the_run() {
 
 /// A tenant's own limiter, met by a run that is told a budget beyond it.
 #[test]
-fn a_run_gets_through_a_tight_limiter() {
+fn run_with_tight_service_limit_succeeds() {
     let flows: Vec<_> = (0..8).map(|number| format!("B2C_1_{number}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let throttle = Some(Throttle { requests: 4, per: Duration::from_millis(700) });
@@ -145,7 +145,7 @@ fn a_run_gets_through_a_tight_limiter() {
 
 /// `--rate` keeps a run below a limiter without ever meeting it.
 #[test]
-fn a_run_that_keeps_to_its_budget_is_never_throttled() {
+fn run_within_its_rate_limit_is_never_throttled() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d"];
     let throttle = Some(Throttle { requests: 3, per: Duration::from_millis(400) });
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { throttle, ..Options::default() });
@@ -156,7 +156,7 @@ fn a_run_that_keeps_to_its_budget_is_never_throttled() {
 
 /// Answers one request on each of two connections: first 503, then what is wanted.
 #[test]
-fn after_a_503_the_request_goes_over_a_new_connection() {
+fn retry_after_503_uses_a_new_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/beta", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {

@@ -15,7 +15,7 @@ use crate::support::graph_client::{graph, settings};
 use crate::support::{answer_get, serve, tenant, yaml_binding_connector_1};
 
 #[test]
-fn no_tenants_throttling_holds_back_another() {
+fn throttled_tenant_does_not_delay_another() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (connections, meter) = (Arc::new(Connections::default()), Arc::new(Meter::default()));
@@ -59,7 +59,7 @@ fn another_app(address: &str, each: Duration, over: &AtomicBool) {
 
 /// Of 300 requests in two seconds another app takes a third: the run learns what is left.
 #[test]
-fn beside_another_app_few_requests_are_refused() {
+fn limiter_sharing_with_another_app_gets_few_429s() {
     const FLOWS: usize = 600;
     let flows: Vec<_> = (0..FLOWS).map(|flow| format!("B2C_1_{flow}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
