@@ -1,7 +1,8 @@
-//! `tests/cases/<name>/`: a desired-state file and a tenant, and all that `plan` makes of them.
+//! Case folders `tests/cases/<name>/`: a desired-state file and a tenant, with the expected results of
+//! `plan` and `apply`.
 //!
-//! Anyone adds a case by adding a folder with `desired.yaml` and `tenant.json` and running the
-//! tests with `UPDATE_EXPECT=1`; what that writes is then read as a reviewer reads it.
+//! To add a case, add a folder with `desired.yaml` and `tenant.json` and run the tests with
+//! `UPDATE_EXPECT=1`. Then review the written files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,13 +21,13 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// The flags of a case, where it has a file `args`.
+/// Returns the flags of a case from its optional file `args`.
 fn args(case: &Path) -> Vec<String> {
     let args = fs::read_to_string(case.join("args")).unwrap_or_default();
     args.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Holds `actual` to the file of that name in the case; a file that is not there means nothing.
+/// Compares `actual` with a file of the case. A missing file means that no output is expected.
 fn expect(case: &Path, name: &str, actual: &str) {
     let path = case.join(name);
     if path.exists() || !actual.is_empty() {
@@ -72,7 +73,7 @@ fn plan_of_each_case_matches_its_folder() {
     }
 }
 
-/// The tags of requests are new each time; all else is the same to the byte.
+/// Copies the output of the first run, after checking that only request ids differ.
 fn normalize_request_ids(first: &Outcome, mut second: Outcome) -> Outcome {
     assert_eq!(mask_request_ids(&first.stdout), mask_request_ids(&second.stdout));
     assert_eq!(mask_request_ids(&first.stderr), mask_request_ids(&second.stderr));
@@ -81,10 +82,10 @@ fn normalize_request_ids(first: &Outcome, mut second: Outcome) -> Outcome {
     second
 }
 
-/// The requests of a run: its reads, its writes with their bodies, and its read-backs, each sorted,
-/// since those of one kind travel together.
+/// Returns the requests of a run: reads, PUTs with their bodies, and read-backs. Each group is sorted,
+/// because its requests run concurrently.
 fn requests(served: &SandboxServer) -> String {
-    // What travels in a batch is listed by itself.
+    // The journal also lists each item of a batch.
     let batches = |entry: &Value| entry["path"].as_str().unwrap().ends_with("/$batch");
     let journal: Vec<_> = served.journal().into_iter().filter(|entry| !batches(entry)).collect();
     let is_write = |entry: &&Value| entry["method"] == "PUT";
@@ -110,8 +111,8 @@ fn line(entry: &Value) -> String {
     }
 }
 
-/// One request for each flow, one for the connectors where a name or a pin needs them, one PUT
-/// for each change, one look at each changed flow. The second time nothing is sent but reads.
+/// Expects one request per flow, one for the connectors if a name or a pin needs them, one PUT per change
+/// and one read-back per changed flow. The second run sends only reads.
 #[test]
 fn apply_of_each_case_sends_expected_requests_and_is_idempotent() {
     for case in cases() {
@@ -133,7 +134,7 @@ fn apply_of_each_case_sends_expected_requests_and_is_idempotent() {
         let (_, report) = first.stdout.split_once("Fingerprint: ").unwrap();
         let report = report.split_once('\n').unwrap().1;
         expect(&case, "apply.txt", &mask_request_ids(report));
-        // What differs is no error for an apply; what keeps a plan from being whole is.
+        // Exit code 2 of `plan` means a difference, which `apply` resolves.
         let planned: i32 = fs::read_to_string(case.join("exit")).unwrap().trim().parse().unwrap();
         assert_eq!(first.code, if planned == 2 { 0 } else { planned }, "{name}: {first}");
 

@@ -1,4 +1,4 @@
-//! Nobody has to watch: `drift` answers by its exit code, and says what to do next.
+//! Drift: exit code, suggestions to accept or revert differences, and output.
 
 use flowbind::sandbox::{Fault, Options};
 
@@ -26,7 +26,7 @@ fn drift_of_tenant_in_sync_exits_0() {
     assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
 
-/// The lines that accept what the tenant has are taken as they stand.
+/// The suggested lines can be pasted unchanged into the file.
 #[test]
 fn drift_suggests_lines_that_accept_a_change() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
@@ -48,14 +48,14 @@ fn drift_suggests_lines_that_accept_a_change() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// The lines that `drift` offers under a heading, as they would be pasted.
+/// Returns the suggested lines below a heading, ready to be pasted.
 fn offered(outcome: &Outcome, heading: &str) -> String {
     let (_, lines) = outcome.stdout.split_once(&format!("{heading}:\n\n")).unwrap_or_default();
     let lines = lines.lines().map_while(|line| line.strip_prefix("    "));
     lines.map(|line| line.to_owned() + "\n").collect()
 }
 
-/// Where a tenant has ids that are no GUIDs, a file takes them for names.
+/// Ids that are not GUIDs would be read as names in a file.
 #[test]
 fn drift_suggests_names_for_ids_that_no_file_accepts() {
     let mut snapshot = tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 3, 0)]);
@@ -81,7 +81,7 @@ fn drift_suggests_names_for_ids_that_no_file_accepts() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// A command that is offered does what it is offered for, and what nothing allows is not offered.
+/// The suggested command resolves the drift. Blockers without a flag get no command.
 #[test]
 fn drift_with_blockers_suggests_apply_with_override_flags() {
     let heading = "To make the tenant what the file says, in spite of why that is refused";
@@ -122,7 +122,7 @@ fn drift_counts_unmanaged_bindings_only_with_strict() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// What one file of a tenant prunes is none that another one should add.
+/// A binding that one file prunes must not be suggested for another.
 #[test]
 fn drift_does_not_list_bindings_pruned_by_another_file() {
     let served = serve(tenant(&[("B2C_1_a", 0, 1), ("B2C_1_b", 2, 1)]), Options::default());
@@ -149,7 +149,7 @@ fn drift_does_not_list_bindings_pruned_by_another_file() {
     }
 }
 
-/// What no file of a tenant lists is told once, and can be added to one of them.
+/// An unmanaged binding is listed once per tenant, with lines for one of its files.
 #[test]
 fn drift_lists_unmanaged_bindings_once_per_tenant() {
     let served =
@@ -171,25 +171,25 @@ fn drift_lists_unmanaged_bindings_once_per_tenant() {
     assert!(prom.stdout.contains("flowbind_unmanaged{tenant=\"contoso.onmicrosoft.com\"} 2\n"), "{prom}");
 }
 
-/// Somebody on call sees why it is drift, whatever is read.
+/// The heading and the counts must show why there is drift, without reading further.
 #[test]
 fn drift_heading_and_counts_show_all_kinds() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
-    let told = |args: &[&str]| {
+    let output = |args: &[&str]| {
         let outcome = drift(&served, &yaml, args);
         assert_eq!(outcome.code, 2, "{outcome}");
         outcome.stdout
     };
-    let heading = told(&["--format", "markdown"]);
+    let heading = output(&["--format", "markdown"]);
     assert!(heading.contains("drift: 1 binding to a connector that is gone\n"), "{heading}");
-    let heading = told(&["--format", "markdown", "--strict"]);
+    let heading = output(&["--format", "markdown", "--strict"]);
     assert!(heading.contains("drift: 1 binding to a connector that is gone; 1 unmanaged\n"), "{heading}");
-    let counts = told(&["--format", "prom"]);
+    let counts = output(&["--format", "prom"]);
     assert!(counts.contains("flowbind_gone{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
-    let text = told(&[]);
+    let text = output(&[]);
     assert!(
         text.contains("To end what is bound to connectors that are gone, add to flowbind.yaml"),
         "{text}"
@@ -197,24 +197,24 @@ fn drift_heading_and_counts_show_all_kinds() {
     assert!(text.contains("postAttributeCollection: null  # its connector is gone"), "{text}");
 }
 
-/// What refuses a plan is no matter of what differs.
+/// Blockers of apply are irrelevant for drift.
 #[test]
 fn drift_of_blocked_plan_shows_no_blockers() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nprune: flows\nflows: {}\n";
-    let told = |format: &str| {
+    let output = |format: &str| {
         let outcome = drift(&served, yaml, &["--format", format]);
         assert_eq!(outcome.code, 0, "{outcome}");
         outcome.stdout
     };
-    assert!(told("junit").contains("failures=\"0\""), "{}", told("junit"));
-    assert!(!told("github").contains("::error"), "{}", told("github"));
-    assert!(!told("html").contains("note alarm"), "{}", told("html"));
+    assert!(output("junit").contains("failures=\"0\""), "{}", output("junit"));
+    assert!(!output("github").contains("::error"), "{}", output("github"));
+    assert!(!output("html").contains("note alarm"), "{}", output("html"));
     let plan = served.plan(yaml, &["--format", "html"]);
     assert!(plan.code == 3 && plan.stdout.contains("note alarm"), "{plan}");
 }
 
-/// What a file manages it tells by itself, whichever file comes first.
+/// A dangling binding is listed in the file that manages it, whatever the order of files.
 #[test]
 fn drift_lists_dangling_bindings_once() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5), ("B2C_1_c", 5, 0)]);
@@ -245,7 +245,7 @@ fn drift_lists_dangling_bindings_once() {
     assert_eq!((joined.code, &joined.stdout), (2, &whole.stdout), "{joined}");
 }
 
-/// What is protected stays so where the tenant is taken for right.
+/// Accepting the value of the tenant keeps `protect`.
 #[test]
 fn drift_suggestion_keeps_protect() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
@@ -259,7 +259,7 @@ fn drift_suggestion_keeps_protect() {
     assert_eq!(drift(&served, &accepted, &[]).code, 0, "{lines}");
 }
 
-/// Nobody is sent to a command that writes nothing.
+/// A command that cannot apply anything is not suggested.
 #[test]
 fn drift_of_incomplete_plan_suggests_no_command() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
@@ -280,7 +280,7 @@ fn drift_reports_broken_pin() {
     let outcome = drift(&served, &pinned("https://api.contoso.com/other"), &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stdout.contains("targetUrl: https://api.contoso.com/check  # Connector 1"), "{outcome}");
-    // So it is where the binding does not go by the short name that has the pin.
+    // The pin also counts if the binding does not use the short name with the pin.
     let outcome = drift(
         &served,
         &pinned("https://api.contoso.com/other")
@@ -305,7 +305,7 @@ fn drift_reports_dangling_connector() {
     assert!(outcome.stdout.contains(&gone), "{outcome}");
 }
 
-/// A guard is about applying: it does not hide drift, and is no error of it.
+/// Guards block apply. They neither hide drift nor cause an error.
 #[test]
 fn drift_with_blocked_plan_exits_2() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
@@ -320,7 +320,7 @@ fn drift_with_unreadable_binding_is_an_error() {
         serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 0)]), Options { faults, ..Options::default() });
     let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]), &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    // The list alone is denied, which only the whole tenant needs.
+    // Only the list of flows is denied, which only `--strict` needs.
     let list = crate::support::answer_get("b2cUserFlows", 0, 403, &[], "");
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
     let outcome =
@@ -329,7 +329,7 @@ fn drift_with_unreadable_binding_is_an_error() {
     assert!(outcome.stderr.contains("the list of flows could not be read"), "{outcome}");
 }
 
-/// Whoever reads the whole tenant has to have read it.
+/// `--strict` needs all lists to be complete.
 #[test]
 fn strict_drift_with_unreadable_lists_is_an_error() {
     let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
@@ -340,7 +340,7 @@ fn strict_drift_with_unreadable_lists_is_an_error() {
     ] {
         let mut fault = fault;
         if why.contains("flow's id") {
-            // The list alone: its path ends where a flow's goes on.
+            // The path suffix matches only the list, not its flows.
             fault.path_contains = "/identity/b2cUserFlows".into();
             fault.method = Some("GET".into());
         }
@@ -352,7 +352,7 @@ fn strict_drift_with_unreadable_lists_is_an_error() {
     }
 }
 
-/// An error is one, whatever else is said with it.
+/// An error in the body counts, even with a `value`.
 #[test]
 fn drift_with_error_in_list_is_an_error() {
     let error = r#"{"error": {"code": "x", "message": "not today"}, "value": []}"#;
@@ -365,7 +365,7 @@ fn drift_with_error_in_list_is_an_error() {
     assert!(outcome.stderr.contains("not today"), "{outcome}");
 }
 
-/// What only the list leads to is asked for as soon as that is there, whatever else is still awaited.
+/// Unlisted flows are read as soon as the list is known, without waiting for other reads.
 #[test]
 fn drift_reads_run_concurrently() {
     let slow = crate::support::answer_get("/apiConnectors", 1, 503, &[("Retry-After", "2")], "");
@@ -380,7 +380,7 @@ fn drift_reads_run_concurrently() {
     assert!(of("B2C_1_b/apiConnectorConfiguration") < of("/apiConnectors"), "{asked:?}");
 }
 
-/// Whether the service tells the case of ids apart is not known.
+/// It is not documented whether the service compares ids with case.
 #[test]
 fn drift_compares_flow_ids_without_case() {
     let list = r#"{"value": [{"id": "B2C_1_A"}]}"#;
@@ -398,7 +398,7 @@ fn drift_compares_flow_ids_without_case() {
     assert!(!outcome.stdout.contains("DISABLE"), "{outcome}");
 }
 
-/// What is said to do next works when it is done.
+/// The suggested commands and lines work as printed.
 #[test]
 fn drift_suggestions_with_hostile_names_are_quoted() {
     let mut snapshot = tenant(&[("B2C_1_a", 2, 5), ("B2C_1_b", 1, 0)]);

@@ -1,4 +1,4 @@
-//! The way in for a tenant that exists: a file whose plan is empty.
+//! Export of an existing tenant as a desired-state file with an empty plan, or as a snapshot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ fn export(served: &SandboxServer, args: &[&str]) -> Outcome {
         .run()
 }
 
-/// Whatever the cases have for tenants, its export is valid, fits the schema and plans to nothing.
+/// The export of every tenant of the cases is valid, matches the schema and has an empty plan.
 #[test]
 fn export_file_has_an_empty_plan() {
     let schema = crate::schema::schema("desired");
@@ -65,7 +65,7 @@ fn export_snapshot_equals_the_tenant() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap(), original);
 }
 
-/// A snapshot goes to a terminal or a log as well.
+/// A snapshot may be printed to a terminal or a log.
 #[test]
 fn export_snapshot_escapes_names() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 0)]);
@@ -77,7 +77,7 @@ fn export_snapshot_escapes_names() {
     assert_eq!(Snapshot::parse(&outcome.stdout).unwrap().connectors, snapshot.connectors);
 }
 
-/// Function keys live in the query of an address.
+/// Addresses may contain function keys in their query.
 #[test]
 fn export_omits_secrets_in_addresses() {
     let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
@@ -121,7 +121,7 @@ fn export_without_flows_writes_an_empty_file() {
     assert!(outcome.stdout.ends_with("flows: {}\n"), "{outcome}");
 }
 
-/// The commands of the README's path from a portal to a repository, one after the other.
+/// Runs the README's commands from portal to repository in order.
 #[test]
 fn readme_commands_from_portal_to_repository_work() {
     let readme = fs::read_to_string(package("README.md")).unwrap();
@@ -145,7 +145,7 @@ fn readme_commands_from_portal_to_repository_work() {
     assert!(walked >= 4, "{walked}");
 }
 
-/// Names as hostile as any, shared, empty or missing; ids that no connector has.
+/// Generates hostile, shared, empty and missing names, and ids of connectors that do not exist.
 fn inventory() -> impl Strategy<Value = Inventory> {
     let name = prop_oneof![
         any::<Option<String>>(),
@@ -164,7 +164,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
         .prop_map(|name| Some(name.to_owned())),
     ];
     let connectors = prop::collection::vec(name, 0..6).prop_map(|names| {
-        // Graph's ids are GUIDs, which is written nowhere.
+        // Graph's ids are GUIDs, but no documentation guarantees it.
         let id = |number: usize| {
             if number.is_multiple_of(3) { format!("id-{number}") } else { connector_id(number) }
         };
@@ -202,7 +202,7 @@ proptest! {
     }
 }
 
-/// An empty answer for one kind says nothing of the other, which could not be read.
+/// An empty list of one kind of flows does not replace the other list, which could not be read.
 #[test]
 fn export_with_unreadable_list_is_not_empty() {
     let faults = vec![
@@ -228,7 +228,7 @@ fn export_on_v1_reads_only_b2x_flows() {
     let path = file(folder.path(), "flowbind.yaml", &exported.stdout);
     let drift = run(&["drift", "--strict", path.to_str().unwrap()]);
     assert_eq!(drift.code, 0, "{drift}");
-    // A file without flows does not tell the kind of its tenant, and with v1.0 it need not.
+    // A file without flows does not show the kind of its tenant. With v1.0 it is always B2X.
     file(
         folder.path(),
         "flowbind.yaml",
@@ -239,7 +239,7 @@ fn export_on_v1_reads_only_b2x_flows() {
     assert!(!served.requests().iter().any(|line| line.contains("b2cUserFlows")), "{:?}", served.requests());
 }
 
-/// Of what makes no sense nothing is exported, whatever else could be read.
+/// A malformed response fails the export, whatever else could be read.
 #[test]
 fn export_with_malformed_response_fails() {
     let flows = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_b"}, {"id": "B2C_1/c"}]}"#;
@@ -251,8 +251,8 @@ fn export_with_malformed_response_fails() {
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
-    for told in ["the flow `B2C_1/c`: ", "the flow `B2C_1_a` at `postFederationSignup`: "] {
-        assert!(outcome.stderr.contains(told), "{outcome}");
+    for error in ["the flow `B2C_1/c`: ", "the flow `B2C_1_a` at `postFederationSignup`: "] {
+        assert!(outcome.stderr.contains(error), "{outcome}");
     }
     assert!(!outcome.stderr.contains("B2C_1_b"), "{outcome}");
 }

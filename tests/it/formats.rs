@@ -1,8 +1,8 @@
-//! `tests/formats/<name>/`: a command, and what it shows in every format. Whatever is shown, the
-//! formats' own parsers read it, and no name acts in it.
+//! Format folders `tests/formats/<name>/`: a command with its expected output in every format. The parsers
+//! of the formats also check the outputs.
 //!
-//! Anyone adds one by adding a folder with a file `command`, the arguments of a run in this package,
-//! and running the tests with `UPDATE_EXPECT=1`.
+//! To add a folder, write the arguments of a command to a file `command` and run the tests with
+//! `UPDATE_EXPECT=1`. The command runs in the package folder.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ fn shown() -> Vec<PathBuf> {
     shown
 }
 
-/// What is expected of each folder in the format of this ending.
+/// Returns name and expected output of each folder, for the format with this extension.
 fn expected(ending: &str) -> impl Iterator<Item = (String, String)> {
     shown().into_iter().map(move |folder| {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
@@ -58,8 +58,8 @@ fn comment_above_the_size_limit_is_truncated() {
     }
 }
 
-/// As a parser of CommonMark with GitHub's tables reads it: rows are as wide as their heads, and
-/// nothing but our own tables, lists and elements is in it.
+/// Parses the comment as CommonMark with GitHub's tables: every row has as many cells as its header, and
+/// there are only known elements.
 #[test]
 fn comment_is_valid_commonmark_with_tables() {
     for (name, comment) in expected("md") {
@@ -68,7 +68,7 @@ fn comment_is_valid_commonmark_with_tables() {
     }
 }
 
-/// The side that is wanted is what the file says, and the other what the tenant has.
+/// In the diff, `+` is the file and `-` is the tenant.
 #[test]
 fn diff_has_one_line_per_change() {
     for (name, diff) in expected("diff") {
@@ -90,7 +90,7 @@ fn diff_has_one_line_per_change() {
     }
 }
 
-/// An output is found out to be writable before anything is read.
+/// Outputs are opened before anything is read.
 #[test]
 fn output_with_unknown_extension_or_missing_folder_fails_before_reading() {
     for (out, why) in [
@@ -105,7 +105,7 @@ fn output_with_unknown_extension_or_missing_folder_fails_before_reading() {
     }
 }
 
-/// A disk that is full, as a limit on the size of files makes it.
+/// A limit on the file size simulates a full disk.
 #[test]
 fn output_on_full_disk_keeps_the_existing_file() {
     let folder = crate::support::folder();
@@ -117,7 +117,7 @@ fn output_on_full_disk_keeps_the_existing_file() {
         .arg(folder.path().join("plan.html"))
         .current_dir(package(""))
         .output();
-    // A machine without bash sets no limits.
+    // Skipped without bash, which sets the limit.
     let Ok(output) = output else { return };
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");

@@ -1,4 +1,4 @@
-//! The command line as people meet it: help, usage errors, closed pipes, colour.
+//! Command line: help, usage errors, closed pipes, color.
 
 use std::process::Stdio;
 
@@ -33,7 +33,7 @@ fn help_of_each_command_matches_its_file() {
     }
 }
 
-/// 2 means "something differs", so a slip on the command line must not end with it.
+/// Exit code 2 means a difference, so a usage error must not end with it.
 #[test]
 fn usage_error_exits_1_with_a_suggestion() {
     for (args, why) in [
@@ -102,7 +102,7 @@ fn closed_stdout_is_not_an_error() {
     }
 }
 
-/// A log line that nobody reads must not end a run either.
+/// A log line that cannot be written must not end the run.
 #[test]
 fn closed_stderr_is_not_an_error() {
     let mut child = flowbind(QUICKSTART)
@@ -130,7 +130,7 @@ fn invalid_environment_variable_is_an_error() {
 
 #[test]
 fn full_stdout_is_an_error() {
-    // A device that is always full, where there is one.
+    // `/dev/full` fails all writes. Skipped on systems without it.
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
     let output = flowbind(QUICKSTART).within(&package("")).command().stdout(full).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

@@ -1,5 +1,5 @@
-//! Names and messages that try to act, in every format, log and error message: what is shown is
-//! still read by the format's own parser, and nothing in it acts.
+//! Hostile names and messages in every format, log and error: the output has no active content, and the
+//! parser of the format reads the original text.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -47,8 +47,8 @@ fn corpus() -> Vec<String> {
     corpus
 }
 
-/// What one format shows of a plan in which each name of the corpus is bound, to be bound, to be
-/// taken away and left alone.
+/// Returns the plan in one format. Each hostile name is bound, is to be bound, is to be unbound and is
+/// unmanaged.
 fn shown(format: &str) -> Outcome {
     let corpus = corpus();
     let connectors: Vec<_> = corpus
@@ -85,7 +85,7 @@ fn shown(format: &str) -> Outcome {
         .run()
 }
 
-/// Of workflow commands each line is one, and no other text holds any.
+/// Checks that the text has no active content. In the `github` format every line is one workflow command.
 fn assert_inert(format: &str, text: &str) {
     if format == "github" { _ = readers::github(text) } else { inert::assert_inert(text) }
 }
@@ -97,7 +97,7 @@ fn hostile_names_are_inert_in_every_format_and_log() {
         assert_eq!(outcome.code, 2, "{format}: {outcome}");
         assert_inert(format, &outcome.stdout);
         assert_inert("stderr", &outcome.stderr);
-        // For the parsers of others.
+        // `.ci/others/run` checks these files with external parsers.
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile.{ending}"));
         fs::write(kept, outcome.stdout).unwrap();
     }
@@ -138,7 +138,7 @@ fn hostile_names_in_html_add_no_elements() {
     assert_eq!(tags, readers::ELEMENTS.into());
     let scripts = scraper::Selector::parse("script").unwrap();
     assert_eq!(document.select(&scripts).count(), 1);
-    // Nothing is loaded, and nothing but the script and the style in it may run.
+    // The policy allows no resources, and only the page's own script and style.
     assert!(page.contains("content=\"default-src 'none'; style-src 'sha256-"), "{}", &page[..400]);
 }
 
@@ -161,7 +161,7 @@ fn hostile_names_in_json_are_strings() {
     assert_eq!(names, corpus().into_iter().collect(), "whole, as they are");
 }
 
-/// What the service says is from outside, too.
+/// Messages of the service are untrusted, too.
 #[test]
 fn service_messages_are_inert() {
     for message in corpus() {
@@ -196,7 +196,7 @@ fn service_messages_are_inert() {
     }
 }
 
-/// A lone surrogate cannot be written in Rust, but in JSON.
+/// JSON can contain a lone surrogate, but a Rust string cannot.
 #[test]
 fn lone_surrogate_in_response_is_unknown() {
     let body =
@@ -211,7 +211,7 @@ fn lone_surrogate_in_response_is_unknown() {
     }
 }
 
-/// A file may be called anything, and stands in annotations, comments and commands.
+/// File names occur in annotations, comments and commands.
 #[test]
 fn hostile_file_names_are_inert() {
     let folder = folder();
@@ -238,7 +238,7 @@ fn hostile_file_names_are_inert() {
     }
 }
 
-/// A report may have been written by anybody, and its outputs are lines that a workflow believes.
+/// A report file is untrusted, but a workflow trusts its outputs.
 #[test]
 fn saved_fingerprint_cannot_add_an_output() {
     let folder = folder();
@@ -264,7 +264,7 @@ fn saved_fingerprint_cannot_add_an_output() {
     assert!(fs::read_to_string(summary).unwrap().starts_with("<!-- flowbind:report -->\n"));
 }
 
-/// A command that a reader is asked to copy does what it says, whatever a file is called.
+/// A suggested command must work for every file name.
 #[test]
 fn file_names_in_suggestions_are_not_options() {
     let folder = folder();
@@ -277,7 +277,7 @@ fn file_names_in_suggestions_are_not_options() {
     }
 }
 
-/// Whoever may change a repository may put a link there, in the place of any file.
+/// Anyone who can change a repository can replace a file by a symlink.
 #[test]
 fn symlinks_cannot_lead_out_of_the_repository() {
     use std::os::unix::fs::symlink;
@@ -323,7 +323,7 @@ fn symlinks_cannot_lead_out_of_the_repository() {
         assert_eq!(fs::read_to_string(path).unwrap(), "\"hunter2\"");
     }
     assert!(!outside.path().join("new.json").exists());
-    // Within the repository, and where somebody names the path itself, it is as good as any.
+    // Symlinks within the repository are allowed, and so is every path named by the user.
     let elsewhere = outside.path().join("new.json");
     for out in ["inside.json", elsewhere.to_str().unwrap()] {
         let outcome = run(&["plan", "--sandbox", "tenant.json", "--out", out]);

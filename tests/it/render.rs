@@ -1,4 +1,4 @@
-//! What a plan, an answer to what differs or a report says in each format, drawn without a run.
+//! Rendering of plans, drift and reports in each format, without a run.
 
 use flowbind::apply::{ChangeReport, Outcome, Report, TargetReport};
 use flowbind::model::{
@@ -20,7 +20,7 @@ fn flow(name: &str) -> FlowId {
     FlowId::parse(&format!("B2C_1_{name}")).unwrap()
 }
 
-/// A connector of this number and name.
+/// Creates a connector with this number and name.
 fn connector(number: usize, name: &str) -> Bound {
     let id = ConnectorId::parse(&connector_id(number)).unwrap();
     Some(Connector { id, display_name: Some(name.to_owned()) })
@@ -69,7 +69,7 @@ fn plan(targets: Vec<Target>) -> Plan {
     Plan { targets, errors: Vec::new(), part: None, drift: None }
 }
 
-/// A plan that answers what differs.
+/// Creates the plan of a `drift` run.
 fn asked(targets: Vec<Target>, strict: bool) -> Plan {
     Plan { drift: Some(Drift { strict }), ..plan(targets) }
 }
@@ -78,7 +78,7 @@ fn drawn(document: Document<'_>, format: Format) -> String {
     document.draw(format, AT).unwrap()
 }
 
-/// The text of each element of a page that a selector finds.
+/// Returns the text of each element of a page that matches a selector.
 fn found(page: &str, selector: &str) -> Vec<String> {
     readers::html(page);
     let selector = scraper::Selector::parse(selector).unwrap();
@@ -87,7 +87,7 @@ fn found(page: &str, selector: &str) -> Vec<String> {
     texts.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// What is planned for a binding is not hidden by what is the matter with its connector.
+/// A change of a binding is shown even if its connector was deleted.
 #[test]
 fn change_from_deleted_connector_is_a_change() {
     let (old, new) = (connector(1, "Old"), connector(2, "New"));
@@ -109,7 +109,7 @@ fn change_from_deleted_connector_is_a_change() {
     assert_eq!(found(&page, "li.differs").len(), 2, "{page}");
 }
 
-/// What makes the answer is what the page shows for it.
+/// The page shows the count that decides the drift status.
 #[test]
 fn drift_count_equals_its_differences() {
     let mut target = target("t", Vec::new());
@@ -125,7 +125,7 @@ fn drift_count_equals_its_differences() {
     assert!(found(&drawn(Document::of(&plan), Format::Html), "li.differs").is_empty());
 }
 
-/// Whoever reads the heading alone is not misled.
+/// The heading alone must not be misleading.
 #[test]
 fn heading_shows_incomplete_and_blocked_plans() {
     let differing = change("a", None, connector(1, "One"), place("flowbind.yaml", 5));
@@ -164,7 +164,7 @@ fn change_report(name: &str, outcome: Outcome) -> ChangeReport {
     }
 }
 
-/// Of what could not be read nobody knows whether it is as it should be.
+/// An unreadable binding may differ, so the drift status is unknown.
 #[test]
 fn report_with_errors_does_not_say_nothing_to_do() {
     let outputs = |report: &Report| flowbind::render::github_outputs(Document::Report(report));
@@ -223,7 +223,7 @@ fn html_shows_override_flags_and_request_ids() {
     assert_eq!(found(&page, "li.applied .why").len(), 0);
 }
 
-/// What a shell makes of a command that somebody copies: its words.
+/// Returns the words into which a shell splits a command.
 fn words(command: &str) -> Vec<String> {
     let output =
         std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {command}")]).output().unwrap();
@@ -260,7 +260,7 @@ fn suggested_commands_are_quoted_for_a_shell() {
     }
 }
 
-/// A plan of which no section fits.
+/// Creates a plan with all sections too long for a comment.
 fn overfull() -> Plan {
     let long = |what: &str, number: usize| format!("{what} {number} {}", "\u{1}`<".repeat(200));
     let tenants = (0..30).map(|at| {
@@ -294,7 +294,7 @@ fn overfull() -> Plan {
     }
 }
 
-/// No section hides that there is another one, and each counts what it leaves out.
+/// Every section is shown, and each counts its omitted entries.
 #[test]
 fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
     let plan = overfull();
@@ -333,7 +333,7 @@ fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
     assert!(comment.contains(" more changes\n") && comment.contains(" more errors\n"), "{comment}");
 }
 
-/// A command of no length that a page or a shell could take is that of the saved plan.
+/// A command that is too long for a page or a shell uses the saved plan instead of files.
 #[test]
 fn suggested_command_for_many_files_uses_the_saved_plan() {
     let change = change("a", None, connector(1, "One"), place("f.yaml", 5));
@@ -346,7 +346,8 @@ fn suggested_command_for_many_files_uses_the_saved_plan() {
     assert!(comment.contains(&command), "{comment}");
 }
 
-/// The command line has each flag for all files: what only some were planned with is in the saved plan.
+/// Flags of a command line count for all files. If only some files were planned with a flag, the saved plan
+/// is needed.
 #[test]
 fn suggested_command_for_different_flags_uses_the_saved_plan() {
     let [a, b] = ["a", "b"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
@@ -375,8 +376,8 @@ fn suggested_command_for_different_flags_uses_the_saved_plan() {
 fn override_given_twice_is_listed_once() {
     let [a, b] = ["a", "b"].map(|name| (flow(name), STEP));
     let overrides = Overrides { allow_protected: vec![b.clone(), a, b], ..Overrides::default() };
-    let told = ["b", "a"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
-    assert_eq!(overrides.flags(), told);
+    let expected = ["b", "a"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
+    assert_eq!(overrides.flags(), expected);
 }
 
 #[test]
@@ -394,7 +395,7 @@ fn junit_has_one_test_case_per_binding() {
     assert!(suites.contains("tests=\"3\" failures=\"3\""), "{suites}");
 }
 
-/// A base has lines of its own, and its flows come first.
+/// Flows of a base come first, sorted by the lines of the base.
 #[test]
 fn flows_of_several_files_render_in_file_order() {
     let (one, two) = (connector(1, "One"), connector(2, "Two"));
@@ -414,7 +415,7 @@ fn flows_of_several_files_render_in_file_order() {
     assert_eq!(flows, order, "{diff}");
 }
 
-/// What is shown anywhere is told apart everywhere.
+/// A name that is ambiguous anywhere in the plan shows its id everywhere.
 #[test]
 fn equal_names_in_sync_or_pinned_show_their_ids() {
     let mut target = target("t", vec![change("a", None, connector(1, "Check"), place("flowbind.yaml", 5))]);
@@ -434,7 +435,7 @@ fn equal_names_in_sync_or_pinned_show_their_ids() {
     assert_eq!(found(&page, ".bound"), ["nothing → Check"]);
 }
 
-/// Whether it is by capitals, by spaces or by being very long.
+/// Names can be confusable by letter case, by white space or by length.
 #[test]
 fn confusable_or_empty_name_shows_its_id_in_every_format() {
     let long = |end: &str| format!("{}{end}", "long `name` ".repeat(60));
@@ -449,7 +450,7 @@ fn confusable_or_empty_name_shows_its_id_in_every_format() {
         let text = flowbind::render::plan_text(&plan);
         assert!(text.contains(&id), "{name} in {text}");
     }
-    // An id that is no GUID may be any word.
+    // An id that is not a GUID may be any text.
     let id = ConnectorId::parse("nothing").unwrap();
     let none = Some(Connector { id, display_name: None });
     let plan = plan(vec![target("t", vec![change("a", none, connector(1, "One"), place("f.yaml", 5))])]);
@@ -457,7 +458,7 @@ fn confusable_or_empty_name_shows_its_id_in_every_format() {
     assert!(drawn(Document::Plan(&plan), Format::Markdown).contains("| <code>(nothing)</code> |"));
 }
 
-/// A step shows the first ten of a kind.
+/// GitHub shows only the first ten annotations of a kind per step.
 #[test]
 fn annotations_are_sorted_by_danger() {
     let (one, two) = (connector(1, "One"), connector(2, "Two"));
@@ -492,7 +493,7 @@ fn annotations_are_sorted_by_danger() {
     assert_eq!(words, ["failed", "failed", "applied", "applied"]);
 }
 
-/// The warning about it is there whether drift was asked for or a plan.
+/// The warning is the same for drift and plan.
 #[test]
 fn dangling_connector_is_listed_once() {
     let old = connector(1, "Old");
@@ -525,7 +526,7 @@ fn metrics_omit_invalid_times() {
     assert!(!samples.contains(metric) && samples.contains("flowbind_last_run_success"), "{samples}");
 }
 
-/// Twice as much takes twice as long, not four times.
+/// Time must grow linearly, not quadratically.
 #[test]
 fn large_documents_render_in_time() {
     let (count, began) = (20_000, std::time::Instant::now());

@@ -1,4 +1,4 @@
-//! The sandbox as a command: any HTTP client can use it, and it keeps what is written.
+//! The `sandbox` command: any HTTP client can use it, and it saves changes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use crate::support::{
     connector_id, file, flowbind, folder, package, signal, tenant, yaml_binding_connector_1,
 };
 
-/// A running `flowbind sandbox`; killed when dropped.
+/// Running `flowbind sandbox`, killed when dropped.
 struct Running {
     child: Child,
     url: String,
@@ -33,7 +33,7 @@ fn start(folder: &Path, args: &[&str]) -> Running {
 }
 
 impl Running {
-    /// Sends a request as any client would, and gives the status and the body.
+    /// Sends a request with a plain HTTP client. Returns status and body.
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let host = self.url.trim_start_matches("http://").trim_end_matches("/beta");
         let mut stream = TcpStream::connect(host).unwrap();
@@ -51,7 +51,7 @@ impl Running {
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    /// Asks it to stop, and gives its exit code.
+    /// Stops the sandbox with a signal. Returns its exit code.
     fn stop(mut self) -> Option<i32> {
         signal(&self.child, "TERM");
         self.child.wait().unwrap().code()
@@ -60,7 +60,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Where the test is done with it, it is gone already.
+        // Fails if the test has already stopped it.
         _ = self.child.kill();
         _ = self.child.wait();
     }
@@ -95,7 +95,7 @@ fn sandbox_serves_requests_and_saves_changes() {
     assert!(journal.contains("Bearer ***") && !journal.contains("s3cr3t"), "{journal}");
 }
 
-/// What somebody else wrote to the file meanwhile is neither lost nor mixed with.
+/// A change that another process made to the file is neither lost nor merged.
 #[test]
 fn sandbox_does_not_replace_a_snapshot_changed_meanwhile() {
     let folder = folder();
@@ -106,7 +106,7 @@ fn sandbox_does_not_replace_a_snapshot_changed_meanwhile() {
     fs::write(&path, &theirs).unwrap();
     assert_eq!(sandbox.send("PUT", step, "{}").0, 500);
     assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
-    // As it was, and then as it is written: its own changes are no one else's.
+    // Restoring the file, and then only changes of the sandbox itself, is accepted.
     fs::write(&path, tenant(&[("B2C_1_a", 0, 2)]).to_json()).unwrap();
     assert_eq!(sandbox.send("PUT", step, "{}").0, 204);
     let reference =
@@ -178,7 +178,8 @@ fn sandbox_with_invalid_snapshot_or_address_is_an_error() {
     );
 }
 
-/// A rehearsal must be the real plan in every change and its fingerprint: no port of the sandbox in it.
+/// A plan on a sandbox must equal the plan on the real tenant, with the same fingerprint. So it must not
+/// contain the port of the sandbox.
 #[test]
 fn plan_on_sandbox_has_the_graph_url_of_the_cloud() {
     let outcome = flowbind(["plan", "examples/quickstart/flowbind.yaml", "--format", "json"])

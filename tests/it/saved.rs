@@ -1,4 +1,4 @@
-//! What was reviewed is what happens: saved plans, fingerprints, and what is no longer as it was.
+//! Saved plans: approval by fingerprint, and staleness checks before apply.
 
 use std::fs;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Outcome {
         .run()
 }
 
-/// A folder with a plan that binds `Connector 1` in three flows which have `Connector 2`.
+/// Creates a folder with a plan that binds `Connector 1` in three flows that have `Connector 2`.
 pub fn planned(served: &SandboxServer) -> tempfile::TempDir {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
@@ -46,7 +46,7 @@ fn bound(served: &SandboxServer) -> Vec<Option<String>> {
     flows.map(|flow| flow.bindings.into_values().next().flatten()).collect()
 }
 
-/// A plan that fits its fingerprint and changes its first binding twice.
+/// Returns a plan with a valid fingerprint that changes its first binding twice.
 fn twice(plan: &str) -> String {
     let Ok(Saved::Plan(mut plan, at)) = files::read(plan) else { panic!("{plan}") };
     let mut again = plan.targets[0].changes[0].clone();
@@ -59,19 +59,19 @@ fn twice(plan: &str) -> String {
 fn saved_plan_changes_only_its_own_bindings() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    // The file is not even there any more.
+    // The desired-state file is not needed.
     fs::remove_file(folder.path().join("flowbind.yaml")).unwrap();
     let before = served.requests().len();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(bound(&served), vec![Some(connector_id(1)); 3]);
-    // Three bindings read, written, and read back; neither connectors nor anything else.
+    // Three bindings are read, changed and read back. Connectors are not read.
     assert_eq!(served.requests().len() - before, 9);
     assert!(
         served.requests()[before..].iter().all(|line| line.contains("/postFederationSignup/$ref")
             || line.ends_with("$expand=postFederationSignup"))
     );
-    // The same plan again: everything is there already.
+    // The same plan again: all changes are already made.
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
     assert_eq!((outcome.code, served.puts()), (0, puts), "{outcome}");
@@ -112,7 +112,7 @@ fn saved_plan_ignores_changes_made_already_and_changes_elsewhere() {
     assert!(outcome.stdout.contains("Apply: 2 applied, 1 already."), "{outcome}");
 }
 
-/// Each kind of plan that must not be applied has its own message; none of them writes.
+/// Each kind of invalid plan has its own message, and none sends a PUT.
 #[test]
 fn saved_plan_that_was_edited_is_rejected() {
     let served = serve(three([2, 2, 2]), Options::default());
@@ -154,7 +154,7 @@ fn saved_plan_that_was_edited_is_rejected() {
         ("odd-flow", plan.replace("B2C_1_a", "../../me"), 1, "it holds `../../me`"),
         ("twice", twice(&plan), 1, "it speaks of `B2C_1_A` `postFederationSignup` of `contoso"),
         (
-            "told-twice",
+            "duplicate-binding",
             edit(&|plan| {
                 let change = plan["targets"][0]["changes"][0].clone();
                 plan["targets"][0]["inSync"].as_array_mut().unwrap().push(change);
@@ -198,7 +198,7 @@ fn saved_plan_for_another_target_is_rejected() {
     let outcome = run(&other, folder.path(), &["apply", "--plan", "plan.json"]);
     assert_eq!(outcome.code, 3, "{outcome}");
     assert!(outcome.stderr.contains("the plan is for the Graph URL `"), "{outcome}");
-    // Without the URL it was made with, the cloud's own is meant.
+    // Without `--graph-url`, the URL of the cloud is used, which differs from the plan.
     let outcome = flowbind(["apply", "--plan", "plan.json", "--tenant-unchecked"])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -232,8 +232,7 @@ fn saved_plan_with_blockers_unknowns_or_errors_is_blocked() {
     }
 }
 
-/// Plans of one tenant that were made for two places are no plan of it, and what the one is refused for
-/// the other does not allow.
+/// Plans of one tenant for two Graph URLs cannot be applied together, at neither URL.
 #[test]
 fn saved_plans_of_one_tenant_at_two_urls_are_blocked() {
     let served = serve(three([2, 2, 2]), Options::default());
@@ -292,12 +291,12 @@ fn apply_with_expect_requires_the_fingerprint() {
         assert!(outcome.stderr.contains("this is not the plan that was approved"), "{outcome}");
         assert!(outcome.stderr.contains(&format!("planned {fingerprint}")), "{outcome}");
     }
-    // It is approval by itself.
+    // `--expect` needs no other approval.
     let outcome = run(&served, folder.path(), &["apply", "--expect", fingerprint]);
     assert_eq!((outcome.code, served.puts()), (0, 3), "{outcome}");
 }
 
-/// A newer flowbind may add keys: they are not in the way.
+/// A newer version of flowbind may add keys, which are ignored.
 #[test]
 fn saved_plan_with_unknown_keys_is_read() {
     let served = serve(three([2, 2, 2]), Options::default());
@@ -308,7 +307,7 @@ fn saved_plan_with_unknown_keys_is_read() {
     assert_eq!(run(&served, folder.path(), &["apply", "--plan", "later.json"]).code, 0);
 }
 
-/// Function keys live in the queries of addresses: no output, file or log ever holds one.
+/// Addresses may contain function keys in their query. No output, file or log may contain one.
 #[test]
 fn secrets_in_addresses_are_never_written() {
     let folder = folder();
@@ -347,8 +346,7 @@ fn secrets_in_addresses_are_never_written() {
     assert!(!said.contains("s3cr3t"), "{said}");
 }
 
-/// A pin is looked at again, whatever the binding calls its connector: what that calls may have
-/// changed since the plan was made.
+/// The pin is checked again at apply, because the address of the connector may have changed.
 #[test]
 fn saved_plan_with_pin_broken_since_is_blocked() {
     let folder = folder();
@@ -376,7 +374,8 @@ fn saved_plan_with_pin_broken_since_is_blocked() {
     }
 }
 
-/// The plan reads the flow and the connectors once each, and a look before the first PUT is the second.
+/// The plan reads the flow and the connectors once. The second read is the staleness check before the first
+/// PUT.
 #[test]
 fn apply_with_unreadable_tenant_changes_nothing() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\nflows:\n  B2C_1_a: {postFederationSignup: check}\n";
@@ -389,16 +388,16 @@ fn apply_with_unreadable_tenant_changes_nothing() {
         assert_eq!(run(&served, folder.path(), &["plan", "--out", "plan.json"]).code, 0);
         let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
         assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
-        let told = "the tenant could not be read again: nothing was changed";
-        assert!(outcome.stderr.contains(told) && outcome.stderr.contains("no more"), "{outcome}");
+        let error = "the tenant could not be read again: nothing was changed";
+        assert!(outcome.stderr.contains(error) && outcome.stderr.contains("no more"), "{outcome}");
         let report: Value =
             serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
         assert_eq!(report["targets"][0]["changes"][0]["outcome"], "not-attempted");
-        assert!(report["errors"][0]["message"].as_str().unwrap().contains(told), "{report}");
+        assert!(report["errors"][0]["message"].as_str().unwrap().contains(error), "{report}");
     }
 }
 
-/// Lifting exactly the flags that a refused plan names lets it pass, where flags can.
+/// A blocked plan passes with exactly the flags that its blockers suggest.
 #[test]
 fn suggested_flags_lift_their_blockers() {
     let mut lifted = 0;
@@ -422,7 +421,7 @@ fn suggested_flags_lift_their_blockers() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
 
-    /// Whatever moved since it was made, a saved plan is applied whole or not at all.
+    /// A saved plan is applied completely or not at all, whatever changed in the tenant.
     #[test]
     fn stale_plan_writes_all_or_nothing(has in [0..4usize, 0..4, 0..4], wants in [0..4usize, 0..4, 0..4], moved in [0..4usize, 0..4, 0..4]) {
         let folder = folder();
@@ -450,7 +449,7 @@ proptest! {
     }
 }
 
-/// What was told of it was its errors, which are told again.
+/// The plan has only errors, which are printed again.
 #[test]
 fn show_of_plan_without_targets_prints_its_errors() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! `schemas/` holds what the types say, and every example fits its schema.
+//! JSON schemas: `schemas/` is up to date, and examples and cases match them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn schema(name: &str) -> Validator {
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
-/// All files below a folder with this ending.
+/// Returns all files below a folder with this extension.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -71,7 +71,7 @@ fn examples_and_cases_match_their_schemas() {
     assert!(seen > 40, "{seen}");
 }
 
-/// What an editor can see by the schema alone is the larger part of what can be wrong.
+/// The schema rejects most kinds of invalid files, so that editors can show them.
 #[test]
 fn schema_rejects_invalid_files_like_the_command() {
     let schema = schema("desired");
@@ -109,7 +109,7 @@ fn schema_rejects_invalid_files_like_the_command() {
     }
 }
 
-/// Character by character, since the two are written in two languages.
+/// Checks every character, because the rule is written twice: as a regular expression and in Rust.
 #[test]
 fn schema_accepts_the_same_flow_ids_as_the_command() {
     let schema = schema("desired");
@@ -136,7 +136,7 @@ fn schema_accepts_the_same_tenants_as_the_command() {
     }
 }
 
-/// An editor shows both while somebody types.
+/// Editors show descriptions and examples.
 #[test]
 fn schema_describes_every_key_with_an_example() {
     fn look(at: &str, schema: &Value, seen: &mut usize) {
@@ -145,9 +145,9 @@ fn schema_describes_every_key_with_an_example() {
                 for (key, property) in
                     object.get("properties").and_then(Value::as_object).into_iter().flatten()
                 {
-                    // A reference says it where it leads, and may say more here.
-                    let told = property["description"].is_string() || property["$ref"].is_string();
-                    assert!(told, "{at}/{key} has no description");
+                    // A reference has its description at its target.
+                    let has_description = property["description"].is_string() || property["$ref"].is_string();
+                    assert!(has_description, "{at}/{key} has no description");
                     let shown = property["examples"].as_array().is_some_and(|examples| !examples.is_empty());
                     assert!(
                         shown || property["$ref"].is_string() || property["const"].is_number(),

@@ -1,4 +1,4 @@
-//! `show`: saved plans and reports printed again and joined, and what cannot be.
+//! `show` prints saved plans and reports again, and joins several.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ fn show_prints_the_saved_plan_with_its_exit_code() {
     let json = show(&["report.json", "--format", "json"]);
     assert_eq!(json.stdout, fs::read_to_string(folder.path().join("report.json")).unwrap());
 
-    // Joined, one PUT would undo the other.
+    // If both were applied, one PUT would undo the other.
     let both = show(&["plan.json", "plan.json", "--out", "both.json"]);
     let why = "two of the plans are about `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
     assert!(both.code == 1 && both.stderr.contains(why), "{both}");
@@ -98,7 +98,7 @@ fn show_of_invalid_report_is_an_error() {
     assert!(outcome.code == 1 && outcome.stderr.contains("is a report, not a plan"), "{outcome}");
 }
 
-/// A saved report stands for what its run ended with, and several for the worst of theirs.
+/// The exit code of a report is that of its run. Of several, it is the highest.
 #[test]
 fn show_of_report_has_the_exit_code_of_the_run() {
     let served = serve(three([2, 2, 2]), Options::default());
@@ -146,7 +146,7 @@ fn joined_fingerprint_does_not_depend_on_file_order() {
     assert_eq!(joined(["0.json", "1.json", "2.json"]), joined(["2.json", "0.json", "1.json"]));
 }
 
-/// Numbers of a hostile file are added up without a panic.
+/// The sum of very large counts must not overflow.
 #[test]
 fn show_of_overflowing_counts_does_not_panic() {
     let served = serve(three([2, 2, 2]), Options::default());
@@ -172,7 +172,7 @@ fn saved_plan_matches_its_schema() {
     assert!(seen > 40);
 }
 
-/// Whoever reads of several plans that go together reads what one run would have said.
+/// A binding that one plan manages is not unmanaged in a joined plan.
 #[test]
 fn joined_plans_do_not_list_managed_bindings_as_unmanaged() {
     let served = serve(three([2, 2, 2]), Options::default());
@@ -194,7 +194,7 @@ fn joined_plans_do_not_list_managed_bindings_as_unmanaged() {
     assert!(!joined.stdout.contains("Unmanaged"), "{joined}");
 }
 
-/// Twice the same is not twice as much.
+/// The same plan or report given twice must not be counted twice.
 #[test]
 fn show_of_same_file_twice_is_an_error() {
     let served = serve(three([1, 1, 1]), Options::default());
@@ -208,7 +208,7 @@ fn show_of_same_file_twice_is_an_error() {
     assert!(twice.code == 1 && twice.stderr.contains("two of the reports are about"), "{twice}");
 }
 
-/// A run that went on where another one had stopped is shown with it.
+/// Joins the reports of two runs of one plan.
 #[test]
 fn show_joins_two_reports_of_one_plan() {
     let served = serve(three([2, 2, 2]), Options::default());

@@ -1,6 +1,6 @@
-//! `tests/bad/*.yaml`: files that must be refused, each with the whole of what is said about it.
+//! Invalid files `tests/bad/*.yaml`, each with all expected diagnostics.
 //!
-//! Anyone adds one by adding a file and running the tests with `UPDATE_EXPECT=1`.
+//! To add one, add a file and run the tests with `UPDATE_EXPECT=1`.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn validate_of_each_bad_file_reports_all_problems() {
     }
 }
 
-/// `plan` says the same of a bad file, and its JSON says it too.
+/// `plan` reports the same problems as `validate`, also in JSON.
 #[test]
 fn plan_of_bad_file_reports_the_problems_of_validate() {
     let folder = folder();
@@ -95,7 +95,7 @@ fn file_with_too_many_anchors_is_an_error() {
     assert!(outcome.code == 1 && outcome.stderr.contains(bound), "{outcome}");
 }
 
-/// Nine levels of ten aliases each stand for a thousand million values.
+/// Nine levels of ten aliases each expand to a billion values.
 #[test]
 fn file_with_alias_bomb_is_an_error() {
     let mut yaml =

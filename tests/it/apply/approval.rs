@@ -1,4 +1,4 @@
-//! The word that a change needs.
+//! Approval of changes: `--yes`, a prompt at a terminal, or neither.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::{
     Outcome, SandboxServer, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
 };
 
-/// Runs `apply` without a word and without a terminal.
+/// Runs `apply` without approval and without a terminal.
 fn apply_non_interactive(served: &SandboxServer) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
@@ -36,9 +36,9 @@ fn apply_without_changes_needs_no_approval() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// Runs `apply` at a terminal, does something once it asks, and answers. `None` where the system
-/// has no `script` that lends a terminal.
-fn at_a_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
+/// Runs `apply` at a terminal, calls a function during the prompt, and answers. Returns `None` if the
+/// system has no `script` command to provide a terminal.
+fn run_at_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let flowbind = env!("CARGO_BIN_EXE_flowbind");
@@ -52,7 +52,7 @@ fn at_a_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str)
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    // The tenant is read before anybody is asked.
+    // The prompt comes after the tenant was read.
     let patience = Instant::now() + Duration::from_secs(30);
     while served.requests().len() < 2 {
         assert!(Instant::now() < patience, "the tenant is not read");
@@ -71,7 +71,7 @@ fn at_a_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str)
 fn apply_at_terminal_accepts_only_yes() {
     for (answer, code) in [("yes\n", 0), ("y\n", 3), ("no\n", 3), ("\n", 3), ("YES\n", 3)] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-        let Some(outcome) = at_a_terminal(&served, || {}, answer) else { return };
+        let Some(outcome) = run_at_terminal(&served, || {}, answer) else { return };
         assert_eq!(outcome.code, code, "{answer:?}: {outcome}");
         assert_eq!(served.puts(), usize::from(code == 0), "{answer:?}");
         assert!(outcome.stdout.contains("Only `yes` will do"), "{outcome}");
@@ -81,7 +81,8 @@ fn apply_at_terminal_accepts_only_yes() {
 #[test]
 fn apply_after_change_during_the_prompt_is_blocked() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 3"), "yes\n")
+    let Some(outcome) =
+        run_at_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 3"), "yes\n")
     else {
         return;
     };
@@ -93,7 +94,8 @@ fn apply_after_change_during_the_prompt_is_blocked() {
 #[test]
 fn apply_after_same_change_out_of_band_sends_no_put() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 1"), "yes\n")
+    let Some(outcome) =
+        run_at_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 1"), "yes\n")
     else {
         return;
     };

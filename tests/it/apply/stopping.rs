@@ -1,4 +1,4 @@
-//! Stopped or killed at any moment: the report is true, and a rerun sends only what is missing.
+//! Stopped and killed runs: the report matches the tenant, and a rerun sends only missing PUTs.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -13,7 +13,7 @@ use crate::support::{
 
 const FLOWS: [&str; 6] = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d", "B2C_1_e", "B2C_1_f"];
 
-/// Six changes at a tenant that takes its time, one after the other.
+/// Starts a slow tenant, for six sequential changes.
 fn slow_tenant() -> SandboxServer {
     let latency = Duration::from_millis(120);
     serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options { latency, ..Options::default() })
@@ -23,7 +23,7 @@ fn start(served: &SandboxServer, folder: &Path) -> Child {
     run(served, folder, &["apply", "--yes", "--parallelism", "1", "--out", "report.json"])
 }
 
-/// Begins a run on a file that wants all flows changed.
+/// Starts a run with a change in every flow.
 fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Child {
     file(folder, "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     flowbind(args)
@@ -37,7 +37,7 @@ fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits until so many PUTs arrived, and sends a signal.
+/// Sends a signal after so many PUTs have arrived.
 fn signal_after(served: &SandboxServer, puts: usize, child: &Child, name: &str) {
     let patience = Instant::now() + Duration::from_secs(30);
     while served.puts() < puts {
@@ -47,7 +47,7 @@ fn signal_after(served: &SandboxServer, puts: usize, child: &Child, name: &str) 
     signal(child, name);
 }
 
-/// The flows that have their connector.
+/// Returns the flows that have the desired connector.
 fn bound(served: &SandboxServer) -> Vec<String> {
     let flows = served.actual_state().flows.into_iter();
     let is_bound = |flow: &flowbind::snapshot::Flow| flow.bindings.values().any(Option::is_some);
@@ -98,7 +98,7 @@ fn stopped_plan_leaves_no_files() {
     assert_eq!(left, ["flowbind.yaml"]);
 }
 
-/// Waits until the tenant is asked, or the run is over. Gives whether it was asked.
+/// Waits for the first request or the end of the run. Returns whether there was a request.
 fn until_asked(served: &SandboxServer, child: &mut Child) -> bool {
     let patience = Instant::now() + Duration::from_secs(30);
     loop {
@@ -113,7 +113,7 @@ fn until_asked(served: &SandboxServer, child: &mut Child) -> bool {
     }
 }
 
-/// A fleet is known from its files on: the reports of its shards are joined whenever one was stopped.
+/// The files of a fleet are known at once, so the report of a stopped shard can be joined.
 #[test]
 fn stopped_shard_report_can_be_joined() {
     let (served, folder) = (slow_tenant(), folder());
@@ -141,7 +141,7 @@ fn killed_apply_rerun_sends_only_missing_puts() {
         let mut child = start(&served, folder.path());
         signal_after(&served, puts, &child, "KILL");
         child.wait().unwrap();
-        // What the killed run sent last may still be on its way through the service.
+        // The last request of the killed run may still be in progress at the service.
         std::thread::sleep(Duration::from_millis(300));
         let (had, sent) = (bound(&served).len(), served.puts());
         let (outcome, _) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
@@ -151,7 +151,7 @@ fn killed_apply_rerun_sends_only_missing_puts() {
     }
 }
 
-/// A plan larger than a pipe holds, and nobody who reads it: whoever stops the run does not wait for that.
+/// The plan is larger than the buffer of a pipe without a reader. A stop must not wait for that write.
 #[test]
 fn stopped_run_does_not_wait_for_a_slow_reader() {
     let flows: Vec<_> = (0..1_500).map(|flow| format!("B2C_1_{flow:04}")).collect();

@@ -1,5 +1,4 @@
-//! A token for another tenant, which may well have flows of the same names, is the accident that
-//! the tenant check stops.
+//! Tenant check: it blocks tokens for another tenant, which may have flows with the same ids.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -51,7 +50,7 @@ fn token_tenant_on_loopback_is_compared_with_a_guid() {
     assert_eq!(run(&["apply", "--yes"], &token_of(OURS)).code, 0);
 }
 
-/// An authority that answers one request with this.
+/// Starts an authority that answers one request with this response.
 fn authority(status: &'static str, body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -72,8 +71,7 @@ fn issuer(tenant: &str) -> String {
     serde_json::json!({"issuer": format!("https://login.microsoftonline.com/{tenant}/v2.0")}).to_string()
 }
 
-/// Runs against the real Graph URL, which is out of reach: whatever would go there goes to a proxy on
-/// loopback where nobody listens.
+/// Runs with the real Graph URL, which is unreachable: the proxy is a closed port on loopback.
 fn run(args: &[&str], authority: &str, token: &str) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
@@ -100,7 +98,7 @@ fn tenant_domain_is_resolved_through_the_authority() {
     assert!(outcome.stderr.contains(&said), "{outcome}");
 }
 
-/// A domain and the GUID that it stands for are one tenant, which only the authority knows.
+/// Only the authority knows that a domain and a GUID are the same tenant.
 #[test]
 fn aliased_tenant_in_files_is_detected_after_resolution() {
     let folder = folder();
@@ -121,7 +119,7 @@ fn aliased_tenant_in_files_is_detected_after_resolution() {
     }
 }
 
-/// What could not be established when the plan was made may be known when it is applied.
+/// A tenant that could not be resolved for the plan may be resolved at apply.
 #[test]
 fn aliased_tenant_in_saved_plan_is_detected() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), Options::default());
@@ -166,14 +164,14 @@ fn unverified_tenant_warns_in_plan_and_blocks_apply() {
         let outcome = run(&apply, &authority(), &token);
         assert_eq!(outcome.code, 3, "{outcome}");
         assert!(outcome.stderr.contains(why) && outcome.stderr.contains("--tenant-unchecked"), "{outcome}");
-        // Then it is Graph itself that is out of reach.
+        // The next failure is that Graph is unreachable.
         let outcome = run(&unchecked, &authority(), &token);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stdout.contains("the tenant is not checked"), "{outcome}");
     }
 }
 
-/// A plan says which tenant it was made for, and not by a name that may have come to mean another one.
+/// A saved plan contains the GUID of its tenant, because a domain can move to another tenant.
 #[test]
 fn domain_moved_to_another_tenant_blocks_the_plan() {
     let folder = folder();
@@ -185,7 +183,7 @@ fn domain_moved_to_another_tenant_blocks_the_plan() {
     assert_eq!(planned.code, 0, "{planned}");
     let path = folder.path().join("plan.json");
     let mut plan: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    for (theirs, code, told) in [
+    for (theirs, code, error) in [
         (THEIRS, 3, format!("the plan is for the tenant `{THEIRS}`, and this run is for `{OURS}`")),
         // Then it is Graph itself that is out of reach.
         (OURS, 1, "the tenant could not be read again".to_owned()),
@@ -199,7 +197,7 @@ fn domain_moved_to_another_tenant_blocks_the_plan() {
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, code, "{outcome}");
-        assert!(outcome.stderr.contains(&told), "{outcome}");
+        assert!(outcome.stderr.contains(&error), "{outcome}");
     }
 }
 

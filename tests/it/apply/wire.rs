@@ -1,4 +1,4 @@
-//! Writes that go wrong on the way: a change is applied when it was seen, and not otherwise.
+//! Failing PUTs: a change is `applied` only after a read-back.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn options(faults: Vec<flowbind::sandbox::Fault>) -> Options {
     Options { faults, ..Options::default() }
 }
 
-/// The outcomes of the changes, in the report's order.
+/// Returns the outcomes of the changes in the order of the report.
 fn outcomes(report: &Value) -> Vec<&str> {
     let changes = report["targets"][0]["changes"].as_array().unwrap();
     changes.iter().map(|change| change["outcome"].as_str().unwrap()).collect()
@@ -60,7 +60,7 @@ fn put_with_lost_response_is_classified_by_read_back() {
     }
 }
 
-/// No PUT is ever answered, and yet the report knows what happened.
+/// No PUT gets a response, so only the read-back shows the outcome.
 #[test]
 fn puts_without_any_response_are_classified_by_read_back() {
     for (effect, outcome_, code) in [(Effect::DropAfter, "applied", 0), (Effect::DropBefore, "unverified", 4)]
@@ -119,7 +119,7 @@ fn repeated_429_is_retried_until_accepted() {
     assert_eq!(outcomes(&report), ["applied"; 3]);
 }
 
-/// Whoever was turned away each time did nothing, and that is known without a look.
+/// A rejected PUT did nothing, so it needs no read-back.
 #[test]
 fn rejected_put_is_failed() {
     for (first, then) in
@@ -133,7 +133,7 @@ fn rejected_put_is_failed() {
     }
 }
 
-/// The budget may have no room for a look until much later, and that is no reason not to look.
+/// The rate limit may delay the read-back beyond the verify timeout. It must still happen.
 #[test]
 fn rate_limit_does_not_use_up_the_verify_timeout() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
@@ -170,7 +170,7 @@ fn failed_change_with_fail_fast_stops_the_others() {
     assert_eq!(outcomes(&report), ["failed", "not-attempted", "not-attempted"]);
 }
 
-/// Files of one tenant go one after the other: what was not begun says why, and is shown.
+/// Files of one tenant are applied sequentially. The report explains why a file was skipped.
 #[test]
 fn fail_fast_skips_the_next_file_of_the_tenant() {
     let served = serve(
@@ -194,14 +194,14 @@ fn fail_fast_skips_the_next_file_of_the_tenant() {
     assert!(outcome.stdout.contains("B2C_1_b") && outcome.stdout.contains(why), "{outcome}");
 }
 
-/// What one file of a tenant has begun is not finished by the other: that is 4, as in one file.
+/// One file was applied and the other was not, so the tenant is incomplete: exit code 4.
 #[test]
 fn partially_applied_tenant_exits_4() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
     let folder = folder();
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..2]));
-    // The budget is used up after the first change was read back.
+    // The rate limit is used up after the read-back of the first change.
     let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--rate", "8/600", "--timeout", "3"])
         .args(["--format", "json", "--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -213,7 +213,7 @@ fn partially_applied_tenant_exits_4() {
     assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
 }
 
-/// All failed is 4 too: a PUT was sent.
+/// Exit code 4 also if all changes failed, because a PUT was sent.
 #[test]
 fn apply_with_all_changes_failed_exits_4() {
     let served =
@@ -282,7 +282,7 @@ fn report_matches_its_schema() {
     crate::schema::assert_fits(&schema, &report, std::path::Path::new("report.json"));
 }
 
-/// The answer to a PUT that came too late for us: it may still take effect, and then did not fail.
+/// A response after the timeout is not seen. The PUT may still take effect, so it did not fail.
 #[test]
 fn put_without_final_response_is_unverified() {
     for effect in [Effect::Hang, answered(503, "90"), answered(408, "90"), answered(504, "90")] {
@@ -294,7 +294,7 @@ fn put_without_final_response_is_unverified() {
     }
 }
 
-/// What was asked before may have been done, and may show later than anybody waits.
+/// The first PUT may have taken effect and may become visible later.
 #[test]
 fn rejected_retry_after_lost_response_is_unverified() {
     let faults = vec![on_put("", 1, Effect::DropAfter), on_put("", 0, answered(403, "0"))];
@@ -316,7 +316,7 @@ fn put_with_error_in_success_response_is_unverified() {
     assert!(outcome.stdout.contains("Quota exceeded"), "{outcome}");
 }
 
-/// The service's words are kept, and nobody is said to have stopped the run.
+/// The error contains the message of the service, and does not claim that the run was stopped.
 #[test]
 fn deferred_change_after_fail_fast_reports_its_reason() {
     let faults = vec![on_put("B2C_1_a", 0, answered(503, "20")), on_put("B2C_1_b", 0, answered(403, "0"))];
@@ -329,7 +329,7 @@ fn deferred_change_after_fail_fast_reports_its_reason() {
     assert!(!error.contains("stopped"), "{error}");
 }
 
-/// Code 1 says that nothing was written, so an output that fails after PUTs cannot end with it.
+/// Exit code 1 means that nothing was changed, so it must not follow a PUT.
 #[test]
 fn output_error_after_puts_keeps_the_report() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
@@ -373,7 +373,7 @@ fn output_never_replaces_inputs_or_non_files() {
     assert_eq!(std::fs::read_to_string(folder.path().join("tenant.json")).unwrap(), tenant_json);
 }
 
-/// A report that changed nothing says why.
+/// A report without PUTs contains the reason.
 #[test]
 fn report_without_puts_contains_the_reason() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
@@ -391,7 +391,7 @@ fn report_without_puts_contains_the_reason() {
     }
 }
 
-/// However long the service wants to be left alone, the read-back ends with its own time.
+/// A `Retry-After` beyond the verify timeout does not extend the read-back.
 #[test]
 fn read_back_ends_at_the_verify_timeout() {
     let pause = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
@@ -402,13 +402,13 @@ fn read_back_ends_at_the_verify_timeout() {
         let (outcome, report) =
             served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
         assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
-        // One to plan, and one that took all the time there was.
+        // One read for the plan, and one read-back that uses up the timeout.
         let is_read = |line: &&String| line.starts_with("GET") && line.contains("Configuration");
         assert_eq!(served.requests().iter().filter(is_read).count(), 2);
     }
 }
 
-/// One read that takes all the time does not keep the others from being looked at once more.
+/// A slow read-back of one change does not prevent another read-back of the others.
 #[test]
 fn deferred_read_back_is_repeated() {
     let mut fault = answer_get("B2C_1_a", 1, 503, &[("Retry-After", "300")], "");
@@ -422,7 +422,7 @@ fn deferred_read_back_is_repeated() {
     assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
 }
 
-/// Whoever looks for the report of the last run does not find that of the one before.
+/// A report file of an earlier run must not remain in place of the new one.
 #[test]
 fn run_that_cannot_start_still_writes_its_outputs() {
     for bad in [["--ca-file", "nothing.pem"], ["--sandbox", "nothing.json"]] {

@@ -1,4 +1,4 @@
-//! Each national cloud has its own Graph, its own authority, and tokens that the others do not take.
+//! National clouds: each has its own Graph host, authority and tokens.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::CONTOSO;
 use crate::support::entra::{APP, Entra};
 use crate::support::{connector_id, file, flowbind, folder, tenant, yaml_binding_connector_1};
 
-/// Applies a file with this line in it to a tenant of a cloud, signed in as a job of GitHub.
+/// Applies a file with this line to a tenant of a cloud, signed in as a GitHub job.
 fn apply(cloud: &str, line: &str, flow: &str) -> Entra {
     let mut snapshot = tenant(&[(flow, 0, 0)]);
     snapshot.cloud = flowbind::snapshot::Cloud::from_name(cloud).unwrap();

@@ -1,4 +1,4 @@
-//! Each kind of credential, from the environment to a change of the tenant.
+//! Kinds of credentials, from the environment to a change of the tenant.
 
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
@@ -7,18 +7,18 @@ use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{CONTOSO, FABRIKAM, az, entra, run_in, wants_one_change, with_az};
+use super::{CONTOSO, FABRIKAM, az, entra, run_in, with_az, write_file_with_one_change};
 use crate::support::entra::{APP, Entra};
 use crate::support::{Flowbind, file, flowbind, folder, package, yaml_binding_connector_1};
 
-/// Applies one change with what the environment offers, and gives the forms that were sent to the
-/// token endpoint. The second time there is nothing to do.
+/// Applies one change with these environment variables, then again without changes. Returns the forms sent
+/// to the token endpoint.
 fn applies(
     entra: &Entra,
     offer: impl Fn(Flowbind) -> Flowbind,
 ) -> Vec<std::collections::BTreeMap<String, String>> {
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let outcome = entra.run(offer(run_in(folder.path(), &["apply", "--yes"])));
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("Apply: 1 applied."), "{outcome}");
@@ -79,7 +79,7 @@ fn client_certificate_in_every_format_signs_in() {
     }
 }
 
-/// White space is a part of a password, and the line end of the file that it was kept in is not.
+/// White space belongs to a password, but not the line end of the file that contained it.
 #[test]
 fn certificate_password_with_spaces_signs_in() {
     let made = std::fs::read(package("tests/certificates/aes.pfx")).unwrap();
@@ -99,7 +99,7 @@ fn unusable_certificate_reports_its_reason() {
     let certificates = package("tests/certificates");
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let nonsense = file(folder.path(), "nonsense", [0x30, 0x82, 0xff, 0xff, 0x01]);
     let cut = std::fs::read(certificates.join("aes.pfx")).unwrap()[..900].to_vec();
     let cut = file(folder.path(), "cut.pfx", cut);
@@ -142,16 +142,16 @@ fn unusable_certificate_reports_its_reason() {
 fn key_in_broken_certificate_is_not_printed() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let whole = std::fs::read_to_string(package("tests/certificates/pkcs8.pem")).unwrap();
     let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
     let (before, rest) = whole.split_once(begin).unwrap();
     let (key, after) = rest.split_once(end).unwrap();
     let line = key.replace('\n', "");
     for broken in [
-        // What stands before an empty line is taken for the headers of a block.
+        // Text before an empty line is parsed as headers of the block.
         format!("{before}{begin}\n{line}\n\n{end}{after}"),
-        // What stands behind a tag without its end is taken for the tag.
+        // Text after an incomplete tag is parsed as part of the tag.
         format!("-----BEGIN PRIVATE KEY{key}{end}\n-----BEGIN X-----\nAAAA\n-----END X-----\n"),
         format!("{begin}\nAAAA\n-----END PRIVATE KEY{key}-----\n"),
     ] {
@@ -192,7 +192,7 @@ fn github_actions_sign_in() {
 fn github_actions_without_token_reports_the_response() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     for (status, body) in
         [(200, r#"{"value": ""}"#), (200, r#"{"value": " "}"#), (200, r#"{"token": "t"}"#), (403, "{}")]
     {
@@ -225,7 +225,7 @@ fn azure_pipelines_sign_in() {
 fn azure_pipelines_use_the_app_of_the_service_connection() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = flowbind(["plan"])
         .within(folder.path())
         .env("SYSTEM_OIDCREQUESTURI", "https://issuer.example.com/pipelines")
@@ -236,7 +236,7 @@ fn azure_pipelines_use_the_app_of_the_service_connection() {
     assert_eq!(entra.token_requests()[0]["client_id"], "the-connections-app");
 }
 
-/// The identity of a machine signs in itself, as the one that `AZURE_CLIENT_ID` picks.
+/// The identity of the machine signs in itself; `AZURE_CLIENT_ID` selects it.
 #[test]
 fn managed_identity_signs_in_to_its_own_tenant() {
     let entra = entra();
@@ -249,7 +249,7 @@ fn managed_identity_signs_in_to_its_own_tenant() {
     assert!(asked[0].url.contains(&format!("client_id={APP}")), "{asked:?}");
 }
 
-/// A line end behind the secret is none of it.
+/// A line end after the secret does not belong to it.
 #[test]
 fn managed_identity_with_trailing_newline_in_header_signs_in() {
     let entra = entra();
@@ -262,7 +262,7 @@ fn managed_identity_with_trailing_newline_in_header_signs_in() {
 fn managed_identity_without_token_reports_the_response() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = || {
         run_in(folder.path(), &["plan"])
             .env("IDENTITY_ENDPOINT", &entra.url("/identity"))
@@ -288,7 +288,8 @@ fn managed_identity_without_token_reports_the_response() {
     assert!(outcome.stderr.contains("`x-identity-header` has characters that no header has"), "{outcome}");
 }
 
-/// A B2C tenant has no machines: there the identity's token is the proof of the app that the file names.
+/// A B2C tenant has no managed identities. The token of the identity is the federated assertion of the app
+/// that the file names.
 #[test]
 fn managed_identity_signs_in_to_an_app_in_another_tenant() {
     let entra = entra();
@@ -333,13 +334,13 @@ fn azure_cli_signs_in() {
     assert_eq!(asked.lines().next(), Some(line));
 }
 
-/// By a clock that runs ahead every new token expired already: the service decides, and `az` is not
-/// asked for each request.
+/// With a clock that runs ahead, every new token seems expired. The service decides, and `az` is not called
+/// for each request.
 #[test]
 fn token_expired_by_a_wrong_clock_is_used() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     let token = entra.token_for(CONTOSO.1);
     let answer =
         serde_json::json!({"accessToken": token, "expires_on": 1_000_000_000, "tokenType": "Bearer"});
@@ -354,7 +355,7 @@ fn token_expired_by_a_wrong_clock_is_used() {
 fn azure_cli_without_token_reports_its_error() {
     let entra = entra();
     let files = folder();
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     for (script, why) in [
         (
             "echo 'ERROR: Please run az login to setup account.' >&2; exit 1",
@@ -387,12 +388,12 @@ fn azure_cli_without_token_reports_its_error() {
     }
 }
 
-/// All that could be set, to nothing.
+/// All variables, set to empty values.
 #[test]
 fn no_usable_credential_lists_what_each_kind_lacks() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let outcome = entra.run(flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere"));
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
     let expected = "\
@@ -415,7 +416,7 @@ error: no credential serves to sign in to `contoso.onmicrosoft.com`
 fn credential_without_client_id_is_reported() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere");
     let outcome = entra.run(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
     let said =
@@ -424,13 +425,13 @@ fn credential_without_client_id_is_reported() {
     assert_eq!(entra.token_requests(), []);
 }
 
-/// Nor may it stand in for one that lacks nothing but its app. What a pipeline sets by itself was not meant
-/// for flowbind unless there is an app.
+/// An Azure CLI login must not replace a credential that lacks only its client id. Variables set by a pipeline count only
+/// with a client id, because they exist in every job.
 #[test]
 fn credential_without_client_id_does_not_fall_back() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     let answer = serde_json::json!({
         "accessToken": entra.token_for(CONTOSO.1), "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"
     });
@@ -456,12 +457,12 @@ fn credential_without_client_id_does_not_fall_back() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// A login that happens to be there must not stand in for the credential that was meant.
+/// An existing Azure CLI login must not replace the configured credential.
 #[test]
 fn failed_configured_credential_does_not_fall_back() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     az(tools.path(), "exit 7");
     let run =
         with_az(run_in(files.path(), &["plan"]), tools.path()).env("AZURE_CLIENT_SECRET", "wr0ng-s3cr3t");
@@ -483,7 +484,7 @@ fn failed_configured_credential_does_not_fall_back() {
 fn auth_flag_selects_one_kind() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = |kind: &str| {
         run_in(folder.path(), &["plan", "--auth", kind])
             .env("FLOWBIND_ACCESS_TOKEN", "an-opaque-access-token")
@@ -513,7 +514,7 @@ fn one_credential_signs_in_to_several_tenants_with_their_apps() {
         |args: &[&str]| flowbind(args).within(folder.path()).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
     let outcome = entra.run(secret(&["plan", ".", "--out", "plan.json"]));
     assert_eq!(outcome.code, 0, "{outcome}");
-    // A saved plan knows the apps, too.
+    // A saved plan also contains the client ids.
     let outcome = entra.run(secret(&["apply", "--plan", "plan.json"]));
     assert_eq!(outcome.code, 0, "{outcome}");
     let mut signed_in: Vec<_> = entra.token_requests().iter().map(|form| form["client_id"].clone()).collect();
@@ -524,12 +525,12 @@ fn one_credential_signs_in_to_several_tenants_with_their_apps() {
     }
 }
 
-/// A failing authority, a proxy's error page, and answers that no authority gives.
+/// A failing authority, an error page of a proxy, and malformed responses.
 #[test]
 fn token_endpoint_error_is_reported() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let huge = format!(r#"{{"token_type": "Bearer", "expires_in": {}, "access_token": "t"}}"#, i64::MAX);
     for (status, body, why) in [
         (
@@ -568,7 +569,7 @@ fn token_endpoint_error_is_reported() {
 fn long_token_endpoint_error_is_truncated() {
     let entra = entra();
     let (folder, tools) = (folder(), folder());
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let body = serde_json::json!({"error_description": "AADSTS1: \u{e9}".repeat(5_000)}).to_string();
     for body in [body.clone(), body.replace("_description", "")] {
         entra.behave(|behavior| behavior.token_error = Some((401, body)));
@@ -583,12 +584,12 @@ fn long_token_endpoint_error_is_truncated() {
     assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
 }
 
-/// A token may stand where something else was expected.
+/// A token may occur in an unexpected field.
 #[test]
 fn token_in_unexpected_field_is_not_printed() {
     let entra = entra();
     let (folder, tools) = (folder(), folder());
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let said = |outcome: &crate::support::Outcome| {
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(!outcome.to_string().contains("odd-t0k3n"), "{outcome}");
@@ -602,7 +603,7 @@ fn token_in_unexpected_field_is_not_printed() {
     ] {
         entra.behave(|behavior| behavior.token_error = Some((200, body.to_owned())));
         let run = run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
-        // A sequence is read as the fields in their order.
+        // serde reads a sequence as the fields in their order.
         match body.starts_with('[') {
             true => assert!(!entra.run(run).to_string().contains("odd-t0k3n")),
             false => said(&entra.run(run)),
@@ -612,12 +613,12 @@ fn token_in_unexpected_field_is_not_printed() {
     }
 }
 
-/// An authority that repeats what it was sent may write it in another way.
+/// An authority may repeat the secret in another encoding.
 #[test]
 fn secret_repeated_encoded_by_authority_is_redacted() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let secret = "wr0ng/s3cr3t+%";
     for body in [
         r#"{"error_description": "no secret wr0ng\/s3cr3t+% here"}"#,

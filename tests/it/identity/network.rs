@@ -1,10 +1,10 @@
-//! Whom a run trusts and through whom it goes: proxies, certificate authorities, silence.
+//! Network settings: proxies, certificate authorities and timeouts.
 
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use super::{CONTOSO, FABRIKAM, entra, run_in, write_file_with_one_change};
 use crate::support::{Flowbind, file, folder, yaml_binding_connector_1};
 
 fn with_secret(run: Flowbind) -> Flowbind {
@@ -15,7 +15,7 @@ fn with_secret(run: Flowbind) -> Flowbind {
 fn custom_ca_is_trusted_if_configured() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let proxy = format!("http://{}", entra.address());
     let run = |args: &[&str]| with_secret(run_in(folder.path(), args)).env("HTTPS_PROXY", &proxy);
     let ca = entra.ca_file();
@@ -35,7 +35,7 @@ fn custom_ca_is_trusted_if_configured() {
 fn invalid_ca_file_fails_before_sign_in() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     file(folder.path(), "empty.pem", "");
     file(folder.path(), "text.pem", "no certificate\n");
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -49,12 +49,12 @@ fn invalid_ca_file_fails_before_sign_in() {
     assert_eq!(entra.requests(), Vec::<String>::new());
 }
 
-/// 0.0.0.0 leads to this machine as well, but is not loopback by name.
+/// 0.0.0.0 also reaches this machine, but is not a loopback address.
 #[test]
 fn no_proxy_hosts_bypass_the_proxy() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let here = format!("https://0.0.0.0:{}", entra.address().port());
     let run = |no_proxy: &str| {
         let run = run_in(folder.path(), &["plan", "--graph-url", &format!("{here}/beta"), "--timeout", "3"]);
@@ -73,12 +73,12 @@ fn no_proxy_hosts_bypass_the_proxy() {
     assert_eq!(entra.requests().len(), asked);
 }
 
-/// What is meant to go through a proxy does not go without, and its password is not shown.
+/// A request that must use a proxy is not sent without it, and the proxy password is not printed.
 #[test]
 fn invalid_proxy_variable_is_an_error() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let here = format!("https://0.0.0.0:{}", entra.address().port());
     for (variable, value) in [
         ("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:9 "),
@@ -107,7 +107,7 @@ fn invalid_proxy_variable_is_an_error() {
 fn link_to_another_host_is_not_followed() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let page = serde_json::json!({"value": [], "@odata.nextLink": "https://elsewhere.example.com/beta/more"});
     entra.behave(|behavior| behavior.graph_error = Some(("/apiConnectors", 200, page.to_string())));
     let outcome = entra.run(with_secret(run_in(folder.path(), &["plan"])));
@@ -116,12 +116,12 @@ fn link_to_another_host_is_not_followed() {
     assert_eq!(entra.requests_to("elsewhere").len(), 0);
 }
 
-/// What proves who asks is sent where nobody can listen, and nowhere else.
+/// Secrets and assertions are sent only over HTTPS.
 #[test]
 fn secrets_are_never_sent_over_http() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = || run_in(folder.path(), &["plan"]).env("HTTP_PROXY", &format!("http://{}", entra.address()));
     let (clear, far) = ("is neither https nor on this machine", "http://issuer.example.com/x");
     for (run, why) in [
@@ -157,11 +157,11 @@ fn secrets_are_never_sent_over_http() {
     assert!(entra.requests().iter().all(|line| line.starts_with(&domain)), "{:?}", entra.requests());
 }
 
-/// A pipe that nobody writes into, such as that of a shell's `<(…)`.
+/// A pipe without a writer, such as that of a shell's `<(…)`.
 #[test]
 fn credential_file_that_blocks_ends_at_timeout_or_stop() {
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for variable in ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH"] {
@@ -196,7 +196,7 @@ fn credential_file_that_blocks_ends_at_timeout_or_stop() {
 #[test]
 fn silent_authority_ends_at_the_timeout() {
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = format!("https://{}", silent.local_addr().unwrap());
     let started = Instant::now();

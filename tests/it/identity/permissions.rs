@@ -1,4 +1,4 @@
-//! What a credential may not do is told with the service's words, and with what would be right.
+//! Missing permissions: errors contain the message of the service and name the permission.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{CONTOSO, run_in};
 use crate::support::entra::Entra;
 use crate::support::{Outcome, connector_id, file, folder, tenant, yaml_binding_connector_1};
 
-/// Runs on a tenant where Graph answers this to paths that contain `part`.
+/// Runs against a tenant whose Graph answers paths that contain `part` with this error.
 fn run(args: &[&str], yaml: &str, part: &'static str, status: u16, message: &str) -> (Outcome, Entra) {
     let entra = Entra::serve(vec![(CONTOSO.0, CONTOSO.1, tenant(&[("B2C_1_a", 0, 0)]))]);
     let folder = folder();
@@ -70,7 +70,7 @@ fn file_with_connector_ids_needs_no_connector_permission() {
     assert_eq!(entra.requests_to("/identity/apiConnectors").len(), 0);
 }
 
-/// By an id alone, nobody can tell whether it is the connector of a pin by name; two ids tell that.
+/// An id may belong to the connector of a pin by name. A pin by another id cannot be about it.
 #[test]
 fn file_with_pins_needs_the_connector_permission() {
     for (entry, code, asked) in [
@@ -84,12 +84,12 @@ fn file_with_pins_needs_the_connector_permission() {
             run(&["apply", "--yes"], &yaml, "/identity/apiConnectors", 403, "Access is denied.");
         assert_eq!(outcome.code, code, "{entry}: {outcome}");
         assert_eq!(entra.requests_to("/identity/apiConnectors").len(), asked, "{entry}");
-        let told = "the tenant's connectors could not be read, so names and pins cannot be checked";
-        assert_eq!(outcome.stderr.contains(told), code == 1, "{entry}: {outcome}");
+        let error = "the tenant's connectors could not be read, so names and pins cannot be checked";
+        assert_eq!(outcome.stderr.contains(error), code == 1, "{entry}: {outcome}");
     }
 }
 
-/// The service's words as they were seen, cut to what tells.
+/// Messages of the service as observed, shortened.
 #[test]
 fn file_on_the_wrong_kind_of_tenant_is_reported() {
     let b2c = yaml_binding_connector_1(&["B2C_1_a"]);

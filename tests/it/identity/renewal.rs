@@ -1,4 +1,4 @@
-//! A token is kept for the run, renewed before it expires, and once when it is refused.
+//! Token renewal: a token is cached for the run, renewed before it expires, and once after it was rejected.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use super::{CONTOSO, FABRIKAM, run_in};
 use crate::support::entra::Entra;
 use crate::support::{Outcome, file, folder, tenant, yaml_binding_connector_1};
 
-/// A tenant with so many flows.
+/// Starts a tenant with these flows.
 fn entra(flows: &[&str]) -> Entra {
     let flows: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
     Entra::serve(vec![(CONTOSO.0, CONTOSO.1, tenant(&flows))])
 }
 
-/// Runs `args` on a file of these flows, with a client secret.
+/// Runs `args` with a file of these flows and a client secret.
 fn run(entra: &Entra, flows: &[&str], args: &[&str]) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(flows));
     entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"))
 }
 
-/// Flows whose reading takes six seconds at five requests a second.
+/// Flows that take six seconds to read at five requests per second.
 const SLOW: [&str; 2] = ["--rate", "5/1"];
 
 fn thirty() -> Vec<String> {
@@ -48,7 +48,7 @@ fn rejected_token_is_renewed_once() {
         assert_eq!(outcome.code, code, "{outcome}");
         assert_eq!(entra.token_requests().len(), 2, "four requests were refused at once: {outcome}");
         if code == 1 {
-            // The service repeats the token, and we do not.
+            // The response repeats the token, but the output must not.
             let said = "answered 401: InvalidAuthenticationToken: Lifetime validation failed, the token *** is expired.";
             assert!(outcome.stdout.contains(said), "{outcome}");
             assert!(outcome.stderr.contains("the service does not accept the access token"), "{outcome}");
@@ -88,7 +88,7 @@ fn token_without_renewal_is_used_until_it_expires() {
     assert!(why.contains(said), "{why}");
 }
 
-/// The log is read by terminals and by the runners of pipelines.
+/// Terminals and pipeline runners read the log.
 #[test]
 fn authority_messages_in_the_log_are_inert() {
     let entra = entra(&["B2C_1_a"]);
@@ -105,7 +105,7 @@ fn authority_messages_in_the_log_are_inert() {
     assert!(!outcome.stderr.contains("\n::"), "{outcome}");
 }
 
-/// Whoever is logged in to the Azure CLI may change while a run goes on.
+/// The Azure CLI login may change during a run.
 #[test]
 fn renewed_token_for_another_tenant_is_rejected() {
     let entra = entra(&["B2C_1_a"]);

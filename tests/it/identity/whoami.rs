@@ -1,20 +1,20 @@
-//! `whoami` tells who a run would be, and asks nothing of Graph.
+//! `whoami` shows credential, tenant and permissions, without requests to Graph.
 
 use std::time::Duration;
 
-use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use super::{CONTOSO, FABRIKAM, entra, run_in, write_file_with_one_change};
 use crate::support::entra::{APP, Entra};
 use crate::support::{
     Outcome, connector_id, file, flowbind, folder, package, tenant, yaml_binding_connector_1,
 };
 
-/// What is told, but for the time, which is new in every run.
-fn told(outcome: &Outcome) -> String {
-    let told = outcome.stdout.lines().map(|line| match line.split_once("Z") {
+/// Returns stdout without the expiry time, which differs in every run.
+fn stdout_without_time(outcome: &Outcome) -> String {
+    let stdout_without_time = outcome.stdout.lines().map(|line| match line.split_once("Z") {
         Some((before, rest)) if before.trim_start().starts_with("expires") => format!("  expires …{rest}\n"),
         _ => format!("{line}\n"),
     });
-    told.collect()
+    stdout_without_time.collect()
 }
 
 fn whoami(entra: &Entra, yaml: &str) -> Outcome {
@@ -47,10 +47,10 @@ contoso.onmicrosoft.com
 ",
         CONTOSO.1
     );
-    assert_eq!(told(&outcome), expected, "{outcome}");
+    assert_eq!(stdout_without_time(&outcome), expected, "{outcome}");
 }
 
-/// The last four lines, by permissions and file.
+/// The last four lines by permissions and file.
 #[test]
 fn whoami_shows_missing_permissions_per_command() {
     let by_name = yaml_binding_connector_1(&["B2C_1_a"]);
@@ -101,7 +101,7 @@ fn whoami_shows_missing_permissions_per_command() {
 fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let outcome =
         entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", "an-opaque-t0ken"));
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -123,11 +123,11 @@ fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
 fn whoami_reports_expired_token() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     entra.behave(|behavior| behavior.token_lifetime = Duration::ZERO);
     let token = entra.token_for(CONTOSO.1);
     let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
-    assert!(told(&outcome).contains("  expires …: it expired\n"), "{outcome}");
+    assert!(stdout_without_time(&outcome).contains("  expires …: it expired\n"), "{outcome}");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn whoami_on_sandbox_needs_no_credential() {
     );
 }
 
-/// Where no sandbox serves, `whoami` says so as `plan` does, and signs in nowhere instead.
+/// Without a sandbox of the tenant, `whoami` fails like `plan` and does not sign in elsewhere.
 #[test]
 fn whoami_with_sandbox_never_signs_in_to_other_tenants() {
     let entra = entra();

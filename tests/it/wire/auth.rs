@@ -1,4 +1,4 @@
-//! A given token, and where it goes.
+//! Access tokens passed to flowbind, and where they are sent.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -51,7 +51,7 @@ fn token_is_sent_and_never_printed() {
     assert_eq!(ids.len(), served.journal().len(), "each request has its own tag");
 }
 
-/// What really travels, as a server that keeps nothing back sees it.
+/// The server of this test does not redact the header.
 #[test]
 fn authorization_header_contains_the_token_unchanged() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -106,7 +106,7 @@ fn insecure_graph_url_is_rejected() {
     }
 }
 
-/// A proxy must not see what goes to loopback, whatever the environment says.
+/// A proxy must not see requests to loopback, whatever the environment contains.
 #[test]
 fn loopback_requests_bypass_the_proxy() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
@@ -122,7 +122,7 @@ fn loopback_requests_bypass_the_proxy() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// Answers every request with these bytes.
+/// Starts a server that answers every request with these bytes.
 fn answers(response: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/beta", listener.local_addr().unwrap());
@@ -137,7 +137,7 @@ fn answers(response: Vec<u8>) -> String {
     url
 }
 
-/// A service that repeats what it was sent may write it in another way.
+/// A service may repeat the token in another encoding.
 #[test]
 fn token_repeated_encoded_in_response_is_redacted() {
     let token = "opaque-t0ken/s3cr3t";
@@ -149,7 +149,7 @@ fn token_repeated_encoded_in_response_is_redacted() {
     for (status, tag_header, body) in [
         (403, "r", escaped.clone().into_bytes()),
         (403, "r", percent.into_bytes()),
-        // A name in another encoding.
+        // A body that is not UTF-8.
         (403, "r", [escaped.replace("expired", "").as_bytes(), b"\xe9"].concat()),
         (403, "r\r\nX-Other: é", [error(token).as_bytes(), b" \xff"].concat()),
         (403, token, b"{}".to_vec()),

@@ -1,4 +1,4 @@
-//! Many reads travel in one request where that saves waves, and what comes of it is as if they had not.
+//! Batches: reads are combined if that saves round trips, with the same result as separate reads.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn yaml(number: usize) -> String {
     yaml_binding_connector_1(&flows(number).iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A tenant of which every third flow calls the connector already.
+/// Starts a tenant in which every third flow already has the connector.
 fn served(number: usize, faults: Vec<Fault>) -> SandboxServer {
     let flows = flows(number);
     let bound: Vec<_> =
@@ -33,8 +33,8 @@ fn plan(faults: Vec<Fault>) -> (SandboxServer, Outcome) {
     (served, outcome)
 }
 
-/// What is told of the tenant. The fingerprint is another one for each port.
-fn told(Outcome { code, stdout, stderr }: &Outcome) -> (i32, String, String) {
+/// Returns the outcome without the fingerprint, which depends on the port.
+fn normalized(Outcome { code, stdout, stderr }: &Outcome) -> (i32, String, String) {
     let lines = stdout.lines().filter(|line| !line.starts_with("Fingerprint: "));
     (*code, lines.collect::<Vec<_>>().join("\n"), stderr.clone())
 }
@@ -48,7 +48,7 @@ fn answers(times: u32, status: u16, body: &str) -> Fault {
     on_batch(times, Effect::Answer { status, headers: Vec::new(), body: body.into() })
 }
 
-/// How many requests were made at all, and how many of them in batches.
+/// Returns the number of requests and of those in batches.
 fn counts(served: &SandboxServer) -> (usize, usize) {
     let journal = served.journal();
     let requests = journal.iter().filter(|entry| !entry["path"].as_str().unwrap().contains("$batch"));
@@ -57,7 +57,8 @@ fn counts(served: &SandboxServer) -> (usize, usize) {
 
 #[test]
 fn reads_are_batched_if_that_saves_round_trips() {
-    // 16 at a time: the connectors and 15 flows are one wave, 16 flows would be two.
+    // With 16 concurrent requests, the connectors and 15 flows are one round trip. With 16 flows there are
+    // two.
     for (number, args, batched) in [
         (15, &[][..], false),
         (16, &[], true),
@@ -88,14 +89,14 @@ fn plan_with_batches_equals_plan_without() {
     let (_, batched) = plan(Vec::new());
     assert!(batched.stdout.contains("Plan: 26 to enable"), "{batched}");
     let singly = served(FLOWS, Vec::new()).plan(&yaml(FLOWS), &["--parallelism", "50"]);
-    assert_eq!(told(&singly), told(&batched));
+    assert_eq!(normalized(&singly), normalized(&batched));
     for status in [400, 403, 404, 405, 413, 500, 501, 503] {
         let (_, refused) = plan(vec![answers(0, status, "")]);
-        assert_eq!(told(&refused), told(&batched), "{status}");
+        assert_eq!(normalized(&refused), normalized(&batched), "{status}");
     }
     for effect in [Effect::DropBefore, Effect::Truncate] {
         let (_, broken) = plan(vec![on_batch(2, effect)]);
-        assert_eq!(told(&broken), told(&batched));
+        assert_eq!(normalized(&broken), normalized(&batched));
     }
 }
 
@@ -110,7 +111,7 @@ fn rejected_batch_disables_batching() {
     }
 }
 
-/// One that is no use costs its whole budget, and what follows is of no more use.
+/// A useless batch costs rate limit for all its items, and further batches would, too.
 #[test]
 fn useless_batch_disables_batching() {
     for effect in [
@@ -126,7 +127,7 @@ fn useless_batch_disables_batching() {
     }
 }
 
-/// Neither the batch nor what travelled in it, each by itself.
+/// The pause applies to the batch and to separate requests for its items.
 #[test]
 fn batch_retry_after_pauses_all_requests() {
     let headers = vec![("Retry-After".to_owned(), "1".to_owned())];
@@ -143,7 +144,7 @@ fn batch_retry_after_pauses_all_requests() {
     assert_eq!((outcome.code, counts(&served)), (0, (2 + FLOWS, FLOWS)), "{outcome}");
 }
 
-/// An answer as the service gives it, to the first request of a batch alone.
+/// Returns the response to the first item of a batch.
 fn item(id: &str, status: u16, body: Value) -> Value {
     json!({"id": id, "status": status, "headers": {}, "body": body})
 }
@@ -161,11 +162,11 @@ fn invalid_batch_items_are_read_separately() {
     let (_, well) = plan(Vec::new());
     for body in [twice, foreign, error, broken, text, refused, empty, json!({}), json!([]), json!(null)] {
         let (served, outcome) = plan(vec![answers(0, 200, &body.to_string())]);
-        assert_eq!(told(&outcome), told(&well), "{body}");
+        assert_eq!(normalized(&outcome), normalized(&well), "{body}");
         assert_eq!(counts(&served), (1 + FLOWS, 0), "{body}");
     }
     for body in ["", "<html>", "{\"responses\": [{\"id\": 0}]}"] {
-        assert_eq!(told(&plan(vec![answers(0, 200, body)]).1), told(&well), "{body}");
+        assert_eq!(normalized(&plan(vec![answers(0, 200, body)]).1), normalized(&well), "{body}");
     }
 }
 
@@ -175,7 +176,7 @@ fn failed_batch_item_is_retried_separately() {
     for status in [400, 401, 403, 404, 408, 424, 429, 500, 503] {
         let fault = answer_get("B2C_1_007", 1, status, &[("Retry-After", "0")], "");
         let (served, outcome) = plan(vec![fault]);
-        assert_eq!((outcome.code, told(&outcome).1), (0, told(&well).1), "{status}");
+        assert_eq!((outcome.code, normalized(&outcome).1), (0, normalized(&well).1), "{status}");
         assert_eq!(counts(&served), (2 + FLOWS, FLOWS), "{status}");
     }
     let (served, outcome) = plan(vec![answer_get("B2C_1_007", 0, 403, &[], "")]);
@@ -201,7 +202,7 @@ fn batch_items_count_against_the_rate_limit() {
     assert_eq!(counts(&served), (30, 29));
 }
 
-/// Where a batch fails, the service may have looked into it: what it holds counts.
+/// The service may have processed the items of a failed batch, so they count.
 #[test]
 fn failed_batch_items_count_against_the_rate_limit() {
     let served = served(FLOWS, vec![answers(1, 504, "")]);
@@ -212,7 +213,7 @@ fn failed_batch_items_count_against_the_rate_limit() {
     assert!(requests <= 60 - 20, "{requests}: {outcome}");
 }
 
-/// Where there are none, a batch was one request, however much it was to hold.
+/// Without batch support, a batch was one request, whatever it contained.
 #[test]
 fn service_without_batches_gets_the_full_rate_limit() {
     for status in [404, 405, 501] {
@@ -222,7 +223,7 @@ fn service_without_batches_gets_the_full_rate_limit() {
     }
 }
 
-/// Of one read that is put off no other is told anything.
+/// A deferred item does not affect the errors of the others.
 #[test]
 fn retry_after_of_batch_item_pauses_only_that_item() {
     let faults = vec![
@@ -235,7 +236,7 @@ fn retry_after_of_batch_item_pauses_only_that_item() {
     assert!(outcome.stdout.contains("B2C_1_008/apiConnectorConfiguration: answered 404"), "{outcome}");
 }
 
-/// Who looks again and again until a change shows does not come back before the service wants it.
+/// Polling for a change honours `Retry-After`.
 #[test]
 fn deferred_read_back_in_batch_waits_for_retry_after() {
     let mut fault = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
@@ -248,7 +249,7 @@ fn deferred_read_back_in_batch_waits_for_retry_after() {
     assert!(outcome.stdout.contains("the service asks for a pause of 300 s"), "{outcome}");
 }
 
-/// An hour is not waited for, and nobody comes back at once either.
+/// A pause of an hour ends the run, without an early retry.
 #[test]
 fn batch_retry_after_beyond_the_deadline_is_an_error() {
     let pause = [("Retry-After", "3600")];

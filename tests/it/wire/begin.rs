@@ -1,4 +1,4 @@
-//! What is about to begin when nothing may begin any more is not sent, and not counted as sent.
+//! Requests that start after a stop or their deadline: they are not sent and not counted.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ fn sent(served: &SandboxServer, method: &str) -> usize {
     served.requests().iter().filter(|line| line.starts_with(method)).count()
 }
 
-/// A credential that takes its time.
+/// Credential that returns a token after a delay.
 #[derive(Debug)]
 struct Slow;
 
@@ -63,7 +63,7 @@ impl Authorize for Slow {
     }
 }
 
-/// Several tenants together have more in flight than a process may, so that some wait for their turn.
+/// Several tenants together exceed the limit of a process, so that some requests wait.
 #[tokio::test]
 async fn queued_request_after_stop_is_not_sent() {
     const MOST: usize = 3;
@@ -99,7 +99,7 @@ async fn request_after_its_deadline_is_not_sent() {
     let served = serve(tenant(&[]), Options::default());
     let (_alive, never) = watch::channel(false);
     let connections = Arc::new(Connections::default());
-    // The connection is there already.
+    // The connection is already open.
     let before = Client::new(settings(60, never.clone(), 4), Arc::clone(&connections));
     before.send(&request(&served, "GET", None)).await.unwrap();
     let client = Client::new(settings(0, never, 4), connections);
@@ -108,7 +108,7 @@ async fn request_after_its_deadline_is_not_sent() {
     assert_eq!((error.attempts, error.may_have_acted, sent(&served, "PUT")), (0, false, 0));
 }
 
-/// A token that is renewed takes up to a minute.
+/// The renewal of a token takes up to a minute.
 #[tokio::test]
 async fn request_waiting_for_token_honors_retry_after() {
     let pause = Duration::from_secs(2);

@@ -1,4 +1,5 @@
-//! Answers that say no, or nothing that can be used: unknown, told whole, and never taken for nothing.
+//! Error responses and malformed responses: the binding is unknown, never unbound, and the error is
+//! reported completely.
 
 use flowbind::sandbox::Options;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use crate::support::{answer_get, connector_id, serve, tenant, yaml_binding_conne
 const DENIED: &str = r#"{"error": {"code": "AADB2C", "message": "The application needs IdentityUserFlow.Read.All.",
     "innerError": {"correlationId": "c", "date": "2026-01-01T00:00:00", "request-id": "rid-from-the-body"}}}"#;
 
-/// Plans one flow whose configuration is answered with this body and 200.
+/// Plans one flow whose configuration request gets this body with status 200.
 fn plan_of_answer(body: &str) -> (i32, Value) {
     let faults = vec![answer_get("apiConnectorConfiguration", 0, 200, &[], body)];
     let served = serve(tenant(&[("B2C_1_a", 2, 2)]), Options { faults, ..Options::default() });
@@ -31,7 +32,7 @@ fn denied_flow_is_unknown_and_the_others_are_planned() {
     assert!(outcome.stdout.contains("client-request-id "), "{outcome}");
     assert!(outcome.stdout.contains("Plan: 2 to enable, 0 to replace, 0 to disable."), "{outcome}");
     assert!(outcome.stderr.contains("bindings that could not be read: 2"), "{outcome}");
-    // A second look at the same answers, as a program sees them.
+    // The same responses, as JSON output.
     let outcome =
         served.plan(&yaml_binding_connector_1(&flows), &["--format", "json", "--detailed-exitcode"]);
     let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -123,7 +124,7 @@ fn unreadable_connectors_fail_names_but_not_ids() {
     assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
 }
 
-/// A flow that is listed is looked at, whether or not one of its steps is managed.
+/// A listed flow is read even if none of its steps is managed.
 #[test]
 fn denied_flow_without_managed_bindings_is_unknown() {
     let faults = vec![answer_get("B2C_1_a/", 0, 403, &[], DENIED)];
@@ -133,7 +134,7 @@ fn denied_flow_without_managed_bindings_is_unknown() {
     assert!(!outcome.stdout.contains("No changes."), "{outcome}");
 }
 
-/// A proxy or a wrong path answers 404 to everything: that is no reason to take flows out of a file.
+/// A proxy or a wrong URL answers 404 to everything. This does not mean that the flows were deleted.
 #[test]
 fn unreadable_flow_and_list_is_unknown_and_not_missing() {
     let faults = vec![answer_get("", 0, 404, &[], "nope")];
@@ -148,8 +149,8 @@ fn unreadable_flow_and_list_is_unknown_and_not_missing() {
     assert!(!outcome.stderr.contains("the tenant has no user flow"), "{outcome}");
 }
 
-/// The permission is only named where the service says that it is missing, and the reason is in the
-/// JSON as well; one answer is one error, however many names it concerns.
+/// The permission is only named if the service reports that it is missing, and JSON contains the reason.
+/// One response gives one error, however many names it affects.
 #[test]
 fn error_is_reported_once_in_every_format() {
     for (status, hint) in [(403, true), (401, false), (400, false)] {
@@ -165,7 +166,7 @@ fn error_is_reported_once_in_every_format() {
     }
 }
 
-/// One error does not hide another: the connectors that a pin or `--strict` needs are told as well.
+/// An error does not hide that the connectors, needed for a pin or `--strict`, are unreadable.
 #[test]
 fn unreadable_connectors_are_reported_with_other_errors() {
     let faults = vec![answer_get("/apiConnectors", 0, 403, &[], DENIED)];
@@ -177,7 +178,7 @@ fn unreadable_connectors_are_reported_with_other_errors() {
     assert!(outcome.stderr.contains("the tenant's connectors could not be read"), "{outcome}");
 }
 
-/// A list that changes while its pages are read may hold a connector twice.
+/// A connector can occur twice if the list changes between pages.
 #[test]
 fn connector_listed_twice_is_one_connector() {
     let twice = json!({"id": connector_id(1), "displayName": "Connector 1"});
@@ -188,7 +189,7 @@ fn connector_listed_twice_is_one_connector() {
     assert!(outcome.stdout.contains("nothing → Connector 1"), "{outcome}");
 }
 
-/// A flow that the list has and whose configuration is 404 is not a flow that is not there.
+/// A flow in the list exists, even if its configuration returns 404.
 #[test]
 fn listed_flow_with_404_is_unknown() {
     let faults = vec![answer_get("B2C_1_a/", 0, 404, &[], "")];
@@ -217,7 +218,7 @@ fn redirect_is_an_error_and_gets_no_token() {
     assert_eq!(elsewhere.requests(), Vec::<String>::new());
 }
 
-/// Whatever a service says, it cannot act on the terminal that shows it.
+/// Messages of the service must not contain control characters.
 #[test]
 fn service_message_is_escaped() {
     let body = json!({"error": {"code": "\u{1b}[2J", "message": "a\n::error::b\u{202e}"}}).to_string();

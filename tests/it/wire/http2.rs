@@ -1,4 +1,4 @@
-//! HTTP/2 is spoken where it is offered.
+//! HTTP/2, if the service offers it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -41,8 +41,8 @@ fn reads_share_one_http2_connection() {
     assert!(asked.iter().all(|asked| asked.version == hyper::Version::HTTP_2));
 }
 
-/// Leads to a server. The first connection is cut off for good soon after it was made, without a word: the
-/// system goes on taking what is sent.
+/// Starts a proxy to a server. It stops forwarding the first connection soon after it was opened, without
+/// closing it, so that the system still accepts data.
 fn wedged_at_first(to: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -59,7 +59,7 @@ fn wedged_at_first(to: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Carries bytes for so long, and then holds both ends.
+/// Forwards bytes for some time, and then keeps both connections open.
 fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
     let began = std::time::Instant::now();
     from.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -68,14 +68,14 @@ fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
         match from.read(&mut bytes) {
             Ok(0) => break,
             Ok(length) => _ = to.write_all(&bytes[..length]),
-            // It is silent.
+            // Forward nothing more.
             Err(_) => {}
         }
     }
     std::thread::sleep(Duration::from_secs(60));
 }
 
-/// Its requests go over another connection, and not over the same one until the end of the run.
+/// Its requests are repeated over another connection, and not over the same one until the end of the run.
 #[test]
 fn unresponsive_http2_connection_is_replaced() {
     let https = HttpsServer::serve(Arc::new(move |asked| {

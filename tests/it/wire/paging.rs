@@ -1,4 +1,4 @@
-//! Lists come in pages, wherever the service cuts them.
+//! Paging of lists.
 
 use flowbind::sandbox::Options;
 use flowbind::snapshot::Snapshot;
@@ -10,12 +10,12 @@ fn yaml_binding_connector_5() -> String {
     yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector 5")
 }
 
-/// A page without connectors, and a link to another one.
+/// A page without connectors and with a link to the next one.
 const EMPTY: &str = r#"{"value": [], "@odata.nextLink": "/beta/identity/apiConnectors?x"}"#;
 
 #[test]
 fn all_pages_are_read_with_empty_last_page() {
-    // Five connectors: three pages of two, and five of one with an empty sixth.
+    // Five connectors: three pages of two, or five of one with an empty sixth page.
     for (page_size, pages) in [(2, 3), (1, 6), (5, 2), (100, 1)] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { page_size, ..Options::default() });
         let outcome = served.plan(&yaml_binding_connector_5(), &[]);

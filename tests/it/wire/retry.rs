@@ -1,4 +1,4 @@
-//! What may pass by itself is asked again, as the service wants it; all else is final.
+//! Retries: transient failures are retried according to `Retry-After`, all others are final.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,8 +9,8 @@ use flowbind::sandbox::{Effect, Fault, Options, Throttle};
 use crate::support::faulty_proxy::FaultyProxy;
 use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
-/// Plans one flow while a fault is in force. Gives the outcome, the number of requests for the
-/// flow's configuration, and the time it took.
+/// Plans one flow with a fault. Returns the outcome, the number of requests for the flow's configuration,
+/// and the duration.
 fn plan_with(fault: Fault, args: &[&str]) -> (Outcome, usize, Duration) {
     let options = Options { faults: vec![fault], ..Options::default() };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options);
@@ -51,7 +51,8 @@ fn transient_status_is_retried() {
     }
 }
 
-/// Attempts that were throttled are none of the eight; and a pause below a second is one.
+/// Throttled attempts do not count towards the limit of eight. A `Retry-After` below one second is
+/// honoured.
 #[test]
 fn throttled_attempt_does_not_count() {
     let connectors =
@@ -85,7 +86,7 @@ fn retry_after_beyond_the_deadline_ends_the_run() {
     assert_eq!(served.requests().len(), 1);
 }
 
-/// Throttled without a word for how long: our own pauses are not blamed on the service.
+/// Without a `Retry-After`, the message must not attribute our own backoff to the service.
 #[test]
 fn permanent_throttling_is_reported() {
     let fault = answer_get("Configuration", 0, 429, &[], r#"{"error": {"code": "TooManyRequests"}}"#);
@@ -131,7 +132,7 @@ fn unreachable_service_is_reported_within_the_timeout() {
     assert!(outcome.stderr.contains("refused"), "{outcome}");
 }
 
-/// A tenant's own limiter, met by a run that is told a budget beyond it.
+/// The rate limit of the service is lower than that of the run.
 #[test]
 fn run_with_tight_service_limit_succeeds() {
     let flows: Vec<_> = (0..8).map(|number| format!("B2C_1_{number}")).collect();
@@ -143,7 +144,7 @@ fn run_with_tight_service_limit_succeeds() {
     assert!(outcome.stdout.contains("Plan: 8 to enable"), "{outcome}");
 }
 
-/// `--rate` keeps a run below a limiter without ever meeting it.
+/// `--rate` keeps a run below the rate limit of the service.
 #[test]
 fn run_within_its_rate_limit_is_never_throttled() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d"];
@@ -154,7 +155,7 @@ fn run_within_its_rate_limit_is_never_throttled() {
     assert_eq!(served.requests().len(), 5);
 }
 
-/// Answers one request on each of two connections: first 503, then what is wanted.
+/// Answers one request on each of two connections: first 503, then the expected response.
 #[test]
 fn retry_after_503_uses_a_new_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! A tenant's budget is its own, and what others leave of the service's is found out with few refusals.
+//! Rate limits: each tenant has its own, and the limiter adapts to a limit shared with other apps.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -31,7 +31,7 @@ fn throttled_tenant_does_not_delay_another() {
         let (throttled, _one) = tenant(vec![answer_get("", 0, 429, &[("Retry-After", "300")], "")]).await;
         let (free, _other) = tenant(Vec::new()).await;
         let asked = async {
-            // The first one is held back by then.
+            // The first tenant is paused by now.
             while meter.held().0 == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -45,7 +45,7 @@ fn throttled_tenant_does_not_delay_another() {
     });
 }
 
-/// Another app of the tenant, which asks for something at an even pace until it is told to end.
+/// Simulates another app of the tenant, which sends requests at a constant rate until it is stopped.
 fn another_app(address: &str, each: Duration, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -57,7 +57,7 @@ fn another_app(address: &str, each: Duration, over: &AtomicBool) {
     }
 }
 
-/// Of 300 requests in two seconds another app takes a third: the run learns what is left.
+/// Another app uses a third of 300 requests in two seconds. The run adapts to the rest.
 #[test]
 fn limiter_sharing_with_another_app_gets_few_429s() {
     const FLOWS: usize = 600;
