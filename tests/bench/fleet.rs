@@ -1,4 +1,4 @@
-//! What is measured: folders of files, and the tenant that answers for all of them.
+//! Generated input: folders of desired-state files, and a tenant that serves all of them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,15 +7,15 @@ use std::path::Path;
 use flowbind::snapshot::Snapshot;
 use serde_json::json;
 
-/// One flow in so many differs from what the files want.
-const DIFFERS: usize = 10;
+/// One flow in so many differs from the files.
+const CHANGE_INTERVAL: usize = 10;
 
-/// How many changes a file of so many flows asks for.
+/// Returns the number of changes for a file of so many flows.
 pub fn changes(flows: usize) -> usize {
-    flows.div_ceil(DIFFERS)
+    flows.div_ceil(CHANGE_INTERVAL)
 }
 
-/// Writes a file of so many flows for each of so many tenants.
+/// Writes one file of so many flows per tenant.
 pub fn write(folder: &Path, tenants: usize, flows: usize) {
     for tenant in 0..tenants {
         let yaml = file(&format!("contoso{tenant:03}.onmicrosoft.com"), flows);
@@ -23,7 +23,7 @@ pub fn write(folder: &Path, tenants: usize, flows: usize) {
     }
 }
 
-/// A file that wants a connector at one step of so many flows, and nothing at the other.
+/// Returns a file that binds a connector at one step of each flow and nothing at the other.
 pub fn file(tenant: &str, flows: usize) -> String {
     let mut yaml = format!("version: 1\ntenant: {tenant}\nconnectors:\n  check: Check\nflows:\n");
     for flow in 0..flows {
@@ -36,7 +36,7 @@ pub fn file(tenant: &str, flows: usize) -> String {
     yaml
 }
 
-/// The tenant of such files, with all that they want but [`changes`].
+/// Returns a tenant that has all bindings of such a file except [`changes`].
 pub fn tenant(flows: usize) -> Snapshot {
     let id = "00000000-0000-4000-8000-000000000001";
     let flows: Vec<_> = (0..flows)
@@ -45,7 +45,7 @@ pub fn tenant(flows: usize) -> Snapshot {
                 "id": format!("B2C_1_flow_{flow:05}"),
                 "userFlowType": "signUpOrSignIn",
                 "userFlowTypeVersion": 3,
-                "bindings": {"postFederationSignup": if flow % DIFFERS == 0 { None } else { Some(id) }},
+                "bindings": {"postFederationSignup": if flow % CHANGE_INTERVAL == 0 { None } else { Some(id) }},
             })
         })
         .collect();
@@ -60,7 +60,7 @@ pub fn tenant(flows: usize) -> Snapshot {
     Snapshot::parse(&snapshot.to_string()).unwrap()
 }
 
-/// How many bindings a tenant has.
-pub fn bound(tenant: &Snapshot) -> usize {
+/// Returns the number of bindings of a tenant.
+pub fn count_bindings(tenant: &Snapshot) -> usize {
     tenant.flows.iter().flat_map(|flow| flow.bindings.values()).flatten().count()
 }

@@ -1,10 +1,10 @@
-"""What a person would write instead of flowbind: compares YAML files with a tenant over httpx.
+"""Baseline for the benchmark, a simple script instead of flowbind: compares YAML files with a tenant over httpx.
 
     httpx_plan.py [--apply] GRAPH_URL FOLDER
 
-Reads the connectors and each flow's configuration, eight requests at once, waits as long as
-`Retry-After` says, and prints what differs. With --apply it also makes the changes and reads them back. The
-token is in GRAPH_TOKEN. Nothing here is made slow: flowbind is measured beside it.
+Reads the connectors and each flow's configuration with eight concurrent requests, honours `Retry-After`, and
+prints the differences. With --apply it also makes the changes and reads them back. The token is in
+GRAPH_TOKEN. Nothing here is slow on purpose, so that the comparison is fair.
 """
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ import pathlib
 import httpx
 import yaml
 
-AT_ONCE = 8
+CONCURRENT_REQUESTS = 8
 ATTEMPTS = 12
 VERIFY_SECONDS = 60
 STEPS = ["postFederationSignup", "postAttributeCollection"]
@@ -25,7 +25,7 @@ class Graph:
     def __init__(self, url, client):
         self.url = url
         self.client = client
-        self.slots = asyncio.Semaphore(AT_ONCE)
+        self.slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
     async def send(self, method, url, **options):
         async with self.slots:
@@ -34,17 +34,17 @@ class Graph:
                 if response.status_code not in (429, 503):
                     response.raise_for_status()
                     return response
-                # Keeps its slot: what would go out instead would only be throttled too.
+                # Keeps its slot, because another request would also be throttled.
                 await asyncio.sleep(float(response.headers.get("Retry-After", 2**attempt)))
         raise RuntimeError(f"{method} {url}: still {response.status_code} after {ATTEMPTS} attempts")
 
     async def connectors(self):
-        found, url = [], f"{self.url}/identity/apiConnectors"
+        connectors, url = [], f"{self.url}/identity/apiConnectors"
         while url:
             page = (await self.send("GET", url)).json()
-            found += page["value"]
+            connectors += page["value"]
             url = page.get("@odata.nextLink")
-        return found
+        return connectors
 
     def configuration_url(self, flow):
         kind = "b2cUserFlows" if flow.startswith("B2C_") else "b2xUserFlows"
@@ -61,7 +61,7 @@ class Graph:
 
 
 def desired_bindings(file, connectors):
-    """The ids that a file wants, by flow and step."""
+    """Returns the desired connector ids of a file, by flow and step."""
     ids = {connector["displayName"]: connector["id"] for connector in connectors}
     names = file.get("connectors", {})
     return {
@@ -108,7 +108,7 @@ async def main():
     arguments.add_argument("folder", type=pathlib.Path)
     arguments = arguments.parse_args()
     headers = {"Authorization": f"Bearer {os.environ['GRAPH_TOKEN']}"}
-    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    limits = httpx.Limits(max_connections=CONCURRENT_REQUESTS, max_keepalive_connections=CONCURRENT_REQUESTS)
     async with httpx.AsyncClient(headers=headers, limits=limits, timeout=30) as client:
         graph = Graph(arguments.graph_url, client)
         for path in sorted(arguments.folder.glob("*.yaml")):

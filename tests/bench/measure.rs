@@ -1,35 +1,36 @@
-//! Running a row: the same command again and again, each time against an emulator of its own.
+//! Measures a row: runs the same command several times, each time against a new emulator.
 
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::child::{Run, flowbind, run};
 use crate::fleet;
-use crate::row::Row;
+use crate::process::{Run, flowbind, run};
+use crate::rows::Row;
+use crate::sandbox_server::{SandboxServer, serve};
 use crate::script::Script;
-use crate::served::{Served, serve};
 
-/// How often a command is run, and after how long it is not run again.
+/// Number of runs per command.
 pub const RUNS: usize = 7;
-pub const ENOUGH: Duration = Duration::from_secs(60);
+/// Total time after which a command is not run again.
+pub const MAX_TOTAL: Duration = Duration::from_secs(60);
 
 pub const HEADER: &str = "\
 | row | requests | waves | limit ms | wall ms | ratio | 429s | CPU ms | emulator CPU ms | peak MB | httpx ms | times faster | runs |
 | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |";
 
-/// What a row came to, in the table and in the file.
+/// Result of a row, as a line of the table and as JSON.
 pub struct Measured {
     pub line: String,
     pub json: Value,
 }
 
-/// Measures a row and, where there is one, the script beside it.
+/// Measures a row with flowbind and, if it is available, with the script.
 pub fn measure(row: &Row, script: Result<&Script, &String>) -> Measured {
     let folder = tempfile::tempdir().unwrap();
     fleet::write(folder.path(), row.tenants, row.flows);
-    let ours = Series::of(row, |served| {
+    let ours = Series::measure(row, |served| {
         let mut command = flowbind();
         command.args(if row.apply { &["apply", "--yes"][..] } else { &["plan"] }).arg(folder.path());
         command.args(["--graph-url", &served.graph_url(), "--rate", &row.rate()]);
@@ -37,17 +38,17 @@ pub fn measure(row: &Row, script: Result<&Script, &String>) -> Measured {
         command
     });
     let theirs = script.map(|script| {
-        Series::of(row, |served| {
+        Series::measure(row, |served| {
             let mut command = script.command();
             command.args(row.apply.then_some("--apply")).arg(served.graph_url()).arg(folder.path());
             command.env("GRAPH_TOKEN", "t");
             command
         })
     });
-    tell(row, &ours, theirs.as_ref().map_err(|why| why.as_str()))
+    format_row(row, &ours, theirs.as_ref().map_err(|why| why.as_str()))
 }
 
-fn tell(row: &Row, ours: &Series, theirs: Result<&Series, &str>) -> Measured {
+fn format_row(row: &Row, ours: &Series, theirs: Result<&Series, &str>) -> Measured {
     let limit = row.limit();
     let ratio = ours.wall().as_secs_f64() / limit.as_secs_f64();
     let faster = theirs.map(|theirs| theirs.wall().as_secs_f64() / ours.wall().as_secs_f64());
@@ -80,7 +81,7 @@ fn tell(row: &Row, ours: &Series, theirs: Result<&Series, &str>) -> Measured {
     Measured { line: format!("| {} |", cells.join(" | ")), json }
 }
 
-/// A number, or a dash where the system does not tell it.
+/// Formats a number, or a dash if the system does not report it.
 pub fn number(value: Option<u64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| value.to_string())
 }
@@ -89,34 +90,35 @@ pub fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
-/// The runs of one command, the fastest first.
-struct Series(Vec<Answered>);
+/// Runs of one command, sorted by wall time.
+struct Series(Vec<MeasuredRun>);
 
-/// A run, and what the emulator saw of it.
-struct Answered {
+/// Run with the counts of the emulator.
+struct MeasuredRun {
     run: Run,
-    /// The items of a batch one by one.
+    /// Number of requests, with each item of a batch counted separately.
     requests: usize,
-    /// A batch is one of them.
+    /// Number of HTTP requests, with a batch counted once.
     http_requests: usize,
-    /// How many were answered 429.
+    /// Number of 429 responses.
     throttled: usize,
 }
 
 impl Series {
-    fn of(row: &Row, command: impl Fn(&Served) -> Command) -> Self {
-        let mut runs: Vec<Answered> = Vec::new();
-        while runs.len() < RUNS && runs.iter().map(|answered| answered.run.wall).sum::<Duration>() < ENOUGH {
+    fn measure(row: &Row, command: impl Fn(&SandboxServer) -> Command) -> Self {
+        let mut runs: Vec<MeasuredRun> = Vec::new();
+        while runs.len() < RUNS && runs.iter().map(|measured| measured.run.wall).sum::<Duration>() < MAX_TOTAL
+        {
             let served = serve(fleet::tenant(row.flows), row.options());
             let run = run(&mut command(&served));
             check(row, &run, &served);
-            runs.push(Answered::new(run, &served.journal()));
+            runs.push(MeasuredRun::new(run, &served.journal()));
         }
-        runs.sort_by_key(|answered| answered.run.wall);
+        runs.sort_by_key(|measured| measured.run.wall);
         Self(runs)
     }
 
-    fn median(&self) -> &Answered {
+    fn median(&self) -> &MeasuredRun {
         &self.0[self.0.len() / 2]
     }
 
@@ -124,9 +126,9 @@ impl Series {
         self.median().run.wall
     }
 
-    /// The mean, since the system counts in ticks of 10 ms.
-    fn mean(&self, of: impl Fn(&Run) -> Option<u64>) -> Option<u64> {
-        let sum: Option<u64> = self.0.iter().map(|answered| of(&answered.run)).sum();
+    /// Returns the mean, because the system counts in ticks of 10 ms.
+    fn mean(&self, value: impl Fn(&Run) -> Option<u64>) -> Option<u64> {
+        let sum: Option<u64> = self.0.iter().map(|measured| value(&measured.run)).sum();
         Some(sum? / self.0.len() as u64)
     }
 
@@ -139,14 +141,14 @@ impl Series {
     }
 
     fn peak_mb(&self) -> Option<u64> {
-        self.0.iter().filter_map(|answered| answered.run.peak).max().map(|peak| peak / 1024)
+        self.0.iter().filter_map(|measured| measured.run.peak).max().map(|peak| peak / 1024)
     }
 
     fn json(&self) -> Value {
-        let Answered { run: _, requests, http_requests, throttled } = self.median();
+        let MeasuredRun { run: _, requests, http_requests, throttled } = self.median();
         json!({
             "wallMs": ms(self.wall()),
-            "wallsMs": self.0.iter().map(|answered| ms(answered.run.wall)).collect::<Vec<_>>(),
+            "wallsMs": self.0.iter().map(|measured| ms(measured.run.wall)).collect::<Vec<_>>(),
             "requests": requests,
             "httpRequests": http_requests,
             "throttled": throttled,
@@ -157,7 +159,7 @@ impl Series {
     }
 }
 
-impl Answered {
+impl MeasuredRun {
     fn new(run: Run, journal: &[Value]) -> Self {
         let count = |which: &dyn Fn(&Value) -> bool| journal.iter().filter(|entry| which(entry)).count();
         Self {
@@ -169,12 +171,12 @@ impl Answered {
     }
 }
 
-/// What is fast and wrong is not measured: a plan names every change, an apply has made them.
-fn check(row: &Row, run: &Run, served: &Served) {
-    let named = run.stdout.lines().filter(|line| line.trim_start().starts_with("+ ")).count();
+/// Checks that the result is correct: a plan lists every change, an apply has made them.
+fn check(row: &Row, run: &Run, served: &SandboxServer) {
+    let listed = run.stdout.lines().filter(|line| line.trim_start().starts_with("+ ")).count();
     if row.apply {
-        assert_eq!(fleet::bound(&served.truth()), row.flows, "{}", row.name);
+        assert_eq!(fleet::count_bindings(&served.actual_state()), row.flows, "{}", row.name);
     } else {
-        assert_eq!(named, row.changes(), "{}: {}", row.name, run.stdout);
+        assert_eq!(listed, row.changes(), "{}: {}", row.name, run.stdout);
     }
 }

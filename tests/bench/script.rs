@@ -1,32 +1,32 @@
-//! The script that a person would write instead, and the Python that it needs.
+//! Baseline script over httpx, and the Python environment that it needs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const PACKAGES: [&str; 2] = ["httpx==0.28.1", "pyyaml==6.0.4"];
 
-/// A Python that has what the script needs.
+/// Python interpreter with the packages of the script.
 pub struct Script {
     python: PathBuf,
 }
 
 impl Script {
-    /// Makes a virtual environment in `folder`, unless there is one.
+    /// Creates a virtual environment in `folder`, unless it exists.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why it cannot be created.
     pub fn prepare(folder: &Path) -> Result<Self, String> {
         let venv = folder.join("venv");
         let python = venv.join("bin/python");
-        if done(Command::new(&python).args(["-c", "import httpx, yaml"])).is_err() {
-            done(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+        if run_checked(Command::new(&python).args(["-c", "import httpx, yaml"])).is_err() {
+            run_checked(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-            done(Command::new(&python).args(pip).args(PACKAGES))?;
+            run_checked(Command::new(&python).args(pip).args(PACKAGES))?;
         }
         Ok(Self { python })
     }
 
-    /// The script as a command in an empty environment.
+    /// Returns the command of the script in an empty environment.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.python);
         command.env_clear().arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/httpx_plan.py"));
@@ -34,7 +34,7 @@ impl Script {
     }
 }
 
-fn done(command: &mut Command) -> Result<(), String> {
+fn run_checked(command: &mut Command) -> Result<(), String> {
     let program = Path::new(command.get_program()).display().to_string();
     let Output { status, stdout: _, stderr } =
         command.output().map_err(|error| format!("`{program}`: {error}"))?;

@@ -1,9 +1,9 @@
-//! What flowbind costs: `cargo bench --bench speed`, or `-- WORD…` for the rows whose name has one.
+//! Speed benchmark: `cargo bench --bench speed`, or `-- WORD…` for the rows whose name contains a word.
 //!
-//! Each row stands beside what latency and throttling make necessary (`row` computes it) and beside a
-//! script over httpx that a person would write instead, both against the same emulator. It prints
-//! Markdown and writes JSON (`-- --json FILE` says where); `-- --readme` puts what it prints into the
-//! README. Machines are noisy: compare what one call has printed.
+//! Each row is compared with the minimum that latency and throttling allow (see `rows`), and with a
+//! simple script over httpx, both against the same emulator. It prints Markdown and writes JSON (to FILE
+//! with `-- --json FILE`). `-- --readme` inserts the Markdown into the README. Machines are noisy, so
+//! compare only numbers of one call.
 
 #![allow(
     unreachable_pub,
@@ -16,73 +16,73 @@
     clippy::unwrap_used,
     reason = "a benchmark that cannot go on has failed"
 )]
-#![allow(clippy::print_stdout, reason = "its table is what it is for")]
+#![allow(clippy::print_stdout, reason = "the table is the result")]
 
-mod child;
 mod fleet;
 mod measure;
 mod offline;
-mod row;
+mod process;
+mod rows;
+#[path = "../it/support/sandbox_server.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod sandbox_server;
 mod script;
-#[path = "../it/support/served.rs"]
-#[allow(dead_code, reason = "the tests need more of it")]
-mod served;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use measure::{ENOUGH, HEADER, RUNS, measure};
-use row::{LATENCY, ROWS, Row};
+use measure::{HEADER, MAX_TOTAL, RUNS, measure};
+use rows::{LATENCY, ROWS, Row};
 use script::Script;
 
 fn main() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let folder = target.join("bench");
     fs::create_dir_all(&folder).unwrap();
-    let asked = Asked::from(std::env::args().skip(1), folder.join("speed.json"));
+    let arguments = Arguments::parse(std::env::args().skip(1), folder.join("speed.json"));
 
-    let mut told = Told::default();
+    let mut output = Output::default();
     let mut json = Map::new();
-    let rows: Vec<_> = ROWS.iter().filter(|row| asked.wants(row.name)).collect();
+    let rows: Vec<_> = ROWS.iter().filter(|row| arguments.selects(row.name)).collect();
     if !rows.is_empty() {
-        let rows = table(&rows, Script::prepare(&folder), &mut told);
+        let rows = table(&rows, Script::prepare(&folder), &mut output);
         json.insert("rows".to_owned(), rows.into());
     }
-    for alone in offline::ALONE.iter().filter(|alone| asked.wants(alone.name)) {
-        let measured = (alone.measure)();
-        told.line(&format!("- {}", measured.line));
-        json.insert(alone.name.to_owned(), measured.json);
+    for measurement in offline::OFFLINE.iter().filter(|measurement| arguments.selects(measurement.name)) {
+        let measured = (measurement.measure)();
+        output.print(&format!("- {}", measured.line));
+        json.insert(measurement.name.to_owned(), measured.json);
     }
-    fs::write(&asked.json, format!("{:#}\n", json!(json))).unwrap();
-    if asked.readme {
-        told.into_readme();
+    fs::write(&arguments.json, format!("{:#}\n", json!(json))).unwrap();
+    if arguments.readme {
+        output.insert_into_readme();
     }
 }
 
-/// Measures rows and tells them as they come.
-fn table(rows: &[&Row], script: Result<Script, String>, told: &mut Told) -> Vec<Value> {
-    let (latency, enough) = (LATENCY.as_millis(), ENOUGH.as_secs());
-    told.line(&format!(
-        "{latency} ms latency, medians of {RUNS} runs or of those begun within {enough} s, on {}:\n",
+/// Measures rows and prints each when it is done.
+fn table(rows: &[&Row], script: Result<Script, String>, output: &mut Output) -> Vec<Value> {
+    let (latency, max_total) = (LATENCY.as_millis(), MAX_TOTAL.as_secs());
+    output.print(&format!(
+        "{latency} ms latency, medians of {RUNS} runs or of those begun within {max_total} s, on {}:\n",
         machine()
     ));
-    told.line(HEADER);
+    output.print(HEADER);
     let measured = rows.iter().map(|row| {
         let measured = measure(row, script.as_ref());
-        told.line(&measured.line);
+        output.print(&measured.line);
         measured.json
     });
     let measured = measured.collect();
-    told.line("");
+    output.print("");
     if let Err(why) = &script {
-        told.line(&format!("The script over httpx was not run: {why}.\n"));
+        output.print(&format!("The script over httpx was not run: {why}.\n"));
     }
     measured
 }
 
-/// The processors, and how many threads want one: more than there are makes all times longer.
+/// Returns the number of processors and the load, because a busy machine makes all times longer.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -90,19 +90,19 @@ fn machine() -> String {
     format!("{cores} cores{}", load.unwrap_or_default())
 }
 
-/// What was printed.
+/// Printed Markdown.
 #[derive(Default)]
-struct Told(String);
+struct Output(String);
 
-impl Told {
-    fn line(&mut self, line: &str) {
+impl Output {
+    fn print(&mut self, line: &str) {
         println!("{line}");
         self.0 += line;
         self.0.push('\n');
     }
 
-    /// Writes it over what stands between two comments of the README.
-    fn into_readme(self) {
+    /// Replaces the text between two comments of the README.
+    fn insert_into_readme(self) {
         const BEGIN: &str = "<!-- Written by `cargo bench --bench speed -- --readme`. -->\n";
         const END: &str = "<!-- Until here. -->\n";
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -113,33 +113,33 @@ impl Told {
     }
 }
 
-/// What the command line asks for.
-struct Asked {
+/// Command line of the benchmark.
+struct Arguments {
     words: Vec<String>,
     json: PathBuf,
     readme: bool,
 }
 
-impl Asked {
-    /// Cargo adds `--bench` to what is written.
-    fn from(arguments: impl Iterator<Item = String>, json: PathBuf) -> Self {
-        let mut asked = Self { words: Vec::new(), json, readme: false };
+impl Arguments {
+    /// Parses the command line, to which cargo adds `--bench`.
+    fn parse(arguments: impl Iterator<Item = String>, json: PathBuf) -> Self {
+        let mut parsed = Self { words: Vec::new(), json, readme: false };
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--json" => asked.json = arguments.next().expect("`--json` takes a file").into(),
-                "--readme" => asked.readme = true,
+                "--json" => parsed.json = arguments.next().expect("`--json` takes a file").into(),
+                "--readme" => parsed.readme = true,
                 option if option.starts_with('-') => {
-                    panic!("`{option}`: there are `--json FILE`, `--readme` and words of rows")
+                    panic!("unknown option `{option}`: use `--json FILE`, `--readme` and words of row names")
                 }
-                _ => asked.words.push(argument),
+                _ => parsed.words.push(argument),
             }
         }
-        assert!(!asked.readme || asked.words.is_empty(), "`--readme` takes all rows");
-        asked
+        assert!(!parsed.readme || parsed.words.is_empty(), "`--readme` needs all rows");
+        parsed
     }
 
-    fn wants(&self, name: &str) -> bool {
+    fn selects(&self, name: &str) -> bool {
         self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()))
     }
 }

@@ -1,7 +1,8 @@
-//! `tests/cases/<name>/`: a desired-state file and a tenant, and all that `plan` makes of them.
+//! Case folders `tests/cases/<name>/`: a desired-state file and a tenant, with the expected results of
+//! `plan` and `apply`.
 //!
-//! Anyone adds a case by adding a folder with `desired.yaml` and `tenant.json` and running the
-//! tests with `UPDATE_EXPECT=1`; what that writes is then read as a reviewer reads it.
+//! To add a case, add a folder with `desired.yaml` and `tenant.json` and run the tests with
+//! `UPDATE_EXPECT=1`. Then review the written files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use flowbind::sandbox::Options;
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
 
-use crate::support::{Outcome, Served, flowbind, masked, package, serve};
+use crate::support::{Outcome, SandboxServer, flowbind, mask_request_ids, package, serve};
 
 fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<_> =
@@ -20,13 +21,13 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// The flags of a case, where it has a file `args`.
+/// Returns the flags of a case from its optional file `args`.
 fn args(case: &Path) -> Vec<String> {
     let args = fs::read_to_string(case.join("args")).unwrap_or_default();
     args.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Holds `actual` to the file of that name in the case; a file that is not there means nothing.
+/// Compares `actual` with a file of the case. A missing file means that no output is expected.
 fn expect(case: &Path, name: &str, actual: &str) {
     let path = case.join(name);
     if path.exists() || !actual.is_empty() {
@@ -35,12 +36,12 @@ fn expect(case: &Path, name: &str, actual: &str) {
 }
 
 #[test]
-fn there_are_cases() {
+fn case_folders_exist() {
     assert!(cases().len() >= 30);
 }
 
 #[test]
-fn every_case_plans_as_its_folder_says() {
+fn plan_of_each_case_matches_its_folder() {
     for case in cases() {
         let plan = |format: &str| {
             flowbind([
@@ -57,34 +58,34 @@ fn every_case_plans_as_its_folder_says() {
             .run()
         };
         let text = plan("text");
-        expect(&case, "plan.txt", &masked(&text.stdout));
-        expect(&case, "stderr.txt", &masked(&text.stderr));
+        expect(&case, "plan.txt", &mask_request_ids(&text.stdout));
+        expect(&case, "stderr.txt", &mask_request_ids(&text.stderr));
         expect(&case, "exit", &format!("{}\n", text.code));
-        assert_eq!(text, plan_again(&text, plan("text")), "{}", case.display());
+        assert_eq!(text, normalize_request_ids(&text, plan("text")), "{}", case.display());
         let json = plan("json");
-        expect(&case, "plan.json", &masked(&json.stdout));
+        expect(&case, "plan.json", &mask_request_ids(&json.stdout));
         assert_eq!(
-            (json.code, masked(&json.stderr)),
-            (text.code, masked(&text.stderr)),
+            (json.code, mask_request_ids(&json.stderr)),
+            (text.code, mask_request_ids(&text.stderr)),
             "{}",
             case.display()
         );
     }
 }
 
-/// The tags of requests are new each time; all else is the same to the byte.
-fn plan_again(first: &Outcome, mut second: Outcome) -> Outcome {
-    assert_eq!(masked(&first.stdout), masked(&second.stdout));
-    assert_eq!(masked(&first.stderr), masked(&second.stderr));
+/// Copies the output of the first run, after checking that only request ids differ.
+fn normalize_request_ids(first: &Outcome, mut second: Outcome) -> Outcome {
+    assert_eq!(mask_request_ids(&first.stdout), mask_request_ids(&second.stdout));
+    assert_eq!(mask_request_ids(&first.stderr), mask_request_ids(&second.stderr));
     second.stdout.clone_from(&first.stdout);
     second.stderr.clone_from(&first.stderr);
     second
 }
 
-/// The requests of a run: its reads, its writes with their bodies, and its read-backs, each sorted,
-/// since those of one kind travel together.
-fn requests(served: &Served) -> String {
-    // What travels in a batch is listed by itself.
+/// Returns the requests of a run: reads, PUTs with their bodies, and read-backs. Each group is sorted,
+/// because its requests run concurrently.
+fn requests(served: &SandboxServer) -> String {
+    // The journal also lists each item of a batch.
     let batches = |entry: &Value| entry["path"].as_str().unwrap().ends_with("/$batch");
     let journal: Vec<_> = served.journal().into_iter().filter(|entry| !batches(entry)).collect();
     let is_write = |entry: &&Value| entry["method"] == "PUT";
@@ -97,7 +98,9 @@ fn requests(served: &Served) -> String {
         lines.sort();
         lines.concat()
     });
-    masked(&sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n"))
+    mask_request_ids(
+        &sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n"),
+    )
 }
 
 fn line(entry: &Value) -> String {
@@ -108,10 +111,10 @@ fn line(entry: &Value) -> String {
     }
 }
 
-/// One request for each flow, one for the connectors where a name or a pin needs them, one PUT
-/// for each change, one look at each changed flow. The second time nothing is sent but reads.
+/// Expects one request per flow, one for the connectors if a name or a pin needs them, one PUT per change
+/// and one read-back per changed flow. The second run sends only reads.
 #[test]
-fn every_case_is_applied_by_the_requests_that_its_folder_says_and_by_none_the_second_time() {
+fn apply_of_each_case_sends_expected_requests_and_is_idempotent() {
     for case in cases() {
         let name = case.display();
         let tenant = Snapshot::parse(&fs::read_to_string(case.join("tenant.json")).unwrap()).unwrap();
@@ -130,8 +133,8 @@ fn every_case_is_applied_by_the_requests_that_its_folder_says_and_by_none_the_se
         expect(&case, "requests.txt", &requests(&served));
         let (_, report) = first.stdout.split_once("Fingerprint: ").unwrap();
         let report = report.split_once('\n').unwrap().1;
-        expect(&case, "apply.txt", &masked(report));
-        // What differs is no error for an apply; what keeps a plan from being whole is.
+        expect(&case, "apply.txt", &mask_request_ids(report));
+        // Exit code 2 of `plan` means a difference, which `apply` resolves.
         let planned: i32 = fs::read_to_string(case.join("exit")).unwrap().trim().parse().unwrap();
         assert_eq!(first.code, if planned == 2 { 0 } else { planned }, "{name}: {first}");
 

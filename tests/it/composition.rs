@@ -1,4 +1,4 @@
-//! What holds for files that extend others, and for runs over several tenants, whatever is in them.
+//! Composition of files with `extends`, and runs over several tenants.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +9,10 @@ use proptest::prelude::*;
 
 use crate::support::{Outcome, file, flowbind, folder};
 
-/// A connector's number or null, and `protect` where it is given.
+/// Number of a connector or null, and optional `protect`.
 type Binding = (Option<u8>, Option<bool>);
 
-/// What one file of a chain says: keys of its own, or nothing of them.
+/// Keys of one file of a chain.
 #[derive(Debug, Clone)]
 struct Part {
     /// Short name → (displayName, targetUrl).
@@ -33,7 +33,7 @@ fn part() -> impl Strategy<Value = Part> {
 }
 
 impl Part {
-    /// The lines of the file; `extends` last, so that the lines before it stay where they are.
+    /// Returns the YAML of the file. `extends` comes last, so that the other line numbers do not change.
     fn yaml(&self, first: &str, extends: &str) -> String {
         let mut yaml = format!("version: 1\n{first}connectors:\n");
         if self.connectors.is_empty() {
@@ -77,7 +77,7 @@ impl Part {
     }
 }
 
-/// Every connector, so that what names one is never at fault.
+/// File with all connectors, so that every name resolves.
 const ALL: &str = "version: 1\nconnectors: {c0: N, c1: N, c2: N, c3: N}\n";
 
 fn printed(files: &[(&str, String)]) -> Outcome {
@@ -91,9 +91,9 @@ fn printed(files: &[(&str, String)]) -> Outcome {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
-    /// Three files over one another are the same whichever two are put together first.
+    /// Merging three files gives the same result, whichever two are merged first.
     #[test]
-    fn composition_along_a_chain_is_associative(parts in vec(part(), 3)) {
+    fn composition_of_a_chain_is_associative(parts in vec(part(), 3)) {
         let [a, b, d] = &parts[..] else { panic!() };
         let tenant = "tenant: contoso.onmicrosoft.com\n";
         let all = ("all.yaml", ALL.to_owned());
@@ -120,9 +120,9 @@ proptest! {
         prop_assert_eq!(&one_by_one, &mixed);
     }
 
-    /// A base of several bases is there once, below all that extend it.
+    /// A common base is merged once, before all files that extend it.
     #[test]
-    fn what_several_bases_build_on_overrides_none_of_them(parts in vec(part(), 4)) {
+    fn composition_with_common_base_never_overrides_derived_files(parts in vec(part(), 4)) {
         let [root, p, q, d] = &parts[..] else { panic!() };
         let tenant = "tenant: contoso.onmicrosoft.com\n";
         let all = ("all.yaml", ALL.to_owned());
@@ -151,9 +151,9 @@ proptest! {
         }
     }
 
-    /// What `--print` shows of a file is a file that says the same by itself.
+    /// The output of `--print` is a file with the same content.
     #[test]
-    fn what_is_printed_stands_for_the_file(base in part(), over in part()) {
+    fn printed_composition_is_equivalent_to_the_file(base in part(), over in part()) {
         let tenant = "tenant: contoso.onmicrosoft.com\n";
         let first = printed(&[
             ("all.yaml", ALL.to_owned()),
@@ -169,9 +169,9 @@ proptest! {
     }
 }
 
-/// Where links and `..` lead decides, not how a path looks.
+/// The resolved path counts, after symlinks and `..`.
 #[test]
-fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
+fn base_outside_the_repository_is_an_error() {
     use std::os::unix::fs::symlink;
     let outside = folder();
     file(outside.path(), "secret.yaml", "password: hunter2\n");
@@ -214,7 +214,7 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
         assert!(!outcome.stderr.contains("hunter2") && !outcome.stderr.contains("password"), "{outcome}");
         assert!(outcome.stderr.contains("t.yaml:3:10"), "{outcome}");
     }
-    // A link that a pull request put in place of what is named is no better.
+    // A symlink in place of the named file is also rejected.
     symlink("/proc/self/environ", at.join("flowbind.yaml")).unwrap();
     symlink(".git/config", at.join("config.yaml")).unwrap();
     symlink(outside.path(), at.join("envs")).unwrap();
@@ -224,7 +224,7 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
         assert!(outcome.stderr.contains(&format!("`{link}` is not read")), "{outcome}");
         assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
     }
-    // However its path is written; and a way to it that is no part of the repository changes nothing.
+    // The spelling of the path does not matter, nor does a symlink outside the repository that leads to it.
     let beside = folder();
     symlink(at, beside.path().join("way")).unwrap();
     for link in ["envs", "envs/", "envs/.", "./envs/", "envs/./secret.yaml", "stages/../envs/secret.yaml"] {
@@ -240,7 +240,7 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
         let outcome = flowbind(["validate"]).args([&way]).within(at).run();
         assert_eq!(outcome.code, 0, "{outcome}");
     }
-    // A file of a folder is not one that somebody named either.
+    // A file found in a folder was not named by the user either.
     assert_eq!(extends("../base.yaml").code, 0);
     let outcome = flowbind(["validate", "stages"]).env("PASSWORD", "hunter2").within(at).run();
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -250,10 +250,10 @@ fn a_base_is_followed_inside_its_repository_and_nowhere_else() {
     assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
 }
 
-/// Without a repository it is where the run was started that bounds a file's bases; at the root, which
-/// holds everything, it is the file's own folder.
+/// Without a repository, bases must be inside the working directory. If that is the root directory, they
+/// must be in the folder of the file.
 #[test]
-fn without_a_repository_bases_lie_in_the_working_directory() {
+fn base_without_repository_must_be_in_the_working_directory() {
     let (folder, elsewhere) = (folder(), folder());
     let at = folder.path();
     fs::create_dir_all(at.join("stages")).unwrap();
@@ -274,9 +274,9 @@ fn without_a_repository_bases_lie_in_the_working_directory() {
     }
 }
 
-/// The same file in two folders builds on the files of each, whatever else is in the run.
+/// A file that is linked into two folders extends the files next to each link.
 #[test]
-fn a_linked_base_builds_on_what_stands_beside_the_link() {
+fn base_through_symlink_resolves_extends_next_to_the_link() {
     let folder = folder();
     for number in [1, 2] {
         let at = folder.path().join(format!("d{number}"));
@@ -292,7 +292,7 @@ fn a_linked_base_builds_on_what_stands_beside_the_link() {
     let both = format!("{}---\n{}", print(&["d1/t.yaml"]), print(&["d2/t.yaml"]));
     assert!(both.contains("In 1") && both.contains("In 2"), "{both}");
     assert_eq!(print(&["d1/t.yaml", "d2/t.yaml"]), both);
-    // So it is no circle where each extends the one that stands below it, as long as that ends.
+    // Each file extends the one in the folder below, so this is not a cycle.
     let below = folder.path().join("d3/below");
     fs::create_dir_all(below.join("below")).unwrap();
     file(&folder.path().join("d3"), "base.yaml", "version: 1\nextends: below/base.yaml\n");
@@ -303,7 +303,7 @@ fn a_linked_base_builds_on_what_stands_beside_the_link() {
 }
 
 #[test]
-fn an_endless_chain_of_bases_is_an_error() {
+fn endless_chain_of_bases_is_an_error() {
     let folder = folder();
     for at in 0..100 {
         file(folder.path(), &format!("{at}.yaml"), format!("version: 1\nextends: {}.yaml\n", at + 1));
@@ -312,16 +312,16 @@ fn an_endless_chain_of_bases_is_an_error() {
     let outcome = flowbind(["validate", "t.yaml"]).within(folder.path()).run();
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("more than 32 files extend one another in a row"), "{outcome}");
-    // The same where what is extended was read before.
+    // The same if the base was read before.
     let files: Vec<_> = (0..=100).rev().map(|at| format!("{at}.yaml")).collect();
     file(folder.path(), "100.yaml", "version: 1\nflows: {}\n");
     let outcome = flowbind(["validate"]).args(files).args(["t.yaml"]).within(folder.path()).run();
     assert!(outcome.stderr.contains("more than 32 files extend one another in a row"), "{outcome}");
 }
 
-/// Opening a pipe that nobody writes to would wait for ever.
+/// Opening a pipe without a writer would block.
 #[test]
-fn a_pipe_is_never_opened() {
+fn base_that_is_a_pipe_is_never_opened() {
     let folder = folder();
     let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.yaml")).status();
     assert!(made.unwrap().success());
@@ -333,9 +333,9 @@ fn a_pipe_is_never_opened() {
     }
 }
 
-/// A tenant of a fleet: flows and connectors are called as everywhere, and have ids of its own.
+/// Creates a tenant of a fleet. Names of flows and connectors are the same in all tenants, ids differ.
 fn snapshot(number: usize, flows: usize) -> String {
-    // The same ids in another order: what is mixed up would be taken by any tenant.
+    // The ids are the same in another order, so that every tenant would accept a mixed-up id.
     let connectors: Vec<_> = (0..4)
         .map(|name| {
             let id = (name + number) % 4;
@@ -376,9 +376,9 @@ fn fleet(folder: &Path, tenants: usize, flows: usize) -> Vec<String> {
     args
 }
 
-/// Fifty tenants at once, and every binding is to the connector that has the name there.
+/// Plans fifty tenants concurrently. Every binding must use the connector id of its own tenant.
 #[test]
-fn tenants_with_the_same_names_and_other_ids_are_never_mixed() {
+fn tenants_with_equal_names_and_different_ids_are_not_mixed() {
     let (tenants, flows) = (50, 6);
     let folder = folder();
     let sandboxes = fleet(folder.path(), tenants, flows);
@@ -408,10 +408,9 @@ fn tenants_with_the_same_names_and_other_ids_are_never_mixed() {
     assert_eq!(again.code, 0, "{again}");
 }
 
-/// Neither the order of the files nor how many tenants are worked on at once changes anything but
-/// the order of the results.
+/// Neither the order of the files nor the number of concurrent tenants changes the results.
 #[test]
-fn the_order_of_files_is_the_order_of_results_and_nothing_else() {
+fn file_order_affects_only_the_order_of_results() {
     let folder = folder();
     let sandboxes = fleet(folder.path(), 5, 3);
     let plan = |files: &[usize], at_once: &str| {
@@ -439,9 +438,9 @@ fn the_order_of_files_is_the_order_of_results_and_nothing_else() {
     }
 }
 
-/// A stale tenant is refused by itself, and the worst code of any tenant is the run's.
+/// A stale tenant blocks only itself. The run ends with the highest exit code.
 #[test]
-fn a_stale_tenant_is_refused_and_the_others_are_changed() {
+fn apply_with_one_stale_tenant_changes_the_others() {
     let folder = folder();
     let sandboxes = fleet(folder.path(), 3, 2);
     let run = |args: &[&str]| flowbind(args).args(&sandboxes).within(folder.path()).run();
@@ -463,9 +462,9 @@ fn a_stale_tenant_is_refused_and_the_others_are_changed() {
     assert_eq!(shown.code, 3, "{shown}");
 }
 
-/// `--fail-fast` is about the tenant, in how many files it may be.
+/// `--fail-fast` stops all files of the tenant.
 #[test]
-fn after_a_failure_nothing_is_begun_in_another_file_of_the_tenant() {
+fn apply_after_failure_skips_other_files_of_the_tenant() {
     let folder = folder();
     _ = fleet(folder.path(), 1, 2);
     for (name, flow, check) in [("a", 0, 1), ("b", 1, 2)] {
@@ -489,9 +488,9 @@ fn after_a_failure_nothing_is_begun_in_another_file_of_the_tenant() {
     assert!(outcome.stdout.ends_with("Apply: 1 applied, 1 failed.\n"), "{outcome}");
 }
 
-/// Nothing has failed where nothing was begun.
+/// A blocked tenant is not a failure.
 #[test]
-fn files_of_a_refused_tenant_are_refused_with_fail_fast_too() {
+fn apply_with_fail_fast_blocks_all_files_of_a_blocked_tenant() {
     let folder = folder();
     _ = fleet(folder.path(), 1, 2);
     let head = "version: 1\ntenant: t0.onmicrosoft.com\nguards: {maxChanges: 0}\nflows: ";

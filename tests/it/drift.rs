@@ -1,12 +1,12 @@
-//! Nobody has to watch: `drift` answers by its exit code, and says what to do next.
+//! Drift: exit code, suggestions to accept or revert differences, and output.
 
 use flowbind::sandbox::{Fault, Options};
 
 use crate::support::{
-    Outcome, Served, connector_id, file, flowbind, folder, serve, tenant, wants_connector_1,
+    Outcome, SandboxServer, connector_id, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
 };
 
-fn drift(served: &Served, yaml: &str, args: &[&str]) -> Outcome {
+fn drift(served: &SandboxServer, yaml: &str, args: &[&str]) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
     let outcome = flowbind(["drift", "--graph-url", &served.graph_url()])
@@ -19,18 +19,18 @@ fn drift(served: &Served, yaml: &str, args: &[&str]) -> Outcome {
 }
 
 #[test]
-fn a_tenant_that_is_what_its_file_says_has_no_drift() {
+fn drift_of_tenant_in_sync_exits_0() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
 
-/// The lines that accept what the tenant has are taken as they stand.
+/// The suggested lines can be pasted unchanged into the file.
 #[test]
-fn a_change_is_drift_and_the_lines_that_accept_it_do() {
+fn drift_suggests_lines_that_accept_a_change() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let outcome = drift(&served, &yaml, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(
@@ -48,16 +48,16 @@ fn a_change_is_drift_and_the_lines_that_accept_it_do() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// The lines that `drift` offers under a heading, as they would be pasted.
+/// Returns the suggested lines below a heading, ready to be pasted.
 fn offered(outcome: &Outcome, heading: &str) -> String {
     let (_, lines) = outcome.stdout.split_once(&format!("{heading}:\n\n")).unwrap_or_default();
     let lines = lines.lines().map_while(|line| line.strip_prefix("    "));
     lines.map(|line| line.to_owned() + "\n").collect()
 }
 
-/// Where a tenant has ids that are no GUIDs, a file takes them for names.
+/// Ids that are not GUIDs would be read as names in a file.
 #[test]
-fn what_no_file_takes_for_an_id_is_offered_by_name() {
+fn drift_suggests_names_for_ids_that_no_file_accepts() {
     let mut snapshot = tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 3, 0)]);
     for (at, id) in [(1, "Odd-two"), (2, "Odd-three")] {
         let old = std::mem::replace(&mut snapshot.connectors[at].id, id.to_owned());
@@ -69,7 +69,7 @@ fn what_no_file_takes_for_an_id_is_offered_by_name() {
     }
     snapshot.connectors[2].display_name = None;
     let served = serve(snapshot, Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let lines = offered(&drift(&served, &yaml, &[]), "To keep what the tenant has, write in flowbind.yaml");
     assert!(lines.contains("postFederationSignup: Connector 2  # Odd-two;"), "{lines}");
     assert!(
@@ -81,12 +81,12 @@ fn what_no_file_takes_for_an_id_is_offered_by_name() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// A command that is offered does what it is offered for, and what nothing allows is not offered.
+/// The suggested command resolves the drift. Blockers without a flag get no command.
 #[test]
-fn the_command_that_ends_refused_drift_names_the_flags_that_allow_it() {
+fn drift_with_blockers_suggests_apply_with_override_flags() {
     let heading = "To make the tenant what the file says, in spite of why that is refused";
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]) + "guards: {maxChanges: 1}\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]) + "guards: {maxChanges: 1}\n";
     let outcome = drift(&served, &yaml, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     let command = offered(&outcome, heading);
@@ -105,10 +105,10 @@ fn the_command_that_ends_refused_drift_names_the_flags_that_allow_it() {
 }
 
 #[test]
-fn only_strict_counts_what_is_bound_and_not_in_the_file() {
+fn drift_counts_unmanaged_bindings_only_with_strict() {
     let served =
         serve(tenant(&[("B2C_1_a", 1, 2), ("B2C_1_other", 3, 0), ("B2C_1_empty", 0, 0)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     assert_eq!(drift(&served, &yaml, &[]).code, 0);
     let before = served.requests().len();
     let outcome = drift(&served, &yaml, &["--strict"]);
@@ -122,9 +122,9 @@ fn only_strict_counts_what_is_bound_and_not_in_the_file() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// What one file of a tenant prunes is none that another one should add.
+/// A binding that one file prunes must not be suggested for another.
 #[test]
-fn what_another_file_prunes_is_not_unmanaged() {
+fn drift_does_not_list_bindings_pruned_by_another_file() {
     let served = serve(tenant(&[("B2C_1_a", 0, 1), ("B2C_1_b", 2, 1)]), Options::default());
     let folder = folder();
     let head = "version: 1\ntenant: contoso.onmicrosoft.com\n";
@@ -149,14 +149,14 @@ fn what_another_file_prunes_is_not_unmanaged() {
     }
 }
 
-/// What no file of a tenant lists is told once, and can be added to one of them.
+/// An unmanaged binding is listed once per tenant, with lines for one of its files.
 #[test]
-fn what_several_files_do_not_list_is_told_once() {
+fn drift_lists_unmanaged_bindings_once_per_tenant() {
     let served =
         serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0), ("B2C_1_c", 2, 3)]), Options::default());
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    file(folder.path(), "b.yaml", wants_connector_1(&["B2C_1_b"]));
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&["B2C_1_b"]));
     let run = |format: &str| {
         flowbind(["drift", "a.yaml", "b.yaml", "--strict", "--format", format])
             .args(["--graph-url", &served.graph_url()])
@@ -171,25 +171,25 @@ fn what_several_files_do_not_list_is_told_once() {
     assert!(prom.stdout.contains("flowbind_unmanaged{tenant=\"contoso.onmicrosoft.com\"} 2\n"), "{prom}");
 }
 
-/// Somebody on call sees why it is drift, whatever is read.
+/// The heading and the counts must show why there is drift, without reading further.
 #[test]
-fn what_makes_it_drift_stands_in_the_heading_and_in_the_counts() {
+fn drift_heading_and_counts_show_all_kinds() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]);
-    let told = |args: &[&str]| {
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
+    let output = |args: &[&str]| {
         let outcome = drift(&served, &yaml, args);
         assert_eq!(outcome.code, 2, "{outcome}");
         outcome.stdout
     };
-    let heading = told(&["--format", "markdown"]);
+    let heading = output(&["--format", "markdown"]);
     assert!(heading.contains("drift: 1 binding to a connector that is gone\n"), "{heading}");
-    let heading = told(&["--format", "markdown", "--strict"]);
+    let heading = output(&["--format", "markdown", "--strict"]);
     assert!(heading.contains("drift: 1 binding to a connector that is gone; 1 unmanaged\n"), "{heading}");
-    let counts = told(&["--format", "prom"]);
+    let counts = output(&["--format", "prom"]);
     assert!(counts.contains("flowbind_gone{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
-    let text = told(&[]);
+    let text = output(&[]);
     assert!(
         text.contains("To end what is bound to connectors that are gone, add to flowbind.yaml"),
         "{text}"
@@ -197,32 +197,33 @@ fn what_makes_it_drift_stands_in_the_heading_and_in_the_counts() {
     assert!(text.contains("postAttributeCollection: null  # its connector is gone"), "{text}");
 }
 
-/// What refuses a plan is no matter of what differs.
+/// Blockers of apply are irrelevant for drift.
 #[test]
-fn a_refusal_is_no_drift_in_any_format() {
+fn drift_of_blocked_plan_shows_no_blockers() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nprune: flows\nflows: {}\n";
-    let told = |format: &str| {
+    let output = |format: &str| {
         let outcome = drift(&served, yaml, &["--format", format]);
         assert_eq!(outcome.code, 0, "{outcome}");
         outcome.stdout
     };
-    assert!(told("junit").contains("failures=\"0\""), "{}", told("junit"));
-    assert!(!told("github").contains("::error"), "{}", told("github"));
-    assert!(!told("html").contains("note alarm"), "{}", told("html"));
+    assert!(output("junit").contains("failures=\"0\""), "{}", output("junit"));
+    assert!(!output("github").contains("::error"), "{}", output("github"));
+    assert!(!output("html").contains("note alarm"), "{}", output("html"));
     let plan = served.plan(yaml, &["--format", "html"]);
     assert!(plan.code == 3 && plan.stdout.contains("note alarm"), "{plan}");
 }
 
-/// What a file manages it tells by itself, whichever file comes first.
+/// A dangling binding is listed in the file that manages it, whatever the order of files.
 #[test]
-fn what_is_gone_is_told_of_the_file_that_manages_it_and_once() {
+fn drift_lists_dangling_bindings_once() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5), ("B2C_1_c", 5, 0)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    let other = wants_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    let other =
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
     file(folder.path(), "b.yaml", other);
     let run = |command: &[&str]| {
         flowbind(command)
@@ -244,12 +245,12 @@ fn what_is_gone_is_told_of_the_file_that_manages_it_and_once() {
     assert_eq!((joined.code, &joined.stdout), (2, &whole.stdout), "{joined}");
 }
 
-/// What is protected stays so where the tenant is taken for right.
+/// Accepting the value of the tenant keeps `protect`.
 #[test]
-fn what_is_kept_keeps_its_protection() {
+fn drift_suggestion_keeps_protect() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let yaml =
-        wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "{connector: Connector 1, protect: true}");
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"])
+        .replace("Connector 1", "{connector: Connector 1, protect: true}");
     let outcome = drift(&served, &yaml, &[]);
     let lines = offered(&outcome, "To keep what the tenant has, write in flowbind.yaml");
     let line = format!("{{connector: {}, protect: true}}  # Connector 2\n", connector_id(2));
@@ -258,17 +259,17 @@ fn what_is_kept_keeps_its_protection() {
     assert_eq!(drift(&served, &accepted, &[]).code, 0, "{lines}");
 }
 
-/// Nobody is sent to a command that writes nothing.
+/// A command that cannot apply anything is not suggested.
 #[test]
-fn no_command_ends_what_is_not_whole() {
+fn drift_of_incomplete_plan_suggests_no_command() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a", "B2C_1_none"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a", "B2C_1_none"]), &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
 
 #[test]
-fn a_pin_that_does_not_hold_is_drift() {
+fn drift_reports_broken_pin() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
     let pinned = |url: &str| {
         format!(
@@ -279,7 +280,7 @@ fn a_pin_that_does_not_hold_is_drift() {
     let outcome = drift(&served, &pinned("https://api.contoso.com/other"), &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stdout.contains("targetUrl: https://api.contoso.com/check  # Connector 1"), "{outcome}");
-    // So it is where the binding does not go by the short name that has the pin.
+    // The pin also counts if the binding does not use the short name with the pin.
     let outcome = drift(
         &served,
         &pinned("https://api.contoso.com/other")
@@ -291,11 +292,11 @@ fn a_pin_that_does_not_hold_is_drift() {
 }
 
 #[test]
-fn a_connector_that_is_gone_while_bound_is_drift() {
+fn drift_reports_dangling_connector() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
     let gone = format!(
         "`B2C_1_a` calls at `postAttributeCollection` the connector `{}`, which is gone",
@@ -304,41 +305,42 @@ fn a_connector_that_is_gone_while_bound_is_drift() {
     assert!(outcome.stdout.contains(&gone), "{outcome}");
 }
 
-/// A guard is about applying: it does not hide drift, and is no error of it.
+/// Guards block apply. They neither hide drift nor cause an error.
 #[test]
-fn a_refusal_is_no_answer_of_drift() {
+fn drift_with_blocked_plan_exits_2() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n";
     assert_eq!(drift(&served, &yaml, &[]).code, 2);
 }
 
 #[test]
-fn what_could_not_be_read_is_an_error_and_neither_drift_nor_none() {
-    let faults = vec![crate::support::answer("B2C_1_b/", 0, 403, &[], "")];
+fn drift_with_unreadable_binding_is_an_error() {
+    let faults = vec![crate::support::answer_get("B2C_1_b/", 0, 403, &[], "")];
     let served =
         serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a", "B2C_1_b"]), &[]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]), &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    // The list alone is denied, which only the whole tenant needs.
-    let list = crate::support::answer("b2cUserFlows", 0, 403, &[], "");
+    // Only the list of flows is denied, which only `--strict` needs.
+    let list = crate::support::answer_get("b2cUserFlows", 0, 403, &[], "");
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
-    let outcome = drift(&served, &wants_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+    let outcome =
+        drift(&served, &yaml_binding_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("the list of flows could not be read"), "{outcome}");
 }
 
-/// Whoever reads the whole tenant has to have read it.
+/// `--strict` needs all lists to be complete.
 #[test]
-fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
-    let by_id = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+fn strict_drift_with_unreadable_lists_is_an_error() {
+    let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let odd = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_with space"}]}"#;
     for (fault, why) in [
-        (crate::support::answer("/apiConnectors", 0, 403, &[], ""), "connectors could not be read"),
-        (crate::support::answer("b2cUserFlows", 1, 200, &[], odd), "which is no user flow's id"),
+        (crate::support::answer_get("/apiConnectors", 0, 403, &[], ""), "connectors could not be read"),
+        (crate::support::answer_get("b2cUserFlows", 1, 200, &[], odd), "which is no user flow's id"),
     ] {
         let mut fault = fault;
         if why.contains("flow's id") {
-            // The list alone: its path ends where a flow's goes on.
+            // The path suffix matches only the list, not its flows.
             fault.path_contains = "/identity/b2cUserFlows".into();
             fault.method = Some("GET".into());
         }
@@ -350,44 +352,45 @@ fn connectors_and_flows_that_could_not_be_read_are_no_answer_of_strict() {
     }
 }
 
-/// An error is one, whatever else is said with it.
+/// An error in the body counts, even with a `value`.
 #[test]
-fn a_list_that_holds_an_error_is_no_empty_list() {
+fn drift_with_error_in_list_is_an_error() {
     let error = r#"{"error": {"code": "x", "message": "not today"}, "value": []}"#;
-    let list = crate::support::answer("b2cUserFlows?", 0, 200, &[], error);
+    let list = crate::support::answer_get("b2cUserFlows?", 0, 200, &[], error);
     let list = Fault { path_contains: "/identity/b2cUserFlows".into(), ..list };
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
-    let outcome = drift(&served, &wants_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+    let outcome =
+        drift(&served, &yaml_binding_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("not today"), "{outcome}");
 }
 
-/// What only the list leads to is asked for as soon as that is there, whatever else is still awaited.
+/// Unlisted flows are read as soon as the list is known, without waiting for other reads.
 #[test]
-fn no_read_waits_for_another_that_it_does_not_need() {
-    let slow = crate::support::answer("/apiConnectors", 1, 503, &[("Retry-After", "2")], "");
+fn drift_reads_run_concurrently() {
+    let slow = crate::support::answer_get("/apiConnectors", 1, 503, &[("Retry-After", "2")], "");
     let served = serve(
         tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 0)]),
         Options { faults: vec![slow], ..Options::default() },
     );
-    let outcome = drift(&served, &wants_connector_1(&["B2C_1_a"]), &["--strict"]);
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &["--strict"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     let asked = served.requests();
     let of = |path: &str| asked.iter().rposition(|line| line.contains(path)).unwrap();
     assert!(of("B2C_1_b/apiConnectorConfiguration") < of("/apiConnectors"), "{asked:?}");
 }
 
-/// Whether the service tells the case of ids apart is not known.
+/// It is not documented whether the service compares ids with case.
 #[test]
-fn a_listed_flow_in_another_spelling_is_not_another_flow() {
+fn drift_compares_flow_ids_without_case() {
     let list = r#"{"value": [{"id": "B2C_1_A"}]}"#;
-    let mut fault = crate::support::answer("/identity/b2cUserFlows", 1, 200, &[], list);
+    let mut fault = crate::support::answer_get("/identity/b2cUserFlows", 1, 200, &[], list);
     fault.skip = 0;
     let served = serve(
         tenant(&[("B2C_1_a", 1, 0), ("B2C_1_A2", 1, 0)]),
         Options { faults: vec![fault], ..Options::default() },
     );
-    let yaml = wants_connector_1(&["B2C_1_a"]) + "prune: flows\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "prune: flows\n";
     let outcome = drift(&served, &yaml, &["--parallelism", "1"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("\nUnchanged: 2 bindings\n\nNo changes.\n"), "{outcome}");
@@ -395,9 +398,9 @@ fn a_listed_flow_in_another_spelling_is_not_another_flow() {
     assert!(!outcome.stdout.contains("DISABLE"), "{outcome}");
 }
 
-/// What is said to do next works when it is done.
+/// The suggested commands and lines work as printed.
 #[test]
-fn the_lines_are_yaml_and_the_command_is_a_command_whatever_stands_in_them() {
+fn drift_suggestions_with_hostile_names_are_quoted() {
     let mut snapshot = tenant(&[("B2C_1_a", 2, 5), ("B2C_1_b", 1, 0)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     snapshot.connectors[0].target_url = None;

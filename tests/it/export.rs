@@ -1,4 +1,4 @@
-//! The way in for a tenant that exists: a file whose plan is empty.
+//! Export of an existing tenant as a desired-state file with an empty plan, or as a snapshot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,19 +12,20 @@ use proptest::prelude::*;
 
 use crate::fuzz_corpus::fuzz::export::assert_plan_is_empty;
 use crate::support::{
-    Outcome, Served, answer, blocks, connector_id, file, flowbind, folder, package, serve, tenant,
+    Outcome, SandboxServer, answer_get, code_blocks, connector_id, file, flowbind, folder, package, serve,
+    tenant,
 };
 
-fn export(served: &Served, args: &[&str]) -> Outcome {
+fn export(served: &SandboxServer, args: &[&str]) -> Outcome {
     flowbind(["export", "--tenant", "contoso.onmicrosoft.com", "--graph-url", &served.graph_url()])
         .args(args)
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .run()
 }
 
-/// Whatever the cases have for tenants, its export is valid, fits the schema and plans to nothing.
+/// The export of every tenant of the cases is valid, matches the schema and has an empty plan.
 #[test]
-fn the_plan_of_an_export_is_empty() {
+fn export_file_has_an_empty_plan() {
     let schema = crate::schema::schema("desired");
     for case in fs::read_dir(package("tests/cases")).unwrap() {
         let case = case.unwrap().path();
@@ -51,7 +52,7 @@ fn the_plan_of_an_export_is_empty() {
 }
 
 #[test]
-fn a_snapshot_is_the_tenant_again() {
+fn export_snapshot_equals_the_tenant() {
     let quickstart = "examples/quickstart/tenant.json";
     let args =
         ["export", "--tenant", "contoso.onmicrosoft.com", "--format", "snapshot", "--sandbox", quickstart];
@@ -64,9 +65,9 @@ fn a_snapshot_is_the_tenant_again() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap(), original);
 }
 
-/// A snapshot goes to a terminal or a log as well.
+/// A snapshot may be printed to a terminal or a log.
 #[test]
-fn a_name_in_a_snapshot_is_shown_and_does_not_act() {
+fn export_snapshot_escapes_names() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 0)]);
     snapshot.connectors[0].display_name = Some("\u{202e}kcehc\u{7f} ##[error]x".into());
     let served = serve(snapshot.clone(), Options::default());
@@ -76,13 +77,13 @@ fn a_name_in_a_snapshot_is_shown_and_does_not_act() {
     assert_eq!(Snapshot::parse(&outcome.stdout).unwrap().connectors, snapshot.connectors);
 }
 
-/// Function keys live in the query of an address.
+/// Addresses may contain function keys in their query.
 #[test]
-fn the_keys_in_an_address_stay_where_they_are() {
+fn export_omits_secrets_in_addresses() {
     let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
     let body =
         serde_json::json!({"value": [{"id": connector_id(1), "displayName": "Check", "targetUrl": url}]});
-    let faults = || vec![answer("/apiConnectors", 0, 200, &[], &body.to_string())];
+    let faults = || vec![answer_get("/apiConnectors", 0, 200, &[], &body.to_string())];
     for format in ["desired", "snapshot"] {
         let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: faults(), ..Options::default() });
         let outcome = export(&served, &["--format", format, "-vv"]);
@@ -92,8 +93,8 @@ fn the_keys_in_an_address_stay_where_they_are() {
 }
 
 #[test]
-fn what_could_not_be_read_is_not_left_out() {
-    let faults = vec![answer("B2C_1_b/", 0, 403, &[], ""), answer("/apiConnectors", 0, 403, &[], "")];
+fn export_with_unreadable_data_fails() {
+    let faults = vec![answer_get("B2C_1_b/", 0, 403, &[], ""), answer_get("/apiConnectors", 0, 403, &[], "")];
     let served =
         serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
@@ -103,8 +104,8 @@ fn what_could_not_be_read_is_not_left_out() {
 }
 
 #[test]
-fn where_both_kinds_of_flows_are_denied_both_reasons_are_told() {
-    let faults = vec![answer("UserFlows", 0, 403, &[], "")];
+fn export_with_both_flow_lists_denied_reports_both_reasons() {
+    let faults = vec![answer_get("UserFlows", 0, 403, &[], "")];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -113,19 +114,20 @@ fn where_both_kinds_of_flows_are_denied_both_reasons_are_told() {
 }
 
 #[test]
-fn a_tenant_without_flows_gives_a_file_without_flows() {
+fn export_without_flows_writes_an_empty_file() {
     let served = serve(tenant(&[]), Options::default());
     let outcome = export(&served, &[]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.ends_with("flows: {}\n"), "{outcome}");
 }
 
-/// The commands of the README's path from a portal to a repository, one after the other.
+/// Runs the README's commands from portal to repository in order.
 #[test]
-fn the_path_from_a_portal_to_a_repository_can_be_walked() {
+fn readme_commands_from_portal_to_repository_work() {
     let readme = fs::read_to_string(package("README.md")).unwrap();
     let (_, path) = readme.split_once("## From the portal to a repository\n").unwrap();
-    let commands: Vec<_> = blocks(path).into_iter().take_while(|(language, _)| language == "sh").collect();
+    let commands: Vec<_> =
+        code_blocks(path).into_iter().take_while(|(language, _)| language == "sh").collect();
     let folder = folder();
     fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
     let mut walked = 0;
@@ -143,7 +145,7 @@ fn the_path_from_a_portal_to_a_repository_can_be_walked() {
     assert!(walked >= 4, "{walked}");
 }
 
-/// Names as hostile as any, shared, empty or missing; ids that no connector has.
+/// Generates hostile, shared, empty and missing names, and ids of connectors that do not exist.
 fn inventory() -> impl Strategy<Value = Inventory> {
     let name = prop_oneof![
         any::<Option<String>>(),
@@ -162,7 +164,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
         .prop_map(|name| Some(name.to_owned())),
     ];
     let connectors = prop::collection::vec(name, 0..6).prop_map(|names| {
-        // Graph's ids are GUIDs, which is written nowhere.
+        // Graph's ids are GUIDs, but no documentation guarantees it.
         let id = |number: usize| {
             if number.is_multiple_of(3) { format!("id-{number}") } else { connector_id(number) }
         };
@@ -195,17 +197,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn every_inventory_exports_to_a_file_whose_plan_is_empty(inventory in inventory()) {
+    fn export_of_any_inventory_has_an_empty_plan(inventory in inventory()) {
         assert_plan_is_empty(&inventory);
     }
 }
 
-/// An empty answer for one kind says nothing of the other, which could not be read.
+/// An empty list of one kind of flows does not replace the other list, which could not be read.
 #[test]
-fn a_list_that_could_not_be_read_is_not_an_empty_tenant() {
+fn export_with_unreadable_list_is_not_empty() {
     let faults = vec![
-        answer("b2cUserFlows", 0, 400, &[], ""),
-        answer("b2xUserFlows", 0, 200, &[], r#"{"value": []}"#),
+        answer_get("b2cUserFlows", 0, 400, &[], ""),
+        answer_get("b2xUserFlows", 0, 200, &[], r#"{"value": []}"#),
     ];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
@@ -214,7 +216,7 @@ fn a_list_that_could_not_be_read_is_not_an_empty_tenant() {
 }
 
 #[test]
-fn v1_has_b2x_flows_alone_and_is_asked_for_no_others() {
+fn export_on_v1_reads_only_b2x_flows() {
     let served = serve(tenant(&[("B2X_1_a", 1, 0)]), Options::default());
     let url = served.graph_url().replace("/beta", "/v1.0");
     let run =
@@ -226,7 +228,7 @@ fn v1_has_b2x_flows_alone_and_is_asked_for_no_others() {
     let path = file(folder.path(), "flowbind.yaml", &exported.stdout);
     let drift = run(&["drift", "--strict", path.to_str().unwrap()]);
     assert_eq!(drift.code, 0, "{drift}");
-    // A file without flows does not tell the kind of its tenant, and with v1.0 it need not.
+    // A file without flows does not show the kind of its tenant. With v1.0 it is always B2X.
     file(
         folder.path(),
         "flowbind.yaml",
@@ -237,28 +239,28 @@ fn v1_has_b2x_flows_alone_and_is_asked_for_no_others() {
     assert!(!served.requests().iter().any(|line| line.contains("b2cUserFlows")), "{:?}", served.requests());
 }
 
-/// Of what makes no sense nothing is exported, whatever else could be read.
+/// A malformed response fails the export, whatever else could be read.
 #[test]
-fn an_answer_that_makes_no_sense_is_not_left_out() {
+fn export_with_malformed_response_fails() {
     let flows = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_b"}, {"id": "B2C_1/c"}]}"#;
     let faults = vec![
-        answer("b2cUserFlows/B2C_1_a/", 0, 200, &[], r#"{"postFederationSignup": 7}"#),
-        answer("b2cUserFlows/", 0, 200, &[], "{}"),
-        answer("b2cUserFlows", 0, 200, &[], flows),
+        answer_get("b2cUserFlows/B2C_1_a/", 0, 200, &[], r#"{"postFederationSignup": 7}"#),
+        answer_get("b2cUserFlows/", 0, 200, &[], "{}"),
+        answer_get("b2cUserFlows", 0, 200, &[], flows),
     ];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
-    for told in ["the flow `B2C_1/c`: ", "the flow `B2C_1_a` at `postFederationSignup`: "] {
-        assert!(outcome.stderr.contains(told), "{outcome}");
+    for error in ["the flow `B2C_1/c`: ", "the flow `B2C_1_a` at `postFederationSignup`: "] {
+        assert!(outcome.stderr.contains(error), "{outcome}");
     }
     assert!(!outcome.stderr.contains("B2C_1_b"), "{outcome}");
 }
 
 #[test]
-fn a_connector_that_is_listed_twice_is_one_connector() {
+fn connector_listed_twice_is_one_connector() {
     let twice = format!(r#"{{"value": [{{"id": "{0}"}}, {{"id": "{0}"}}]}}"#, connector_id(1));
-    let faults = vec![answer("apiConnectors", 0, 200, &[], &twice)];
+    let faults = vec![answer_get("apiConnectors", 0, 200, &[], &twice)];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     for format in ["desired", "snapshot"] {
         let outcome = export(&served, &["--format", format]);
@@ -268,9 +270,10 @@ fn a_connector_that_is_listed_twice_is_one_connector() {
 }
 
 #[test]
-fn a_flow_that_is_listed_twice_is_one_flow() {
+fn flow_listed_twice_is_one_flow() {
     let twice = r#"{"value": [{"id": "B2C_1_a"}, {"id": "B2C_1_a"}]}"#;
-    let faults = vec![answer("b2cUserFlows/", 0, 200, &[], "{}"), answer("b2cUserFlows", 0, 200, &[], twice)];
+    let faults =
+        vec![answer_get("b2cUserFlows/", 0, 200, &[], "{}"), answer_get("b2cUserFlows", 0, 200, &[], twice)];
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.matches("B2C_1_a").count()), (0, 1), "{outcome}");

@@ -1,15 +1,15 @@
-//! `tests/formats/<name>/`: a command, and what it shows in every format. Whatever is shown, the
-//! formats' own parsers read it, and no name acts in it.
+//! Format folders `tests/formats/<name>/`: a command with its expected output in every format. The parsers
+//! of the formats also check the outputs.
 //!
-//! Anyone adds one by adding a folder with a file `command`, the arguments of a run in this package,
-//! and running the tests with `UPDATE_EXPECT=1`.
+//! To add a folder, write the arguments of a command to a file `command` and run the tests with
+//! `UPDATE_EXPECT=1`. The command runs in the package folder.
 
 use std::fs;
 use std::path::PathBuf;
 
 use expect_test::expect_file;
 
-use crate::support::{FORMATS, Outcome, flowbind, masked, package};
+use crate::support::{FORMATS, Outcome, flowbind, mask_request_ids, package};
 
 fn shown() -> Vec<PathBuf> {
     let mut shown: Vec<_> =
@@ -18,7 +18,7 @@ fn shown() -> Vec<PathBuf> {
     shown
 }
 
-/// What is expected of each folder in the format of this ending.
+/// Returns name and expected output of each folder, for the format with this extension.
 fn expected(ending: &str) -> impl Iterator<Item = (String, String)> {
     shown().into_iter().map(move |folder| {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
@@ -32,14 +32,15 @@ fn show(folder: &std::path::Path, format: &str) -> Outcome {
 }
 
 #[test]
-fn every_format_shows_what_its_folder_says() {
+fn outputs_of_each_folder_match_in_every_format() {
     assert!(shown().len() >= 8);
     for folder in shown() {
         let codes: Vec<_> = FORMATS
             .iter()
             .map(|(format, ending)| {
                 let outcome = show(&folder, format);
-                expect_file![folder.join(format!("expected.{ending}"))].assert_eq(&masked(&outcome.stdout));
+                expect_file![folder.join(format!("expected.{ending}"))]
+                    .assert_eq(&mask_request_ids(&outcome.stdout));
                 outcome.code
             })
             .collect();
@@ -48,7 +49,7 @@ fn every_format_shows_what_its_folder_says() {
 }
 
 #[test]
-fn a_comment_fits_and_says_what_it_leaves_out() {
+fn comment_above_the_size_limit_is_truncated() {
     for (name, comment) in expected("md") {
         assert!(comment.len() <= 60_000, "{name}: {}", comment.len());
         assert_eq!(comment.matches("<details").count(), comment.matches("</details>").count(), "{name}");
@@ -57,19 +58,19 @@ fn a_comment_fits_and_says_what_it_leaves_out() {
     }
 }
 
-/// As a parser of CommonMark with GitHub's tables reads it: rows are as wide as their heads, and
-/// nothing but our own tables, lists and elements is in it.
+/// Parses the comment as CommonMark with GitHub's tables: every row has as many cells as its header, and
+/// there are only known elements.
 #[test]
-fn a_comment_is_commonmark_with_tables() {
+fn comment_is_valid_commonmark_with_tables() {
     for (name, comment) in expected("md") {
         let (_, rows) = crate::fuzz_corpus::fuzz::readers::markdown(&comment);
         assert_eq!(rows > 0, comment.contains("| --- |"), "{name}");
     }
 }
 
-/// The side that is wanted is what the file says, and the other what the tenant has.
+/// In the diff, `+` is the file and `-` is the tenant.
 #[test]
-fn a_diff_changes_as_many_lines_as_the_plan_has_changes() {
+fn diff_has_one_line_per_change() {
     for (name, diff) in expected("diff") {
         let plan = fs::read_to_string(package("tests/formats").join(&name).join("expected.json")).unwrap();
         let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
@@ -89,9 +90,9 @@ fn a_diff_changes_as_many_lines_as_the_plan_has_changes() {
     }
 }
 
-/// An output is found out to be writable before anything is read.
+/// Outputs are opened before anything is read.
 #[test]
-fn an_output_of_no_known_ending_or_in_no_folder_ends_the_run_at_once() {
+fn output_with_unknown_extension_or_missing_folder_fails_before_reading() {
     for (out, why) in [
         ("plan.yaml", "its ending tells the format, one of .txt .json .md .diff .xml .html .prom"),
         ("plan", "its ending tells the format"),
@@ -104,9 +105,9 @@ fn an_output_of_no_known_ending_or_in_no_folder_ends_the_run_at_once() {
     }
 }
 
-/// A disk that is full, as a limit on the size of files makes it.
+/// A limit on the file size simulates a full disk.
 #[test]
-fn an_output_that_does_not_fit_leaves_the_old_file_whole() {
+fn output_on_full_disk_keeps_the_existing_file() {
     let folder = crate::support::folder();
     crate::support::file(folder.path(), "plan.html", "the old one");
     let run = "trap '' XFSZ; ulimit -f 1; exec \"$0\" plan examples/quickstart/flowbind.yaml \
@@ -116,7 +117,7 @@ fn an_output_that_does_not_fit_leaves_the_old_file_whole() {
         .arg(folder.path().join("plan.html"))
         .current_dir(package(""))
         .output();
-    // A machine without bash sets no limits.
+    // Skipped without bash, which sets the limit.
     let Ok(output) = output else { return };
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");

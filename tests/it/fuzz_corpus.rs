@@ -1,5 +1,5 @@
-//! `tests/fuzz/corpus/<target>/`: what fuzzing found worth keeping, held to the same rules without
-//! a fuzzer.
+//! Fuzz corpus: runs every input in `tests/fuzz/corpus/<target>/` through its fuzz target, without a
+//! fuzzer.
 
 use std::fs;
 use std::panic;
@@ -9,42 +9,42 @@ pub mod fuzz;
 
 use crate::support::package;
 
-/// The corpora, all small, so that this takes a few seconds.
-const MOST_FILES: usize = 250;
-const MOST_BYTES: usize = 500_000;
+/// Limits per corpus, so that the test takes a few seconds.
+const MAX_FILES: usize = 250;
+const MAX_BYTES: usize = 500_000;
 
 #[test]
-fn every_input_of_every_corpus_holds_to_the_rules() {
-    let mut kept: Vec<_> = fs::read_dir(package("tests/fuzz/corpus"))
+fn corpus_inputs_pass_their_fuzz_targets() {
+    let mut corpora: Vec<_> = fs::read_dir(package("tests/fuzz/corpus"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    kept.sort_unstable();
-    assert_eq!(kept, fuzz::TARGETS.map(|(name, _)| name), "a corpus for each target");
-    let mut broken = Vec::new();
+    corpora.sort_unstable();
+    assert_eq!(corpora, fuzz::TARGETS.map(|(name, _)| name), "each target needs a corpus");
+    let mut failed = Vec::new();
     for (name, target) in fuzz::TARGETS {
         let mut bytes = 0;
         let paths: Vec<_> = fs::read_dir(package("tests/fuzz/corpus").join(name))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
-        assert!((1..=MOST_FILES).contains(&paths.len()), "{name}: {} files", paths.len());
+        assert!((1..=MAX_FILES).contains(&paths.len()), "{name}: {} files", paths.len());
         for path in paths {
             let input = fs::read(&path).unwrap();
             bytes += input.len();
-            // One that breaks a rule says so itself; the others are to be seen as well.
+            // A failing input prints its panic. The loop goes on, so that all failures are listed.
             if panic::catch_unwind(|| target(&input)).is_err() {
-                broken.push(path);
+                failed.push(path);
             }
         }
-        assert!(bytes <= MOST_BYTES, "{name}: {bytes} bytes");
+        assert!(bytes <= MAX_BYTES, "{name}: {bytes} bytes");
     }
-    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// A target that nobody could run would be forgotten.
+/// The weekly workflow and the manifest list the targets by hand, so they could miss one.
 #[test]
-fn every_target_can_be_fuzzed() {
+fn fuzz_targets_are_in_the_workflow_and_the_manifest() {
     let weekly = fs::read_to_string(package(".github/workflows/weekly.yml")).unwrap();
     let all = fuzz::TARGETS.map(|(name, _)| name).join(", ");
     assert!(weekly.contains(&format!("target: [{all}]")), "{all}");

@@ -1,4 +1,4 @@
-//! The command line as people meet it: help, usage errors, closed pipes, colour.
+//! Command line: help, usage errors, closed pipes, color.
 
 use std::process::Stdio;
 
@@ -10,7 +10,7 @@ const QUICKSTART: [&str; 4] =
     ["plan", "examples/quickstart/flowbind.yaml", "--sandbox", "examples/quickstart/tenant.json"];
 
 #[test]
-fn help_says_what_each_command_does() {
+fn help_of_each_command_matches_its_file() {
     for command in [
         "",
         "validate",
@@ -33,9 +33,9 @@ fn help_says_what_each_command_does() {
     }
 }
 
-/// 2 means "something differs", so a slip on the command line must not end with it.
+/// Exit code 2 means a difference, so a usage error must not end with it.
 #[test]
-fn a_usage_error_ends_with_1_and_says_what_would_be_right() {
+fn usage_error_exits_1_with_a_suggestion() {
     for (args, why) in [
         (vec![], "Usage: flowbind"),
         (vec!["pln"], "a similar subcommand exists: 'plan'"),
@@ -67,13 +67,13 @@ fn a_usage_error_ends_with_1_and_says_what_would_be_right() {
 }
 
 #[test]
-fn version_is_printed() {
+fn version_prints_the_package_version() {
     let outcome = flowbind(["--version"]).run();
     assert_eq!((outcome.code, outcome.stdout), (0, format!("flowbind {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]
-fn colour_adds_and_never_carries_the_meaning() {
+fn color_adds_only_escape_codes() {
     let run = |args: &[&str]| flowbind(QUICKSTART).args(args).within(&package("")).run();
     let plain = run(&[]);
     let coloured = run(&["--color", "always"]);
@@ -86,7 +86,7 @@ fn colour_adds_and_never_carries_the_meaning() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn closed_stdout_is_not_an_error() {
     for args in [&QUICKSTART[..], &["schema", "desired"], &["--help"]] {
         let mut child = flowbind(args)
             .within(&package(""))
@@ -102,9 +102,9 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
-/// A log line that nobody reads must not end a run either.
+/// A log line that cannot be written must not end the run.
 #[test]
-fn a_closed_stderr_is_no_error() {
+fn closed_stderr_is_not_an_error() {
     let mut child = flowbind(QUICKSTART)
         .args(["-vv"])
         .within(&package(""))
@@ -120,7 +120,7 @@ fn a_closed_stderr_is_no_error() {
 }
 
 #[test]
-fn a_variable_that_cannot_be_what_it_is_for_is_an_error() {
+fn invalid_environment_variable_is_an_error() {
     for epoch in ["garbage", "99999999999999", "1.5"] {
         let outcome = flowbind(QUICKSTART).env("SOURCE_DATE_EPOCH", epoch).within(&package("")).run();
         assert_eq!(outcome.code, 1);
@@ -129,8 +129,8 @@ fn a_variable_that_cannot_be_what_it_is_for_is_an_error() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_an_error() {
-    // A device that is always full, where there is one.
+fn full_stdout_is_an_error() {
+    // `/dev/full` fails all writes. Skipped on systems without it.
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
     let output = flowbind(QUICKSTART).within(&package("")).command().stdout(full).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

@@ -1,5 +1,5 @@
-//! Names and messages that try to act, in every format, log and error message: what is shown is
-//! still read by the format's own parser, and nothing in it acts.
+//! Hostile names and messages in every format, log and error: the output has no active content, and the
+//! parser of the format reads the original text.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::fuzz_corpus::fuzz::{inert, readers};
 use crate::support::{
-    FORMATS, Outcome, answer, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
+    FORMATS, Outcome, answer_get, connector_id, file, flowbind, folder, package, serve, tenant,
+    yaml_binding_connector_1,
 };
 
 fn corpus() -> Vec<String> {
@@ -46,8 +47,8 @@ fn corpus() -> Vec<String> {
     corpus
 }
 
-/// What one format shows of a plan in which each name of the corpus is bound, to be bound, to be
-/// taken away and left alone.
+/// Returns the plan in one format. Each hostile name is bound, is to be bound, is to be unbound and is
+/// unmanaged.
 fn shown(format: &str) -> Outcome {
     let corpus = corpus();
     let connectors: Vec<_> = corpus
@@ -84,26 +85,26 @@ fn shown(format: &str) -> Outcome {
         .run()
 }
 
-/// Of workflow commands each line is one, and no other text holds any.
+/// Checks that the text has no active content. In the `github` format every line is one workflow command.
 fn assert_inert(format: &str, text: &str) {
     if format == "github" { _ = readers::github(text) } else { inert::assert_inert(text) }
 }
 
 #[test]
-fn no_name_acts_in_any_format_or_log() {
+fn hostile_names_are_inert_in_every_format_and_log() {
     for (format, ending) in FORMATS {
         let outcome = shown(format);
         assert_eq!(outcome.code, 2, "{format}: {outcome}");
         assert_inert(format, &outcome.stdout);
         assert_inert("stderr", &outcome.stderr);
-        // For the parsers of others.
+        // `.ci/others/run` checks these files with external parsers.
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile.{ending}"));
         fs::write(kept, outcome.stdout).unwrap();
     }
 }
 
 #[test]
-fn a_comment_is_markdown_in_which_names_are_code() {
+fn hostile_names_in_markdown_are_code() {
     let comment = shown("markdown").stdout;
     let (codes, rows) = readers::markdown(&comment);
     assert!(codes.iter().any(|code| code == "<script>alert(1)</script><img src=x onerror=alert(1)>"));
@@ -116,7 +117,7 @@ fn a_comment_is_markdown_in_which_names_are_code() {
 }
 
 #[test]
-fn a_test_suite_is_xml_with_the_names_in_it() {
+fn hostile_names_in_junit_are_text() {
     let text = shown("junit").stdout;
     assert!(!readers::junit(&text).is_empty());
     let document = roxmltree::Document::parse(&text).unwrap();
@@ -128,7 +129,7 @@ fn a_test_suite_is_xml_with_the_names_in_it() {
 }
 
 #[test]
-fn a_page_has_no_element_but_its_own() {
+fn hostile_names_in_html_add_no_elements() {
     let page = shown("html").stdout;
     assert!(!readers::html(&page).is_empty());
     let document = scraper::Html::parse_document(&page);
@@ -137,19 +138,19 @@ fn a_page_has_no_element_but_its_own() {
     assert_eq!(tags, readers::ELEMENTS.into());
     let scripts = scraper::Selector::parse("script").unwrap();
     assert_eq!(document.select(&scripts).count(), 1);
-    // Nothing is loaded, and nothing but the script and the style in it may run.
+    // The policy allows no resources, and only the page's own script and style.
     assert!(page.contains("content=\"default-src 'none'; style-src 'sha256-"), "{}", &page[..400]);
 }
 
 #[test]
-fn counts_are_samples_of_their_metrics() {
+fn hostile_names_in_metrics_are_labels() {
     let samples = shown("prom").stdout;
     let sums = readers::prometheus(&samples, &["contoso.onmicrosoft.com"]);
     assert_eq!(sums["flowbind_unmanaged"], i64::try_from(corpus().len()).unwrap(), "{samples}");
 }
 
 #[test]
-fn json_is_json() {
+fn hostile_names_in_json_are_strings() {
     let plan: Value = serde_json::from_str(&shown("json").stdout).unwrap();
     let names: BTreeSet<_> = plan["targets"][0]["unmanaged"]
         .as_array()
@@ -160,13 +161,13 @@ fn json_is_json() {
     assert_eq!(names, corpus().into_iter().collect(), "whole, as they are");
 }
 
-/// What the service says is from outside, too.
+/// Messages of the service are untrusted, too.
 #[test]
-fn no_message_of_the_service_acts() {
+fn service_messages_are_inert() {
     for message in corpus() {
         let body =
             json!({"error": {"code": message, "message": message, "innerError": {"request-id": message}}});
-        let faults = vec![answer("/apiConnectorConfiguration", 0, 403, &[], &body.to_string())];
+        let faults = vec![answer_get("/apiConnectorConfiguration", 0, 403, &[], &body.to_string())];
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let folder = folder();
         let yaml =
@@ -195,12 +196,12 @@ fn no_message_of_the_service_acts() {
     }
 }
 
-/// A lone surrogate cannot be written in Rust, but in JSON.
+/// JSON can contain a lone surrogate, but a Rust string cannot.
 #[test]
-fn a_lone_surrogate_is_an_unknown_and_no_panic() {
+fn lone_surrogate_in_response_is_unknown() {
     let body =
         format!(r#"{{"postFederationSignup": {{"id": "{}", "displayName": "\ud800"}}}}"#, connector_id(1));
-    let faults = vec![answer("/apiConnectorConfiguration", 0, 200, &[], &body)];
+    let faults = vec![answer_get("/apiConnectorConfiguration", 0, 200, &[], &body)];
     let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
     let yaml =
         "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
@@ -210,9 +211,9 @@ fn a_lone_surrogate_is_an_unknown_and_no_panic() {
     }
 }
 
-/// A file may be called anything, and stands in annotations, comments and commands.
+/// File names occur in annotations, comments and commands.
 #[test]
-fn no_name_of_a_file_acts() {
+fn hostile_file_names_are_inert() {
     let folder = folder();
     let snapshot = tenant(&[("B2C_1_a", 1, 2)]).to_json();
     file(folder.path(), "tenant.json", snapshot);
@@ -237,9 +238,9 @@ fn no_name_of_a_file_acts() {
     }
 }
 
-/// A report may have been written by anybody, and its outputs are lines that a workflow believes.
+/// A report file is untrusted, but a workflow trusts its outputs.
 #[test]
-fn no_saved_fingerprint_adds_an_output() {
+fn saved_fingerprint_cannot_add_an_output() {
     let folder = folder();
     let report = fs::read_to_string(package("tests/formats/report/report.json")).unwrap();
     let mut report: Value = serde_json::from_str(&report).unwrap();
@@ -263,12 +264,12 @@ fn no_saved_fingerprint_adds_an_output() {
     assert!(fs::read_to_string(summary).unwrap().starts_with("<!-- flowbind:report -->\n"));
 }
 
-/// A command that a reader is asked to copy does what it says, whatever a file is called.
+/// A suggested command must work for every file name.
 #[test]
-fn no_name_of_a_file_is_an_option() {
+fn file_names_in_suggestions_are_not_options() {
     let folder = folder();
     file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
-    file(folder.path(), "--plan=a.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "--plan=a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     for command in ["drift", "plan --format markdown"] {
         let outcome =
             flowbind(command.split(' ')).args([".", "--sandbox", "tenant.json"]).within(folder.path()).run();
@@ -276,9 +277,9 @@ fn no_name_of_a_file_is_an_option() {
     }
 }
 
-/// Whoever may change a repository may put a link there, in the place of any file.
+/// Anyone who can change a repository can replace a file by a symlink.
 #[test]
-fn no_link_of_a_repository_leads_a_run_out_of_it() {
+fn symlinks_cannot_lead_out_of_the_repository() {
     use std::os::unix::fs::symlink;
     let (repository, outside) = (folder(), folder());
     let at = repository.path();
@@ -291,7 +292,7 @@ fn no_link_of_a_repository_leads_a_run_out_of_it() {
     }
     file(outside.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
     file(at, "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
-    file(at, "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(at, "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     symlink(&kept[0], at.join("plan.json")).unwrap();
     symlink("plan.json", at.join("chain.json")).unwrap();
     symlink(".git/config", at.join("git.json")).unwrap();
@@ -322,7 +323,7 @@ fn no_link_of_a_repository_leads_a_run_out_of_it() {
         assert_eq!(fs::read_to_string(path).unwrap(), "\"hunter2\"");
     }
     assert!(!outside.path().join("new.json").exists());
-    // Within the repository, and where somebody names the path itself, it is as good as any.
+    // Symlinks within the repository are allowed, and so is every path named by the user.
     let elsewhere = outside.path().join("new.json");
     for out in ["inside.json", elsewhere.to_str().unwrap()] {
         let outcome = run(&["plan", "--sandbox", "tenant.json", "--out", out]);

@@ -1,4 +1,4 @@
-//! Who uses whom. Every `crate::` path of every module counts, not only `use` lines.
+//! Dependencies between the modules of the crate. Every `crate::` path counts, not only `use` lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,9 +6,9 @@ use std::path::Path;
 
 use crate::support::package;
 
-/// Each module of the crate and the modules that it uses: what is not here needs a reason, and what is
-/// not needed any more goes.
-const USES: [(&str, &[&str]); 15] = [
+/// Modules of the crate with the modules that they use. A new entry needs a reason; an unused entry must
+/// be removed.
+const DEPENDENCIES: [(&str, &[&str]); 15] = [
     ("diagnostic", &[]),
     ("http", &[]),
     ("snapshot", &[]),
@@ -44,15 +44,15 @@ const USES: [(&str, &[&str]); 15] = [
     ),
 ];
 
-/// The crate's modules that a source file names.
-fn used(text: &str) -> BTreeSet<String> {
+/// Returns the modules of the crate that a source file uses.
+fn used_modules(text: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     let name = |text: &str| {
         text.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect::<String>()
     };
     for (at, path) in text.match_indices("crate::") {
         let rest = &text[at + path.len()..];
-        // `$crate` and `other_crate::` are not ours.
+        // `$crate` and `other_crate::` are not paths of this crate.
         let before = text[..at].chars().next_back();
         if before.is_some_and(|char| char.is_alphanumeric() || char == '_' || char == '$') {
             continue;
@@ -81,10 +81,11 @@ fn used(text: &str) -> BTreeSet<String> {
     used
 }
 
-fn sources(path: &Path, text: &mut String) {
+/// Appends the text of all Rust files below a path.
+fn read_sources(path: &Path, text: &mut String) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            sources(&entry.unwrap().path(), text);
+            read_sources(&entry.unwrap().path(), text);
         }
     } else if path.extension().is_some_and(|ending| ending == "rs") {
         text.push_str(&fs::read_to_string(path).unwrap());
@@ -92,7 +93,7 @@ fn sources(path: &Path, text: &mut String) {
 }
 
 #[test]
-fn every_module_uses_what_it_may_and_no_other() {
+fn modules_use_exactly_the_listed_dependencies() {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(package("src")).unwrap() {
         let path = entry.unwrap().path();
@@ -101,20 +102,20 @@ fn every_module_uses_what_it_may_and_no_other() {
             continue;
         }
         let mut text = String::new();
-        sources(&path, &mut text);
-        let mut used = used(&text);
+        read_sources(&path, &mut text);
+        let mut used = used_modules(&text);
         used.remove(&module);
-        // A module may be a file and a folder.
+        // A module can be a file and a folder.
         found.entry(module).or_insert_with(BTreeSet::new).extend(used);
     }
     let uses = |(module, uses): (&str, &[&str])| {
         (module.to_owned(), uses.iter().copied().map(str::to_owned).collect::<BTreeSet<_>>())
     };
-    assert_eq!(found, BTreeMap::from(USES.map(uses)));
+    assert_eq!(found, BTreeMap::from(DEPENDENCIES.map(uses)));
 }
 
 #[test]
-fn a_path_is_seen_wherever_it_stands() {
+fn used_modules_finds_paths_everywhere_in_a_file() {
     let text = "use crate::{a, b::{c, d}, e as f};\nuse crate::g::h; fn x() { crate::i::j() } $crate::k; my_crate::l";
-    assert_eq!(used(text).into_iter().collect::<Vec<_>>(), ["a", "b", "e", "g", "i"]);
+    assert_eq!(used_modules(text).into_iter().collect::<Vec<_>>(), ["a", "b", "e", "g", "i"]);
 }

@@ -1,5 +1,5 @@
-//! What flowbind promises, shown through its command line and over real HTTP. Where there are no signals,
-//! no `sh` and no symbolic links for everyone, the modules' own tests have to do.
+//! Integration tests: the command line against sandboxes over real HTTP. They need signals, `sh` and
+//! symbolic links. Other systems run only the unit tests. `tests/README.md` explains the levels of tests.
 
 #![cfg(unix)]
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
@@ -15,7 +15,7 @@
 )]
 
 mod apply;
-mod bounds;
+
 mod campaign;
 mod cases;
 mod composition;
@@ -28,6 +28,7 @@ mod hostile;
 #[cfg(feature = "azure")]
 mod identity;
 mod layering;
+mod limits;
 mod pipelines;
 mod progress;
 mod properties;

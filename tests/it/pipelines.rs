@@ -1,5 +1,5 @@
-//! The pipelines of `examples/`, run as they stand: their shell, step by step, with the quickstart's
-//! emulated tenant behind `flowbind` and a stand-in for `gh` that remembers comments and issues.
+//! Pipelines in `examples/`: runs their shell scripts step by step. `flowbind` uses the quickstart's
+//! sandbox, and a fake `gh` stores comments and issues.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,20 +11,20 @@ use serde_json::Value;
 
 use crate::support::{coverage, file, folder, package};
 
-/// A checkout with its pipelines, and the services around it.
+/// Checkout with the fake services of its pipelines.
 struct Repository {
     folder: tempfile::TempDir,
     variables: BTreeMap<String, String>,
 }
 
-/// What became of the steps of a job.
+/// Result of a job.
 #[derive(Debug)]
 struct Job {
-    /// Whether every step went well.
+    /// Whether every step succeeded.
     succeeded: bool,
-    /// What the steps printed.
+    /// Output of all steps.
     log: String,
-    /// `steps.ID.outputs.NAME` by that name.
+    /// Outputs of the steps, by `steps.ID.outputs.NAME`.
     outputs: BTreeMap<String, String>,
 }
 
@@ -40,7 +40,7 @@ case "$*" in
   "issue create "*|"issue edit "*) cp drift.md "$STATE/issue.md" ;;
   "issue close "*) rm "$STATE/issue.md" ;;
   "label create "*) ;;
-  *) echo "gh was asked something else: $*" >&2; exit 9 ;;
+  *) echo "unexpected gh arguments: $*" >&2; exit 9 ;;
 esac
 exit 0
 "#;
@@ -62,7 +62,6 @@ impl Repository {
             fs::copy(package("examples/quickstart").join(name), at.join(to).join(name)).unwrap();
         }
         executable(&at.join("bin"), "gh", GH);
-        // What needs no tenant takes no sandbox either.
         let flowbind = format!(
             "#!/bin/bash\nexec {} \"$@\" --sandbox \"$STATE/tenant.json\"\n",
             env!("CARGO_BIN_EXE_flowbind")
@@ -142,7 +141,7 @@ impl Repository {
         }
     }
 
-    /// A text with its `${{ … }}` replaced.
+    /// Replaces each `${{ … }}` of a text.
     fn resolve(&self, value: &Value, inputs: &BTreeMap<String, String>, job: &Job) -> String {
         let mut text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         while let Some((before, rest)) = text.clone().split_once("${{") {
@@ -154,7 +153,7 @@ impl Repository {
         text
     }
 
-    /// Runs a script as a runner does.
+    /// Runs a script like a runner.
     fn shell(
         &self,
         script: &str,
@@ -186,7 +185,7 @@ impl Repository {
 }
 
 #[test]
-fn a_pull_request_gets_one_comment_that_is_edited() {
+fn plan_workflow_run_twice_edits_its_comment() {
     let repository = Repository::new();
     let job = repository.run("plan.yml");
     assert!(job.succeeded, "{job:?}");
@@ -203,7 +202,7 @@ fn a_pull_request_gets_one_comment_that_is_edited() {
 }
 
 #[test]
-fn a_plan_that_is_refused_is_red_and_commented_all_the_same() {
+fn plan_workflow_with_blocked_plan_fails_and_comments() {
     let repository = Repository::new();
     let yaml = fs::read_to_string(package("examples/quickstart/flowbind.yaml")).unwrap();
     file(&repository.folder.path().join("work"), "flowbind.yaml", yaml + "\nguards: {maxChanges: 1}\n");
@@ -214,10 +213,10 @@ fn a_plan_that_is_refused_is_red_and_commented_all_the_same() {
 }
 
 #[test]
-fn a_merge_applies_exactly_the_plan_that_was_reviewed() {
+fn apply_workflow_applies_only_the_reviewed_plan() {
     let repository = Repository::new();
     assert!(repository.run("plan.yml").succeeded);
-    // A commit that came by no pull request.
+    // The commit does not belong to a pull request.
     let job = repository.run("apply.yml");
     assert!(!job.succeeded && job.log.contains("nobody reviewed a plan of it"), "{job:?}");
     file(&repository.folder.path().join("state"), "number", "12\n");
@@ -228,7 +227,7 @@ fn a_merge_applies_exactly_the_plan_that_was_reviewed() {
         "{job:?}"
     );
     assert!(repository.folder.path().join("work/report.json").exists());
-    // The same comment, but the tenant is another one by now.
+    // The comment is unchanged, but the tenant has changed.
     let job = repository.run("apply.yml");
     assert!(!job.succeeded && job.log.contains("this is not the plan that was approved"), "{job:?}");
     fs::remove_file(repository.state("comment.md")).unwrap();
@@ -237,7 +236,7 @@ fn a_merge_applies_exactly_the_plan_that_was_reviewed() {
 }
 
 #[test]
-fn drift_opens_updates_and_closes_one_issue() {
+fn drift_workflow_opens_updates_and_closes_one_issue() {
     let repository = Repository::new();
     for _ in 0..2 {
         let job = repository.run("drift.yml");
@@ -247,7 +246,7 @@ fn drift_opens_updates_and_closes_one_issue() {
     }
     let (succeeded, log, _) = repository.shell("flowbind apply --yes", &BTreeMap::new());
     assert!(succeeded, "{log}");
-    // What the file does not mention is drift as well, since it is asked for strictly.
+    // With `--strict`, unmanaged bindings are drift, too.
     assert!(repository.run("drift.yml").succeeded);
     assert!(repository.state("issue.md").exists());
     let yaml = fs::read_to_string(repository.folder.path().join("work/flowbind.yaml")).unwrap();
@@ -261,7 +260,7 @@ fn drift_opens_updates_and_closes_one_issue() {
 }
 
 #[test]
-fn drift_that_could_not_be_found_out_leaves_the_issue_as_it_is() {
+fn drift_workflow_with_invalid_file_leaves_the_issue_unchanged() {
     let repository = Repository::new();
     file(&repository.folder.path().join("work"), "flowbind.yaml", "nonsense: 1\n");
     let job = repository.run("drift.yml");
@@ -270,7 +269,7 @@ fn drift_that_could_not_be_found_out_leaves_the_issue_as_it_is() {
 }
 
 #[test]
-fn a_fork_hands_over_its_file_and_the_main_branch_plans_from_it() {
+fn fork_plan_workflow_accepts_only_valid_requests() {
     let repository = Repository::new();
     let job = repository.run("fork-request.yml");
     assert!(job.succeeded, "{job:?}");
@@ -291,7 +290,7 @@ fn a_fork_hands_over_its_file_and_the_main_branch_plans_from_it() {
     assert!(!repository.folder.path().join("work/hacked").exists());
 }
 
-/// The scripts of other pipelines' jobs, by where they stand.
+/// Returns the script at a path of keys in a pipeline file.
 fn script(path: &str, at: &[&str]) -> String {
     let text = fs::read_to_string(package(path)).unwrap();
     let mut value: Value = serde_yaml::from_str(&text).unwrap();
@@ -308,7 +307,7 @@ fn script(path: &str, at: &[&str]) -> String {
 }
 
 #[test]
-fn gitlab_plans_applies_and_looks_for_drift() {
+fn gitlab_pipeline_plans_applies_and_detects_drift() {
     let repository = Repository::new();
     let path = "examples/gitlab/.gitlab-ci.yml";
     let token = repository.folder.path().join("token").display().to_string();
@@ -327,7 +326,7 @@ fn gitlab_plans_applies_and_looks_for_drift() {
 }
 
 #[test]
-fn azure_pipelines_plans_and_applies_exactly_that_plan() {
+fn azure_pipeline_applies_the_saved_plan() {
     let repository = Repository::new();
     let path = "examples/azure-pipelines/azure-pipelines.yml";
     let check = ["stages", "0", "jobs", "0", "steps", "1", "inputs", "inlineScript"];
@@ -350,9 +349,9 @@ fn azure_pipelines_plans_and_applies_exactly_that_plan() {
     assert!(log.contains("Apply: 4 applied."), "{log}");
 }
 
-/// Four jobs plan a part each of one tenant's fleet, and the last one comments on all of it.
+/// Four jobs plan one shard each, and the last job joins them.
 #[test]
-fn the_shards_of_a_fleet_are_joined_into_one_comment() {
+fn fleet_workflow_joins_shards_into_one_comment() {
     let mut repository = Repository::new();
     let work = repository.folder.path().join("work");
     fs::create_dir(work.join("tenants")).unwrap();
@@ -367,14 +366,14 @@ fn the_shards_of_a_fleet_are_joined_into_one_comment() {
     assert!(job.succeeded, "{job:?}");
     let comment = fs::read_to_string(repository.state("comment.md")).unwrap();
     assert!(comment.starts_with("<!-- flowbind:plan -->\n### flowbind plan: 2 to enable"), "{comment}");
-    // A shard that got lost is no green check.
+    // A missing shard fails the job.
     fs::remove_file(work.join("shard-2.json")).unwrap();
     assert!(!repository.run_job("fleet.yml", Some("join")).succeeded);
 }
 
-/// The pods of an Indexed Job, each with its index, and the join that its comment names.
+/// Runs the pods of an Indexed Job, each with its index, and the join command from the file's comment.
 #[test]
-fn the_pods_of_an_indexed_job_plan_a_fleet() {
+fn indexed_job_pods_plan_a_fleet() {
     let text = fs::read_to_string(package("examples/kubernetes/fleet.yaml")).unwrap();
     let job: Value = serde_yaml::from_str(&text).unwrap();
     let shell = &job["spec"]["template"]["spec"]["containers"][0]["args"][0];
@@ -393,9 +392,9 @@ fn the_pods_of_an_indexed_job_plan_a_fleet() {
     assert!(succeeded && log.contains("Plan: 2 to enable"), "{log}");
 }
 
-/// What starts flowbind without a shell.
+/// Timers, hooks and cron jobs start flowbind without a shell.
 #[test]
-fn the_commands_of_timers_and_hooks_are_commands() {
+fn commands_of_timers_and_hooks_are_valid() {
     let service = fs::read_to_string(package("examples/systemd/flowbind-drift.service")).unwrap();
     let timer = service.lines().find_map(|line| line.strip_prefix("ExecStart=flowbind ")).unwrap();
     let hook = script("examples/pre-commit/.pre-commit-config.yaml", &["repos", "0", "hooks", "0", "entry"]);

@@ -1,15 +1,17 @@
-//! How far a run is: a line on a terminal, lines alone in a pipe, and figures at the end where they are wanted.
+//! Progress: a status line on a terminal, only log lines in a pipe, and request counts with `-v`.
 
 use std::process::Command;
 use std::time::Duration;
 
 use flowbind::sandbox::Options;
 
-use crate::support::{Served, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{
+    SandboxServer, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+};
 
-fn slow(throttled: bool) -> Served {
+fn slow(throttled: bool) -> SandboxServer {
     let faults = if throttled {
-        vec![answer("Configuration", 1, 429, &[("Retry-After", "2")], "")]
+        vec![answer_get("Configuration", 1, 429, &[("Retry-After", "2")], "")]
     } else {
         Vec::new()
     };
@@ -17,10 +19,10 @@ fn slow(throttled: bool) -> Served {
     serve(tenant(&[("B2C_1_a", 0, 0)]), Options { latency, faults, ..Options::default() })
 }
 
-/// Runs `plan` at a terminal. `None` where the system has no `script` that lends one.
-fn at_a_terminal(served: &Served, args: &str) -> Option<String> {
+/// Runs `plan` at a terminal; `None` if the system has no `script` command to provide one.
+fn run_at_terminal(served: &SandboxServer, args: &str) -> Option<String> {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let flowbind = env!("CARGO_BIN_EXE_flowbind");
     let command = format!("{flowbind} plan {args} --graph-url {}", served.graph_url());
     let output = Command::new("script")
@@ -35,29 +37,29 @@ fn at_a_terminal(served: &Served, args: &str) -> Option<String> {
 }
 
 #[test]
-fn a_terminal_shows_how_far_the_run_is() {
-    let Some(shown) = at_a_terminal(&slow(false), "") else { return };
+fn progress_at_terminal_shows_tenants_done() {
+    let Some(shown) = run_at_terminal(&slow(false), "") else { return };
     assert!(shown.contains("0 of 1 tenants done, 1 in flight"), "{shown:?}");
     assert!(shown.contains("nothing → Connector 1"), "{shown:?}");
 }
 
 #[test]
-fn a_terminal_shows_until_when_a_tenant_is_held_back() {
-    let Some(shown) = at_a_terminal(&slow(true), "") else { return };
+fn progress_at_terminal_shows_end_of_retry_after() {
+    let Some(shown) = run_at_terminal(&slow(true), "") else { return };
     let held = shown.split("1 held back by `Retry-After` until ").nth(1).unwrap_or_default();
     let time = held.get(..9).unwrap_or_default().as_bytes();
     assert!(matches!(time, [_, _, b':', _, _, b':', _, _, b'Z']), "{shown:?}");
 }
 
 #[test]
-fn who_wants_quiet_sees_no_progress() {
-    let Some(shown) = at_a_terminal(&slow(false), "--quiet") else { return };
+fn progress_with_quiet_is_hidden() {
+    let Some(shown) = run_at_terminal(&slow(false), "--quiet") else { return };
     assert!(!shown.contains("in flight"), "{shown:?}");
 }
 
-fn in_a_pipe(served: &Served, args: &[&str]) -> String {
+fn run_in_pipe(served: &SandboxServer, args: &[&str]) -> String {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let outcome = flowbind(["plan", "--graph-url", &served.graph_url()])
         .args(args)
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -68,15 +70,15 @@ fn in_a_pipe(served: &Served, args: &[&str]) -> String {
 }
 
 #[test]
-fn a_pipe_gets_lines_alone() {
-    assert_eq!(in_a_pipe(&slow(false), &[]), "");
-    let throttled = in_a_pipe(&slow(true), &[]);
+fn progress_in_pipe_prints_only_log_lines() {
+    assert_eq!(run_in_pipe(&slow(false), &[]), "");
+    let throttled = run_in_pipe(&slow(true), &[]);
     assert_eq!(throttled, " WARN throttled: nothing is sent for 2 s\n");
 }
 
 #[test]
-fn figures_are_the_last_line_where_they_are_wanted() {
-    let stderr = in_a_pipe(&slow(true), &["-v"]);
+fn verbose_run_ends_with_request_counts() {
+    let stderr = run_in_pipe(&slow(true), &["-v"]);
     let last = stderr.lines().last().unwrap();
     assert!(last.starts_with(" INFO 3 requests in 3 exchanges, 1 of them again; 2."), "{stderr}");
     assert!(last.ends_with(" bytes"), "{stderr}");

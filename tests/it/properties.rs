@@ -1,4 +1,4 @@
-//! What holds for every tenant and every file.
+//! Property tests of parsing and planning, for random tenants and files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use proptest::sample::Index;
 
 const URL: &str = "https://graph.microsoft.com/beta";
 
-/// (flow, step) → number of a connector, or nothing. A pair that is absent is not mentioned.
+/// (flow, step) → number of a connector, `None` for unbound. An absent pair is not in the file.
 type Bindings = BTreeMap<(u8, Step), Option<u8>>;
 
 fn bindings() -> impl Strategy<Value = Bindings> {
@@ -35,7 +35,7 @@ fn connector(number: u8) -> Connector {
     }
 }
 
-/// A file that wants these bindings, its flows in the order given, and each step by name or id.
+/// Creates a file with these bindings, with connectors by name or by id.
 fn file(bindings: &Bindings, by_id: bool) -> Desired {
     let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
     for number in bindings.keys().map(|(flow, _)| *flow).collect::<BTreeSet<_>>() {
@@ -55,7 +55,7 @@ fn file(bindings: &Bindings, by_id: bool) -> Desired {
     desired::parse("f.yaml", yaml.as_bytes()).unwrap()
 }
 
-/// A tenant that has these bindings, and nothing bound elsewhere, as far as `desired` asks.
+/// Creates the part of a tenant that `desired` reads, with only these bindings.
 fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
     let flows = desired.flows.iter().map(|wanted| {
         let bound = |step: Step| -> Reading<Bound> {
@@ -75,7 +75,7 @@ fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
     }
 }
 
-/// Runs a plan on a value: what the tenant is once every change is made.
+/// Returns the tenant after all changes of a plan.
 fn applied(plan: &Plan, current: &Current) -> Current {
     let mut current = current.clone();
     for change in plan.targets.iter().flat_map(|target| &target.changes) {
@@ -101,7 +101,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn in_sync_the_plan_is_empty(wanted in bindings(), by_id: bool) {
+    fn plan_in_sync_is_empty(wanted in bindings(), by_id: bool) {
         let desired = file(&wanted, by_id);
         let plan = planned(&desired, &tenant(&wanted, &desired));
         prop_assert!(plan.is_whole() && !plan.has_changes());
@@ -109,9 +109,9 @@ proptest! {
         prop_assert!(render::plan_text(&plan).contains("No changes."));
     }
 
-    /// As many changes as managed bindings differ, each of them one that does.
+    /// A plan has exactly one change per managed binding that differs.
     #[test]
-    fn a_plan_is_minimal(wanted in bindings(), has in bindings(), by_id: bool) {
+    fn plan_changes_exactly_the_differing_bindings(wanted in bindings(), has in bindings(), by_id: bool) {
         let desired = file(&wanted, by_id);
         let plan = planned(&desired, &tenant(&has, &desired));
         let has = |at: &(u8, Step)| has.get(at).copied().flatten();
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_managed_is_never_changed(wanted in bindings(), has in bindings()) {
+    fn plan_never_changes_unmanaged_bindings(wanted in bindings(), has in bindings()) {
         let desired = file(&wanted, false);
         let plan = planned(&desired, &tenant(&has, &desired));
         let managed = |flow_id: &str, step| wanted.keys().any(|(number, at)| flow(*number) == flow_id && *at == step);
@@ -144,16 +144,16 @@ proptest! {
     }
 
     #[test]
-    fn after_the_plan_there_is_nothing_to_plan(wanted in bindings(), has in bindings(), by_id: bool) {
+    fn plan_after_apply_is_empty(wanted in bindings(), has in bindings(), by_id: bool) {
         let desired = file(&wanted, by_id);
         let before = tenant(&has, &desired);
         let after = applied(&planned(&desired, &before), &before);
         prop_assert!(!planned(&desired, &after).has_changes());
     }
 
-    /// The order in which a service lists things is not the plan's.
+    /// The order in which the service lists connectors does not affect the plan.
     #[test]
-    fn shuffled_input_gives_identical_bytes(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 6)) {
+    fn plan_of_shuffled_connectors_is_identical(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 6)) {
         let desired = file(&wanted, false);
         let current = tenant(&has, &desired);
         let mut shuffled = current.clone();
@@ -167,9 +167,9 @@ proptest! {
         prop_assert_eq!(files::plan::to_json(&one, "now"), files::plan::to_json(&other, "now"));
     }
 
-    /// The fingerprint knows the changes and not their order, and tells any two plans apart.
+    /// The fingerprint depends on the changes and not on their order.
     #[test]
-    fn the_fingerprint_is_of_the_changes(wanted in bindings(), one in bindings(), other in bindings()) {
+    fn fingerprint_differs_exactly_if_changes_differ(wanted in bindings(), one in bindings(), other in bindings()) {
         let desired = file(&wanted, false);
         let one = planned(&desired, &tenant(&one, &desired));
         let other = planned(&desired, &tenant(&other, &desired));
@@ -180,9 +180,9 @@ proptest! {
         prop_assert_eq!(one.fingerprint(), reversed.fingerprint());
     }
 
-    /// With exactly the flags that its refusals name, a plan passes; with one less it does not.
+    /// With exactly the suggested flags, no blocker is left; with one flag less, one is.
     #[test]
-    fn the_flags_that_refusals_name_let_a_plan_pass(
+    fn plan_with_suggested_override_flags_is_not_blocked(
         wanted in bindings(),
         has in bindings(),
         protected in vec(any::<bool>(), 24),
@@ -209,9 +209,9 @@ proptest! {
         }
     }
 
-    /// Saved and read back, a plan is the same plan, whatever order its file is in.
+    /// A saved plan reads back as the same plan, whatever the order in its file.
     #[test]
-    fn a_plan_is_the_same_after_it_was_saved(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 24)) {
+    fn saved_plan_reads_back_unchanged(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 24)) {
         let desired = file(&wanted, false);
         let plan = planned(&desired, &tenant(&has, &desired));
         let json = files::plan::to_json(&plan, "2026-11-02T08:00:00Z");
@@ -226,9 +226,9 @@ proptest! {
         prop_assert_eq!(shuffled.fingerprint(), plan.fingerprint());
     }
 
-    /// What could not be read is neither changed nor counted as nothing.
+    /// An unreadable binding is neither changed nor treated as unbound.
     #[test]
-    fn unknown_is_never_nothing(wanted in bindings(), has in bindings(), gone in any::<Index>()) {
+    fn unreadable_bindings_are_never_changed(wanted in bindings(), has in bindings(), gone in any::<Index>()) {
         let desired = file(&wanted, true);
         let mut current = tenant(&has, &desired);
         prop_assume!(!desired.flows.is_empty());
@@ -244,13 +244,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_value_or_diagnostics(bytes in vec(any::<u8>(), 0..400)) {
-        check(&bytes)?;
+    fn parsing_random_bytes_gives_a_file_or_diagnostics(bytes in vec(any::<u8>(), 0..400)) {
+        check_parse(&bytes)?;
     }
 
-    /// Bytes that look much like a file get further than any bytes.
+    /// A damaged file reaches more of the parser than random bytes.
     #[test]
-    fn a_damaged_file_is_a_value_or_diagnostics(
+    fn parsing_damaged_file_gives_a_file_or_diagnostics(
         wanted in bindings(),
         damage in vec((any::<Index>(), 0..4usize, prop::sample::select(vec![
             "", ":", ": ", "- ", "\n", "  ", "\t", "\"", "'", "&a ", "*a", "<<: ", "!x ", "{", "}", "[", "]", "#", "|", ">",
@@ -268,11 +268,11 @@ proptest! {
             chars.splice(at..end, insert.chars());
             text = chars.into_iter().collect();
         }
-        check(text.as_bytes())?;
+        check_parse(text.as_bytes())?;
     }
 }
 
-/// What flags say, as the command line takes them.
+/// Parses override flags like the command line.
 fn overrides(flags: &[String]) -> Overrides {
     let mut overrides = Overrides::default();
     for (name, value) in flags.iter().map(|flag| flag.split_once(' ').unwrap()) {
@@ -291,8 +291,8 @@ fn overrides(flags: &[String]) -> Overrides {
     overrides
 }
 
-/// Parses bytes. What comes out can be shown, points into the file, and is in order.
-fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
+/// Parses bytes. Checks that all diagnostics can be rendered and are sorted by position.
+fn check_parse(bytes: &[u8]) -> Result<(), TestCaseError> {
     let Err(problems) = desired::parse("f.yaml", bytes) else { return Ok(()) };
     prop_assert!(!problems.is_empty());
     let mut last = 0;

@@ -1,4 +1,4 @@
-//! The README tells the truth: what it shows is what comes out.
+//! Commands and outputs in the README are up to date.
 
 use std::fs;
 
@@ -6,21 +6,21 @@ use expect_test::expect_file;
 
 use crate::support::{self, file, flowbind, folder, package};
 
-/// The fenced blocks of the README.
+/// Returns the code blocks of the README.
 fn blocks() -> Vec<(String, String)> {
-    support::blocks(&fs::read_to_string(package("README.md")).unwrap())
+    support::code_blocks(&fs::read_to_string(package("README.md")).unwrap())
 }
 
-/// The arguments of the README's first command.
+/// Returns the arguments of the README's first command.
 fn first_command() -> Vec<String> {
     let (_, command) = blocks().into_iter().find(|(language, _)| language == "sh").unwrap();
     let arguments = command.trim().strip_prefix("cargo run --locked -- ").unwrap();
     arguments.split(' ').map(str::to_owned).collect()
 }
 
-/// The README's three runs: the plan, the apply on a copy, and the plan of that copy.
+/// Runs the three commands of the README: a plan, an apply on a copy, and a plan of the copy.
 #[test]
-fn the_commands_print_what_the_readme_shows() {
+fn quickstart_commands_print_the_readme_output() {
     let folder = folder();
     let copy = folder.path().join("tenant.json");
     fs::copy(package("examples/quickstart/tenant.json"), &copy).unwrap();
@@ -43,16 +43,16 @@ fn the_commands_print_what_the_readme_shows() {
     let applied = run(apply).strip_prefix(&plan).unwrap().trim_start().to_owned();
     let again = run(again);
 
-    let mut told = fs::read_to_string(package("README.md")).unwrap();
+    let mut readme = fs::read_to_string(package("README.md")).unwrap();
     for ((_, shown), printed) in shown.into_iter().zip([plan, applied, again]) {
         let fenced = |text: &str| format!("```text\n{text}```");
-        told = told.replacen(&fenced(shown), &fenced(&printed), 1);
+        readme = readme.replacen(&fenced(shown), &fenced(&printed), 1);
     }
-    expect_file![package("README.md")].assert_eq(&told);
+    expect_file![package("README.md")].assert_eq(&readme);
 }
 
 #[test]
-fn the_quickstart_shows_every_kind_of_binding() {
+fn quickstart_contains_every_kind_of_binding() {
     let plan = flowbind(first_command()).args(["--format", "json"]).within(&package("")).run();
     let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
     let target = &plan["targets"][0];
@@ -63,14 +63,14 @@ fn the_quickstart_shows_every_kind_of_binding() {
 }
 
 #[test]
-fn the_second_command_is_the_tests() {
+fn readme_second_command_runs_the_tests() {
     let commands: Vec<_> = blocks().into_iter().filter(|(language, _)| language == "sh").collect();
     assert_eq!(commands[1].1, "cargo test --locked\n");
 }
 
-/// A change goes through the stages one after the other, and then through all as one run.
+/// Promotes a change through the stages separately, and then runs all stages at once.
 #[test]
-fn the_stages_are_walked_from_dev_to_prod() {
+fn stages_example_promotes_from_dev_to_prod() {
     let folder = folder();
     let at = folder.path();
     fs::create_dir_all(at.join("stages/tenants")).unwrap();
@@ -104,9 +104,9 @@ fn the_stages_are_walked_from_dev_to_prod() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// What the README shows of several tenants is what the example is.
+/// The README's command for several tenants fits the example.
 #[test]
-fn the_readmes_command_for_several_tenants_plans_the_stages() {
+fn readme_command_for_several_tenants_plans_the_stages() {
     let (_, command) = blocks().into_iter().find(|(_, text)| text.contains("plan examples/stages")).unwrap();
     let command = command.replace("\\\n", " ");
     let arguments = command.trim().strip_prefix("cargo run --locked -- ").unwrap();
@@ -116,7 +116,7 @@ fn the_readmes_command_for_several_tenants_plans_the_stages() {
 }
 
 #[test]
-fn the_readmes_file_is_valid() {
+fn readme_file_example_is_valid() {
     let (_, yaml) = blocks().into_iter().find(|(language, _)| language == "yaml").unwrap();
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
@@ -124,9 +124,9 @@ fn the_readmes_file_is_valid() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// The commands that register the apps, with a stand-in for `az` that notes what it is asked.
+/// Runs the commands that register the apps, with a fake `az` that records its arguments.
 #[test]
-fn the_readmes_apps_have_the_permissions_that_it_names() {
+fn readme_app_script_grants_the_documented_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_, script) = blocks().into_iter().find(|(_, text)| text.starts_with("az login")).unwrap();
     let folder = folder();
@@ -153,7 +153,7 @@ case "$*" in *"app create"*) echo "app-of-$5" ;; esac
     let of = |command: &str| {
         asked.iter().filter(|line| line.join(" ").starts_with(command)).cloned().collect::<Vec<_>>()
     };
-    // The ids of app roles, as Microsoft publishes them (microsoftgraph/microsoft-graph-devx-content).
+    // Ids of app roles as published by Microsoft (microsoftgraph/microsoft-graph-devx-content).
     let read_flows = "1b0c317f-dd31-4305-9932-259a8b6e8099=Role";
     let write_flows = "65319a09-a2be-469d-8782-f6b07debf789=Role";
     let read_connectors = "b86848a7-d5b1-41eb-a9b4-54a4e6306e97=Role";

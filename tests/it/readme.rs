@@ -1,4 +1,4 @@
-//! What the README says of messages and of tests is said of such as there are.
+//! The README lists all error messages, and names only existing tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,8 +8,8 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::support::package;
 
-/// What a message comes after in the code.
-const TELLS: [&str; 15] = [
+/// Code before a message.
+const MESSAGE_PREFIXES: [&str; 15] = [
     "Diagnostic::error(",
     "Diagnostic::warning(",
     "warn!(",
@@ -27,18 +27,17 @@ const TELLS: [&str; 15] = [
     "reason: ",
 ];
 
-/// Code whose messages are about a line of a file or an argument, or stand below one that is about
-/// the file.
+/// Modules whose messages refer to a line of a file or an argument, or are causes of such messages.
 const OF_LINES: [&str; 5] = ["src/desired", "src/model", "src/snapshot", "src/sandbox", "src/cli/values"];
 
-/// A section of the README.
+/// Returns a section of the README.
 fn section(title: &str) -> String {
     let readme = fs::read_to_string(package("README.md")).unwrap();
     let (_, section) = readme.split_once(&format!("\n## {title}\n")).unwrap();
     section.split("\n## ").next().unwrap().to_owned()
 }
 
-/// The code in each cell of the tables of a text, row by row.
+/// Returns the code spans in each cell of all tables, row by row.
 fn rows(markdown: &str) -> Vec<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     let mut row: Option<Vec<Vec<String>>> = None;
@@ -54,7 +53,7 @@ fn rows(markdown: &str) -> Vec<Vec<Vec<String>>> {
     rows
 }
 
-/// The code below a path, without comments and tests, and with string literals in one line.
+/// Returns the code below a path without comments and tests, with each string literal on one line.
 fn code(below: &Path, skipped: &[&str]) -> String {
     let name = below.strip_prefix(package("")).unwrap().display().to_string();
     if skipped.iter().any(|skipped| name.trim_end_matches(".rs") == *skipped) || name.ends_with("/tests.rs") {
@@ -77,7 +76,7 @@ fn code(below: &Path, skipped: &[&str]) -> String {
     code
 }
 
-/// The string literal that a text begins with, behind what may stand in front of it.
+/// Returns the string literal at the start of a text, after optional wrappers.
 fn literal(text: &str) -> Option<&str> {
     let mut text = text.trim_start();
     for wrapping in ["Diagnostic::error(", "format!(", "&", "if ", "{"] {
@@ -86,7 +85,7 @@ fn literal(text: &str) -> Option<&str> {
     text.strip_prefix('"')?.split('"').next()
 }
 
-/// The longest piece of a format string that is always the same.
+/// Returns the longest fixed part of a format string.
 fn fixed(literal: &str) -> &str {
     let pieces = literal.split('{').enumerate().map(|(at, piece)| match piece.split_once('}') {
         Some((_, rest)) if at > 0 => rest,
@@ -96,11 +95,11 @@ fn fixed(literal: &str) -> &str {
 }
 
 #[test]
-fn the_messages_of_the_readme_are_messages() {
+fn readme_messages_exist_in_the_code() {
     let code = code(&package("src"), &[]);
     let mut seen = 0;
     for row in rows(&section("When something goes wrong")) {
-        // The outcomes of changes have their message in the second cell.
+        // Rows about outcomes have the message in the second cell.
         let outcomes = ["failed", "unverified", "not-attempted", "already"];
         let is_outcome = row[0].first().is_some_and(|code| outcomes.contains(&code.as_str()));
         let shown = row[0].iter().chain(if is_outcome { &row[1][..] } else { &[] });
@@ -115,24 +114,24 @@ fn the_messages_of_the_readme_are_messages() {
 }
 
 #[test]
-fn every_message_that_a_run_can_end_with_is_in_the_readme() {
+fn error_messages_are_all_in_the_readme() {
     let code = code(&package("src"), &OF_LINES);
-    let told: BTreeSet<_> = TELLS
+    let messages: BTreeSet<_> = MESSAGE_PREFIXES
         .iter()
-        .flat_map(|tells| code.match_indices(tells).map(|(at, _)| &code[at + tells.len()..]))
+        .flat_map(|prefix| code.match_indices(prefix).map(|(at, _)| &code[at + prefix.len()..]))
         .filter_map(literal)
         .map(fixed)
         .filter(|words| words.contains(' '))
         .collect();
-    assert!(told.len() > 100, "{told:?}");
+    assert!(messages.len() > 100, "{messages:?}");
     let page: Vec<_> = rows(&section("When something goes wrong")).concat().concat();
     let missing: Vec<_> =
-        told.iter().filter(|words| !page.iter().any(|code| code.contains(**words))).collect();
+        messages.iter().filter(|words| !page.iter().any(|code| code.contains(**words))).collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
-fn every_attack_has_a_test_that_is_there() {
+fn threat_model_names_existing_tests() {
     let mut seen = 0;
     for row in rows(&section("Threat model")) {
         let mut text = None;

@@ -1,17 +1,16 @@
-//! What goes into a release, and by what: dependencies that are each there for a reason, one toolchain,
-//! and workflows that run nothing but what they name.
+//! Releases: documented and used dependencies, one Rust version, locked builds and pinned actions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::support::{blocks, package};
+use crate::support::{code_blocks, package};
 
 fn read(path: &str) -> String {
     fs::read_to_string(package(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The text of every file below a folder, by its path in the package.
+/// Returns the text of every file below a folder, by its path in the package.
 fn texts(below: &str) -> BTreeMap<String, String> {
     fn walk(path: &Path, texts: &mut BTreeMap<String, String>) {
         if path.is_dir() {
@@ -29,7 +28,7 @@ fn texts(below: &str) -> BTreeMap<String, String> {
     texts
 }
 
-/// The names in a table of `Cargo.toml`.
+/// Returns the names in a table of `Cargo.toml`.
 fn dependencies(table: &str) -> BTreeSet<String> {
     let manifest = read("Cargo.toml");
     let (_, rest) = manifest.split_once(&format!("\n[{table}]\n")).unwrap();
@@ -38,7 +37,7 @@ fn dependencies(table: &str) -> BTreeSet<String> {
     names.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Rust's version in `Cargo.toml`.
+/// Returns `rust-version` of `Cargo.toml`.
 fn rust() -> String {
     let manifest = read("Cargo.toml");
     let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
@@ -46,27 +45,27 @@ fn rust() -> String {
 }
 
 #[test]
-fn the_readme_says_what_every_dependency_is_for() {
+fn readme_documents_every_dependency() {
     let readme = read("README.md");
     let (_, section) = readme.split_once("\n## Dependencies\n").unwrap();
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-    // A row speaks of one crate or of several: "| `a`, `b` | … | … |".
-    let mut told = BTreeSet::new();
+    // A row documents one or more crates: "| `a`, `b` | … | … |".
+    let mut documented = BTreeSet::new();
     for row in rows {
         let cells: Vec<_> = row.split(" | ").collect();
         assert!(cells.len() == 3 && cells.iter().all(|cell| cell.len() > 2), "{row}");
         for name in cells[0].split(", ") {
-            assert!(told.insert(name.trim_matches('`').to_owned()), "twice: {name}");
+            assert!(documented.insert(name.trim_matches('`').to_owned()), "twice: {name}");
         }
     }
     let named: BTreeSet<_> =
         dependencies("dependencies").union(&dependencies("dev-dependencies")).cloned().collect();
-    assert_eq!(told, named);
+    assert_eq!(documented, named);
 }
 
 #[test]
-fn every_dependency_is_used() {
+fn dependencies_are_all_used() {
     for (table, below) in [("dependencies", "src"), ("dev-dependencies", "tests")] {
         let texts = texts(below);
         let names = dependencies(table);
@@ -80,7 +79,7 @@ fn every_dependency_is_used() {
 }
 
 #[test]
-fn one_version_of_rust_is_stated_and_tested() {
+fn rust_version_is_the_same_everywhere() {
     let rust = rust();
     for workflow in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
         assert!(read(workflow).contains(&format!("\n  RUST: \"{rust}\"\n")), "{workflow}");
@@ -90,29 +89,29 @@ fn one_version_of_rust_is_stated_and_tested() {
 }
 
 #[test]
-fn what_is_installed_is_this_version() {
+fn install_commands_name_the_package_version() {
     let version = env!("CARGO_PKG_VERSION");
-    let mut told = 0;
+    let mut commands = 0;
     let readme = ("README.md".to_owned(), read("README.md"));
     for (path, text) in ["examples", ".github"].into_iter().flat_map(texts).chain([readme]) {
         for (_, command) in text.lines().filter_map(|line| line.split_once("cargo install --locked ")) {
             let Some((options, _)) = command.split_once(" flowbind") else { continue };
             let named = [format!("--version {version}"), "--version \"$VERSION\"".into()];
             assert!(named.contains(&options.to_owned()), "{path}: {command}");
-            told += 1;
+            commands += 1;
         }
     }
-    assert_eq!(told, 5);
+    assert_eq!(commands, 5);
     assert!(read(".github/actions/flowbind/action.yml").contains(&format!("\n    default: {version}\n")));
     assert!(read("examples/kubernetes/cronjob.yaml").contains(&format!("/flowbind:{version}\n")));
 }
 
-/// `Cargo.lock` is what was tested: nothing that builds takes another.
+/// Only the versions in `Cargo.lock` were tested, so every build must use them.
 #[test]
-fn every_build_is_locked() {
+fn build_commands_are_all_locked() {
     let building =
         ["build", "run", "test", "bench", "check", "clippy", "doc", "install", "metadata", "publish"];
-    let readme = blocks(&read("README.md")).into_iter().filter(|(language, _)| language == "sh");
+    let readme = code_blocks(&read("README.md")).into_iter().filter(|(language, _)| language == "sh");
     let scripts = [".ci", ".github", "examples"].into_iter().flat_map(texts).chain(readme);
     let mut seen = 0;
     for (place, text) in scripts {
@@ -127,9 +126,9 @@ fn every_build_is_locked() {
     assert!(seen > 10, "{seen}");
 }
 
-/// A tag can be moved, a commit cannot; and one action is one commit everywhere.
+/// A tag can be moved, but a commit cannot. Each action has the same commit everywhere.
 #[test]
-fn every_action_is_pinned_by_its_commit() {
+fn actions_are_pinned_by_commit() {
     let mut pins: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, text) in ["examples", ".github"].into_iter().flat_map(texts) {
         for line in text.lines() {

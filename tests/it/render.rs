@@ -1,4 +1,4 @@
-//! What a plan, an answer to what differs or a report says in each format, drawn without a run.
+//! Rendering of plans, drift and reports in each format, without a run.
 
 use flowbind::apply::{ChangeReport, Outcome, Report, TargetReport};
 use flowbind::model::{
@@ -20,7 +20,7 @@ fn flow(name: &str) -> FlowId {
     FlowId::parse(&format!("B2C_1_{name}")).unwrap()
 }
 
-/// A connector of this number and name.
+/// Creates a connector with this number and name.
 fn connector(number: usize, name: &str) -> Bound {
     let id = ConnectorId::parse(&connector_id(number)).unwrap();
     Some(Connector { id, display_name: Some(name.to_owned()) })
@@ -69,7 +69,7 @@ fn plan(targets: Vec<Target>) -> Plan {
     Plan { targets, errors: Vec::new(), part: None, drift: None }
 }
 
-/// A plan that answers what differs.
+/// Creates the plan of a `drift` run.
 fn asked(targets: Vec<Target>, strict: bool) -> Plan {
     Plan { drift: Some(Drift { strict }), ..plan(targets) }
 }
@@ -78,7 +78,7 @@ fn drawn(document: Document<'_>, format: Format) -> String {
     document.draw(format, AT).unwrap()
 }
 
-/// The text of each element of a page that a selector finds.
+/// Returns the text of each element of a page that matches a selector.
 fn found(page: &str, selector: &str) -> Vec<String> {
     readers::html(page);
     let selector = scraper::Selector::parse(selector).unwrap();
@@ -87,9 +87,9 @@ fn found(page: &str, selector: &str) -> Vec<String> {
     texts.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// What is planned for a binding is not hidden by what is the matter with its connector.
+/// A change of a binding is shown even if its connector was deleted.
 #[test]
-fn a_change_away_from_a_connector_that_is_gone_is_shown_as_a_change() {
+fn change_from_deleted_connector_is_a_change() {
     let (old, new) = (connector(1, "Old"), connector(2, "New"));
     let mut target = target("t", vec![change("a", old.clone(), new, place("flowbind.yaml", 5))]);
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
@@ -109,9 +109,9 @@ fn a_change_away_from_a_connector_that_is_gone_is_shown_as_a_change() {
     assert_eq!(found(&page, "li.differs").len(), 2, "{page}");
 }
 
-/// What makes the answer is what the page shows for it.
+/// The page shows the count that decides the drift status.
 #[test]
-fn what_differs_is_what_the_answer_counts() {
+fn drift_count_equals_its_differences() {
     let mut target = target("t", Vec::new());
     target.unmanaged = vec![Unmanaged { flow: flow("a"), step: STEP, current: connector(1, "One") }];
     for (strict, differing) in [(true, 1), (false, 0)] {
@@ -125,9 +125,9 @@ fn what_differs_is_what_the_answer_counts() {
     assert!(found(&drawn(Document::of(&plan), Format::Html), "li.differs").is_empty());
 }
 
-/// Whoever reads the heading alone is not misled.
+/// The heading alone must not be misleading.
 #[test]
-fn a_heading_says_what_is_missing_and_what_is_refused() {
+fn heading_shows_incomplete_and_blocked_plans() {
     let differing = change("a", None, connector(1, "One"), place("flowbind.yaml", 5));
     let mut drift = asked(vec![target("t", vec![differing])], false);
     drift.errors = vec![problem("no")];
@@ -164,9 +164,9 @@ fn change_report(name: &str, outcome: Outcome) -> ChangeReport {
     }
 }
 
-/// Of what could not be read nobody knows whether it is as it should be.
+/// An unreadable binding may differ, so the drift status is unknown.
 #[test]
-fn only_a_run_that_could_do_all_had_nothing_to_do() {
+fn report_with_errors_does_not_say_nothing_to_do() {
     let outputs = |report: &Report| flowbind::render::github_outputs(Document::Report(report));
     let mut unread = report(vec![target_report("t", Vec::new())], 1);
     unread.errors = vec![problem("no")];
@@ -184,7 +184,7 @@ fn only_a_run_that_could_do_all_had_nothing_to_do() {
 }
 
 #[test]
-fn the_text_of_a_report_tells_its_errors() {
+fn report_text_contains_its_errors() {
     let mut report = report(vec![target_report("t", vec![change_report("a", Outcome::Applied)])], 4);
     report.errors = vec![
         Problem { tenant: Some("other".into()), ..problem("it is not\nthere") },
@@ -197,7 +197,7 @@ fn the_text_of_a_report_tells_its_errors() {
 }
 
 #[test]
-fn a_page_tells_what_allows_a_plan_and_what_a_service_calls_its_answer() {
+fn html_shows_override_flags_and_request_ids() {
     let mut target = target("t", vec![change("a", None, connector(1, "One"), place("flowbind.yaml", 5))]);
     target.refusals = vec![Refusal {
         reason: "too many".into(),
@@ -223,7 +223,7 @@ fn a_page_tells_what_allows_a_plan_and_what_a_service_calls_its_answer() {
     assert_eq!(found(&page, "li.applied .why").len(), 0);
 }
 
-/// What a shell makes of a command that somebody copies: its words.
+/// Returns the words into which a shell splits a command.
 fn words(command: &str) -> Vec<String> {
     let output =
         std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {command}")]).output().unwrap();
@@ -231,7 +231,7 @@ fn words(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_to_be_copied_is_quoted_for_a_shell() {
+fn suggested_commands_are_quoted_for_a_shell() {
     let binding = "B2C_1_$(id)`id`;&|\"*\u{202e}/postFederationSignup";
     let flag = format!("--allow-protected {binding}");
     let mut target = target("t", vec![change("a", None, connector(1, "One"), place("f.yaml", 5))]);
@@ -260,7 +260,7 @@ fn what_is_to_be_copied_is_quoted_for_a_shell() {
     }
 }
 
-/// A plan of which no section fits.
+/// Creates a plan with all sections too long for a comment.
 fn overfull() -> Plan {
     let long = |what: &str, number: usize| format!("{what} {number} {}", "\u{1}`<".repeat(200));
     let tenants = (0..30).map(|at| {
@@ -294,9 +294,9 @@ fn overfull() -> Plan {
     }
 }
 
-/// No section hides that there is another one, and each counts what it leaves out.
+/// Every section is shown, and each counts its omitted entries.
 #[test]
-fn a_comment_counts_whatever_it_leaves_out_and_shows_changes_first() {
+fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
     let plan = overfull();
     let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
     for document in [Document::of(&plan), Document::of(&drift)] {
@@ -333,9 +333,9 @@ fn a_comment_counts_whatever_it_leaves_out_and_shows_changes_first() {
     assert!(comment.contains(" more changes\n") && comment.contains(" more errors\n"), "{comment}");
 }
 
-/// A command of no length that a page or a shell could take is that of the saved plan.
+/// A command that is too long for a page or a shell uses the saved plan instead of files.
 #[test]
-fn the_command_for_very_many_files_takes_the_saved_plan() {
+fn suggested_command_for_many_files_uses_the_saved_plan() {
     let change = change("a", None, connector(1, "One"), place("f.yaml", 5));
     let mut plan = plan(vec![target("t", vec![change]); 500]);
     for target in &mut plan.targets {
@@ -346,9 +346,10 @@ fn the_command_for_very_many_files_takes_the_saved_plan() {
     assert!(comment.contains(&command), "{comment}");
 }
 
-/// The command line has each flag for all files: what only some were planned with is in the saved plan.
+/// Flags of a command line count for all files. If only some files were planned with a flag, the saved plan
+/// is needed.
 #[test]
-fn the_command_for_files_with_other_flags_takes_the_saved_plan() {
+fn suggested_command_for_different_flags_uses_the_saved_plan() {
     let [a, b] = ["a", "b"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
     let [six, seven] = [6, 7].map(|most| format!("--max-disables {most}"));
     let files = "flowbind.yaml flowbind.yaml";
@@ -372,15 +373,15 @@ fn the_command_for_files_with_other_flags_takes_the_saved_plan() {
 }
 
 #[test]
-fn a_binding_that_is_allowed_twice_is_told_once() {
+fn override_given_twice_is_listed_once() {
     let [a, b] = ["a", "b"].map(|name| (flow(name), STEP));
     let overrides = Overrides { allow_protected: vec![b.clone(), a, b], ..Overrides::default() };
-    let told = ["b", "a"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
-    assert_eq!(overrides.flags(), told);
+    let expected = ["b", "a"].map(|name| format!("--allow-protected B2C_1_{name}/postFederationSignup"));
+    assert_eq!(overrides.flags(), expected);
 }
 
 #[test]
-fn one_binding_is_one_test_case() {
+fn junit_has_one_test_case_per_binding() {
     let old = connector(1, "Old");
     let mut target = target("t", vec![change("a", old.clone(), None, place("flowbind.yaml", 5))]);
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
@@ -394,9 +395,9 @@ fn one_binding_is_one_test_case() {
     assert!(suites.contains("tests=\"3\" failures=\"3\""), "{suites}");
 }
 
-/// A base has lines of its own, and its flows come first.
+/// Flows of a base come first, sorted by the lines of the base.
 #[test]
-fn flows_of_several_files_are_in_their_order() {
+fn flows_of_several_files_render_in_file_order() {
     let (one, two) = (connector(1, "One"), connector(2, "Two"));
     let changes = [("b", "base.yaml", 20), ("a", "own.yaml", 3), ("e", "own.yaml", 9)];
     let same = [("c", "base.yaml", 10), ("b", "own.yaml", 1), ("d", "own.yaml", 8)];
@@ -414,9 +415,9 @@ fn flows_of_several_files_are_in_their_order() {
     assert_eq!(flows, order, "{diff}");
 }
 
-/// What is shown anywhere is told apart everywhere.
+/// A name that is ambiguous anywhere in the plan shows its id everywhere.
 #[test]
-fn names_are_told_apart_from_those_of_what_is_in_sync_and_of_pins() {
+fn equal_names_in_sync_or_pinned_show_their_ids() {
     let mut target = target("t", vec![change("a", None, connector(1, "Check"), place("flowbind.yaml", 5))]);
     target.in_sync = vec![in_sync("b", connector(2, "check"), place("flowbind.yaml", 6))];
     let pinned = connector(3, "Check ").unwrap();
@@ -434,9 +435,9 @@ fn names_are_told_apart_from_those_of_what_is_in_sync_and_of_pins() {
     assert_eq!(found(&page, ".bound"), ["nothing → Check"]);
 }
 
-/// Whether it is by capitals, by spaces or by being very long.
+/// Names can be confusable by letter case, by white space or by length.
 #[test]
-fn a_name_that_passes_for_another_or_for_none_has_its_id_beside_it_in_every_format() {
+fn confusable_or_empty_name_shows_its_id_in_every_format() {
     let long = |end: &str| format!("{}{end}", "long `name` ".repeat(60));
     for name in [long("a"), "Nothing".into(), " NOTHING".into(), "A (protected)".into(), "a → b".into()] {
         let changes = vec![change("a", connector(1, &name), connector(2, "Two"), place("flowbind.yaml", 5))];
@@ -449,7 +450,7 @@ fn a_name_that_passes_for_another_or_for_none_has_its_id_beside_it_in_every_form
         let text = flowbind::render::plan_text(&plan);
         assert!(text.contains(&id), "{name} in {text}");
     }
-    // An id that is no GUID may be any word.
+    // An id that is not a GUID may be any text.
     let id = ConnectorId::parse("nothing").unwrap();
     let none = Some(Connector { id, display_name: None });
     let plan = plan(vec![target("t", vec![change("a", none, connector(1, "One"), place("f.yaml", 5))])]);
@@ -457,9 +458,9 @@ fn a_name_that_passes_for_another_or_for_none_has_its_id_beside_it_in_every_form
     assert!(drawn(Document::Plan(&plan), Format::Markdown).contains("| <code>(nothing)</code> |"));
 }
 
-/// A step shows the first ten of a kind.
+/// GitHub shows only the first ten annotations of a kind per step.
 #[test]
-fn the_most_dangerous_annotations_of_all_tenants_come_first() {
+fn annotations_are_sorted_by_danger() {
     let (one, two) = (connector(1, "One"), connector(2, "Two"));
     let tenant = |name: &str| {
         let disable = change(&format!("{name}_off"), one.clone(), None, place("f.yaml", 1));
@@ -492,9 +493,9 @@ fn the_most_dangerous_annotations_of_all_tenants_come_first() {
     assert_eq!(words, ["failed", "failed", "applied", "applied"]);
 }
 
-/// The warning about it is there whether drift was asked for or a plan.
+/// The warning is the same for drift and plan.
 #[test]
-fn a_connector_that_is_gone_is_told_once() {
+fn dangling_connector_is_listed_once() {
     let old = connector(1, "Old");
     let mut target = target("t", Vec::new());
     target.in_sync = vec![in_sync("b", old.clone(), place("flowbind.yaml", 6))];
@@ -509,7 +510,7 @@ fn a_connector_that_is_gone_is_told_once() {
 }
 
 #[test]
-fn a_text_marks_what_is_protected() {
+fn text_marks_protected_bindings() {
     let mut change = change("a", connector(1, "One"), None, place("flowbind.yaml", 5));
     change.protected = true;
     let text = flowbind::render::plan_text(&plan(vec![target("t", vec![change])]));
@@ -517,7 +518,7 @@ fn a_text_marks_what_is_protected() {
 }
 
 #[test]
-fn a_time_that_is_none_is_no_sample() {
+fn metrics_omit_invalid_times() {
     let plan = plan(vec![target("t", Vec::new())]);
     let metric = "flowbind_last_run_timestamp_seconds";
     assert!(drawn(Document::Plan(&plan), Format::Prom).contains(metric));
@@ -525,9 +526,9 @@ fn a_time_that_is_none_is_no_sample() {
     assert!(!samples.contains(metric) && samples.contains("flowbind_last_run_success"), "{samples}");
 }
 
-/// Twice as much takes twice as long, not four times.
+/// Time must grow linearly, not quadratically.
 #[test]
-fn what_is_large_is_drawn_in_time() {
+fn large_documents_render_in_time() {
     let (count, began) = (20_000, std::time::Instant::now());
     let tenants: Vec<_> = (0..count).map(|at| target(&format!("t{at}"), Vec::new())).collect();
     drawn(Document::Plan(&plan(tenants)), Format::Prom);

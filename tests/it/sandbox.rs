@@ -1,4 +1,4 @@
-//! `flowbind sandbox`: serves any HTTP client, and saves writes to the snapshot file.
+//! The `sandbox` command: any HTTP client can use it, and it saves changes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,15 +9,17 @@ use std::process::{Child, Stdio};
 use flowbind::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{connector_id, file, flowbind, folder, package, signal, tenant, wants_connector_1};
+use crate::support::{
+    connector_id, file, flowbind, folder, package, signal, tenant, yaml_binding_connector_1,
+};
 
-/// SandboxProcess `flowbind sandbox` process; killed when dropped.
-struct SandboxProcess {
+/// Running `flowbind sandbox`, killed when dropped.
+struct Running {
     child: Child,
     url: String,
 }
 
-fn start(folder: &Path, args: &[&str]) -> SandboxProcess {
+fn start(folder: &Path, args: &[&str]) -> Running {
     let mut child = flowbind(["sandbox", "tenant.json"])
         .args(args)
         .within(folder)
@@ -27,11 +29,11 @@ fn start(folder: &Path, args: &[&str]) -> SandboxProcess {
         .unwrap();
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-    SandboxProcess { child, url: url.trim().to_owned() }
+    Running { child, url: url.trim().to_owned() }
 }
 
-impl SandboxProcess {
-    /// Sends a request over plain TCP and returns the status and the body.
+impl Running {
+    /// Sends a request with a plain HTTP client. Returns status and body.
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let host = self.url.trim_start_matches("http://").trim_end_matches("/beta");
         let mut stream = TcpStream::connect(host).unwrap();
@@ -42,30 +44,30 @@ impl SandboxProcess {
              Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
         .unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    /// Sends SIGTERM and returns the exit code.
+    /// Stops the sandbox with a signal. Returns its exit code.
     fn stop(mut self) -> Option<i32> {
         signal(&self.child, "TERM");
         self.child.wait().unwrap().code()
     }
 }
 
-impl Drop for SandboxProcess {
+impl Drop for Running {
     fn drop(&mut self) {
-        // Fails if the process was already stopped.
+        // Fails if the test has already stopped it.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
 #[test]
-fn sandbox_saves_writes_and_stops_on_sigterm() {
+fn sandbox_serves_requests_and_saves_changes() {
     let folder = folder();
     let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
     let sandbox = start(folder.path(), &["--journal", "journal.jsonl", "--seed", "7"]);
@@ -86,8 +88,8 @@ fn sandbox_saves_writes_and_stops_on_sigterm() {
     assert_eq!(body["postAttributeCollection"], Value::Null);
     assert_eq!(sandbox.stop(), Some(0));
 
-    let saved = Snapshot::parse(&fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(saved, tenant(&[("B2C_1_a", 1, 0)]));
+    let kept = Snapshot::parse(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(kept, tenant(&[("B2C_1_a", 1, 0)]));
     let journal = fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
     assert_eq!(journal.lines().count(), 4);
     assert!(journal.contains("Bearer ***") && !journal.contains("s3cr3t"), "{journal}");
@@ -95,16 +97,16 @@ fn sandbox_saves_writes_and_stops_on_sigterm() {
 
 /// A change that another process made to the file is neither lost nor merged.
 #[test]
-fn sandbox_does_not_replace_a_file_that_another_process_changed() {
+fn sandbox_does_not_replace_a_snapshot_changed_meanwhile() {
     let folder = folder();
     let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
     let sandbox = start(folder.path(), &[]);
     let step = "/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration/postAttributeCollection/$ref";
-    let foreign = tenant(&[("B2C_1_a", 3, 2)]).to_json();
-    fs::write(&path, &foreign).unwrap();
+    let theirs = tenant(&[("B2C_1_a", 3, 2)]).to_json();
+    fs::write(&path, &theirs).unwrap();
     assert_eq!(sandbox.send("PUT", step, "{}").0, 500);
-    assert_eq!(fs::read_to_string(&path).unwrap(), foreign);
-    // After the original text is restored, the sandbox saves its own changes again.
+    assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+    // Restoring the file, and then only changes of the sandbox itself, is accepted.
     fs::write(&path, tenant(&[("B2C_1_a", 0, 2)]).to_json()).unwrap();
     assert_eq!(sandbox.send("PUT", step, "{}").0, 204);
     let reference =
@@ -114,13 +116,13 @@ fn sandbox_does_not_replace_a_file_that_another_process_changed() {
 }
 
 #[test]
-fn plan_on_a_sandbox_with_latency_throttling_and_failures_succeeds() {
+fn plan_against_sandbox_with_faults_succeeds() {
     let folder = folder();
     let flows: Vec<_> = (0..12).map(|number| format!("B2C_1_{number}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let bound: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
     file(folder.path(), "tenant.json", tenant(&bound).to_json());
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
     let args = ["--latency", "5", "--throttle", "9/1", "--fail", "0.3", "--page-size", "2", "--seed", "3"];
     let sandbox = start(folder.path(), &args);
     let outcome = flowbind(["plan", "--graph-url", &sandbox.url])
@@ -132,11 +134,11 @@ fn plan_on_a_sandbox_with_latency_throttling_and_failures_succeeds() {
 }
 
 #[test]
-fn sandbox_with_an_invalid_snapshot_or_path_fails() {
+fn sandbox_with_invalid_snapshot_or_address_is_an_error() {
     let folder = folder();
     let good = tenant(&[("B2C_1_a", 0, 0)]).to_json();
     file(folder.path(), "good.json", &good);
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     for (name, text) in [
         ("empty.json", ""),
         ("not-json.json", "version: 1"),
@@ -162,11 +164,11 @@ fn sandbox_with_an_invalid_snapshot_or_path_fails() {
         let outcome = sandbox(&["good.json", "--journal", journal]);
         assert!(outcome.code == 1 && outcome.stderr.contains("cannot be the snapshot itself"), "{outcome}");
     }
-    file(folder.path(), "journal", "previous run");
+    file(folder.path(), "journal", "of a run before");
     let outcome = sandbox(&["good.json", "--journal", "journal", "--listen", "0.0.0.0:0"]);
     assert_eq!(
         (outcome.code, fs::read_to_string(folder.path().join("journal")).unwrap()),
-        (1, "previous run".into())
+        (1, "of a run before".into())
     );
     assert_eq!(fs::read_to_string(folder.path().join("good.json")).unwrap(), good);
     let outcome = sandbox(&["missing.json"]);
@@ -176,10 +178,10 @@ fn sandbox_with_an_invalid_snapshot_or_path_fails() {
     );
 }
 
-/// A plan on a sandbox must have the changes and the fingerprint of the real plan, so it must not contain
-/// the port of the sandbox.
+/// A plan on a sandbox must equal the plan on the real tenant, with the same fingerprint. So it must not
+/// contain the port of the sandbox.
 #[test]
-fn plan_on_a_sandbox_shows_the_graph_url_of_the_cloud() {
+fn plan_on_sandbox_has_the_graph_url_of_the_cloud() {
     let outcome = flowbind(["plan", "examples/quickstart/flowbind.yaml", "--format", "json"])
         .args(["--sandbox", "examples/quickstart/tenant.json"])
         .within(&package(""))

@@ -1,4 +1,4 @@
-//! What was reviewed is what happens: saved plans, fingerprints, and what is no longer as it was.
+//! Saved plans: approval by fingerprint, and staleness checks before apply.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{
-    Outcome, Served, answer, connector_id, file, flowbind, folder, package, serve, tenant, wants_connector_1,
+    Outcome, SandboxServer, answer_get, connector_id, file, flowbind, folder, package, serve, tenant,
+    yaml_binding_connector_1,
 };
 
 pub const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
@@ -21,7 +22,7 @@ pub fn three(numbers: [usize; 3]) -> Snapshot {
     tenant(&[(FLOWS[0], a, 0), (FLOWS[1], b, 0), (FLOWS[2], c, 0)])
 }
 
-pub fn run(served: &Served, folder: &Path, args: &[&str]) -> Outcome {
+pub fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Outcome {
     flowbind(args)
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -29,10 +30,10 @@ pub fn run(served: &Served, folder: &Path, args: &[&str]) -> Outcome {
         .run()
 }
 
-/// A folder with a plan that binds `Connector 1` in three flows which have `Connector 2`.
-pub fn planned(served: &Served) -> tempfile::TempDir {
+/// Creates a folder with a plan that binds `Connector 1` in three flows that have `Connector 2`.
+pub fn planned(served: &SandboxServer) -> tempfile::TempDir {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     let outcome = run(served, folder.path(), &["plan", "--out", "plan.json"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     folder
@@ -40,12 +41,12 @@ pub fn planned(served: &Served) -> tempfile::TempDir {
 
 const GUID: &str = "11111111-1111-1111-1111-111111111111";
 
-fn bound(served: &Served) -> Vec<Option<String>> {
-    let flows = served.truth().flows.into_iter();
+fn bound(served: &SandboxServer) -> Vec<Option<String>> {
+    let flows = served.actual_state().flows.into_iter();
     flows.map(|flow| flow.bindings.into_values().next().flatten()).collect()
 }
 
-/// A plan that fits its fingerprint and changes its first binding twice.
+/// Returns a plan with a valid fingerprint that changes its first binding twice.
 fn twice(plan: &str) -> String {
     let Ok(Saved::Plan(mut plan, at)) = files::read(plan) else { panic!("{plan}") };
     let mut again = plan.targets[0].changes[0].clone();
@@ -55,22 +56,22 @@ fn twice(plan: &str) -> String {
 }
 
 #[test]
-fn a_saved_plan_is_applied_by_its_own_bindings_alone() {
+fn saved_plan_changes_only_its_own_bindings() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    // The file is not even there any more.
+    // The desired-state file is not needed.
     fs::remove_file(folder.path().join("flowbind.yaml")).unwrap();
     let before = served.requests().len();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(bound(&served), vec![Some(connector_id(1)); 3]);
-    // Three bindings read, written, and read back; neither connectors nor anything else.
+    // Three bindings are read, changed and read back. Connectors are not read.
     assert_eq!(served.requests().len() - before, 9);
     assert!(
         served.requests()[before..].iter().all(|line| line.contains("/postFederationSignup/$ref")
             || line.ends_with("$expand=postFederationSignup"))
     );
-    // The same plan again: everything is there already.
+    // The same plan again: all changes are already made.
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
     assert_eq!((outcome.code, served.puts()), (0, puts), "{outcome}");
@@ -78,11 +79,11 @@ fn a_saved_plan_is_applied_by_its_own_bindings_alone() {
 }
 
 #[test]
-fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
+fn saved_plan_with_stale_binding_is_blocked() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    served.meddle("B2C_1_b", "Connector 3");
-    served.meddle("B2C_1_c", "null");
+    served.bind_out_of_band("B2C_1_b", "Connector 3");
+    served.bind_out_of_band("B2C_1_c", "null");
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
     assert_eq!((outcome.code, served.puts()), (3, puts), "{outcome}");
@@ -98,12 +99,12 @@ fn a_binding_that_moved_refuses_the_whole_plan_and_is_named() {
 }
 
 #[test]
-fn what_is_there_already_and_what_moves_elsewhere_does_not_matter() {
+fn saved_plan_ignores_changes_made_already_and_changes_elsewhere() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
-    served.meddle("B2C_1_b", "Connector 1");
+    served.bind_out_of_band("B2C_1_b", "Connector 1");
     let elsewhere =
-        wants_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
     assert_eq!(served.apply(&elsewhere, &[]).0.code, 0);
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
@@ -111,9 +112,9 @@ fn what_is_there_already_and_what_moves_elsewhere_does_not_matter() {
     assert!(outcome.stdout.contains("Apply: 2 applied, 1 already."), "{outcome}");
 }
 
-/// Each kind of plan that must not be applied has its own message; none of them writes.
+/// Each kind of invalid plan has its own message, and none sends a PUT.
 #[test]
-fn a_plan_that_is_not_what_it_seems_is_refused() {
+fn saved_plan_that_was_edited_is_rejected() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -153,7 +154,7 @@ fn a_plan_that_is_not_what_it_seems_is_refused() {
         ("odd-flow", plan.replace("B2C_1_a", "../../me"), 1, "it holds `../../me`"),
         ("twice", twice(&plan), 1, "it speaks of `B2C_1_A` `postFederationSignup` of `contoso"),
         (
-            "told-twice",
+            "duplicate-binding",
             edit(&|plan| {
                 let change = plan["targets"][0]["changes"][0].clone();
                 plan["targets"][0]["inSync"].as_array_mut().unwrap().push(change);
@@ -190,14 +191,14 @@ fn a_plan_that_is_not_what_it_seems_is_refused() {
 }
 
 #[test]
-fn a_plan_for_another_place_is_refused() {
+fn saved_plan_for_another_target_is_rejected() {
     let (served, other) =
         (serve(three([2, 2, 2]), Options::default()), serve(three([2, 2, 2]), Options::default()));
     let folder = planned(&served);
     let outcome = run(&other, folder.path(), &["apply", "--plan", "plan.json"]);
     assert_eq!(outcome.code, 3, "{outcome}");
     assert!(outcome.stderr.contains("the plan is for the Graph URL `"), "{outcome}");
-    // Without the URL it was made with, the cloud's own is meant.
+    // Without `--graph-url`, the URL of the cloud is used, which differs from the plan.
     let outcome = flowbind(["apply", "--plan", "plan.json", "--tenant-unchecked"])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -213,14 +214,14 @@ fn a_plan_for_another_place_is_refused() {
 }
 
 #[test]
-fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
-    let unknown = crate::support::answer("B2C_1_b/", 0, 403, &[], "");
+fn saved_plan_with_blockers_unknowns_or_errors_is_blocked() {
+    let unknown = crate::support::answer_get("B2C_1_b/", 0, 403, &[], "");
     let served = serve(three([2, 2, 2]), Options { faults: vec![unknown], ..Options::default() });
     let folder = folder();
     for (name, yaml) in [
-        ("refused", wants_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n"),
-        ("unknown", wants_connector_1(&FLOWS)),
-        ("errors", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One")),
+        ("refused", yaml_binding_connector_1(&["B2C_1_a"]) + "guards: {maxChanges: 0}\n"),
+        ("unknown", yaml_binding_connector_1(&FLOWS)),
+        ("errors", yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One")),
     ] {
         file(folder.path(), "flowbind.yaml", yaml);
         let plan = run(&served, folder.path(), &["plan", "--out", "plan.json"]);
@@ -231,13 +232,12 @@ fn a_plan_with_refusals_unknowns_or_errors_is_refused() {
     }
 }
 
-/// Plans of one tenant that were made for two places are no plan of it, and what the one is refused for
-/// the other does not allow.
+/// Plans of one tenant for two Graph URLs cannot be applied together, at neither URL.
 #[test]
-fn one_tenant_at_two_places_is_refused_as_a_whole() {
+fn saved_plans_of_one_tenant_at_two_urls_are_blocked() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = folder();
-    let protected = wants_connector_1(&FLOWS[..1]) + "guards: {maxChanges: 0}\n";
+    let protected = yaml_binding_connector_1(&FLOWS[..1]) + "guards: {maxChanges: 0}\n";
     file(folder.path(), "a.yaml", protected);
     assert_eq!(run(&served, folder.path(), &["plan", "a.yaml", "--out", "a.json"]).code, 3);
     let here = served.graph_url();
@@ -250,7 +250,7 @@ fn one_tenant_at_two_places_is_refused_as_a_whole() {
                 .within(folder.path())
                 .run()
         };
-        file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..]) + more);
+        file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]) + more);
         let plan = at(&["plan", "b.yaml", "--out", "b.json"], url);
         assert_eq!(plan.code, 0, "{plan}");
         for [one, two] in [["a.json", "b.json"], ["b.json", "a.json"]] {
@@ -267,7 +267,7 @@ fn one_tenant_at_two_places_is_refused_as_a_whole() {
 }
 
 #[test]
-fn a_rehearsed_plan_is_applied_to_the_sandbox_that_it_was_made_on() {
+fn saved_sandbox_plan_applies_to_its_sandbox() {
     let folder = folder();
     fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
     fs::copy(package("examples/quickstart/flowbind.yaml"), folder.path().join("flowbind.yaml")).unwrap();
@@ -279,7 +279,7 @@ fn a_rehearsed_plan_is_applied_to_the_sandbox_that_it_was_made_on() {
 }
 
 #[test]
-fn only_the_plan_of_the_expected_fingerprint_is_applied() {
+fn apply_with_expect_requires_the_fingerprint() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan: Value =
@@ -291,14 +291,14 @@ fn only_the_plan_of_the_expected_fingerprint_is_applied() {
         assert!(outcome.stderr.contains("this is not the plan that was approved"), "{outcome}");
         assert!(outcome.stderr.contains(&format!("planned {fingerprint}")), "{outcome}");
     }
-    // It is approval by itself.
+    // `--expect` needs no other approval.
     let outcome = run(&served, folder.path(), &["apply", "--expect", fingerprint]);
     assert_eq!((outcome.code, served.puts()), (0, 3), "{outcome}");
 }
 
-/// A newer flowbind may add keys: they are not in the way.
+/// A newer version of flowbind may add keys, which are ignored.
 #[test]
-fn a_plan_with_keys_of_a_later_day_is_read() {
+fn saved_plan_with_unknown_keys_is_read() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -307,9 +307,9 @@ fn a_plan_with_keys_of_a_later_day_is_read() {
     assert_eq!(run(&served, folder.path(), &["apply", "--plan", "later.json"]).code, 0);
 }
 
-/// Function keys live in the queries of addresses: no output, file or log ever holds one.
+/// Addresses may contain function keys in their query. No output, file or log may contain one.
 #[test]
-fn the_keys_of_addresses_are_nowhere() {
+fn secrets_in_addresses_are_never_written() {
     let folder = folder();
     let url = "https://user:s3cr3t@api.contoso.com/check?code=s3cr3t#s3cr3t";
     let tenant = three([2, 0, 1]).to_json().replace("https://api.contoso.com/check", url);
@@ -346,10 +346,9 @@ fn the_keys_of_addresses_are_nowhere() {
     assert!(!said.contains("s3cr3t"), "{said}");
 }
 
-/// A pin is looked at again, whatever the binding calls its connector: what that calls may have
-/// changed since the plan was made.
+/// The pin is checked again at apply, because the address of the connector may have changed.
 #[test]
-fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
+fn saved_plan_with_pin_broken_since_is_blocked() {
     let folder = folder();
     let tenant = three([2, 2, 2]).to_json();
     let moved = tenant.replace("https://api.contoso.com/check", "https://evil.example/check");
@@ -375,30 +374,32 @@ fn a_pin_that_broke_since_the_plan_was_made_refuses_it() {
     }
 }
 
-/// The plan reads the flow and the connectors once each, and a look before the first PUT is the second.
+/// The plan reads the flow and the connectors once. The second read is the staleness check before the first
+/// PUT.
 #[test]
-fn a_tenant_that_cannot_be_read_again_is_left_as_it_is() {
+fn apply_with_unreadable_tenant_changes_nothing() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\nflows:\n  B2C_1_a: {postFederationSignup: check}\n";
     for path in ["B2C_1_a/apiConnectorConfiguration", "identity/apiConnectors"] {
-        let denied = Fault { skip: 1, ..answer(path, 0, 403, &[], r#"{"error": {"message": "no more"}}"#) };
+        let denied =
+            Fault { skip: 1, ..answer_get(path, 0, 403, &[], r#"{"error": {"message": "no more"}}"#) };
         let served = serve(three([2, 2, 2]), Options { faults: vec![denied], ..Options::default() });
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml);
         assert_eq!(run(&served, folder.path(), &["plan", "--out", "plan.json"]).code, 0);
         let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
         assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
-        let told = "the tenant could not be read again: nothing was changed";
-        assert!(outcome.stderr.contains(told) && outcome.stderr.contains("no more"), "{outcome}");
+        let error = "the tenant could not be read again: nothing was changed";
+        assert!(outcome.stderr.contains(error) && outcome.stderr.contains("no more"), "{outcome}");
         let report: Value =
             serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
         assert_eq!(report["targets"][0]["changes"][0]["outcome"], "not-attempted");
-        assert!(report["errors"][0]["message"].as_str().unwrap().contains(told), "{report}");
+        assert!(report["errors"][0]["message"].as_str().unwrap().contains(error), "{report}");
     }
 }
 
-/// Lifting exactly the flags that a refused plan names lets it pass, where flags can.
+/// A blocked plan passes with exactly the flags that its blockers suggest.
 #[test]
-fn the_flags_that_a_refusal_names_lift_it() {
+fn suggested_flags_lift_their_blockers() {
     let mut lifted = 0;
     for case in fs::read_dir(package("tests/cases")).unwrap() {
         let case = case.unwrap().path();
@@ -420,9 +421,9 @@ fn the_flags_that_a_refusal_names_lift_it() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
 
-    /// Whatever moved since it was made, a saved plan is applied whole or not at all.
+    /// A saved plan is applied completely or not at all, whatever changed in the tenant.
     #[test]
-    fn a_stale_plan_writes_all_or_nothing(has in [0..4usize, 0..4, 0..4], wants in [0..4usize, 0..4, 0..4], moved in [0..4usize, 0..4, 0..4]) {
+    fn stale_plan_writes_all_or_nothing(has in [0..4usize, 0..4, 0..4], wants in [0..4usize, 0..4, 0..4], moved in [0..4usize, 0..4, 0..4]) {
         let folder = folder();
         let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
         for (flow, wants) in FLOWS.iter().zip(wants) {
@@ -448,9 +449,9 @@ proptest! {
     }
 }
 
-/// What was told of it was its errors, which are told again.
+/// The plan has only errors, which are printed again.
 #[test]
-fn a_plan_of_no_tenant_is_shown_as_it_was() {
+fn show_of_plan_without_targets_prints_its_errors() {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", "version: 2\n");
     let planned = flowbind(["plan", "--out", "plan.json"]).within(folder.path()).run();

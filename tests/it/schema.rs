@@ -1,4 +1,4 @@
-//! `schemas/` holds what the types say, and every example fits its schema.
+//! JSON schemas: `schemas/` is up to date, and examples and cases match them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn schema(name: &str) -> Validator {
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
-/// All files below a folder with this ending.
+/// Returns all files below a folder with this extension.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -44,7 +44,7 @@ pub fn assert_fits(schema: &Validator, value: &Value, path: &Path) {
 }
 
 #[test]
-fn the_files_hold_what_the_command_prints() {
+fn schema_files_equal_the_command_output() {
     for name in ["desired", "plan", "report", "snapshot"] {
         let outcome = flowbind(["schema", name]).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
@@ -53,7 +53,7 @@ fn the_files_hold_what_the_command_prints() {
 }
 
 #[test]
-fn every_example_and_every_case_fits_its_schema() {
+fn examples_and_cases_match_their_schemas() {
     let (desired, snapshot) = (schema("desired"), schema("snapshot"));
     let mut seen = 0;
     for folder in ["examples/quickstart", "examples/stages", "tests/cases"] {
@@ -71,9 +71,9 @@ fn every_example_and_every_case_fits_its_schema() {
     assert!(seen > 40, "{seen}");
 }
 
-/// What an editor can see by the schema alone is the larger part of what can be wrong.
+/// The schema rejects most kinds of invalid files, so that editors can show them.
 #[test]
-fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
+fn schema_rejects_invalid_files_like_the_command() {
     let schema = schema("desired");
     let refused = |name: &str| !schema.is_valid(&yaml(&package("tests/bad").join(format!("{name}.yaml"))));
     for name in [
@@ -82,7 +82,7 @@ fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
         "version-unknown",
         "version-as-a-string",
         "tenant-as-a-number",
-        "client-id-that-is-no-guid",
+        "client-id-not-a-guid",
         "cloud-unknown",
         "api-unknown",
         "steps-empty",
@@ -97,11 +97,11 @@ fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
         "binding-to-a-boolean",
         "binding-without-connector",
         "binding-with-an-unknown-key",
-        "connector-that-names-nothing",
-        "connector-id-that-is-no-guid",
+        "connector-without-id-and-name",
+        "connector-id-not-a-guid",
         "connector-with-an-unknown-key",
         "connector-with-an-empty-short-name",
-        "connector-called-like-an-id",
+        "connector-short-name-like-an-id",
         "guards-too-large",
         "flow-with-a-control-character",
     ] {
@@ -109,9 +109,9 @@ fn the_schema_refuses_what_the_command_refuses_where_a_schema_can() {
     }
 }
 
-/// Character by character, since the two are written in two languages.
+/// Checks every character, because the rule is written twice: as a regular expression and in Rust.
 #[test]
-fn the_schema_and_the_command_take_the_same_ids_of_flows() {
+fn schema_accepts_the_same_flow_ids_as_the_command() {
     let schema = schema("desired");
     for char in ('\0'..='\u{3100}').chain(['\u{feff}', '\u{ffff}', '\u{1f600}']) {
         let id = format!("B2C_1_{char}");
@@ -121,7 +121,7 @@ fn the_schema_and_the_command_take_the_same_ids_of_flows() {
 }
 
 #[test]
-fn the_schema_and_the_command_take_the_same_tenants() {
+fn schema_accepts_the_same_tenants_as_the_command() {
     let schema = schema("desired");
     let (label, guid) = ("a".repeat(63), "1f1d2c3b-0000-4000-8000-00000000abcd");
     let long = [label.as_str(); 4].join(".");
@@ -136,18 +136,18 @@ fn the_schema_and_the_command_take_the_same_tenants() {
     }
 }
 
-/// An editor shows both while somebody types.
+/// Editors show descriptions and examples.
 #[test]
-fn every_key_of_a_file_has_a_description_and_an_example() {
+fn schema_describes_every_key_with_an_example() {
     fn look(at: &str, schema: &Value, seen: &mut usize) {
         match schema {
             Value::Object(object) => {
                 for (key, property) in
                     object.get("properties").and_then(Value::as_object).into_iter().flatten()
                 {
-                    // A reference says it where it leads, and may say more here.
-                    let told = property["description"].is_string() || property["$ref"].is_string();
-                    assert!(told, "{at}/{key} has no description");
+                    // A reference has its description at its target.
+                    let has_description = property["description"].is_string() || property["$ref"].is_string();
+                    assert!(has_description, "{at}/{key} has no description");
                     let shown = property["examples"].as_array().is_some_and(|examples| !examples.is_empty());
                     assert!(
                         shown || property["$ref"].is_string() || property["const"].is_number(),

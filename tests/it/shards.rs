@@ -1,17 +1,19 @@
-//! A fleet taken apart by `--shard` and joined by `show` is what one run over all of it would be.
+//! Shards: the joined results of all shards equal the results of one unsharded run.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{FORMATS, Outcome, connector_id, file, flowbind, folder, masked, without_tags};
+use crate::support::{
+    FORMATS, Outcome, connector_id, file, flowbind, folder, mask_request_ids, remove_guids,
+};
 
 fn domain(tenant: usize) -> String {
     format!("tenant{tenant}.onmicrosoft.com")
 }
 
-/// A tenant with one connector, and one flow with these bindings.
+/// Creates a tenant with one connector and one flow with these bindings.
 fn snapshot(tenant: usize, bindings: Value) -> Value {
     json!({
         "formatVersion": "1",
@@ -28,9 +30,8 @@ fn snapshot(tenant: usize, bindings: Value) -> Value {
     })
 }
 
-/// A fleet of so many tenants, each with its file and its snapshot. The second tenant has two files with
-/// others between them, the third lacks a flow, the fourth's change is refused, the fifth is in sync, and
-/// the sixth cannot be reached.
+/// Creates a fleet. The second tenant has two files that are not adjacent, the third lacks a flow, the
+/// fourth has a blocked change, the fifth is in sync, and the sixth cannot be reached.
 fn fleet(folder: &Path, tenants: usize) {
     fs::create_dir(folder.join("f")).unwrap();
     for tenant in 0..tenants {
@@ -63,7 +64,7 @@ fn show(folder: &Path, files: &[String], format: &str) -> Outcome {
     flowbind(args).args(files).within(folder).run()
 }
 
-/// The files that the shards of a command write, in another order than they were made in.
+/// Runs all shards of a command. Returns the written files, in another order than they were written.
 fn shards(folder: &Path, args: &[&str], of: usize) -> (Vec<String>, Vec<i32>) {
     let run = |number: usize| {
         let (shard, out) = (format!("{number}/{of}"), format!("shard-{number}.json"));
@@ -74,7 +75,7 @@ fn shards(folder: &Path, args: &[&str], of: usize) -> (Vec<String>, Vec<i32>) {
 }
 
 #[test]
-fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
+fn joined_shard_plans_equal_the_unsharded_plan() {
     for (tenants, of) in [(1, 3), (2, 2), (7, 1), (7, 3), (12, 5)] {
         let folder = folder();
         fleet(folder.path(), tenants);
@@ -84,25 +85,29 @@ fn the_joined_plans_of_the_shards_are_the_plan_of_the_fleet_in_every_format() {
         for (format, _) in FORMATS {
             let joined = show(folder.path(), &files, format);
             let shown = show(folder.path(), &["whole.json".into()], format);
-            assert_eq!(masked(&joined.stdout), masked(&shown.stdout), "{tenants} in {of}, {format}");
+            assert_eq!(
+                mask_request_ids(&joined.stdout),
+                mask_request_ids(&shown.stdout),
+                "{tenants} in {of}, {format}"
+            );
             assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{tenants} in {of}: {joined}");
         }
         let text = show(folder.path(), &files, "text");
-        assert_eq!(masked(&text.stdout), masked(&whole.stdout), "{tenants} in {of}");
+        assert_eq!(mask_request_ids(&text.stdout), mask_request_ids(&whole.stdout), "{tenants} in {of}");
     }
 }
 
 #[test]
-fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format() {
+fn joined_shard_reports_equal_the_unsharded_report() {
     for saved in [false, true] {
         let (one, other) = (folder(), folder());
         let args: &[&str] = if saved { &["apply", "--plan", "plan.json"] } else { &["apply", "f", "--yes"] };
         for folder in [&one, &other] {
             fleet(folder.path(), 9);
-            // What the service says of a flow that is not there has a tag that is new each time.
+            // Errors of the service contain a request id, which differs in every run.
             fs::remove_file(folder.path().join("f/02.yaml")).unwrap();
             if saved {
-                // A plan with errors about no tenant of it is refused whole.
+                // A plan with errors that belong to no tenant is blocked completely.
                 fs::remove_file(folder.path().join("f/05.yaml")).unwrap();
                 _ = run(folder.path(), &["plan", "f", "--out", "plan.json"]);
             }
@@ -113,8 +118,8 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
         for (format, _) in FORMATS {
             let joined = show(other.path(), &files, format);
             let shown = show(one.path(), &["report.json".into()], format);
-            let told = |outcome: &Outcome| without_tags(&outcome.stdout);
-            assert_eq!(told(&joined), told(&shown), "{format}");
+            let normalized = |outcome: &Outcome| remove_guids(&outcome.stdout);
+            assert_eq!(normalized(&joined), normalized(&shown), "{format}");
             assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{joined}");
         }
         for tenant in 0..9 {
@@ -125,10 +130,9 @@ fn the_joined_reports_of_the_shards_are_the_report_of_the_fleet_in_every_format(
     }
 }
 
-/// A machine that made the plan of its part makes the changes of it and of no other.
-/// Where one machine lacks what the others have, the join says so.
+/// A shard that could not start writes the reason, which the join shows.
 #[test]
-fn a_shard_that_could_not_even_start_says_why_in_the_join() {
+fn joined_shards_show_why_one_could_not_start() {
     let folder = folder();
     fleet(folder.path(), 2);
     let (mut files, _) = shards(folder.path(), &["plan", "f"], 2);
@@ -143,11 +147,11 @@ fn a_shard_that_could_not_even_start_says_why_in_the_join() {
     }
 }
 
-/// A fleet is asked what differs every night: what one shard found is found by all of them together.
+/// Differences of one shard count for the joined result.
 #[test]
-fn the_joined_drift_of_the_shards_is_the_drift_of_the_fleet_in_every_format() {
+fn joined_shard_drift_equals_the_unsharded_drift() {
     let folder = folder();
-    // One tenant's pin does not hold, another has what its file does not mention, and the rest is in sync.
+    // One tenant has a broken pin, another an unmanaged binding, and the rest is in sync.
     for (tenant, pin) in [(0, "https://b.example/x"), (1, "https://a.example/x"), (2, "https://a.example/x")]
     {
         let besides = (tenant == 1).then(|| connector_id(1));
@@ -176,11 +180,11 @@ fn the_joined_drift_of_the_shards_is_the_drift_of_the_fleet_in_every_format() {
 }
 
 #[test]
-fn the_saved_plan_of_a_shard_is_applied_by_itself() {
+fn saved_shard_plan_is_applied_separately() {
     let (one, other) = (folder(), folder());
     for folder in [&one, &other] {
         fleet(folder.path(), 8);
-        // What keeps a plan from being whole, and what no sandbox is of.
+        // Errors of a missing flow and of a tenant without a sandbox.
         for file in ["f/02.yaml", "f/05.yaml"] {
             fs::remove_file(folder.path().join(file)).unwrap();
         }
@@ -191,16 +195,16 @@ fn the_saved_plan_of_a_shard_is_applied_by_itself() {
     for (plan, report) in plans.iter().zip(&reports) {
         _ = run(other.path(), &["apply", "--plan", plan, "--out", report]);
     }
-    let told = |shown: Outcome| (shown.code, without_tags(&shown.stdout));
-    let joined = told(show(other.path(), &reports, "text"));
-    assert_eq!(joined, told(show(one.path(), &["report.json".into()], "text")));
+    let normalized = |shown: Outcome| (shown.code, remove_guids(&shown.stdout));
+    let joined = normalized(show(other.path(), &reports, "text"));
+    assert_eq!(joined, normalized(show(one.path(), &["report.json".into()], "text")));
     let lost = show(other.path(), &reports[1..], "text");
     assert_eq!(lost.code, 1, "{lost}");
     assert!(lost.stderr.contains("shard 3/3 is not among the files"), "{lost}");
 }
 
 #[test]
-fn a_shard_is_the_same_whatever_other_tenants_there_are() {
+fn shard_of_a_tenant_does_not_depend_on_other_tenants() {
     let (small, large) = (folder(), folder());
     fleet(small.path(), 3);
     fleet(large.path(), 20);
@@ -217,7 +221,7 @@ fn a_shard_is_the_same_whatever_other_tenants_there_are() {
 }
 
 #[test]
-fn a_shard_without_tenants_has_nothing_to_do() {
+fn shard_without_tenants_is_empty() {
     let folder = folder();
     fleet(folder.path(), 1);
     _ = run(folder.path(), &["plan", "f", "--out", "whole.json"]);
@@ -231,7 +235,7 @@ fn a_shard_without_tenants_has_nothing_to_do() {
 }
 
 #[test]
-fn what_is_not_a_whole_fleet_is_told() {
+fn joined_shards_of_incomplete_fleet_are_an_error() {
     let (one, other) = (folder(), folder());
     fleet(one.path(), 4);
     fleet(other.path(), 3);
@@ -256,7 +260,7 @@ fn what_is_not_a_whole_fleet_is_told() {
     );
     let foreign = other.path().join("foreign.json").to_str().unwrap().to_owned();
     let [third, second, first] = <[String; 3]>::try_from(files).unwrap();
-    for (files, told) in [
+    for (files, error) in [
         (vec![first.clone(), third.clone()], "shard 2/3 is not among the files"),
         (vec![second.clone()], "shard 1/3 is not among the files"),
         (vec![first.clone(), second.clone(), first.clone()], "shard 1/3 is given twice"),
@@ -273,7 +277,7 @@ fn what_is_not_a_whole_fleet_is_told() {
     ] {
         let shown = show(one.path(), &files, "text");
         assert_eq!(shown.code, 1, "{files:?}: {shown}");
-        assert!(shown.stderr.contains(told), "{files:?}: {shown}");
+        assert!(shown.stderr.contains(error), "{files:?}: {shown}");
     }
     let again = run(one.path(), &["apply", "--plan", &second, "--shard", "1/3"]);
     assert_eq!(again.code, 1);
@@ -281,7 +285,7 @@ fn what_is_not_a_whole_fleet_is_told() {
 }
 
 #[test]
-fn numbers_that_are_no_shard_are_refused() {
+fn shard_with_invalid_numbers_is_an_error() {
     for shard in ["0/3", "4/3", "1/0", "1", "a/b", "1/3/5", ""] {
         let outcome = flowbind(["plan", "--shard", shard]).run();
         assert_eq!(outcome.code, 1, "{outcome}");
@@ -290,7 +294,7 @@ fn numbers_that_are_no_shard_are_refused() {
 }
 
 #[test]
-fn the_errors_of_files_are_told_by_every_shard_and_joined_into_one() {
+fn file_errors_of_all_shards_are_joined_into_one() {
     let folder = folder();
     fleet(folder.path(), 3);
     file(folder.path(), "f/broken.yaml", "version: 1\ntenant: x\n");
@@ -301,7 +305,7 @@ fn the_errors_of_files_are_told_by_every_shard_and_joined_into_one() {
     let (joined, shown) =
         (show(folder.path(), &files, "json"), show(folder.path(), &["whole.json".into()], "json"));
     assert_eq!((joined.code, &joined.stdout), (1, &shown.stdout));
-    // The same of reports.
+    // The same for reports.
     let (files, codes) = shards(folder.path(), &["apply", "f", "--yes"], 2);
     assert_eq!(codes, [1, 1]);
     assert_eq!(show(folder.path(), &files, "text").code, 1);

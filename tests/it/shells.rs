@@ -1,4 +1,4 @@
-//! Completions and manual pages, as shells and `man` take them.
+//! Shell completions and manual pages.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -12,10 +12,10 @@ fn completions(shell: &str) -> String {
 }
 
 #[test]
-fn every_shell_completes_commands_options_and_values() {
+fn completions_contain_commands_options_and_values() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = completions(shell);
-        // PowerShell completes the values of options by itself where it does at all.
+        // The PowerShell script contains no values of options.
         let values =
             ["markdown", "managed-identity", "usgov-dod"].into_iter().filter(|_| shell != "powershell");
         for word in ["validate", "whoami", "detailed-exitcode"].into_iter().chain(values) {
@@ -28,12 +28,12 @@ fn every_shell_completes_commands_options_and_values() {
 }
 
 #[test]
-fn bash_completes_the_kinds_of_credentials() {
+fn bash_completes_credential_kinds() {
     let folder = folder();
     let script = file(folder.path(), "flowbind.bash", completions("bash"));
     let ask = "source \"$0\"; COMP_WORDS=(flowbind plan --auth ''); COMP_CWORD=3; \
                _flowbind flowbind '' --auth; printf '%s\\n' \"${COMPREPLY[@]}\"";
-    // A machine without bash has nothing to complete.
+    // Skipped on machines without bash.
     let Ok(output) = Command::new("bash").args(["-c", ask]).arg(&script).output() else { return };
     let words = String::from_utf8(output.stdout).unwrap();
     let words: BTreeSet<_> = words.lines().collect();
@@ -41,7 +41,7 @@ fn bash_completes_the_kinds_of_credentials() {
 }
 
 #[test]
-fn every_command_has_a_manual_page() {
+fn man_writes_a_page_per_command() {
     let folder = folder();
     let pages = folder.path().join("share/man1");
     let outcome = flowbind(["man", pages.to_str().unwrap()]).run();
@@ -53,8 +53,8 @@ fn every_command_has_a_manual_page() {
     let plan = std::fs::read_to_string(pages.join("flowbind-plan.1")).unwrap();
     assert!(plan.contains("detailed\\-exitcode") && plan.contains("Examples"), "{plan}");
     assert!(flowbind(["man"]).run().stdout.contains(".TH flowbind 1"));
-    let taken = file(folder.path(), "file", "");
-    let outcome = flowbind(["man", taken.to_str().unwrap()]).run();
+    let existing = file(folder.path(), "file", "");
+    let outcome = flowbind(["man", existing.to_str().unwrap()]).run();
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("cannot make the folder"), "{outcome}");
 }

@@ -1,4 +1,4 @@
-//! `show`: saved plans and reports printed again and joined, and what cannot be.
+//! `show` prints saved plans and reports again, and joins several.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use flowbind::sandbox::Options;
 use serde_json::Value;
 
 use crate::saved::{FLOWS, planned, run, three};
-use crate::support::{file, flowbind, folder, package, serve, wants_connector_1};
+use crate::support::{file, flowbind, folder, package, serve, yaml_binding_connector_1};
 
 #[test]
-fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
+fn show_prints_the_saved_plan_with_its_exit_code() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
@@ -29,7 +29,7 @@ fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
     let json = show(&["report.json", "--format", "json"]);
     assert_eq!(json.stdout, fs::read_to_string(folder.path().join("report.json")).unwrap());
 
-    // Joined, one PUT would undo the other.
+    // If both were applied, one PUT would undo the other.
     let both = show(&["plan.json", "plan.json", "--out", "both.json"]);
     let why = "two of the plans are about `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
     assert!(both.code == 1 && both.stderr.contains(why), "{both}");
@@ -43,7 +43,7 @@ fn show_prints_what_was_saved_and_ends_with_what_it_stands_for() {
 }
 
 #[test]
-fn plans_of_one_tenant_by_two_names_make_no_whole_plan() {
+fn show_of_plans_with_aliased_tenant_is_incomplete() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -62,7 +62,7 @@ fn plans_of_one_tenant_by_two_names_make_no_whole_plan() {
 }
 
 #[test]
-fn a_report_that_is_none_is_a_clear_error() {
+fn show_of_invalid_report_is_an_error() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
@@ -98,9 +98,9 @@ fn a_report_that_is_none_is_a_clear_error() {
     assert!(outcome.code == 1 && outcome.stderr.contains("is a report, not a plan"), "{outcome}");
 }
 
-/// A saved report stands for what its run ended with, and several for the worst of theirs.
+/// The exit code of a report is that of its run. Of several, it is the highest.
 #[test]
-fn show_ends_with_what_the_run_ended_with_and_says_why() {
+fn show_of_report_has_the_exit_code_of_the_run() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
@@ -116,7 +116,7 @@ fn show_ends_with_what_the_run_ended_with_and_says_why() {
     file(
         folder.path(),
         "broken.yaml",
-        wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One"),
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector One"),
     );
     let broken = run(&served, folder.path(), &["plan", "broken.yaml", "--out", "broken.json"]);
     let shown = show(&["broken.json"]);
@@ -128,11 +128,11 @@ fn show_ends_with_what_the_run_ended_with_and_says_why() {
 }
 
 #[test]
-fn joined_files_have_one_fingerprint_in_whatever_order() {
+fn joined_fingerprint_does_not_depend_on_file_order() {
     let folder = folder();
     for (number, flow) in FLOWS.iter().enumerate() {
         file(folder.path(), "tenant.json", three([2, 2, 2]).to_json());
-        file(folder.path(), "flowbind.yaml", wants_connector_1(&[flow]));
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&[flow]));
         let out = format!("{number}.json");
         let outcome = flowbind(["apply", "--yes", "--sandbox", "tenant.json", "--out", &out])
             .within(folder.path())
@@ -146,9 +146,9 @@ fn joined_files_have_one_fingerprint_in_whatever_order() {
     assert_eq!(joined(["0.json", "1.json", "2.json"]), joined(["2.json", "0.json", "1.json"]));
 }
 
-/// Numbers of a hostile file are added up without a panic.
+/// The sum of very large counts must not overflow.
 #[test]
-fn counts_beyond_all_numbers_do_no_harm() {
+fn show_of_overflowing_counts_does_not_panic() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
@@ -160,7 +160,7 @@ fn counts_beyond_all_numbers_do_no_harm() {
 }
 
 #[test]
-fn a_plan_fits_its_schema() {
+fn saved_plan_matches_its_schema() {
     let schema = crate::schema::schema("plan");
     let mut seen = 0;
     for case in fs::read_dir(package("tests/cases")).unwrap() {
@@ -172,9 +172,9 @@ fn a_plan_fits_its_schema() {
     assert!(seen > 40);
 }
 
-/// Whoever reads of several plans that go together reads what one run would have said.
+/// A binding that one plan manages is not unmanaged in a joined plan.
 #[test]
-fn what_one_of_the_plans_manages_is_not_unmanaged_in_another() {
+fn joined_plans_do_not_list_managed_bindings_as_unmanaged() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = folder();
     let head = "version: 1\ntenant: contoso.onmicrosoft.com\n";
@@ -194,9 +194,9 @@ fn what_one_of_the_plans_manages_is_not_unmanaged_in_another() {
     assert!(!joined.stdout.contains("Unmanaged"), "{joined}");
 }
 
-/// Twice the same is not twice as much.
+/// The same plan or report given twice must not be counted twice.
 #[test]
-fn nothing_is_counted_twice() {
+fn show_of_same_file_twice_is_an_error() {
     let served = serve(three([1, 1, 1]), Options::default());
     let folder = planned(&served);
     let twice = flowbind(["show", "plan.json", "plan.json"]).within(folder.path()).run();
@@ -208,9 +208,9 @@ fn nothing_is_counted_twice() {
     assert!(twice.code == 1 && twice.stderr.contains("two of the reports are about"), "{twice}");
 }
 
-/// A run that went on where another one had stopped is shown with it.
+/// Joins the reports of two runs of one plan.
 #[test]
-fn two_runs_of_one_plan_are_shown_together() {
+fn show_joins_two_reports_of_one_plan() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     for out in ["one.json", "two.json"] {

@@ -1,6 +1,6 @@
-//! `tests/bad/*.yaml`: files that must be refused, each with the whole of what is said about it.
+//! Invalid files `tests/bad/*.yaml`, each with all expected diagnostics.
 //!
-//! Anyone adds one by adding a file and running the tests with `UPDATE_EXPECT=1`.
+//! To add one, add a file and run the tests with `UPDATE_EXPECT=1`.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use expect_test::expect_file;
 use crate::support::{file, flowbind, folder, package};
 
 #[test]
-fn every_bad_file_is_refused_with_all_that_is_wrong_with_it() {
+fn validate_of_each_bad_file_reports_all_problems() {
     let mut files: Vec<_> =
         fs::read_dir(package("tests/bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
@@ -23,9 +23,9 @@ fn every_bad_file_is_refused_with_all_that_is_wrong_with_it() {
     }
 }
 
-/// `plan` says the same of a bad file, and its JSON says it too.
+/// `plan` reports the same problems as `validate`, also in JSON.
 #[test]
-fn plan_says_of_a_bad_file_what_validate_says() {
+fn plan_of_bad_file_reports_the_problems_of_validate() {
     let folder = folder();
     file(folder.path(), "bad.yaml", "version: 1\ntenant: a.com\nflows:\n  x: {}\n  y: {}\n");
     let run = |args: &[&str]| flowbind(args).within(folder.path()).run();
@@ -47,14 +47,14 @@ fn plan_says_of_a_bad_file_what_validate_says() {
 }
 
 #[test]
-fn a_good_file_is_valid_and_says_what_is_in_it() {
+fn validate_of_good_file_prints_its_counts() {
     let outcome = flowbind(["validate", "examples/quickstart/flowbind.yaml"]).within(&package("")).run();
     let said = "examples/quickstart/flowbind.yaml: valid, 3 flows, 5 managed bindings\n";
     assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (0, said, ""));
 }
 
 #[test]
-fn without_a_path_flowbind_yaml_is_read() {
+fn validate_without_path_reads_flowbind_yaml() {
     let folder = folder();
     let outcome = flowbind(["validate"]).within(folder.path()).run();
     assert_eq!(outcome.code, 1);
@@ -64,7 +64,7 @@ fn without_a_path_flowbind_yaml_is_read() {
 }
 
 #[test]
-fn what_cannot_be_read_as_a_file_is_a_clear_error() {
+fn validate_of_unreadable_file_is_an_error() {
     let folder = folder();
     file(folder.path(), "large.yaml", vec![b'#'; (16 << 20) + 1]);
     file(
@@ -86,7 +86,7 @@ fn what_cannot_be_read_as_a_file_is_a_clear_error() {
 }
 
 #[test]
-fn more_anchors_than_any_file_needs_are_refused() {
+fn file_with_too_many_anchors_is_an_error() {
     let folder = folder();
     let anchors: String = (0..50_001).map(|anchor| format!("- &a{anchor} x\n")).collect();
     file(folder.path(), "anchors.yaml", anchors);
@@ -95,9 +95,9 @@ fn more_anchors_than_any_file_needs_are_refused() {
     assert!(outcome.code == 1 && outcome.stderr.contains(bound), "{outcome}");
 }
 
-/// Nine levels of ten aliases each stand for a thousand million values.
+/// Nine levels of ten aliases each expand to a billion values.
 #[test]
-fn an_alias_bomb_is_refused() {
+fn file_with_alias_bomb_is_an_error() {
     let mut yaml =
         "version: 1\ntenant: a.com\nflows: {}\nx0: &x0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
     for level in 1..10 {

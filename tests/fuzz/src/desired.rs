@@ -1,4 +1,4 @@
-//! Desired-state files: one by itself, and several that extend one another.
+//! Desired-state files: single files, and files that extend each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,28 +15,28 @@ use flowbind::{desired as files, render};
 use super::inert::assert_inert;
 use super::nulls;
 
-/// A file is read, or each problem of it can be shown.
+/// Checks that a file is parsed and planned, or that all its diagnostics can be rendered.
 pub fn desired(data: &[u8]) {
     match files::parse("flowbind.yaml", data) {
         Ok(desired) => {
-            assert_sound(&desired);
+            assert_valid(&desired);
             assert_planned(&desired);
         }
-        Err(problems) => assert_shown(&problems),
+        Err(problems) => assert_rendered(&problems),
     }
 }
 
-/// Files with lines of `====` between them, called `a.yaml` and so on, make a run; each one as it
-/// stands after composition is a file that says the same.
+/// Checks the composition of several files. The input contains `a.yaml`, `b.yaml` and so on, separated
+/// by `====` lines. The merged form of each file must parse to the same content.
 pub fn composition(data: &[u8]) {
     const SEPARATOR: &[u8] = b"\n====\n";
-    const MOST: usize = 6;
+    const MAX_FILES: usize = 6;
     let folder = tempfile::tempdir().expect("a folder for files");
-    // The repository that bases may lie in.
+    // Bases must be inside the repository.
     fs::create_dir(folder.path().join(".git")).expect("a folder within");
     let mut rest = Some(data);
     let mut paths = Vec::new();
-    for name in ('a'..).take(MOST) {
+    for name in ('a'..).take(MAX_FILES) {
         let Some(text) = rest else { break };
         let end = text.windows(SEPARATOR.len()).position(|bytes| bytes == SEPARATOR);
         let (text, after) = match end {
@@ -48,48 +48,47 @@ pub fn composition(data: &[u8]) {
         fs::write(&path, text).expect("a file");
         paths.push(path);
     }
-    run(&[folder.path().to_owned()]);
-    run(&paths[..1]);
+    check_load(&[folder.path().to_owned()]);
+    check_load(&paths[..1]);
 }
 
-fn run(paths: &[PathBuf]) {
+fn check_load(paths: &[PathBuf]) {
     match files::load(paths) {
         Ok(run) => {
-            let listings = files::list(paths).expect("what is read is listed");
+            let listings = files::list(paths).expect("files that load can be listed");
             assert_eq!(listings.len(), run.len());
             for (desired, listing) in run.iter().zip(&listings) {
-                assert_sound(desired);
+                assert_valid(desired);
                 assert_planned(desired);
                 let listing = render::listing(listing);
                 assert_inert(&listing);
                 match files::parse("listing.yaml", listing.as_bytes()) {
-                    Ok(listed) => assert_eq!(said(&listed), said(desired), "{listing}"),
-                    Err(problems) => panic!("{listing}\nis no file: {problems:?}"),
+                    Ok(listed) => assert_eq!(content(&listed), content(desired), "{listing}"),
+                    Err(problems) => panic!("{listing}\nis invalid: {problems:?}"),
                 }
             }
         }
-        Err(problems) => assert_shown(&problems),
+        Err(problems) => assert_rendered(&problems),
     }
 }
 
-/// Problems are some, and each can be shown.
-fn assert_shown(problems: &[Diagnostic]) {
-    assert!(!problems.is_empty(), "refused without a word");
+/// Checks that there are diagnostics and that all can be rendered.
+fn assert_rendered(problems: &[Diagnostic]) {
+    assert!(!problems.is_empty(), "rejected without a diagnostic");
     for problem in problems {
         let shown = render::diagnostic(problem);
         assert_inert(&anstream::adapter::strip_str(&shown).to_string());
     }
 }
 
-/// What holds of every file that is read: above all, that nothing is disabled but where that is
-/// written out.
-fn assert_sound(desired: &Desired) {
+/// Checks the invariants of a parsed file: above all, that only an explicit null disables a binding.
+fn assert_valid(desired: &Desired) {
     for binding in desired.flows.iter().flat_map(|flow| flow.bindings.values()) {
         if binding.connector.is_none() {
             let span = &binding.span;
             let before = &span.source().text()[..span.range().start];
             assert!(
-                nulls::is_written(span.text(), before),
+                nulls::is_explicit_null(span.text(), before),
                 "{:?} at {} disables",
                 binding.span.text(),
                 binding.span
@@ -98,16 +97,16 @@ fn assert_sound(desired: &Desired) {
     }
     let mut ids: Vec<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();
     ids.sort_unstable();
-    assert!(ids.windows(2).all(|two| two[0] != two[1]), "a flow is there twice");
+    assert!(ids.windows(2).all(|two| two[0] != two[1]), "duplicate flow");
     assert!(desired.flows.iter().all(|flow| flow.id.kind() == desired.flows[0].id.kind()));
     for flow in &desired.flows {
         assert!(flow.bindings.iter().all(|(step, _)| desired.steps.contains(&step)), "{}", flow.id);
     }
 }
 
-/// A tenant in which nothing is bound, without connectors and with all that the file names: every
-/// binding that is to be is a change or a problem at the connector's place, and every other that is
-/// managed is as it is to be.
+/// Checks the plan for a tenant without bindings, once without connectors and once with all that the
+/// file names. Every desired binding must be a change or a diagnostic at its connector, and every other
+/// managed binding must be unchanged.
 fn assert_planned(desired: &Desired) {
     let names_both = |wanted: &ConnectorRef| matches!(wanted.key, ConnectorKey::IdAndName(..));
     let is_clear = !wanted(desired).any(|(_, _, wanted)| names_both(wanted));
@@ -124,16 +123,16 @@ fn assert_planned(desired: &Desired) {
             plan(desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
         if !problems.is_empty() {
             assert!(!resolves, "{problems:?}");
-            assert_shown(&problems);
+            assert_rendered(&problems);
         }
-        assert_whole(desired, &target, &problems);
+        assert_complete(desired, &target, &problems);
     }
 }
 
-/// What the file names, each by an id that no other has.
+/// Creates the connectors that the file names, with unique ids.
 fn connectors(desired: &Desired) -> Vec<ListedConnector> {
     let mut keys: Vec<_> = wanted(desired).map(|(_, _, wanted)| &wanted.key).collect();
-    // Those of which most is said come first.
+    // Keys with id and name come first, because the others must not contradict them.
     keys.sort_by_key(|key| !matches!(key, ConnectorKey::IdAndName(..)));
     let mut connectors = BTreeMap::new();
     let mut names = BTreeSet::new();
@@ -141,7 +140,7 @@ fn connectors(desired: &Desired) -> Vec<ListedConnector> {
         let (id, name) = match key {
             ConnectorKey::Id(id) => (id.clone(), None),
             ConnectorKey::IdAndName(id, name) => (id.clone(), Some(name)),
-            // No GUID, so none that a file has.
+            // Not a GUID, so no file contains it.
             ConnectorKey::Name(name) if !names.contains(name) => {
                 (ConnectorId::parse(&format!("named-{at}")).expect("an id"), Some(name))
             }
@@ -154,7 +153,7 @@ fn connectors(desired: &Desired) -> Vec<ListedConnector> {
     connectors.into_values().map(listed).collect()
 }
 
-/// The bindings that are to be, in the file's order.
+/// Returns the bindings to connectors, in the order of the file.
 fn wanted(desired: &Desired) -> impl Iterator<Item = (&FlowId, Step, &ConnectorRef)> {
     desired.flows.iter().flat_map(|flow| {
         let bindings = flow.bindings.iter();
@@ -162,14 +161,14 @@ fn wanted(desired: &Desired) -> impl Iterator<Item = (&FlowId, Step, &ConnectorR
     })
 }
 
-fn assert_whole(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
+fn assert_complete(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
     let place = |span: &Span| (span.source().name().to_owned(), span.range().start);
     let places: BTreeSet<_> =
         problems.iter().filter_map(|problem| problem.span.as_ref()).map(place).collect();
     let mut changes = target.changes.iter().peekable();
     for (flow, step, wanted) in wanted(desired) {
         let Some(change) = changes.next_if(|change| (&change.flow, change.step) == (flow, step)) else {
-            assert!(places.contains(&place(&wanted.span)), "{flow} {step} is lost: {target:?}");
+            assert!(places.contains(&place(&wanted.span)), "{flow} {step} is missing: {target:?}");
             continue;
         };
         let Connector { id, display_name } = change.desired.as_ref().expect("a connector");
@@ -180,14 +179,14 @@ fn assert_whole(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
         };
         assert!(is_id && is_name && change.current.is_none(), "{change:?}");
     }
-    assert_eq!(changes.next(), None, "nobody wants it");
+    assert_eq!(changes.next(), None, "unexpected change");
     assert_eq!(target.unchanged, desired.managed_bindings().count() - wanted(desired).count(), "{target:?}");
     assert!(target.unknown.is_empty() && target.unmanaged.is_empty(), "{target:?}");
 }
 
-/// What a file says, without where.
+/// Content of a file without source locations.
 #[derive(Debug, PartialEq)]
-struct Said<'a> {
+struct Content<'a> {
     tenant: &'a Tenant,
     client_id: Option<&'a str>,
     cloud: Cloud,
@@ -201,8 +200,8 @@ struct Said<'a> {
 
 type Binding<'a> = (Step, Option<&'a ConnectorKey>, bool);
 
-fn said(desired: &Desired) -> Said<'_> {
-    Said {
+fn content(desired: &Desired) -> Content<'_> {
+    Content {
         tenant: &desired.tenant,
         client_id: desired.client_id.as_deref(),
         cloud: desired.cloud,
@@ -214,7 +213,7 @@ fn said(desired: &Desired) -> Said<'_> {
             .map(|flow| {
                 let bindings = flow.bindings.iter().map(|(step, binding)| {
                     let connector = binding.connector.as_ref();
-                    (step, connector.map(|connector| &connector.key), binding.protect)
+                    (step, connector.map(|connector| &connector.by), binding.protect)
                 });
                 (&flow.id, bindings.collect())
             })

@@ -1,30 +1,30 @@
-//! Escaping: what a format's own reader makes of an escaped text is that text.
+//! Escaping: the parser of each format reads the original text back.
 
 use flowbind::render::escape;
 use pulldown_cmark::{Event, Options, Parser};
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
-use super::inert::{acts, assert_inert};
+use super::inert::{assert_inert, is_unsafe};
 
-/// One text in every format.
+/// Checks one text in every format.
 pub fn escape(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    // What is seen of it: all other formats escape on top of this.
+    // All other formats escape the result of `escape::text`.
     let shown = escape::text(text);
     assert_inert(&shown);
     assert!(!shown.contains('\n'));
     if !text.contains('\\') {
-        assert_eq!(seen(&shown), text);
+        assert_eq!(unescape_text(&shown), text);
     }
-    markdown(text, &shown);
-    xml(text, &shown);
-    assert_eq!(label(&escape::label(text)), *shown);
-    command(text, &shown);
-    yaml(text);
-    json_document(text);
-    let word = shell(&escape::shell(text));
-    // What needs no quotes stays as it is: a word does not begin a line.
+    check_markdown(text, &shown);
+    check_xml(text, &shown);
+    assert_eq!(parse_label(&escape::label(text)), *shown);
+    check_command(text, &shown);
+    check_yaml(text);
+    check_json(text);
+    let word = parse_shell_word(&escape::shell(text));
+    // A word that needs no quotes stays unchanged, because it never begins a line.
     assert!(word == text || word == *shown, "{word:?}");
     let clipped = flowbind::diagnostic::clipped(text, 10);
     assert!(clipped.chars().count() <= 11, "{clipped:?}");
@@ -34,8 +34,8 @@ pub fn escape(data: &[u8]) {
     assert!(escape::fingerprint(text).bytes().all(|byte| byte.is_ascii_hexdigit()));
 }
 
-/// Reads the escapes that stand for what acts.
-fn seen(shown: &str) -> String {
+/// Decodes the escapes of `escape::text`.
+fn unescape_text(shown: &str) -> String {
     let mut text = String::new();
     let mut parts = shown.split('\\');
     text.push_str(parts.next().unwrap_or_default());
@@ -48,7 +48,7 @@ fn seen(shown: &str) -> String {
             None if part.starts_with('n') => ('\n', &part[1..]),
             None if part.starts_with('r') => ('\r', &part[1..]),
             None if part.starts_with('t') => ('\t', &part[1..]),
-            None => panic!("{part:?} is no escape"),
+            None => panic!("{part:?} is not an escape"),
         };
         text.push(char);
         text.push_str(rest);
@@ -56,20 +56,20 @@ fn seen(shown: &str) -> String {
     text
 }
 
-/// In a code element of a paragraph, a list and a table.
-fn markdown(text: &str, shown: &str) {
+/// Checks Markdown: in a code element of a paragraph, a list and a table.
+fn check_markdown(text: &str, shown: &str) {
     if text.trim().is_empty() {
         return;
     }
     let escaped = escape::markdown(text);
     let lower = escaped.to_lowercase().replace("&#", "");
     for mark in ["@", "#", "$", "`", "|", "<", "://", "www."] {
-        assert!(!lower.contains(mark), "{escaped:?} holds {mark}");
+        assert!(!lower.contains(mark), "{mark} in {escaped:?}");
     }
     for (before, after) in [("", ""), ("- ", ""), ("| a |\n| --- |\n| ", " |")] {
         let page = format!("{before}<code>{escaped}</code>{after}\n");
         let mut options = Options::all();
-        // Makes letters of what is written, and is no part of any platform.
+        // It replaces characters, and no platform enables it.
         options.remove(Options::ENABLE_SMART_PUNCTUATION);
         let mut code = None;
         for event in Parser::new_ext(&page, options) {
@@ -88,8 +88,8 @@ fn markdown(text: &str, shown: &str) {
     }
 }
 
-/// As XML and as HTML, in attributes and between tags.
-fn xml(text: &str, shown: &str) {
+/// Checks XML and HTML: in attributes and between tags.
+fn check_xml(text: &str, shown: &str) {
     let escaped = escape::xml(text);
     let page = format!("<p a=\"{escaped}\" b='{escaped}'>{escaped}</p>");
     let document = roxmltree::Document::parse(&page).expect("XML");
@@ -105,9 +105,9 @@ fn xml(text: &str, shown: &str) {
     assert_eq!(element.descendants().filter(|node| node.value().is_element()).count(), 1, "{page:?}");
 }
 
-/// Reads the value of a label, as
-/// <https://prometheus.io/docs/instrumenting/exposition_formats/> has it.
-pub(crate) fn label(escaped: &str) -> String {
+/// Parses the value of a Prometheus label
+/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+pub(crate) fn parse_label(escaped: &str) -> String {
     let mut chars = escaped.chars();
     let mut text = String::new();
     while let Some(char) = chars.next() {
@@ -124,21 +124,21 @@ pub(crate) fn label(escaped: &str) -> String {
     text
 }
 
-/// As a property and as the message of a workflow command.
-fn command(text: &str, shown: &str) {
+/// Checks workflow commands: in a property and in the message.
+fn check_command(text: &str, shown: &str) {
     let line = format!("::error file={0},title={0}::{1}", escape::property(text), escape::command(text));
-    let (name, properties, message) = workflow_command(&line).expect("a command");
+    let (name, properties, message) = parse_workflow_command(&line).expect("a command");
     assert_eq!(name, "error");
     assert_eq!(properties, [("file", shown.to_owned()), ("title", shown.to_owned())]);
     assert_eq!(message, shown);
 }
 
-/// The name, the properties and the message of a workflow command.
+/// Name, properties and message of a workflow command.
 type Command<'a> = (&'a str, Vec<(&'a str, String)>, String);
 
-/// Reads a workflow command as the runner does
+/// Parses a workflow command like the runner
 /// (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>).
-pub(crate) fn workflow_command(line: &str) -> Option<Command<'_>> {
+pub(crate) fn parse_workflow_command(line: &str) -> Option<Command<'_>> {
     let (head, message) = line.strip_prefix("::")?.split_once("::")?;
     let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
     let unescaped = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n");
@@ -150,11 +150,11 @@ pub(crate) fn workflow_command(line: &str) -> Option<Command<'_>> {
     Some((name, properties.collect(), unescaped(message).replace("%25", "%")))
 }
 
-/// As a key, as a value before a comment and as an item, and never anything but a string.
-fn yaml(text: &str) {
+/// Checks YAML: as a key, as a value before a comment and as an item, always as a string.
+fn check_yaml(text: &str) {
     let escaped = escape::yaml(text);
-    assert!(!escaped.chars().any(acts), "{escaped:?}");
-    // A key in one line has no more than 1,024 characters: https://yaml.org/spec/1.2.2/#742-flow-mappings
+    assert!(!escaped.chars().any(is_unsafe), "{escaped:?}");
+    // A key in one line has at most 1,024 characters: https://yaml.org/spec/1.2.2/#742-flow-mappings
     if escaped.chars().count() > 1_000 {
         return;
     }
@@ -166,16 +166,16 @@ fn yaml(text: &str) {
     assert_eq!(read, json!({"key": {text: text}, "list": [text]}), "{document:?}");
 }
 
-/// In a document of JSON that is shown in a log.
-fn json_document(text: &str) {
+/// Checks JSON documents in a log.
+fn check_json(text: &str) {
     let document = json!({text: [text]});
     let shown = escape::json(&serde_json::to_string_pretty(&document).expect("JSON"));
     assert_inert(&shown);
     assert_eq!(serde_json::from_str::<Value>(&shown).ok(), Some(document), "{shown}");
 }
 
-/// Reads one word of a POSIX shell.
-fn shell(escaped: &str) -> String {
+/// Parses one word of a POSIX shell.
+fn parse_shell_word(escaped: &str) -> String {
     let mut chars = escaped.chars();
     let mut word = String::new();
     let mut quoted = false;

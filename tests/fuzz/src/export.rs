@@ -1,4 +1,4 @@
-//! Export: whatever a tenant has, the file that says so is read, and its plan is empty.
+//! Export: for any tenant, the exported file is valid and its plan is empty.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use flowbind::plan::{Overrides, plan};
 use flowbind::{desired, render};
 
 use super::inert::assert_inert;
-use super::pieces::Pieces;
+use super::input_texts::InputTexts;
 
-/// A tenant of some connectors and flows that are called what the texts of the input say.
+/// Checks the export of a tenant whose connectors and flows are named by the input.
 pub fn export(data: &[u8]) {
-    let Some(mut pieces) = Pieces::of(data) else { return };
-    let count = pieces.count().min(12);
+    let Some(mut texts) = InputTexts::from_bytes(data) else { return };
+    let count = texts.count().min(12);
     let mut connectors = BTreeMap::new();
-    for listed in (0..count).map(|at| connector(&mut pieces, at)) {
+    for listed in (0..count).map(|at| connector(&mut texts, at)) {
         connectors.entry(listed.connector.id.clone()).or_insert(listed);
     }
     let connectors: Vec<_> = connectors.into_values().collect();
@@ -27,9 +27,9 @@ pub fn export(data: &[u8]) {
             let connector = connectors.get(at % (connectors.len() + 2));
             (step, connector.map(|listed| listed.connector.clone()))
         };
-        let steps = Step::DEFAULT.into_iter().map(|step| bound(step, pieces.number())).collect();
-        let flow = pieces.flow();
-        // Ids that differ in case are the same.
+        let steps = Step::DEFAULT.into_iter().map(|step| bound(step, texts.next_number())).collect();
+        let flow = texts.next_flow();
+        // Flow ids are case-insensitive.
         flows.entry(flow.as_str().to_lowercase()).or_insert((flow, steps));
     }
     let inventory = Inventory {
@@ -46,7 +46,7 @@ pub fn export(data: &[u8]) {
     assert_plan_is_empty(&inventory);
 }
 
-/// Nothing is left out of the file, but what no file has a way to name.
+/// Checks that the exported file has every binding, except those to connectors that no file can name.
 pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     let tenant = "contoso.onmicrosoft.com".parse().expect("a tenant");
     let steps = Step::DEFAULT;
@@ -89,21 +89,21 @@ pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     assert_eq!(target.unchanged, bindings.len() - unnamed.len(), "{file}");
 }
 
-/// A file names a connector that is there by a name that is its own, or by a GUID.
+/// Returns whether a file can name an existing connector: by a unique display name or by a GUID.
 fn can_be_named(id: &ConnectorId, inventory: &Inventory) -> bool {
     let same = |listed: &&ListedConnector| listed.connector.id == *id;
     let Some(listed) = inventory.connectors.iter().find(same) else { return false };
     let name = &listed.connector.display_name;
     let has_name = |other: &&ListedConnector| other.connector.display_name == *name;
-    let has_own = name.as_ref().is_some_and(|name| !name.is_empty())
+    let has_unique_name = name.as_ref().is_some_and(|name| !name.is_empty())
         && inventory.connectors.iter().filter(has_name).count() == 1;
-    has_own || is_guid(id.as_str())
+    has_unique_name || is_guid(id.as_str())
 }
 
-/// Ids are GUIDs as a rule; every third one is whatever a text says.
-fn connector(pieces: &mut Pieces<'_>, at: usize) -> ListedConnector {
+/// Creates a connector. Every third one has an id from the input instead of a GUID.
+fn connector(texts: &mut InputTexts<'_>, at: usize) -> ListedConnector {
     let guid = || ConnectorId::parse(&format!("00000000-0000-4000-8000-{at:012}")).expect("a GUID");
-    let id = if at.is_multiple_of(3) { pieces.connector().id } else { guid() };
-    let connector = Connector { id, display_name: pieces.option() };
-    ListedConnector { connector, target_url: pieces.text().parse().ok() }
+    let id = if at.is_multiple_of(3) { texts.next_connector().id } else { guid() };
+    let connector = Connector { id, display_name: texts.next_option() };
+    ListedConnector { connector, target_url: texts.next_text().parse().ok() }
 }

@@ -1,5 +1,5 @@
-//! Formats: whatever stands in a plan or a report, each format's own reader reads it, and nothing
-//! in it acts.
+//! Output formats: for any content, the parser of each format can read the output, and the output has no
+//! active content.
 
 use std::sync::Arc;
 
@@ -14,134 +14,139 @@ use flowbind::render::{self, Document, Format, escape};
 use serde_json::Value;
 
 use super::inert::assert_inert;
-use super::pieces::Pieces;
+use super::input_texts::InputTexts;
 use super::readers;
 
 const AT: &str = "2026-11-02T08:00:00Z";
 
-/// A plan, what it says of drift, or its report, made of the texts of the input.
+/// Checks a plan, drift or a report made of the texts of the input.
 pub fn formats(data: &[u8]) {
-    let Some(mut pieces) = Pieces::of(data) else { return };
-    // Several targets have columns of their own.
-    let targets = 1 + pieces.count() % 2;
-    let shown = pieces.count() / 2 % 3;
+    let Some(mut texts) = InputTexts::from_bytes(data) else { return };
+    // With several targets, some formats have additional columns.
+    let targets = 1 + texts.count() % 2;
+    let shown = texts.count() / 2 % 3;
     let plan = Plan {
-        targets: (0..targets).map(|_| target(&mut pieces)).collect(),
-        errors: (0..2).map(|at| problem(&mut pieces, at == 0)).collect(),
-        part: part(&mut pieces),
+        targets: (0..targets).map(|_| target(&mut texts)).collect(),
+        errors: (0..2).map(|at| problem(&mut texts, at == 0)).collect(),
+        part: part(&mut texts),
         drift: None,
     };
-    let report = report(&plan, &mut pieces);
-    saved(&files::plan::to_json(&plan, AT));
-    saved(&files::report::to_json(&report, AT, AT));
-    plan_text(&plan);
-    text(&render::report_text(&report));
+    let report = report(&plan, &mut texts);
+    check_json(&files::plan::to_json(&plan, AT));
+    check_json(&files::report::to_json(&report, AT, AT));
+    check_plan_text(&plan);
+    plain_text(&render::report_text(&report));
     let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
-    saved(&files::plan::to_json(&drift, AT));
+    check_json(&files::plan::to_json(&drift, AT));
     let document = [Document::of(&plan), Document::of(&drift), Document::Report(&report)][shown];
-    assert_shown(document);
+    check_formats(document);
 }
 
-fn part(pieces: &mut Pieces<'_>) -> Option<Part> {
-    let shard = Shard::new(pieces.number() as u32 % 5, 3)?;
-    let fleet = (0..2).map(|_| Member { file: pieces.string(), tenant: pieces.string() });
+fn part(texts: &mut InputTexts<'_>) -> Option<Part> {
+    let shard = Shard::new(texts.next_number() as u32 % 5, 3)?;
+    let fleet = (0..2).map(|_| Member { file: texts.next_string(), tenant: texts.next_string() });
     Some(Part { shard, fleet: fleet.collect() })
 }
 
-fn target(pieces: &mut Pieces<'_>) -> Target {
-    let place = |pieces: &mut Pieces<'_>| Place { file: pieces.string(), line: pieces.number(), column: 1 };
+fn target(texts: &mut InputTexts<'_>) -> Target {
+    let place = |texts: &mut InputTexts<'_>| Place {
+        file: texts.next_string(),
+        line: texts.next_number(),
+        column: 1,
+    };
     let changes = Action::ALL.map(|action| {
-        let (current, desired) = (pieces.connector(), pieces.connector());
+        let (current, desired) = (texts.next_connector(), texts.next_connector());
         Change {
-            flow: pieces.flow(),
-            step: Step::ALL[pieces.number() % 3],
+            flow: texts.next_flow(),
+            step: Step::ALL[texts.next_number() % 3],
             action,
             current: (action != Action::Enable).then_some(current),
             desired: (action != Action::Disable).then_some(desired),
-            protected: pieces.number() % 2 == 1,
-            pin: pieces.text().parse().ok().map(Arc::new),
-            source: place(pieces),
+            protected: texts.next_number() % 2 == 1,
+            pin: texts.next_text().parse().ok().map(Arc::new),
+            source: place(texts),
         }
     });
     let mut target = Target {
-        tenant: tenant(pieces),
-        tenant_id: pieces.option(),
-        client_id: pieces.option(),
-        cloud: Cloud::ALL[pieces.number() % 4],
-        api: Api::ALL[pieces.number() % 2],
-        graph_url: pieces.string(),
-        file: pieces.string(),
+        tenant: tenant(texts),
+        tenant_id: texts.next_option(),
+        client_id: texts.next_option(),
+        cloud: Cloud::ALL[texts.next_number() % 4],
+        api: Api::ALL[texts.next_number() % 2],
+        graph_url: texts.next_string(),
+        file: texts.next_string(),
         changes: changes.into(),
-        unchanged: pieces.number(),
+        unchanged: texts.next_number(),
         in_sync: vec![InSync {
-            flow: pieces.flow(),
-            step: Step::ALL[pieces.number() % 3],
-            current: Some(pieces.connector()),
-            source: place(pieces),
+            flow: texts.next_flow(),
+            step: Step::ALL[texts.next_number() % 3],
+            current: Some(texts.next_connector()),
+            source: place(texts),
         }],
         unmanaged: vec![Unmanaged {
-            flow: pieces.flow(),
-            step: Step::ALL[pieces.number() % 3],
-            current: Some(pieces.connector()),
+            flow: texts.next_flow(),
+            step: Step::ALL[texts.next_number() % 3],
+            current: Some(texts.next_connector()),
         }],
         gone: Vec::new(),
         unknown: vec![Unknown {
-            flow: pieces.flow(),
-            step: Step::ALL[pieces.number() % 3],
-            error: pieces.text().into(),
+            flow: texts.next_flow(),
+            step: Step::ALL[texts.next_number() % 3],
+            error: texts.next_text().into(),
         }],
         pins: vec![BrokenPin {
-            connector: pieces.connector(),
-            expected: pieces.string(),
-            actual: pieces.option(),
+            connector: texts.next_connector(),
+            expected: texts.next_string(),
+            actual: texts.next_option(),
         }],
-        refusals: vec![Refusal { reason: pieces.string(), allow: pieces.option() }],
-        overrides: vec![pieces.string()],
-        warnings: vec![pieces.string()],
+        refusals: vec![Refusal { reason: texts.next_string(), allow: texts.next_option() }],
+        overrides: vec![texts.next_string()],
+        warnings: vec![texts.next_string()],
     };
     target.gone = target.unmanaged.clone();
     target
 }
 
-fn problem(pieces: &mut Pieces<'_>, has_place: bool) -> Problem {
-    let place = Place { file: pieces.string(), line: pieces.number(), column: pieces.number() };
-    Problem { message: pieces.string(), place: has_place.then_some(place), tenant: pieces.option() }
+fn problem(texts: &mut InputTexts<'_>, has_place: bool) -> Problem {
+    let place = Place { file: texts.next_string(), line: texts.next_number(), column: texts.next_number() };
+    Problem { message: texts.next_string(), place: has_place.then_some(place), tenant: texts.next_option() }
 }
 
-fn report(plan: &Plan, pieces: &mut Pieces<'_>) -> Report {
+fn report(plan: &Plan, texts: &mut InputTexts<'_>) -> Report {
     let mut report = Report::not_attempted(plan);
-    report.fingerprint = pieces.string();
+    report.fingerprint = texts.next_string();
     for change in report.targets.iter_mut().flat_map(|target| &mut target.changes) {
-        change.outcome = Outcome::ALL[pieces.number() % 5];
-        change.request_id = pieces.option();
-        change.error = pieces.option();
+        change.outcome = Outcome::ALL[texts.next_number() % 5];
+        change.request_id = texts.next_option();
+        change.error = texts.next_option();
     }
     report
 }
 
-/// As it is shown: the same values, and nothing that acts.
-fn saved(json: &str) {
+/// Checks that the printed form of JSON has the same values and no active content.
+fn check_json(json: &str) {
     let shown = escape::json(json);
     assert_inert(&shown);
     let read = |text| serde_json::from_str::<Value>(text).ok();
     assert!(read(&shown).is_some() && read(&shown) == read(json), "{shown}");
 }
 
-fn text(styled: &str) -> String {
+/// Returns a text without styles and checks that it has no active content.
+fn plain_text(styled: &str) -> String {
     let plain = anstream::adapter::strip_str(styled).to_string();
     assert_inert(&plain);
     plain
 }
 
-/// Files and saved plans name tenants by domains and GUIDs alone.
-fn tenant(pieces: &mut Pieces<'_>) -> String {
-    let label: String = pieces.text().chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+/// Returns a valid tenant domain. Files and saved plans accept only domains and GUIDs.
+fn tenant(texts: &mut InputTexts<'_>) -> String {
+    let label: String = texts.next_text().chars().filter(char::is_ascii_alphanumeric).take(60).collect();
     format!("t{label}.com")
 }
 
-/// A line for each change, below the name of its flow.
-fn plan_text(plan: &Plan) {
-    let text = text(&render::plan_text(plan));
+/// Checks that the text has one line per change and one per flow.
+fn check_plan_text(plan: &Plan) {
+    let text = plain_text(&render::plan_text(plan));
     let changes: Vec<_> = plan.targets.iter().flat_map(|target| &target.changes).collect();
     for (mark, action) in [
         ("  + enable ", Action::Enable),
@@ -156,15 +161,15 @@ fn plan_text(plan: &Plan) {
     }
 }
 
-/// Each format has every change, as its own reader finds it.
-fn assert_shown(document: Document<'_>) {
+/// Checks that the parser of each format finds every change.
+fn check_formats(document: Document<'_>) {
     let changes = changes(document);
-    let drawn = |format| document.draw(format, AT).expect("a format that is drawn");
+    let drawn = |format| document.draw(format, AT).expect("a document format");
     let flow = |change: &Change| escape::text(change.flow.as_str()).into_owned();
 
     let comment = drawn(Format::Markdown);
     let (codes, _) = readers::markdown(&comment);
-    // What does not fit is counted.
+    // A comment at the size limit has only a count of the remaining changes.
     if !comment.contains("… and ") && comment.len() < 59_000 {
         for (_, change) in &changes {
             let flow = escape::text(change.flow.as_str());
@@ -207,7 +212,7 @@ fn assert_shown(document: Document<'_>) {
     assert_eq!(sums.get(metric), i64::try_from(changes.len()).ok().as_ref(), "{samples}");
 }
 
-/// Every change, and the word for it.
+/// Returns every change with the name of its action or outcome.
 fn changes(document: Document<'_>) -> Vec<(&'static str, &Change)> {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => {
@@ -220,29 +225,31 @@ fn changes(document: Document<'_>) -> Vec<(&'static str, &Change)> {
     }
 }
 
-/// The changes that a diff shows: those to another id, of bindings that are there once. Of a report,
-/// those that were made.
+/// Returns the changes that a diff shows: those with another id, of bindings that occur once. Of a
+/// report, only applied changes.
 fn differing<'a>(document: Document<'a>) -> Vec<&'a Change> {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => {
             let targets = plan.targets.iter();
-            targets.flat_map(|target| of_one(target.changes.iter().collect(), &target.in_sync)).collect()
+            targets
+                .flat_map(|target| unique_changes(target.changes.iter().collect(), &target.in_sync))
+                .collect()
         }
         Document::Report(report) => {
-            let of_report = |TargetReport { changes, .. }: &'a TargetReport| {
+            let applied_changes = |TargetReport { changes, .. }: &'a TargetReport| {
                 let made = changes.iter().filter(|report| report.outcome == Outcome::Applied);
-                of_one(made.map(|report| &report.change).collect(), &[])
+                unique_changes(made.map(|report| &report.change).collect(), &[])
             };
-            report.targets.iter().flat_map(of_report).collect()
+            report.targets.iter().flat_map(applied_changes).collect()
         }
     }
 }
 
-fn of_one<'a>(changes: Vec<&'a Change>, in_sync: &[InSync]) -> Vec<&'a Change> {
+fn unique_changes<'a>(changes: Vec<&'a Change>, in_sync: &[InSync]) -> Vec<&'a Change> {
     let changed = changes.iter().map(|change| (&change.flow, change.step));
     let places: Vec<_> = changed.chain(in_sync.iter().map(|it| (&it.flow, it.step))).collect();
-    let is_there_once =
+    let occurs_once =
         |change: &Change| places.iter().filter(|place| **place == (&change.flow, change.step)).count() == 1;
     let differs = |change: &Change| bound_id(&change.current) != bound_id(&change.desired);
-    changes.iter().copied().filter(|change| differs(change) && is_there_once(change)).collect()
+    changes.iter().copied().filter(|change| differs(change) && occurs_once(change)).collect()
 }

@@ -1,4 +1,4 @@
-//! Answers of Microsoft Graph: each is read, or an error that can be shown.
+//! Responses of Microsoft Graph: each is parsed or gives an error that can be printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -12,62 +12,62 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// One body as each kind of answer.
+/// Checks one body as each kind of response.
 pub fn graph(data: &[u8]) {
     if let Ok(page) = serde_json::from_slice::<Page<ConnectorEntity>>(data) {
-        link(page.next_link.as_deref());
+        check_link(page.next_link.as_deref());
         for connector in page.value.into_iter().map(ListedConnector::from) {
             let url = connector.target_url.map(|url| url.to_string()).unwrap_or_default();
             assert!(!url.contains(['?', '#']), "{url}");
         }
     }
     if let Ok(page) = serde_json::from_slice::<Page<FlowEntity>>(data) {
-        link(page.next_link.as_deref());
-        flows(data, page.value.into_iter().map(ListedFlow::from).collect());
+        check_link(page.next_link.as_deref());
+        check_flows(data, page.value.into_iter().map(ListedFlow::from).collect());
     }
     if let Ok(read) = serde_json::from_slice(data) {
-        configuration(read, data);
+        check_configuration(read, data);
     }
-    batch(data);
+    check_batch(data);
     for status in [200, 302, 400, 401, 403, 404, 429, 503] {
-        error(data, status);
+        check_error(data, status);
     }
-    link(str::from_utf8(data).ok());
+    check_link(str::from_utf8(data).ok());
 }
 
-/// As many flows as are listed, each with what is said of it; what is of another type is none.
-fn flows(data: &[u8], flows: Vec<ListedFlow>) {
-    // What is not ours is passed over unread, however deep it is and whatever its texts escape.
-    let Ok(said) = serde_json::from_slice::<Value>(data) else { return };
-    let listed = field(&said, "value", 0).as_array().expect("a list");
+/// Checks that all listed flows are parsed, with `None` for fields of another type.
+fn check_flows(data: &[u8], flows: Vec<ListedFlow>) {
+    // Unknown fields are skipped, even if they are nested too deeply for `Value`.
+    let Ok(raw) = serde_json::from_slice::<Value>(data) else { return };
+    let listed = field(&raw, "value", 0).as_array().expect("a list");
     assert_eq!(flows.len(), listed.len());
-    for (flow, said) in flows.into_iter().zip(listed) {
+    for (flow, raw) in flows.into_iter().zip(listed) {
         let ListedFlow { id, user_flow_type, version } = flow;
-        assert_eq!(*field(said, "id", 0), id);
-        assert_eq!(user_flow_type.as_deref(), field(said, "userFlowType", 1).as_str());
-        assert_eq!(version.as_ref(), field(said, "userFlowTypeVersion", 2).as_number());
+        assert_eq!(*field(raw, "id", 0), id);
+        assert_eq!(user_flow_type.as_deref(), field(raw, "userFlowType", 1).as_str());
+        assert_eq!(version.as_ref(), field(raw, "userFlowTypeVersion", 2).as_number());
     }
 }
 
-/// A field of an object, or of the list of its fields that serde takes as well.
+/// Returns a field of an object, or of the sequence of its fields, which serde also accepts.
 fn field<'a>(value: &'a Value, name: &str, at: usize) -> &'a Value {
     if value.is_array() { &value[at] } else { &value[name] }
 }
 
-/// Nothing is bound only where nothing is said, or nothing with an id.
-fn configuration(mut configuration: Configuration, data: &[u8]) {
-    // As with flows.
-    let Ok(said) = serde_json::from_slice::<Value>(data) else { return };
-    assert_eq!(configuration.is_error(), said.get("error").is_some());
+/// Checks that a step counts as unbound only if it is absent or null or has no id.
+fn check_configuration(mut configuration: Configuration, data: &[u8]) {
+    // Unknown fields are skipped, even if they are nested too deeply for `Value`.
+    let Ok(raw) = serde_json::from_slice::<Value>(data) else { return };
+    assert_eq!(configuration.is_error(), raw.get("error").is_some());
     for step in Step::ALL {
         match configuration.bound(step) {
             Reading::Known(None) => {
-                let value = said.get(step.name()).unwrap_or_default();
+                let value = raw.get(step.name()).unwrap_or_default();
                 let id = value.get("id").unwrap_or_default();
-                assert!(id.is_null() && (value.is_null() || value.is_object()), "{value} is not nothing");
+                assert!(id.is_null() && (value.is_null() || value.is_object()), "{value} is not unbound");
             }
             Reading::Known(Some(connector)) => {
-                let id = said[step.name()]["id"].as_str().expect("an id is text");
+                let id = raw[step.name()]["id"].as_str().expect("an id is text");
                 assert!(id.eq_ignore_ascii_case(connector.id.as_str()), "{id}");
             }
             Reading::Unknown(Unread { why, .. }) => assert!(!why.is_empty()),
@@ -75,8 +75,8 @@ fn configuration(mut configuration: Configuration, data: &[u8]) {
     }
 }
 
-/// Only a success that holds a configuration is believed, and of that only what it says.
-fn batch(data: &[u8]) {
+/// Checks that a batch item is a configuration only if its status is a success.
+fn check_batch(data: &[u8]) {
     let Ok(batch) = serde_json::from_slice::<Batch>(data) else { return };
     let bodies = bodies(data).unwrap_or_default();
     for (at, item) in batch.responses.into_iter().enumerate() {
@@ -85,13 +85,13 @@ fn batch(data: &[u8]) {
             assert!((200..300).contains(&item.status) && !read.is_error());
             assert_eq!(read.bindings(&Step::ALL).len(), Step::ALL.len());
             if let (Some(read), Some(body)) = (item.configuration(), bodies.get(at)) {
-                configuration(read, body.expect("a body").get().as_bytes());
+                check_configuration(read, body.expect("a body").get().as_bytes());
             }
         }
     }
 }
 
-/// The bodies of a batch, as they stand. `None` where lists stand for objects.
+/// Returns the raw bodies of a batch, `None` if sequences replace objects.
 fn bodies(data: &[u8]) -> Option<Vec<Option<&RawValue>>> {
     type Object<'a> = BTreeMap<String, &'a RawValue>;
     let batch: Object<'_> = serde_json::from_slice(data).ok()?;
@@ -99,8 +99,8 @@ fn bodies(data: &[u8]) -> Option<Vec<Option<&RawValue>>> {
     Some(items.into_iter().map(|item| item.get("body").copied()).collect())
 }
 
-/// The service's own words, whatever they are, cut to what a person reads.
-fn error(data: &[u8], status: u16) {
+/// Checks that an error body of any content is truncated.
+fn check_error(data: &[u8], status: u16) {
     let mut headers = HeaderMap::new();
     headers.extend(HeaderValue::from_bytes(data).ok().map(|value| (reqwest::header::LOCATION, value)));
     let answer = Answer {
@@ -116,8 +116,8 @@ fn error(data: &[u8], status: u16) {
     assert!(error.with_advice().chars().count() < 5_000, "{error}");
 }
 
-/// A link is followed to the Graph URL only.
-fn link(link: Option<&str>) {
+/// Checks that a link is followed only to the Graph URL.
+fn check_link(link: Option<&str>) {
     let root = GraphUrl::of(Cloud::Global, Api::Beta).expect("the root of a cloud");
     match follow(&root, link.unwrap_or_default(), &BTreeSet::new()) {
         Ok(url) => {

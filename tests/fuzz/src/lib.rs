@@ -1,8 +1,7 @@
-//! What flowbind reads and shows, held to its rules for whatever comes from outside.
+//! Fuzz targets for all inputs and outputs of flowbind.
 //!
-//! Each target is a function that takes the bytes of one input and panics where a rule is broken.
-//! `targets` runs each with what libFuzzer makes up, and `tests/it/fuzz_corpus.rs` with the inputs
-//! of `corpus`.
+//! Each target is a function that takes one input and panics if flowbind handles it incorrectly.
+//! `targets` runs them with inputs from libFuzzer, `tests/it/fuzz_corpus.rs` with those in `corpus`.
 
 mod desired;
 mod escape;
@@ -10,8 +9,8 @@ pub(crate) mod export;
 mod formats;
 mod graph;
 pub(crate) mod inert;
+mod input_texts;
 mod nulls;
-mod pieces;
 pub(crate) mod readers;
 mod retry;
 mod saved;
@@ -26,10 +25,10 @@ pub use retry::retry;
 pub use saved::{saved, snapshot};
 pub use urls::urls;
 
-/// A function that holds one input to the rules.
+/// Checks one input.
 pub type Target = fn(&[u8]);
 
-/// Every target, by the name of its corpus.
+/// All targets with the names of their corpora.
 pub const TARGETS: [(&str, Target); 10] = [
     ("composition", composition),
     ("desired", desired),

@@ -1,12 +1,12 @@
-//! Whether a null is written out, told by the text alone: for YAML a key with nothing after it is null
-//! as well, and must not disable.
+//! Explicit nulls in YAML text. To YAML, a key without a value is also null, but it must not disable a
+//! binding.
 
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 const BREAKS: [char; 2] = ['\n', '\r'];
 
-/// Whether a word is a null, or an alias of one or of a mapping that holds one. An alias is told by
-/// what stands before it.
-pub(crate) fn is_written(word: &str, before: &str) -> bool {
+/// Returns whether a scalar is an explicit null, or an alias of one or of a mapping that contains one.
+/// Aliases are resolved in the text before them.
+pub(crate) fn is_explicit_null(word: &str, before: &str) -> bool {
     let Some(name) = word.strip_prefix('*') else { return ["null", "Null", "NULL", "~"].contains(&word) };
     let anchor = format!("&{name}");
     before.match_indices(&anchor).any(|(at, _)| {
@@ -15,12 +15,12 @@ pub(crate) fn is_written(word: &str, before: &str) -> bool {
         let mut words = value.split(|char| BLANKS.contains(&char) || ",:{}[]".contains(char));
         let is_mapping = value.starts_with('{') || is_deeper(above, &after[..after.len() - value.len()]);
         after.starts_with(BLANKS)
-            && (words.next().is_some_and(|word| !word.starts_with('*') && is_written(word, above))
-                || is_mapping && words.any(|word| is_written(word, above)))
+            && (words.next().is_some_and(|word| !word.starts_with('*') && is_explicit_null(word, above))
+                || is_mapping && words.any(|word| is_explicit_null(word, above)))
     })
 }
 
-/// What stands after an anchor, its tag and comments.
+/// Returns the text after the tag and comments of an anchor.
 fn value(mut text: &str) -> &str {
     loop {
         text = text.trim_start_matches(BLANKS);
@@ -33,7 +33,7 @@ fn value(mut text: &str) -> &str {
     }
 }
 
-/// Whether what comes after a gap belongs to the line that holds an anchor, and is no next key.
+/// Returns whether the text after a gap belongs to the value of the anchor's line, by its indentation.
 fn is_deeper(above: &str, gap: &str) -> bool {
     let line = &above[above.rfind(BREAKS).map_or(0, |at| at + 1)..];
     let indent = line.len() - line.trim_start_matches(' ').len();

@@ -1,16 +1,16 @@
-//! What is shown, read as each format's own reader reads it: only what is ours is in it, and what
-//! stands in it is given as somebody sees it.
+//! Parsers of the output formats. Each checks that the output contains only expected elements, and
+//! returns its content as a reader sees it.
 
 use std::collections::BTreeMap;
 
 use flowbind::render::escape;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::escape::{label, workflow_command};
+use super::escape::{parse_label, parse_workflow_command};
 use super::inert::{assert_inert, assert_inert_command};
 
-/// Tables whose rows are as wide as their heads, names in code elements, and no element, link or
-/// emphasis but our own. Gives what is in the code elements, and how many rows there are.
+/// Parses Markdown. Checks the number of columns of each row, and that there are only known elements and
+/// no links. Returns the texts of code elements and the number of rows.
 pub(crate) fn markdown(comment: &str) -> (Vec<String>, usize) {
     assert!(comment.len() <= 60_000, "{}", comment.len());
     assert_inert(comment);
@@ -33,9 +33,9 @@ pub(crate) fn markdown(comment: &str) -> (Vec<String>, usize) {
                 codes.extend(code.then(String::new));
             }
             Event::Html(html) => {
-                let ours =
+                let allowed =
                     ["<!-- flowbind:", "</details>\n", "<details><summary>", "<details open><summary>"];
-                assert!(ours.iter().any(|ours| html.starts_with(ours)), "{html} in {comment}");
+                assert!(allowed.iter().any(|allowed| html.starts_with(allowed)), "{html} in {comment}");
                 assert!(html.matches('<').count() <= 4, "{html}");
             }
             Event::Start(Tag::CodeBlock(_)) => fenced = true,
@@ -60,7 +60,7 @@ pub(crate) fn markdown(comment: &str) -> (Vec<String>, usize) {
     (codes, rows)
 }
 
-/// Each line says by its first character what it is. Gives them without it.
+/// Parses a diff. Returns the lines without their first character.
 pub(crate) fn diff(diff: &str) -> Vec<&str> {
     assert_inert(diff);
     for line in diff.lines() {
@@ -69,11 +69,11 @@ pub(crate) fn diff(diff: &str) -> Vec<&str> {
     diff.lines().map(|line| &line[1..]).collect()
 }
 
-/// Each line is one command with a title, as the runner reads it. Gives the titles.
+/// Parses workflow commands, one per line. Returns the titles.
 pub(crate) fn github(commands: &str) -> Vec<String> {
     let title = |line| {
         assert_inert_command(line);
-        let (name, properties, _) = workflow_command(line).expect("a command");
+        let (name, properties, _) = parse_workflow_command(line).expect("a command");
         assert!(["error", "warning", "notice"].contains(&name), "{line}");
         let names: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
         assert!(names == ["title"] || names == ["file", "line", "col", "title"], "{line}");
@@ -82,7 +82,7 @@ pub(crate) fn github(commands: &str) -> Vec<String> {
     commands.lines().map(title).collect()
 }
 
-/// Each line is the name and the value of an output. Gives the values.
+/// Parses workflow outputs, one `NAME=VALUE` per line. Returns the values.
 pub(crate) fn outputs(outputs: &str) -> Vec<&str> {
     let (names, values): (Vec<_>, Vec<_>) =
         outputs.lines().map(|line| line.split_once('=').expect("name and value")).unzip();
@@ -90,13 +90,13 @@ pub(crate) fn outputs(outputs: &str) -> Vec<&str> {
     values
 }
 
-/// XML of our elements, with the counts that it tells. Gives class and name of each case.
+/// Parses JUnit XML. Checks elements and counts. Returns class and name of each case.
 pub(crate) fn junit(suites: &str) -> Vec<(String, String)> {
     assert_inert(suites);
     let document = roxmltree::Document::parse(suites).expect("XML");
-    let ours = ["testsuites", "testsuite", "testcase", "failure", "error", "skipped"];
+    let allowed = ["testsuites", "testsuite", "testcase", "failure", "error", "skipped"];
     for element in document.descendants().filter(roxmltree::Node::is_element) {
-        assert!(ours.contains(&element.tag_name().name()), "{element:?}");
+        assert!(allowed.contains(&element.tag_name().name()), "{element:?}");
     }
     let count = |name| document.descendants().filter(|node| node.has_tag_name(name)).count().to_string();
     let root = document.root_element();
@@ -108,13 +108,14 @@ pub(crate) fn junit(suites: &str) -> Vec<(String, String)> {
     cases.map(|case| (of(case, "classname"), of(case, "name"))).collect()
 }
 
-/// The elements of a page.
+/// Allowed elements of an HTML page.
 pub(crate) const ELEMENTS: [&str; 25] = [
     "article", "b", "body", "form", "h1", "h2", "h3", "head", "header", "html", "input", "label", "li",
     "main", "meta", "ol", "option", "output", "p", "script", "section", "select", "span", "style", "title",
 ];
 
-/// HTML of our elements, none of which acts or leads anywhere. Gives the flows' headings.
+/// Parses an HTML page. Checks that it has only allowed elements, no event handlers and no links. Returns
+/// the headings of the flows.
 pub(crate) fn html(page: &str) -> Vec<String> {
     assert_inert(page);
     let document = scraper::Html::parse_document(page);
@@ -129,8 +130,8 @@ pub(crate) fn html(page: &str) -> Vec<String> {
     document.select(&headings).map(|heading| heading.text().collect()).collect()
 }
 
-/// Each line is a comment or a sample whose labels can be read, its tenant one of these. Gives the sum
-/// of each metric.
+/// Parses Prometheus samples. Checks that each `tenant` label is one of `tenants`. Returns the sum of each
+/// metric.
 pub(crate) fn prometheus<'a>(samples: &'a str, tenants: &[&str]) -> BTreeMap<&'a str, i64> {
     assert_inert(samples);
     let tenants: Vec<_> = tenants.iter().map(|tenant| escape::text(tenant)).collect();
@@ -154,7 +155,7 @@ pub(crate) fn prometheus<'a>(samples: &'a str, tenants: &[&str]) -> BTreeMap<&'a
                 bytes[*at] == b'"' && slashes % 2 == 0
             };
             let end = (0..bytes.len()).find(quote).expect("closed");
-            let value = label(&after[..end]);
+            let value = parse_label(&after[..end]);
             if name == "tenant" {
                 assert!(tenants.iter().any(|tenant| *tenant == value), "{line}");
             }

@@ -1,4 +1,4 @@
-//! What is saved: what was read and is written reads as the same again.
+//! Saved files: a file that can be read is written and reads back unchanged.
 
 use flowbind::files::{self, Saved, Unreadable};
 use flowbind::model::{Cloud, ConnectorId, Step};
@@ -6,22 +6,21 @@ use flowbind::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// A plan or a report: as it is; and, where it is a plan, with the fingerprints that its content
-/// should have.
+/// Checks a plan or report as it is. A plan is also checked with corrected fingerprints.
 pub fn saved(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match files::read(text) {
         Ok(saved) => _ = assert_reads_again(&saved),
         Err(error) => _ = error.to_string(),
     }
-    let Some(sealed) = sealed(text) else { return };
-    match files::read(&sealed) {
+    let Some(valid) = with_valid_fingerprints(text) else { return };
+    match files::read(&valid) {
         Ok(saved) => assert_edits_are_found(&assert_reads_again(&saved)),
-        Err(error) => assert_ne!(error, Unreadable::Edited, "{sealed}"),
+        Err(error) => assert_ne!(error, Unreadable::Edited, "{valid}"),
     }
 }
 
-/// Gives what was written.
+/// Checks that a saved file reads back unchanged. Returns its text.
 fn assert_reads_again(saved: &Saved) -> String {
     let written = match saved {
         Saved::Plan(plan, created) => files::plan::to_json(plan, created),
@@ -32,7 +31,7 @@ fn assert_reads_again(saved: &Saved) -> String {
     written
 }
 
-/// Whatever is changed of what counts, the fingerprint tells.
+/// Checks that an edit of every value that the fingerprint covers is detected.
 fn assert_edits_are_found(plan: &str) {
     let plan: Value = serde_json::from_str(plan).expect("JSON");
     let assert_found = |pointer: &str, edit: &dyn Fn(&mut Value)| {
@@ -51,21 +50,21 @@ fn assert_edits_are_found(plan: &str) {
     };
     assert_found("/fingerprint", &lengthen);
     let count = |pointer: &str| plan.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len);
-    for target in 0..count("/targets").min(MOST) {
+    for target in 0..count("/targets").min(MAX_ITEMS) {
         let target = format!("/targets/{target}");
         for key in ["tenant", "graphUrl", "fingerprint"] {
             assert_found(&format!("{target}/{key}"), &lengthen);
         }
-        assert_found(&format!("{target}/cloud"), &|cloud| turn(cloud, Cloud::ALL.map(Cloud::name)));
-        for change in 0..count(&format!("{target}/changes")).min(MOST) {
+        assert_found(&format!("{target}/cloud"), &|cloud| rotate(cloud, Cloud::ALL.map(Cloud::name)));
+        for change in 0..count(&format!("{target}/changes")).min(MAX_ITEMS) {
             let change = format!("{target}/changes/{change}");
             assert_found(&format!("{change}/flow"), &lengthen);
-            assert_found(&format!("{change}/step"), &|step| turn(step, Step::ALL.map(Step::name)));
+            assert_found(&format!("{change}/step"), &|step| rotate(step, Step::ALL.map(Step::name)));
             for side in ["current", "desired"] {
                 assert_found(&format!("{change}/{side}/id"), &other_id(&plan, &change));
             }
         }
-        for refusal in 0..count(&format!("{target}/refusals")).min(MOST) {
+        for refusal in 0..count(&format!("{target}/refusals")).min(MAX_ITEMS) {
             let refusal = format!("{target}/refusals/{refusal}");
             assert_found(&format!("{refusal}/reason"), &lengthen);
             assert_found(&format!("{refusal}/allow"), &|allow| {
@@ -83,27 +82,27 @@ fn assert_edits_are_found(plan: &str) {
     }
 }
 
-/// How many of a list are edited: more would be more of the same.
-const MOST: usize = 3;
+/// Number of list items that are edited. The remaining items add no coverage.
+const MAX_ITEMS: usize = 3;
 
-/// Makes one of several names the next one.
-fn turn<const N: usize>(value: &mut Value, names: [&str; N]) {
+/// Replaces one of several names by the next one.
+fn rotate<const N: usize>(value: &mut Value, names: [&str; N]) {
     let at = names.iter().position(|name| value == name).expect("one of the names");
     *value = names[(at + 1) % N].into();
 }
 
-/// Makes an id one that neither side of a change has: the word for the change stays right.
+/// Replaces an id by one that neither side of a change has, so that its `action` stays valid.
 fn other_id(plan: &Value, change: &str) -> impl Fn(&mut Value) {
     let ids = ["current", "desired"].map(|side| plan.pointer(&format!("{change}/{side}/id")));
-    let is_other = |id: &&str| ids.into_iter().flatten().all(|taken| taken != id);
-    let other = ["a", "b", "c"].into_iter().find(is_other).expect("two ids take two at most");
+    let is_other = |id: &&str| ids.into_iter().flatten().all(|used| used != id);
+    let other = ["a", "b", "c"].into_iter().find(is_other).expect("two ids use at most two of three");
     move |id| *id = other.into()
 }
 
-/// A plan with its fingerprints made anew, after the words of what goes into them: the SHA-256 of
-/// the canonical JSON of tenant, cloud, Graph URL, changes and refusals; of several targets, that of
-/// their sorted ones. `None` where it is no plan.
-pub(crate) fn sealed(text: &str) -> Option<String> {
+/// Recomputes the fingerprints of a plan according to their documentation: SHA-256 of the canonical JSON
+/// of tenant, cloud, Graph URL, changes and refusals; for several targets, of their sorted fingerprints.
+/// Returns `None` if the text is not a plan.
+fn with_valid_fingerprints(text: &str) -> Option<String> {
     let mut plan: Value = serde_json::from_str(text).ok()?;
     if plan.get("kind")? != "plan" {
         return None;
@@ -157,7 +156,7 @@ fn sha256(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A snapshot, which also keeps no part of an address that may be a key.
+/// Checks that a snapshot reads back unchanged and keeps no part of an address that may be a secret.
 pub fn snapshot(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match Snapshot::parse(text) {

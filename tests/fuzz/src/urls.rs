@@ -1,4 +1,4 @@
-//! Addresses and tokens: what may be a secret in them is not kept, and not shown.
+//! Addresses, ids and tokens: parts that may be secrets are neither kept nor printed.
 
 use flowbind::auth::Token;
 use flowbind::graph::GraphUrl;
@@ -6,11 +6,11 @@ use flowbind::model::{Api, ConnectorId, FlowId, TargetUrl, Tenant};
 use flowbind::snapshot;
 use url::Url;
 
-/// One text as an address, an id, a tenant and a token.
+/// Checks one text as an address, an id, a tenant and a token.
 pub fn urls(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    target_url(text);
-    snapshot_url(text);
+    check_target_url(text);
+    check_snapshot_url(text);
     if let Ok(url) = GraphUrl::parse(text, Api::Beta) {
         let again = GraphUrl::parse(&url.to_string(), Api::Beta);
         assert_eq!(again.as_ref(), Ok(&url));
@@ -32,15 +32,15 @@ pub fn urls(data: &[u8]) {
     }
 }
 
-/// The pin of a file.
-fn target_url(text: &str) {
+/// Checks the address of a pin.
+fn check_target_url(text: &str) {
     let Ok(url) = text.parse::<TargetUrl>() else { return };
     assert_eq!(url.to_string().parse().as_ref(), Ok(&url), "{url}");
     assert_is_plain(&url.to_string());
 }
 
-/// The address in a snapshot, which need not be a URL.
-fn snapshot_url(text: &str) {
+/// Checks an address in a snapshot, which need not be a URL.
+fn check_snapshot_url(text: &str) {
     let kept = snapshot::TargetUrl::from(text);
     assert_eq!(snapshot::TargetUrl::from(kept.as_str()), kept, "{kept}");
     assert!(!kept.as_str().contains(['?', '#']), "{kept}");
@@ -50,7 +50,7 @@ fn snapshot_url(text: &str) {
     }
 }
 
-/// No user, password, query or fragment is in it, as far as it is a URL.
+/// Checks that a URL has no user, password, query or fragment.
 fn assert_is_plain(text: &str) {
     let Ok(url) = Url::parse(text) else { return };
     assert_eq!(
@@ -60,7 +60,7 @@ fn assert_is_plain(text: &str) {
     );
 }
 
-/// An id is one segment of a path: it leads neither up nor down, nor into a query.
+/// Checks that an id stays one segment of a path.
 fn assert_stays_a_segment(id: &str) {
     let root = GraphUrl::of(flowbind::model::Cloud::Global, Api::Beta).expect("the root of a cloud");
     let url = root.join(&["identity", id, "after"], None);

@@ -1,4 +1,4 @@
-//! The word that a change needs.
+//! Approval of changes: `--yes`, a prompt at a terminal, or neither.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use flowbind::sandbox::Options;
 
-use crate::support::{Outcome, Served, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{
+    Outcome, SandboxServer, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+};
 
-/// Runs `apply` without a word and without a terminal.
-fn with_nobody(served: &Served) -> Outcome {
+/// Runs `apply` without approval and without a terminal.
+fn apply_non_interactive(served: &SandboxServer) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     flowbind(["apply", "--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .within(folder.path())
@@ -19,26 +21,26 @@ fn with_nobody(served: &Served) -> Outcome {
 }
 
 #[test]
-fn without_a_word_and_without_a_terminal_it_is_refused() {
+fn apply_without_approval_and_terminal_is_blocked() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let outcome = with_nobody(&served);
+    let outcome = apply_non_interactive(&served);
     assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
     assert!(outcome.stderr.contains("give `--yes`"), "{outcome}");
     assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
 }
 
 #[test]
-fn with_nothing_to_do_nobody_is_asked() {
+fn apply_without_changes_needs_no_approval() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let outcome = with_nobody(&served);
+    let outcome = apply_non_interactive(&served);
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// Runs `apply` at a terminal, does something once it asks, and answers. `None` where the system
-/// has no `script` that lends a terminal.
-fn at_a_terminal(served: &Served, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
+/// Runs `apply` at a terminal, calls a function during the prompt, and answers. Returns `None` if the
+/// system has no `script` command to provide a terminal.
+fn run_at_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let flowbind = env!("CARGO_BIN_EXE_flowbind");
     let command = format!("{flowbind} apply --color never --graph-url {}", served.graph_url());
     let mut child = Command::new("script")
@@ -50,7 +52,7 @@ fn at_a_terminal(served: &Served, meanwhile: impl FnOnce(), answer: &str) -> Opt
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    // The tenant is read before anybody is asked.
+    // The prompt comes after the tenant was read.
     let patience = Instant::now() + Duration::from_secs(30);
     while served.requests().len() < 2 {
         assert!(Instant::now() < patience, "the tenant is not read");
@@ -66,10 +68,10 @@ fn at_a_terminal(served: &Served, meanwhile: impl FnOnce(), answer: &str) -> Opt
 }
 
 #[test]
-fn at_a_terminal_only_yes_will_do() {
+fn apply_at_terminal_accepts_only_yes() {
     for (answer, code) in [("yes\n", 0), ("y\n", 3), ("no\n", 3), ("\n", 3), ("YES\n", 3)] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-        let Some(outcome) = at_a_terminal(&served, || {}, answer) else { return };
+        let Some(outcome) = run_at_terminal(&served, || {}, answer) else { return };
         assert_eq!(outcome.code, code, "{answer:?}: {outcome}");
         assert_eq!(served.puts(), usize::from(code == 0), "{answer:?}");
         assert!(outcome.stdout.contains("Only `yes` will do"), "{outcome}");
@@ -77,9 +79,11 @@ fn at_a_terminal_only_yes_will_do() {
 }
 
 #[test]
-fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
+fn apply_after_change_during_the_prompt_is_blocked() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || served.meddle("B2C_1_a", "Connector 3"), "yes\n") else {
+    let Some(outcome) =
+        run_at_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 3"), "yes\n")
+    else {
         return;
     };
     assert_eq!((outcome.code, served.puts()), (3, 1), "{outcome}");
@@ -88,9 +92,11 @@ fn a_tenant_that_moved_while_somebody_was_asked_refuses_the_run() {
 }
 
 #[test]
-fn a_change_that_somebody_else_made_meanwhile_is_not_made_again() {
+fn apply_after_same_change_out_of_band_sends_no_put() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) = at_a_terminal(&served, || served.meddle("B2C_1_a", "Connector 1"), "yes\n") else {
+    let Some(outcome) =
+        run_at_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 1"), "yes\n")
+    else {
         return;
     };
     assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");

@@ -1,4 +1,4 @@
-//! What `apply` does to a tenant, and what it says of it.
+//! `apply`: changes of the tenant, and the report about them.
 
 mod approval;
 mod properties;

@@ -1,5 +1,5 @@
-//! For every tenant, every file and a fault at every possible request: the report is the truth, and
-//! a rerun converges.
+//! Property tests of apply, for random tenants and files and a fault at every request: the report
+//! matches the tenant, and a rerun converges.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use proptest::collection::btree_map;
 use proptest::prelude::*;
 use tokio::sync::watch;
 
-use crate::support::graph::{graph, settings};
+use crate::support::graph_client::{graph, settings};
 use crate::support::{connector_id, serve, tenant};
 
-/// (flow, step) → number of a connector, 0 for nothing. A pair that is absent is not mentioned.
+/// (flow, step) → number of a connector, 0 for unbound. An absent pair is not in the file.
 type Bindings = BTreeMap<(usize, Step), usize>;
 
 const FLOWS: [&str; 3] = ["B2C_1_0", "B2C_1_1", "B2C_1_2"];
@@ -54,7 +54,7 @@ fn yaml(wanted: &Bindings) -> String {
     yaml
 }
 
-/// What a snapshot binds, as [`Bindings`] say it.
+/// Returns the bindings of a snapshot.
 fn bound(snapshot: &Snapshot) -> Bindings {
     let number = |id: &Option<String>| match id {
         Some(id) => (1..=5).find(|number| connector_id(*number) == *id).unwrap(),
@@ -71,12 +71,12 @@ fn bound(snapshot: &Snapshot) -> Bindings {
     bound
 }
 
-/// One run of the pipeline, as `apply --yes` makes it.
+/// Result of reading, planning and applying, as in `apply --yes`.
 struct Run {
-    /// The plan, where it was whole.
+    /// Plan, if it is complete.
     target: Option<Target>,
     report: Option<TargetReport>,
-    truth: Snapshot,
+    actual_state: Snapshot,
     requests: usize,
     puts: usize,
 }
@@ -85,7 +85,7 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
     let served = serve(snapshot, Options { faults, ..Options::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (target, report) = runtime.block_on(async {
-        let (_go_on, stop) = watch::channel(false);
+        let (_never_stop, stop) = watch::channel(false);
         let retry = Policy { base: Duration::ZERO, ..Policy::default() };
         let settings = Settings { retry, ..settings(&stop, Duration::from_secs(20)) };
         let deadline = settings.deadline;
@@ -107,41 +107,51 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let report = apply(&graph, &target, None, &options).await;
         (Some(target), Some(report))
     });
-    let (truth, requests, puts) = (served.truth(), served.arrived(), served.puts());
-    Run { target, report, truth, requests, puts }
+    let (actual_state, requests, puts) = (served.actual_state(), served.request_count(), served.puts());
+    Run { target, report, actual_state, requests, puts }
 }
 
-/// What the tenant has to have in the end: what is wanted where it is managed, else what it had.
+/// Returns the bindings after a complete apply.
 fn applied(has: &Bindings, wanted: &Bindings) -> Bindings {
     let mut applied = bound(&snapshot(has));
     applied.extend(wanted.clone());
     applied
 }
 
-fn assert_true(run: &Run, has: &Bindings, wanted: &Bindings, what: &str) -> Result<(), TestCaseError> {
-    let (before, truth) = (bound(&snapshot(has)), bound(&run.truth));
+fn assert_report_is_true(
+    run: &Run,
+    has: &Bindings,
+    wanted: &Bindings,
+    context: &str,
+) -> Result<(), TestCaseError> {
+    let (before, actual_state) = (bound(&snapshot(has)), bound(&run.actual_state));
     let Some(report) = &run.report else {
-        prop_assert_eq!(run.puts, 0, "{}: a plan that is not whole writes nothing", what);
-        prop_assert_eq!(&truth, &before, "{}", what);
+        prop_assert_eq!(run.puts, 0, "{}: PUT for an incomplete plan", context);
+        prop_assert_eq!(&actual_state, &before, "{}", context);
         return Ok(());
     };
     let mut reported = Vec::new();
     for change in &report.changes {
         let flow = FLOWS.iter().position(|flow| *flow == change.change.flow.as_str()).unwrap();
         let at = (flow, change.change.step);
-        let (was, wants, is) = (before[&at], wanted[&at], truth[&at]);
+        let (was, wants, is) = (before[&at], wanted[&at], actual_state[&at]);
         reported.push(at);
-        let right = match change.outcome {
+        let is_truthful = match change.outcome {
             Outcome::Applied => is == wants,
             Outcome::Already => is == wants && is == was,
             Outcome::Failed | Outcome::NotAttempted => is == was,
             Outcome::Unverified => is == was || is == wants,
         };
-        prop_assert!(right, "{}: {:?}, but the tenant has {}", what, change, is);
-        prop_assert_eq!(change.error.is_none(), change.outcome.is_done(), "{}: {:?}", what, change);
+        prop_assert!(is_truthful, "{}: {:?}, but the tenant has {}", context, change, is);
+        prop_assert_eq!(change.error.is_none(), change.outcome.is_done(), "{}: {:?}", context, change);
     }
     for (at, was) in &before {
-        prop_assert!(reported.contains(at) || truth[at] == *was, "{}: {:?} was not to be changed", what, at);
+        prop_assert!(
+            reported.contains(at) || actual_state[at] == *was,
+            "{}: {:?} changed, but is not reported",
+            context,
+            at
+        );
     }
     Ok(())
 }
@@ -149,17 +159,16 @@ fn assert_true(run: &Run, has: &Bindings, wanted: &Bindings, what: &str) -> Resu
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 
-    /// As many PUTs as managed bindings differ; the tenant is then what the plan says; and the next
-    /// run sends none.
+    /// The first run sends one PUT per managed binding that differs; the second sends none.
     #[test]
-    fn a_run_makes_the_tenant_what_is_wanted_with_the_fewest_puts(wanted in bindings(0..7), has in bindings(0..7)) {
+    fn apply_reaches_the_desired_state_with_minimal_puts(wanted in bindings(0..7), has in bindings(0..7)) {
         let before = bound(&snapshot(&has));
         let differing = wanted.iter().filter(|(at, wants)| before[*at] != **wants).count();
         let first = run(snapshot(&has), &yaml(&wanted), Vec::new());
         prop_assert_eq!(first.puts, differing);
         prop_assert_eq!(first.target.unwrap().changes.len(), differing);
-        prop_assert_eq!(bound(&first.truth), applied(&has, &wanted));
-        let second = run(first.truth, &yaml(&wanted), Vec::new());
+        prop_assert_eq!(bound(&first.actual_state), applied(&has, &wanted));
+        let second = run(first.actual_state, &yaml(&wanted), Vec::new());
         prop_assert_eq!(second.puts, 0);
     }
 }
@@ -168,7 +177,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
 
     #[test]
-    fn with_a_fault_at_any_request_the_report_is_true_and_a_rerun_converges(
+    fn apply_with_a_fault_at_any_request_reports_actual_state_and_converges(
         wanted in bindings(1..5),
         has in bindings(0..5),
     ) {
@@ -179,21 +188,21 @@ proptest! {
             answer(500), answer(403), answer(429), Effect::DropBefore, Effect::DropAfter, Effect::AcceptOnly, Effect::Truncate,
         ] {
             for (skip, times) in (0..requests as u32).flat_map(|skip| [(skip, Some(1)), (skip, None)]) {
-                // Without end a 429 only ends with the run.
+                // A permanent 429 lasts until the timeout of the run.
                 if times.is_none() && effect == answer(429) {
                     continue;
                 }
-                let what = format!("{effect:?} at request {skip}, {times:?} times");
+                let context = format!("{effect:?} at request {skip}, {times:?} times");
                 let fault = Fault { method: None, path_contains: String::new(), skip, times, effect: effect.clone() };
                 let faulty = run(snapshot(&has), &yaml, vec![fault]);
-                assert_true(&faulty, &has, &wanted, &what)?;
+                assert_report_is_true(&faulty, &has, &wanted, &context)?;
                 let missing = {
-                    let truth = bound(&faulty.truth);
-                    wanted.iter().filter(|(at, wants)| truth[*at] != **wants).count()
+                    let actual_state = bound(&faulty.actual_state);
+                    wanted.iter().filter(|(at, wants)| actual_state[*at] != **wants).count()
                 };
-                let rerun = run(faulty.truth, &yaml, Vec::new());
-                prop_assert_eq!(rerun.puts, missing, "{}", &what);
-                prop_assert_eq!(bound(&rerun.truth), applied(&has, &wanted), "{}", &what);
+                let rerun = run(faulty.actual_state, &yaml, Vec::new());
+                prop_assert_eq!(rerun.puts, missing, "{}", &context);
+                prop_assert_eq!(bound(&rerun.actual_state), applied(&has, &wanted), "{}", &context);
             }
         }
     }

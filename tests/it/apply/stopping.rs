@@ -1,4 +1,4 @@
-//! Stopped or killed at any moment: the report is true, and a rerun sends only what is missing.
+//! Stopped and killed runs: the report matches the tenant, and a rerun sends only missing PUTs.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -7,23 +7,25 @@ use std::time::{Duration, Instant};
 use flowbind::sandbox::Options;
 use serde_json::Value;
 
-use crate::support::{Served, file, flowbind, folder, serve, signal, tenant, wants_connector_1};
+use crate::support::{
+    SandboxServer, file, flowbind, folder, serve, signal, tenant, yaml_binding_connector_1,
+};
 
 const FLOWS: [&str; 6] = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d", "B2C_1_e", "B2C_1_f"];
 
-/// Six changes at a tenant that takes its time, one after the other.
-fn slow_tenant() -> Served {
+/// Starts a slow tenant, for six sequential changes.
+fn slow_tenant() -> SandboxServer {
     let latency = Duration::from_millis(120);
     serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options { latency, ..Options::default() })
 }
 
-fn start(served: &Served, folder: &Path) -> Child {
+fn start(served: &SandboxServer, folder: &Path) -> Child {
     run(served, folder, &["apply", "--yes", "--parallelism", "1", "--out", "report.json"])
 }
 
-/// Begins a run on a file that wants all flows changed.
-fn run(served: &Served, folder: &Path, args: &[&str]) -> Child {
-    file(folder, "flowbind.yaml", wants_connector_1(&FLOWS));
+/// Starts a run with a change in every flow.
+fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Child {
+    file(folder, "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     flowbind(args)
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -35,8 +37,8 @@ fn run(served: &Served, folder: &Path, args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits until so many PUTs arrived, and sends a signal.
-fn signal_after(served: &Served, puts: usize, child: &Child, name: &str) {
+/// Sends a signal after so many PUTs have arrived.
+fn signal_after(served: &SandboxServer, puts: usize, child: &Child, name: &str) {
     let patience = Instant::now() + Duration::from_secs(30);
     while served.puts() < puts {
         assert!(Instant::now() < patience, "no {puts} PUTs");
@@ -45,15 +47,15 @@ fn signal_after(served: &Served, puts: usize, child: &Child, name: &str) {
     signal(child, name);
 }
 
-/// The flows that have their connector.
-fn bound(served: &Served) -> Vec<String> {
-    let flows = served.truth().flows.into_iter();
+/// Returns the flows that have the desired connector.
+fn bound(served: &SandboxServer) -> Vec<String> {
+    let flows = served.actual_state().flows.into_iter();
     let is_bound = |flow: &flowbind::snapshot::Flow| flow.bindings.values().any(Option::is_some);
     flows.filter(is_bound).map(|flow| flow.id).collect()
 }
 
 #[test]
-fn a_signal_between_two_puts_finishes_what_is_in_flight_and_reports_it() {
+fn signal_between_puts_finishes_and_reports_those_in_flight() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
@@ -74,7 +76,7 @@ fn a_signal_between_two_puts_finishes_what_is_in_flight_and_reports_it() {
 }
 
 #[test]
-fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
+fn signal_during_reads_ends_the_run_without_puts() {
     let (served, folder) = (slow_tenant(), folder());
     let mut child = start(&served, folder.path());
     assert!(until_asked(&served, &mut child));
@@ -85,7 +87,7 @@ fn a_signal_while_the_tenant_is_read_ends_the_run_and_nothing_is_written() {
 }
 
 #[test]
-fn a_stopped_plan_leaves_nothing_behind() {
+fn stopped_plan_leaves_no_files() {
     let (served, folder) = (slow_tenant(), folder());
     let mut child = run(&served, folder.path(), &["plan", "--out", "plan.json", "--out", "plan.md"]);
     until_asked(&served, &mut child);
@@ -96,8 +98,8 @@ fn a_stopped_plan_leaves_nothing_behind() {
     assert_eq!(left, ["flowbind.yaml"]);
 }
 
-/// Waits until the tenant is asked, or the run is over. Gives whether it was asked.
-fn until_asked(served: &Served, child: &mut Child) -> bool {
+/// Waits for the first request or the end of the run. Returns whether there was a request.
+fn until_asked(served: &SandboxServer, child: &mut Child) -> bool {
     let patience = Instant::now() + Duration::from_secs(30);
     loop {
         if !served.requests().is_empty() {
@@ -111,9 +113,9 @@ fn until_asked(served: &Served, child: &mut Child) -> bool {
     }
 }
 
-/// A fleet is known from its files on: the reports of its shards are joined whenever one was stopped.
+/// The files of a fleet are known at once, so the report of a stopped shard can be joined.
 #[test]
-fn the_report_of_a_shard_that_was_stopped_while_it_planned_is_one_of_the_fleet() {
+fn stopped_shard_report_can_be_joined() {
     let (served, folder) = (slow_tenant(), folder());
     let mut stopped = 0;
     for number in ["1", "2"] {
@@ -133,30 +135,30 @@ fn the_report_of_a_shard_that_was_stopped_while_it_planned_is_one_of_the_fleet()
 }
 
 #[test]
-fn killed_hard_at_any_moment_a_rerun_sends_only_what_is_missing() {
+fn killed_apply_rerun_sends_only_missing_puts() {
     for puts in [1, 3, 6] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
         signal_after(&served, puts, &child, "KILL");
         child.wait().unwrap();
-        // What the killed run sent last may still be on its way through the service.
+        // The last request of the killed run may still be in progress at the service.
         std::thread::sleep(Duration::from_millis(300));
         let (had, sent) = (bound(&served).len(), served.puts());
-        let (outcome, _) = served.apply(&wants_connector_1(&FLOWS), &[]);
+        let (outcome, _) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
         assert_eq!(outcome.code, 0, "{outcome}");
         assert_eq!(served.puts() - sent, FLOWS.len() - had);
         assert_eq!(bound(&served).len(), FLOWS.len());
     }
 }
 
-/// A plan larger than a pipe holds, and nobody who reads it: whoever stops the run does not wait for that.
+/// The plan is larger than the buffer of a pipe without a reader. A stop must not wait for that write.
 #[test]
-fn a_reader_that_takes_its_time_does_not_keep_a_stopped_run() {
+fn stopped_run_does_not_wait_for_a_slow_reader() {
     let flows: Vec<_> = (0..1_500).map(|flow| format!("B2C_1_{flow:04}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let bound: Vec<_> = flows.iter().map(|flow| (*flow, 2, 2)).collect();
     let (served, folder) = (serve(tenant(&bound), Options::default()), folder());
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
     let mut child =
         flowbind(["apply", "--yes", "-v", "--rate", "100000/1", "--graph-url", &served.graph_url()])
             .env("FLOWBIND_ACCESS_TOKEN", "t")

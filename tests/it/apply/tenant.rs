@@ -1,5 +1,4 @@
-//! A token for another tenant, which may well have flows of the same names, is the accident that
-//! the tenant check stops.
+//! Tenant check: it blocks tokens for another tenant, which may have flows with the same ids.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -10,7 +9,7 @@ use flowbind::files::{self, Saved};
 use flowbind::sandbox::Options;
 use serde_json::Value;
 
-use crate::support::{Outcome, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{Outcome, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
 const OURS: &str = "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11";
 const THEIRS: &str = "11111111-2222-4333-8444-555555555555";
@@ -21,12 +20,13 @@ fn token_of(tenant: &str) -> String {
 }
 
 #[test]
-fn on_loopback_a_token_that_tells_is_compared_with_a_tenant_that_is_a_guid() {
+fn token_tenant_on_loopback_is_compared_with_a_guid() {
     let mut snapshot = tenant(&[("B2C_1_a", 0, 0)]);
     snapshot.tenant = OURS.into();
     let served = serve(snapshot, Options::default());
     let folder = folder();
-    let yaml = wants_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", &OURS.to_uppercase());
+    let yaml =
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", &OURS.to_uppercase());
     file(folder.path(), "flowbind.yaml", yaml);
     let run = |command: &[&str], token: &str| {
         flowbind(command)
@@ -50,7 +50,7 @@ fn on_loopback_a_token_that_tells_is_compared_with_a_tenant_that_is_a_guid() {
     assert_eq!(run(&["apply", "--yes"], &token_of(OURS)).code, 0);
 }
 
-/// An authority that answers one request with this.
+/// Starts an authority that answers one request with this response.
 fn authority(status: &'static str, body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -71,11 +71,10 @@ fn issuer(tenant: &str) -> String {
     serde_json::json!({"issuer": format!("https://login.microsoftonline.com/{tenant}/v2.0")}).to_string()
 }
 
-/// Runs against the real Graph URL, which is out of reach: whatever would go there goes to a proxy on
-/// loopback where nobody listens.
+/// Runs with the real Graph URL, which is unreachable: the proxy is a closed port on loopback.
 fn run(args: &[&str], authority: &str, token: &str) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     flowbind(args)
         .args(["--timeout", "1"])
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -86,7 +85,7 @@ fn run(args: &[&str], authority: &str, token: &str) -> Outcome {
 }
 
 #[test]
-fn a_domain_is_resolved_through_the_authority() {
+fn tenant_domain_is_resolved_through_the_authority() {
     let plan = ["plan", "--format", "json"];
     let outcome = run(&plan, &authority("200 OK", issuer(OURS)), &token_of(OURS));
     let plan_: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -99,12 +98,12 @@ fn a_domain_is_resolved_through_the_authority() {
     assert!(outcome.stderr.contains(&said), "{outcome}");
 }
 
-/// A domain and the GUID that it stands for are one tenant, which only the authority knows.
+/// Only the authority knows that a domain and a GUID are the same tenant.
 #[test]
-fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
+fn aliased_tenant_in_files_is_detected_after_resolution() {
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    let other = wants_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    let other = yaml_binding_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
     file(folder.path(), "b.yaml", other);
     for command in [&["plan"][..], &["apply", "--yes"]] {
         let outcome = flowbind(command)
@@ -120,11 +119,11 @@ fn a_tenant_by_two_names_is_found_out_once_they_are_resolved() {
     }
 }
 
-/// What could not be established when the plan was made may be known when it is applied.
+/// A tenant that could not be resolved for the plan may be resolved at apply.
 #[test]
-fn a_tenant_by_two_names_is_found_out_when_a_saved_plan_is_applied() {
+fn aliased_tenant_in_saved_plan_is_detected() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), Options::default());
-    let plan = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    let plan = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     let Ok(Saved::Plan(mut plan, at)) = files::read(&plan.stdout) else { panic!("{plan}") };
     plan.targets[0].graph_url = "https://graph.microsoft.com/beta".to_owned();
     let mut other = plan.targets[0].clone();
@@ -146,7 +145,7 @@ fn a_tenant_by_two_names_is_found_out_when_a_saved_plan_is_applied() {
 }
 
 #[test]
-fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
+fn unverified_tenant_warns_in_plan_and_blocks_apply() {
     let apply = ["apply", "--yes"];
     let unchecked = ["apply", "--yes", "--tenant-unchecked"];
     type Case = (fn() -> String, String, &'static str);
@@ -165,18 +164,18 @@ fn where_it_cannot_be_established_plan_warns_and_apply_refuses() {
         let outcome = run(&apply, &authority(), &token);
         assert_eq!(outcome.code, 3, "{outcome}");
         assert!(outcome.stderr.contains(why) && outcome.stderr.contains("--tenant-unchecked"), "{outcome}");
-        // Then it is Graph itself that is out of reach.
+        // The next failure is that Graph is unreachable.
         let outcome = run(&unchecked, &authority(), &token);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stdout.contains("the tenant is not checked"), "{outcome}");
     }
 }
 
-/// A plan says which tenant it was made for, and not by a name that may have come to mean another one.
+/// A saved plan contains the GUID of its tenant, because a domain can move to another tenant.
 #[test]
-fn a_domain_that_moved_to_another_tenant_refuses_the_plan() {
+fn domain_moved_to_another_tenant_blocks_the_plan() {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let snapshot = crate::support::tenant(&[("B2C_1_a", 0, 0)]).to_json();
     file(folder.path(), "tenant.json", snapshot);
     let planned =
@@ -184,7 +183,7 @@ fn a_domain_that_moved_to_another_tenant_refuses_the_plan() {
     assert_eq!(planned.code, 0, "{planned}");
     let path = folder.path().join("plan.json");
     let mut plan: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    for (theirs, code, told) in [
+    for (theirs, code, error) in [
         (THEIRS, 3, format!("the plan is for the tenant `{THEIRS}`, and this run is for `{OURS}`")),
         // Then it is Graph itself that is out of reach.
         (OURS, 1, "the tenant could not be read again".to_owned()),
@@ -198,12 +197,12 @@ fn a_domain_that_moved_to_another_tenant_refuses_the_plan() {
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, code, "{outcome}");
-        assert!(outcome.stderr.contains(&told), "{outcome}");
+        assert!(outcome.stderr.contains(&error), "{outcome}");
     }
 }
 
 #[test]
-fn an_authority_that_could_be_listened_to_is_refused() {
+fn authority_over_http_is_rejected() {
     for host in [
         "http://login.example.com",
         "login.example.com",

@@ -1,4 +1,4 @@
-//! Writes that go wrong on the way: a change is applied when it was seen, and not otherwise.
+//! Failing PUTs: a change is `applied` only after a read-back.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use flowbind::sandbox::{Effect, Options};
 use serde_json::Value;
 
 use crate::support::{
-    answer, connector_id, file, flowbind, folder, on_put, serve, tenant, wants_connector_1,
+    answer_get, connector_id, file, flowbind, folder, on_put, serve, tenant, yaml_binding_connector_1,
 };
 
 const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
@@ -15,7 +15,7 @@ fn options(faults: Vec<flowbind::sandbox::Fault>) -> Options {
     Options { faults, ..Options::default() }
 }
 
-/// The outcomes of the changes, in the report's order.
+/// Returns the outcomes of the changes in the order of the report.
 fn outcomes(report: &Value) -> Vec<&str> {
     let changes = report["targets"][0]["changes"].as_array().unwrap();
     changes.iter().map(|change| change["outcome"].as_str().unwrap()).collect()
@@ -30,7 +30,7 @@ fn answered(status: u16, retry_after: &str) -> Effect {
 }
 
 #[test]
-fn a_put_is_what_the_documentation_says() {
+fn put_request_matches_the_documentation() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n  B2C_1_a:\n    postFederationSignup: Connector 1\n    postAttributeCollection: null\n";
     let served = serve(tenant(&[("B2C_1_a", 0, 2)]), Options::default());
     let (outcome, report) = served.apply(yaml, &[]);
@@ -50,37 +50,37 @@ fn a_put_is_what_the_documentation_says() {
 }
 
 #[test]
-fn an_answer_that_was_lost_is_settled_by_what_the_tenant_shows() {
+fn put_with_lost_response_is_classified_by_read_back() {
     for effect in [Effect::DropBefore, Effect::DropAfter, Effect::Truncate] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 1, effect.clone())]));
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
         assert_eq!((outcome.code, served.puts()), (0, 2), "{effect:?}: {outcome}");
         assert_eq!(outcomes(&report), ["applied"]);
         assert_eq!(report["targets"][0]["changes"][0]["attempts"], 2);
     }
 }
 
-/// No PUT is ever answered, and yet the report knows what happened.
+/// No PUT gets a response, so only the read-back shows the outcome.
 #[test]
-fn where_no_put_is_answered_the_tenant_tells() {
+fn puts_without_any_response_are_classified_by_read_back() {
     for (effect, outcome_, code) in [(Effect::DropAfter, "applied", 0), (Effect::DropBefore, "unverified", 4)]
     {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
         let args = ["--timeout", "3", "--verify-timeout", "1"];
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &args);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &args);
         assert_eq!(outcome.code, code, "{outcome}");
         assert_eq!(outcomes(&report), [outcome_]);
     }
 }
 
 #[test]
-fn a_yes_that_binds_nothing_is_unverified() {
+fn accepted_put_without_effect_is_unverified() {
     let served = serve(
         tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]),
         options(vec![on_put("B2C_1_b", 0, Effect::AcceptOnly)]),
     );
     let (outcome, report) =
-        served.apply(&wants_connector_1(&["B2C_1_a", "B2C_1_b"]), &["--verify-timeout", "1"]);
+        served.apply(&yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]), &["--verify-timeout", "1"]);
     assert_eq!(outcome.code, 4, "{outcome}");
     assert_eq!(outcomes(&report), ["applied", "unverified"]);
     assert!(outcome.stdout.contains("Apply: 1 applied, 1 unverified."), "{outcome}");
@@ -88,20 +88,20 @@ fn a_yes_that_binds_nothing_is_unverified() {
 }
 
 #[test]
-fn a_tenant_that_shows_writes_late_is_waited_for() {
+fn read_back_waits_for_eventual_consistency() {
     let lag = Duration::from_millis(900);
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { lag, ..Options::default() });
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");
     assert_eq!(outcomes(&report), ["applied"]);
 }
 
 #[test]
-fn what_cannot_be_read_back_is_unverified() {
-    let mut fault = answer("Configuration", 0, 403, &[], r#"{"error": {"message": "no more"}}"#);
+fn put_with_unreadable_read_back_is_unverified() {
+    let mut fault = answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no more"}}"#);
     fault.skip = 1;
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
     assert_eq!(outcome.code, 4, "{outcome}");
     assert_eq!(outcomes(&report), ["unverified"]);
     assert!(
@@ -111,45 +111,45 @@ fn what_cannot_be_read_back_is_unverified() {
 }
 
 #[test]
-fn a_storm_of_429_is_sat_out() {
+fn repeated_429_is_retried_until_accepted() {
     let served =
         serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 5, answered(429, "0"))]));
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
     assert_eq!((outcome.code, served.puts()), (0, 8), "{outcome}");
     assert_eq!(outcomes(&report), ["applied"; 3]);
 }
 
-/// Whoever was turned away each time did nothing, and that is known without a look.
+/// A rejected PUT did nothing, so it needs no read-back.
 #[test]
-fn a_change_that_was_turned_away_has_failed() {
+fn rejected_put_is_failed() {
     for (first, then) in
         [(answered(429, "0"), answered(403, "0")), (answered(429, "0"), answered(429, "900"))]
     {
         let faults = vec![on_put("", 1, first), on_put("", 0, then)];
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(faults));
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--timeout", "20"]);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--timeout", "20"]);
         assert_eq!((outcome.code, outcomes(&report)), (4, vec!["failed"]), "{outcome}");
         assert_eq!(report["targets"][0]["changes"][0]["attempts"], 2);
     }
 }
 
-/// The budget may have no room for a look until much later, and that is no reason not to look.
+/// The rate limit may delay the read-back beyond the verify timeout. It must still happen.
 #[test]
-fn what_the_budget_holds_back_is_not_counted_as_time_to_show() {
+fn rate_limit_does_not_use_up_the_verify_timeout() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
     let args = ["--rate", "7/3", "--verify-timeout", "1"];
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &args);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &args);
     assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
 }
 
 #[test]
-fn one_change_that_fails_does_not_stop_the_others() {
+fn failed_change_does_not_stop_the_others() {
     for status in [400, 401, 403, 404] {
         let served = serve(
             tenant(&FLOWS.map(|flow| (flow, 0, 0))),
             options(vec![on_put("B2C_1_b", 0, answered(status, "0"))]),
         );
-        let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
         assert_eq!(outcome.code, 4, "{outcome}");
         assert_eq!(outcomes(&report), ["applied", "failed", "applied"], "{status}");
         assert!(outcome.stdout.contains(&format!("answered {status}: AADB2C: no (request-id ")), "{outcome}");
@@ -159,26 +159,27 @@ fn one_change_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn with_fail_fast_it_does() {
+fn failed_change_with_fail_fast_stops_the_others() {
     let served = serve(
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
     );
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &["--fail-fast", "--parallelism", "1"]);
+    let (outcome, report) =
+        served.apply(&yaml_binding_connector_1(&FLOWS), &["--fail-fast", "--parallelism", "1"]);
     assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
     assert_eq!(outcomes(&report), ["failed", "not-attempted", "not-attempted"]);
 }
 
-/// Files of one tenant go one after the other: what was not begun says why, and is shown.
+/// Files of one tenant are applied sequentially. The report explains why a file was skipped.
 #[test]
-fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
+fn fail_fast_skips_the_next_file_of_the_tenant() {
     let served = serve(
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         options(vec![on_put("B2C_1_a", 0, answered(403, "0"))]),
     );
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&FLOWS[..1]));
-    file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..]));
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
     let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--fail-fast", "--out", "report.json"])
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -193,14 +194,14 @@ fn with_fail_fast_the_next_file_of_the_tenant_is_not_begun_either() {
     assert!(outcome.stdout.contains("B2C_1_b") && outcome.stdout.contains(why), "{outcome}");
 }
 
-/// What one file of a tenant has begun is not finished by the other: that is 4, as in one file.
+/// One file was applied and the other was not, so the tenant is incomplete: exit code 4.
 #[test]
-fn a_tenant_of_which_one_file_is_done_and_another_is_not_begun_is_not_wholly_done() {
+fn partially_applied_tenant_exits_4() {
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
     let folder = folder();
-    file(folder.path(), "a.yaml", wants_connector_1(&FLOWS[..1]));
-    file(folder.path(), "b.yaml", wants_connector_1(&FLOWS[1..2]));
-    // The budget is used up after the first change was read back.
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..2]));
+    // The rate limit is used up after the read-back of the first change.
     let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--rate", "8/600", "--timeout", "3"])
         .args(["--format", "json", "--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -212,30 +213,32 @@ fn a_tenant_of_which_one_file_is_done_and_another_is_not_begun_is_not_wholly_don
     assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
 }
 
-/// All failed is 4 too: a PUT was sent.
+/// Exit code 4 also if all changes failed, because a PUT was sent.
 #[test]
-fn where_all_changes_fail_the_code_is_4() {
+fn apply_with_all_changes_failed_exits_4() {
     let served =
         serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![on_put("", 0, answered(403, "0"))]));
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
     assert_eq!(outcome.code, 4, "{outcome}");
     assert_eq!(outcomes(&report), ["failed"; 3]);
 }
 
 #[test]
-fn a_flow_that_could_not_be_read_blocks_the_tenant() {
-    let served =
-        serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(vec![answer("B2C_1_b/", 0, 403, &[], "")]));
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &[]);
+fn unreadable_flow_blocks_the_tenant() {
+    let served = serve(
+        tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+        options(vec![answer_get("B2C_1_b/", 0, 403, &[], "")]),
+    );
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
     assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
     assert_eq!(outcomes(&report), ["not-attempted"; 2]);
     assert!(outcome.stdout.contains("Nothing was changed."), "{outcome}");
 }
 
 #[test]
-fn the_report_is_written_when_there_is_nothing_to_do_and_when_nothing_can_be_done() {
+fn report_is_written_without_changes_and_with_errors() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &[]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!((outcome.code, served.puts()), (0, 0), "{outcome}");
     assert!(outcome.stdout.contains("No changes."), "{outcome}");
     assert_eq!(outcomes(&report), Vec::<&str>::new());
@@ -247,7 +250,7 @@ fn the_report_is_written_when_there_is_nothing_to_do_and_when_nothing_can_be_don
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_found_out_before_the_tenant_is_read() {
+fn unwritable_output_fails_before_the_first_request() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     for out in ["no/such/folder/report.json", "report.yaml", "report", "flowbind.yaml.txt/x.json"] {
         let outcome =
@@ -261,64 +264,64 @@ fn an_output_that_cannot_be_written_is_found_out_before_the_tenant_is_read() {
 }
 
 #[test]
-fn with_format_json_stdout_is_the_report() {
+fn apply_with_format_json_prints_only_the_report() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     let printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(printed, report);
     assert!(outcome.stderr.contains("Plan: 1 to enable"), "{outcome}");
 }
 
 #[test]
-fn a_report_fits_its_schema() {
+fn report_matches_its_schema() {
     let schema = crate::schema::schema("report");
     let faults = vec![on_put("B2C_1_b", 0, answered(403, "0")), on_put("B2C_1_c", 0, Effect::AcceptOnly)];
     let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(faults));
-    let (_, report) = served.apply(&wants_connector_1(&FLOWS), &["--verify-timeout", "1"]);
+    let (_, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &["--verify-timeout", "1"]);
     assert_eq!(outcomes(&report), ["applied", "failed", "unverified"]);
     crate::schema::assert_fits(&schema, &report, std::path::Path::new("report.json"));
 }
 
-/// The answer to a PUT that came too late for us: it may still take effect, and then did not fail.
+/// A response after the timeout is not seen. The PUT may still take effect, so it did not fail.
 #[test]
-fn a_put_without_a_last_word_is_unverified() {
+fn put_without_final_response_is_unverified() {
     for effect in [Effect::Hang, answered(503, "90"), answered(408, "90"), answered(504, "90")] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect.clone())]));
         let args = ["--timeout", "2", "--verify-timeout", "1"];
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &args);
+        let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &args);
         assert_eq!(outcome.code, 4, "{effect:?}: {outcome}");
         assert_eq!(outcomes(&report), ["unverified"], "{effect:?}");
     }
 }
 
-/// What was asked before may have been done, and may show later than anybody waits.
+/// The first PUT may have taken effect and may become visible later.
 #[test]
-fn a_no_after_a_lost_answer_is_unverified() {
+fn rejected_retry_after_lost_response_is_unverified() {
     let faults = vec![on_put("", 1, Effect::DropAfter), on_put("", 0, answered(403, "0"))];
     let lag = Duration::from_secs(600);
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, lag, ..Options::default() });
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
     assert!(outcome.stdout.contains("answered 403"), "{outcome}");
-    assert_eq!(served.truth(), tenant(&[("B2C_1_a", 1, 0)]));
+    assert_eq!(served.actual_state(), tenant(&[("B2C_1_a", 1, 0)]));
 }
 
 #[test]
-fn a_yes_that_holds_an_error_is_none() {
+fn put_with_error_in_success_response_is_unverified() {
     let body = r#"{"error": {"code": "AADB2C", "message": "Quota exceeded"}}"#;
     let effect = Effect::Answer { status: 200, headers: Vec::new(), body: body.into() };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
-    let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
     assert!(outcome.stdout.contains("Quota exceeded"), "{outcome}");
 }
 
-/// The service's words are kept, and nobody is said to have stopped the run.
+/// The error contains the message of the service, and does not claim that the run was stopped.
 #[test]
-fn a_change_that_waits_when_another_fails_fast_says_what_it_waited_for() {
+fn deferred_change_after_fail_fast_reports_its_reason() {
     let faults = vec![on_put("B2C_1_a", 0, answered(503, "20")), on_put("B2C_1_b", 0, answered(403, "0"))];
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), options(faults));
-    let yaml = wants_connector_1(&["B2C_1_a", "B2C_1_b"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
     let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
@@ -326,13 +329,13 @@ fn a_change_that_waits_when_another_fails_fast_says_what_it_waited_for() {
     assert!(!error.contains("stopped"), "{error}");
 }
 
-/// Code 1 says that nothing was written, so an output that fails after PUTs cannot end with it.
+/// Exit code 1 means that nothing was changed, so it must not follow a PUT.
 #[test]
-fn an_output_that_fails_after_puts_does_not_hide_them() {
+fn output_error_after_puts_keeps_the_report() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = crate::support::folder();
-    crate::support::file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    crate::support::file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let output = crate::support::flowbind(["apply", "--yes", "--format", "json", "--out", "report.json"])
         .args(["--graph-url", &served.graph_url()])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
@@ -347,11 +350,11 @@ fn an_output_that_fails_after_puts_does_not_hide_them() {
 }
 
 #[test]
-fn an_output_never_replaces_what_the_run_reads_or_what_is_no_file() {
+fn output_never_replaces_inputs_or_non_files() {
     let folder = crate::support::folder();
     let tenant_json = tenant(&[("B2C_1_a", 0, 0)]).to_json();
     crate::support::file(folder.path(), "tenant.json", &tenant_json);
-    crate::support::file(folder.path(), "flow.json", wants_connector_1(&["B2C_1_a"]));
+    crate::support::file(folder.path(), "flow.json", yaml_binding_connector_1(&["B2C_1_a"]));
     std::fs::create_dir(folder.path().join("folder.json")).unwrap();
     for (outs, why) in [
         (&["flow.json"][..], "is read by this run"),
@@ -370,12 +373,12 @@ fn an_output_never_replaces_what_the_run_reads_or_what_is_no_file() {
     assert_eq!(std::fs::read_to_string(folder.path().join("tenant.json")).unwrap(), tenant_json);
 }
 
-/// A report that changed nothing says why.
+/// A report without PUTs contains the reason.
 #[test]
-fn a_report_of_nothing_says_why() {
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+fn report_without_puts_contains_the_reason() {
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let refused = yaml.clone() + "guards: {maxChanges: 0}\n";
-    let denied = || vec![answer("B2C_1_a/", 0, 403, &[], r#"{"error": {"message": "no"}}"#)];
+    let denied = || vec![answer_get("B2C_1_a/", 0, 403, &[], r#"{"error": {"message": "no"}}"#)];
     for (yaml, faults, code, why) in [
         (&refused, Vec::new(), 3, "the plan is refused"),
         (&yaml, denied(), 1, "bindings that could not be read: 2"),
@@ -388,42 +391,43 @@ fn a_report_of_nothing_says_why() {
     }
 }
 
-/// However long the service wants to be left alone, the read-back ends with its own time.
+/// A `Retry-After` beyond the verify timeout does not extend the read-back.
 #[test]
-fn the_read_back_ends_with_its_own_time() {
-    let pause = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
+fn read_back_ends_at_the_verify_timeout() {
+    let pause = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
     let silence = flowbind::sandbox::Fault { effect: Effect::Hang, ..pause.clone() };
     for mut fault in [pause, silence] {
         fault.skip = 1;
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![fault]));
-        let (outcome, report) = served.apply(&wants_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+        let (outcome, report) =
+            served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
         assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
-        // One to plan, and one that took all the time there was.
+        // One read for the plan, and one read-back that uses up the timeout.
         let is_read = |line: &&String| line.starts_with("GET") && line.contains("Configuration");
         assert_eq!(served.requests().iter().filter(is_read).count(), 2);
     }
 }
 
-/// One read that takes all the time does not keep the others from being looked at once more.
+/// A slow read-back of one change does not prevent another read-back of the others.
 #[test]
-fn a_read_back_that_is_put_off_is_not_the_last() {
-    let mut fault = answer("B2C_1_a", 1, 503, &[("Retry-After", "300")], "");
+fn deferred_read_back_is_repeated() {
+    let mut fault = answer_get("B2C_1_a", 1, 503, &[("Retry-After", "300")], "");
     fault.skip = 2;
     let lag = Duration::from_secs(1);
     let served = serve(
         tenant(&FLOWS.map(|flow| (flow, 0, 0))),
         Options { lag, faults: vec![fault], ..Options::default() },
     );
-    let (outcome, report) = served.apply(&wants_connector_1(&FLOWS), &["--verify-timeout", "3"]);
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &["--verify-timeout", "3"]);
     assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
 }
 
-/// Whoever looks for the report of the last run does not find that of the one before.
+/// A report file of an earlier run must not remain in place of the new one.
 #[test]
-fn a_run_that_cannot_even_start_writes_what_it_is_to() {
+fn run_that_cannot_start_still_writes_its_outputs() {
     for bad in [["--ca-file", "nothing.pem"], ["--sandbox", "nothing.json"]] {
         let folder = folder();
-        file(folder.path(), "flowbind.yaml", wants_connector_1(&FLOWS));
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
         file(folder.path(), "report.json", "that of yesterday");
         for command in [&["apply", "--yes"][..], &["plan"], &["drift"]] {
             let run = flowbind(command).args(["--out", "report.json"]).args(bad);
@@ -438,9 +442,9 @@ fn a_run_that_cannot_even_start_writes_what_it_is_to() {
 }
 
 #[test]
-fn no_command_but_apply_writes() {
+fn only_apply_sends_puts() {
     let served = serve(tenant(&[("B2C_1_a", 2, 3)]), Options::default());
-    let yaml = wants_connector_1(&["B2C_1_a"]) + "prune: flows\n";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "prune: flows\n";
     let folder = crate::support::folder();
     crate::support::file(folder.path(), "flowbind.yaml", &yaml);
     for command in [

@@ -1,4 +1,4 @@
-//! The command line of a scenario.
+//! Command line of a scenario.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,34 +7,34 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::scenario::{Approval, Command, OutputTrouble, Scenario};
+use super::scenario::{Approval, Command, OutputFault, Scenario};
 
 impl Scenario {
-    /// The arguments of the run that everything is about.
+    /// Returns the arguments of the run under test.
     pub fn args(&self, folder: &Path) -> Result<Vec<String>> {
         let scenario = self;
         let mut args = match scenario.command {
             Command::Plan { detailed: false } => strings(&["plan"]),
             Command::Plan { detailed: true } => strings(&["plan", "--detailed-exitcode"]),
             Command::Apply(Approval::Yes) => strings(&["apply", "--yes"]),
-            Command::Apply(Approval::None) => strings(&["apply"]),
-            Command::Apply(Approval::Saved) => strings(&["apply", "--plan", "saved.json"]),
-            Command::Apply(Approval::Expected) => {
+            Command::Apply(Approval::NotGiven) => strings(&["apply"]),
+            Command::Apply(Approval::SavedPlan) => strings(&["apply", "--plan", "saved.json"]),
+            Command::Apply(Approval::Fingerprint) => {
                 let saved: Value = serde_json::from_str(&fs::read_to_string(folder.join("saved.json"))?)?;
                 strings(&["apply", "--expect", saved["fingerprint"].as_str().context("no fingerprint")?])
             }
-            Command::Apply(Approval::Wrong) => strings(&["apply", "--expect", &"5".repeat(64)]),
+            Command::Apply(Approval::WrongFingerprint) => strings(&["apply", "--expect", &"5".repeat(64)]),
             Command::Drift { strict: false } => strings(&["drift"]),
             Command::Drift { strict: true } => strings(&["drift", "--strict"]),
             Command::Export { snapshot } => scenario.export_args(snapshot),
         };
-        let is_saved = scenario.command == Command::Apply(Approval::Saved);
+        let is_saved = scenario.command == Command::Apply(Approval::SavedPlan);
         if !scenario.is_export() {
             args.extend(strings(match (scenario.output, scenario.is_apply()) {
-                (OutputTrouble::NoFolder, _) => &["--out", "nowhere/report.json"],
-                (OutputTrouble::Device, _) => &["--out", "/dev/full"],
-                // Nobody but root may write where nobody may, and not even root there.
-                (OutputTrouble::NoRight, _) if is_root(folder) => &["--out", "/sys/report.json"],
+                (OutputFault::NoFolder, _) => &["--out", "nowhere/report.json"],
+                (OutputFault::Device, _) => &["--out", "/dev/full"],
+                // Root ignores permission bits, but cannot write to /sys.
+                (OutputFault::NotPermitted, _) if is_root(folder) => &["--out", "/sys/report.json"],
                 (_, true) => &["--out", "out/report.json"],
                 (_, false) => &["--out", "out/plan.json"],
             }));
@@ -47,25 +47,27 @@ impl Scenario {
         }
         let takes_guards = matches!(scenario.command, Command::Plan { .. } | Command::Apply(_)) && !is_saved;
         if takes_guards {
-            args.extend(scenario.allowances(scenario.lifted));
+            args.extend(scenario.override_flags(scenario.guards_lifted));
         }
         args.extend(scenario.flags.iter().cloned());
         Ok(args)
     }
 
+    /// Returns the desired-state files, or their folder, as arguments.
     pub fn paths(&self) -> Vec<String> {
-        if self.folder {
+        if self.by_folder {
             return strings(&["desired"]);
         }
         self.files.iter().map(|file| format!("{}.yaml", file.stem)).collect()
     }
 
-    pub fn allowances(&self, lifted: bool) -> Vec<String> {
-        if !lifted {
+    /// Returns the flags that override all guards.
+    pub fn override_flags(&self, guards_lifted: bool) -> Vec<String> {
+        if !guards_lifted {
             return Vec::new();
         }
         let mut flags = strings(&["--max-changes", "1000", "--max-disables", "1000", "--allow-empty"]);
-        flags.extend(self.files.iter().flat_map(super::file::File::allowances));
+        flags.extend(self.files.iter().flat_map(super::desired_file::DesiredFile::override_flags));
         flags
     }
 
@@ -76,7 +78,7 @@ impl Scenario {
             "--tenant",
             "contoso.onmicrosoft.com",
             "--cloud",
-            self.world.cloud.name(),
+            self.model.cloud.name(),
             "--api",
             self.api(),
             "--steps",
@@ -88,13 +90,14 @@ impl Scenario {
 }
 
 impl Command {
+    /// Returns the name under which the campaign counts the command.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plan { .. } => "plan",
             Self::Apply(Approval::Yes) => "apply --yes",
-            Self::Apply(Approval::None) => "apply",
-            Self::Apply(Approval::Saved) => "apply --plan",
-            Self::Apply(Approval::Expected | Approval::Wrong) => "apply --expect",
+            Self::Apply(Approval::NotGiven) => "apply",
+            Self::Apply(Approval::SavedPlan) => "apply --plan",
+            Self::Apply(Approval::Fingerprint | Approval::WrongFingerprint) => "apply --expect",
             Self::Drift { strict: false } => "drift",
             Self::Drift { strict: true } => "drift --strict",
             Self::Export { .. } => "export",
@@ -102,11 +105,11 @@ impl Command {
     }
 }
 
-/// Whether permissions hold nobody back: the folder is of whoever runs this.
+/// Returns whether the test runs as root. It owns the folder that it created.
 fn is_root(folder: &Path) -> bool {
     folder.metadata().unwrap().uid() == 0
 }
 
-pub fn strings(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+pub fn strings(args: &[&str]) -> Vec<String> {
+    args.iter().map(|arg| (*arg).to_owned()).collect()
 }

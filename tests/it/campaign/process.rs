@@ -1,4 +1,4 @@
-//! The binary, run with what is to happen to it while it runs.
+//! Process under test: runs the binary and triggers events while it runs.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,91 +10,92 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::scenario::{Event, Moment, OutputTrouble};
-use crate::support::{Served, flowbind};
+use super::scenario::{OutputFault, ProcessEvent, Trigger};
+use crate::support::{SandboxServer, flowbind};
 
-/// How long a run may take beyond what its flags give it: what a slow machine needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time that a run may take beyond its `--timeout`, for slow machines.
+const GRACE_PERIOD: Duration = Duration::from_secs(60);
 
-/// A run that is still to be started.
+/// Run that has not started yet.
 pub struct Process<'a> {
     pub args: Vec<String>,
     pub folder: &'a Path,
-    /// What it signs in by.
+    /// Environment variables of the credential.
     pub credential: Vec<(&'static str, String)>,
     pub epoch: &'a str,
-    pub output: OutputTrouble,
-    pub moment: Option<(Event, Moment)>,
-    /// What tells how many requests have arrived.
-    pub served: &'a Served,
+    pub output: OutputFault,
+    pub process_event: Option<(ProcessEvent, Trigger)>,
+    /// Sandbox that counts the requests, for [`Trigger::Requests`].
+    pub served: &'a SandboxServer,
 }
 
-/// How a run ended.
+/// Exit status, output and timing of a run.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ProcessResult {
     pub code: Option<i32>,
     pub signal: Option<i32>,
-    /// Whether what was to happen has happened, before it ended.
-    pub fired: Option<Event>,
-    /// How long after that it ended.
-    pub outlived: Duration,
+    /// Event that was triggered before the process ended.
+    pub fired_event: Option<ProcessEvent>,
+    /// Time from the event to the end of the process.
+    pub time_after_event: Duration,
     pub started: Instant,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Process<'_> {
-    /// Runs it to its end.
-    pub fn run(&self) -> Result<Ended> {
+    /// Runs the process to its end.
+    pub fn run(&self) -> Result<ProcessResult> {
         let mut child = self.command()?.spawn().context("cannot start the binary")?;
         let stdout = match (self.output, child.stdout.take()) {
-            // Nobody is left to read.
-            (OutputTrouble::StdoutClosed, _) | (_, None) => None,
+            // Dropping the reader closes the pipe.
+            (OutputFault::StdoutClosed, _) | (_, None) => None,
             (_, Some(stdout)) => Some(read(stdout)),
         };
         let stderr = read(child.stderr.take().context("no stderr")?);
         let started = Instant::now();
-        let most = self.time()? + PATIENCE;
-        let mut fired = None::<(Event, Instant)>;
+        let limit = self.time_limit()? + GRACE_PERIOD;
+        let mut fired_event = None::<(ProcessEvent, Instant)>;
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
             }
-            if let Some((event, moment)) = self.moment
-                && fired.is_none()
-                && self.has_come(moment, started)
+            if let Some((event, trigger)) = self.process_event
+                && fired_event.is_none()
+                && self.is_due(trigger, started)
             {
-                self.fire(event, &child);
-                fired = Some((event, Instant::now()));
+                self.trigger(event, &child);
+                fired_event = Some((event, Instant::now()));
             }
-            if started.elapsed() > most {
+            if started.elapsed() > limit {
                 child.kill()?;
                 child.wait()?;
-                bail!("it does not end within {most:?}: {:?}", self.args);
+                bail!("the process did not end within {limit:?}: {:?}", self.args);
             }
             std::thread::sleep(Duration::from_millis(3));
         };
-        let outlived = fired.map(|(_, at)| at.elapsed()).unwrap_or_default();
+        let time_after_event = fired_event.map(|(_, at)| at.elapsed()).unwrap_or_default();
         let text = |reading: JoinHandle<Vec<u8>>| String::from_utf8(reading.join().unwrap());
-        Ok(Ended {
+        Ok(ProcessResult {
             code: status.code(),
             signal: status.signal(),
-            fired: fired.map(|(event, _)| event),
-            outlived,
+            fired_event: fired_event.map(|(event, _)| event),
+            time_after_event,
             started,
             stdout: stdout.map(text).transpose().context("stdout")?.unwrap_or_default(),
             stderr: text(stderr).context("stderr")?,
         })
     }
 
-    /// How long its flags let it take: to ask and to change, and to read back what it changed.
-    fn time(&self) -> Result<Duration> {
+    /// Returns the sum of `--timeout` and `--verify-timeout`.
+    fn time_limit(&self) -> Result<Duration> {
         let flag = |name: &str| {
             let at = self.args.iter().position(|arg| arg == name);
             at.and_then(|at| self.args.get(at + 1)).map(|value| value.parse().map(Duration::from_secs))
         };
-        let whole = flag("--timeout").context("no limit is given")?.context("its time")?;
-        Ok(whole + flag("--verify-timeout").transpose().context("its time")?.unwrap_or_default())
+        let timeout = flag("--timeout").context("no `--timeout`")?.context("invalid `--timeout`")?;
+        let verify = flag("--verify-timeout").transpose().context("invalid `--verify-timeout`")?;
+        Ok(timeout + verify.unwrap_or_default())
     }
 
     fn command(&self) -> Result<Command> {
@@ -102,38 +103,38 @@ impl Process<'_> {
             flowbind(&self.args).env("SOURCE_DATE_EPOCH", self.epoch).within(self.folder).command();
         command.envs(self.credential.iter().map(|(name, value)| (name, value)));
         let mut command = match self.output.blocks_left() {
-            Some(blocks) => on_a_disk_with(blocks, &command),
+            Some(blocks) => with_file_size_limit(blocks, &command),
             None => command,
         };
         let stdout = match self.output {
-            OutputTrouble::StdoutFull => Stdio::from(File::create("/dev/full")?),
+            OutputFault::StdoutFull => Stdio::from(File::create("/dev/full")?),
             _ => Stdio::piped(),
         };
         command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         Ok(command)
     }
 
-    fn has_come(&self, moment: Moment, started: Instant) -> bool {
-        match moment {
-            Moment::Requests(number) => self.served.arrived() >= number,
-            Moment::Milliseconds(wait) => started.elapsed() >= Duration::from_millis(wait),
+    fn is_due(&self, trigger: Trigger, started: Instant) -> bool {
+        match trigger {
+            Trigger::Requests(number) => self.served.request_count() >= number,
+            Trigger::Milliseconds(wait) => started.elapsed() >= Duration::from_millis(wait),
         }
     }
 
-    fn fire(&self, event: Event, child: &Child) {
+    fn trigger(&self, event: ProcessEvent, child: &Child) {
         match event {
-            // It is not waited for yet, so its id is nobody else's.
-            Event::Signal(name) => {
+            // The process was not reaped yet, so its id is not reused.
+            ProcessEvent::Signal(name) => {
                 _ = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
             }
-            Event::FolderGone => _ = fs::remove_dir_all(self.folder.join("out")),
+            ProcessEvent::OutputFolderRemoved => _ = fs::remove_dir_all(self.folder.join("out")),
         }
     }
 }
 
-/// The same command, which cannot write more than so many blocks to a file: as on a disk with no more
-/// left, but for the name of the error.
-fn on_a_disk_with(blocks: usize, command: &Command) -> Command {
+/// Wraps a command so that it cannot write more than so many blocks to a file. This resembles a full
+/// disk, with another error code.
+fn with_file_size_limit(blocks: usize, command: &Command) -> Command {
     let mut limited = Command::new("/bin/sh");
     limited.args(["-c", &format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#), "sh"]);
     limited.arg(command.get_program()).args(command.get_args()).env_clear();
@@ -145,7 +146,7 @@ fn on_a_disk_with(blocks: usize, command: &Command) -> Command {
 fn read(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What a killed process has not said is not there.
+        // An error ends the output of a killed process.
         _ = from.read_to_end(&mut bytes);
         bytes
     })

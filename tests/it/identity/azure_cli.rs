@@ -1,4 +1,4 @@
-//! The Azure CLI is a tree of processes: a shell's script, and what it starts.
+//! Azure CLI: a shell script with child processes, which must all end.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use flowbind::sandbox::Options;
 
-use super::{az, run_in, wants_one_change, with_az};
-use crate::support::{Flowbind, file, folder, serve, tenant, wants_connector_1};
+use super::{az, run_in, with_az, write_file_with_one_change};
+use crate::support::{Flowbind, file, folder, serve, tenant, yaml_binding_connector_1};
 
-/// A run whose `az` waits for somebody for ever, by a process of its own.
-fn waits_for_ever(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
-    wants_one_change(files);
+/// Prepares a run whose `az` starts a process that never ends.
+fn run_with_blocking_az(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
+    write_file_with_one_change(files);
     az(tools, &format!("sleep 45 & echo $! > '{}'\nwait", tools.join("pid").display()));
     with_az(run_in(files, args), tools)
 }
 
-/// The process that `az` started, once there is one.
+/// Returns the id of the process that `az` started, as soon as it exists.
 fn started(tools: &Path) -> String {
     let pid = until(|| std::fs::read_to_string(tools.join("pid")).ok().filter(|pid| pid.ends_with('\n')));
     pid.trim().to_owned()
@@ -24,7 +24,7 @@ fn started(tools: &Path) -> String {
 
 fn is_over(pid: &str) -> bool {
     let there = Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().unwrap().success();
-    // What nobody asks for its end is there for ever.
+    // Without a parent that reaps it, an ended process stays as a zombie.
     let ended =
         || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     !there || ended()
@@ -42,9 +42,9 @@ fn until<T>(seen: impl Fn() -> Option<T>) -> T {
 }
 
 #[test]
-fn it_ends_with_the_time_of_the_run() {
+fn az_is_killed_at_the_timeout() {
     let (files, tools) = (folder(), folder());
-    let outcome = waits_for_ever(files.path(), tools.path(), &["plan", "--timeout", "2"]).run();
+    let outcome = run_with_blocking_az(files.path(), tools.path(), &["plan", "--timeout", "2"]).run();
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("before a token was there"), "{outcome}");
     let pid = started(tools.path());
@@ -52,9 +52,9 @@ fn it_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn it_ends_with_a_run_that_is_killed() {
+fn az_ends_when_the_run_is_killed() {
     let (files, tools) = (folder(), folder());
-    let mut running = waits_for_ever(files.path(), tools.path(), &["plan"]).command().spawn().unwrap();
+    let mut running = run_with_blocking_az(files.path(), tools.path(), &["plan"]).command().spawn().unwrap();
     let pid = started(tools.path());
     assert!(!is_over(&pid));
     running.kill().unwrap();
@@ -63,10 +63,10 @@ fn it_ends_with_a_run_that_is_killed() {
 }
 
 #[test]
-fn it_ends_with_a_run_that_is_stopped() {
+fn az_ends_when_the_run_is_stopped() {
     let (files, tools) = (folder(), folder());
     let mut running =
-        waits_for_ever(files.path(), tools.path(), &["apply", "--yes"]).command().spawn().unwrap();
+        run_with_blocking_az(files.path(), tools.path(), &["apply", "--yes"]).command().spawn().unwrap();
     let pid = started(tools.path());
     let signalled = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     assert!(signalled.success());
@@ -74,13 +74,13 @@ fn it_ends_with_a_run_that_is_stopped() {
     assert_eq!(running.wait().unwrap().code(), Some(130));
 }
 
-/// What is planned first waits for what comes later, even where nothing comes of that.
+/// The plan of the first tenant waits for the second, even if that fails.
 #[test]
-fn a_tenant_is_looked_at_again_where_another_was_waited_for_in_vain() {
+fn tenant_is_rechecked_after_another_waited_in_vain() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let (files, tools) = (folder(), folder());
-    file(files.path(), "a.yaml", wants_connector_1(&["B2C_1_a"]));
-    let other = wants_connector_1(&["B2C_1_a"]).replace("contoso", "fabrikam");
+    file(files.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    let other = yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso", "fabrikam");
     file(files.path(), "b.yaml", other);
     let go = tools.path().join("go");
     let token = r#"{"accessToken": "t", "expires_on": 4000000000, "tokenType": "Bearer"}"#;
@@ -101,11 +101,11 @@ fn a_tenant_is_looked_at_again_where_another_was_waited_for_in_vain() {
         .unwrap();
     until(|| served.requests().iter().any(|line| line.contains("apiConnectorConfiguration")).then_some(()));
     std::thread::sleep(Duration::from_secs(1));
-    served.meddle("B2C_1_a", "Connector 2");
+    served.bind_out_of_band("B2C_1_a", "Connector 2");
     std::fs::write(go, "").unwrap();
     let output = running.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("the tenant changed since the plan was made"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("the tenant changed since the plan was made"), "{stderr}");
     assert_eq!(served.puts(), 1, "somebody else's");
 }

@@ -1,18 +1,19 @@
-//! Each national cloud has its own Graph, its own authority, and tokens that the others do not take.
+//! National clouds: each has its own Graph host, authority and tokens.
 
 use serde_json::Value;
 
 use super::CONTOSO;
 use crate::support::entra::{APP, Entra};
-use crate::support::{connector_id, file, flowbind, folder, tenant, wants_connector_1};
+use crate::support::{connector_id, file, flowbind, folder, tenant, yaml_binding_connector_1};
 
-/// Applies a file with this line in it to a tenant of a cloud, signed in as a job of GitHub.
+/// Applies a file with this line to a tenant of a cloud, signed in as a GitHub job.
 fn apply(cloud: &str, line: &str, flow: &str) -> Entra {
     let mut snapshot = tenant(&[(flow, 0, 0)]);
     snapshot.cloud = flowbind::snapshot::Cloud::from_name(cloud).unwrap();
     let entra = Entra::serve(vec![(CONTOSO.0, CONTOSO.1, snapshot)]);
     let folder = folder();
-    let yaml = wants_connector_1(&[flow]).replace("flows:", &format!("cloud: {cloud}\n{line}\nflows:"));
+    let yaml =
+        yaml_binding_connector_1(&[flow]).replace("flows:", &format!("cloud: {cloud}\n{line}\nflows:"));
     file(folder.path(), "flowbind.yaml", yaml);
     let run = flowbind(["apply", "--yes"])
         .within(folder.path())
@@ -25,7 +26,7 @@ fn apply(cloud: &str, line: &str, flow: &str) -> Entra {
 }
 
 #[test]
-fn every_cloud_has_its_own_places() {
+fn clouds_use_their_own_hosts() {
     for (cloud, graph, authority, exchange) in [
         ("global", "graph.microsoft.com", "login.microsoftonline.com", "Exchange"),
         ("usgov", "graph.microsoft.us", "login.microsoftonline.us", "ExchangeUSGov"),
@@ -36,13 +37,13 @@ fn every_cloud_has_its_own_places() {
         let form = entra.token_requests().pop().unwrap();
         assert_eq!(form["scope"], format!("https://{graph}/.default"));
         let audience = format!("audience=api%3A%2F%2FAzureADToken{exchange}");
-        assert!(entra.asked("/github?")[0].url.ends_with(&audience), "{cloud}");
-        for asked in entra.asked("") {
+        assert!(entra.requests_to("/github?")[0].url.ends_with(&audience), "{cloud}");
+        for asked in entra.requests_to("") {
             let place = if asked.url.contains("/beta/") { graph } else { authority };
             let issuer = asked.url.starts_with("https://issuer.example.com/");
             assert!(issuer || asked.url.starts_with(&format!("https://{place}/")), "{cloud}: {}", asked.url);
         }
-        let put = entra.asked("$ref").pop().unwrap();
+        let put = entra.requests_to("$ref").pop().unwrap();
         let body: Value = serde_json::from_str(&put.body).unwrap();
         let connector = connector_id(1);
         assert_eq!(body["@odata.id"], format!("https://{graph}/beta/identity/apiConnectors/{connector}"));
@@ -50,11 +51,11 @@ fn every_cloud_has_its_own_places() {
 }
 
 #[test]
-fn workforce_tenants_have_both_versions_where_the_cloud_has_them() {
+fn workforce_tenants_support_both_api_versions() {
     for (cloud, graph) in [("global", "graph.microsoft.com"), ("china", "microsoftgraph.chinacloudapi.cn")] {
         for api in ["beta", "v1.0"] {
             let entra = apply(cloud, &format!("api: {api}"), "B2X_1_a");
-            let put = entra.asked("$ref").pop().unwrap();
+            let put = entra.requests_to("$ref").pop().unwrap();
             let path = "identity/b2xUserFlows/B2X_1_a/apiConnectorConfiguration/postFederationSignup/$ref";
             assert_eq!(put.url, format!("https://{graph}/{api}/{path}"));
             assert!(
@@ -67,7 +68,7 @@ fn workforce_tenants_have_both_versions_where_the_cloud_has_them() {
 }
 
 #[test]
-fn an_export_asks_for_nothing_that_a_version_does_not_have() {
+fn export_requests_only_what_the_api_version_has() {
     for (args, said) in [
         (["--cloud", "usgov"], "`--api v1.0` has no user flows in the cloud `usgov`"),
         (["--cloud", "usgov-dod"], "`--api v1.0` has no user flows in the cloud `usgov-dod`"),

@@ -1,4 +1,4 @@
-//! Each kind of credential, from the environment to a change of the tenant.
+//! Kinds of credentials, from the environment to a change of the tenant.
 
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
@@ -7,18 +7,18 @@ use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{CONTOSO, FABRIKAM, az, entra, run_in, wants_one_change, with_az};
+use super::{CONTOSO, FABRIKAM, az, entra, run_in, with_az, write_file_with_one_change};
 use crate::support::entra::{APP, Entra};
-use crate::support::{Flowbind, file, flowbind, folder, package, wants_connector_1};
+use crate::support::{Flowbind, file, flowbind, folder, package, yaml_binding_connector_1};
 
-/// Applies one change with what the environment offers, and gives the forms that were sent to the
-/// token endpoint. The second time there is nothing to do.
+/// Applies one change with these environment variables, then again without changes. Returns the forms sent
+/// to the token endpoint.
 fn applies(
     entra: &Entra,
     offer: impl Fn(Flowbind) -> Flowbind,
 ) -> Vec<std::collections::BTreeMap<String, String>> {
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let outcome = entra.run(offer(run_in(folder.path(), &["apply", "--yes"])));
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("Apply: 1 applied."), "{outcome}");
@@ -33,7 +33,7 @@ fn contoso() -> String {
 }
 
 #[test]
-fn a_client_secret() {
+fn client_secret_signs_in() {
     let entra = entra();
     let forms = applies(&entra, |run| run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
     assert_eq!(forms.len(), 1, "the token is kept for the run");
@@ -43,7 +43,7 @@ fn a_client_secret() {
 }
 
 #[test]
-fn a_client_certificate_in_every_shape() {
+fn client_certificate_in_every_format_signs_in() {
     let certificates = package("tests/certificates");
     let public = std::fs::read(certificates.join("public.der")).unwrap();
     let thumbprint = Sha256::digest(std::fs::read(certificates.join("certificate.der")).unwrap());
@@ -79,9 +79,9 @@ fn a_client_certificate_in_every_shape() {
     }
 }
 
-/// White space is a part of a password, and the line end of the file that it was kept in is not.
+/// White space belongs to a password, but not the line end of the file that contained it.
 #[test]
-fn a_certificate_whose_password_has_spaces_around_it() {
+fn certificate_password_with_spaces_signs_in() {
     let made = std::fs::read(package("tests/certificates/aes.pfx")).unwrap();
     let store = KeyStore::from_pkcs12(&made, "p4ssw0rd", Pkcs12ImportPolicy::Relaxed).unwrap();
     let folder = folder();
@@ -95,11 +95,11 @@ fn a_certificate_whose_password_has_spaces_around_it() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_says_why() {
+fn unusable_certificate_reports_its_reason() {
     let certificates = package("tests/certificates");
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let nonsense = file(folder.path(), "nonsense", [0x30, 0x82, 0xff, 0xff, 0x01]);
     let cut = std::fs::read(certificates.join("aes.pfx")).unwrap()[..900].to_vec();
     let cut = file(folder.path(), "cut.pfx", cut);
@@ -139,19 +139,19 @@ fn a_certificate_that_cannot_be_used_says_why() {
 }
 
 #[test]
-fn a_key_in_a_broken_certificate_is_not_shown() {
+fn key_in_broken_certificate_is_not_printed() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let whole = std::fs::read_to_string(package("tests/certificates/pkcs8.pem")).unwrap();
     let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
     let (before, rest) = whole.split_once(begin).unwrap();
     let (key, after) = rest.split_once(end).unwrap();
     let line = key.replace('\n', "");
     for broken in [
-        // What stands before an empty line is taken for the headers of a block.
+        // Text before an empty line is parsed as headers of the block.
         format!("{before}{begin}\n{line}\n\n{end}{after}"),
-        // What stands behind a tag without its end is taken for the tag.
+        // Text after an incomplete tag is parsed as part of the tag.
         format!("-----BEGIN PRIVATE KEY{key}{end}\n-----BEGIN X-----\nAAAA\n-----END X-----\n"),
         format!("{begin}\nAAAA\n-----END PRIVATE KEY{key}-----\n"),
     ] {
@@ -168,7 +168,7 @@ fn a_key_in_a_broken_certificate_is_not_shown() {
 }
 
 #[test]
-fn a_federated_token_file() {
+fn federated_token_file_signs_in() {
     let entra = entra();
     let outside = folder();
     let token = file(outside.path(), "token", "federated-t0ken\n");
@@ -178,7 +178,7 @@ fn a_federated_token_file() {
 }
 
 #[test]
-fn github_actions() {
+fn github_actions_sign_in() {
     let entra = entra();
     let forms = applies(&entra, |run| {
         run.env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github?api-version=2.0")
@@ -189,14 +189,14 @@ fn github_actions() {
 }
 
 #[test]
-fn github_actions_that_give_no_token_say_so() {
+fn github_actions_without_token_reports_the_response() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     for (status, body) in
         [(200, r#"{"value": ""}"#), (200, r#"{"value": " "}"#), (200, r#"{"token": "t"}"#), (403, "{}")]
     {
-        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
+        entra.behave(|behavior| behavior.issuer_error = Some((status, body.to_owned())));
         let run = run_in(folder.path(), &["plan"])
             .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://issuer.example.com/github")
             .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken");
@@ -209,7 +209,7 @@ fn github_actions_that_give_no_token_say_so() {
 }
 
 #[test]
-fn azure_pipelines() {
+fn azure_pipelines_sign_in() {
     let entra = entra();
     let forms = applies(&entra, |run| {
         run.env("SYSTEM_OIDCREQUESTURI", "https://issuer.example.com/pipelines")
@@ -222,10 +222,10 @@ fn azure_pipelines() {
 }
 
 #[test]
-fn azure_pipelines_know_the_app_of_their_service_connection() {
+fn azure_pipelines_use_the_app_of_the_service_connection() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = flowbind(["plan"])
         .within(folder.path())
         .env("SYSTEM_OIDCREQUESTURI", "https://issuer.example.com/pipelines")
@@ -236,22 +236,22 @@ fn azure_pipelines_know_the_app_of_their_service_connection() {
     assert_eq!(entra.token_requests()[0]["client_id"], "the-connections-app");
 }
 
-/// The identity of a machine signs in itself, as the one that `AZURE_CLIENT_ID` picks.
+/// The identity of the machine signs in itself; `AZURE_CLIENT_ID` selects it.
 #[test]
-fn a_managed_identity_in_its_own_tenant() {
+fn managed_identity_signs_in_to_its_own_tenant() {
     let entra = entra();
     let forms = applies(&entra, |run| {
         run.env("IDENTITY_ENDPOINT", &entra.url("/identity")).env("IDENTITY_HEADER", "identity-h3ader")
     });
     assert_eq!(forms, [], "nobody else is asked");
-    let asked = entra.asked("/identity?");
+    let asked = entra.requests_to("/identity?");
     assert!(asked[0].url.contains("resource=https%3A%2F%2Fgraph.microsoft.com&"), "{asked:?}");
     assert!(asked[0].url.contains(&format!("client_id={APP}")), "{asked:?}");
 }
 
-/// A line end behind the secret is none of it.
+/// A line end after the secret does not belong to it.
 #[test]
-fn a_managed_identity_whose_header_was_set_with_a_line_end() {
+fn managed_identity_with_trailing_newline_in_header_signs_in() {
     let entra = entra();
     applies(&entra, |run| {
         run.env("IDENTITY_ENDPOINT", &entra.url("/identity")).env("IDENTITY_HEADER", " identity-h3ader\n")
@@ -259,10 +259,10 @@ fn a_managed_identity_whose_header_was_set_with_a_line_end() {
 }
 
 #[test]
-fn a_managed_identity_that_gives_no_token_says_why() {
+fn managed_identity_without_token_reports_the_response() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = || {
         run_in(folder.path(), &["plan"])
             .env("IDENTITY_ENDPOINT", &entra.url("/identity"))
@@ -278,7 +278,7 @@ fn a_managed_identity_that_gives_no_token_says_why() {
         (403, r#"{"message": "no identity-h3ader"}"#, r#"The request failed: {"message": "no ***"}"#),
         (200, "{}", "missing field `access_token`"),
     ] {
-        entra.behave(|manner| manner.issuers = Some((status, body.to_owned())));
+        entra.behave(|behavior| behavior.issuer_error = Some((status, body.to_owned())));
         let outcome = entra.run(run());
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.contains("managed-identity: ") && outcome.stderr.contains(why), "{outcome}");
@@ -288,14 +288,15 @@ fn a_managed_identity_that_gives_no_token_says_why() {
     assert!(outcome.stderr.contains("`x-identity-header` has characters that no header has"), "{outcome}");
 }
 
-/// A B2C tenant has no machines: there the identity's token is the proof of the app that the file names.
+/// A B2C tenant has no managed identities. The token of the identity is the federated assertion of the app
+/// that the file names.
 #[test]
-fn a_managed_identity_for_an_app_in_another_tenant() {
+fn managed_identity_signs_in_to_an_app_in_another_tenant() {
     let entra = entra();
     let folder = folder();
     let app = "bbbbbbbb-0000-4000-8000-00000000000b";
-    let yaml =
-        wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{}\nclientId: {app}", FABRIKAM.0));
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"])
+        .replace(CONTOSO.0, &format!("{}\nclientId: {app}", FABRIKAM.0));
     file(folder.path(), "flowbind.yaml", yaml);
     for identity in [None, Some(APP)] {
         let run = flowbind(["apply", "--yes"])
@@ -308,7 +309,7 @@ fn a_managed_identity_for_an_app_in_another_tenant() {
         let form = entra.token_requests().pop().unwrap();
         assert_eq!(form["client_id"], app);
         assert!(!form["client_assertion"].is_empty());
-        let asked = entra.asked("/identity?").pop().unwrap().url;
+        let asked = entra.requests_to("/identity?").pop().unwrap().url;
         assert!(
             asked.contains("resource=api%3A%2F%2FAzureADTokenExchange&") || asked.ends_with("Exchange"),
             "{asked}"
@@ -319,7 +320,7 @@ fn a_managed_identity_for_an_app_in_another_tenant() {
 }
 
 #[test]
-fn the_azure_cli() {
+fn azure_cli_signs_in() {
     let entra = entra();
     let tools = folder();
     let token = entra.token_for(CONTOSO.1);
@@ -333,13 +334,13 @@ fn the_azure_cli() {
     assert_eq!(asked.lines().next(), Some(line));
 }
 
-/// By a clock that runs ahead every new token expired already: the service decides, and `az` is not
-/// asked for each request.
+/// With a clock that runs ahead, every new token seems expired. The service decides, and `az` is not called
+/// for each request.
 #[test]
-fn a_token_that_expired_by_another_clock_is_used_once_it_is_there() {
+fn token_expired_by_a_wrong_clock_is_used() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     let token = entra.token_for(CONTOSO.1);
     let answer =
         serde_json::json!({"accessToken": token, "expires_on": 1_000_000_000, "tokenType": "Bearer"});
@@ -351,10 +352,10 @@ fn a_token_that_expired_by_another_clock_is_used_once_it_is_there() {
 }
 
 #[test]
-fn an_azure_cli_that_gives_no_token_says_why() {
+fn azure_cli_without_token_reports_its_error() {
     let entra = entra();
     let files = folder();
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     for (script, why) in [
         (
             "echo 'ERROR: Please run az login to setup account.' >&2; exit 1",
@@ -387,12 +388,12 @@ fn an_azure_cli_that_gives_no_token_says_why() {
     }
 }
 
-/// All that could be set, to nothing.
+/// All variables, set to empty values.
 #[test]
-fn where_none_serves_each_kind_says_what_it_lacks() {
+fn no_usable_credential_lists_what_each_kind_lacks() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let outcome = entra.run(flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere"));
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
     let expected = "\
@@ -412,10 +413,10 @@ error: no credential serves to sign in to `contoso.onmicrosoft.com`
 }
 
 #[test]
-fn what_is_set_up_but_for_its_app_says_so() {
+fn credential_without_client_id_is_reported() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere");
     let outcome = entra.run(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
     let said =
@@ -424,13 +425,13 @@ fn what_is_set_up_but_for_its_app_says_so() {
     assert_eq!(entra.token_requests(), []);
 }
 
-/// Nor may it stand in for one that lacks nothing but its app. What a pipeline sets by itself was not meant
-/// for flowbind unless there is an app.
+/// An Azure CLI login must not replace a credential that lacks only its client id. Variables set by a pipeline count only
+/// with a client id, because they exist in every job.
 #[test]
-fn a_credential_without_its_app_is_no_other_one() {
+fn credential_without_client_id_does_not_fall_back() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     let answer = serde_json::json!({
         "accessToken": entra.token_for(CONTOSO.1), "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"
     });
@@ -456,12 +457,12 @@ fn a_credential_without_its_app_is_no_other_one() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// A login that happens to be there must not stand in for the credential that was meant.
+/// An existing Azure CLI login must not replace the configured credential.
 #[test]
-fn a_credential_that_is_set_up_has_to_serve() {
+fn failed_configured_credential_does_not_fall_back() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
-    wants_one_change(files.path());
+    write_file_with_one_change(files.path());
     az(tools.path(), "exit 7");
     let run =
         with_az(run_in(files.path(), &["plan"]), tools.path()).env("AZURE_CLIENT_SECRET", "wr0ng-s3cr3t");
@@ -480,10 +481,10 @@ fn a_credential_that_is_set_up_has_to_serve() {
 }
 
 #[test]
-fn one_kind_can_be_picked() {
+fn auth_flag_selects_one_kind() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = |kind: &str| {
         run_in(folder.path(), &["plan", "--auth", kind])
             .env("FLOWBIND_ACCESS_TOKEN", "an-opaque-access-token")
@@ -500,19 +501,20 @@ fn one_kind_can_be_picked() {
 }
 
 #[test]
-fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
+fn one_credential_signs_in_to_several_tenants_with_their_apps() {
     let entra = entra();
     let folder = folder();
     let apps = ["aaaaaaaa-1111-4000-8000-00000000000a", "bbbbbbbb-2222-4000-8000-00000000000b"];
     for ((domain, _), app) in [CONTOSO, FABRIKAM].into_iter().zip(apps) {
-        let yaml = wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{domain}\nclientId: {app}"));
+        let yaml =
+            yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &format!("{domain}\nclientId: {app}"));
         file(folder.path(), &format!("{domain}.yaml"), yaml);
     }
     let secret =
         |args: &[&str]| flowbind(args).within(folder.path()).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
     let outcome = entra.run(secret(&["plan", ".", "--out", "plan.json"]));
     assert_eq!(outcome.code, 0, "{outcome}");
-    // A saved plan knows the apps, too.
+    // A saved plan also contains the client ids.
     let outcome = entra.run(secret(&["apply", "--plan", "plan.json"]));
     assert_eq!(outcome.code, 0, "{outcome}");
     let mut signed_in: Vec<_> = entra.token_requests().iter().map(|form| form["client_id"].clone()).collect();
@@ -523,12 +525,12 @@ fn one_set_of_credentials_serves_several_tenants_each_with_its_own_app() {
     }
 }
 
-/// A failing authority, a proxy's error page, and answers that no authority gives.
+/// A failing authority, an error page of a proxy, and malformed responses.
 #[test]
-fn an_authority_that_gives_no_token_is_told_as_it_is() {
+fn token_endpoint_error_is_reported() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let huge = format!(r#"{{"token_type": "Bearer", "expires_in": {}, "access_token": "t"}}"#, i64::MAX);
     for (status, body, why) in [
         (
@@ -555,7 +557,7 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
         (200, &huge, "answered with a token that lives for 9223372036854775807 s"),
         (302, "", "answered 302"),
     ] {
-        entra.behave(|manner| manner.refusal = Some((status, body.to_owned())));
+        entra.behave(|behavior| behavior.token_error = Some((status, body.to_owned())));
         let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(!outcome.panicked(), "{outcome}");
@@ -564,13 +566,13 @@ fn an_authority_that_gives_no_token_is_told_as_it_is() {
 }
 
 #[test]
-fn words_without_end_are_cut() {
+fn long_token_endpoint_error_is_truncated() {
     let entra = entra();
     let (folder, tools) = (folder(), folder());
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let body = serde_json::json!({"error_description": "AADSTS1: \u{e9}".repeat(5_000)}).to_string();
     for body in [body.clone(), body.replace("_description", "")] {
-        entra.behave(|manner| manner.refusal = Some((401, body)));
+        entra.behave(|behavior| behavior.token_error = Some((401, body)));
         let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
@@ -582,12 +584,12 @@ fn words_without_end_are_cut() {
     assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
 }
 
-/// A token may stand where something else was expected.
+/// A token may occur in an unexpected field.
 #[test]
-fn a_token_in_an_odd_place_of_an_answer_is_not_shown() {
+fn token_in_unexpected_field_is_not_printed() {
     let entra = entra();
     let (folder, tools) = (folder(), folder());
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let said = |outcome: &crate::support::Outcome| {
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(!outcome.to_string().contains("odd-t0k3n"), "{outcome}");
@@ -599,9 +601,9 @@ fn a_token_in_an_odd_place_of_an_answer_is_not_shown() {
         r#"{"access_token": "t", "expires_in": "odd-t0k3n"}"#,
         r#"{"access_token": "t", "expires_in": "a \"odd-t0k3n\" b"}"#,
     ] {
-        entra.behave(|manner| manner.refusal = Some((200, body.to_owned())));
+        entra.behave(|behavior| behavior.token_error = Some((200, body.to_owned())));
         let run = run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
-        // A sequence is read as the fields in their order.
+        // serde reads a sequence as the fields in their order.
         match body.starts_with('[') {
             true => assert!(!entra.run(run).to_string().contains("odd-t0k3n")),
             false => said(&entra.run(run)),
@@ -611,12 +613,12 @@ fn a_token_in_an_odd_place_of_an_answer_is_not_shown() {
     }
 }
 
-/// An authority that repeats what it was sent may write it in another way.
+/// An authority may repeat the secret in another encoding.
 #[test]
-fn a_secret_that_an_authority_repeats_in_another_way_is_not_shown() {
+fn secret_repeated_encoded_by_authority_is_redacted() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let secret = "wr0ng/s3cr3t+%";
     for body in [
         r#"{"error_description": "no secret wr0ng\/s3cr3t+% here"}"#,
@@ -628,7 +630,7 @@ fn a_secret_that_an_authority_repeats_in_another_way_is_not_shown() {
         r#"{"access_token": "t", "expires_in": "wr0ng\/s3cr3t+%"}"#,
     ] {
         for status in [200, 401] {
-            entra.behave(|manner| manner.refusal = Some((status, body.to_owned())));
+            entra.behave(|behavior| behavior.token_error = Some((status, body.to_owned())));
             let outcome = entra.run(run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_SECRET", secret));
             assert_eq!(outcome.code, 1, "{outcome}");
             assert!(!outcome.stderr.contains("s3cr3t"), "{body}: {outcome}");

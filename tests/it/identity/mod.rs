@@ -1,5 +1,5 @@
-//! Who a run is, in which tenant and cloud, and what it may: every credential against token
-//! endpoints, issuers and a Graph that takes only their tokens, over https on loopback.
+//! Credentials against fake token endpoints, issuers and a Graph that accepts only their tokens, over HTTPS
+//! on loopback.
 
 mod azure_cli;
 mod clouds;
@@ -12,29 +12,29 @@ mod whoami;
 use std::path::Path;
 
 use crate::support::entra::{APP, Entra};
-use crate::support::{Flowbind, file, flowbind, tenant, wants_connector_1};
+use crate::support::{Flowbind, file, flowbind, tenant, yaml_binding_connector_1};
 
-/// The tenant that most tests sign in to.
+/// Tenant that most tests sign in to, as (domain, GUID).
 const CONTOSO: (&str, &str) = ("contoso.onmicrosoft.com", "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11");
 const FABRIKAM: (&str, &str) = ("fabrikam.onmicrosoft.com", "11111111-2222-4333-8444-555555555555");
 
-/// Two tenants with one flow each.
+/// Starts two tenants with one flow each.
 fn entra() -> Entra {
     let tenants = [CONTOSO, FABRIKAM].map(|(domain, guid)| (domain, guid, tenant(&[("B2C_1_a", 0, 0)])));
     Entra::serve(tenants.into())
 }
 
-/// A file that wants one change, signed in to as [`APP`] where it does not say otherwise.
-fn wants_one_change(folder: &Path) {
-    file(folder, "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+/// Writes a file with one change. The client id comes from the environment of [`run_in`].
+fn write_file_with_one_change(folder: &Path) {
+    file(folder, "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
 }
 
-/// A run within a folder, with the app of the environment.
+/// Prepares a run in a folder, with the client id in the environment.
 fn run_in(folder: &Path, args: &[&str]) -> Flowbind {
     flowbind(args).within(folder).env("AZURE_CLIENT_ID", APP)
 }
 
-/// A stand-in for `az` on the PATH, which notes its arguments beside itself.
+/// Writes a fake `az`, which records its arguments in the same folder.
 fn az(folder: &std::path::Path, script: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let path =

@@ -1,21 +1,21 @@
-//! Whom a run trusts and through whom it goes: proxies, certificate authorities, silence.
+//! Network settings: proxies, certificate authorities and timeouts.
 
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
-use crate::support::{Flowbind, file, folder, wants_connector_1};
+use super::{CONTOSO, FABRIKAM, entra, run_in, write_file_with_one_change};
+use crate::support::{Flowbind, file, folder, yaml_binding_connector_1};
 
 fn with_secret(run: Flowbind) -> Flowbind {
     run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")
 }
 
 #[test]
-fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
+fn custom_ca_is_trusted_if_configured() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let proxy = format!("http://{}", entra.address());
     let run = |args: &[&str]| with_secret(run_in(folder.path(), args)).env("HTTPS_PROXY", &proxy);
     let ca = entra.ca_file();
@@ -32,10 +32,10 @@ fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
 }
 
 #[test]
-fn a_file_of_authorities_that_is_none_is_found_out_before_anybody_is_asked() {
+fn invalid_ca_file_fails_before_sign_in() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     file(folder.path(), "empty.pem", "");
     file(folder.path(), "text.pem", "no certificate\n");
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -49,12 +49,12 @@ fn a_file_of_authorities_that_is_none_is_found_out_before_anybody_is_asked() {
     assert_eq!(entra.requests(), Vec::<String>::new());
 }
 
-/// 0.0.0.0 leads to this machine as well, but is not loopback by name.
+/// 0.0.0.0 also reaches this machine, but is not a loopback address.
 #[test]
-fn a_proxy_is_passed_by_where_the_environment_says_so() {
+fn no_proxy_hosts_bypass_the_proxy() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let here = format!("https://0.0.0.0:{}", entra.address().port());
     let run = |no_proxy: &str| {
         let run = run_in(folder.path(), &["plan", "--graph-url", &format!("{here}/beta"), "--timeout", "3"]);
@@ -73,12 +73,12 @@ fn a_proxy_is_passed_by_where_the_environment_says_so() {
     assert_eq!(entra.requests().len(), asked);
 }
 
-/// What is meant to go through a proxy does not go without, and its password is not shown.
+/// A request that must use a proxy is not sent without it, and the proxy password is not printed.
 #[test]
-fn a_proxy_that_is_no_address_is_told_and_not_passed_by() {
+fn invalid_proxy_variable_is_an_error() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let here = format!("https://0.0.0.0:{}", entra.address().port());
     for (variable, value) in [
         ("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:9 "),
@@ -104,24 +104,24 @@ fn a_proxy_that_is_no_address_is_told_and_not_passed_by() {
 }
 
 #[test]
-fn a_link_elsewhere_is_not_followed() {
+fn link_to_another_host_is_not_followed() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let page = serde_json::json!({"value": [], "@odata.nextLink": "https://elsewhere.example.com/beta/more"});
-    entra.behave(|manner| manner.graph = Some(("/apiConnectors", 200, page.to_string())));
+    entra.behave(|behavior| behavior.graph_error = Some(("/apiConnectors", 200, page.to_string())));
     let outcome = entra.run(with_secret(run_in(folder.path(), &["plan"])));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("the answer leads to `https://elsewhere.example.com`"), "{outcome}");
-    assert_eq!(entra.asked("elsewhere").len(), 0);
+    assert_eq!(entra.requests_to("elsewhere").len(), 0);
 }
 
-/// What proves who asks is sent where nobody can listen, and nowhere else.
+/// Secrets and assertions are sent only over HTTPS.
 #[test]
-fn no_secret_travels_in_the_clear() {
+fn secrets_are_never_sent_over_http() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let run = || run_in(folder.path(), &["plan"]).env("HTTP_PROXY", &format!("http://{}", entra.address()));
     let (clear, far) = ("is neither https nor on this machine", "http://issuer.example.com/x");
     for (run, why) in [
@@ -157,11 +157,11 @@ fn no_secret_travels_in_the_clear() {
     assert!(entra.requests().iter().all(|line| line.starts_with(&domain)), "{:?}", entra.requests());
 }
 
-/// A pipe that nobody writes into, such as that of a shell's `<(…)`.
+/// A pipe without a writer, such as that of a shell's `<(…)`.
 #[test]
-fn a_file_that_never_comes_ends_with_the_time_of_the_run_or_when_it_is_stopped() {
+fn credential_file_that_blocks_ends_at_timeout_or_stop() {
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for variable in ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH"] {
@@ -194,9 +194,9 @@ fn a_file_that_never_comes_ends_with_the_time_of_the_run_or_when_it_is_stopped()
 }
 
 #[test]
-fn an_authority_that_is_silent_ends_with_the_time_of_the_run() {
+fn silent_authority_ends_at_the_timeout() {
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = format!("https://{}", silent.local_addr().unwrap());
     let started = Instant::now();
@@ -210,11 +210,11 @@ fn an_authority_that_is_silent_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn an_authority_that_throttles_one_tenant_holds_up_no_other() {
+fn throttled_sign_in_of_one_tenant_does_not_delay_another() {
     let (entra, folder) = (entra(), folder());
-    entra.behave(|manner| manner.throttled = Some(CONTOSO.1));
+    entra.behave(|behavior| behavior.throttled_tenant = Some(CONTOSO.1));
     for (name, (domain, _)) in [("a.yaml", CONTOSO), ("b.yaml", FABRIKAM)] {
-        let yaml = wants_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", domain);
+        let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", domain);
         file(folder.path(), name, yaml);
     }
     let args = ["plan", "a.yaml", "b.yaml", "--tenants-at-once", "1", "--timeout", "20", "--format", "json"];

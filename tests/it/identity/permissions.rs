@@ -1,27 +1,27 @@
-//! What a credential may not do is told with the service's words, and with what would be right.
+//! Missing permissions: errors contain the message of the service and name the permission.
 
 use serde_json::json;
 
 use super::{CONTOSO, run_in};
 use crate::support::entra::Entra;
-use crate::support::{Outcome, connector_id, file, folder, tenant, wants_connector_1};
+use crate::support::{Outcome, connector_id, file, folder, tenant, yaml_binding_connector_1};
 
-/// Runs on a tenant where Graph answers this to paths that contain `part`.
+/// Runs against a tenant whose Graph answers paths that contain `part` with this error.
 fn run(args: &[&str], yaml: &str, part: &'static str, status: u16, message: &str) -> (Outcome, Entra) {
     let entra = Entra::serve(vec![(CONTOSO.0, CONTOSO.1, tenant(&[("B2C_1_a", 0, 0)]))]);
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
     let body = json!({"error": {"code": "AADB2C", "message": message}}).to_string();
-    entra.behave(|manner| manner.graph = Some((part, status, body)));
+    entra.behave(|behavior| behavior.graph_error = Some((part, status, body)));
     let outcome = entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
     (outcome, entra)
 }
 
 #[test]
-fn what_is_denied_names_the_permission_that_would_do() {
+fn denied_read_names_the_missing_permission() {
     let message =
         "The application does not have any of the required permissions: Some.Read.All, Some.ReadWrite.All.";
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let prunes = format!("{yaml}prune: flows\n");
     let bindings = ["IdentityUserFlow.ReadWrite.All", "IdentityUserFlow.Read.All` may do"];
     let connectors = ["APIConnectors.ReadWrite.All", "APIConnectors.Read.All` may do"];
@@ -51,49 +51,49 @@ fn what_is_denied_names_the_permission_that_would_do() {
 }
 
 #[test]
-fn a_change_that_is_denied_names_the_permission_too() {
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+fn denied_put_names_the_missing_permission() {
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let (outcome, entra) = run(&["apply", "--yes"], &yaml, "$ref", 403, "Access is denied.");
     assert_eq!(outcome.code, 4, "{outcome}");
     let said = "answered 403: AADB2C: Access is denied.";
     assert!(outcome.stdout.contains(said), "{outcome}");
     assert!(outcome.stdout.contains("grant it the permission `IdentityUserFlow.ReadWrite.All`"), "{outcome}");
-    assert_eq!(entra.asked("$ref").len(), 1);
+    assert_eq!(entra.requests_to("$ref").len(), 1);
 }
 
 #[test]
-fn a_file_that_names_connectors_by_id_needs_no_permission_for_them() {
-    let yaml = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+fn file_with_connector_ids_needs_no_connector_permission() {
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let (outcome, entra) =
         run(&["apply", "--yes"], &yaml, "/identity/apiConnectors", 403, "Access is denied.");
     assert_eq!(outcome.code, 0, "{outcome}");
-    assert_eq!(entra.asked("/identity/apiConnectors").len(), 0);
+    assert_eq!(entra.requests_to("/identity/apiConnectors").len(), 0);
 }
 
-/// By an id alone, nobody can tell whether it is the connector of a pin by name; two ids tell that.
+/// An id may belong to the connector of a pin by name. A pin by another id cannot be about it.
 #[test]
-fn a_file_that_may_pin_a_connector_by_id_needs_the_permission_for_them() {
+fn file_with_pins_needs_the_connector_permission() {
     for (entry, code, asked) in [
         ("{displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}".to_owned(), 1, 1),
         (format!("{{id: {}, targetUrl: 'https://api.contoso.com/check'}}", connector_id(1)), 1, 1),
         (format!("{{id: {}, targetUrl: 'https://api.contoso.com/other'}}", connector_id(2)), 0, 0),
     ] {
-        let yaml = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+        let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
         let yaml = format!("{yaml}connectors:\n  check: {entry}\n");
         let (outcome, entra) =
             run(&["apply", "--yes"], &yaml, "/identity/apiConnectors", 403, "Access is denied.");
         assert_eq!(outcome.code, code, "{entry}: {outcome}");
-        assert_eq!(entra.asked("/identity/apiConnectors").len(), asked, "{entry}");
-        let told = "the tenant's connectors could not be read, so names and pins cannot be checked";
-        assert_eq!(outcome.stderr.contains(told), code == 1, "{entry}: {outcome}");
+        assert_eq!(entra.requests_to("/identity/apiConnectors").len(), asked, "{entry}");
+        let error = "the tenant's connectors could not be read, so names and pins cannot be checked";
+        assert_eq!(outcome.stderr.contains(error), code == 1, "{entry}: {outcome}");
     }
 }
 
-/// The service's words as they were seen, cut to what tells.
+/// Messages of the service as observed, shortened.
 #[test]
-fn a_file_on_the_wrong_kind_of_tenant_says_exactly_that() {
-    let b2c = wants_connector_1(&["B2C_1_a"]);
-    let b2x = wants_connector_1(&["B2X_1_a"]);
+fn file_on_the_wrong_kind_of_tenant_is_reported() {
+    let b2c = yaml_binding_connector_1(&["B2C_1_a"]);
+    let b2x = yaml_binding_connector_1(&["B2X_1_a"]);
     let is_b2c = "'contoso' is an Azure AD B2C directory. Access to this Api can only be made elsewhere.";
     let is_not = "'8b7e1c52' is not an Azure AD B2C directory. Access is for others.";
     let disabled = "The feature self service sign up is not enabled for the tenant 'contoso'.";
@@ -111,6 +111,6 @@ fn a_file_on_the_wrong_kind_of_tenant_says_exactly_that() {
         }
         let (outcome, entra) = run(&["apply", "--yes"], yaml, part, status, message);
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert_eq!(entra.asked("$ref").len(), 0);
+        assert_eq!(entra.requests_to("$ref").len(), 0);
     }
 }

@@ -1,25 +1,25 @@
-//! A token is kept for the run, renewed before it expires, and once when it is refused.
+//! Token renewal: a token is cached for the run, renewed before it expires, and once after it was rejected.
 
 use std::time::Duration;
 
 use super::{CONTOSO, FABRIKAM, run_in};
 use crate::support::entra::Entra;
-use crate::support::{Outcome, file, folder, tenant, wants_connector_1};
+use crate::support::{Outcome, file, folder, tenant, yaml_binding_connector_1};
 
-/// A tenant with so many flows.
+/// Starts a tenant with these flows.
 fn entra(flows: &[&str]) -> Entra {
     let flows: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
     Entra::serve(vec![(CONTOSO.0, CONTOSO.1, tenant(&flows))])
 }
 
-/// Runs `args` on a file of these flows, with a client secret.
+/// Runs `args` with a file of these flows and a client secret.
 fn run(entra: &Entra, flows: &[&str], args: &[&str]) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(flows));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(flows));
     entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"))
 }
 
-/// Flows whose reading takes six seconds at five requests a second.
+/// Flows that take six seconds to read at five requests per second.
 const SLOW: [&str; 2] = ["--rate", "5/1"];
 
 fn thirty() -> Vec<String> {
@@ -27,11 +27,11 @@ fn thirty() -> Vec<String> {
 }
 
 #[test]
-fn a_token_that_expires_in_the_middle_of_a_run_is_renewed_before_it_does() {
+fn expiring_token_is_renewed_in_time() {
     let flows = thirty();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let entra = entra(&flows);
-    entra.behave(|manner| manner.life = Duration::from_secs(4));
+    entra.behave(|behavior| behavior.token_lifetime = Duration::from_secs(4));
     let outcome = run(&entra, &flows, &[&["apply", "--yes"], &SLOW[..]].concat());
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("Apply: 30 applied."), "{outcome}");
@@ -40,15 +40,15 @@ fn a_token_that_expires_in_the_middle_of_a_run_is_renewed_before_it_does() {
 }
 
 #[test]
-fn a_token_that_is_refused_is_renewed_once() {
+fn rejected_token_is_renewed_once() {
     for (refuses, code) in [(1, 0), (2, 1), (99, 1)] {
         let entra = entra(&["B2C_1_a", "B2C_1_b", "B2C_1_c"]);
-        entra.behave(|manner| manner.refuses = refuses);
+        entra.behave(|behavior| behavior.rejected_tokens = refuses);
         let outcome = run(&entra, &["B2C_1_a", "B2C_1_b", "B2C_1_c"], &["plan"]);
         assert_eq!(outcome.code, code, "{outcome}");
         assert_eq!(entra.token_requests().len(), 2, "four requests were refused at once: {outcome}");
         if code == 1 {
-            // The service repeats the token, and we do not.
+            // The response repeats the token, but the output must not.
             let said = "answered 401: InvalidAuthenticationToken: Lifetime validation failed, the token *** is expired.";
             assert!(outcome.stdout.contains(said), "{outcome}");
             assert!(outcome.stderr.contains("the service does not accept the access token"), "{outcome}");
@@ -58,24 +58,24 @@ fn a_token_that_is_refused_is_renewed_once() {
 }
 
 #[test]
-fn a_change_is_made_with_the_renewed_token() {
+fn put_uses_the_renewed_token() {
     let entra = entra(&["B2C_1_a"]);
-    entra.behave(|manner| manner.refuses = 1);
+    entra.behave(|behavior| behavior.rejected_tokens = 1);
     let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(entra.tenants[0].graph.puts(), 1);
 }
 
 #[test]
-fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
+fn token_without_renewal_is_used_until_it_expires() {
     let flows = thirty();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let entra = entra(&flows);
-    entra.behave(|manner| {
-        manner.life = Duration::from_secs(3);
-        manner.issues = 1;
+    entra.behave(|behavior| {
+        behavior.token_lifetime = Duration::from_secs(3);
+        behavior.tokens_before_error = 1;
         let body = r#"{"error_description": "AADSTS7000222: The provided client secret keys are expired."}"#;
-        manner.refusal = Some((401, body.into()));
+        behavior.token_error = Some((401, body.into()));
     });
     let outcome = run(&entra, &flows, &[&["plan", "--format", "json"], &SLOW[..]].concat());
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -88,14 +88,14 @@ fn a_token_serves_until_it_expires_where_it_cannot_be_renewed() {
     assert!(why.contains(said), "{why}");
 }
 
-/// The log is read by terminals and by the runners of pipelines.
+/// Terminals and pipeline runners read the log.
 #[test]
-fn no_words_of_an_authority_act_in_the_log() {
+fn authority_messages_in_the_log_are_inert() {
     let entra = entra(&["B2C_1_a"]);
-    entra.behave(|manner| {
-        (manner.refuses, manner.issues) = (1, 1);
+    entra.behave(|behavior| {
+        (behavior.rejected_tokens, behavior.tokens_before_error) = (1, 1);
         let words = "\u{202e}desrever ##[error]x\u{1b}[31m\u{9b}\n::error::y ##vso[task.complete]";
-        manner.refusal = Some((401, serde_json::json!({"error_description": words}).to_string()));
+        behavior.token_error = Some((401, serde_json::json!({"error_description": words}).to_string()));
     });
     let outcome = run(&entra, &["B2C_1_a"], &["plan"]);
     let warning = outcome.stderr.lines().find(|line| line.contains("and it cannot be renewed: ")).unwrap();
@@ -105,11 +105,11 @@ fn no_words_of_an_authority_act_in_the_log() {
     assert!(!outcome.stderr.contains("\n::"), "{outcome}");
 }
 
-/// Whoever is logged in to the Azure CLI may change while a run goes on.
+/// The Azure CLI login may change during a run.
 #[test]
-fn a_new_token_has_to_be_for_the_same_tenant() {
+fn renewed_token_for_another_tenant_is_rejected() {
     let entra = entra(&["B2C_1_a"]);
-    entra.behave(|manner| (manner.refuses, manner.later_tid) = (1, Some(FABRIKAM.1)));
+    entra.behave(|behavior| (behavior.rejected_tokens, behavior.later_tenant_id) = (1, Some(FABRIKAM.1)));
     let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     let said =
@@ -119,14 +119,14 @@ fn a_new_token_has_to_be_for_the_same_tenant() {
 }
 
 #[test]
-fn a_given_token_is_not_renewed() {
+fn static_token_is_not_renewed() {
     let entra = entra(&["B2C_1_a"]);
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let token = entra.token_for(CONTOSO.1);
-    entra.behave(|manner| manner.refuses = 1);
+    entra.behave(|behavior| behavior.rejected_tokens = 1);
     let outcome = entra.run(run_in(folder.path(), &["plan"]).env("FLOWBIND_ACCESS_TOKEN", &token));
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert_eq!(entra.asked("/beta/").len(), 2, "{outcome}");
+    assert_eq!(entra.requests_to("/beta/").len(), 2, "{outcome}");
     assert_eq!(entra.token_requests(), []);
 }

@@ -1,32 +1,34 @@
-//! `whoami` tells who a run would be, and asks nothing of Graph.
+//! `whoami` shows credential, tenant and permissions, without requests to Graph.
 
 use std::time::Duration;
 
-use super::{CONTOSO, FABRIKAM, entra, run_in, wants_one_change};
+use super::{CONTOSO, FABRIKAM, entra, run_in, write_file_with_one_change};
 use crate::support::entra::{APP, Entra};
-use crate::support::{Outcome, connector_id, file, flowbind, folder, package, tenant, wants_connector_1};
+use crate::support::{
+    Outcome, connector_id, file, flowbind, folder, package, tenant, yaml_binding_connector_1,
+};
 
-/// What is told, but for the time, which is new in every run.
-fn told(outcome: &Outcome) -> String {
-    let told = outcome.stdout.lines().map(|line| match line.split_once("Z") {
+/// Returns stdout without the expiry time, which differs in every run.
+fn stdout_without_time(outcome: &Outcome) -> String {
+    let stdout_without_time = outcome.stdout.lines().map(|line| match line.split_once("Z") {
         Some((before, rest)) if before.trim_start().starts_with("expires") => format!("  expires …{rest}\n"),
         _ => format!("{line}\n"),
     });
-    told.collect()
+    stdout_without_time.collect()
 }
 
 fn whoami(entra: &Entra, yaml: &str) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
     let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
-    assert_eq!(entra.asked("/beta/").len(), 0, "nothing is asked of Graph");
+    assert_eq!(entra.requests_to("/beta/").len(), 0, "nothing is asked of Graph");
     outcome
 }
 
 #[test]
-fn it_tells_the_credential_the_tenant_the_app_and_what_they_are_good_for() {
+fn whoami_shows_credential_tenant_app_and_commands() {
     let entra = entra();
-    let outcome = whoami(&entra, &wants_connector_1(&["B2C_1_a"]));
+    let outcome = whoami(&entra, &yaml_binding_connector_1(&["B2C_1_a"]));
     assert_eq!(outcome.code, 0, "{outcome}");
     let expected = format!(
         "\
@@ -45,13 +47,13 @@ contoso.onmicrosoft.com
 ",
         CONTOSO.1
     );
-    assert_eq!(told(&outcome), expected, "{outcome}");
+    assert_eq!(stdout_without_time(&outcome), expected, "{outcome}");
 }
 
-/// The last four lines, by permissions and file.
+/// The last four lines by permissions and file.
 #[test]
-fn for_each_command_it_says_whether_the_permissions_do() {
-    let by_name = wants_connector_1(&["B2C_1_a"]);
+fn whoami_shows_missing_permissions_per_command() {
+    let by_name = yaml_binding_connector_1(&["B2C_1_a"]);
     let by_id = by_name.replace("Connector 1", &connector_id(1));
     let read = ["IdentityUserFlow.Read.All", "APIConnectors.Read.All"];
     let perhaps =
@@ -87,7 +89,7 @@ fn for_each_command_it_says_whether_the_permissions_do() {
         ),
     ] {
         let entra = entra();
-        entra.behave(|manner| manner.roles = roles.to_vec());
+        entra.behave(|behavior| behavior.roles = roles.to_vec());
         let outcome = whoami(&entra, yaml);
         assert_eq!(outcome.code, 0, "{outcome}");
         let lines: Vec<_> = outcome.stdout.lines().skip(7).take(4).map(|line| &line[18..]).collect();
@@ -96,10 +98,10 @@ fn for_each_command_it_says_whether_the_permissions_do() {
 }
 
 #[test]
-fn an_opaque_token_tells_nothing_and_a_foreign_one_is_an_error() {
+fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
+    write_file_with_one_change(folder.path());
     let outcome =
         entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", "an-opaque-t0ken"));
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -118,18 +120,18 @@ fn an_opaque_token_tells_nothing_and_a_foreign_one_is_an_error() {
 }
 
 #[test]
-fn an_expired_token_is_told() {
+fn whoami_reports_expired_token() {
     let entra = entra();
     let folder = folder();
-    wants_one_change(folder.path());
-    entra.behave(|manner| manner.life = Duration::ZERO);
+    write_file_with_one_change(folder.path());
+    entra.behave(|behavior| behavior.token_lifetime = Duration::ZERO);
     let token = entra.token_for(CONTOSO.1);
     let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
-    assert!(told(&outcome).contains("  expires …: it expired\n"), "{outcome}");
+    assert!(stdout_without_time(&outcome).contains("  expires …: it expired\n"), "{outcome}");
 }
 
 #[test]
-fn without_a_file_it_is_about_the_tenant_of_the_environment() {
+fn whoami_without_file_uses_the_environment_tenant() {
     let entra = entra();
     let folder = folder();
     let run = || run_in(folder.path(), &["whoami"]).env("AZURE_CLIENT_SECRET", "client-s3cr3t");
@@ -151,10 +153,10 @@ fn without_a_file_it_is_about_the_tenant_of_the_environment() {
 }
 
 #[test]
-fn several_tenants_are_told_in_order_and_one_without_a_credential_hides_none() {
+fn whoami_lists_all_tenants_in_order() {
     let entra = entra();
     let folder = folder();
-    let yaml = |tenant: &str| wants_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, tenant);
+    let yaml = |tenant: &str| yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, tenant);
     file(folder.path(), "a.yaml", yaml(FABRIKAM.0));
     file(folder.path(), "b.yaml", yaml("unknown.example.com"));
     file(folder.path(), "c.yaml", yaml(CONTOSO.0));
@@ -170,7 +172,7 @@ fn several_tenants_are_told_in_order_and_one_without_a_credential_hides_none() {
 }
 
 #[test]
-fn an_emulated_tenant_needs_no_credential() {
+fn whoami_on_sandbox_needs_no_credential() {
     let outcome = flowbind([
         "whoami",
         "examples/quickstart/flowbind.yaml",
@@ -186,12 +188,12 @@ fn an_emulated_tenant_needs_no_credential() {
     );
 }
 
-/// Where no sandbox serves, `whoami` says so as `plan` does, and signs in nowhere instead.
+/// Without a sandbox of the tenant, `whoami` fails like `plan` and does not sign in elsewhere.
 #[test]
-fn a_tenant_that_no_sandbox_is_of_is_not_signed_in_to() {
+fn whoami_with_sandbox_never_signs_in_to_other_tenants() {
     let entra = entra();
     let folder = folder();
-    let yaml = wants_connector_1(&["B2C_1_a"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     file(folder.path(), "fabrikam.yaml", yaml.replace(CONTOSO.0, FABRIKAM.0));
     file(folder.path(), "china.yaml", format!("{yaml}cloud: china\n"));
     file(folder.path(), "contoso.json", tenant(&[("B2C_1_a", 0, 0)]).to_json());
@@ -201,7 +203,7 @@ fn a_tenant_that_no_sandbox_is_of_is_not_signed_in_to() {
     ] {
         let [whoami, plan] = ["whoami", "plan"].map(|command| {
             let run = run_in(folder.path(), &[command, name, "--sandbox", "contoso.json"]);
-            entra.reached_by(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")).run()
+            entra.route(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")).run()
         });
         assert!(whoami.stderr.contains(why), "{whoami}");
         assert_eq!((whoami.code, whoami.stderr), (plan.code, plan.stderr));

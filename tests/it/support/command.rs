@@ -1,4 +1,4 @@
-//! The binary, run in a cleared environment.
+//! Runs the flowbind binary in a cleared environment.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -6,10 +6,10 @@ use std::fmt;
 use std::path::Path;
 use std::process::{Child, Command};
 
-/// A run of flowbind that is still to be started.
+/// Command line of a run that has not started yet.
 pub struct Flowbind(Command);
 
-/// What a run printed and ended with. Shows as one text, so that one assertion holds all of it.
+/// Exit code and output of a run. `Display` shows all parts, so that one assertion covers them.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -18,21 +18,21 @@ pub struct Outcome {
     pub stderr: String,
 }
 
-/// Prepares a run. Nothing of the test's own environment reaches it, and the clock stands still.
+/// Prepares a run with an empty environment and a fixed `SOURCE_DATE_EPOCH`.
 pub fn flowbind<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Flowbind {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowbind"));
     command.env_clear().envs(coverage()).env("SOURCE_DATE_EPOCH", "1793606400").args(args);
     Flowbind(command)
 }
 
-/// What tells a binary that measures its coverage where to leave it.
-#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says so by it")]
+/// Returns the variable that controls where an instrumented binary writes its coverage profile.
+#[expect(clippy::disallowed_methods, reason = "set by cargo-llvm-cov, which runs the tests")]
 pub fn coverage() -> Option<(&'static str, OsString)> {
     const PROFILE: &str = "LLVM_PROFILE_FILE";
     env::var_os(PROFILE).map(|file| (PROFILE, file))
 }
 
-/// Sends a process a signal, such as `TERM`.
+/// Sends a signal, such as `TERM`, to a process.
 pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
     assert!(sent.unwrap().success());
@@ -69,7 +69,7 @@ impl Flowbind {
 }
 
 impl Outcome {
-    /// Whether a panic came to light, which no input may cause.
+    /// Returns whether the run panicked, which no input may cause.
     pub fn panicked(&self) -> bool {
         self.code == 101 || self.stderr.contains("panicked at")
     }

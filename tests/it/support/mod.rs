@@ -1,14 +1,15 @@
-//! What tests share: running the binary in an environment of its own, and tenants to run it against.
+//! Helpers of the integration tests: run the binary in a cleared environment, and start tenants to run
+//! it against. `tests/README.md` lists them.
 
 mod command;
 pub mod entra;
-pub mod graph;
-pub mod https;
-pub mod line;
-mod served;
+pub mod faulty_proxy;
+pub mod graph_client;
+pub mod https_server;
+mod sandbox_server;
 
 pub use command::{Flowbind, Outcome, coverage, flowbind, signal};
-pub use served::{Served, serve};
+pub use sandbox_server::{SandboxServer, serve};
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ use flowbind::sandbox::{Effect, Fault};
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
 
-/// Every format, and the ending of the files that tests keep of it.
+/// Every output format with the extension of its expected file.
 pub const FORMATS: [(&str, &str); 8] = [
     ("text", "txt"),
     ("json", "json"),
@@ -28,30 +29,30 @@ pub const FORMATS: [(&str, &str); 8] = [
     ("prom", "prom"),
 ];
 
-/// A path inside the package.
+/// Returns the absolute path of a file in the package.
 pub fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A folder that is gone after the test.
+/// Creates a temporary folder, which is deleted when the value is dropped.
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Writes a file and gives its path.
+/// Writes a file and returns its path.
 pub fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
     path
 }
 
-/// The id of the connector that [`tenant`] calls `Connector N`.
+/// Returns the id of `Connector N` in the tenant of [`tenant`].
 pub fn connector_id(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
-/// A tenant with connectors `Connector 1` to `Connector 5` and the flows given: `(id, what is bound
-/// to postFederationSignup, to postAttributeCollection)`, 0 for nothing.
+/// Creates a tenant with connectors `Connector 1` to `Connector 5` and these flows, each given as
+/// `(id, connector at postFederationSignup, connector at postAttributeCollection)`, 0 for unbound.
 pub fn tenant(flows: &[(&str, usize, usize)]) -> Snapshot {
     let bound = |number| if number == 0 { serde_json::Value::Null } else { connector_id(number).into() };
     let connectors: Vec<_> = (1..=5)
@@ -88,8 +89,8 @@ pub fn tenant(flows: &[(&str, usize, usize)]) -> Snapshot {
     Snapshot::parse(&snapshot.to_string()).unwrap()
 }
 
-/// A file that wants `Connector 1` after federation in each of the flows.
-pub fn wants_connector_1(flows: &[&str]) -> String {
+/// Returns a desired-state file that binds `Connector 1` at `postFederationSignup` in each flow.
+pub fn yaml_binding_connector_1(flows: &[&str]) -> String {
     let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
     for flow in flows {
         yaml.push_str(&format!("  {flow}:\n    postFederationSignup: Connector 1\n"));
@@ -97,20 +98,20 @@ pub fn wants_connector_1(flows: &[&str]) -> String {
     yaml
 }
 
-/// A fault that hits the PUTs of paths that contain a text; `times` 0 for every time.
+/// Creates a fault for PUT requests to paths that contain `path`; with `times` 0 for all of them.
 pub fn on_put(path: &str, times: u32, effect: Effect) -> Fault {
     let times = (times > 0).then_some(times);
     Fault { method: Some("PUT".into()), path_contains: path.into(), skip: 0, times, effect }
 }
 
-impl Served {
-    /// Runs `plan` on a file's text against this tenant, with more arguments.
+impl SandboxServer {
+    /// Runs `plan` with this file and these arguments against the tenant.
     pub fn plan(&self, yaml: &str, args: &[&str]) -> Outcome {
         self.run("plan", yaml, args)
     }
 
-    /// Runs `apply --yes` on a file's text against this tenant, with more arguments. Gives the
-    /// report as well.
+    /// Runs `apply --yes` with this file and these arguments against the tenant. Also returns the
+    /// report, `null` if none was written.
     pub fn apply(&self, yaml: &str, args: &[&str]) -> (Outcome, Value) {
         let folder = folder();
         let report = folder.path().join("report.json");
@@ -120,9 +121,9 @@ impl Served {
         (outcome, serde_json::from_str(&report).unwrap())
     }
 
-    /// Binds a connector after federation as somebody else would, in the portal.
-    pub fn meddle(&self, flow: &str, connector: &str) {
-        let yaml = wants_connector_1(&[flow]).replace("Connector 1", connector);
+    /// Binds a connector at `postFederationSignup`, like a change in the portal during a run.
+    pub fn bind_out_of_band(&self, flow: &str, connector: &str) {
+        let yaml = yaml_binding_connector_1(&[flow]).replace("Connector 1", connector);
         assert_eq!(self.apply(&yaml, &[]).0.code, 0);
     }
 
@@ -137,8 +138,9 @@ impl Served {
     }
 }
 
-/// A fault that answers this to GETs of paths that contain a text; `times` 0 for every time.
-pub fn answer(path: &str, times: u32, status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
+/// Creates a fault that answers GET requests to paths that contain `path` with this response; with
+/// `times` 0 all of them.
+pub fn answer_get(path: &str, times: u32, status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Fault {
         method: Some("GET".into()),
@@ -149,8 +151,8 @@ pub fn answer(path: &str, times: u32, status: u16, headers: &[(&str, &str)], bod
     }
 }
 
-/// The fenced blocks of a Markdown text, as (language, text).
-pub fn blocks(markdown: &str) -> Vec<(String, String)> {
+/// Returns the fenced code blocks of a Markdown text, as (language, text).
+pub fn code_blocks(markdown: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut rest = markdown;
     while let Some((_, fence)) = rest.split_once("\n```") {
@@ -162,8 +164,8 @@ pub fn blocks(markdown: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// Hides what is new in every run: the tags of requests, and ports.
-pub fn masked(text: &str) -> String {
+/// Replaces request ids and ports, which differ in every run, by `…`.
+pub fn mask_request_ids(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
     while let Some(at) =
@@ -178,8 +180,8 @@ pub fn masked(text: &str) -> String {
     masked + rest
 }
 
-/// Hides GUIDs: each request has a tag of its own.
-pub fn without_tags(text: &str) -> String {
+/// Removes all GUIDs, such as request ids.
+pub fn remove_guids(text: &str) -> String {
     let words = text.split_inclusive(|char: char| !char.is_ascii_hexdigit() && char != '-');
     words.map(|word| if word.len() == 37 { &word[36..] } else { word }).collect()
 }

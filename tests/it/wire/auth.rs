@@ -1,15 +1,15 @@
-//! A given token, and where it goes.
+//! Access tokens passed to flowbind, and where they are sent.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use flowbind::sandbox::Options;
 
-use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
 fn plan(args: &[&str], token: Option<&str>) -> Outcome {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let run = flowbind(["plan"]).args(args).within(folder.path());
     match token {
         Some(token) => run.env("FLOWBIND_ACCESS_TOKEN", token).run(),
@@ -18,7 +18,7 @@ fn plan(args: &[&str], token: Option<&str>) -> Outcome {
 }
 
 #[test]
-fn without_a_token_and_without_a_sandbox_there_is_a_clear_error() {
+fn plan_without_token_and_sandbox_is_an_error() {
     for token in [None, Some(""), Some(" \n")] {
         let outcome = plan(&[], token);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""));
@@ -28,10 +28,15 @@ fn without_a_token_and_without_a_sandbox_there_is_a_clear_error() {
 }
 
 #[test]
-fn the_token_is_sent_and_never_shown() {
+fn token_is_sent_and_never_printed() {
     let secret = "eyJ0eXAi.s3cr3t.t0k3n";
-    let faults =
-        vec![answer("Configuration", 2, 401, &[], r#"{"error": {"code": "InvalidAuthenticationToken"}}"#)];
+    let faults = vec![answer_get(
+        "Configuration",
+        2,
+        401,
+        &[],
+        r#"{"error": {"code": "InvalidAuthenticationToken"}}"#,
+    )];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     for verbosity in ["-q", "-v", "-vv"] {
         let outcome = plan(&["--graph-url", &served.graph_url(), verbosity], Some(secret));
@@ -46,9 +51,9 @@ fn the_token_is_sent_and_never_shown() {
     assert_eq!(ids.len(), served.journal().len(), "each request has its own tag");
 }
 
-/// What really travels, as a server that keeps nothing back sees it.
+/// The server of this test does not redact the header.
 #[test]
-fn the_header_holds_the_token_as_it_is() {
+fn authorization_header_contains_the_token_unchanged() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/beta", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -67,7 +72,7 @@ fn the_header_holds_the_token_as_it_is() {
 }
 
 #[test]
-fn a_token_that_no_header_can_carry_is_refused_unseen() {
+fn token_invalid_in_headers_is_rejected_without_printing_it() {
     let tokens =
         ["s3cr3t\nX-Evil: 1", "Bearer s3cr3t", "s3cr3t\u{1}", "\"s3cr3t\"", "'s3cr3t'", "s3cr3t\u{e9}"];
     for token in tokens {
@@ -82,7 +87,7 @@ fn a_token_that_no_header_can_carry_is_refused_unseen() {
 }
 
 #[test]
-fn a_graph_url_that_would_betray_the_token_is_refused() {
+fn insecure_graph_url_is_rejected() {
     for (url, why) in [
         ("http://graph.microsoft.com/beta", "plain http is for loopback only"),
         ("http://127.0.0.1.example.com/beta", "plain http is for loopback only"),
@@ -101,12 +106,12 @@ fn a_graph_url_that_would_betray_the_token_is_refused() {
     }
 }
 
-/// A proxy must not see what goes to loopback, whatever the environment says.
+/// A proxy must not see requests to loopback, whatever the environment contains.
 #[test]
-fn loopback_is_never_reached_through_a_proxy() {
+fn loopback_requests_bypass_the_proxy() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let outcome = flowbind(["plan", "--graph-url", &served.graph_url(), "--timeout", "5"])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .env("http_proxy", "http://127.0.0.1:9")
@@ -117,7 +122,7 @@ fn loopback_is_never_reached_through_a_proxy() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// Answers every request with these bytes.
+/// Starts a server that answers every request with these bytes.
 fn answers(response: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/beta", listener.local_addr().unwrap());
@@ -132,9 +137,9 @@ fn answers(response: Vec<u8>) -> String {
     url
 }
 
-/// A service that repeats what it was sent may write it in another way.
+/// A service may repeat the token in another encoding.
 #[test]
-fn a_token_that_an_answer_repeats_in_another_way_is_not_shown() {
+fn token_repeated_encoded_in_response_is_redacted() {
     let token = "opaque-t0ken/s3cr3t";
     let error =
         |words: &str| format!(r#"{{"error": {{"code": "C", "message": "the token {words} expired"}}}}"#);
@@ -144,7 +149,7 @@ fn a_token_that_an_answer_repeats_in_another_way_is_not_shown() {
     for (status, tag_header, body) in [
         (403, "r", escaped.clone().into_bytes()),
         (403, "r", percent.into_bytes()),
-        // A name in another encoding.
+        // A body that is not UTF-8.
         (403, "r", [escaped.replace("expired", "").as_bytes(), b"\xe9"].concat()),
         (403, "r\r\nX-Other: é", [error(token).as_bytes(), b" \xff"].concat()),
         (403, token, b"{}".to_vec()),

@@ -1,11 +1,13 @@
-//! Many reads travel in one request where that saves waves, and what comes of it is as if they had not.
+//! Batches: reads are combined if that saves round trips, with the same result as separate reads.
 
 use std::time::{Duration, Instant};
 
 use flowbind::sandbox::{Effect, Fault, Options};
 use serde_json::{Value, json};
 
-use crate::support::{Outcome, Served, answer, connector_id, serve, tenant, wants_connector_1};
+use crate::support::{
+    Outcome, SandboxServer, answer_get, connector_id, serve, tenant, yaml_binding_connector_1,
+};
 
 const FLOWS: usize = 40;
 
@@ -14,25 +16,25 @@ fn flows(number: usize) -> Vec<String> {
 }
 
 fn yaml(number: usize) -> String {
-    wants_connector_1(&flows(number).iter().map(String::as_str).collect::<Vec<_>>())
+    yaml_binding_connector_1(&flows(number).iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A tenant of which every third flow calls the connector already.
-fn served(number: usize, faults: Vec<Fault>) -> Served {
+/// Starts a tenant in which every third flow already has the connector.
+fn served(number: usize, faults: Vec<Fault>) -> SandboxServer {
     let flows = flows(number);
     let bound: Vec<_> =
         flows.iter().enumerate().map(|(at, flow)| (flow.as_str(), usize::from(at % 3 == 0), 2)).collect();
     serve(tenant(&bound), Options { faults, ..Options::default() })
 }
 
-fn plan(faults: Vec<Fault>) -> (Served, Outcome) {
+fn plan(faults: Vec<Fault>) -> (SandboxServer, Outcome) {
     let served = served(FLOWS, faults);
     let outcome = served.plan(&yaml(FLOWS), &[]);
     (served, outcome)
 }
 
-/// What is told of the tenant. The fingerprint is another one for each port.
-fn told(Outcome { code, stdout, stderr }: &Outcome) -> (i32, String, String) {
+/// Returns the outcome without the fingerprint, which depends on the port.
+fn normalized(Outcome { code, stdout, stderr }: &Outcome) -> (i32, String, String) {
     let lines = stdout.lines().filter(|line| !line.starts_with("Fingerprint: "));
     (*code, lines.collect::<Vec<_>>().join("\n"), stderr.clone())
 }
@@ -46,16 +48,17 @@ fn answers(times: u32, status: u16, body: &str) -> Fault {
     on_batch(times, Effect::Answer { status, headers: Vec::new(), body: body.into() })
 }
 
-/// How many requests were made at all, and how many of them in batches.
-fn counts(served: &Served) -> (usize, usize) {
+/// Returns the number of requests and of those in batches.
+fn counts(served: &SandboxServer) -> (usize, usize) {
     let journal = served.journal();
     let requests = journal.iter().filter(|entry| !entry["path"].as_str().unwrap().contains("$batch"));
     (requests.clone().count(), requests.filter(|entry| entry["batch"].is_u64()).count())
 }
 
 #[test]
-fn reads_travel_in_batches_where_that_saves_waves() {
-    // 16 at a time: the connectors and 15 flows are one wave, 16 flows would be two.
+fn reads_are_batched_if_that_saves_round_trips() {
+    // With 16 concurrent requests, the connectors and 15 flows are one round trip. With 16 flows there are
+    // two.
     for (number, args, batched) in [
         (15, &[][..], false),
         (16, &[], true),
@@ -72,7 +75,7 @@ fn reads_travel_in_batches_where_that_saves_waves() {
 }
 
 #[test]
-fn each_request_of_a_batch_has_a_tag_of_its_own() {
+fn batch_items_have_their_own_request_ids() {
     let (served, _) = plan(Vec::new());
     let mut tags: Vec<_> =
         served.journal().iter().map(|entry| entry["clientRequestId"].to_string()).collect();
@@ -82,23 +85,23 @@ fn each_request_of_a_batch_has_a_tag_of_its_own() {
 }
 
 #[test]
-fn the_plan_is_the_same_as_without() {
+fn plan_with_batches_equals_plan_without() {
     let (_, batched) = plan(Vec::new());
     assert!(batched.stdout.contains("Plan: 26 to enable"), "{batched}");
     let singly = served(FLOWS, Vec::new()).plan(&yaml(FLOWS), &["--parallelism", "50"]);
-    assert_eq!(told(&singly), told(&batched));
+    assert_eq!(normalized(&singly), normalized(&batched));
     for status in [400, 403, 404, 405, 413, 500, 501, 503] {
         let (_, refused) = plan(vec![answers(0, status, "")]);
-        assert_eq!(told(&refused), told(&batched), "{status}");
+        assert_eq!(normalized(&refused), normalized(&batched), "{status}");
     }
     for effect in [Effect::DropBefore, Effect::Truncate] {
         let (_, broken) = plan(vec![on_batch(2, effect)]);
-        assert_eq!(told(&broken), told(&batched));
+        assert_eq!(normalized(&broken), normalized(&batched));
     }
 }
 
 #[test]
-fn a_service_that_takes_no_batches_is_not_offered_any_again() {
+fn rejected_batch_disables_batching() {
     for status in [404, 405, 501] {
         let served = served(FLOWS, vec![answers(0, status, "")]);
         let (outcome, _) = served.apply(&yaml(FLOWS), &[]);
@@ -108,9 +111,9 @@ fn a_service_that_takes_no_batches_is_not_offered_any_again() {
     }
 }
 
-/// One that is no use costs its whole budget, and what follows is of no more use.
+/// A useless batch costs rate limit for all its items, and further batches would, too.
 #[test]
-fn a_batch_of_no_use_is_the_last() {
+fn useless_batch_disables_batching() {
     for effect in [
         Effect::Answer { status: 500, headers: Vec::new(), body: String::new() },
         Effect::Answer { status: 200, headers: Vec::new(), body: "<html>".into() },
@@ -124,9 +127,9 @@ fn a_batch_of_no_use_is_the_last() {
     }
 }
 
-/// Neither the batch nor what travelled in it, each by itself.
+/// The pause applies to the batch and to separate requests for its items.
 #[test]
-fn nothing_is_sent_before_the_pause_that_a_batch_asks_for() {
+fn batch_retry_after_pauses_all_requests() {
     let headers = vec![("Retry-After".to_owned(), "1".to_owned())];
     for status in [429, 503] {
         let effect = Effect::Answer { status, headers: headers.clone(), body: String::new() };
@@ -136,18 +139,18 @@ fn nothing_is_sent_before_the_pause_that_a_batch_asks_for() {
         assert_eq!((outcome.code, counts(&served)), (0, (1 + FLOWS, 0)), "{outcome}");
     }
     let started = Instant::now();
-    let (served, outcome) = plan(vec![answer("B2C_1_007", 1, 503, &[("Retry-After", "1")], "")]);
+    let (served, outcome) = plan(vec![answer_get("B2C_1_007", 1, 503, &[("Retry-After", "1")], "")]);
     assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
     assert_eq!((outcome.code, counts(&served)), (0, (2 + FLOWS, FLOWS)), "{outcome}");
 }
 
-/// An answer as the service gives it, to the first request of a batch alone.
+/// Returns the response to the first item of a batch.
 fn item(id: &str, status: u16, body: Value) -> Value {
     json!({"id": id, "status": status, "headers": {}, "body": body})
 }
 
 #[test]
-fn what_a_batch_does_not_answer_well_is_read_singly() {
+fn invalid_batch_items_are_read_separately() {
     let bound = json!({"postFederationSignup": {"id": connector_id(4), "displayName": "no such thing"}});
     let twice = json!({"responses": [item("0", 200, bound.clone()), item("0", 200, bound.clone())]});
     let foreign = json!({"responses": [item("999", 200, bound.clone()), item("x", 200, bound.clone())]});
@@ -159,39 +162,39 @@ fn what_a_batch_does_not_answer_well_is_read_singly() {
     let (_, well) = plan(Vec::new());
     for body in [twice, foreign, error, broken, text, refused, empty, json!({}), json!([]), json!(null)] {
         let (served, outcome) = plan(vec![answers(0, 200, &body.to_string())]);
-        assert_eq!(told(&outcome), told(&well), "{body}");
+        assert_eq!(normalized(&outcome), normalized(&well), "{body}");
         assert_eq!(counts(&served), (1 + FLOWS, 0), "{body}");
     }
     for body in ["", "<html>", "{\"responses\": [{\"id\": 0}]}"] {
-        assert_eq!(told(&plan(vec![answers(0, 200, body)]).1), told(&well), "{body}");
+        assert_eq!(normalized(&plan(vec![answers(0, 200, body)]).1), normalized(&well), "{body}");
     }
 }
 
 #[test]
-fn a_failed_item_is_asked_for_again_and_believed_then() {
+fn failed_batch_item_is_retried_separately() {
     let (_, well) = plan(Vec::new());
     for status in [400, 401, 403, 404, 408, 424, 429, 500, 503] {
-        let fault = answer("B2C_1_007", 1, status, &[("Retry-After", "0")], "");
+        let fault = answer_get("B2C_1_007", 1, status, &[("Retry-After", "0")], "");
         let (served, outcome) = plan(vec![fault]);
-        assert_eq!((outcome.code, told(&outcome).1), (0, told(&well).1), "{status}");
+        assert_eq!((outcome.code, normalized(&outcome).1), (0, normalized(&well).1), "{status}");
         assert_eq!(counts(&served), (2 + FLOWS, FLOWS), "{status}");
     }
-    let (served, outcome) = plan(vec![answer("B2C_1_007", 0, 403, &[], "")]);
+    let (served, outcome) = plan(vec![answer_get("B2C_1_007", 0, 403, &[], "")]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("B2C_1_007/apiConnectorConfiguration: answered 403"), "{outcome}");
     assert_eq!(counts(&served), (2 + FLOWS, FLOWS));
 }
 
 #[test]
-fn a_token_that_does_not_do_is_told_without_asking_for_each() {
-    let (served, outcome) = plan(vec![answer("Connectors", 0, 401, &[], ""), answers(0, 401, "")]);
+fn rejected_token_in_batch_is_reported_once() {
+    let (served, outcome) = plan(vec![answer_get("Connectors", 0, 401, &[], ""), answers(0, 401, "")]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("POST /beta/$batch: answered 401"), "{outcome}");
     assert_eq!(served.requests().len(), 3);
 }
 
 #[test]
-fn the_requests_of_a_batch_count_one_by_one() {
+fn batch_items_count_against_the_rate_limit() {
     let served = served(FLOWS, Vec::new());
     let outcome = served.plan(&yaml(FLOWS), &["--rate", "30/600", "--timeout", "5"]);
     assert_eq!(outcome.code, 1);
@@ -199,9 +202,9 @@ fn the_requests_of_a_batch_count_one_by_one() {
     assert_eq!(counts(&served), (30, 29));
 }
 
-/// Where a batch fails, the service may have looked into it: what it holds counts.
+/// The service may have processed the items of a failed batch, so they count.
 #[test]
-fn the_requests_of_a_batch_that_failed_count_too() {
+fn failed_batch_items_count_against_the_rate_limit() {
     let served = served(FLOWS, vec![answers(1, 504, "")]);
     let outcome = served.plan(&yaml(FLOWS), &["--rate", "60/600", "--timeout", "5", "--parallelism", "20"]);
     assert_eq!(outcome.code, 1);
@@ -210,9 +213,9 @@ fn the_requests_of_a_batch_that_failed_count_too() {
     assert!(requests <= 60 - 20, "{requests}: {outcome}");
 }
 
-/// Where there are none, a batch was one request, however much it was to hold.
+/// Without batch support, a batch was one request, whatever it contained.
 #[test]
-fn a_service_without_batches_is_asked_for_as_much_as_the_budget_has() {
+fn service_without_batches_gets_the_full_rate_limit() {
     for status in [404, 405, 501] {
         let served = served(FLOWS, vec![answers(0, status, "")]);
         let outcome = served.plan(&yaml(FLOWS), &["--rate", "60/600", "--timeout", "5"]);
@@ -220,12 +223,12 @@ fn a_service_without_batches_is_asked_for_as_much_as_the_budget_has() {
     }
 }
 
-/// Of one read that is put off no other is told anything.
+/// A deferred item does not affect the errors of the others.
 #[test]
-fn a_pause_that_one_item_asks_for_is_its_own() {
+fn retry_after_of_batch_item_pauses_only_that_item() {
     let faults = vec![
-        answer("B2C_1_007", 0, 503, &[("Retry-After", "3600")], ""),
-        answer("B2C_1_008", 0, 404, &[], r#"{"error": {"code": "AADB2C90063", "message": "none"}}"#),
+        answer_get("B2C_1_007", 0, 503, &[("Retry-After", "3600")], ""),
+        answer_get("B2C_1_008", 0, 404, &[], r#"{"error": {"code": "AADB2C90063", "message": "none"}}"#),
     ];
     let (_, outcome) = plan(faults);
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -233,10 +236,10 @@ fn a_pause_that_one_item_asks_for_is_its_own() {
     assert!(outcome.stdout.contains("B2C_1_008/apiConnectorConfiguration: answered 404"), "{outcome}");
 }
 
-/// Who looks again and again until a change shows does not come back before the service wants it.
+/// Polling for a change honours `Retry-After`.
 #[test]
-fn a_read_back_that_is_put_off_in_a_batch_does_not_come_again_at_once() {
-    let mut fault = answer("Configuration", 0, 503, &[("Retry-After", "300")], "");
+fn deferred_read_back_in_batch_waits_for_retry_after() {
+    let mut fault = answer_get("Configuration", 0, 503, &[("Retry-After", "300")], "");
     fault.skip = u32::try_from(FLOWS).unwrap();
     let served = served(FLOWS, vec![fault]);
     let (outcome, _) = served.apply(&yaml(FLOWS), &["--verify-timeout", "1"]);
@@ -246,16 +249,16 @@ fn a_read_back_that_is_put_off_in_a_batch_does_not_come_again_at_once() {
     assert!(outcome.stdout.contains("the service asks for a pause of 300 s"), "{outcome}");
 }
 
-/// An hour is not waited for, and nobody comes back at once either.
+/// A pause of an hour ends the run, without an early retry.
 #[test]
-fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
+fn batch_retry_after_beyond_the_deadline_is_an_error() {
     let pause = [("Retry-After", "3600")];
     let of_all = Effect::Answer {
         status: 503,
         headers: vec![("Retry-After".to_owned(), "3600".to_owned())],
         body: String::new(),
     };
-    for (fault, singly) in [(on_batch(0, of_all), 1), (answer("B2C_1_007", 0, 503, &pause, ""), 1)] {
+    for (fault, singly) in [(on_batch(0, of_all), 1), (answer_get("B2C_1_007", 0, 503, &pause, ""), 1)] {
         let (served, outcome) = plan(vec![fault]);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
@@ -265,8 +268,8 @@ fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
 }
 
 #[test]
-fn throttled_items_hold_everything_back() {
-    let faults = vec![answer("B2C_1_007", 0, 429, &[("Retry-After", "900")], "")];
+fn throttled_batch_item_pauses_all_requests() {
+    let faults = vec![answer_get("B2C_1_007", 0, 429, &[("Retry-After", "900")], "")];
     let served = served(FLOWS, faults);
     let outcome = served.plan(&yaml(FLOWS), &["--timeout", "20"]);
     assert_eq!(outcome.code, 1);
@@ -275,7 +278,7 @@ fn throttled_items_hold_everything_back() {
 }
 
 #[test]
-fn writes_never_travel_in_batches_and_read_backs_do() {
+fn batches_contain_read_backs_but_no_puts() {
     let served = served(FLOWS, Vec::new());
     let (outcome, report) = served.apply(&yaml(FLOWS), &[]);
     assert_eq!(outcome.code, 0, "{outcome}");

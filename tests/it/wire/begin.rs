@@ -1,4 +1,4 @@
-//! What is about to begin when nothing may begin any more is not sent, and not counted as sent.
+//! Requests that start after a stop or their deadline: they are not sent and not counted.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Served, serve, tenant};
+use crate::support::{SandboxServer, serve, tenant};
 
 fn settings(seconds: u64, stop: Stop, parallelism: u32) -> Settings {
     Settings {
@@ -26,7 +26,11 @@ fn settings(seconds: u64, stop: Stop, parallelism: u32) -> Settings {
     }
 }
 
-fn request<'a>(served: &Served, method: &str, authorization: Option<&'a dyn Authorize>) -> Request<'a> {
+fn request<'a>(
+    served: &SandboxServer,
+    method: &str,
+    authorization: Option<&'a dyn Authorize>,
+) -> Request<'a> {
     Request {
         method: method.parse().unwrap(),
         url: format!("{}/identity/{method}/{}", served.graph_url(), client_request_id()).parse().unwrap(),
@@ -38,11 +42,11 @@ fn request<'a>(served: &Served, method: &str, authorization: Option<&'a dyn Auth
     }
 }
 
-fn sent(served: &Served, method: &str) -> usize {
+fn sent(served: &SandboxServer, method: &str) -> usize {
     served.requests().iter().filter(|line| line.starts_with(method)).count()
 }
 
-/// A credential that takes its time.
+/// Credential that returns a token after a delay.
 #[derive(Debug)]
 struct Slow;
 
@@ -59,9 +63,9 @@ impl Authorize for Slow {
     }
 }
 
-/// Several tenants together have more in flight than a process may, so that some wait for their turn.
+/// Several tenants together exceed the limit of a process, so that some requests wait.
 #[tokio::test]
-async fn a_request_that_waits_for_its_turn_is_not_sent_once_the_run_is_stopped() {
+async fn queued_request_after_stop_is_not_sent() {
     const MOST: usize = 3;
     let latency = Duration::from_secs(2);
     let served = serve(tenant(&[]), Options { latency, ..Options::default() });
@@ -91,11 +95,11 @@ async fn a_request_that_waits_for_its_turn_is_not_sent_once_the_run_is_stopped()
 }
 
 #[tokio::test]
-async fn a_request_whose_time_is_over_is_not_sent() {
+async fn request_after_its_deadline_is_not_sent() {
     let served = serve(tenant(&[]), Options::default());
     let (_alive, never) = watch::channel(false);
     let connections = Arc::new(Connections::default());
-    // The connection is there already.
+    // The connection is already open.
     let before = Client::new(settings(60, never.clone(), 4), Arc::clone(&connections));
     before.send(&request(&served, "GET", None)).await.unwrap();
     let client = Client::new(settings(0, never, 4), connections);
@@ -104,9 +108,9 @@ async fn a_request_whose_time_is_over_is_not_sent() {
     assert_eq!((error.attempts, error.may_have_acted, sent(&served, "PUT")), (0, false, 0));
 }
 
-/// A token that is renewed takes up to a minute.
+/// The renewal of a token takes up to a minute.
 #[tokio::test]
-async fn a_request_that_waits_for_its_token_heeds_a_pause() {
+async fn request_waiting_for_token_honors_retry_after() {
     let pause = Duration::from_secs(2);
     let effect =
         Effect::Answer { status: 429, headers: vec![("Retry-After".into(), "2".into())], body: "{}".into() };

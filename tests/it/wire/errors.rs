@@ -1,27 +1,28 @@
-//! Answers that say no, or nothing that can be used: unknown, told whole, and never taken for nothing.
+//! Error responses and malformed responses: the binding is unknown, never unbound, and the error is
+//! reported completely.
 
 use flowbind::sandbox::Options;
 use serde_json::{Value, json};
 
-use crate::support::{answer, connector_id, serve, tenant, wants_connector_1};
+use crate::support::{answer_get, connector_id, serve, tenant, yaml_binding_connector_1};
 
 const DENIED: &str = r#"{"error": {"code": "AADB2C", "message": "The application needs IdentityUserFlow.Read.All.",
     "innerError": {"correlationId": "c", "date": "2026-01-01T00:00:00", "request-id": "rid-from-the-body"}}}"#;
 
-/// Plans one flow whose configuration is answered with this body and 200.
+/// Plans one flow whose configuration request gets this body with status 200.
 fn plan_of_answer(body: &str) -> (i32, Value) {
-    let faults = vec![answer("apiConnectorConfiguration", 0, 200, &[], body)];
+    let faults = vec![answer_get("apiConnectorConfiguration", 0, 200, &[], body)];
     let served = serve(tenant(&[("B2C_1_a", 2, 2)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     (outcome.code, serde_json::from_str(&outcome.stdout).unwrap())
 }
 
 #[test]
-fn a_denied_flow_is_unknown_and_the_others_are_planned() {
+fn denied_flow_is_unknown_and_the_others_are_planned() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
-    let faults = vec![answer("B2C_1_b/", 0, 403, &[], DENIED)];
+    let faults = vec![answer_get("B2C_1_b/", 0, 403, &[], DENIED)];
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&flows), &[]);
+    let outcome = served.plan(&yaml_binding_connector_1(&flows), &[]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("? B2C_1_b postFederationSignup, postAttributeCollection"), "{outcome}");
     assert!(
@@ -31,8 +32,9 @@ fn a_denied_flow_is_unknown_and_the_others_are_planned() {
     assert!(outcome.stdout.contains("client-request-id "), "{outcome}");
     assert!(outcome.stdout.contains("Plan: 2 to enable, 0 to replace, 0 to disable."), "{outcome}");
     assert!(outcome.stderr.contains("bindings that could not be read: 2"), "{outcome}");
-    // A second look at the same answers, as a program sees them.
-    let outcome = served.plan(&wants_connector_1(&flows), &["--format", "json", "--detailed-exitcode"]);
+    // The same responses, as JSON output.
+    let outcome =
+        served.plan(&yaml_binding_connector_1(&flows), &["--format", "json", "--detailed-exitcode"]);
     let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(outcome.code, 1);
     assert_eq!(plan["targets"][0]["unknown"][0]["flow"], "B2C_1_b");
@@ -41,7 +43,7 @@ fn a_denied_flow_is_unknown_and_the_others_are_planned() {
 }
 
 #[test]
-fn every_shape_of_an_unbound_step_is_nothing() {
+fn unbound_step_in_every_shape_is_unbound() {
     for shape in [
         json!({"postFederationSignup": null}),
         json!({}),
@@ -58,7 +60,7 @@ fn every_shape_of_an_unbound_step_is_nothing() {
 }
 
 #[test]
-fn what_else_a_connector_says_is_ignored() {
+fn unknown_fields_of_a_connector_are_ignored() {
     let answer = json!({"postFederationSignup": {
         "@odata.type": "#microsoft.graph.identityApiConnector", "id": connector_id(1), "displayName": "New name",
         "authenticationConfiguration": {"@odata.type": "#microsoft.graph.fromTheFuture", "secret": 7}, "more": [[]],
@@ -69,7 +71,7 @@ fn what_else_a_connector_says_is_ignored() {
 }
 
 #[test]
-fn an_answer_that_makes_no_sense_is_unknown() {
+fn malformed_response_is_unknown() {
     let large = format!(r#"{{"x": "{}"}}"#, "y".repeat(9 << 20));
     for body in [
         "",
@@ -96,11 +98,11 @@ fn an_answer_that_makes_no_sense_is_unknown() {
 }
 
 #[test]
-fn one_step_that_makes_no_sense_leaves_the_other_known() {
+fn malformed_step_leaves_the_other_step_known() {
     let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n  B2C_1_a:\n    postFederationSignup: null\n    postAttributeCollection: null\n";
     let body =
         json!({"postFederationSignup": 7, "postAttributeCollection": {"id": connector_id(2)}}).to_string();
-    let faults = vec![answer("apiConnectorConfiguration", 0, 200, &[], &body)];
+    let faults = vec![answer_get("apiConnectorConfiguration", 0, 200, &[], &body)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let outcome = served.plan(yaml, &[]);
     assert_eq!(outcome.code, 1);
@@ -109,35 +111,35 @@ fn one_step_that_makes_no_sense_leaves_the_other_known() {
 }
 
 #[test]
-fn without_the_connectors_names_cannot_be_resolved_but_ids_can() {
-    let faults = || vec![answer("/apiConnectors", 0, 403, &[], DENIED)];
+fn unreadable_connectors_fail_names_but_not_ids() {
+    let faults = || vec![answer_get("/apiConnectors", 0, 403, &[], DENIED)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults: faults(), ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("connectors could not be read"), "{outcome}");
     assert!(outcome.stderr.contains("flowbind.yaml:5:27"), "{outcome}");
     assert!(outcome.stderr.contains("APIConnectors.Read.All"), "{outcome}");
-    let by_id = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let outcome = served.plan(&by_id, &[]);
     assert!(outcome.stdout.contains("Plan: 1 to enable"), "{outcome}");
 }
 
-/// A flow that is listed is looked at, whether or not one of its steps is managed.
+/// A listed flow is read even if none of its steps is managed.
 #[test]
-fn a_denied_flow_of_which_nothing_is_managed_is_unknown_too() {
-    let faults = vec![answer("B2C_1_a/", 0, 403, &[], DENIED)];
+fn denied_flow_without_managed_bindings_is_unknown() {
+    let faults = vec![answer_get("B2C_1_a/", 0, 403, &[], DENIED)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let outcome = served.plan("version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {}}\n", &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(!outcome.stdout.contains("No changes."), "{outcome}");
 }
 
-/// A proxy or a wrong path answers 404 to everything: that is no reason to take flows out of a file.
+/// A proxy or a wrong URL answers 404 to everything. This does not mean that the flows were deleted.
 #[test]
-fn where_the_list_cannot_be_read_either_no_flow_is_missing() {
-    let faults = vec![answer("", 0, 404, &[], "nope")];
+fn unreadable_flow_and_list_is_unknown_and_not_missing() {
+    let faults = vec![answer_get("", 0, 404, &[], "nope")];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let by_id = wants_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let outcome = served.plan(&by_id, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(
@@ -147,15 +149,15 @@ fn where_the_list_cannot_be_read_either_no_flow_is_missing() {
     assert!(!outcome.stderr.contains("the tenant has no user flow"), "{outcome}");
 }
 
-/// The permission is only named where the service says that it is missing, and the reason is in the
-/// JSON as well; one answer is one error, however many names it concerns.
+/// The permission is only named if the service reports that it is missing, and JSON contains the reason.
+/// One response gives one error, however many names it affects.
 #[test]
-fn a_reason_is_told_once_and_in_every_format() {
+fn error_is_reported_once_in_every_format() {
     for (status, hint) in [(403, true), (401, false), (400, false)] {
-        let faults = vec![answer("/apiConnectors", 0, status, &[], DENIED)];
+        let faults = vec![answer_get("/apiConnectors", 0, status, &[], DENIED)];
         let flows = ["B2C_1_a", "B2C_1_b"];
         let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
-        let outcome = served.plan(&wants_connector_1(&flows), &["--format", "json"]);
+        let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--format", "json"]);
         let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
         assert_eq!(plan["errors"].as_array().unwrap().len(), 1, "{outcome}");
         let message = plan["errors"][0]["message"].as_str().unwrap();
@@ -164,47 +166,47 @@ fn a_reason_is_told_once_and_in_every_format() {
     }
 }
 
-/// One error does not hide another: the connectors that a pin or `--strict` needs are told as well.
+/// An error does not hide that the connectors, needed for a pin or `--strict`, are unreadable.
 #[test]
-fn connectors_that_could_not_be_read_are_told_beside_other_errors() {
-    let faults = vec![answer("/apiConnectors", 0, 403, &[], DENIED)];
+fn unreadable_connectors_are_reported_with_other_errors() {
+    let faults = vec![answer_get("/apiConnectors", 0, 403, &[], DENIED)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let yaml = wants_connector_1(&["B2C_1_gone"]);
+    let yaml = yaml_binding_connector_1(&["B2C_1_gone"]);
     let outcome = served.plan(&yaml, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("the tenant has no user flow `B2C_1_gone`"), "{outcome}");
     assert!(outcome.stderr.contains("the tenant's connectors could not be read"), "{outcome}");
 }
 
-/// A list that changes while its pages are read may hold a connector twice.
+/// A connector can occur twice if the list changes between pages.
 #[test]
-fn a_connector_that_is_listed_twice_is_one_connector() {
+fn connector_listed_twice_is_one_connector() {
     let twice = json!({"id": connector_id(1), "displayName": "Connector 1"});
     let body = json!({"value": [twice, twice]}).to_string();
-    let faults = vec![answer("/apiConnectors", 0, 200, &[], &body)];
+    let faults = vec![answer_get("/apiConnectors", 0, 200, &[], &body)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert!(outcome.stdout.contains("nothing → Connector 1"), "{outcome}");
 }
 
-/// A flow that the list has and whose configuration is 404 is not a flow that is not there.
+/// A flow in the list exists, even if its configuration returns 404.
 #[test]
-fn a_flow_that_is_listed_and_not_found_is_unknown() {
-    let faults = vec![answer("B2C_1_a/", 0, 404, &[], "")];
+fn listed_flow_with_404_is_unknown() {
+    let faults = vec![answer_get("B2C_1_a/", 0, 404, &[], "")];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &[]);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("? B2C_1_a postFederationSignup"), "{outcome}");
 }
 
 #[test]
-fn a_redirect_elsewhere_is_an_error_and_the_token_does_not_go_there() {
+fn redirect_is_an_error_and_gets_no_token() {
     let elsewhere = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let location = format!("{}/identity/b2cUserFlows?sig=s3cr3t", elsewhere.graph_url());
     for status in [301, 302, 303, 307, 308] {
-        let faults = vec![answer("Configuration", 0, status, &[("Location", &location)], "")];
+        let faults = vec![answer_get("Configuration", 0, status, &[("Location", &location)], "")];
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-        let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["-vv"]);
+        let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["-vv"]);
         assert_eq!(outcome.code, 1, "{status}: {outcome}");
         assert!(
             outcome.stdout.contains("the token goes nowhere but to the Graph URL"),
@@ -216,13 +218,13 @@ fn a_redirect_elsewhere_is_an_error_and_the_token_does_not_go_there() {
     assert_eq!(elsewhere.requests(), Vec::<String>::new());
 }
 
-/// Whatever a service says, it cannot act on the terminal that shows it.
+/// Messages of the service must not contain control characters.
 #[test]
-fn a_message_of_the_service_is_shown_escaped() {
+fn service_message_is_escaped() {
     let body = json!({"error": {"code": "\u{1b}[2J", "message": "a\n::error::b\u{202e}"}}).to_string();
-    let faults = vec![answer("Configuration", 0, 403, &[], &body)];
+    let faults = vec![answer_get("Configuration", 0, 403, &[], &body)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["-vv"]);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["-vv"]);
     assert!(outcome.stdout.contains(r"\u{1b}[2J: a\n::error::b\u{202e}"), "{outcome}");
     assert!(!outcome.to_string().contains(['\u{1b}', '\u{202e}']), "{outcome}");
 }

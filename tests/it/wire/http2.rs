@@ -1,18 +1,18 @@
-//! HTTP/2 is spoken where it is offered.
+//! HTTP/2, if the service offers it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::https::{Asked, Https, Reply};
-use crate::support::{file, flowbind, folder, wants_connector_1};
+use crate::support::https_server::{HttpsServer, RecordedRequest, Reply};
+use crate::support::{file, flowbind, folder, yaml_binding_connector_1};
 
 #[test]
-fn reads_share_a_connection_where_http_2_is_offered() {
-    let asked = Arc::<Mutex<Vec<Asked>>>::default();
+fn reads_share_one_http2_connection() {
+    let asked = Arc::<Mutex<Vec<RecordedRequest>>>::default();
     let heard = Arc::clone(&asked);
-    let https = Https::serve(Arc::new(move |asked| {
+    let https = HttpsServer::serve(Arc::new(move |asked| {
         let body = if asked.url.contains("/apiConnectors") {
             r#"{"value": [{"id": "00000000-0000-4000-8000-000000000001", "displayName": "Connector 1"}]}"#
         } else {
@@ -27,7 +27,7 @@ fn reads_share_a_connection_where_http_2_is_offered() {
     file(
         folder.path(),
         "flowbind.yaml",
-        wants_connector_1(&flows.iter().map(String::as_str).collect::<Vec<_>>()),
+        yaml_binding_connector_1(&flows.iter().map(String::as_str).collect::<Vec<_>>()),
     );
     let outcome = flowbind(["plan", "--graph-url", &format!("https://{}/beta", https.address)])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])
@@ -41,8 +41,8 @@ fn reads_share_a_connection_where_http_2_is_offered() {
     assert!(asked.iter().all(|asked| asked.version == hyper::Version::HTTP_2));
 }
 
-/// Leads to a server. The first connection is cut off for good soon after it was made, without a word: the
-/// system goes on taking what is sent.
+/// Starts a proxy to a server. It stops forwarding the first connection soon after it was opened, without
+/// closing it, so that the system still accepts data.
 fn wedged_at_first(to: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -59,7 +59,7 @@ fn wedged_at_first(to: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Carries bytes for so long, and then holds both ends.
+/// Forwards bytes for some time, and then keeps both connections open.
 fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
     let began = std::time::Instant::now();
     from.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -68,17 +68,17 @@ fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
         match from.read(&mut bytes) {
             Ok(0) => break,
             Ok(length) => _ = to.write_all(&bytes[..length]),
-            // It is silent.
+            // Forward nothing more.
             Err(_) => {}
         }
     }
     std::thread::sleep(Duration::from_secs(60));
 }
 
-/// Its requests go over another connection, and not over the same one until the end of the run.
+/// Its requests are repeated over another connection, and not over the same one until the end of the run.
 #[test]
-fn a_connection_that_gives_no_sign_of_life_is_left() {
-    let https = Https::serve(Arc::new(move |asked| {
+fn unresponsive_http2_connection_is_replaced() {
+    let https = HttpsServer::serve(Arc::new(move |asked| {
         let body = if asked.url.contains("/apiConnectors") { r#"{"value": []}"# } else { "{}" };
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(600)).await;
@@ -86,7 +86,11 @@ fn a_connection_that_gives_no_sign_of_life_is_left() {
         })
     }));
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"));
+    file(
+        folder.path(),
+        "flowbind.yaml",
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"),
+    );
     let address = wedged_at_first(https.address);
     let outcome = flowbind(["plan", "--graph-url", &format!("https://{address}/beta"), "--timeout", "55"])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])

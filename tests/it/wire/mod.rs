@@ -1,4 +1,4 @@
-//! What travels between flowbind and Graph, over real HTTP on loopback.
+//! Requests and responses between flowbind and Graph, over real HTTP on loopback.
 
 mod auth;
 mod batch;

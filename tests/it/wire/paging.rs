@@ -1,41 +1,43 @@
-//! Lists come in pages, wherever the service cuts them.
+//! Paging of lists.
 
 use flowbind::sandbox::Options;
 use flowbind::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{answer, connector_id, serve, tenant, wants_connector_1};
+use crate::support::{answer_get, connector_id, serve, tenant, yaml_binding_connector_1};
 
-fn wants_connector_5() -> String {
-    wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector 5")
+fn yaml_binding_connector_5() -> String {
+    yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "Connector 5")
 }
 
-/// A page without connectors, and a link to another one.
+/// A page without connectors and with a link to the next one.
 const EMPTY: &str = r#"{"value": [], "@odata.nextLink": "/beta/identity/apiConnectors?x"}"#;
 
 #[test]
-fn every_page_is_read_and_a_last_empty_one_does_no_harm() {
-    // Five connectors: three pages of two, and five of one with an empty sixth.
+fn all_pages_are_read_with_empty_last_page() {
+    // Five connectors: three pages of two, or five of one with an empty sixth page.
     for (page_size, pages) in [(2, 3), (1, 6), (5, 2), (100, 1)] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { page_size, ..Options::default() });
-        let outcome = served.plan(&wants_connector_5(), &[]);
+        let outcome = served.plan(&yaml_binding_connector_5(), &[]);
         assert!(outcome.stdout.contains("nothing → Connector 5"), "{outcome}");
         assert_eq!(served.requests().len(), 1 + pages, "pages of {page_size}");
     }
 }
 
 #[test]
-fn an_empty_page_in_the_middle_is_not_the_end() {
+fn empty_page_in_the_middle_does_not_end_the_list() {
     let last = r#"{"value": [{"id": "00000000-0000-4000-8000-000000000009", "displayName": "Connector 5"}]}"#;
-    let faults =
-        vec![answer("apiConnectors?x", 0, 200, &[], last), answer("apiConnectors", 0, 200, &[], EMPTY)];
+    let faults = vec![
+        answer_get("apiConnectors?x", 0, 200, &[], last),
+        answer_get("apiConnectors", 0, 200, &[], EMPTY),
+    ];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_5(), &[]);
+    let outcome = served.plan(&yaml_binding_connector_5(), &[]);
     assert!(outcome.stdout.contains("nothing → Connector 5"), "{outcome}");
 }
 
 #[test]
-fn a_link_to_another_place_is_an_error_and_the_token_does_not_go_there() {
+fn next_link_to_another_origin_is_an_error_and_gets_no_token() {
     let elsewhere = serve(tenant(&[]), Options::default());
     for link in [
         format!("{}/identity/apiConnectors", elsewhere.graph_url()),
@@ -46,9 +48,9 @@ fn a_link_to_another_place_is_an_error_and_the_token_does_not_go_there() {
         elsewhere.graph_url().replace("http://", "http://user:pw@"),
     ] {
         let page = serde_json::json!({"value": [], "@odata.nextLink": link}).to_string();
-        let faults = vec![answer("apiConnectors", 0, 200, &[], &page)];
+        let faults = vec![answer_get("apiConnectors", 0, 200, &[], &page)];
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-        let outcome = served.plan(&wants_connector_5(), &[]);
+        let outcome = served.plan(&yaml_binding_connector_5(), &[]);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.contains("the token goes nowhere but to the Graph URL"), "{outcome}");
         assert!(!outcome.stderr.contains("pw"), "{outcome}");
@@ -57,17 +59,17 @@ fn a_link_to_another_place_is_an_error_and_the_token_does_not_go_there() {
 }
 
 #[test]
-fn pages_that_go_round_in_a_circle_end() {
-    let faults = vec![answer("apiConnectors", 0, 200, &[], EMPTY)];
+fn next_link_cycle_is_an_error() {
+    let faults = vec![answer_get("apiConnectors", 0, 200, &[], EMPTY)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_5(), &[]);
+    let outcome = served.plan(&yaml_binding_connector_5(), &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("its pages have no end"), "{outcome}");
     assert_eq!(served.requests().len(), 3);
 }
 
 #[test]
-fn pages_that_go_on_for_ever_end() {
+fn endless_pages_are_an_error() {
     let mut snapshot: Value = serde_json::from_str(&tenant(&[("B2C_1_a", 0, 0)]).to_json()).unwrap();
     let connector =
         |number| json!({"id": connector_id(number), "displayName": format!("Connector {number}")});
@@ -75,7 +77,7 @@ fn pages_that_go_on_for_ever_end() {
     snapshot["connectors"] = connectors.into();
     let snapshot = Snapshot::parse(&snapshot.to_string()).unwrap();
     let served = serve(snapshot, Options { page_size: 1, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--rate", "100000/1"]);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--rate", "100000/1"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("its pages have no end"), "{outcome}");
     assert_eq!(served.requests().len(), 1 + 1_000);

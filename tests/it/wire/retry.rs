@@ -1,4 +1,4 @@
-//! What may pass by itself is asked again, as the service wants it; all else is final.
+//! Retries: transient failures are retried according to `Retry-After`, all others are final.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant, SystemTime};
 
 use flowbind::sandbox::{Effect, Fault, Options, Throttle};
 
-use crate::support::line::Line;
-use crate::support::{Outcome, answer, file, flowbind, folder, serve, tenant, wants_connector_1};
+use crate::support::faulty_proxy::FaultyProxy;
+use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
-/// Plans one flow while a fault is in force. Gives the outcome, the number of requests for the
-/// flow's configuration, and the time it took.
+/// Plans one flow with a fault. Returns the outcome, the number of requests for the flow's configuration,
+/// and the duration.
 fn plan_with(fault: Fault, args: &[&str]) -> (Outcome, usize, Duration) {
     let options = Options { faults: vec![fault], ..Options::default() };
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options);
     let started = Instant::now();
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), args);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), args);
     let took = started.elapsed();
     let asked = served.requests().iter().filter(|line| line.contains("Configuration")).count();
     (outcome, asked, took)
 }
 
 #[test]
-fn a_throttled_or_failing_answer_is_asked_again_after_retry_after() {
+fn throttled_or_failed_request_is_retried_after_retry_after() {
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));
     let forms = [("1", 1000), ("0.3", 300), ("0", 0), (date.as_str(), 0), ("soon", 500), ("-1", 500)];
     for status in [429, 503] {
         for (retry_after, at_least) in forms {
-            let fault = answer("Configuration", 1, status, &[("Retry-After", retry_after)], "");
+            let fault = answer_get("Configuration", 1, status, &[("Retry-After", retry_after)], "");
             let (outcome, asked, took) = plan_with(fault, &[]);
             assert!(outcome.stdout.contains("nothing → Connector 1"), "{status} {retry_after}: {outcome}");
             assert_eq!(asked, 2, "{status} {retry_after}");
@@ -37,9 +37,9 @@ fn a_throttled_or_failing_answer_is_asked_again_after_retry_after() {
 }
 
 #[test]
-fn what_may_pass_by_itself_is_asked_again() {
+fn transient_status_is_retried() {
     for status in [408, 500, 502, 504, 509] {
-        let fault = answer("Configuration", 1, status, &[("Retry-After", "0")], "<html>oops</html>");
+        let fault = answer_get("Configuration", 1, status, &[("Retry-After", "0")], "<html>oops</html>");
         let (outcome, asked, _) = plan_with(fault, &[]);
         assert_eq!((outcome.code, asked), (0, 2), "{status}: {outcome}");
     }
@@ -51,32 +51,34 @@ fn what_may_pass_by_itself_is_asked_again() {
     }
 }
 
-/// Attempts that were throttled are none of the eight; and a pause below a second is one.
+/// Throttled attempts do not count towards the limit of eight. A `Retry-After` below one second is
+/// honoured.
 #[test]
-fn a_throttled_attempt_does_not_count() {
-    let connectors = |times, status| answer("/apiConnectors", times, status, &[("Retry-After", "0.1")], "");
+fn throttled_attempt_does_not_count() {
+    let connectors =
+        |times, status| answer_get("/apiConnectors", times, status, &[("Retry-After", "0.1")], "");
     let faults = vec![connectors(3, 503), connectors(2, 429), connectors(4, 503)];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&["B2C_1_a"]), &["--timeout", "15"]);
+    let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--timeout", "15"]);
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
 #[test]
-fn every_other_status_is_final() {
+fn permanent_status_is_not_retried() {
     for status in [400, 401, 403, 405, 406, 409, 410, 412, 415, 423, 501] {
-        let (outcome, asked, _) = plan_with(answer("Configuration", 0, status, &[], ""), &[]);
+        let (outcome, asked, _) = plan_with(answer_get("Configuration", 0, status, &[], ""), &[]);
         assert_eq!((outcome.code, asked), (1, 1), "{status}: {outcome}");
         assert!(outcome.stdout.contains(&format!("answered {status}")), "{outcome}");
     }
 }
 
 #[test]
-fn a_pause_beyond_the_time_left_ends_the_run_and_nothing_more_is_sent() {
+fn retry_after_beyond_the_deadline_ends_the_run() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
     let faults =
-        vec![answer("", 0, 429, &[("Retry-After", "900")], r#"{"error": {"code": "TooManyRequests"}}"#)];
+        vec![answer_get("", 0, 429, &[("Retry-After", "900")], r#"{"error": {"code": "TooManyRequests"}}"#)];
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&flows), &["--timeout", "20", "--parallelism", "1"]);
+    let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--timeout", "20", "--parallelism", "1"]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("the service asks for a pause of 900 s"), "{outcome}");
     assert!(outcome.stderr.contains("before that it answered 429: TooManyRequests"), "{outcome}");
@@ -84,10 +86,10 @@ fn a_pause_beyond_the_time_left_ends_the_run_and_nothing_more_is_sent() {
     assert_eq!(served.requests().len(), 1);
 }
 
-/// Throttled without a word for how long: our own pauses are not blamed on the service.
+/// Without a `Retry-After`, the message must not attribute our own backoff to the service.
 #[test]
-fn a_service_that_throttles_to_the_end_is_told_as_it_is() {
-    let fault = answer("Configuration", 0, 429, &[], r#"{"error": {"code": "TooManyRequests"}}"#);
+fn permanent_throttling_is_reported() {
+    let fault = answer_get("Configuration", 0, 429, &[], r#"{"error": {"code": "TooManyRequests"}}"#);
     let (outcome, asked, _) = plan_with(fault, &["--timeout", "2"]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stdout.contains("the service throttles the run"), "{outcome}");
@@ -96,7 +98,7 @@ fn a_service_that_throttles_to_the_end_is_told_as_it_is() {
 }
 
 #[test]
-fn a_silent_service_ends_with_the_time_of_the_run() {
+fn silent_service_ends_at_the_timeout() {
     let fault = Fault {
         method: None,
         path_contains: "Configuration".into(),
@@ -111,46 +113,51 @@ fn a_silent_service_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn nobody_there_is_told_within_the_time_of_the_run() {
-    let nobody = Line::lay(None, Duration::from_secs(600));
+fn unreachable_service_is_reported_within_the_timeout() {
+    let unreachable = FaultyProxy::bind(None, Duration::from_secs(600));
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
-    let outcome =
-        flowbind(["plan", "--timeout", "2", "--graph-url", &format!("http://{}/beta", nobody.address())])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
-            .within(folder.path())
-            .run();
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    let outcome = flowbind([
+        "plan",
+        "--timeout",
+        "2",
+        "--graph-url",
+        &format!("http://{}/beta", unreachable.address()),
+    ])
+    .env("FLOWBIND_ACCESS_TOKEN", "t")
+    .within(folder.path())
+    .run();
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("WARN no answer"), "{outcome}");
     assert!(outcome.stderr.contains("refused"), "{outcome}");
 }
 
-/// A tenant's own limiter, met by a run that is told a budget beyond it.
+/// The rate limit of the service is lower than that of the run.
 #[test]
-fn a_run_gets_through_a_tight_limiter() {
+fn run_with_tight_service_limit_succeeds() {
     let flows: Vec<_> = (0..8).map(|number| format!("B2C_1_{number}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let throttle = Some(Throttle { requests: 4, per: Duration::from_millis(700) });
     let bound: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
     let served = serve(tenant(&bound), Options { throttle, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&flows), &[]);
+    let outcome = served.plan(&yaml_binding_connector_1(&flows), &[]);
     assert!(outcome.stdout.contains("Plan: 8 to enable"), "{outcome}");
 }
 
-/// `--rate` keeps a run below a limiter without ever meeting it.
+/// `--rate` keeps a run below the rate limit of the service.
 #[test]
-fn a_run_that_keeps_to_its_budget_is_never_throttled() {
+fn run_within_its_rate_limit_is_never_throttled() {
     let flows = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d"];
     let throttle = Some(Throttle { requests: 3, per: Duration::from_millis(400) });
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { throttle, ..Options::default() });
-    let outcome = served.plan(&wants_connector_1(&flows), &["--rate", "3/1"]);
+    let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--rate", "3/1"]);
     assert!(outcome.stdout.contains("Plan: 4 to enable"), "{outcome}");
     assert_eq!(served.requests().len(), 5);
 }
 
-/// Answers one request on each of two connections: first 503, then what is wanted.
+/// Answers one request on each of two connections: first 503, then the expected response.
 #[test]
-fn after_a_503_the_request_goes_over_a_new_connection() {
+fn retry_after_503_uses_a_new_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/beta", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -160,7 +167,11 @@ fn after_a_503_the_request_goes_over_a_new_connection() {
         reply(&mut fresh, "200 OK", "{}");
     });
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"));
+    file(
+        folder.path(),
+        "flowbind.yaml",
+        yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"),
+    );
     let outcome = flowbind(["plan", "--timeout", "20", "--graph-url", &url])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .within(folder.path())

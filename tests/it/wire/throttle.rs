@@ -1,4 +1,4 @@
-//! A tenant's budget is its own, and what others leave of the service's is found out with few refusals.
+//! Rate limits: each tenant has its own, and the limiter adapts to a limit shared with other apps.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,11 +11,11 @@ use flowbind::http::{Connections, Meter, Rate, Settings};
 use flowbind::sandbox::{Options, Sandbox, Throttle};
 use tokio::sync::watch;
 
-use crate::support::graph::{graph, settings};
-use crate::support::{answer, serve, tenant, wants_connector_1};
+use crate::support::graph_client::{graph, settings};
+use crate::support::{answer_get, serve, tenant, yaml_binding_connector_1};
 
 #[test]
-fn no_tenants_throttling_holds_back_another() {
+fn throttled_tenant_does_not_delay_another() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (connections, meter) = (Arc::new(Connections::default()), Arc::new(Meter::default()));
@@ -28,10 +28,10 @@ fn no_tenants_throttling_holds_back_another() {
             let settings = Settings { rate: pace, meter: Arc::clone(&meter), ..ours };
             (graph(&format!("{}/beta", sandbox.url()), settings, &connections), sandbox)
         };
-        let (throttled, _one) = tenant(vec![answer("", 0, 429, &[("Retry-After", "300")], "")]).await;
+        let (throttled, _one) = tenant(vec![answer_get("", 0, 429, &[("Retry-After", "300")], "")]).await;
         let (free, _other) = tenant(Vec::new()).await;
         let asked = async {
-            // The first one is held back by then.
+            // The first tenant is paused by now.
             while meter.held().0 == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -45,7 +45,7 @@ fn no_tenants_throttling_holds_back_another() {
     });
 }
 
-/// Another app of the tenant, which asks for something at an even pace until it is told to end.
+/// Simulates another app of the tenant, which sends requests at a constant rate until it is stopped.
 fn another_app(address: &str, each: Duration, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -57,9 +57,9 @@ fn another_app(address: &str, each: Duration, over: &AtomicBool) {
     }
 }
 
-/// Of 300 requests in two seconds another app takes a third: the run learns what is left.
+/// Another app uses a third of 300 requests in two seconds. The run adapts to the rest.
 #[test]
-fn beside_another_app_few_requests_are_refused() {
+fn limiter_sharing_with_another_app_gets_few_429s() {
     const FLOWS: usize = 600;
     let flows: Vec<_> = (0..FLOWS).map(|flow| format!("B2C_1_{flow}")).collect();
     let flows: Vec<_> = flows.iter().map(String::as_str).collect();
@@ -72,7 +72,7 @@ fn beside_another_app_few_requests_are_refused() {
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| another_app(address, Duration::from_millis(18), &over));
         std::thread::sleep(Duration::from_secs(2));
-        let outcome = served.plan(&wants_connector_1(&flows), &["--rate", "200/2"]);
+        let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--rate", "200/2"]);
         over.store(true, Ordering::Relaxed);
         outcome
     });

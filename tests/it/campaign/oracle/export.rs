@@ -1,49 +1,52 @@
-//! An export: all that the tenant has, or nothing.
+//! Export: the complete tenant or nothing.
 
 use anyhow::{Context as _, Result, ensure};
 use flowbind::snapshot::Snapshot;
 
 use super::Evidence;
-use crate::campaign::process::Ended;
-use crate::campaign::scenario::{Command, OutputTrouble};
-use crate::campaign::world::bindings;
+use crate::campaign::process::ProcessResult;
+use crate::campaign::scenario::{Command, OutputFault};
+use crate::campaign::tenant_model::bindings;
 
 impl Evidence<'_> {
     pub(super) fn check_export(&self, snapshot: bool) -> Result<()> {
-        let Ended { code, stdout, .. } = &self.ended;
-        ensure!(self.requests() > 0 || *code != Some(0), "it asked nobody");
-        if self.scenario.output == OutputTrouble::StdoutFull && !self.was_signalled() {
-            ensure!(*code == Some(1), "what it exports is lost");
+        let ProcessResult { code, stdout, .. } = &self.result;
+        ensure!(self.requests() > 0 || *code != Some(0), "no requests, but exit code 0");
+        if self.scenario.output == OutputFault::StdoutFull && !self.was_signalled() {
+            ensure!(*code == Some(1), "expected exit code 1, because stdout is full");
         }
-        // Who is killed may have printed it before, and so all of it.
+        // A killed process may have printed the complete export before.
         let is_printed = code.is_none() && !stdout.is_empty();
         if *code != Some(0) && !is_printed {
-            // Half an export would be taken for a whole one.
-            ensure!(stdout.is_empty(), "it failed, and printed");
-            ensure!(!self.is_certain(), "nothing was to go wrong that lasts");
+            // A partial export could be mistaken for a complete one.
+            ensure!(stdout.is_empty(), "output of a failed export");
+            ensure!(!self.is_predictable(), "failed without a permanent fault");
             return Ok(());
         }
-        if self.scenario.output != OutputTrouble::None {
+        if self.scenario.output != OutputFault::None {
             return Ok(());
         }
         if !snapshot {
-            // What it is, its plan tells.
-            ensure!(stdout.starts_with("# ") && stdout.contains("\nversion: 1\n"), "it is no file");
+            // `TestBed::check_exported_file` checks the content.
+            ensure!(
+                stdout.starts_with("# ") && stdout.contains("\nversion: 1\n"),
+                "not a desired-state file"
+            );
             return Ok(());
         }
-        let exported = bindings(&Snapshot::parse(stdout).context("it makes no snapshot")?);
+        let exported = bindings(&Snapshot::parse(stdout).context("not a snapshot")?);
         let steps = &self.scenario.files[0].steps;
-        for (place, is) in self.truth.iter().filter(|((_, step), _)| steps.contains(step)) {
-            ensure!(exported.get(place) == Some(is), "{place:?} has {is:?}");
+        for (key, is) in self.actual_state.iter().filter(|((_, step), _)| steps.contains(step)) {
+            ensure!(exported.get(key) == Some(is), "{key:?} has {is:?}");
         }
-        ensure!(exported.len() == self.truth.len(), "it has other flows");
+        ensure!(exported.len() == self.actual_state.len(), "other flows than the tenant");
         Ok(())
     }
 
-    /// Whether a desired-state file was exported, and somebody heard of it.
+    /// Returns whether a desired-state file was exported to stdout.
     pub fn has_exported(&self) -> bool {
         self.scenario.command == Command::Export { snapshot: false }
-            && self.ended.code == Some(0)
-            && self.scenario.output == OutputTrouble::None
+            && self.result.code == Some(0)
+            && self.scenario.output == OutputFault::None
     }
 }

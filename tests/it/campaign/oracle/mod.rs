@@ -1,12 +1,13 @@
-//! Whether what a run said is what the tenant had, and whether it did what it may and no more.
+//! Oracle of the campaign: checks output, requests and effects of a run against the tenant, without
+//! code of the planner under test.
 
 mod export;
-mod manners;
+mod invariants;
+mod observed_faults;
 mod plan;
-mod printed;
+mod plan_target;
 mod report;
-mod struck;
-mod target;
+mod stdout;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,58 +18,58 @@ use anyhow::{Context as _, Result, ensure};
 use flowbind::snapshot::Step;
 use serde_json::{Value, json};
 
-pub use verdict::{Verdict, exit_of, verdicts};
+pub use verdict::{Verdict, expected_exit, tenant_verdicts};
 
-use super::fault::segment;
-use super::file::Change;
-use super::login::SignIn;
-use super::process::Ended;
-use super::scenario::{Command, Event, Scenario};
-use super::world::{Bindings, Place};
+use super::desired_file::Change;
+use super::process::ProcessResult;
+use super::scenario::{Command, ProcessEvent, Scenario};
+use super::service_fault::segment;
+use super::sign_in::SignIn;
+use super::tenant_model::{BindingKey, Bindings};
 use crate::support::Outcome;
-use crate::support::line::Kink;
+use crate::support::faulty_proxy::WireFault;
 
-/// All that is known of a run.
+/// Everything recorded about a run.
 pub struct Evidence<'a> {
     pub scenario: &'a Scenario,
-    pub ended: Ended,
-    /// What the tenant truly has after it.
-    pub truth: Bindings,
-    /// What the service was asked.
+    pub result: ProcessResult,
+    /// Bindings of the tenant after the run.
+    pub actual_state: Bindings,
+    /// Journal of the sandbox.
     pub journal: Vec<Value>,
-    /// The root that it was asked by.
+    /// Graph URL of the run.
     pub url: String,
-    /// What connections ran into.
-    pub kinks: Vec<Kink>,
-    /// How many connections there were.
+    /// Wire faults that took effect.
+    pub wire_faults: Vec<WireFault>,
+    /// Number of connections to the proxy.
     pub connections: usize,
-    /// When the wire began to take connections, if it did.
-    pub opened: Option<Instant>,
-    /// How many requests came over HTTP/2.
-    pub over_http2: usize,
-    /// How many requests were turned away for their token.
-    pub turned_away: usize,
-    /// How often a token was asked for.
-    pub logins: usize,
-    /// The plan or the report that was written to a file.
+    /// Time at which the proxy began to listen, if it did.
+    pub listening_since: Option<Instant>,
+    /// Number of requests over HTTP/2.
+    pub http2_requests: usize,
+    /// Number of requests rejected because of their token.
+    pub rejected_requests: usize,
+    /// Number of requests to token endpoints.
+    pub token_requests: usize,
+    /// Plan or report that was written to a file.
     pub written: Option<String>,
-    /// Every file that is there after it.
+    /// All files after the run, by path.
     pub files: BTreeMap<String, String>,
 }
 
 impl Evidence<'_> {
-    /// Checks all that has to hold.
+    /// Checks all expectations.
     pub fn check(&self) -> Result<()> {
-        self.check_manners().context("manners")?;
+        self.check_invariants().context("invariants")?;
         self.check_stop().context("the stop")?;
-        if matches!(self.scenario.sign_in, SignIn::Refused(_)) {
-            ensure!(self.requests() + self.turned_away == 0, "nobody signed in, and Graph was asked");
+        if matches!(self.scenario.sign_in, SignIn::Rejected(_)) {
+            ensure!(self.requests() + self.rejected_requests == 0, "Graph requests without a sign-in");
         }
-        let may_write = self.allowed();
-        self.check_requests(&may_write).context("requests")?;
-        self.check_tenant(&may_write).context("the tenant")?;
-        if self.scenario.is_hopeless() && !self.was_signalled() {
-            ensure!(self.ended.code == Some(1), "a run that cannot begin ends with 1");
+        let allowed = self.allowed_changes();
+        self.check_requests(&allowed).context("requests")?;
+        self.check_tenant(&allowed).context("the tenant")?;
+        if self.scenario.must_fail() && !self.was_signalled() {
+            ensure!(self.result.code == Some(1), "expected exit code 1 of a run that cannot start");
         }
         match self.scenario.command {
             Command::Apply(_) => self.check_report().context("the report"),
@@ -77,56 +78,62 @@ impl Evidence<'_> {
         }
     }
 
-    /// The changes that the run may make, by their places: none where it must not write.
-    fn allowed(&self) -> BTreeMap<Place, Change> {
+    /// Returns the changes that the run may make.
+    fn allowed_changes(&self) -> BTreeMap<BindingKey, Change> {
         let scenario = self.scenario;
-        if !scenario.is_apply() || scenario.is_hopeless() {
+        if !scenario.is_apply() || scenario.must_fail() {
             return BTreeMap::new();
         }
-        let verdicts = scenario.verdicts();
+        let verdicts = scenario.expected_verdicts();
         let planned = scenario.planned();
-        let open =
-            scenario.files.iter().zip(&planned).filter(|(file, _)| verdicts[file.tenant] == Verdict::Open);
+        let open = scenario
+            .files
+            .iter()
+            .zip(&planned)
+            .filter(|(file, _)| verdicts[file.tenant] == Verdict::Applicable);
         let changes = open.flat_map(|(_, expected)| expected.changes.iter().cloned());
-        changes.map(|change| (change.place.clone(), change)).collect()
+        changes.map(|change| (change.key.clone(), change)).collect()
     }
 
-    /// Only reads, and the PUTs of changes that may be made, each as the documentation says.
-    fn check_requests(&self, allowed: &BTreeMap<Place, Change>) -> Result<()> {
+    /// Checks that the run sent only reads and the PUT requests of allowed changes, each as documented.
+    fn check_requests(&self, allowed: &BTreeMap<BindingKey, Change>) -> Result<()> {
         let mut tags = BTreeSet::new();
         for entry in &self.journal {
             let text = |key: &str| entry[key].as_str().unwrap_or_default();
             let path = text("path");
-            ensure!(text("authorization") == "Bearer ***", "without a token: {entry}");
+            ensure!(text("authorization") == "Bearer ***", "no token: {entry}");
             let in_batch = !entry["batch"].is_null();
-            ensure!(in_batch || tags.insert(text("clientRequestId")), "the tag of another request: {entry}");
+            ensure!(
+                in_batch || tags.insert(text("clientRequestId")),
+                "client-request-id of another request: {entry}"
+            );
             match text("method") {
                 "GET" => {}
                 "POST" => {
-                    ensure!(path.ends_with("/$batch") && !in_batch, "no such request is known: {entry}")
+                    ensure!(path.ends_with("/$batch") && !in_batch, "unexpected request: {entry}")
                 }
                 "PUT" => {
-                    ensure!(!in_batch, "a change in a batch: {entry}");
-                    let place =
-                        self.place_of(path).with_context(|| format!("not the path of a step: {entry}"))?;
+                    ensure!(!in_batch, "PUT in a batch: {entry}");
+                    let key =
+                        self.binding_of(path).with_context(|| format!("not the path of a step: {entry}"))?;
                     let change =
-                        allowed.get(&place).with_context(|| format!("not to be changed: {entry}"))?;
+                        allowed.get(&key).with_context(|| format!("change is not allowed: {entry}"))?;
                     ensure!(text("contentType") == "application/json", "{entry}");
-                    ensure!(entry["body"] == self.body_of(change), "not as planned: {entry}");
+                    ensure!(entry["body"] == self.body_of(change), "body differs from the plan: {entry}");
                 }
-                _ => anyhow::bail!("no such request is known: {entry}"),
+                _ => anyhow::bail!("unexpected request: {entry}"),
             }
         }
         Ok(())
     }
 
-    /// The step that a PUT is about.
-    fn place_of(&self, path: &str) -> Option<Place> {
+    /// Returns the binding that a PUT path addresses.
+    fn binding_of(&self, path: &str) -> Option<BindingKey> {
         let scenario = self.scenario;
-        let collection = if scenario.world.is_b2c() { "b2cUserFlows" } else { "b2xUserFlows" };
+        let collection = if scenario.model.is_b2c() { "b2cUserFlows" } else { "b2xUserFlows" };
         let rest = path.strip_prefix(&format!("/{}/identity/{collection}/", scenario.api()))?;
         let (flow, step) = rest.strip_suffix("/$ref")?.split_once("/apiConnectorConfiguration/")?;
-        let flow = scenario.world.flows.iter().find(|known| segment(known) == flow)?;
+        let flow = scenario.model.flows.iter().find(|known| segment(known) == flow)?;
         Some((flow.clone(), Step::from_name(step)?))
     }
 
@@ -137,31 +144,30 @@ impl Evidence<'_> {
         }
     }
 
-    /// What changed has become what it was to become.
-    fn check_tenant(&self, allowed: &BTreeMap<Place, Change>) -> Result<()> {
-        for (place, was) in &self.scenario.met() {
-            let is = &self.truth[place];
+    /// Checks that every changed binding has its planned value.
+    fn check_tenant(&self, allowed: &BTreeMap<BindingKey, Change>) -> Result<()> {
+        for (key, was) in &self.scenario.initial_bindings() {
+            let is = &self.actual_state[key];
             if is != was {
-                let change =
-                    allowed.get(place).with_context(|| format!("{place:?} was not to be changed"))?;
-                ensure!(*is == change.to, "{place:?} has become {is:?}: {change:?}");
+                let change = allowed.get(key).with_context(|| format!("change of {key:?} is not allowed"))?;
+                ensure!(*is == change.to, "{key:?} is now {is:?}: {change:?}");
             }
         }
         Ok(())
     }
 
-    /// Whether it has to end with what is foreseen. A token that lives for seconds may be too old twice
-    /// where the machine stands still.
-    fn is_certain(&self) -> bool {
-        let late = self.scenario.sign_in == SignIn::ShortLived && self.turned_away > 0;
-        self.scenario.is_certain() && !late
+    /// Returns whether the exit code is predictable. On a slow machine a short-lived token may expire
+    /// before its first use.
+    fn is_predictable(&self) -> bool {
+        let has_expired_tokens = self.scenario.sign_in == SignIn::ShortLived && self.rejected_requests > 0;
+        self.scenario.is_predictable() && !has_expired_tokens
     }
 
-    /// All that it told, in files too.
+    /// Returns all output, with the files appended to stdout.
     pub fn outcome(&self) -> Outcome {
-        let mut stdout = self.ended.stdout.clone();
+        let mut stdout = self.result.stdout.clone();
         stdout.extend(self.written_files().map(|(_, text)| text.as_str()));
-        Outcome { code: self.ended.code.unwrap_or(-1), stdout, stderr: self.ended.stderr.clone() }
+        Outcome { code: self.result.code.unwrap_or(-1), stdout, stderr: self.result.stderr.clone() }
     }
 
     fn requests(&self) -> usize {
@@ -169,34 +175,34 @@ impl Evidence<'_> {
     }
 
     fn was_signalled(&self) -> bool {
-        matches!(self.ended.fired, Some(Event::Signal(_)))
+        matches!(self.result.fired_event, Some(ProcessEvent::Signal(_)))
     }
 
-    pub fn ending(&self) -> String {
-        match (self.ended.code, self.ended.signal) {
+    pub fn exit_status(&self) -> String {
+        match (self.result.code, self.result.signal) {
             (Some(code), _) => format!("exit {code}"),
             (None, signal) => format!("signal {}", signal.unwrap_or_default()),
         }
     }
 
-    /// The plan or the report, from wherever it went. `None` where there is none.
+    /// Returns the plan or report from its file or from stdout, `None` if there is neither.
     fn document(&self) -> Result<Option<Value>> {
         let text = match &self.written {
             Some(written) => written,
-            None if self.scenario.json && !self.ended.stdout.is_empty() => &self.ended.stdout,
+            None if self.scenario.json && !self.result.stdout.is_empty() => &self.result.stdout,
             None => return Ok(None),
         };
-        Ok(Some(serde_json::from_str(text).context("half a document")?))
+        Ok(Some(serde_json::from_str(text).context("incomplete document")?))
     }
 }
 
-/// A place that a document names.
-fn place(change: &Value) -> Result<Place> {
-    let step = change["step"].as_str().and_then(Step::from_name).context("a step")?;
-    Ok((change["flow"].as_str().context("a flow")?.to_owned(), step))
+/// Returns the key of a binding in a document.
+fn binding_key(change: &Value) -> Result<BindingKey> {
+    let step = change["step"].as_str().and_then(Step::from_name).context("no step")?;
+    Ok((change["flow"].as_str().context("no flow")?.to_owned(), step))
 }
 
-/// The id of a connector that a document names.
+/// Returns the id of a connector in a document.
 fn id(connector: &Value) -> Option<String> {
     connector["id"].as_str().map(str::to_owned)
 }
@@ -207,24 +213,28 @@ fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 
 impl fmt::Display for Evidence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scenario, ended, journal, kinks, written, files, truth, .. } = self;
+        let Self { scenario, result, journal, wire_faults, written, files, actual_state, .. } = self;
         writeln!(f, "{scenario:#?}")?;
         for (name, text) in files.iter().filter(|(name, _)| name.starts_with("desired/")) {
             writeln!(f, "--- {name}\n{text}")?;
         }
-        writeln!(f, "--- code {:?}, signal {:?}, fired {:?}", ended.code, ended.signal, ended.fired)?;
-        writeln!(f, "--- stdout\n{}--- stderr\n{}", ended.stdout, ended.stderr)?;
-        writeln!(f, "--- written\n{}", written.as_deref().unwrap_or("nothing"))?;
-        writeln!(f, "--- connections met {kinks:?}\n--- the service was asked")?;
+        writeln!(
+            f,
+            "--- code {:?}, signal {:?}, fired_event {:?}",
+            result.code, result.signal, result.fired_event
+        )?;
+        writeln!(f, "--- stdout\n{}--- stderr\n{}", result.stdout, result.stderr)?;
+        writeln!(f, "--- output file\n{}", written.as_deref().unwrap_or("none"))?;
+        writeln!(f, "--- observed wire faults {wire_faults:?}\n--- requests")?;
         for entry in journal {
-            let word = |key: &str| entry[key].as_str().unwrap_or("-").to_owned();
-            let line = [word("method"), word("path"), entry["status"].to_string(), word("fault")];
+            let field = |key: &str| entry[key].as_str().unwrap_or("-").to_owned();
+            let line = [field("method"), field("path"), entry["status"].to_string(), field("fault")];
             writeln!(f, "{} {}", line.join(" "), entry["body"])?;
         }
-        writeln!(f, "--- what is not as it was")?;
-        for (place, was) in scenario.met() {
-            if truth[&place] != was {
-                writeln!(f, "{place:?}: {was:?} → {:?}", truth[&place])?;
+        writeln!(f, "--- changed bindings")?;
+        for (key, was) in scenario.initial_bindings() {
+            if actual_state[&key] != was {
+                writeln!(f, "{key:?}: {was:?} → {:?}", actual_state[&key])?;
             }
         }
         Ok(())

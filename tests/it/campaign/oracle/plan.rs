@@ -1,11 +1,11 @@
-//! A plan: every difference is told or told to be unknown, and nothing else is.
+//! Plan: it lists every difference as a change or as unknown, and nothing else.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{Evidence, Verdict, exit_of, list, verdicts};
-use crate::campaign::file::{Expected, File};
-use crate::campaign::scenario::{Command, Event};
+use super::{Evidence, Verdict, expected_exit, list, tenant_verdicts};
+use crate::campaign::desired_file::{DesiredFile, ExpectedPlan};
+use crate::campaign::scenario::{Command, ProcessEvent};
 
 impl Evidence<'_> {
     pub(super) fn check_plan(&self) -> Result<()> {
@@ -15,50 +15,60 @@ impl Evidence<'_> {
         if let Some(plan) = &document {
             self.check_targets(plan, &planned)?;
         }
-        // A plan has nothing to finish: a signal ends it.
-        let Some(code) = self.ended.code else { return Ok(()) };
+        // A plan does not handle signals, so it ends without an exit code.
+        let Some(code) = self.result.code else { return Ok(()) };
         if let Some(plan) = &document {
-            self.check_plan_printed(plan).context("stdout")?;
+            self.check_printed_plan(plan).context("stdout")?;
         }
         if self.was_signalled() {
             return Ok(());
         }
-        let foreseen = self.foreseen(&planned);
-        if self.is_certain() {
-            ensure!(code == foreseen, "nothing went wrong that lasts: it was to end with {foreseen}");
+        let exit_without_faults = self.exit_without_faults(&planned);
+        if self.is_predictable() {
+            ensure!(
+                code == exit_without_faults,
+                "expected exit code {exit_without_faults}, because no fault is permanent"
+            );
         }
-        ensure!(code == 1 || !self.finds_no_room(), "an output is not written");
+        ensure!(
+            code == 1 || !self.has_disk_full_error(),
+            "expected exit code 1, because an output cannot be written"
+        );
         if code == 1 {
-            let told = document.as_ref().is_some_and(|plan| {
+            let document_errors = document.as_ref().is_some_and(|plan| {
                 let unknown = |target: &Value| !list(target, "unknown").is_empty();
                 !list(plan, "errors").is_empty() || list(plan, "targets").iter().any(unknown)
             });
-            let reason = told || self.is_output_lost() || scenario.cannot_begin();
-            ensure!(reason, "for no reason");
+            let has_reason =
+                document_errors || self.is_output_lost() || scenario.fails_before_first_request();
+            ensure!(has_reason, "exit code 1 without an error");
             return Ok(());
         }
-        ensure!(code == foreseen, "it was to end with {foreseen} or not to know");
-        if self.ended.fired == Some(Event::FolderGone) {
+        ensure!(
+            code == exit_without_faults,
+            "expected exit code {exit_without_faults}, or 1 for an incomplete plan"
+        );
+        if self.result.fired_event == Some(ProcessEvent::OutputFolderRemoved) {
             return Ok(());
         }
-        let plan = document.context("it has none")?;
-        ensure!(list(&plan, "errors").is_empty(), "it has errors, and ends with {code}");
-        ensure!(list(&plan, "targets").len() == scenario.files.len(), "it lacks a file");
+        let plan = document.context("no plan")?;
+        ensure!(list(&plan, "errors").is_empty(), "exit code {code} of a plan with errors");
+        ensure!(list(&plan, "targets").len() == scenario.files.len(), "a file is missing in the plan");
         Ok(())
     }
 
-    /// What it has to end with when all can be read.
-    fn foreseen(&self, planned: &[Expected]) -> i32 {
+    /// Returns the exit code if everything can be read.
+    fn exit_without_faults(&self, planned: &[ExpectedPlan]) -> i32 {
         let scenario = self.scenario;
-        if scenario.is_hopeless() {
+        if scenario.must_fail() {
             return 1;
         }
-        let exit = exit_of(
-            verdicts(&scenario.files, planned)
+        let exit = expected_exit(
+            tenant_verdicts(&scenario.files, planned)
                 .into_values()
                 .map(|it| match (it, scenario.command) {
-                    // Nobody refuses to look.
-                    (Verdict::Refused, Command::Drift { .. }) => Verdict::Open,
+                    // Guards do not block `drift`.
+                    (Verdict::Blocked, Command::Drift { .. }) => Verdict::Applicable,
                     _ => it,
                 })
                 .collect::<Vec<_>>()
@@ -68,7 +78,7 @@ impl Evidence<'_> {
         let drifts = || {
             let files = scenario.files.iter().zip(planned);
             files.clone().any(|(_, expected)| expected.broken_pin)
-                || files.clone().any(|(file, _)| self.has_more(file))
+                || files.clone().any(|(file, _)| self.has_unmanaged(file))
         };
         match (exit, scenario.command) {
             (0, Command::Plan { detailed: true }) if differs => 2,
@@ -77,8 +87,8 @@ impl Evidence<'_> {
         }
     }
 
-    /// Whether a strict look finds what no file of the tenant is about.
-    fn has_more(&self, file: &File) -> bool {
+    /// Returns whether `drift --strict` finds unmanaged bindings.
+    fn has_unmanaged(&self, file: &DesiredFile) -> bool {
         self.scenario.command == (Command::Drift { strict: true }) && !self.unmanaged(file).is_empty()
     }
 }

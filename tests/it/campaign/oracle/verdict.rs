@@ -1,47 +1,47 @@
-//! What has to become of each tenant, and what a run has to end with.
+//! Expected verdict on each tenant, and the exit code that follows from them.
 
 use std::collections::BTreeMap;
 
-use crate::campaign::file::{Change, Expected, File};
-use crate::campaign::login::SignIn;
-use crate::campaign::scenario::{Approval, Command, OutputTrouble, Scenario};
-use crate::campaign::world::Bindings;
+use crate::campaign::desired_file::{Change, DesiredFile, ExpectedPlan};
+use crate::campaign::scenario::{Approval, Command, OutputFault, Scenario};
+use crate::campaign::sign_in::SignIn;
+use crate::campaign::tenant_model::Bindings;
 
-/// What may become of a tenant when nothing goes wrong.
+/// Expected result for a tenant in a run without faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It cannot be planned.
-    Wrong,
-    /// Its changes must not be made.
-    Refused,
-    /// Its changes are made.
-    Open,
+    /// The plan has errors.
+    Invalid,
+    /// The changes must not be made.
+    Blocked,
+    /// The changes are made.
+    Applicable,
 }
 
-/// What every tenant of the files has to come to: a file that is wrong or refused holds those of the
-/// same tenant.
-pub fn verdicts(files: &[File], expected: &[Expected]) -> BTreeMap<&'static str, Verdict> {
+/// Returns the verdict on every tenant. An invalid or blocked file also stops the other files of its
+/// tenant.
+pub fn tenant_verdicts(files: &[DesiredFile], expected: &[ExpectedPlan]) -> BTreeMap<&'static str, Verdict> {
     let mut verdicts = BTreeMap::new();
     for file in files {
         let same = || files.iter().zip(expected).filter(|(other, _)| other.tenant == file.tenant);
-        let verdict = if same().any(|(_, expected)| expected.wrong) {
-            Verdict::Wrong
-        } else if same().any(|(_, expected)| expected.refused) {
-            Verdict::Refused
+        let verdict = if same().any(|(_, expected)| expected.invalid) {
+            Verdict::Invalid
+        } else if same().any(|(_, expected)| expected.blocked) {
+            Verdict::Blocked
         } else {
-            Verdict::Open
+            Verdict::Applicable
         };
         verdicts.insert(file.tenant, verdict);
     }
     verdicts
 }
 
-/// What a run has to end with when nothing goes wrong.
-pub fn exit_of(verdicts: impl Iterator<Item = Verdict> + Clone) -> i32 {
+/// Returns the exit code of a run without faults.
+pub fn expected_exit(verdicts: impl Iterator<Item = Verdict> + Clone) -> i32 {
     let any = |verdict| verdicts.clone().any(|it| it == verdict);
-    if any(Verdict::Wrong) {
+    if any(Verdict::Invalid) {
         1
-    } else if any(Verdict::Refused) {
+    } else if any(Verdict::Blocked) {
         3
     } else {
         0
@@ -49,79 +49,83 @@ pub fn exit_of(verdicts: impl Iterator<Item = Verdict> + Clone) -> i32 {
 }
 
 impl Scenario {
-    /// What has to follow from each file at a tenant with these bindings.
-    pub fn expected(&self, has: &Bindings, lifted: bool) -> Vec<Expected> {
-        self.files.iter().map(|file| file.expected(&self.world, has, lifted)).collect()
+    /// Returns the expected plan of each file for these bindings.
+    pub fn expected(&self, current: &Bindings, guards_lifted: bool) -> Vec<ExpectedPlan> {
+        self.files.iter().map(|file| file.expected(&self.model, current, guards_lifted)).collect()
     }
 
-    /// What has to follow from each file, by what the tenant had when it was planned.
-    pub fn planned(&self) -> Vec<Expected> {
-        let saved = self.command == Command::Apply(Approval::Saved);
-        let has = if saved { self.world.bindings.clone() } else { self.met() };
-        self.expected(&has, self.lifted)
+    /// Returns the expected plan of each file for the bindings at the time of planning.
+    pub fn planned(&self) -> Vec<ExpectedPlan> {
+        let saved = self.command == Command::Apply(Approval::SavedPlan);
+        let current = if saved { self.model.bindings.clone() } else { self.initial_bindings() };
+        self.expected(&current, self.guards_lifted)
     }
 
-    /// What each tenant comes to when nothing goes wrong.
-    pub fn verdicts(&self) -> BTreeMap<&'static str, Verdict> {
+    /// Returns the verdict on each tenant, approval included.
+    pub fn expected_verdicts(&self) -> BTreeMap<&'static str, Verdict> {
         let planned = self.planned();
-        let mut verdicts = verdicts(&self.files, &planned);
+        let mut verdicts = tenant_verdicts(&self.files, &planned);
         let Command::Apply(approval) = self.command else { return verdicts };
-        let open = |verdicts: &BTreeMap<_, _>, file: &File| verdicts[file.tenant] == Verdict::Open;
+        let is_applicable =
+            |verdicts: &BTreeMap<_, _>, file: &DesiredFile| verdicts[file.tenant] == Verdict::Applicable;
         match approval {
             Approval::Yes => {}
-            Approval::Saved => {
-                let met = self.met();
+            Approval::SavedPlan => {
+                let initial = self.initial_bindings();
                 for (file, expected) in self.files.iter().zip(&planned) {
-                    let moved = |change: &&Change| ![&change.from, &change.to].contains(&&met[&change.place]);
-                    // A plan that is not whole is refused, too.
-                    let wrong = verdicts[file.tenant] == Verdict::Wrong;
-                    if wrong || expected.changes.iter().any(|change| moved(&change)) {
-                        verdicts.insert(file.tenant, Verdict::Refused);
+                    let is_stale =
+                        |change: &&Change| ![&change.from, &change.to].contains(&&initial[&change.key]);
+                    // An incomplete saved plan is blocked, too.
+                    let is_invalid = verdicts[file.tenant] == Verdict::Invalid;
+                    if is_invalid || expected.changes.iter().any(|change| is_stale(&change)) {
+                        verdicts.insert(file.tenant, Verdict::Blocked);
                     }
                 }
             }
-            Approval::None => {
-                let todo = self.files.iter().zip(&planned);
-                let mut todo = todo.filter(|(file, _)| open(&verdicts, file));
-                if todo.any(|(_, expected)| !expected.changes.is_empty()) {
-                    refuse_open(&mut verdicts);
+            Approval::NotGiven => {
+                let pending = self.files.iter().zip(&planned);
+                let mut pending = pending.filter(|(file, _)| is_applicable(&verdicts, file));
+                if pending.any(|(_, expected)| !expected.changes.is_empty()) {
+                    block_applicable(&mut verdicts);
                 }
             }
-            Approval::Wrong => refuse_open(&mut verdicts),
-            Approval::Expected => {
-                let before = self.expected(&self.world.bindings, self.lifted);
+            Approval::WrongFingerprint => block_applicable(&mut verdicts),
+            Approval::Fingerprint => {
+                let before = self.expected(&self.model.bindings, self.guards_lifted);
                 if before.iter().zip(&planned).any(|(before, now)| before.changes != now.changes) {
-                    refuse_open(&mut verdicts);
+                    block_applicable(&mut verdicts);
                 }
             }
         }
         verdicts
     }
 
-    /// Whether a run ends before it asks anybody.
-    pub(super) fn cannot_begin(&self) -> bool {
-        const UNWRITABLE: [OutputTrouble; 3] =
-            [OutputTrouble::NoFolder, OutputTrouble::Device, OutputTrouble::NoRight];
+    /// Returns whether a run fails before its first request.
+    pub(super) fn fails_before_first_request(&self) -> bool {
+        const UNWRITABLE: [OutputFault; 3] =
+            [OutputFault::NoFolder, OutputFault::Device, OutputFault::NotPermitted];
         self.epoch == "soon" || UNWRITABLE.contains(&self.output)
     }
 
-    /// Whether a run cannot come to anything.
-    pub(super) fn is_hopeless(&self) -> bool {
-        self.cannot_begin()
-            || matches!(self.sign_in, SignIn::Refused(_))
-            || (self.asks() && !self.tls.is_good())
+    /// Returns whether a run must fail without reading anything from the tenant.
+    pub(super) fn must_fail(&self) -> bool {
+        self.fails_before_first_request()
+            || matches!(self.sign_in, SignIn::Rejected(_))
+            || (self.sends_requests() && !self.tls.is_usable())
     }
 
-    /// Whether there is anything to ask of a tenant.
-    pub fn asks(&self) -> bool {
-        let asks = |file: &File| file.prune == "flows" || file.trouble.is_some() || !file.flows.is_empty();
-        let whole = self.is_export() || self.command == Command::Drift { strict: true };
-        whole || self.files.iter().any(asks)
+    /// Returns whether the command needs any request to the tenant.
+    pub fn sends_requests(&self) -> bool {
+        let needs_requests = |file: &DesiredFile| {
+            file.prune == "flows" || file.unknown_name.is_some() || !file.flows.is_empty()
+        };
+        let reads_all = self.is_export() || self.command == Command::Drift { strict: true };
+        reads_all || self.files.iter().any(needs_requests)
     }
 }
 
-fn refuse_open(verdicts: &mut BTreeMap<&'static str, Verdict>) {
-    for verdict in verdicts.values_mut().filter(|verdict| **verdict == Verdict::Open) {
-        *verdict = Verdict::Refused;
+fn block_applicable(verdicts: &mut BTreeMap<&'static str, Verdict>) {
+    for verdict in verdicts.values_mut().filter(|verdict| **verdict == Verdict::Applicable) {
+        *verdict = Verdict::Blocked;
     }
 }
