@@ -35,7 +35,7 @@ mod properties;
 mod quickstart;
 mod readme;
 mod release;
-mod render;
+// mod render;
 mod runs;
 mod sandbox;
 mod saved;
