@@ -2,8 +2,8 @@
 //!
 //! Each row stands beside what latency and throttling make necessary (`row` computes it) and beside a
 //! script over httpx that a person would write instead, both against the same emulator. It prints
-//! Markdown and writes JSON (`-- --json FILE` says where); `-- --readme` puts what it prints into the
-//! README. Machines are noisy: compare what one call has printed.
+//! Markdown and writes JSON (`-- --json FILE` says where); `-- --docs` puts what it prints into
+//! `docs/performance.md`. Machines are noisy: compare what one call has printed.
 
 #![allow(
     unreachable_pub,
@@ -56,8 +56,8 @@ fn main() {
         json.insert(alone.name.to_owned(), measured.json);
     }
     fs::write(&asked.json, format!("{:#}\n", json!(json))).unwrap();
-    if asked.readme {
-        told.into_readme();
+    if asked.docs {
+        told.into_docs();
     }
 }
 
@@ -101,11 +101,11 @@ impl Told {
         self.0.push('\n');
     }
 
-    /// Writes it over what stands between two comments of the README.
-    fn into_readme(self) {
-        const BEGIN: &str = "<!-- Written by `cargo bench --bench speed -- --readme`. -->\n";
+    /// Writes it between the two comments of `docs/performance.md`.
+    fn into_docs(self) {
+        const BEGIN: &str = "<!-- Written by `cargo bench --bench speed -- --docs`. -->\n";
         const END: &str = "<!-- Until here. -->\n";
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
         let text = fs::read_to_string(path).unwrap();
         let (before, rest) = text.split_once(BEGIN).unwrap();
         let (_, after) = rest.split_once(END).unwrap();
@@ -117,25 +117,25 @@ impl Told {
 struct Asked {
     words: Vec<String>,
     json: PathBuf,
-    readme: bool,
+    docs: bool,
 }
 
 impl Asked {
     /// Cargo adds `--bench` to what is written.
     fn from(arguments: impl Iterator<Item = String>, json: PathBuf) -> Self {
-        let mut asked = Self { words: Vec::new(), json, readme: false };
+        let mut asked = Self { words: Vec::new(), json, docs: false };
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--json" => asked.json = arguments.next().expect("`--json` takes a file").into(),
-                "--readme" => asked.readme = true,
+                "--docs" => asked.docs = true,
                 option if option.starts_with('-') => {
-                    panic!("`{option}`: there are `--json FILE`, `--readme` and words of rows")
+                    panic!("`{option}`: there are `--json FILE`, `--docs` and words of rows")
                 }
                 _ => asked.words.push(argument),
             }
         }
-        assert!(!asked.readme || asked.words.is_empty(), "`--readme` takes all rows");
+        assert!(!asked.docs || asked.words.is_empty(), "`--docs` takes all rows");
         asked
     }
 

@@ -120,11 +120,11 @@ fn a_tenant_without_flows_gives_a_file_without_flows() {
     assert!(outcome.stdout.ends_with("flows: {}\n"), "{outcome}");
 }
 
-/// The commands of the README's path from a portal to a repository, one after the other.
+/// Runs the commands of "From the portal to a repository" one after the other.
 #[test]
 fn the_path_from_a_portal_to_a_repository_can_be_walked() {
-    let readme = fs::read_to_string(package("README.md")).unwrap();
-    let (_, path) = readme.split_once("## From the portal to a repository\n").unwrap();
+    let page = fs::read_to_string(package("docs/getting-started.md")).unwrap();
+    let (_, path) = page.split_once("## From the portal to a repository\n").unwrap();
     let commands: Vec<_> = blocks(path).into_iter().take_while(|(language, _)| language == "sh").collect();
     let folder = folder();
     fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
