@@ -88,7 +88,8 @@ fn shell(line: &str, within: &Path) -> (String, i32) {
     (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap_or(-1))
 }
 
-/// A `console` block with the current output of its commands. `$ echo $?` prints the last exit code.
+/// A `console` block with the current output of its commands. `$ echo $?` prints the last exit code;
+/// here-documents are not supported.
 fn rerun(block: &[&str], within: &Path) -> String {
     let mut text = String::new();
     let mut last = 0;
@@ -103,6 +104,7 @@ fn rerun(block: &[&str], within: &Path) -> String {
             command = format!("{command}\n{line}");
         }
         let (output, code) = shell(&format!("(exit {last})\n{command}"), within);
+        assert!(!output.contains("Usage: flowbind"), "{command}\n{output}");
         text.push_str(&output);
         last = code;
     }
@@ -153,7 +155,7 @@ fn the_picture_shows_the_plan_of_the_quickstart() {
     let plan = flowbind(command).args(["--color", "always"]).within(&package("examples/quickstart")).run();
     assert_eq!((plan.code, plan.stderr.as_str()), (0, ""));
     let screen = format!("$ flowbind {}\n{}", command.join(" "), plan.stdout);
-    let svg = anstyle_svg::Term::new().render_svg(&screen);
+    let svg = anstyle_svg::Term::new().palette(anstyle_svg::WIN10_CONSOLE).render_svg(&screen);
     expect_file![package("docs/images/plan.svg")].assert_eq(&svg);
 }
 
