@@ -184,6 +184,10 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
             Ok(flows) => return Ok((*kind, flows)),
             Err(error) => errors.push(error),
         }
+        // The same host would be asked for the other kind.
+        if errors.iter().any(|error| error.unreachable().is_some()) {
+            break;
+        }
     }
     // One permission serves both kinds, so where one can be read, the other is denied because the
     // tenant is not of that kind. One that could not be read for another reason may have any.

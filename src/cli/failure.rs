@@ -60,7 +60,8 @@ impl Failure {
         let told =
             |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
         let problem = Diagnostic::error(format!("no credential serves to sign in to `{tenant}`"));
-        let problem = lacking.iter().chain(failed).fold(problem, told);
+        let failure = failed.as_ref().map(|(kind, error)| (*kind, error.to_string()));
+        let problem = lacking.iter().chain(&failure).fold(problem, told);
         let problem = match failed {
             Some((Kind::AzureCli, _)) => problem.hint(format!(
                 "on a machine of your own: `az login --tenant {tenant} --allow-no-subscriptions`"

@@ -1,11 +1,12 @@
 //! What went wrong between us and Graph, in the service's own words.
 
 use std::fmt;
+use std::sync::Arc;
 
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::http::{Answer, SendError, SendErrorKind, cut};
+use crate::http::{Answer, SendError, SendErrorKind, Unreachable, cut};
 use crate::model::{Advice, Unread};
 
 /// A request that did not give what it was for.
@@ -135,6 +136,13 @@ impl GraphError {
     /// Whether the service says that the credential does not do.
     pub fn is_denied(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Refused(Refusal { status: 401 | 403, .. }))
+    }
+
+    /// The host that cannot be reached, if that is the reason: Graph's, or the login host if the token
+    /// could not be renewed. Every request of the run to this host fails with the same value.
+    pub fn unreachable(&self) -> Option<&Arc<Unreachable>> {
+        let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return None };
+        error.unreachable()
     }
 
     /// Whether the service wants to be left alone for longer than there is time.

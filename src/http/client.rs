@@ -1,21 +1,25 @@
 //! The requests of one tenant: as many at once as may be, within the budget, again where that helps.
 
 mod pauses;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::connections::{Connections, Open};
-use super::exchange::{client_request_id, exchange, pause_asked};
+use super::exchange::{ExchangeError, client_request_id, exchange, pause_asked};
+use super::failure::ConnectFailure;
 use super::message::{Answer, Patience, Request, SendError, SendErrorKind};
 use super::meter::{Meter, Waits};
 use super::pace::{Pace, Rate, Room, TooLate, later};
+use super::reachability::{FailedAttempt, Host, Probe, Reachability};
 use super::retry::{Next, Outcome, Policy};
 use super::sent::{Sent, turned_away};
 use super::stop::{Stop, stopped};
@@ -45,12 +49,7 @@ pub struct Client {
     pace: Arc<Pace>,
     waits: Waits,
     connections: Arc<Connections>,
-    /// Whether anything was ever answered.
-    reached: AtomicBool,
-    /// Whether it was given up that anything ever will be.
-    unreachable: AtomicBool,
-    /// Whether it was told that nobody answers.
-    warned: AtomicBool,
+    reachability: Reachability,
 }
 
 impl Client {
@@ -63,9 +62,7 @@ impl Client {
             pace,
             waits: Waits::new(Arc::clone(&settings.meter)),
             connections,
-            reached: AtomicBool::new(false),
-            unreachable: AtomicBool::new(false),
-            warned: AtomicBool::new(false),
+            reachability: Reachability::default(),
             settings,
         }
     }
@@ -81,17 +78,38 @@ impl Client {
     /// There is no answer in time, or none that may be taken.
     pub async fn send(&self, request: &Request<'_>) -> Result<Answer, SendError> {
         let mut sent = Sent::default();
-        let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
-        let mut open = self.connections.to(&request.url).map_err(unprepared)?;
+        let mut open = self.connections.to(&request.url).map_err(|kind| Sent::default().error(kind))?;
+        let host = self.host(&request.url);
         let mut spent = Duration::ZERO;
         loop {
+            let began = Instant::now();
+            let probe = self.admit(&host, request, spent).await.map_err(|kind| sent.error(kind))?;
+            spent = spent.saturating_add(began.elapsed());
             let admitted = self.admitted(NonZeroU32::MIN, request.patience);
+            let admitted = host.unless_given_up(probe.as_ref(), admitted);
             let admitted = self.unless_stopped(request.patience, request.halt.as_ref(), admitted).await;
-            let slot = admitted.flatten().map_err(|kind| sent.error(kind))?;
+            let slot = admitted.map(|admitted| admitted.map_err(SendErrorKind::Unreachable).flatten());
+            let slot = slot.flatten().map_err(|kind| sent.error(kind))?;
+            if probe.is_none() && host.is_failing() {
+                continue;
+            }
             let began = Instant::now();
             let deadline = self.deadline(request.patience, spent);
-            let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await.transpose();
-            let Some(attempted) = attempted else { continue };
+            let attempted = self.attempt(&open, &host, request, slot, deadline, &mut sent).await;
+            let attempted = match attempted {
+                Ok(Attempt::Answered(answer)) => Ok(answer),
+                Ok(Attempt::HeldBack) => continue,
+                Ok(Attempt::Failed(failed)) => {
+                    host.record_failure(failed, probe, &self.settings.retry);
+                    spent = spent.saturating_add(began.elapsed());
+                    match host.error().filter(|_| request.patience.is_final_attempt()) {
+                        Some(error) => return Err(sent.error(SendErrorKind::Unreachable(error))),
+                        None => continue,
+                    }
+                }
+                Err(kind) => Err(kind),
+            };
+            drop(probe);
             let (outcome, what) = match &attempted {
                 Ok(Answer { status: 401, .. }) if self.renewed(request, deadline, &mut sent).await => {
                     let Request { method, url, .. } = request;
@@ -103,7 +121,7 @@ impl Client {
                     Outcome::Answered(answer.status, pause_asked(answer)),
                     format!("answered {}", answer.status),
                 ),
-                Err(SendErrorKind::Broken(what)) => (Outcome::Broken, what.clone()),
+                Err(SendErrorKind::Broken(reason)) => (Outcome::Broken, reason.to_string()),
                 Err(_) => return attempted.map_err(|kind| sent.error(kind)),
             };
             let asked = matches!(outcome, Outcome::Answered(_, Some(_)));
@@ -132,14 +150,13 @@ impl Client {
                 }
                 Next::Again(pause) => {
                     info!("{method} {}: {what}; again in {:.1} s", url.path(), pause.as_secs_f64());
-                    if matches!(outcome, Outcome::Broken) {
-                        self.give_up_unreachable(&what, &mut sent)?;
-                    }
                     let unavailable = matches!(outcome, Outcome::Answered(503, _));
                     if let Ok(answer) = attempted {
                         sent.last = Some(Box::new(answer));
                     }
-                    let waited = self.wait(&mut open, request, pause, unavailable).await;
+                    let waiting = self.wait(&mut open, request, pause, unavailable);
+                    let waited = host.unless_given_up(None, waiting).await;
+                    let waited = waited.map_err(SendErrorKind::Unreachable).flatten();
                     waited.map_err(|kind| sent.error(kind))?;
                 }
             }
@@ -186,11 +203,21 @@ impl Client {
         request: &Request<'_>,
     ) -> Result<Option<Answer>, SendError> {
         let mut sent = Sent::default();
-        let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
-        let open = self.connections.to(&request.url).map_err(unprepared)?;
+        let open = self.connections.to(&request.url).map_err(|kind| Sent::default().error(kind))?;
+        let host = self.host(&request.url);
+        if host.is_failing() {
+            return Ok(None);
+        }
         let deadline = self.deadline(request.patience, Duration::ZERO);
-        let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
-        let Some(answer) = attempted.map_err(|kind| sent.error(kind))? else { return Ok(None) };
+        let attempted = self.attempt(&open, &host, request, slot, deadline, &mut sent).await;
+        let answer = match attempted.map_err(|kind| sent.error(kind))? {
+            Attempt::Answered(answer) => answer,
+            Attempt::HeldBack => return Ok(None),
+            Attempt::Failed(failed) => {
+                host.record_failure(failed, None, &self.settings.retry);
+                return Ok(None);
+            }
+        };
         match answer.status {
             401 if self.renewed(request, deadline, &mut sent).await => return Ok(None),
             429 => self.throttled(1, pause_asked(&answer)),
@@ -210,34 +237,38 @@ impl Client {
         }
     }
 
-    /// Gives up on a place where nobody ever answered: for all requests, since all go there.
-    fn give_up_unreachable(&self, what: &str, sent: &mut Sent) -> Result<(), SendError> {
-        /// Some ten seconds of trying where it is refused, a minute where nothing comes back.
-        const ATTEMPTS: u32 = 5;
-        if self.reached.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        if sent.attempts >= ATTEMPTS {
-            self.unreachable.store(true, Ordering::Relaxed);
-        }
-        if self.unreachable.load(Ordering::Relaxed) {
-            return Err(sent.error(SendErrorKind::Unreachable(what.to_owned())));
-        }
-        if sent.attempts == 1 && !self.warned.swap(true, Ordering::Relaxed) {
-            warn!("no answer ({what}): trying again");
-        }
-        Ok(())
+    /// The reachability of the host of a URL.
+    fn host(&self, url: &Url) -> Arc<Host> {
+        self.reachability.host(url, || self.connections.proxy(url))
     }
 
-    /// Sends a request once. `None` where nothing was sent, since it was held back meanwhile.
+    /// Waits while the host of a request is not reachable, unless this request is the one that probes it.
+    async fn admit<'h>(
+        &self,
+        host: &'h Host,
+        request: &Request<'_>,
+        spent: Duration,
+    ) -> Result<Option<Probe<'h>>, SendErrorKind> {
+        if !host.is_failing() {
+            return Ok(None);
+        }
+        let _waiting = self.waits.begin();
+        let deadline = self.deadline(request.patience, spent);
+        let admission = host.admit(deadline, request.patience.is_final_attempt());
+        let admission = self.unless_stopped(request.patience, request.halt.as_ref(), admission).await?;
+        admission.map_err(SendErrorKind::Unreachable)
+    }
+
+    /// Sends a request once.
     async fn attempt(
         &self,
         open: &Open,
+        host: &Host,
         request: &Request<'_>,
         mut slot: Slot<'_>,
         deadline: Instant,
         sent: &mut Sent,
-    ) -> Result<Option<Answer>, SendErrorKind> {
+    ) -> Result<Attempt, SendErrorKind> {
         // Not before: what was valid when the request began to wait may have expired.
         sent.authorization = match request.authorization {
             None => None,
@@ -261,26 +292,42 @@ impl Client {
             _ => return Err(self.over(deadline)),
         };
         if self.pace.held_until().is_some() {
-            return Ok(None);
+            return Ok(Attempt::HeldBack);
         }
         let id = client_request_id();
+        let is_retry = sent.attempts > 0;
         slot.room.sent();
-        self.settings.meter.sent(slot.requests(), sent.attempts > 0);
+        self.settings.meter.sent(slot.requests(), is_retry);
+        let (connections, meter) = (&self.connections, &self.settings.meter);
+        let began = Instant::now();
+        let exchange = exchange(connections, open, host, request, sent.authorization.as_ref(), &id, meter);
+        let exchanged = timeout_at(deadline, exchange).await;
+        if let Ok(Err(ExchangeError::NotConnected(ConnectFailure { reason, is_permanent }))) = exchanged {
+            slot.room.not_sent();
+            meter.not_sent(slot.requests(), is_retry);
+            return Ok(Attempt::Failed(FailedAttempt { reason, is_permanent, began }));
+        }
         sent.attempts = sent.attempts.saturating_add(1);
         sent.last_id = Some(id.clone());
-        let (connections, meter) = (&self.connections, &self.settings.meter);
-        let exchange = exchange(connections, open, request, sent.authorization.as_ref(), &id, meter);
-        match timeout_at(deadline, exchange).await {
+        match exchanged {
             Err(_) => {
                 sent.may_have_acted = true;
-                Err(self.over(deadline))
+                Err(host.error().map_or_else(|| self.over(deadline), SendErrorKind::Unreachable))
             }
             Ok(Err(error)) => {
                 sent.may_have_acted = true;
-                Err(error)
+                match error {
+                    ExchangeError::Other(kind) => Err(kind),
+                    ExchangeError::NotAnswered(reason) if !host.has_answered() => {
+                        Ok(Attempt::Failed(FailedAttempt { reason, is_permanent: false, began }))
+                    }
+                    ExchangeError::NotAnswered(reason)
+                    | ExchangeError::NotConnected(ConnectFailure { reason, .. }) => {
+                        Err(SendErrorKind::Broken(reason))
+                    }
+                }
             }
             Ok(Ok(answer)) => {
-                self.reached.store(true, Ordering::Relaxed);
                 // What else failed may have looked into what it held.
                 if turned_away(answer.status) || matches!(answer.status, 300..400 | 501) {
                     slot.room.sent_as_one();
@@ -288,7 +335,7 @@ impl Client {
                 sent.throttled = sent.throttled.saturating_add(u32::from(answer.status == 429));
                 sent.may_have_acted |= !turned_away(answer.status);
                 let (attempts, may_have_acted) = (sent.attempts, sent.may_have_acted);
-                Ok(Some(Answer { client_request_id: id, attempts, may_have_acted, ..answer }))
+                Ok(Attempt::Answered(Answer { client_request_id: id, attempts, may_have_acted, ..answer }))
             }
         }
     }
@@ -348,6 +395,16 @@ impl Client {
     pub async fn stopped(&self, patience: Patience) {
         stopped(Some(&self.settings.stop).filter(|_| !matches!(patience, Patience::LastWord(_)))).await;
     }
+}
+
+/// Result of one attempt that may be followed by another.
+#[derive(Debug)]
+enum Attempt {
+    Answered(Answer),
+    /// Nothing was sent: the tenant was throttled meanwhile.
+    HeldBack,
+    /// The host could not be reached.
+    Failed(FailedAttempt),
 }
 
 /// Room for a request that goes out now, and for those that travel in it.

@@ -2,17 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::dns::Resolve;
 use reqwest::{Certificate, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a connection may take, and how long an answer may be silent.
-const CONNECT: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(30);
+use super::message::SendErrorKind;
+use super::resolve::SystemResolver;
+
+/// Time to establish a connection: short enough for two attempts within the 20 s of
+/// [`reachability`](super::reachability).
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// How long an answer may be silent.
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
 
 /// How long a connection that many requests share may be silent before it is asked for a sign of life,
 /// and how long that may take: before [`SILENCE`] is over, so that what is sent again goes elsewhere.
@@ -36,6 +45,18 @@ pub struct Connections {
     /// The bytes of the answers that are being received.
     received: AtomicUsize,
     open: Mutex<BTreeMap<Way, Open>>,
+    resolver: Resolver,
+    /// The proxies of the environment, read as reqwest reads them.
+    proxies: LazyLock<Matcher>,
+}
+
+/// The resolver of host names.
+struct Resolver(Arc<dyn Resolve>);
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
 }
 
 /// Connections that are open, and which of several such sets they are.
@@ -53,6 +74,8 @@ impl Default for Connections {
             places: Semaphore::new(MOST_AT_ONCE),
             received: AtomicUsize::new(0),
             open: Mutex::default(),
+            resolver: Resolver(Arc::new(SystemResolver)),
+            proxies: LazyLock::new(Matcher::from_system),
         }
     }
 }
@@ -86,9 +109,26 @@ impl Connections {
         Self { misspelt_proxy: proxy, ..self }
     }
 
+    /// Replaces the resolver of host names.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver: Resolver(resolver), ..self }
+    }
+
+    /// Returns host and port of the proxy that requests to a URL go through.
+    pub(super) fn proxy(&self, url: &Url) -> Option<String> {
+        if Way::to(url) != Way::Proxied {
+            return None;
+        }
+        let proxy = self.proxies.intercept(&url.as_str().parse().ok()?)?;
+        let uri = proxy.uri();
+        let host = uri.host()?;
+        Some(uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    }
+
     /// The connections that lead to a URL.
-    pub(super) fn to(&self, url: &Url) -> Result<Open, String> {
-        self.open(url, |_| true)
+    pub(super) fn to(&self, url: &Url) -> Result<Open, SendErrorKind> {
+        self.open(url, |_| true).map_err(SendErrorKind::Invalid)
     }
 
     /// Others than these, which the service does not want any more: new ones, unless somebody asked for
@@ -124,7 +164,8 @@ impl Connections {
     fn build(&self, way: Way) -> Result<reqwest::Client, String> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("flowbind/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .dns_resolver(Arc::clone(&self.resolver.0))
             .read_timeout(SILENCE)
             .http2_keep_alive_interval(PING)
             .http2_keep_alive_timeout(PING)

@@ -7,9 +7,11 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::conceal::Secrets;
-use super::connections::{Connections, Open, with_causes};
+use super::connections::{Connections, Open, SILENCE};
+use super::failure::{ConnectFailure, FailureReason, root_message};
 use super::message::{Answer, Request, SendErrorKind};
 use super::meter::Meter;
+use super::reachability::Host;
 use super::retry;
 
 /// The largest body that is taken, in bytes: a page of a hundred connectors has some 50 thousand.
@@ -21,24 +23,42 @@ const MAX_WORDS: usize = 64 << 10;
 /// A tag of our own for each request, which the service repeats and logs.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// Why one attempt has no answer.
+#[derive(Debug)]
+pub(super) enum ExchangeError {
+    /// There is no connection: the request was not sent.
+    NotConnected(ConnectFailure),
+    /// The request was sent, and the host did not begin to answer.
+    NotAnswered(FailureReason),
+    /// The answer is not usable.
+    Other(SendErrorKind),
+}
+
 /// Sends a request once and takes the whole answer.
 pub(super) async fn exchange(
     connections: &Connections,
     open: &Open,
+    host: &Host,
     request: &Request<'_>,
     authorization: Option<&HeaderValue>,
     id: &str,
     meter: &Meter,
-) -> Result<Answer, SendErrorKind> {
+) -> Result<Answer, ExchangeError> {
     let Request { method, url, headers, authorization: _, body, patience: _, halt: _ } = request;
-    let broken = |error: reqwest::Error| {
-        let hopeless = error.is_builder();
-        let what = with_causes(&error.without_url());
-        // A certificate that is refused once is refused every time.
-        let hopeless = hopeless || what.contains("certificate");
-        if hopeless { SendErrorKind::Unreachable(what) } else { SendErrorKind::Broken(what) }
-    };
     let started = Instant::now();
+    let not_answered = |error: reqwest::Error| {
+        if error.is_builder() {
+            return ExchangeError::Other(SendErrorKind::Invalid(root_message(&error)));
+        }
+        if error.is_connect() {
+            return ExchangeError::NotConnected(ConnectFailure::new(&error, host.is_proxied()));
+        }
+        ExchangeError::NotAnswered(FailureReason::of_sent_request(&error, started.elapsed()))
+    };
+    let interrupted = |error: reqwest::Error| {
+        let reason = FailureReason::of_sent_request(&error, SILENCE);
+        ExchangeError::Other(SendErrorKind::Broken(reason))
+    };
     let secrets = Secrets::of(headers.values().chain(authorization));
     let mut sending = open
         .client
@@ -53,22 +73,23 @@ pub(super) async fn exchange(
         meter.body(body.len());
         sending = sending.body(body.clone());
     }
-    let mut response = sending.send().await.map_err(broken)?;
+    let mut response = sending.send().await.map_err(not_answered)?;
+    host.record_answer();
     let status = response.status();
     let mut headers = response.headers().clone();
     let mut body = Vec::new();
     let mut held = connections.hold();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+    while let Some(chunk) = response.chunk().await.map_err(interrupted)? {
         meter.body(chunk.len());
         let length = body.len().saturating_add(chunk.len());
         if !status.is_success() && length > MAX_WORDS {
             break;
         }
         if length > MAX_BODY {
-            return Err(SendErrorKind::TooLarge);
+            return Err(ExchangeError::Other(SendErrorKind::TooLarge));
         }
         if !held.more(chunk.len()) {
-            return Err(SendErrorKind::TooLargeTogether);
+            return Err(ExchangeError::Other(SendErrorKind::TooLargeTogether));
         }
         body.extend_from_slice(&chunk);
     }

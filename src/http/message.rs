@@ -1,6 +1,7 @@
 //! A request, its answer, and what may keep the answer from coming.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,6 +10,7 @@ use reqwest::{Method, Url};
 use tokio::time::Instant;
 
 use super::Stop;
+use super::failure::{FailureReason, Unreachable};
 use super::pace::later;
 
 /// One request, as often as it takes.
@@ -30,10 +32,20 @@ pub struct Request<'a> {
     pub halt: Option<Stop>,
 }
 
+/// Error of a credential that has no valid token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct AuthorizeError {
+    /// What failed and why.
+    pub message: String,
+    /// The login host, if the reason is that it cannot be reached.
+    pub unreachable: Option<Arc<Unreachable>>,
+}
+
 /// Gives each attempt its `Authorization`, since a token may expire while a request waits.
 pub trait Authorize: fmt::Debug + Send + Sync {
     /// The header of a request that goes out now, marked sensitive; or why there is none.
-    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, String>>;
+    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>>;
 
     /// Whether there is another header now, in place of one that the service refused with 401.
     fn renewed<'a>(&'a self, refused: &'a HeaderValue) -> BoxFuture<'a, bool>;
@@ -55,6 +67,11 @@ impl Patience {
     pub fn last_word() -> Self {
         const LAST_WORD: Duration = Duration::from_secs(10);
         Self::LastWord(later(Instant::now(), LAST_WORD))
+    }
+
+    /// Whether the request is sent once, even if the run is stopped.
+    pub(super) fn is_final_attempt(self) -> bool {
+        matches!(self, Self::LastWord(_))
     }
 }
 
@@ -95,15 +112,18 @@ pub struct SendError {
 /// What kept an answer from coming.
 #[derive(Debug, thiserror::Error)]
 pub enum SendErrorKind {
-    /// No connection, a broken one, or a silent one; with what the layers below said.
+    /// The request was sent, and the connection broke or stayed silent. The host answered other requests.
     #[error("{0}")]
-    Broken(String),
-    /// No connection at all, and no use in trying again.
+    Broken(FailureReason),
+    /// The host cannot be reached. All requests to it fail with this error until it answers again.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Arc<Unreachable>),
+    /// No request can be made: the URL, the proxy or the certificate store is not usable.
+    #[error("{0}")]
+    Invalid(String),
     /// There is no token to send it with.
     #[error("{0}")]
-    SignIn(String),
+    SignIn(AuthorizeError),
     /// The service wants a longer pause than there is time.
     #[error("the service asks for a pause of {} s, which is more than the time left", .0.as_secs_f64().ceil())]
     PauseBeyondTimeout(Duration),
@@ -131,6 +151,17 @@ pub enum SendErrorKind {
     /// Something else made the request needless.
     #[error("the request was not sent again, since another one failed before")]
     Halted,
+}
+
+impl SendError {
+    /// The host that cannot be reached, if that is the reason: the one of the request, or the login host.
+    pub fn unreachable(&self) -> Option<&Arc<Unreachable>> {
+        match &self.kind {
+            SendErrorKind::Unreachable(unreachable) => Some(unreachable),
+            SendErrorKind::SignIn(error) => error.unreachable.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 fn tries(attempts: u32) -> String {

@@ -66,6 +66,13 @@ impl Meter {
         self.again.fetch_add(again.into(), Ordering::Relaxed);
     }
 
+    /// Takes back what was counted as sent: there was no connection to send it over.
+    pub(super) fn not_sent(&self, requests: u32, again: bool) {
+        self.requests.fetch_sub(requests.into(), Ordering::Relaxed);
+        self.exchanges.fetch_sub(1, Ordering::Relaxed);
+        self.again.fetch_sub(again.into(), Ordering::Relaxed);
+    }
+
     pub(super) fn body(&self, bytes: usize) {
         self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

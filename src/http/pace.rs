@@ -169,6 +169,11 @@ impl Room<'_> {
         self.sent = self.requests;
     }
 
+    /// Counts none of them: there was no connection to send them over.
+    pub(super) fn not_sent(&mut self) {
+        self.sent = 0;
+    }
+
     /// Counts them as one: the service did not look into what held them.
     pub(super) fn sent_as_one(&mut self) {
         self.sent = 1;

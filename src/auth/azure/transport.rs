@@ -41,19 +41,19 @@ impl Transport {
         let url = request.url().clone();
         if !(is_safe(&url) || self.machine && url.scheme() == "http" && is_link_local(&url)) {
             let place = place(&url);
-            return Err(SignInError(format!(
+            return Err(SignInError::new(format!(
                 "`{place}` is neither https nor on this machine: a secret would travel in the clear"
             )));
         }
         let body = match request.body() {
             Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            Body::SeekableStream(_) => return Err(SignInError("a body of unknown length".into())),
+            Body::SeekableStream(_) => return Err(SignInError::new("a body of unknown length")),
         };
         let (method, headers) = (request.method().as_ref().parse().unwrap_or_default(), headers(request)?);
         let answer = ask(&self.http, method, url, headers, body).await?;
         match description(&answer) {
             // The crate has words of its own for a 400, and asks again after others.
-            Some(description) if !self.machine || answer.status == 400 => Err(SignInError(description)),
+            Some(description) if !self.machine || answer.status == 400 => Err(SignInError::new(description)),
             _ => Ok(answer),
         }
     }
@@ -95,15 +95,15 @@ pub(super) async fn ask(
         halt: None,
     };
     let sent = http.send(&request).await;
-    let mut answer = sent.map_err(|error| SignInError(format!("{line}: {error}")))?;
+    let mut answer = sent.map_err(|error| SignInError::from_send_error(&line, &error))?;
     let form = request.body.as_deref().unwrap_or_default();
     in_form(form).conceal(&mut answer.headers, &mut answer.body);
     let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
-        return Err(SignInError(format!("{line}: answered {}, with no JSON", answer.status)));
+        return Err(SignInError::new(format!("{line}: answered {}, with no JSON", answer.status)));
     };
     let life = json.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
     if !(0..=LONGEST.as_secs()).contains(&u64::try_from(life).unwrap_or(u64::MAX)) {
-        return Err(SignInError(format!("{line}: answered with a token that lives for {life} s")));
+        return Err(SignInError::new(format!("{line}: answered with a token that lives for {life} s")));
     }
     Ok(answer)
 }
@@ -139,7 +139,7 @@ fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     };
     let headers = request.headers().iter().map(|both| {
         let name = both.0.as_str();
-        header(both).ok_or_else(|| SignInError(format!("`{name}` has characters that no header has")))
+        header(both).ok_or_else(|| SignInError::new(format!("`{name}` has characters that no header has")))
     });
     headers.collect()
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowbind::http::{
-    Authorize, Client, Connections, Patience, Rate, Request, SendErrorKind, Settings, Stop, client_request_id,
+    Authorize, AuthorizeError, Client, Connections, Patience, Rate, Request, SendErrorKind, Settings, Stop,
+    client_request_id,
 };
 use flowbind::sandbox::{Effect, Fault, Options};
 use futures_util::future::{BoxFuture, join, join_all};
@@ -47,7 +48,7 @@ fn sent(served: &Served, method: &str) -> usize {
 struct Slow;
 
 impl Authorize for Slow {
-    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, String>> {
+    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>> {
         Box::pin(async {
             sleep(Duration::from_millis(500)).await;
             Ok(HeaderValue::from_static("Bearer t"))

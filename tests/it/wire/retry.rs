@@ -111,18 +111,24 @@ fn a_silent_service_ends_with_the_time_of_the_run() {
 }
 
 #[test]
-fn nobody_there_is_told_within_the_time_of_the_run() {
+fn unreachable_host_ends_the_run_with_its_name_and_the_reason() {
     let nobody = Line::lay(None, Duration::from_secs(600));
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", wants_connector_1(&["B2C_1_a"]));
+    let flows: Vec<_> = (0..198).map(|number| format!("B2C_1_{number}")).collect();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    file(folder.path(), "flowbind.yaml", wants_connector_1(&flows));
+    let started = Instant::now();
     let outcome =
         flowbind(["plan", "--timeout", "2", "--graph-url", &format!("http://{}/beta", nobody.address())])
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .within(folder.path())
             .run();
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("WARN no answer"), "{outcome}");
-    assert!(outcome.stderr.contains("refused"), "{outcome}");
+    let error = format!("cannot reach {}: connection refused", nobody.address());
+    assert_eq!(outcome.stderr.matches("WARN").count(), 1, "{outcome}");
+    assert!(outcome.stderr.contains(&format!(" WARN {error}; retrying\n")), "{outcome}");
+    assert!(outcome.stderr.contains(&format!("apiConnectors: {error}\n")), "{outcome}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 /// A tenant's own limiter, met by a run that is told a budget beyond it.
