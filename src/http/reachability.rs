@@ -75,6 +75,7 @@ struct Outage {
     since: Instant,
     /// Failed attempts, counting only those that were made one after the other.
     failures: u32,
+    /// When the last attempt failed, or the host was given up.
     last_failure: Instant,
     next_probe: Instant,
     is_given_up: bool,
@@ -336,6 +337,8 @@ impl Host {
         self.state.send_if_modified(|state| match &mut state.outage {
             Some(outage) if !outage.is_given_up => {
                 outage.is_given_up = true;
+                // The requests that wait now fail: none of them is a later one that may probe the host.
+                outage.last_failure = Instant::now();
                 true
             }
             _ => false,
