@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join3};
 
-use crate::graph::{Bindings, Graph, GraphError, Need, Patience};
+use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
 use crate::model::{
     Api, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
     Reading, Step, Unread,
@@ -88,7 +88,7 @@ async fn configurations<'a>(
     beside: usize,
 ) -> Vec<Result<Bindings, GraphError>> {
     let reads: Vec<_> = flows.map(|flow| (flow, steps)).collect();
-    graph.configurations(&reads, beside, Patience::Full).await
+    graph.configurations(&reads, beside, RetryBudget::UntilDeadline).await
 }
 
 /// The kinds of flows that a file's tenant may have.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Graph, Patience};
+use crate::graph::{Graph, RetryBudget};
 use crate::model::{Bound, FlowId, Reading, Step, Unread};
 
 /// The steps to look at, by flow.
@@ -13,10 +13,10 @@ pub(super) async fn look<'a>(
     graph: &Graph,
     steps: &Steps<'a>,
     beside: usize,
-    patience: Patience,
+    budget: RetryBudget,
 ) -> BTreeMap<(&'a FlowId, Step), Reading<Bound>> {
     let asked: Vec<_> = steps.iter().map(|(flow, steps)| (*flow, steps.as_slice())).collect();
-    let reads = graph.configurations(&asked, beside, patience).await;
+    let reads = graph.configurations(&asked, beside, budget).await;
     let mut shown = BTreeMap::new();
     for ((flow, steps), read) in asked.into_iter().zip(reads) {
         let read = read.map_err(|error| Unread::from(&error));

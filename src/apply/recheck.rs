@@ -7,7 +7,7 @@ use futures_util::future::join;
 
 use super::look::{Steps, look};
 use super::verify::shows;
-use crate::graph::{Graph, GraphError, Patience};
+use crate::graph::{Graph, GraphError, RetryBudget};
 use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, bound_id};
 use crate::plan::{BrokenPin, Change, Target, Unknown};
 
@@ -50,7 +50,7 @@ pub async fn recheck(graph: &Graph, target: &Target) -> Recheck {
     let pinned = target.changes.iter().any(|change| change.pin.is_some());
     let connectors = async { if pinned { Some(graph.connectors().await) } else { None } };
     let (shown, connectors) =
-        join(look(graph, &steps, usize::from(pinned), Patience::Full), connectors).await;
+        join(look(graph, &steps, usize::from(pinned), RetryBudget::UntilDeadline), connectors).await;
     let mut recheck = Recheck::default();
     for change in &target.changes {
         if let Some(connectors) = &connectors {

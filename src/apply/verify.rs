@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::Options;
 use super::look::{Steps, look};
 use super::put::Put;
-use crate::graph::{Graph, Patience, later, stopped};
+use crate::graph::{Graph, RetryBudget, saturating_add, stopped};
 use crate::model::{Bound, Reading, bound_id};
 use crate::plan::Change;
 
@@ -33,9 +33,9 @@ pub(super) async fn read_back(
         let time = deadline.map_or(options.verify_timeout, left).min(left(options.deadline));
         // Once the run is stopped or out of time there is one last look.
         let last = *options.stop.borrow() || time.is_zero();
-        let patience = if last { Patience::last_word() } else { Patience::For(time) };
+        let budget = if last { RetryBudget::final_attempt() } else { RetryBudget::For(time) };
         let began = Instant::now();
-        let shown = look(graph, &unseen, 0, patience).await;
+        let shown = look(graph, &unseen, 0, budget).await;
         let is_answered = shown.values().any(|reading| matches!(reading, Reading::Known(_)));
         for (change, seen) in changes.iter().zip(&mut seen) {
             match shown.get(&(&change.flow, change.step)) {
@@ -50,7 +50,7 @@ pub(super) async fn read_back(
             break;
         }
         let is_first = deadline.is_none();
-        let end = *deadline.get_or_insert_with(|| later(Instant::now(), options.verify_timeout));
+        let end = *deadline.get_or_insert_with(|| saturating_add(Instant::now(), options.verify_timeout));
         let is_over = *options.stop.borrow() || left(options.deadline).is_zero();
         // Where nobody answers, the first look takes all the time there is.
         if is_first && !is_answered && began.elapsed() >= options.verify_timeout && !is_over {

@@ -7,7 +7,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::SignInError;
-use crate::http::{Client, Patience, Request};
+use crate::http::{Client, Request, RetryBudget};
 
 /// How long the authority may take to say it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<S
         headers: HeaderMap::new(),
         authorization: None,
         body: None,
-        patience: Patience::For(PATIENCE),
+        retry_budget: RetryBudget::For(PATIENCE),
         halt: None,
     };
     let answer = http

@@ -16,7 +16,7 @@ use super::error::{self, GraphError, GraphErrorKind};
 use super::page;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
-use crate::http::{Answer, Client, Patience, Request, Stop, cut};
+use crate::http::{Answer, Client, Request, RetryBudget, Stop, truncate};
 use crate::model::{
     Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step, StepMap,
 };
@@ -83,18 +83,17 @@ impl Graph {
         &self,
         reads: &[(&FlowId, &[Step])],
         beside: usize,
-        patience: Patience,
+        budget: RetryBudget,
     ) -> Vec<Result<Bindings, GraphError>> {
-        let mut found: BTreeMap<_, _> =
-            batch::read(self, reads, beside, patience).await.into_iter().collect();
+        let mut found: BTreeMap<_, _> = batch::read(self, reads, beside, budget).await.into_iter().collect();
         let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (found.remove(&at), flow, steps));
         let reads = reads.map(async |(found, flow, steps)| match found {
             Some(Err(error)) if error.is_put_off() => {
-                self.http.let_pass(patience, Duration::ZERO).await;
+                self.http.wait_out_deadline(budget, Duration::ZERO).await;
                 Err(error)
             }
             Some(read) => read,
-            None => self.configuration(flow, steps, patience).await,
+            None => self.configuration(flow, steps, budget).await,
         });
         join_all(reads).await
     }
@@ -103,10 +102,10 @@ impl Graph {
         &self,
         flow: &FlowId,
         steps: &[Step],
-        patience: Patience,
+        budget: RetryBudget,
     ) -> Result<Bindings, GraphError> {
         let url = self.configuration_url(flow, steps);
-        let (answer, configuration) = self.get::<Configuration>(url.clone(), patience).await?;
+        let (answer, configuration) = self.get::<Configuration>(url.clone(), budget).await?;
         if configuration.is_error() {
             return Err(GraphError::refused(self.request_line("GET", &url), &answer));
         }
@@ -146,7 +145,7 @@ impl Graph {
             headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
             authorization: Some(&*self.credential),
             body: Some(body),
-            patience: Patience::Full,
+            retry_budget: RetryBudget::UntilDeadline,
             halt: Some(halt.clone()),
         };
         let line = self.request_line("PUT", &request.url);
@@ -162,7 +161,7 @@ impl Graph {
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         url: Url,
-        patience: Patience,
+        budget: RetryBudget,
     ) -> Result<(Answer, T), GraphError> {
         let line = self.request_line("GET", &url);
         let request = Request {
@@ -171,13 +170,15 @@ impl Graph {
             headers: HeaderMap::new(),
             authorization: Some(&*self.credential),
             body: None,
-            patience,
+            retry_budget: budget,
             halt: None,
         };
         let answer = self.send(request).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(value) => Ok((answer, value)),
-            Err(error) => Err(GraphError::of(line, &answer, GraphErrorKind::Broken(cut(error.to_string())))),
+            Err(error) => {
+                Err(GraphError::of(line, &answer, GraphErrorKind::Broken(truncate(error.to_string()))))
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::http::{Answer, SendError, SendErrorKind, Unreachable, cut};
+use crate::http::{Answer, SendError, SendErrorKind, Unreachable, truncate};
 use crate::model::{Advice, Unread};
 
 /// A request that did not give what it was for.
@@ -253,17 +253,17 @@ fn words(answer: &Answer) -> (Refusal, Option<String>) {
     let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
     let refusal = Refusal {
         status: answer.status,
-        code: error.code.map(cut),
-        message: error.message.map(cut),
+        code: error.code.map(truncate),
+        message: error.message.map(truncate),
         attempts: answer.attempts,
     };
-    (refusal, request_id(answer).or(error.inner_error.request_id.map(cut)))
+    (refusal, request_id(answer).or(error.inner_error.request_id.map(truncate)))
 }
 
 /// Graph's tag of the request that was answered.
 pub(super) fn request_id(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("request-id")?;
-    header.to_str().ok().map(str::to_owned).map(cut)
+    header.to_str().ok().map(str::to_owned).map(truncate)
 }
 
 /// The body of an error (<https://learn.microsoft.com/graph/errors>). Whatever is missing or of

@@ -10,7 +10,7 @@ use super::client::Graph;
 use super::cloud::GraphUrl;
 use super::error::{GraphError, GraphErrorKind, origin};
 use super::wire::Page;
-use crate::http::Patience;
+use crate::http::RetryBudget;
 
 /// More pages than any collection of ours can have: a tenant has some 200 flows and 20 connectors.
 const MAX_PAGES: usize = 1_000;
@@ -25,7 +25,7 @@ pub(super) async fn all<T: DeserializeOwned>(graph: &Graph, first: Url) -> Resul
     let mut next = first;
     let mut bytes: usize = 0;
     loop {
-        let (answer, page) = graph.get::<Page<T>>(next.clone(), Patience::Full).await?;
+        let (answer, page) = graph.get::<Page<T>>(next.clone(), RetryBudget::UntilDeadline).await?;
         if page.is_error() {
             return Err(GraphError::refused(graph.request_line("GET", &next), &answer));
         }

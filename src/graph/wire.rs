@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::http::cut;
+use crate::http::truncate;
 use crate::model::{
     Bound, Connector, ConnectorId, ListedConnector, ListedFlow, Reading, Step, StepMap, Unread,
 };
@@ -223,7 +223,7 @@ impl Configuration {
             Ok(_) => "it is no object".to_owned(),
             Err(error) => error.to_string(),
         };
-        Reading::Unknown(Unread::new(format!("the answer makes no sense: `{step}`: {}", cut(why))))
+        Reading::Unknown(Unread::new(format!("the answer makes no sense: `{step}`: {}", truncate(why))))
     }
 
     /// What is bound to each of the steps.

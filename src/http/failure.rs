@@ -9,7 +9,7 @@ use rustls::AlertDescription;
 
 use super::connections::CONNECT_TIMEOUT;
 use super::resolve::ResolveError;
-use super::words::cut;
+use super::truncate::truncate;
 
 /// A host that cannot be reached, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ impl ConnectFailure {
     /// Classifies an error of the connection phase.
     pub(super) fn new(error: &reqwest::Error, is_proxied: bool) -> Self {
         if let Some(ResolveError { source, .. }) = find(error) {
-            let reason = FailureReason::NameNotResolved(cut(source.to_string()));
+            let reason = FailureReason::NameNotResolved(truncate(source.to_string()));
             return Self { reason, is_permanent: false };
         }
         if let Some(tls) = find::<rustls::Error>(error) {
@@ -89,7 +89,7 @@ impl ConnectFailure {
             None => None,
         };
         let reason = reason.unwrap_or_else(|| {
-            let message = cut(root_message(error));
+            let message = truncate(root_message(error));
             if is_proxied { FailureReason::Proxy(message) } else { FailureReason::Other(message) }
         });
         Self { reason, is_permanent: false }
@@ -98,10 +98,10 @@ impl ConnectFailure {
     /// A handshake that was answered with garbage or broke off may succeed next time. A certificate that is
     /// not trusted, or a peer that supports nothing of what we support, stays as it is.
     fn from_tls(error: &rustls::Error) -> Self {
-        let message = cut(error.to_string());
+        let message = truncate(error.to_string());
         match error {
             rustls::Error::InvalidCertificate(problem) => {
-                let reason = FailureReason::CertificateNotTrusted(cut(problem.to_string()));
+                let reason = FailureReason::CertificateNotTrusted(truncate(problem.to_string()));
                 Self { reason, is_permanent: true }
             }
             rustls::Error::AlertReceived(AlertDescription::InternalError) => {
@@ -128,7 +128,7 @@ impl FailureReason {
             Some(io) => io.to_string(),
             None => root_message(error),
         };
-        Self::Interrupted(cut(message))
+        Self::Interrupted(truncate(message))
     }
 }
 
@@ -141,7 +141,7 @@ fn from_io(error: &io::Error) -> Option<FailureReason> {
         | ErrorKind::NotConnected
         | ErrorKind::UnexpectedEof => Some(FailureReason::Reset),
         ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
-            Some(FailureReason::NetworkUnreachable(cut(error.to_string())))
+            Some(FailureReason::NetworkUnreachable(truncate(error.to_string())))
         }
         ErrorKind::TimedOut => Some(FailureReason::ConnectTimeout(CONNECT_TIMEOUT)),
         _ => None,

@@ -23,13 +23,13 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use super::failure::{FailureReason, Unreachable};
-use super::pace::later;
-use super::retry::{Next, Outcome, Policy};
+use super::rate_limiter::saturating_add;
+use super::retry::{AttemptResult, Decision, Policy};
 
 /// Time for the retries of a host that cannot be connected to, of all requests together.
 const CONNECT_BUDGET: Duration = Duration::from_secs(20);
 
-/// The same for a host that accepts connections and never answers. No attempt begins that would end later,
+/// The same for a host that accepts connections and never answers. No attempt begins that would end saturating_add,
 /// so with a read timeout of 30 s there are two attempts, which take 60 s.
 const SILENCE_BUDGET: Duration = Duration::from_secs(65);
 
@@ -55,7 +55,7 @@ pub(super) struct Host {
     name: String,
     proxy: Option<String>,
     state: watch::Sender<State>,
-    /// Held by the request that probes the host during an outage.
+    /// InFlightBytes by the request that probes the host during an outage.
     probing: Semaphore,
 }
 
@@ -120,7 +120,7 @@ impl Outage {
     }
 
     fn gives_up_at(&self) -> Instant {
-        later(self.since, self.budget())
+        saturating_add(self.since, self.budget())
     }
 }
 
@@ -137,7 +137,7 @@ impl State {
             return Admission::Probe { at: outage.next_probe, gives_up_at: Some(gives_up_at), error };
         }
         let was_probed_meanwhile = failures_before != Some(outage.failures);
-        let is_due = later(outage.last_failure, PROBE_INTERVAL) <= now;
+        let is_due = saturating_add(outage.last_failure, PROBE_INTERVAL) <= now;
         if is_due || is_final_attempt && !was_probed_meanwhile {
             return Admission::Probe { at: now, gives_up_at: None, error };
         }
@@ -312,15 +312,17 @@ impl Host {
                 outage.error = Arc::new(self.unreachable(reason.clone()));
             }
             let took = now.saturating_duration_since(began);
-            let pause = match policy.next(outage.failures, Outcome::Broken, fastrand::f64()) {
+            let pause = match policy.next(outage.failures, AttemptResult::Broken, fastrand::f64()) {
                 // A host that was silent for so long needs no further pause.
-                Next::Again(_) if matches!(reason, FailureReason::NoAnswer(_)) => Some(Duration::ZERO),
-                Next::Again(pause) | Next::PauseAll(pause) => Some(pause),
-                Next::Stop => None,
+                Decision::Retry(_) if matches!(reason, FailureReason::NoAnswer(_)) => Some(Duration::ZERO),
+                Decision::Retry(pause) | Decision::PauseAll(pause) => Some(pause),
+                Decision::Stop => None,
             };
-            let has_time = |pause| later(later(now, pause), took) <= outage.gives_up_at();
+            let has_time = |pause| saturating_add(saturating_add(now, pause), took) <= outage.gives_up_at();
             match pause.filter(|pause| has_time(*pause)) {
-                Some(pause) if !is_permanent || state.has_answered => outage.next_probe = later(now, pause),
+                Some(pause) if !is_permanent || state.has_answered => {
+                    outage.next_probe = saturating_add(now, pause)
+                }
                 _ => outage.is_given_up = true,
             }
             if !outage.is_given_up && state.logged.as_ref() != Some(&reason) {

@@ -78,6 +78,6 @@ fn a_pipe_gets_lines_alone() {
 fn figures_are_the_last_line_where_they_are_wanted() {
     let stderr = in_a_pipe(&slow(true), &["-v"]);
     let last = stderr.lines().last().unwrap();
-    assert!(last.starts_with(" INFO 3 requests in 3 exchanges, 1 of them again; 2."), "{stderr}");
+    assert!(last.starts_with(" INFO 3 requests in 3 exchanges, 1 retries; 2."), "{stderr}");
     assert!(last.ends_with(" bytes"), "{stderr}");
 }

@@ -34,7 +34,7 @@ use tokio::time::timeout;
 use super::credential::Issuer;
 use super::kind::{Kind, Place, Settings};
 use super::{InvalidToken, Secret, SignInError, Token};
-use crate::http::{Client, Patience, SendErrorKind};
+use crate::http::{Client, RetryBudget, SendErrorKind};
 use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
 use transport::{Transport, one_line};
@@ -171,7 +171,7 @@ impl Issuer for SignIn {
         Box::pin(async {
             tokio::select! {
                 asked = self.ask() => taken(asked.map_err(|error| said(&error))?).map_err(SignInError::new),
-                () = self.http.stopped(Patience::Full) => {
+                () = self.http.stopped(RetryBudget::UntilDeadline) => {
                     Err(SignInError::new(SendErrorKind::Stopped.to_string()))
                 }
             }

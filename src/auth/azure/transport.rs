@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::SignInError;
-use crate::http::{Answer, Client, Patience, Request, Secrets, cut, is_link_local, is_safe};
+use crate::http::{Answer, Client, Redactor, Request, RetryBudget, is_link_local, is_safe, truncate};
 
 /// The longest life of a token that is believed: it is added to the time of day.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -91,13 +91,13 @@ pub(super) async fn ask(
         headers,
         authorization: None,
         body: Some(body).filter(|body| !body.is_empty()),
-        patience: Patience::Full,
+        retry_budget: RetryBudget::UntilDeadline,
         halt: None,
     };
     let sent = http.send(&request).await;
     let mut answer = sent.map_err(|error| SignInError::from_send_error(&line, &error))?;
     let form = request.body.as_deref().unwrap_or_default();
-    in_form(form).conceal(&mut answer.headers, &mut answer.body);
+    in_form(form).redact(&mut answer.headers, &mut answer.body);
     let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
         return Err(SignInError::new(format!("{line}: answered {}, with no JSON", answer.status)));
     };
@@ -121,7 +121,7 @@ fn description(answer: &Answer) -> Option<String> {
 
 /// Somebody's words in one line, as long as a person reads on.
 pub(super) fn one_line(words: &str) -> String {
-    cut(words.split_whitespace().collect::<Vec<_>>().join(" "))
+    truncate(words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A URL without what it carries along.
@@ -129,7 +129,7 @@ fn place(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// What is sent besides the body. Secrets are marked sensitive.
+/// What is sent besides the body. Redactor are marked sensitive.
 fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     let header = |(name, value): (&AzureName, &AzureValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
@@ -145,8 +145,8 @@ fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
 }
 
 /// The secrets in a form.
-fn in_form(body: &str) -> Secrets<'_> {
+fn in_form(body: &str) -> Redactor<'_> {
     let fields = form_urlencoded::parse(body.as_bytes());
     let secrets = fields.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));
-    Secrets::new(secrets.map(|(_, value)| value))
+    Redactor::new(secrets.map(|(_, value)| value))
 }

@@ -38,13 +38,21 @@ fn client(connections: Connections, requests: u32) -> Client {
     Client::new(settings, Arc::new(connections))
 }
 
-fn request(method: Method, url: &str, patience: Patience) -> Request<'static> {
+fn request(method: Method, url: &str, budget: RetryBudget) -> Request<'static> {
     let url = url.parse().unwrap();
-    Request { method, url, headers: HeaderMap::new(), authorization: None, body: None, patience, halt: None }
+    Request {
+        method,
+        url,
+        headers: HeaderMap::new(),
+        authorization: None,
+        body: None,
+        retry_budget: budget,
+        halt: None,
+    }
 }
 
 async fn get(client: &Client, url: &str) -> SendError {
-    client.send(&request(Method::GET, url, Patience::Full)).await.unwrap_err()
+    client.send(&request(Method::GET, url, RetryBudget::UntilDeadline)).await.unwrap_err()
 }
 
 /// Sends GET requests at the same time. Returns the one error of all of them and how long it took.
@@ -124,7 +132,7 @@ async fn silent_host_fails_all_requests_even_if_the_rate_limit_has_no_room() {
 #[tokio::test(start_paused = true)]
 async fn put_without_connection_is_not_sent() {
     let client = client(no_names(0), 200);
-    let error = client.send(&request(Method::PUT, NOWHERE, Patience::Full)).await.unwrap_err();
+    let error = client.send(&request(Method::PUT, NOWHERE, RetryBudget::UntilDeadline)).await.unwrap_err();
     assert!(error.unreachable().is_some(), "{error}");
     assert_eq!((error.attempts, error.may_have_acted, error.client_request_id), (0, false, None));
 }
@@ -133,7 +141,7 @@ async fn put_without_connection_is_not_sent() {
 async fn put_to_silent_host_may_have_acted() {
     let (_listener, url) = silent();
     let client = client(Connections::default(), 200);
-    let error = client.send(&request(Method::PUT, &url, Patience::Full)).await.unwrap_err();
+    let error = client.send(&request(Method::PUT, &url, RetryBudget::UntilDeadline)).await.unwrap_err();
     assert!(error.unreachable().is_some(), "{error}");
     assert_eq!((error.attempts, error.may_have_acted), (2, true));
 }
@@ -142,7 +150,7 @@ async fn put_to_silent_host_may_have_acted() {
 async fn request_with_a_deadline_fails_at_it_with_the_reason() {
     let client = client(no_names(0), 200);
     let began = Instant::now();
-    let request = request(Method::GET, NOWHERE, Patience::For(Duration::from_secs(3)));
+    let request = request(Method::GET, NOWHERE, RetryBudget::For(Duration::from_secs(3)));
     let error = client.send(&request).await.unwrap_err();
     assert!(error.unreachable().is_some(), "{error}");
     assert!(began.elapsed() <= Duration::from_secs(3), "{:?}", began.elapsed());
@@ -189,7 +197,8 @@ async fn comes_back(after: Duration) -> (String, tokio::task::JoinHandle<()>) {
 async fn host_that_comes_back_answers_all_requests() {
     let (url, serving) = comes_back(Duration::from_millis(700)).await;
     let client = client(Connections::default(), 1000);
-    let gets = (0..198).map(async |_| client.send(&request(Method::GET, &url, Patience::Full)).await);
+    let gets =
+        (0..198).map(async |_| client.send(&request(Method::GET, &url, RetryBudget::UntilDeadline)).await);
     for answer in join_all(gets).await {
         assert_eq!(answer.unwrap().status, 200);
     }
@@ -202,7 +211,7 @@ async fn host_that_comes_back_answers_all_requests() {
 async fn final_attempts_reach_a_host_that_was_given_up_and_came_back() {
     let (url, serving) = comes_back(Duration::from_millis(500)).await;
     let client = client(Connections::default(), 1000);
-    let brief = request(Method::GET, &url, Patience::For(Duration::ZERO));
+    let brief = request(Method::GET, &url, RetryBudget::For(Duration::ZERO));
     assert!(client.send(&brief).await.is_err());
     let host = client.host(&url.parse().unwrap());
     host.record_failure(
@@ -211,9 +220,10 @@ async fn final_attempts_reach_a_host_that_was_given_up_and_came_back() {
         &Policy::default(),
     );
     sleep(Duration::from_millis(600)).await;
-    let refused = client.send(&request(Method::GET, &url, Patience::Full)).await.unwrap_err();
+    let refused = client.send(&request(Method::GET, &url, RetryBudget::UntilDeadline)).await.unwrap_err();
     assert!(refused.unreachable().is_some(), "{refused}");
-    let last = (0..20).map(async |_| client.send(&request(Method::GET, &url, Patience::last_word())).await);
+    let last =
+        (0..20).map(async |_| client.send(&request(Method::GET, &url, RetryBudget::final_attempt())).await);
     for answer in join_all(last).await {
         assert_eq!(answer.unwrap().status, 200);
     }

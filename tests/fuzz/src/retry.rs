@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flowbind::http::retry::{Next, Outcome, Policy, retry_after};
+use flowbind::http::retry::{AttemptResult, Decision, Policy, parse_retry_after};
 
 /// Lines: a `Retry-After`, the `Date` of the answer, its status, the number of the attempt, and how
 /// the dice fell, in thousandths.
@@ -12,7 +12,7 @@ pub fn retry(data: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let (value, date) = (line(), line());
     let now = httpdate::parse_http_date(date).unwrap_or(SystemTime::UNIX_EPOCH);
-    let asked = retry_after(value, now);
+    let asked = parse_retry_after(value, now);
     assert_asked(value.trim(), now, asked);
     let status = line().parse().unwrap_or(429);
     // The first attempt is number 1.
@@ -25,10 +25,10 @@ pub fn retry(data: &[u8]) {
             attempt,
             status,
             asked,
-            policy.next(attempt, Outcome::Answered(status, asked), jitter),
+            policy.next(attempt, AttemptResult::Answered(status, asked), jitter),
         );
     }
-    if let Next::PauseAll(_) = policy.next(attempt, Outcome::Broken, jitter) {
+    if let Decision::PauseAll(_) = policy.next(attempt, AttemptResult::Broken, jitter) {
         panic!("nothing throttles");
     }
 }
@@ -42,16 +42,16 @@ fn assert_asked(value: &str, now: SystemTime, asked: Option<Duration>) {
     }
 }
 
-fn assert_next(policy: &Policy, attempt: u32, status: u16, asked: Option<Duration>, next: Next) {
+fn assert_next(policy: &Policy, attempt: u32, status: u16, asked: Option<Duration>, next: Decision) {
     let throttled = status == 429;
     let transient = throttled || [408, 500, 502, 503, 504, 509].contains(&status);
     let over = !transient || !throttled && attempt >= policy.max_attempts;
     let pause = match next {
-        Next::Stop => return assert!(over, "{status} after {attempt}"),
-        Next::Again(pause) => pause,
-        Next::PauseAll(pause) => pause,
+        Decision::Stop => return assert!(over, "{status} after {attempt}"),
+        Decision::Retry(pause) => pause,
+        Decision::PauseAll(pause) => pause,
     };
-    assert!(!over && matches!(next, Next::PauseAll(_)) == throttled, "{status} after {attempt}");
+    assert!(!over && matches!(next, Decision::PauseAll(_)) == throttled, "{status} after {attempt}");
     match asked {
         // The first time it is as asked, and later where that keeps from asking in a tight loop.
         Some(asked) if attempt == 1 || asked >= policy.base / 10 => assert_eq!(pause, asked),
