@@ -144,10 +144,14 @@ impl Outputs {
     /// Prints the problems of a run on stderr, after what was printed on stdout. Text on stdout has them already: they
     /// are not repeated if both streams are the same file.
     pub(super) fn report_errors(format: Format, problems: &[Problem], several: bool) {
-        if format == Format::Text && terminal::streams_are_the_same() {
-            return;
+        if Self::reports_on_stderr(format) {
+            super::report_problems(problems, several);
         }
-        super::report_problems(problems, several);
+    }
+
+    /// Whether problems are printed on stderr.
+    pub(super) fn reports_on_stderr(format: Format) -> bool {
+        format != Format::Text || !terminal::streams_are_the_same()
     }
 
     /// Waits until everything printed so far was written.
