@@ -338,7 +338,7 @@ fn secrets_in_addresses_are_never_written() {
     file(folder.path(), "bad.yaml", pinned(url) + "oops: 1\n  x: {targetUrl: '" + url + "'}\n");
     file(folder.path(), "flowbind.yaml", pinned(url));
     file(folder.path(), "tenant.json", tenant);
-    let mut said = String::new();
+    let mut output = String::new();
     for command in [
         &["validate", "bad.yaml"][..],
         &["validate", "broken.yaml"],
@@ -352,13 +352,16 @@ fn secrets_in_addresses_are_never_written() {
     ] {
         let outcome = flowbind(command).args(["--sandbox", "tenant.json", "-vv"]).within(folder.path()).run();
         assert!(!outcome.panicked());
-        said.push_str(&outcome.to_string());
+        output.push_str(&outcome.to_string());
     }
     for written in ["broken.json", "broken.txt", "plan.json", "report.json", "tenant.json"] {
-        said.push_str(&fs::read_to_string(folder.path().join(written)).unwrap());
+        output.push_str(&fs::read_to_string(folder.path().join(written)).unwrap());
     }
-    assert!(said.contains("https://api.contoso.com/check") && said.contains("Apply: 2 applied"), "{said}");
-    assert!(!said.contains("s3cr3t"), "{said}");
+    assert!(
+        output.contains("https://api.contoso.com/check") && output.contains("Apply: 2 applied"),
+        "{output}"
+    );
+    assert!(!output.contains("s3cr3t"), "{output}");
 }
 
 /// The pin is checked again at apply, because the address of the connector may have changed.

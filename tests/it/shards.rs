@@ -88,23 +88,27 @@ fn joined_shard_plans_equal_the_unsharded_plan() {
     for (tenants, of) in [(1, 3), (2, 2), (7, 1), (7, 3), (12, 5)] {
         let folder = folder();
         fleet(folder.path(), tenants);
-        let whole = run(folder.path(), &["plan", "f", "--detailed-exitcode", "--out", "whole.json"]);
+        let unsharded = run(folder.path(), &["plan", "f", "--detailed-exitcode", "--out", "unsharded.json"]);
         let (files, codes) = shards(folder.path(), &["plan", "f", "--detailed-exitcode"], of);
-        assert!(codes.contains(&whole.code), "{codes:?} {whole}");
+        assert!(codes.contains(&unsharded.code), "{codes:?} {unsharded}");
         for (format, _) in FORMATS {
             let joined = show(folder.path(), &files, format);
-            let shown = show(folder.path(), &["whole.json".into()], format);
+            let shown = show(folder.path(), &["unsharded.json".into()], format);
             assert_eq!(
                 mask_request_ids(&joined.stdout),
                 mask_request_ids(&shown.stdout),
                 "{tenants} in {of}, {format}"
             );
-            assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{tenants} in {of}: {joined}");
+            assert_eq!(
+                (joined.code, shown.code),
+                (unsharded.code, unsharded.code),
+                "{tenants} in {of}: {joined}"
+            );
         }
         let text = show(folder.path(), &files, "text");
         assert_eq!(
             mask_request_ids(&text.stdout),
-            without_excerpts(&mask_request_ids(&whole.stdout)),
+            without_excerpts(&mask_request_ids(&unsharded.stdout)),
             "{tenants} in {of}"
         );
     }
@@ -125,15 +129,15 @@ fn joined_shard_reports_equal_the_unsharded_report() {
                 _ = run(folder.path(), &["plan", "f", "--out", "plan.json"]);
             }
         }
-        let whole = run(one.path(), &[args, &["--out", "report.json"]].concat());
+        let unsharded = run(one.path(), &[args, &["--out", "report.json"]].concat());
         let (files, codes) = shards(other.path(), args, 4);
-        assert!(codes.contains(&whole.code), "{codes:?} {whole}");
+        assert!(codes.contains(&unsharded.code), "{codes:?} {unsharded}");
         for (format, _) in FORMATS {
             let joined = show(other.path(), &files, format);
             let shown = show(one.path(), &["report.json".into()], format);
             let normalized = |outcome: &Outcome| remove_guids(&outcome.stdout);
             assert_eq!(normalized(&joined), normalized(&shown), "{format}");
-            assert_eq!((joined.code, shown.code), (whole.code, whole.code), "{joined}");
+            assert_eq!((joined.code, shown.code), (unsharded.code, unsharded.code), "{joined}");
         }
         for tenant in 0..9 {
             let name = format!("{tenant}.json");
@@ -167,8 +171,8 @@ fn joined_shard_drift_equals_the_unsharded_drift() {
     // One tenant has a broken pin, another an unmanaged binding, and the rest is in sync.
     for (tenant, pin) in [(0, "https://b.example/x"), (1, "https://a.example/x"), (2, "https://a.example/x")]
     {
-        let besides = (tenant == 1).then(|| connector_id(1));
-        let bindings = json!({"postFederationSignup": connector_id(1), "postAttributeCollection": besides});
+        let unmanaged = (tenant == 1).then(|| connector_id(1));
+        let bindings = json!({"postFederationSignup": connector_id(1), "postAttributeCollection": unmanaged});
         let snapshot = snapshot(tenant, bindings);
         file(folder.path(), &format!("{tenant}.json"), snapshot.to_string());
         let connectors = format!("connectors: {{check: {{displayName: Check, targetUrl: '{pin}'}}}}");
@@ -180,9 +184,9 @@ fn joined_shard_drift_equals_the_unsharded_drift() {
         let args = [&["drift", "0.yaml", "1.yaml", "2.yaml"], strict].concat();
         let (files, _) = shards(folder.path(), &args, 3);
         for (format, _) in FORMATS.into_iter().filter(|(format, _)| *format != "text") {
-            let whole = run(folder.path(), &[&args[..], &["--format", format]].concat());
+            let unsharded = run(folder.path(), &[&args[..], &["--format", format]].concat());
             let joined = show(folder.path(), &files, format);
-            assert_eq!((joined.code, joined.stdout), (2, whole.stdout), "{format} {strict:?}");
+            assert_eq!((joined.code, joined.stdout), (2, unsharded.stdout), "{format} {strict:?}");
         }
         let joined = show(folder.path(), &files, "text");
         assert!(joined.code == 2 && joined.stdout.contains("pinned: https://b.example/x"), "{joined}");
@@ -237,8 +241,8 @@ fn shard_of_a_tenant_does_not_depend_on_other_tenants() {
 fn shard_without_tenants_is_empty() {
     let folder = folder();
     fleet(folder.path(), 1);
-    _ = run(folder.path(), &["plan", "f", "--out", "whole.json"]);
-    for args in [&["plan", "f"][..], &["apply", "--plan", "whole.json"], &["apply", "f", "--yes"]] {
+    _ = run(folder.path(), &["plan", "f", "--out", "unsharded.json"]);
+    for args in [&["plan", "f"][..], &["apply", "--plan", "unsharded.json"], &["apply", "f", "--yes"]] {
         let outcomes = ["1/2", "2/2"].map(|shard| run(folder.path(), &[args, &["--shard", shard]].concat()));
         assert!(outcomes.iter().all(|outcome| outcome.code == 0), "{outcomes:?}");
         let empty = outcomes.iter().find(|outcome| outcome.stderr.contains(": 0 of 1 tenants")).unwrap();
@@ -253,7 +257,7 @@ fn joined_shards_of_incomplete_fleet_are_an_error() {
     fleet(one.path(), 4);
     fleet(other.path(), 3);
     let (files, _) = shards(one.path(), &["plan", "f"], 3);
-    _ = run(one.path(), &["plan", "f", "--out", "whole.json"]);
+    _ = run(one.path(), &["plan", "f", "--out", "unsharded.json"]);
     _ = run(one.path(), &["plan", "f", "--shard", "1/2", "--out", "half.json"]);
     _ = run(other.path(), &["plan", "f", "--shard", "2/3", "--out", "foreign.json"]);
     _ = run(
@@ -277,7 +281,7 @@ fn joined_shards_of_incomplete_fleet_are_an_error() {
         (vec![first.clone(), third.clone()], "shard 2/3 is missing"),
         (vec![second.clone()], "shard 1/3 is missing"),
         (vec![first.clone(), second.clone(), first.clone()], "shard 1/3 is given twice"),
-        (vec![first.clone(), "whole.json".into()], "cannot join sharded and unsharded files"),
+        (vec![first.clone(), "unsharded.json".into()], "cannot join sharded and unsharded files"),
         (
             vec![first.clone(), "order.json".into(), third.clone()],
             "shard 1/3 and shard 2/3 list their files in a different order",
@@ -311,12 +315,12 @@ fn file_errors_of_all_shards_are_joined_into_one() {
     let folder = folder();
     fleet(folder.path(), 3);
     file(folder.path(), "f/broken.yaml", "version: 1\ntenant: x\n");
-    let whole = run(folder.path(), &["plan", "f", "--out", "whole.json"]);
-    assert_eq!(whole.code, 1);
+    let unsharded = run(folder.path(), &["plan", "f", "--out", "unsharded.json"]);
+    assert_eq!(unsharded.code, 1);
     let (files, codes) = shards(folder.path(), &["plan", "f"], 2);
     assert_eq!(codes, [1, 1]);
     let (joined, shown) =
-        (show(folder.path(), &files, "json"), show(folder.path(), &["whole.json".into()], "json"));
+        (show(folder.path(), &files, "json"), show(folder.path(), &["unsharded.json".into()], "json"));
     assert_eq!((joined.code, &joined.stdout), (1, &shown.stdout));
     // The same for reports.
     let (files, codes) = shards(folder.path(), &["apply", "f", "--yes"], 2);

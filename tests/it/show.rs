@@ -185,9 +185,9 @@ fn joined_plans_do_not_list_managed_bindings_as_unmanaged() {
         let plan = run(&served, folder.path(), &["plan", &format!("{name}.yaml"), "--out", &out]);
         assert_eq!(plan.code, 0, "{plan}");
     }
-    let whole = run(&served, folder.path(), &["plan", "a.yaml", "b.yaml"]);
+    let planned_together = run(&served, folder.path(), &["plan", "a.yaml", "b.yaml"]);
     let joined = flowbind(["show", "a.json", "b.json"]).within(folder.path()).run();
-    assert_eq!((joined.code, &joined.stdout), (0, &whole.stdout), "{joined}");
+    assert_eq!((joined.code, &joined.stdout), (0, &planned_together.stdout), "{joined}");
     assert!(!joined.stdout.contains("Not in the file"), "{joined}");
 }
 

@@ -92,10 +92,10 @@ fn tenant_domain_is_resolved_through_the_authority() {
     assert_eq!(plan_["targets"][0]["tenantId"], OURS, "{outcome}");
     let outcome = run(&plan, &authority("200 OK", issuer(OURS)), &token_of(THEIRS));
     assert_eq!(outcome.code, 1);
-    let said = format!(
+    let error = format!(
         "the access token is for the tenant `{THEIRS}`, not for `contoso.onmicrosoft.com`, which is `{OURS}`"
     );
-    assert!(outcome.stderr.contains(&said), "{outcome}");
+    assert!(outcome.stderr.contains(&error), "{outcome}");
 }
 
 /// Only the authority knows that a domain and a GUID are the same tenant.

@@ -476,3 +476,68 @@ fn only_apply_sends_puts() {
     assert!(served.journal().iter().all(|entry| entry["method"] == "GET"));
     assert!(!served.requests().is_empty());
 }
+
+/// One missing permission is one problem, whatever the number of flows. JSON lists all of them.
+#[test]
+fn plan_with_one_cause_for_many_flows_reports_it_once() {
+    let flows: Vec<_> = (0..30).map(|number| format!("B2C_1_f{number:02}")).collect();
+    let names: Vec<_> = flows.iter().map(String::as_str).collect();
+    let snapshot = tenant(&names.iter().map(|flow| (*flow, 0, 0)).collect::<Vec<_>>());
+    let denied = answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no"}}"#);
+    let served = serve(snapshot, options(vec![denied]));
+    let yaml = yaml_binding_connector_1(&names);
+    let outcome = served.plan(&yaml, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let problem = "error[permission-missing]: 30 flows could not be read: 403 no\n";
+    let flows =
+        "  = note: flows: `B2C_1_f00`, `B2C_1_f01`, `B2C_1_f02`, `B2C_1_f03`, `B2C_1_f04` and 25 more\n";
+    for text in [&outcome.stdout, &outcome.stderr] {
+        assert_eq!(text.matches("error[").count(), 1, "{outcome}");
+        assert!(text.contains(problem) && text.contains(flows), "{outcome}");
+        assert_eq!(text.matches("request-id").count(), 2, "one request with both of its ids: {outcome}");
+    }
+    let end = "\nPlan incomplete: 30 of 30 bindings could not be compared. It cannot be applied.\n";
+    assert!(outcome.stdout.ends_with(end), "{outcome}");
+    let json = served.plan(&yaml, &["--format", "json"]);
+    let plan: Value = serde_json::from_str(&json.stdout).unwrap();
+    let unknown = plan["targets"][0]["unknown"].as_array().unwrap();
+    assert_eq!(unknown.len(), 60, "both steps of each flow");
+    assert!(unknown.iter().all(|binding| binding["id"] == "permission-missing"), "{json}");
+    assert!(plan["fingerprint"].is_null() && plan["targets"][0]["fingerprint"].is_null(), "{json}");
+    // The report of an apply has the problem once, and the reason for the abort.
+    let (outcome, report) = served.apply(&yaml, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let ids: Vec<_> = report["errors"].as_array().unwrap().iter().map(|error| &error["id"]).collect();
+    assert_eq!(ids, ["permission-missing", "plan-incomplete"], "{outcome}");
+    assert_eq!(outcome.stdout.matches(problem).count(), 1, "{outcome}");
+}
+
+/// Two files of one tenant share the cause.
+#[test]
+fn plan_of_two_files_of_an_unreadable_tenant_reports_the_cause_once() {
+    let served = serve(
+        tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+        options(vec![answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no"}}"#)]),
+    );
+    let folder = folder();
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
+    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(outcome.stdout.matches("error[").count(), 1, "{outcome}");
+    assert!(outcome.stdout.contains("error[permission-missing]: 3 flows could not be read"), "{outcome}");
+}
+
+/// A credential that is missing is one problem of the tenant, not one of each file.
+#[test]
+fn plan_of_two_files_without_a_credential_reports_it_once() {
+    let folder = folder();
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
+    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--auth", "token"]).within(folder.path()).run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(outcome.stdout.matches("error[").count(), 1, "{outcome}");
+}
