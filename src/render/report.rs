@@ -11,10 +11,11 @@ use crate::plan::{Problem, Target};
 /// Renders a report: the results, the problems, and the summary. Empty if there was nothing to do.
 pub fn report(report: &Report) -> String {
     let targets: String = report.targets.iter().map(target).collect();
-    targets + &end(report, &report.errors)
+    let text = targets + &end(report, &report.errors);
+    text.trim_start_matches('\n').to_owned()
 }
 
-/// Renders the end of a report: these problems, then the summary.
+/// Renders the end of a report: these problems, then the summary, each after a blank line.
 pub fn end(report: &Report, problems: &[Problem]) -> String {
     let several = report.has_several_tenants();
     let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
@@ -22,9 +23,7 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
         return text;
     }
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
-    if is_untouched || !text.is_empty() {
-        text.push('\n');
-    }
+    text.push('\n');
     if several && !is_untouched {
         for tenant in report.tenants() {
             let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);
@@ -41,13 +40,11 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     text
 }
 
-/// Returns the numbers of changes with each outcome that occurs, and of those applied; empty without changes.
+/// Returns the numbers of changes with each outcome that occurs; empty without changes.
 pub(super) fn outcomes<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
     let changes: Vec<_> = changes.collect();
     let count = |outcome| changes.iter().filter(|change| change.outcome == outcome).count();
-    let shown = Outcome::ALL
-        .into_iter()
-        .filter(|it| !changes.is_empty() && *it == Outcome::Applied || count(*it) > 0);
+    let shown = Outcome::ALL.into_iter().filter(|outcome| count(*outcome) > 0);
     let counts = shown.map(|outcome| format!("{} {}", count(outcome), outcome.name().replace('-', " ")));
     counts.collect::<Vec<_>>().join(", ")
 }
@@ -61,7 +58,7 @@ pub fn stale(target: &Target, stale: &StaleBinding) -> String {
     format!("`{}` `{}`: the plan expected {current}, the tenant now has {now}", change.flow, change.step)
 }
 
-/// Renders the outcome of each change to one tenant; empty if none was started.
+/// Renders the outcome of each change to one tenant, after a blank line; empty if none was started.
 pub fn target(target: &TargetReport) -> String {
     if target.is_untouched() {
         return String::new();
@@ -69,15 +66,14 @@ pub fn target(target: &TargetReport) -> String {
     let TargetReport { tenant, changes, .. } = target;
     let names = Names::of_report(target);
     let mut text = String::new();
-    line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}\n", escape::text(tenant)));
+    line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}", escape::text(tenant)));
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
-            line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
+            line(&mut text, format_args!("\n{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
         }
         for change in changes {
             text.push_str(&self::change(change, &names));
         }
-        text.push('\n');
     }
     // One hint concerns many changes.
     let mut hints: Vec<(Outcome, &str)> = Vec::new();
@@ -91,7 +87,7 @@ pub fn target(target: &TargetReport) -> String {
     for (outcome, hint) in hints {
         let docs = outcome.code().map(|code| format!("  = docs: flowbind explain {code}\n"));
         let docs = docs.unwrap_or_default();
-        line(&mut text, format_args!("  = hint: {}\n{docs}", escape::text(hint)));
+        text.push_str(&format!("\n  = hint: {}\n{docs}", escape::text(hint)));
     }
     text
 }

@@ -13,7 +13,7 @@ use super::escape;
 use crate::apply::TargetReport;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
-use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
+use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
 
 pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -98,7 +98,10 @@ fn incompleteness(summary: Summary, errors: usize) -> String {
     match summary.not_compared {
         0 if errors > 0 => counted(errors, "error", "errors"),
         0 => "not all bindings could be read".to_owned(),
-        not_compared => format!("{not_compared} of {} bindings could not be compared", summary.managed()),
+        not_compared => {
+            let managed = counted(summary.managed(), "binding", "bindings");
+            format!("{not_compared} of {managed} could not be compared")
+        }
     }
 }
 
@@ -116,12 +119,16 @@ fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
         let targets: Vec<_> = plan.targets_of(&tenant).collect();
         let summary: Summary = targets.iter().map(|target| target.summary()).sum();
         let errors = plan.errors.iter().filter(|error| error.is_of_tenant(&tenant)).count();
-        let line = if targets.is_empty() || !targets.iter().all(|target| is_complete(target)) {
+        let counts = Some(counts(summary)).filter(|counts| !counts.is_empty());
+        let counts = counts.unwrap_or_else(|| "no changes".to_owned());
+        let is_read = errors == 0 && targets.iter().all(|target| target.unreadable.is_empty());
+        let line = if targets.is_empty() || !is_read {
             format!("incomplete: {}", incompleteness(summary, errors))
+        } else if !targets.iter().all(|target| is_complete(target)) {
+            // An error that is not about this tenant.
+            counts + ", but the run is incomplete"
         } else {
             let blocked = targets.iter().any(|target| !target.blockers.is_empty());
-            let counts = Some(counts(summary)).filter(|counts| !counts.is_empty());
-            let counts = counts.unwrap_or_else(|| "no changes".to_owned());
             counts + if blocked { ", blocked" } else { "" }
         };
         (tenant, line)
@@ -146,7 +153,10 @@ pub fn target(target: &Target) -> String {
         }
         text.push('\n');
     }
-    if !pins.is_empty() {
+    // A broken pin that blocks the changes is one of the problems.
+    let is_blocker = |pin: &&BrokenPin| target.blockers.contains(&Blocker::PinMismatch((*pin).clone()));
+    let mut pins = pins.iter().filter(|pin| !is_blocker(pin)).peekable();
+    if pins.peek().is_some() {
         line(&mut text, format_args!("{ALARM}Connector address differs from its pin:{ALARM:#}"));
         for BrokenPin { connector, expected, actual } in pins {
             let connector = names.connector(connector);
