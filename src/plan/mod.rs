@@ -389,17 +389,22 @@ impl Target {
     /// Returns one problem for each cause that keeps bindings from being read, in the order of the
     /// bindings: a cause that concerns many flows is one problem.
     pub fn unreadable_causes(&self) -> Vec<Diagnostic> {
-        let mut causes: Vec<(&ReadError, Vec<&UnreadableBinding>)> = Vec::new();
-        let mut positions = BTreeMap::new();
-        for binding in &self.unreadable {
-            let position = *positions.entry(binding.error.cause_key()).or_insert(causes.len());
-            match causes.get_mut(position) {
-                Some((_, bindings)) => bindings.push(binding),
-                None => causes.push((&binding.error, vec![binding])),
-            }
-        }
-        causes.iter().map(|(error, bindings)| unreadable_cause(error, bindings)).collect()
+        unreadable_causes(&self.unreadable)
     }
+}
+
+/// Returns one problem for each cause that keeps these bindings from being read, in their order.
+pub fn unreadable_causes(bindings: &[UnreadableBinding]) -> Vec<Diagnostic> {
+    let mut causes: Vec<(&ReadError, Vec<&UnreadableBinding>)> = Vec::new();
+    let mut positions = BTreeMap::new();
+    for binding in bindings {
+        let position = *positions.entry(binding.error.cause_key()).or_insert(causes.len());
+        match causes.get_mut(position) {
+            Some((_, bindings)) => bindings.push(binding),
+            None => causes.push((&binding.error, vec![binding])),
+        }
+    }
+    causes.iter().map(|(error, bindings)| unreadable_cause(error, bindings)).collect()
 }
 
 fn unreadable_cause(error: &ReadError, bindings: &[&UnreadableBinding]) -> Diagnostic {
