@@ -302,7 +302,10 @@ impl Plan {
                 }
             }
             let blockers = targets.iter().flat_map(|target| &target.blockers);
-            let diagnostics = warnings.iter().map(Warning::diagnostic).chain(unreadable_causes(&targets));
+            let diagnostics = warnings
+                .iter()
+                .map(Warning::diagnostic)
+                .chain(unreadable_causes(targets.iter().flat_map(|it| &it.unreadable)));
             let diagnostics = diagnostics.chain(blockers.map(Blocker::diagnostic));
             problems.extend(diagnostics.map(|diagnostic| Problem::of_tenant(&tenant, diagnostic)));
         }
@@ -395,16 +398,16 @@ impl Target {
 
     /// Returns one problem for each cause that keeps bindings of this target from being read.
     pub fn unreadable_causes(&self) -> Vec<Diagnostic> {
-        unreadable_causes(&[self])
+        unreadable_causes(&self.unreadable)
     }
 }
 
 /// Returns one problem for each cause that keeps bindings of one tenant from being read, in the order of the
 /// bindings: a cause that concerns many flows is one problem.
-pub fn unreadable_causes(targets: &[&Target]) -> Vec<Diagnostic> {
+pub fn unreadable_causes<'a>(bindings: impl IntoIterator<Item = &'a UnreadableBinding>) -> Vec<Diagnostic> {
     let mut causes: Vec<(&ReadError, Vec<&UnreadableBinding>)> = Vec::new();
     let mut positions = BTreeMap::new();
-    for binding in targets.iter().flat_map(|target| &target.unreadable) {
+    for binding in bindings {
         let position = *positions.entry(binding.error.cause_key()).or_insert(causes.len());
         match causes.get_mut(position) {
             Some((_, bindings)) => bindings.push(binding),

@@ -20,7 +20,10 @@ pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
         if targets.iter().all(|target| is_complete(target)) {
             return None;
         }
-        let reasons = plan::unreadable_causes(targets).into_iter().chain([incomplete(saved)]).collect();
+        let reasons = plan::unreadable_causes(targets.iter().flat_map(|it| &it.unreadable))
+            .into_iter()
+            .chain([incomplete(saved)])
+            .collect();
         Some(Abort { reasons, exit })
     });
     // A tenant that could not be planned has no target. A plan that was saved without it is incomplete.

@@ -219,7 +219,9 @@ fn new_problems(errors: &[Problem], plan: &Plan, is_printed: bool) -> Vec<Proble
     let tenants = plan::unique_tenants(plan.targets.iter().map(|target| target.tenant.as_str()));
     let causes = tenants.iter().flat_map(|tenant| {
         let targets: Vec<_> = plan.targets_of(tenant).collect();
-        plan::unreadable_causes(&targets).into_iter().map(|diagnostic| Problem::of_tenant(tenant, diagnostic))
+        plan::unreadable_causes(targets.iter().flat_map(|it| &it.unreadable))
+            .into_iter()
+            .map(|diagnostic| Problem::of_tenant(tenant, diagnostic))
     });
     let causes: Vec<_> = causes.collect();
     let new = errors.iter().skip(plan.errors.len()).filter(|problem| !causes.contains(problem));
