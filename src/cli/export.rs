@@ -154,9 +154,9 @@ impl ExportArgs {
             ExportFormat::Desired => render::export(&inventory, tenant, *cloud, *api, &steps, &taken_at),
             ExportFormat::Snapshot => render::escape::json(&snapshot(&inventory, place, taken_at)?.to_json()),
         };
-        let flows = render::counted(inventory.flows.len(), "user flow", "user flows");
+        let flows = render::pluralize(inventory.flows.len(), "user flow", "user flows");
         let kind = inventory.kind.name();
-        let connectors = render::counted(inventory.connectors.len(), "API connector", "API connectors");
+        let connectors = render::pluralize(inventory.connectors.len(), "API connector", "API connectors");
         let unverified = match &connection.tenant_check {
             TenantCheck::Unverified(why) => Some(why.clone()),
             TenantCheck::Verified(_) | TenantCheck::NotApplicable => None,
