@@ -178,11 +178,6 @@ pub(super) fn group_by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) ->
     groups
 }
 
-/// Whether there is more than one tenant.
-pub(super) fn has_several_tenants<'t>(tenants: impl IntoIterator<Item = &'t str>) -> bool {
-    group_by_tenant(tenants).len() > 1
-}
-
 /// Processes at most `at_once` groups concurrently. `work` returns a result for each item of a group; each is
 /// handled as soon as it and all before it are there.
 async fn for_each_in_order<R>(
