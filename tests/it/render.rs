@@ -268,6 +268,167 @@ fn html_shows_override_flags_and_request_ids() {
     assert_eq!(select(&page, "li.applied .reason").len(), 0);
 }
 
+fn plain_text(plan: &Plan) -> String {
+    anstream::adapter::strip_str(&flowbind::render::plan_text(plan)).to_string()
+}
+
+#[test]
+fn incomplete_plan_has_neither_counts_nor_fingerprint() {
+    let mut target = target("t", vec![change("a", None, connector(1, "One"), location("f.yaml", 5))]);
+    target.in_sync = vec![in_sync("b", connector(1, "One"), location("f.yaml", 6))];
+    target.unreadable = vec![unreadable("c", "403 Forbidden"), unreadable("d", "403 Forbidden")];
+    target.not_compared = 2;
+    let plan = plan(vec![target]);
+    let incomplete = "2 of 4 bindings could not be compared";
+    let text = plain_text(&plan);
+    assert!(text.ends_with(&format!("\nPlan incomplete: {incomplete}. It cannot be applied.\n")), "{text}");
+    let comment = rendered(Document::Plan(&plan), Format::Markdown);
+    assert!(comment.contains(&format!("### flowbind plan, incomplete: {incomplete}\n")), "{comment}");
+    assert!(
+        comment.ends_with(&format!("\nPlan incomplete: {incomplete}. It cannot be applied.\n")),
+        "{comment}"
+    );
+    let page = rendered(Document::Plan(&plan), Format::Html);
+    assert_eq!(select(&page, "h1"), [format!("Plan, incomplete: {incomplete}")]);
+    for shown in [text, comment, page] {
+        assert!(!shown.contains(" to enable") && !shown.contains("Fingerprint"), "{shown}");
+    }
+}
+
+#[test]
+fn plan_without_bindings_has_no_zero_counts() {
+    let plan = plan(vec![target("t", Vec::new())]);
+    for format in [Format::Markdown, Format::Html] {
+        let shown = rendered(Document::Plan(&plan), format);
+        assert!(!shown.contains("unchanged"), "{shown}");
+    }
+    assert!(plain_text(&plan).contains("\nNo changes.\nFingerprint: "));
+}
+
+#[test]
+fn text_of_several_tenants_ends_with_one_line_per_tenant_and_the_total() {
+    let enable = |name| change(name, None, connector(1, "One"), location("f.yaml", 5));
+    let mut blocked = target("blocked", vec![enable("a"), enable("b")]);
+    blocked.blockers = vec![Blocker::MaxChanges { changes: 2, limit: 1 }];
+    let mut incomplete = target("incomplete", vec![enable("a")]);
+    incomplete.unreadable = vec![unreadable("c", "403 Forbidden")];
+    incomplete.not_compared = 1;
+    let mut plan = plan(vec![target("same", Vec::new()), blocked, incomplete]);
+    plan.errors = vec![Problem { tenant: Some("unknown".into()), ..problem("no") }];
+    let text = plain_text(&plan);
+    let end = "\nsame: no changes\n\
+               blocked: 2 to enable, blocked\n\
+               incomplete: incomplete: 1 of 2 bindings could not be compared\n\
+               unknown: incomplete: 1 error\n\
+               Plan incomplete: 1 of 4 bindings could not be compared. 2 of 4 tenants cannot be applied.\n";
+    assert!(text.ends_with(end), "{text}");
+    plan.targets.pop();
+    plan.errors.clear();
+    let text = plain_text(&plan);
+    let end = "\nsame: no changes\nblocked: 2 to enable, blocked\nPlan: 2 to enable. Blocked by 1 guard.\n";
+    assert!(text.contains(end), "{text}");
+}
+
+/// The JSON has every binding.
+#[test]
+fn flows_with_one_cause_are_one_problem_in_every_format() {
+    let mut target = target("t", Vec::new());
+    target.unreadable = (1..=7).map(|number| unreadable(&number.to_string(), "403 Forbidden")).collect();
+    for (number, binding) in target.unreadable.iter_mut().enumerate() {
+        binding.error.request = Some(format!("GET /beta (request-id {number})").into());
+        binding.error.hint = Some("grant `IdentityUserFlow.Read.All`".into());
+    }
+    let plan = plan(vec![target]);
+    let document = Document::Plan(&plan);
+    let shown = [Format::Markdown, Format::Github, Format::Html].map(|format| rendered(document, format));
+    for shown in shown.into_iter().chain([plain_text(&plan)]) {
+        assert_eq!(shown.matches("7 flows could not be read").count(), 1, "{shown}");
+        assert_eq!(
+            shown.matches("graph-rejected").count(),
+            shown.matches("explain graph-rejected").count() + 1
+        );
+        assert!(shown.contains("B2C_1_5") && shown.contains(" and 2 more"), "{shown}");
+        assert!(shown.contains("request-id 0") && !shown.contains("request-id 1"), "{shown}");
+        assert_eq!(shown.matches("grant ").count(), 1, "{shown}");
+    }
+    let suites = rendered(document, Format::Junit);
+    assert_eq!(suites.matches("type=\"graph-rejected\"").count(), 7, "{suites}");
+}
+
+#[test]
+fn pin_that_blocks_a_change_is_one_problem() {
+    let pinned = connector(1, "One");
+    let mut target = target("t", vec![change("a", None, pinned.clone(), location("f.yaml", 5))]);
+    let pin = BrokenPin {
+        connector: pinned.unwrap(),
+        expected: "https://a.example/x".into(),
+        actual: Some("https://b.example/x".into()),
+    };
+    target.pins = vec![pin.clone()];
+    target.blockers = vec![Blocker::PinMismatch(pin)];
+    let plan = plan(vec![target]);
+    let drift = Plan { drift: Some(Drift { strict: false }), ..plan.clone() };
+    for document in [Document::from_plan(&plan), Document::from_plan(&drift)] {
+        for format in [Format::Markdown, Format::Github, Format::Html] {
+            let shown = rendered(document, format);
+            assert_eq!(shown.matches("calls ").count(), 1, "{shown}");
+            assert_eq!(shown.matches("b.example/x").count(), 1, "{shown}");
+        }
+    }
+}
+
+/// A problem has its id, its tenant and its location in every format.
+#[test]
+fn problem_has_its_id_and_tenant_in_every_format() {
+    let mut plan = plan(vec![target("t", Vec::new()), target("u", Vec::new())]);
+    let diagnostic = Diagnostic {
+        location: Some(Location::Position(location("f.yaml", 3))),
+        ..Diagnostic::error(Code::ConnectorNotFound, "the tenant has no connector named `Fraud @check`")
+            .caused_by("it was renamed to `Fraud`")
+            .note("request: GET https://graph.example/beta (request-id 1)")
+            .hint("did you mean `Fraud`?")
+            .hint("create the connector first")
+    };
+    plan.errors = vec![Problem { diagnostic, tenant: Some("t".into()) }];
+    let document = Document::Plan(&plan);
+    let text = plain_text(&plan);
+    assert!(text.contains("\nerror[connector-not-found]: t: the tenant has no connector"), "{text}");
+    let commands = rendered(document, Format::Github);
+    assert!(
+        commands.contains("::error file=f.yaml,line=3,col=1,title=connector-not-found (t)::"),
+        "{commands}"
+    );
+    let suites = rendered(document, Format::Junit);
+    assert!(suites.contains("classname=\"t\" name=\"f.yaml:3:1\""), "{suites}");
+    assert!(suites.contains("type=\"connector-not-found\""), "{suites}");
+    let notes = select(&rendered(document, Format::Html), ".note");
+    assert!(
+        notes[0].starts_with("t: [connector-not-found] f.yaml:3:1: the tenant has no connector"),
+        "{notes:?}"
+    );
+    let comment = rendered(document, Format::Markdown);
+    readers::markdown(&comment);
+    let errors = comment.split("**Errors**\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    expect_test::expect![[r#"
+        - `connector-not-found` (<code>t</code>, <code>f.yaml&#58;3</code>): the tenant has no connector named <code>Fraud &#64;check</code>
+          - Cause: it was renamed to <code>Fraud</code>
+          - Note: request: GET <code>https&#58;//graph.example/beta</code> (request-id 1)
+          - Hint: did you mean <code>Fraud</code>?
+          - Hint: create the connector first
+    "#]].assert_eq(&format!("{}\n", errors.trim_end()));
+}
+
+#[test]
+fn comment_with_many_causes_shows_the_first_five() {
+    let causes = (0..9).fold(Diagnostic::error(Code::StalePlan, "plan is stale"), |problem, number| {
+        problem.caused_by(format!("binding {number}"))
+    });
+    let plan = Plan { errors: vec![causes.into()], ..Plan::default() };
+    let comment = rendered(Document::Plan(&plan), Format::Markdown);
+    assert_eq!(comment.matches("  - Cause: binding ").count(), 5, "{comment}");
+    assert!(comment.contains("  - Cause: and 4 more\n"), "{comment}");
+}
+
 /// Returns the words into which a shell splits a command.
 fn shell_words(command: &str) -> Vec<String> {
     let output =
