@@ -73,7 +73,7 @@ pub(super) fn require_fingerprint(session: &mut ApplySession, expected: Option<&
 pub(super) fn require_no_blockers(session: &mut ApplySession) {
     abort_tenants(session, |_, targets| {
         let blockers: Vec<_> = targets.iter().flat_map(|target| &target.blockers).collect();
-        let count = render::counted(blockers.len(), "guard blocks", "guards block");
+        let count = render::pluralize(blockers.len(), "guard blocks", "guards block");
         let problem = Diagnostic::error(Code::PlanBlocked, format!("{count} the plan"));
         let causes = blockers.iter().map(|blocker| format!("{}: {blocker}", blocker.code()));
         let problem = causes.fold(problem, Diagnostic::caused_by);
@@ -127,14 +127,14 @@ fn question(targets: &[&Target]) -> String {
     let disables = changes().filter(|change| change.action == Action::Disable).count();
     let disables = match disables {
         0 => String::new(),
-        number => format!(" ({})", render::counted(number, "disable", "disables")),
+        number => format!(" ({})", render::pluralize(number, "disable", "disables")),
     };
     let tenants = plan::unique_tenants(targets.iter().map(|target| target.tenant.as_str()));
     let tenants = match tenants.as_slice() {
         [tenant] => tenant.clone(),
         several => format!("{} tenants", several.len()),
     };
-    let changes = render::counted(changes().count(), "change", "changes");
+    let changes = render::pluralize(changes().count(), "change", "changes");
     escape::text(&format!("Apply {changes}{disables} to {tenants}?")).into_owned()
 }
 
