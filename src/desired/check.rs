@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::decoder::{Problems, Spanned, missing, truncate};
 use super::schema::{Binding, File, Flow};
-use super::walk::{Problems, Spanned, cut, missing};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Api, FlowKind, Step, is_guid};
 
@@ -28,15 +28,15 @@ fn flows(file: &File) -> impl Iterator<Item = &Flow> {
 
 fn flows_are_given(problems: &mut Problems, file: &File) {
     if file.flows.is_none() {
-        problems.report(missing("flows", &file.place, "{B2C_1_signup: {postFederationSignup: Fraud check}}"));
+        problems.report(missing("flows", &file.span, "{B2C_1_signup: {postFederationSignup: Fraud check}}"));
     }
 }
 
 /// A file may give a part alone of what a base gives the rest of; none may leave it at that.
 fn names_say_what_they_name(problems: &mut Problems, file: &File) {
     for (name, entry) in file.connectors.iter().flatten() {
-        if entry.display_name.is_none() && entry.id.is_none() && !entry.unclear {
-            let message = format!("`{}` names no connector", cut(name));
+        if entry.display_name.is_none() && entry.id.is_none() && !entry.is_invalid {
+            let message = format!("`{}` names no connector", truncate(name));
             let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&entry.key);
             problems.report(
                 problem.hint("write a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`"),
@@ -44,7 +44,7 @@ fn names_say_what_they_name(problems: &mut Problems, file: &File) {
         }
     }
     for (_, step, binding) in bindings(file) {
-        if binding.connector.is_none() && !binding.unclear {
+        if binding.connector.is_none() && !binding.is_invalid {
             let message = format!("`{step}` names no connector");
             let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&binding.step);
             problems.report(problem.hint("add `connector: Fraud check`, or `connector: null` to disable"));
@@ -66,8 +66,8 @@ fn ids_differ_in_more_than_case(problems: &mut Problems, file: &File) {
                     Code::FlowIdCase,
                     format!(
                         "`{}` and `{}` differ only in case",
-                        cut(first.value.as_str()),
-                        cut(id.value.as_str())
+                        truncate(first.value.as_str()),
+                        truncate(id.value.as_str())
                     ),
                 )
                 .at(&id.span)
@@ -95,7 +95,7 @@ fn flows_are_of_one_kind(problems: &mut Problems, file: &File) {
 }
 
 fn bound_steps_are_listed(problems: &mut Problems, file: &File) {
-    if file.unclear.contains("steps") {
+    if file.invalid_keys.contains("steps") {
         return;
     }
     let listed = file.step_list();
@@ -135,7 +135,7 @@ fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
         problems.report(
             Diagnostic::error(
                 Code::UnsupportedByApi,
-                format!("`api: v1.0` has no B2C flows such as `{}`", cut(flow.id.value.as_str())),
+                format!("`api: v1.0` has no B2C flows such as `{}`", truncate(flow.id.value.as_str())),
             )
             .at(&api.span)
             .hint(beta),
@@ -167,11 +167,11 @@ fn bindings_name_known_connectors(problems: &mut Problems, file: &File) {
         if connectors.contains_key(name) || is_guid(name) {
             continue;
         }
-        let shown = cut(name);
+        let shown = truncate(name);
         let message = format!("unknown connector `{shown}`: not listed under `connectors`");
         let problem = Diagnostic::error(Code::UnknownShortName, message).at(span);
         let problem = match by_display_name.get(name.as_str()) {
-            Some(key) => problem.hint(format!("write the short name `{}`", cut(key))),
+            Some(key) => problem.hint(format!("write the short name `{}`", truncate(key))),
             None => problems
                 .suggest(problem, name, connectors.keys().map(String::as_str))
                 .hint(format!("add `{shown}` to `connectors`, or write the connector's id")),

@@ -9,12 +9,12 @@ use crate::model::StepMap;
 /// The order in which the files are merged that a file builds on: each once, the bases of a file before
 /// it, and those of a list as they are listed, each with what it builds on. `bases` holds the order of
 /// each file of the list, itself last. This is the C3 linearisation, lowest first: what a base says
-/// over another is said over it in every file that builds on both.
+/// over another is said over it in every file that builds on merge_option.
 ///
 /// # Errors
 /// Files that no order fits: each has to be merged before the one in front of it, and the first before
 /// the last.
-pub(super) fn order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
+pub(super) fn merge_order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
     let list: Vec<_> = bases.iter().filter_map(|base| base.last().copied()).collect();
     let mut ahead: Vec<_> = bases.iter().copied().chain([&*list]).collect();
     let mut heads = BTreeMap::<usize, Vec<usize>>::new();
@@ -37,7 +37,7 @@ pub(super) fn order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
         }
         let rows = ahead.iter().skip(from);
         let Some(next) = rows.filter_map(|row| row.first()).find(|head| !behind.contains_key(head)) else {
-            return Err(circle(ahead.get(from..).unwrap_or_default()));
+            return Err(find_cycle(ahead.get(from..).unwrap_or_default()));
         };
         let next = *next;
         order.push(next);
@@ -57,7 +57,7 @@ pub(super) fn order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
 }
 
 /// Goes from what stands first in a row to what it stands behind in another, until that was met.
-fn circle(rows: &[&[usize]]) -> Vec<usize> {
+fn find_cycle(rows: &[&[usize]]) -> Vec<usize> {
     let mut met = Vec::new();
     let mut next = rows.iter().find_map(|row| row.first());
     while let Some(file) = next {
@@ -75,8 +75,8 @@ fn circle(rows: &[&[usize]]) -> Vec<usize> {
 /// and field by field, all else is replaced.
 pub(super) fn merge(base: File, over: File) -> File {
     File {
-        place: over.place,
-        unclear: base.unclear.into_iter().chain(over.unclear).collect(),
+        span: over.span,
+        invalid_keys: base.invalid_keys.into_iter().chain(over.invalid_keys).collect(),
         version: over.version,
         extends: over.extends,
         tenant: over.tenant,
@@ -84,8 +84,8 @@ pub(super) fn merge(base: File, over: File) -> File {
         cloud: over.cloud.or(base.cloud),
         api: over.api.or(base.api),
         steps: over.steps.or(base.steps),
-        connectors: both(base.connectors, over.connectors, connectors),
-        flows: both(base.flows, over.flows, flows),
+        connectors: merge_option(base.connectors, over.connectors, merge_connectors),
+        flows: merge_option(base.flows, over.flows, merge_flows),
         prune: over.prune.or(base.prune),
         guards: GuardsEntry {
             max_changes: over.guards.max_changes.or(base.guards.max_changes),
@@ -94,7 +94,7 @@ pub(super) fn merge(base: File, over: File) -> File {
     }
 }
 
-fn both<T>(base: Option<T>, over: Option<T>, merge: impl FnOnce(T, T) -> T) -> Option<T> {
+fn merge_option<T>(base: Option<T>, over: Option<T>, merge: impl FnOnce(T, T) -> T) -> Option<T> {
     match (base, over) {
         (Some(base), Some(over)) => Some(merge(base, over)),
         (base, over) => over.or(base),
@@ -103,10 +103,10 @@ fn both<T>(base: Option<T>, over: Option<T>, merge: impl FnOnce(T, T) -> T) -> O
 
 type Connectors = BTreeMap<String, ConnectorEntry>;
 
-fn connectors(mut base: Connectors, over: Connectors) -> Connectors {
+fn merge_connectors(mut base: Connectors, over: Connectors) -> Connectors {
     for (name, over) in over {
         let entry = match base.remove(&name) {
-            Some(base) => connector(base, over),
+            Some(base) => merge_connector(base, over),
             None => over,
         };
         base.insert(name, entry);
@@ -114,24 +114,24 @@ fn connectors(mut base: Connectors, over: Connectors) -> Connectors {
     base
 }
 
-fn connector(base: ConnectorEntry, over: ConnectorEntry) -> ConnectorEntry {
+fn merge_connector(base: ConnectorEntry, over: ConnectorEntry) -> ConnectorEntry {
     ConnectorEntry {
         key: over.key,
         display_name: over.display_name.or(base.display_name),
         id: over.id.or(base.id),
         target_url: over.target_url.or(base.target_url),
-        unclear: base.unclear || over.unclear,
+        is_invalid: base.is_invalid || over.is_invalid,
     }
 }
 
 /// The base's flows in its order, then new ones in theirs.
-fn flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
+fn merge_flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     let mut over: BTreeMap<_, _> =
         over.into_iter().enumerate().map(|(at, flow)| (flow.id.value.clone(), (at, flow))).collect();
     let mut flows: Vec<_> = base
         .into_iter()
         .map(|base| match over.remove(&base.id.value) {
-            Some((_, over)) => Flow { id: over.id, bindings: bindings(base.bindings, over.bindings) },
+            Some((_, over)) => Flow { id: over.id, bindings: merge_bindings(base.bindings, over.bindings) },
             None => base,
         })
         .collect();
@@ -141,10 +141,10 @@ fn flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     flows
 }
 
-fn bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Binding> {
+fn merge_bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Binding> {
     for (step, over) in over {
         let merged = match base.remove(step) {
-            Some(base) => binding(base, over),
+            Some(base) => merge_binding(base, over),
             None => over,
         };
         base.insert(step, merged);
@@ -152,11 +152,11 @@ fn bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Bindi
     base
 }
 
-fn binding(base: Binding, over: Binding) -> Binding {
+fn merge_binding(base: Binding, over: Binding) -> Binding {
     Binding {
         step: over.step,
         connector: over.connector.or(base.connector),
         protect: over.protect.or(base.protect),
-        unclear: base.unclear || over.unclear,
+        is_invalid: base.is_invalid || over.is_invalid,
     }
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::files::Composed;
+use super::files::TenantFile;
 use super::findings::Findings;
 use super::schema::{File, Flow};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{Prune, Step};
 
 /// Reports what the files of the same tenant contradict one another in.
-pub(super) fn check(files: &[Composed], findings: &mut Findings) {
+pub(super) fn check(files: &[TenantFile], findings: &mut Findings) {
     let mut tenants = BTreeMap::<_, Vec<_>>::new();
     for composed in files {
         if let Some(tenant) = &composed.file.tenant {
@@ -18,20 +18,20 @@ pub(super) fn check(files: &[Composed], findings: &mut Findings) {
         }
     }
     for files in tenants.values().filter(|files| files.len() > 1) {
-        let mut taken = Taken::default();
+        let mut owners = Owners::default();
         for (at, later) in files.iter().enumerate() {
-            let ours = Managed::of(&later.file);
+            let ours = ManagedBindings::of(&later.file);
             if let Some(first) = files.first().filter(|_| at > 0) {
-                findings.extend(&later.name, differ(first, later));
+                findings.extend(&later.name, conflicting_settings(first, later));
             }
-            findings.extend(&later.name, taken.clash(later, &ours));
-            taken.add(later, ours);
+            findings.extend(&later.name, owners.overlaps(later, &ours));
+            owners.add(later, ours);
         }
     }
 }
 
 /// What two files of one tenant must have in common.
-fn differ(earlier: &Composed, later: &Composed) -> Vec<Diagnostic> {
+fn conflicting_settings(earlier: &TenantFile, later: &TenantFile) -> Vec<Diagnostic> {
     let (one, two) = (&earlier.file, &later.file);
     let value = |file: &File| {
         let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
@@ -56,27 +56,27 @@ fn differ(earlier: &Composed, later: &Composed) -> Vec<Diagnostic> {
     let message = format!("`{}` and `{}` target one tenant, but differ in {what}", earlier.name, later.name);
     let problem = Diagnostic::error(Code::ConflictingSettings, message);
     // Where a file leaves it out, its tenant has what is the default.
-    let span = |file| place(file).unwrap_or_else(|| of_the_tenant(file));
+    let span = |file| place(file).unwrap_or_else(|| tenant_span(file));
     let other = format!("write the same value in all files of one tenant (other: {})", span(one));
     vec![problem.at(span(two)).hint(other)]
 }
 
 /// Where a file says which tenant it is about.
-fn of_the_tenant(file: &File) -> &Span {
-    file.tenant.as_ref().map_or(&file.place, |tenant| &tenant.span)
+fn tenant_span(file: &File) -> &Span {
+    file.tenant.as_ref().map_or(&file.span, |tenant| &tenant.span)
 }
 
 /// What the files before manage.
 #[derive(Default)]
-struct Taken<'f> {
+struct Owners<'f> {
     /// By flow in lower case and step: the first file that does, its flow, and where it says so.
     bindings: BTreeMap<(String, Step), (&'f str, &'f Flow, Option<&'f Span>)>,
     /// The files that prune all flows, and at which steps.
     prune: Vec<(&'f str, Vec<Step>)>,
 }
 
-impl<'f> Taken<'f> {
-    fn add(&mut self, file: &'f Composed, managed: Managed<'f>) {
+impl<'f> Owners<'f> {
+    fn add(&mut self, file: &'f TenantFile, managed: ManagedBindings<'f>) {
         for (flow, step, place) in managed.listed() {
             self.bindings.entry((lower(flow), step)).or_insert((&file.name, flow, place));
         }
@@ -87,13 +87,13 @@ impl<'f> Taken<'f> {
 
     /// Reports the bindings that an earlier file manages too: one problem for each pair of files, one for
     /// those that come from the same line of a base, and one for those that come from pruning.
-    fn clash(&self, later: &Composed, ours: &Managed<'_>) -> Vec<Diagnostic> {
-        let mut clashes = BTreeMap::<&str, Vec<Clash<'_>>>::new();
+    fn overlaps(&self, later: &TenantFile, ours: &ManagedBindings<'_>) -> Vec<Diagnostic> {
+        let mut overlaps = BTreeMap::<&str, Vec<Overlap<'_>>>::new();
         let (mut shared, mut pruned) = (None, None);
         for (flow, step, place) in ours.listed() {
             let by_pruning = || self.prune.iter().find(|(_, steps)| steps.contains(&step));
-            let taken = self.bindings.get(&(lower(flow), step)).map(|(name, _, place)| (*name, *place));
-            let Some((name, theirs)) = taken.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
+            let owners = self.bindings.get(&(lower(flow), step)).map(|(name, _, place)| (*name, *place));
+            let Some((name, theirs)) = owners.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
                 continue;
             };
             match place {
@@ -101,20 +101,22 @@ impl<'f> Taken<'f> {
                     shared = shared.or_else(|| Some(managed_twice(flow, step, name, &later.name)));
                 }
                 Some(place) => {
-                    clashes.entry(name).or_default().push(Clash { flow, step, place, first: theirs });
+                    overlaps.entry(name).or_default().push(Overlap { flow, step, place, first: theirs });
                 }
                 None => pruned = pruned.or_else(|| Some(managed_twice(flow, step, name, &later.name))),
             }
         }
-        let mut problems: Vec<_> =
-            clashes.iter().filter_map(|(name, clashes)| clash_of_files(name, &later.name, clashes)).collect();
+        let mut problems: Vec<_> = overlaps
+            .iter()
+            .filter_map(|(name, overlaps)| overlap_of_files(name, &later.name, overlaps))
+            .collect();
         if let Some((_, span)) = ours.prune {
             let others =
                 |(flow, step): &(String, Step)| !ours.flows.contains_key(flow) && ours.steps.contains(step);
             if ours.prunes_flows() {
-                let taken = self.bindings.iter().find(|(at, _)| others(at));
+                let owners = self.bindings.iter().find(|(at, _)| others(at));
                 pruned = pruned
-                    .or(taken
+                    .or(owners
                         .map(|((_, step), (name, flow, _))| managed_twice(flow, *step, name, &later.name)));
                 let all =
                     self.prune.iter().find(|(_, steps)| steps.iter().any(|step| ours.steps.contains(step)));
@@ -128,7 +130,7 @@ impl<'f> Taken<'f> {
         }
         problems.extend(shared.map(|what| {
             Diagnostic::error(Code::ConflictingBindings, what)
-                .at(of_the_tenant(&later.file))
+                .at(tenant_span(&later.file))
                 .caused_by("both files are of one tenant and extend the same file")
                 .hint(HINT)
         }));
@@ -139,7 +141,7 @@ impl<'f> Taken<'f> {
 const HINT: &str = "keep each binding in one file";
 
 /// Binding that two files list.
-struct Clash<'f> {
+struct Overlap<'f> {
     flow: &'f Flow,
     step: Step,
     place: &'f Span,
@@ -151,18 +153,18 @@ fn managed_twice(flow: &Flow, step: Step, one: &str, other: &str) -> String {
     format!("`{}` `{step}` is set in both `{one}` and `{other}`", flow.id.value)
 }
 
-fn clash_of_files(one: &str, other: &str, clashes: &[Clash<'_>]) -> Option<Diagnostic> {
+fn overlap_of_files(one: &str, other: &str, overlaps: &[Overlap<'_>]) -> Option<Diagnostic> {
     const LISTED: usize = 5;
-    let first = clashes.first()?;
-    let message = match clashes {
+    let first = overlaps.first()?;
+    let message = match overlaps {
         [only] => managed_twice(only.flow, only.step, one, other),
         several => format!("{} bindings are set in both `{one}` and `{other}`", several.len()),
     };
     let problem = Diagnostic::error(Code::ConflictingBindings, message).at(first.place);
-    let problem = if clashes.len() > 1 {
-        let listed = clashes.iter().take(LISTED);
+    let problem = if overlaps.len() > 1 {
+        let listed = overlaps.iter().take(LISTED);
         let listed: Vec<_> = listed.map(|it| format!("`{}` `{}`", it.flow.id.value, it.step)).collect();
-        let more = clashes.len().saturating_sub(LISTED);
+        let more = overlaps.len().saturating_sub(LISTED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         problem.note(format!("bindings: {}{more}", listed.join(", ")))
     } else {
@@ -179,14 +181,14 @@ fn lower(flow: &Flow) -> String {
 }
 
 /// What a file manages.
-struct Managed<'f> {
+struct ManagedBindings<'f> {
     /// By the id in lower case, since two ids that differ in nothing else may be one.
     flows: BTreeMap<String, &'f Flow>,
     steps: Vec<Step>,
     prune: Option<(Prune, &'f Span)>,
 }
 
-impl<'f> Managed<'f> {
+impl<'f> ManagedBindings<'f> {
     fn of(file: &'f File) -> Self {
         let flows = file.flows.iter().flatten();
         let prune = file.prune.as_ref().map(|prune| (prune.value, &prune.span));
@@ -204,7 +206,8 @@ impl<'f> Managed<'f> {
     /// The bindings of the flows that it lists, each with its place, or none where it prunes them.
     fn listed(&self) -> impl Iterator<Item = (&'f Flow, Step, Option<&'f Span>)> {
         self.flows.values().flat_map(move |flow| {
-            let mentioned = flow.bindings.iter().map(|(step, binding)| (*flow, step, Some(binding.place())));
+            let mentioned =
+                flow.bindings.iter().map(|(step, binding)| (*flow, step, Some(binding.value_span())));
             let pruned =
                 self.steps.iter().filter(|step| self.prune.is_some() && !flow.bindings.contains_key(**step));
             mentioned.chain(pruned.map(|step| (*flow, *step, None)))

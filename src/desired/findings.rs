@@ -17,7 +17,7 @@ struct Finding {
     offset: usize,
     problem: Diagnostic,
     /// The file that extends the one that is at fault, where it takes both to see.
-    through: Option<String>,
+    included_by: Option<String>,
 }
 
 impl Findings {
@@ -33,8 +33,8 @@ impl Findings {
             let place = problem.span().map(|span| (span.source().name().to_owned(), span.range().start));
             let (file, offset) = place.unwrap_or_else(|| (name.to_owned(), 0));
             let rank = self.rank(&file);
-            let through = (file != name).then(|| name.to_owned());
-            self.found.push(Finding { rank, offset, problem, through });
+            let included_by = (file != name).then(|| name.to_owned());
+            self.found.push(Finding { rank, offset, problem, included_by });
         }
     }
 
@@ -43,33 +43,35 @@ impl Findings {
         let mut found = self.found;
         found.sort_by_key(|finding| (finding.rank, finding.offset));
         let mut problems = Vec::new();
-        for same_place in found.chunk_by(|one, next| (one.rank, one.offset) == (next.rank, next.offset)) {
-            problems.extend(told_once(same_place));
+        for same_location in found.chunk_by(|one, next| (one.rank, one.offset) == (next.rank, next.offset)) {
+            problems.extend(dedupe_at_location(same_location));
         }
         problems
     }
 }
 
 /// The problems of one place, each once: a thousand flows may stand there by their aliases.
-fn told_once(same_place: &[Finding]) -> Vec<Diagnostic> {
+fn dedupe_at_location(same_location: &[Finding]) -> Vec<Diagnostic> {
     let mut told = Vec::<(&Diagnostic, Vec<Option<&str>>)>::new();
     let mut at = BTreeMap::new();
-    for Finding { problem, through, .. } in same_place {
+    for Finding { problem, included_by, .. } in same_location {
         let Diagnostic { severity: _, code: _, message, location: _, causes, notes: _, hints } = problem;
-        let through = through.as_deref();
+        let included_by = included_by.as_deref();
         let at = *at.entry((message, causes, hints)).or_insert(told.len());
         match told.get_mut(at) {
-            Some((_, files)) if files.last() == Some(&through) => {}
-            Some((_, files)) => files.push(through),
-            None => told.push((problem, vec![through])),
+            Some((_, files)) if files.last() == Some(&included_by) => {}
+            Some((_, files)) => files.push(included_by),
+            None => told.push((problem, vec![included_by])),
         }
     }
-    told.into_iter().map(|(problem, through)| extended(problem.clone(), &through)).collect()
+    told.into_iter()
+        .map(|(problem, included_by)| with_including_files(problem.clone(), &included_by))
+        .collect()
 }
 
 /// Says which files extend the one that is at fault, unless that shows it by itself.
-fn extended(problem: Diagnostic, through: &[Option<&str>]) -> Diagnostic {
-    match through.iter().copied().collect::<Option<Vec<_>>>().as_deref() {
+fn with_including_files(problem: Diagnostic, included_by: &[Option<&str>]) -> Diagnostic {
+    match included_by.iter().copied().collect::<Option<Vec<_>>>().as_deref() {
         None | Some([]) => problem,
         Some([one]) => problem.caused_by(format!("`{one}` extends this file")),
         Some([one, others @ ..]) => {

@@ -10,15 +10,15 @@
 mod check;
 mod compose;
 mod conflict;
+mod decoder;
 mod files;
 mod findings;
-pub mod inside;
+mod inputs;
+mod keys;
 mod listing;
-mod named;
-mod read;
+pub mod paths;
 mod schema;
 mod source;
-mod walk;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,10 +29,10 @@ use crate::model::{
     ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Pins,
     Prune, Step, is_guid,
 };
-use files::Composed;
+use decoder::{Problems, Spanned};
+use files::TenantFile;
 use findings::Findings;
 use schema::{Binding, ConnectorEntry, File};
-use walk::{Problems, Spanned};
 
 /// Reads and checks the files at these paths, and those directly in these folders, each with what
 /// it extends. Gives those that are about a tenant, in order.
@@ -40,9 +40,10 @@ use walk::{Problems, Spanned};
 /// # Errors
 /// Every problem of every file, in the order of the files.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
-    let files = checked(paths)?;
+    let files = load_checked(paths)?;
     // Most files are extended by no other, and need no copy.
-    let desired = files.into_iter().map(|Composed { name, file }| desired(name, Arc::unwrap_or_clone(file)));
+    let desired =
+        files.into_iter().map(|TenantFile { name, file }| desired(name, Arc::unwrap_or_clone(file)));
     Ok(desired.flatten().collect())
 }
 
@@ -51,7 +52,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
 /// # Errors
 /// As for [`load`].
 pub fn list(paths: &[PathBuf]) -> Result<Vec<Listing>, Vec<Diagnostic>> {
-    Ok(checked(paths)?.iter().map(|Composed { name, file }| listing::listing(name, file)).collect())
+    Ok(load_checked(paths)?.iter().map(|TenantFile { name, file }| listing::listing(name, file)).collect())
 }
 
 /// Checks the bytes of a file that is called `name` and extends no other.
@@ -69,12 +70,12 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
             Diagnostic::error(Code::InvalidBase, message).at(&base.span)
         };
         findings.extend(name, file.extends.iter().map(alone));
-        findings.extend(name, files::nobody_extends(file));
+        findings.extend(name, files::require_tenant(file));
         let mut problems = Problems::default();
         check::check(&mut problems, file);
         findings.extend(name, problems.take());
     }
-    finished(findings)?;
+    into_result(findings)?;
     file.and_then(|file| desired(name.to_owned(), file)).ok_or_else(Vec::new)
 }
 
@@ -84,20 +85,20 @@ pub fn json_schema() -> schemars::Schema {
 }
 
 /// The files about tenants, once all files hold to every rule.
-fn checked(paths: &[PathBuf]) -> Result<Vec<Composed>, Vec<Diagnostic>> {
+fn load_checked(paths: &[PathBuf]) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let files = files::load(paths, &mut findings);
     let mut problems = Problems::default();
-    for Composed { name, file } in &files {
+    for TenantFile { name, file } in &files {
         check::check(&mut problems, file);
         findings.extend(name, problems.take());
     }
     conflict::check(&files, &mut findings);
-    finished(findings)?;
+    into_result(findings)?;
     Ok(files)
 }
 
-fn finished(findings: Findings) -> Result<(), Vec<Diagnostic>> {
+fn into_result(findings: Findings) -> Result<(), Vec<Diagnostic>> {
     let problems = findings.finish();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
@@ -110,7 +111,7 @@ fn desired(name: String, file: File) -> Option<Desired> {
     let (mut named, mut pins) = (BTreeMap::new(), Pins::default());
     for (name, mut entry) in connectors.unwrap_or_default() {
         let pin = entry.target_url.take();
-        let Some(connector) = listed(entry) else { continue };
+        let Some(connector) = from_alias(entry) else { continue };
         if let Some(pin) = pin {
             pins.insert(&connector.key, pin.value);
         }
@@ -120,7 +121,7 @@ fn desired(name: String, file: File) -> Option<Desired> {
         let Spanned { value, span } = binding.connector?;
         let connector = value.map(|name| match named.get(&name) {
             Some(connector) => Arc::clone(connector),
-            None => Arc::new(unlisted(name, span.clone())),
+            None => Arc::new(from_literal(name, span.clone())),
         });
         let protect = binding.protect.is_some_and(|protect| protect.value);
         Some((step, DesiredBinding { connector, span, protect }))
@@ -151,7 +152,7 @@ fn desired(name: String, file: File) -> Option<Desired> {
 }
 
 /// What a binding names by a short name.
-fn listed(entry: ConnectorEntry) -> Option<ConnectorRef> {
+fn from_alias(entry: ConnectorEntry) -> Option<ConnectorRef> {
     let (by, span) = match (entry.id, entry.display_name) {
         (Some(id), Some(name)) => (ConnectorKey::IdAndName(id.value, name.value), id.span),
         (Some(id), None) => (ConnectorKey::Id(id.value), id.span),
@@ -162,7 +163,7 @@ fn listed(entry: ConnectorEntry) -> Option<ConnectorRef> {
 }
 
 /// What a binding names where it is no short name: a GUID is always an id, all else a displayName.
-fn unlisted(name: String, span: Span) -> ConnectorRef {
+fn from_literal(name: String, span: Span) -> ConnectorRef {
     let id = is_guid(&name).then(|| ConnectorId::parse(&name).ok()).flatten();
     ConnectorRef { key: id.map_or(ConnectorKey::Name(name), ConnectorKey::Id), span }
 }

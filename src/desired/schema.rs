@@ -8,7 +8,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::walk::Spanned;
+use super::decoder::Spanned;
 use crate::diagnostic::Span;
 use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap, TargetUrl, Tenant};
 
@@ -25,10 +25,10 @@ use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap
 pub(super) struct File {
     /// Where it begins.
     #[schemars(skip)]
-    pub(super) place: Span,
+    pub(super) span: Span,
     /// Keys that are given and not as they should be: what follows from them is not known.
     #[schemars(skip)]
-    pub(super) unclear: BTreeSet<&'static str>,
+    pub(super) invalid_keys: BTreeSet<&'static str>,
     /// The version of this format.
     #[schemars(with = "u8", extend("const" = 1), example = 1)]
     pub(super) version: Option<Spanned<Version>>,
@@ -175,7 +175,7 @@ pub(super) struct ConnectorEntry {
     pub(super) id: Option<Spanned<ConnectorId>>,
     pub(super) target_url: Option<Spanned<Arc<TargetUrl>>>,
     /// Whether what it names is given and not as it should be.
-    pub(super) unclear: bool,
+    pub(super) is_invalid: bool,
 }
 
 /// What the steps of one flow call.
@@ -195,7 +195,7 @@ pub(super) struct Binding {
     /// Whether a plan that disables or replaces it is refused.
     pub(super) protect: Option<Spanned<bool>>,
     /// Whether what it names is given and not as it should be.
-    pub(super) unclear: bool,
+    pub(super) is_invalid: bool,
 }
 
 impl File {
@@ -210,7 +210,7 @@ impl File {
 
 impl Binding {
     /// Where its value stands; its step, where it has none.
-    pub(super) fn place(&self) -> &Span {
+    pub(super) fn value_span(&self) -> &Span {
         self.connector.as_ref().map_or(&self.step, |connector| &connector.span)
     }
 }

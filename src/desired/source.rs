@@ -38,7 +38,7 @@ pub(super) struct Node<'s> {
     pub(super) range: Range<usize>,
 }
 
-/// What YAML tells apart. Numbers stay text, for those to read who know which are right.
+/// What YAML tells apart. Numbers stay text, for those to read who know which are expected.
 pub(super) enum Value<'s> {
     /// `null`, `~`, or nothing at all: `literal` is where it, or what an alias stands for, is written.
     Null {

@@ -1,4 +1,4 @@
-//! The files that a run is asked for: those that are named, and those of named folders.
+//! The files that a run is asked for: those that are expand_paths, and those of expand_paths folders.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,84 +6,84 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
-use super::inside::{self, Refused};
+use super::paths::{self, PathError};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// The files of a run, each once, in order.
-pub(super) struct Named {
-    pub(super) entries: Vec<Entry>,
+pub(super) struct InputFiles {
+    pub(super) entries: Vec<InputFile>,
     /// Whether all could be reached, so that nothing is asked for that is not here.
-    pub(super) is_whole: bool,
+    pub(super) is_complete: bool,
 }
 
 /// A file that was asked for.
-pub(super) struct Entry {
+pub(super) struct InputFile {
     pub(super) path: PathBuf,
-    pub(super) key: Key,
+    pub(super) key: FileKey,
 }
 
 /// Which file it is, whatever its path looks like. One that is linked to from another folder is
 /// another: its bases are those that stand there.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(super) struct FileKey {
     pub(super) real: PathBuf,
     /// The real folder that its bases are looked for from.
     pub(super) folder: PathBuf,
 }
 
-impl Key {
+impl FileKey {
     pub(super) fn new(path: &Path, real: PathBuf) -> Self {
-        let folder = inside::or_here(path.parent().unwrap_or(Path::new("")));
+        let folder = paths::or_current_dir(path.parent().unwrap_or(Path::new("")));
         Self { real, folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()) }
     }
 }
 
 /// Finds the files at these paths and in these folders; what is wrong with any goes to `findings`.
-pub(super) fn named(paths: &[PathBuf], findings: &mut Findings) -> Named {
-    let mut named = Named { entries: Vec::new(), is_whole: true };
-    let mut seen = BTreeMap::<Key, String>::new();
+pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputFiles {
+    let mut expand_paths = InputFiles { entries: Vec::new(), is_complete: true };
+    let mut seen = BTreeMap::<FileKey, String>::new();
     for path in paths {
-        let found = match inside::named(path) {
-            Ok(_) if path.is_dir() => folder(path),
-            Ok(real) => vec![(path.clone(), Ok(Key::new(path, real)))],
-            Err(refused) => vec![(path.clone(), Err(not_read(path, &refused)))],
+        let found = match paths::resolve_input(path) {
+            Ok(_) if path.is_dir() => expand_folder(path),
+            Ok(real) => vec![(path.clone(), Ok(FileKey::new(path, real)))],
+            Err(error) => vec![(path.clone(), Err(input_not_allowed(path, &error)))],
         };
         if found.is_empty() {
-            findings.extend(&shown(path), [holds_none(path)]);
+            findings.extend(&path_name(path), [empty_folder(path)]);
         }
         for (path, key) in found {
-            let name = shown(&path);
+            let name = path_name(&path);
             match key {
                 Ok(key) => match seen.get(&key) {
-                    Some(first) => findings.extend(&name, [given_twice(&name, first)]),
+                    Some(first) => findings.extend(&name, [file_given_twice(&name, first)]),
                     None => {
                         seen.insert(key.clone(), name);
-                        named.entries.push(Entry { path, key });
+                        expand_paths.entries.push(InputFile { path, key });
                     }
                 },
                 Err(problem) => {
                     findings.extend(&name, [problem]);
-                    named.is_whole = false;
+                    expand_paths.is_complete = false;
                 }
             }
         }
     }
-    named
+    expand_paths
 }
 
-fn holds_none(folder: &Path) -> Diagnostic {
-    let message = format!("no desired-state file in the folder `{}`", shown(folder));
+fn empty_folder(folder: &Path) -> Diagnostic {
+    let message = format!("no desired-state file in the folder `{}`", path_name(folder));
     Diagnostic::error(Code::EmptyFolder, message)
         .hint("name a folder with `*.yaml` or `*.yml` files; subfolders are not read")
 }
 
-fn not_read(path: &Path, refused: &Refused) -> Diagnostic {
-    Diagnostic::error(Code::InputNotAllowed, format!("`{}` is not read", shown(path)))
-        .caused_by(refused.to_string())
+fn input_not_allowed(path: &Path, error: &PathError) -> Diagnostic {
+    Diagnostic::error(Code::InputNotAllowed, format!("`{}` is not read", path_name(path)))
+        .caused_by(error.to_string())
         .hint("name regular files of this repository")
 }
 
-fn given_twice(name: &str, first: &str) -> Diagnostic {
+fn file_given_twice(name: &str, first: &str) -> Diagnostic {
     let mut problem = Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is given twice"));
     if name != first {
         problem = problem.caused_by(format!("same file as `{first}`"));
@@ -92,22 +92,22 @@ fn given_twice(name: &str, first: &str) -> Diagnostic {
 }
 
 /// Every `*.yaml` and `*.yml` directly in a folder, by name; or the folder, where it cannot be read.
-fn folder(folder: &Path) -> Vec<(PathBuf, Result<Key, Diagnostic>)> {
+fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
     // A link may lead to the folder from elsewhere.
     let listed = yaml_files(folder)
-        .and_then(|files| Ok((files, [inside::repository(folder)?, fs::canonicalize(folder)?])));
+        .and_then(|files| Ok((files, [paths::allowed_root(folder)?, fs::canonicalize(folder)?])));
     let (files, allowed) = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            let message = format!("cannot read the folder `{}`", shown(folder));
+            let message = format!("cannot read the folder `{}`", path_name(folder));
             let problem = Diagnostic::error(Code::InputUnreadable, message);
             return vec![(folder.to_owned(), Err(problem.caused_by(error.to_string())))];
         }
     };
     let allowed = allowed.each_ref().map(PathBuf::as_path);
-    let key = |path: &Path| match inside::real(path, &allowed) {
-        Ok(real) => Ok(Key::new(path, real)),
-        Err(refused) => Err(not_read(path, &refused)),
+    let key = |path: &Path| match paths::resolve_file(path, &allowed) {
+        Ok(real) => Ok(FileKey::new(path, real)),
+        Err(error) => Err(input_not_allowed(path, &error)),
     };
     files.into_iter().map(|path| (path.clone(), key(&path))).collect()
 }
@@ -128,6 +128,6 @@ fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// The name that a file goes by.
-pub(super) fn shown(path: &Path) -> String {
+pub(super) fn path_name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// Why a path is not followed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum PathError {
     /// Nothing is there, or it cannot be reached.
     #[error("{0}")]
     Unreachable(#[from] io::Error),
@@ -29,14 +29,14 @@ pub enum Refused {
 }
 
 /// Files that the system makes up: some hold the secrets of a process.
-const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
+const SYSTEM_FOLDERS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// The folder that the files named in `folder` may lie in: the repository that it is in, else the
 /// working directory. The root of the file system holds everything, so there it is `folder` itself.
-pub(super) fn repository(folder: &Path) -> io::Result<PathBuf> {
-    let folder = fs::canonicalize(or_here(folder))?;
-    if let Some(holder) = holder(&folder)? {
-        return Ok(holder);
+pub(super) fn allowed_root(folder: &Path) -> io::Result<PathBuf> {
+    let folder = fs::canonicalize(or_current_dir(folder))?;
+    if let Some(repository_root) = repository_root(&folder)? {
+        return Ok(repository_root);
     }
     let here = fs::canonicalize(".")?;
     Ok(if here.parent().is_some() { here } else { folder })
@@ -44,7 +44,7 @@ pub(super) fn repository(folder: &Path) -> io::Result<PathBuf> {
 
 /// What a real folder is a part of, and so may be changed with: the nearest folder upward that holds
 /// `.git`, else the working directory.
-fn holder(folder: &Path) -> io::Result<Option<PathBuf>> {
+fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
     if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
         return Ok(Some(repository.to_owned()));
     }
@@ -56,29 +56,31 @@ fn holder(folder: &Path) -> io::Result<Option<PathBuf>> {
 ///
 /// # Errors
 /// It is elsewhere, no regular file, or cannot be reached.
-pub(super) fn real(path: &Path, folders: &[&Path]) -> Result<PathBuf, Refused> {
-    follow(path, folders, false)
+pub(super) fn resolve_file(path: &Path, folders: &[&Path]) -> Result<PathBuf, PathError> {
+    canonicalize_within(path, folders, false)
 }
 
-fn follow(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, Refused> {
+fn canonicalize_within(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, PathError> {
     let real = fs::canonicalize(path)?;
-    lies_in(&real, folders)?;
+    ensure_within(&real, folders)?;
     let kind = fs::metadata(&real)?;
-    if kind.is_file() || (folders_too && kind.is_dir()) { Ok(real) } else { Err(Refused::Special) }
+    if kind.is_file() || (folders_too && kind.is_dir()) { Ok(real) } else { Err(PathError::Special) }
 }
 
 /// Makes sure that a real path is inside one of the folders, and part of no system's or git's own data.
-fn lies_in(real: &Path, folders: &[&Path]) -> Result<(), Refused> {
+fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
     // There memory is kept as files.
     let is_made_up = |system: &&str| real.starts_with(system) && !real.starts_with("/dev/shm");
-    if SYSTEM.iter().any(is_made_up) {
-        return Err(Refused::Special);
+    if SYSTEM_FOLDERS.iter().any(is_made_up) {
+        return Err(PathError::Special);
     }
     let Some(folder) = folders.iter().find(|folder| real.starts_with(folder)) else {
-        return Err(Refused::Outside(folders.first().map(|folder| (*folder).to_owned()).unwrap_or_default()));
+        return Err(PathError::Outside(
+            folders.first().map(|folder| (*folder).to_owned()).unwrap_or_default(),
+        ));
     };
     let within = real.strip_prefix(folder).unwrap_or(real);
-    if within.components().any(|part| part.as_os_str() == ".git") { Err(Refused::Git) } else { Ok(()) }
+    if within.components().any(|part| part.as_os_str() == ".git") { Err(PathError::Git) } else { Ok(()) }
 }
 
 /// The real path of what somebody who may run commands named, and which may so be any; unless a link
@@ -87,11 +89,11 @@ fn lies_in(real: &Path, folders: &[&Path]) -> Result<(), Refused> {
 ///
 /// # Errors
 /// A link leads out of the repository that it stands in.
-pub fn named(path: &Path) -> Result<PathBuf, Refused> {
+pub fn resolve_input(path: &Path) -> Result<PathBuf, PathError> {
     let (links, _) = links(path)?;
     for link in links {
-        if let Some(bounds) = link.bounds(path)? {
-            follow(path, &[&bounds], true)?;
+        if let Some(boundary) = link.boundary(path)? {
+            canonicalize_within(path, &[&boundary], true)?;
         }
     }
     Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
@@ -101,11 +103,11 @@ pub fn named(path: &Path) -> Result<PathBuf, Refused> {
 ///
 /// # Errors
 /// As for [`named`].
-pub fn output(path: &Path) -> Result<(), Refused> {
+pub fn check_output(path: &Path) -> Result<(), PathError> {
     let (links, real) = links(path)?;
     for link in links {
-        if let Some(bounds) = link.bounds(path)? {
-            lies_in(&real, &[&bounds])?;
+        if let Some(boundary) = link.boundary(path)? {
+            ensure_within(&real, &[&boundary])?;
         }
     }
     Ok(())
@@ -121,16 +123,16 @@ struct Link {
 
 impl Link {
     /// The folder that the link must not lead out of; `None` where nobody can have turned it.
-    fn bounds(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+    fn boundary(&self, path: &Path) -> io::Result<Option<PathBuf>> {
         let Self { folder, is_last } = self;
         if folder == Path::new("/dev") || folder.starts_with("/proc") {
             return Ok(None);
         }
-        match holder(folder)? {
-            Some(holder) => Ok(Some(holder)),
+        match repository_root(folder)? {
+            Some(repository_root) => Ok(Some(repository_root)),
             // Above what may be checked out, links are the machine's own: `/tmp` is one on a Mac.
             None if path.is_absolute() && !is_last => Ok(None),
-            None => repository(folder).map(Some),
+            None => allowed_root(folder).map(Some),
         }
     }
 }
@@ -138,7 +140,7 @@ impl Link {
 /// The links that a path leads through, those that other links lead to among them, and where it ends.
 fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
     // The system follows no more than forty either.
-    const MOST: usize = 64;
+    const MAX_LINKS: usize = 64;
     let mut real = if path.is_absolute() { PathBuf::new() } else { fs::canonicalize(".")? };
     let mut links = Vec::new();
     let mut ahead = path.to_owned();
@@ -152,7 +154,7 @@ fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
             part => {
                 let next = real.join(part);
                 match fs::read_link(&next) {
-                    Ok(target) if links.len() < MOST => {
+                    Ok(target) if links.len() < MAX_LINKS => {
                         links.push(Link { folder: real.clone(), is_last: rest.as_os_str().is_empty() });
                         rest = target.join(rest);
                     }
@@ -165,7 +167,7 @@ fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
 }
 
 /// A path without `.` and `..`, where that leads to the same file; else as it is.
-pub(super) fn tidy(path: &Path) -> PathBuf {
+pub(super) fn normalize(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
         match part {
@@ -181,6 +183,6 @@ pub(super) fn tidy(path: &Path) -> PathBuf {
 }
 
 /// A folder that a relative path does not name is the working directory.
-pub(super) fn or_here(folder: &Path) -> &Path {
+pub(super) fn or_current_dir(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }

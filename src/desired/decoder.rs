@@ -19,7 +19,7 @@ pub(super) struct Spanned<T> {
 }
 
 /// Collects the problems of one file.
-pub(super) struct Walker<'s> {
+pub(super) struct Decoder<'s> {
     source: &'s Arc<Source>,
     problems: Problems,
 }
@@ -60,12 +60,12 @@ pub(super) struct Entry<'n> {
 
 /// The entries of a mapping whose keys are ours, each to be taken by name.
 pub(super) struct Fields<'n> {
-    place: Span,
+    span: Span,
     entries: Vec<Entry<'n>>,
     known: Vec<&'static str>,
 }
 
-impl<'s> Walker<'s> {
+impl<'s> Decoder<'s> {
     pub(super) fn new(source: &'s Arc<Source>) -> Self {
         Self { source, problems: Problems::default() }
     }
@@ -76,7 +76,7 @@ impl<'s> Walker<'s> {
     }
 
     /// How many problems were found so far.
-    pub(super) fn problems(&self) -> usize {
+    pub(super) fn problem_count(&self) -> usize {
         self.problems.found.len()
     }
 
@@ -108,37 +108,37 @@ impl<'s> Walker<'s> {
         matches!(self.text(literal), "null" | "Null" | "NULL" | "~")
     }
 
-    /// The text of a string that is not empty, or a problem that says what would be `right`.
-    fn string<'n>(&mut self, node: &'n Node<'n>, key: &str, right: &str) -> Option<Spanned<&'n str>> {
+    /// The text of a string that is not empty, or a problem that says what would be `expected`.
+    fn string<'n>(&mut self, node: &'n Node<'n>, key: &str, expected: &str) -> Option<Spanned<&'n str>> {
         let span = self.span(node);
         match &node.value {
             Value::String(text) if text.is_empty() => {
                 self.report(
-                    Diagnostic::error(Code::InvalidValue, format!("`{}` is empty", cut(key)))
+                    Diagnostic::error(Code::InvalidValue, format!("`{}` is empty", truncate(key)))
                         .at(&span)
-                        .hint(format!("write {right}")),
+                        .hint(format!("write {expected}")),
                 );
                 None
             }
             Value::String(text) => Some(Spanned { value: text, span }),
             _ => {
-                self.wrong_type(node, key, "a string", right);
+                self.wrong_type(node, key, "a string", expected);
                 None
             }
         }
     }
 
     /// A name that may be any string, even one that looks like a number.
-    pub(super) fn name(&mut self, node: &Node<'_>, key: &str, right: &str) -> Option<Spanned<String>> {
+    pub(super) fn name(&mut self, node: &Node<'_>, key: &str, expected: &str) -> Option<Spanned<String>> {
         let span = self.span(node);
-        let right = match node.value {
+        let expected = match node.value {
             // Where an alias stands, quotes would make it a name.
             Value::Number { .. } | Value::Bool(_) if !span.text().starts_with('*') => {
-                &format!("{right}; a name goes in quotes: \"{}\"", cut(span.text()))
+                &format!("{expected}; a name goes in quotes: \"{}\"", truncate(span.text()))
             }
-            _ => right,
+            _ => expected,
         };
-        let Spanned { value, span } = self.string(node, key, right)?;
+        let Spanned { value, span } = self.string(node, key, expected)?;
         Some(Spanned { value: value.to_owned(), span })
     }
 
@@ -153,17 +153,17 @@ impl<'s> Walker<'s> {
 
     /// A whole number from 0.
     pub(super) fn count(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<u32>> {
-        let right = "a whole number from 0 to 4294967295";
+        let expected = "a whole number from 0 to 4294967295";
         let Value::Number { literal } = &node.value else {
-            self.wrong_type(node, key, "a number", right);
+            self.wrong_type(node, key, "a number", expected);
             return None;
         };
         let text = self.text(literal);
         let count = text.parse().ok();
         if count.is_none() {
-            let message = format!("invalid `{key}`: {}", cut(text));
+            let message = format!("invalid `{key}`: {}", truncate(text));
             let problem = Diagnostic::error(Code::InvalidValue, message).at(&self.span(node));
-            self.report(problem.hint(format!("write {right}")));
+            self.report(problem.hint(format!("write {expected}")));
         }
         Some(Spanned { value: count?, span: self.span(node) })
     }
@@ -173,20 +173,20 @@ impl<'s> Walker<'s> {
         &mut self,
         node: &Node<'_>,
         key: &str,
-        right: &str,
+        expected: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<Spanned<T>> {
-        let Spanned { value: text, span } = self.string(node, key, right)?;
+        let Spanned { value: text, span } = self.string(node, key, expected)?;
         match parse(text) {
             Ok(value) => Some(Spanned { value, span }),
             Err(error) => {
                 self.report(
                     Diagnostic::error(
                         Code::InvalidValue,
-                        format!("invalid `{key}` `{}`: {error}", cut(text)),
+                        format!("invalid `{key}` `{}`: {error}", truncate(text)),
                     )
                     .at(&span)
-                    .hint(format!("write {right}")),
+                    .hint(format!("write {expected}")),
                 );
                 None
             }
@@ -202,15 +202,15 @@ impl<'s> Walker<'s> {
         name: fn(T) -> &'static str,
     ) -> Option<Spanned<T>> {
         let names = all.map(name);
-        let right = listed(&names);
-        let Spanned { value: text, span } = self.string(node, key, &right)?;
+        let expected = listed(&names);
+        let Spanned { value: text, span } = self.string(node, key, &expected)?;
         match all.into_iter().find(|value| name(*value) == text) {
             Some(value) => Some(Spanned { value, span }),
             None => {
-                let message = format!("invalid `{key}`: `{}`", cut(text));
+                let message = format!("invalid `{key}`: `{}`", truncate(text));
                 let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
                 let problem = self.suggest(problem, text, names);
-                self.report(problem.hint(format!("use {right}")));
+                self.report(problem.hint(format!("use {expected}")));
                 None
             }
         }
@@ -221,10 +221,10 @@ impl<'s> Walker<'s> {
         &mut self,
         node: &'n Node<'n>,
         key: &str,
-        right: &str,
+        expected: &str,
     ) -> Option<Vec<Entry<'n>>> {
         let Value::Mapping(pairs) = &node.value else {
-            self.wrong_type(node, key, "a mapping", right);
+            self.wrong_type(node, key, "a mapping", expected);
             return None;
         };
         let mut entries = Vec::with_capacity(pairs.len());
@@ -273,22 +273,22 @@ impl<'s> Walker<'s> {
     }
 
     /// The entries of a mapping whose keys are ours.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node<'n>, key: &str, right: &str) -> Option<Fields<'n>> {
-        Some(Fields { place: self.span(node), entries: self.entries(node, key, right)?, known: Vec::new() })
+    pub(super) fn fields<'n>(&mut self, node: &'n Node<'n>, key: &str, expected: &str) -> Option<Fields<'n>> {
+        Some(Fields { span: self.span(node), entries: self.entries(node, key, expected)?, known: Vec::new() })
     }
 
-    pub(super) fn wrong_type(&mut self, node: &Node<'_>, key: &str, expected: &str, right: &str) {
+    pub(super) fn wrong_type(&mut self, node: &Node<'_>, key: &str, type_name: &str, expected: &str) {
         let span = self.span(node);
         let problem = match &node.value {
             Value::Null { literal } if !self.is_spelled_null(literal) => {
-                Diagnostic::error(Code::MissingValue, format!("`{}` has no value", cut(key)))
+                Diagnostic::error(Code::MissingValue, format!("`{}` has no value", truncate(key)))
             }
             value => Diagnostic::error(
                 Code::InvalidType,
-                format!("`{}` must be {expected}, not {}", cut(key), kind(value)),
+                format!("`{}` must be {type_name}, not {}", truncate(key), kind(value)),
             ),
         };
-        self.report(problem.at(&span).hint(format!("write {right}")));
+        self.report(problem.at(&span).hint(format!("write {expected}")));
     }
 }
 
@@ -303,48 +303,48 @@ impl<'n> Fields<'n> {
     /// Takes the value of a key that must be given.
     pub(super) fn require(
         &mut self,
-        walker: &mut Walker<'_>,
+        decoder: &mut Decoder<'_>,
         name: &'static str,
         example: &str,
     ) -> Option<&'n Node<'n>> {
         let node = self.take(name);
         if node.is_none() {
-            walker.report(missing(name, &self.place, example));
+            decoder.report(missing(name, &self.span, example));
         }
         node
     }
 
     /// Where the mapping begins.
-    pub(super) fn place(&self) -> &Span {
-        &self.place
+    pub(super) fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Reports the keys that nobody took.
-    pub(super) fn finish(self, walker: &mut Walker<'_>) {
+    pub(super) fn finish(self, decoder: &mut Decoder<'_>) {
         for Entry { key, value: _ } in self.entries {
-            let message = format!("unknown key `{}`", cut(key.value));
+            let message = format!("unknown key `{}`", truncate(key.value));
             let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.span);
-            let problem = walker.suggest(problem, key.value, self.known.iter().copied());
-            walker.report(problem.hint(format!("valid keys: {}", list(&self.known))));
+            let problem = decoder.suggest(problem, key.value, self.known.iter().copied());
+            decoder.report(problem.hint(format!("valid keys: {}", list(&self.known))));
         }
     }
 }
 
 /// What a file says, as far as it is repeated in a message: it may be anything, and the place is shown.
-pub(super) fn cut(text: &str) -> Cow<'_, str> {
+pub(super) fn truncate(text: &str) -> Cow<'_, str> {
     clipped(text, 80)
 }
 
 /// Reports a key that must be given.
-pub(super) fn missing(name: &str, place: &Span, example: &str) -> Diagnostic {
+pub(super) fn missing(name: &str, span: &Span, example: &str) -> Diagnostic {
     Diagnostic::error(Code::MissingKey, format!("missing key `{name}`"))
-        .at(place)
+        .at(span)
         .hint(format!("add `{name}: {example}`"))
 }
 
 /// Reports a second `name` and tells where the first is.
 pub(super) fn duplicate(name: &str, second: &Span, first: &Span) -> Diagnostic {
-    Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", cut(name)))
+    Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)))
         .at(second)
         .hint(format!("keep one of them (first: line {})", first.position().line))
 }
