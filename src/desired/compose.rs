@@ -1,54 +1,56 @@
-//! How a file builds on others: the order and the rules of merging. Pure; merging is associative, and so
-//! a file that has one base is what that base is, and itself over it.
+//! Resolves `extends`: merge order and merge rules.
+//!
+//! Merging is associative. A file with one base is therefore that base's result, overlaid with the file.
 
 use std::collections::BTreeMap;
 
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
 use crate::model::StepMap;
 
-/// The order in which the files are merged that a file builds on: each once, the bases of a file before
-/// it, and those of a list as they are listed, each with what it builds on. `bases` holds the order of
-/// each file of the list, itself last. This is the C3 linearisation, lowest first: what a base says
-/// over another is said over it in every file that builds on merge_option.
+/// Computes the merge order of all direct and indirect bases of a file, lowest precedence first.
+///
+/// `bases` holds, for each base in the order of `extends`, the merge order of that base, which ends with the
+/// base itself. The result is the C3 linearization: each file occurs once and after its own bases, and if
+/// one base overrides another, it does so in every file that extends both.
 ///
 /// # Errors
-/// Files that no order fits: each has to be merged before the one in front of it, and the first before
-/// the last.
+/// The files of a cycle, if no order satisfies all lists: each must be merged before the one in front of it,
+/// and the first before the last.
 pub(super) fn merge_order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
     let list: Vec<_> = bases.iter().filter_map(|base| base.last().copied()).collect();
-    let mut ahead: Vec<_> = bases.iter().copied().chain([&*list]).collect();
+    let mut remaining: Vec<_> = bases.iter().copied().chain([&*list]).collect();
     let mut heads = BTreeMap::<usize, Vec<usize>>::new();
-    // How often a file stands behind another.
-    let mut behind = BTreeMap::<usize, usize>::new();
-    for (at, row) in ahead.iter().enumerate() {
+    // Number of rows in which a file occurs behind the head.
+    let mut blocked = BTreeMap::<usize, usize>::new();
+    for (at, row) in remaining.iter().enumerate() {
         if let [head, tail @ ..] = row {
             heads.entry(*head).or_default().push(at);
             for file in tail {
-                let times = behind.entry(*file).or_default();
+                let times = blocked.entry(*file).or_default();
                 *times = times.saturating_add(1);
             }
         }
     }
     let (mut order, mut from) = (Vec::new(), 0_usize);
-    while let Some(row) = ahead.get(from) {
+    while let Some(row) = remaining.get(from) {
         if row.is_empty() {
             from = from.saturating_add(1);
             continue;
         }
-        let rows = ahead.iter().skip(from);
-        let Some(next) = rows.filter_map(|row| row.first()).find(|head| !behind.contains_key(head)) else {
-            return Err(find_cycle(ahead.get(from..).unwrap_or_default()));
+        let rows = remaining.iter().skip(from);
+        let Some(next) = rows.filter_map(|row| row.first()).find(|head| !blocked.contains_key(head)) else {
+            return Err(find_cycle(remaining.get(from..).unwrap_or_default()));
         };
         let next = *next;
         order.push(next);
         for at in heads.remove(&next).unwrap_or_default() {
-            let Some(row) = ahead.get_mut(at) else { continue };
+            let Some(row) = remaining.get_mut(at) else { continue };
             *row = row.get(1..).unwrap_or_default();
             if let Some(head) = row.first() {
                 heads.entry(*head).or_default().push(at);
-                match behind.get_mut(head) {
+                match blocked.get_mut(head) {
                     Some(times) if *times > 1 => *times = times.saturating_sub(1),
-                    _ => _ = behind.remove(head),
+                    _ => _ = blocked.remove(head),
                 }
             }
         }
@@ -56,23 +58,24 @@ pub(super) fn merge_order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> 
     Ok(order)
 }
 
-/// Goes from what stands first in a row to what it stands behind in another, until that was met.
+/// Follows precedence from the head of a row to a row that has this head further back, until a file
+/// repeats. The files since its first visit form the cycle.
 fn find_cycle(rows: &[&[usize]]) -> Vec<usize> {
-    let mut met = Vec::new();
+    let mut visited = Vec::new();
     let mut next = rows.iter().find_map(|row| row.first());
     while let Some(file) = next {
-        if let Some(start) = met.iter().position(|earlier| earlier == file) {
-            return met.split_off(start);
+        if let Some(start) = visited.iter().position(|earlier| earlier == file) {
+            return visited.split_off(start);
         }
-        met.push(*file);
+        visited.push(*file);
         next = rows.iter().find(|row| row.iter().skip(1).any(|it| it == file)).and_then(|row| row.first());
     }
-    met
+    visited
 }
 
-/// What stands where `over` extends `base`: everything of the base but `tenant` and `clientId`, and
-/// over it what `over` says. `connectors`, `flows`, their steps and `guards` are merged key by key
-/// and field by field, all else is replaced.
+/// Merges a file over its base. The base contributes everything except `tenant` and `clientId`.
+/// `connectors`, `flows`, their steps and `guards` are merged key by key and field by field; any other value
+/// of `over` replaces that of the base.
 pub(super) fn merge(base: File, over: File) -> File {
     File {
         span: over.span,
@@ -124,7 +127,7 @@ fn merge_connector(base: ConnectorEntry, over: ConnectorEntry) -> ConnectorEntry
     }
 }
 
-/// The base's flows in its order, then new ones in theirs.
+/// Merges flows: those of the base in its order, then new ones in the order of `over`.
 fn merge_flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     let mut over: BTreeMap<_, _> =
         over.into_iter().enumerate().map(|(at, flow)| (flow.id.value.clone(), (at, flow))).collect();

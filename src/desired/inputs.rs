@@ -1,4 +1,4 @@
-//! The files that a run is asked for: those that are expand_paths, and those of expand_paths folders.
+//! Expands the paths of the command line to desired-state files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,25 +9,25 @@ use super::findings::Findings;
 use super::paths::{self, PathError};
 use crate::diagnostic::{Code, Diagnostic};
 
-/// The files of a run, each once, in order.
+/// Desired-state files of a run, each once, in order.
 pub(super) struct InputFiles {
-    pub(super) entries: Vec<InputFile>,
-    /// Whether all could be reached, so that nothing is asked for that is not here.
+    pub(super) files: Vec<InputFile>,
+    /// Whether all paths could be expanded. If not, a file that seems to be unused may have a user.
     pub(super) is_complete: bool,
 }
 
-/// A file that was asked for.
+/// File named on the command line, directly or through its folder.
 pub(super) struct InputFile {
     pub(super) path: PathBuf,
     pub(super) key: FileKey,
 }
 
-/// Which file it is, whatever its path looks like. One that is linked to from another folder is
-/// another: its bases are those that stand there.
+/// Identity of a file, independent of the spelling of its path. A file that is linked into two folders counts
+/// as two files, because the paths in `extends` are relative to the link.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileKey {
     pub(super) real: PathBuf,
-    /// The real folder that its bases are looked for from.
+    /// Resolved folder to which the paths in `extends` are relative.
     pub(super) folder: PathBuf,
 }
 
@@ -38,9 +38,9 @@ impl FileKey {
     }
 }
 
-/// Finds the files at these paths and in these folders; what is wrong with any goes to `findings`.
+/// Expands paths of files and folders to files. Problems go to `findings`.
 pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputFiles {
-    let mut expand_paths = InputFiles { entries: Vec::new(), is_complete: true };
+    let mut inputs = InputFiles { files: Vec::new(), is_complete: true };
     let mut seen = BTreeMap::<FileKey, String>::new();
     for path in paths {
         let found = match paths::resolve_input(path) {
@@ -58,17 +58,17 @@ pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputF
                     Some(first) => findings.extend(&name, [file_given_twice(&name, first)]),
                     None => {
                         seen.insert(key.clone(), name);
-                        expand_paths.entries.push(InputFile { path, key });
+                        inputs.files.push(InputFile { path, key });
                     }
                 },
                 Err(problem) => {
                     findings.extend(&name, [problem]);
-                    expand_paths.is_complete = false;
+                    inputs.is_complete = false;
                 }
             }
         }
     }
-    expand_paths
+    inputs
 }
 
 fn empty_folder(folder: &Path) -> Diagnostic {
@@ -78,30 +78,31 @@ fn empty_folder(folder: &Path) -> Diagnostic {
 }
 
 fn input_not_allowed(path: &Path, error: &PathError) -> Diagnostic {
-    Diagnostic::error(Code::InputNotAllowed, format!("`{}` is not read", path_name(path)))
+    Diagnostic::error(Code::InputNotAllowed, format!("`{}` is not allowed as an input", path_name(path)))
         .caused_by(error.to_string())
         .hint("name regular files of this repository")
 }
 
 fn file_given_twice(name: &str, first: &str) -> Diagnostic {
-    let mut problem = Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is given twice"));
+    let mut problem = Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is named twice"));
     if name != first {
         problem = problem.caused_by(format!("same file as `{first}`"));
     }
     problem.hint("name each file once, directly or through its folder")
 }
 
-/// Every `*.yaml` and `*.yml` directly in a folder, by name; or the folder, where it cannot be read.
+/// Returns every `*.yaml` and `*.yml` file directly in a folder, by name; or the folder with an error if it
+/// cannot be read.
 fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
-    // A link may lead to the folder from elsewhere.
+    // The folder itself may be reached through a link from elsewhere.
     let listed = yaml_files(folder)
         .and_then(|files| Ok((files, [paths::allowed_root(folder)?, fs::canonicalize(folder)?])));
     let (files, allowed) = match listed {
         Ok(listed) => listed,
         Err(error) => {
             let message = format!("cannot read the folder `{}`", path_name(folder));
-            let problem = Diagnostic::error(Code::InputUnreadable, message);
-            return vec![(folder.to_owned(), Err(problem.caused_by(error.to_string())))];
+            let problem = Diagnostic::error(Code::InputUnreadable, message).caused_by(error.to_string());
+            return vec![(folder.to_owned(), Err(problem.hint("name a folder that can be read")))];
         }
     };
     let allowed = allowed.each_ref().map(PathBuf::as_path);
@@ -116,7 +117,8 @@ fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let is_yaml = Path::new(&name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        let is_yaml =
+            Path::new(&name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         let is_hidden = name.to_string_lossy().starts_with('.');
         if is_yaml && !is_hidden && !folder.join(&name).is_dir() {
             names.push(name);
@@ -127,7 +129,7 @@ fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-/// The name that a file goes by.
+/// Returns the name under which a file is shown.
 pub(super) fn path_name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -1,77 +1,77 @@
-//! What a file may lead to: regular files inside its repository, whatever the path looks like.
+//! Symlink policy for the paths of inputs, outputs and bases.
 //!
-//! The path of a base, the name of a file in a folder, and a link in the place of a file that is read or
-//! written, may come with a pull request from a stranger, and errors show lines of what is read. So it is
-//! the real path that counts.
+//! A base, a file in a folder, and a link in the place of a file that is read or written can all come with a
+//! pull request from a stranger, and error messages quote lines of what is read. The resolved path must
+//! therefore be a regular file inside the repository, whatever the path looks like.
 
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Why a path is not followed.
+/// Why a path is not allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum PathError {
-    /// Nothing is there, or it cannot be reached.
+    /// The path does not exist or cannot be reached.
     #[error("{0}")]
     Unreachable(#[from] io::Error),
-    /// The path starts at the root of the file system.
+    /// The path is absolute.
     #[error("the path is absolute")]
     Absolute,
-    /// The real path lies elsewhere.
-    #[error("its real path is not inside `{}`", .0.display())]
+    /// The resolved path is outside of the folder that it must be in.
+    #[error("the resolved path is not inside `{}`", .0.display())]
     Outside(PathBuf),
-    /// It is part of git's own data, which may hold credentials.
-    #[error("it is part of `.git`")]
+    /// The path is part of git's own data, which may contain credentials.
+    #[error("the resolved path is inside `.git`")]
     Git,
-    /// A folder, a device, a pipe, or a file of the system.
-    #[error("it is no regular file")]
+    /// Folder, device, pipe or virtual file of the operating system.
+    #[error("not a regular file")]
     Special,
 }
 
-/// Files that the system makes up: some hold the secrets of a process.
+/// Folders with virtual files of the operating system, some of which contain the secrets of a process.
 const SYSTEM_FOLDERS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
-/// The folder that the files named in `folder` may lie in: the repository that it is in, else the
-/// working directory. The root of the file system holds everything, so there it is `folder` itself.
+/// Returns the folder that contains all files that may be read for a file in `folder`: its repository,
+/// otherwise the working directory. The root directory contains everything, so it is replaced by `folder`.
 pub(super) fn allowed_root(folder: &Path) -> io::Result<PathBuf> {
     let folder = fs::canonicalize(or_current_dir(folder))?;
-    if let Some(repository_root) = repository_root(&folder)? {
-        return Ok(repository_root);
+    if let Some(root) = repository_root(&folder)? {
+        return Ok(root);
     }
-    let here = fs::canonicalize(".")?;
-    Ok(if here.parent().is_some() { here } else { folder })
+    let current = fs::canonicalize(".")?;
+    Ok(if current.parent().is_some() { current } else { folder })
 }
 
-/// What a real folder is a part of, and so may be changed with: the nearest folder upward that holds
-/// `.git`, else the working directory.
+/// Returns the nearest folder upward that contains `.git`, otherwise the working directory if it contains
+/// `folder`. Anyone with commit access can change the links in it.
 fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
     if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
         return Ok(Some(repository.to_owned()));
     }
-    let here = fs::canonicalize(".")?;
-    Ok(Some(here).filter(|here| here.parent().is_some() && folder.starts_with(here)))
+    let current = fs::canonicalize(".")?;
+    Ok(Some(current).filter(|current| current.parent().is_some() && folder.starts_with(current)))
 }
 
-/// The real path of a file that lies inside one of the folders, all of them real.
+/// Returns the resolved path of a regular file inside one of the folders. All folders must be resolved.
 ///
 /// # Errors
-/// It is elsewhere, no regular file, or cannot be reached.
+/// If the path leads elsewhere, is not a regular file, or cannot be reached.
 pub(super) fn resolve_file(path: &Path, folders: &[&Path]) -> Result<PathBuf, PathError> {
     canonicalize_within(path, folders, false)
 }
 
-fn canonicalize_within(path: &Path, folders: &[&Path], folders_too: bool) -> Result<PathBuf, PathError> {
+fn canonicalize_within(path: &Path, folders: &[&Path], allow_folder: bool) -> Result<PathBuf, PathError> {
     let real = fs::canonicalize(path)?;
     ensure_within(&real, folders)?;
     let kind = fs::metadata(&real)?;
-    if kind.is_file() || (folders_too && kind.is_dir()) { Ok(real) } else { Err(PathError::Special) }
+    if kind.is_file() || (allow_folder && kind.is_dir()) { Ok(real) } else { Err(PathError::Special) }
 }
 
-/// Makes sure that a real path is inside one of the folders, and part of no system's or git's own data.
+/// Checks that a resolved path is inside one of the folders, and not in data of the system or of git.
 fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
-    // There memory is kept as files.
-    let is_made_up = |system: &&str| real.starts_with(system) && !real.starts_with("/dev/shm");
-    if SYSTEM_FOLDERS.iter().any(is_made_up) {
+    // `/dev/shm` has regular files in memory.
+    let is_virtual = |system: &&str| real.starts_with(system) && !real.starts_with("/dev/shm");
+    if SYSTEM_FOLDERS.iter().any(is_virtual) {
         return Err(PathError::Special);
     }
     let Some(folder) = folders.iter().find(|folder| real.starts_with(folder)) else {
@@ -83,12 +83,12 @@ fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
     if within.components().any(|part| part.as_os_str() == ".git") { Err(PathError::Git) } else { Ok(()) }
 }
 
-/// The real path of what somebody who may run commands named, and which may so be any; unless a link
-/// leads there, which whoever may change a repository can turn to anything. What the system itself
-/// links, such as the standard input, is as good as named.
+/// Resolves a path given on the command line. Any path is allowed, but a symlink inside a repository must not
+/// lead out of it, because anyone with commit access could redirect it. Links of the system, such as standard
+/// input, are allowed.
 ///
 /// # Errors
-/// A link leads out of the repository that it stands in.
+/// If a link leads out of its repository.
 pub fn resolve_input(path: &Path) -> Result<PathBuf, PathError> {
     let (links, _) = links(path)?;
     for link in links {
@@ -99,10 +99,10 @@ pub fn resolve_input(path: &Path) -> Result<PathBuf, PathError> {
     Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
 }
 
-/// Makes sure that what is written to a path that somebody named goes there: there may be nothing yet.
+/// Checks a path given on the command line that will be written. The file need not exist yet.
 ///
 /// # Errors
-/// As for [`named`].
+/// If a link leads out of its repository.
 pub fn check_output(path: &Path) -> Result<(), PathError> {
     let (links, real) = links(path)?;
     for link in links {
@@ -113,33 +113,34 @@ pub fn check_output(path: &Path) -> Result<(), PathError> {
     Ok(())
 }
 
-/// A link on the way that a path takes.
+/// Symlink that the resolution of a path follows.
 struct Link {
-    /// The real folder that it stands in.
+    /// Resolved folder that contains the link.
     folder: PathBuf,
-    /// Whether nothing of the path comes after it.
+    /// Whether the link is the last part of the path.
     is_last: bool,
 }
 
 impl Link {
-    /// The folder that the link must not lead out of; `None` where nobody can have turned it.
+    /// Returns the folder that the link must not lead out of; `None` if only the system's owner can change
+    /// the link.
     fn boundary(&self, path: &Path) -> io::Result<Option<PathBuf>> {
         let Self { folder, is_last } = self;
         if folder == Path::new("/dev") || folder.starts_with("/proc") {
             return Ok(None);
         }
         match repository_root(folder)? {
-            Some(repository_root) => Ok(Some(repository_root)),
-            // Above what may be checked out, links are the machine's own: `/tmp` is one on a Mac.
+            Some(root) => Ok(Some(root)),
+            // Links above a checkout belong to the machine: `/tmp` is a link on macOS.
             None if path.is_absolute() && !is_last => Ok(None),
             None => allowed_root(folder).map(Some),
         }
     }
 }
 
-/// The links that a path leads through, those that other links lead to among them, and where it ends.
+/// Returns all symlinks that the resolution of a path follows, and the resolved path.
 fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
-    // The system follows no more than forty either.
+    // Linux follows at most 40 links.
     const MAX_LINKS: usize = 64;
     let mut real = if path.is_absolute() { PathBuf::new() } else { fs::canonicalize(".")? };
     let mut links = Vec::new();
@@ -166,23 +167,24 @@ fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
     }
 }
 
-/// A path without `.` and `..`, where that leads to the same file; else as it is.
+/// Removes `.` and `..` from a path if the result leads to the same file; otherwise returns the path as it is.
 pub(super) fn normalize(path: &Path) -> PathBuf {
-    let mut tidy = PathBuf::new();
+    let mut normal = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
-            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
-                tidy.pop();
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
             }
-            part => tidy.push(part),
+            part => normal.push(part),
         }
     }
-    let same = fs::canonicalize(&tidy).ok().filter(|real| fs::canonicalize(path).is_ok_and(|it| it == *real));
-    if same.is_some() { tidy } else { path.to_owned() }
+    let real = fs::canonicalize(&normal).ok();
+    let is_same = real.is_some_and(|real| fs::canonicalize(path).is_ok_and(|it| it == real));
+    if is_same { normal } else { path.to_owned() }
 }
 
-/// A folder that a relative path does not name is the working directory.
+/// Replaces an empty path by `.`.
 pub(super) fn or_current_dir(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
