@@ -353,8 +353,9 @@ impl<'s> Decoder<'s> {
 /// as `postFederationSignup:null`. YAML reads such an entry, and the lines below it, as one string.
 fn entry_without_space(text: &str) -> Option<(&str, &str)> {
     let (key, value) = text.split_whitespace().next()?.split_once(':')?;
-    let is_key = !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
-    (is_key && !value.is_empty() && !value.starts_with('/')).then_some((key, value))
+    let is_key =
+        !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
+    (is_key && !value.is_empty() && !value.contains('/')).then_some((key, value))
 }
 
 impl<'n> Fields<'n> {

@@ -12,7 +12,7 @@ use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
     Api, Cloud, ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Prune, Step,
-    StepMap, TargetUrl, is_guid,
+    StepMap, TargetUrl, Tenant, is_guid,
 };
 
 /// Decodes a file. Returns `None` if the file has no keys.
@@ -27,8 +27,7 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
     }
     let expected = "keys and values: `version: 1`, `tenant:`, `flows:`";
     let mut fields = decoder.fields(root, Subject::File, expected)?;
-    let version =
-        fields.require(decoder, "version", "1").and_then(|node| decode_version(decoder, node));
+    let version = fields.require(decoder, "version", "1").and_then(|node| decode_version(decoder, node));
     let mut invalid_keys = BTreeSet::new();
     let mut problems_before = decoder.problem_count();
     let mut mark_if_invalid = |decoder: &Decoder<'_>, key| {
@@ -38,13 +37,11 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
     mark_if_invalid(decoder, "version");
     let extends = fields.take("extends").map(|node| decode_extends(decoder, node));
     mark_if_invalid(decoder, "extends");
-    let tenant = fields
-        .take("tenant")
-        .and_then(|node| decoder.parsed(node, "tenant", "a domain or a GUID", str::parse));
+    let tenant = fields.take("tenant").and_then(|node| decode_tenant(decoder, node));
     mark_if_invalid(decoder, "tenant");
-    let client_id = fields
-        .take("clientId")
-        .and_then(|node| decoder.parsed(node, "clientId", "the GUID of the app registration", parse_guid));
+    let client_id = fields.take("clientId").and_then(|node| {
+        decoder.parsed(node, "clientId", "the application (client) id of the app registration", parse_guid)
+    });
     let cloud = fields.take("cloud").and_then(|node| decoder.one_of(node, "cloud", Cloud::ALL, Cloud::name));
     let api = fields.take("api").and_then(|node| decoder.one_of(node, "api", Api::ALL, Api::name));
     mark_if_invalid(decoder, "api");
@@ -118,6 +115,29 @@ fn decode_version(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<
     }
 }
 
+fn decode_tenant(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Tenant>> {
+    let expected = "a domain, such as `contoso.onmicrosoft.com`, or a GUID";
+    let Spanned { value, span } = match &node.value {
+        Value::Number { .. } | Value::Bool(_) => {
+            decoder.wrong_type(node, "tenant", "a string", expected);
+            return None;
+        }
+        _ => decoder.name(node, "tenant", expected)?,
+    };
+    if let Ok(tenant) = value.parse() {
+        return Some(Spanned { value: tenant, span });
+    }
+    let message = format!("invalid `tenant`: `{}`", truncate(&value));
+    let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
+    let host = value.strip_prefix("https://").map(|url| url.split('/').next().unwrap_or(url));
+    decoder.report(match (host, NameMistake::detect(&value)) {
+        (Some(host), _) if host.parse::<Tenant>().is_ok() => problem.did_you_mean([host]),
+        (_, Some(mistake @ NameMistake::Variable)) => problem.hint(mistake.hint()),
+        _ => problem.hint(format!("write {expected}")),
+    });
+    None
+}
+
 fn parse_guid(text: &str) -> Result<String, &'static str> {
     if is_guid(text) { Ok(text.to_owned()) } else { Err("must be a GUID") }
 }
@@ -137,7 +157,8 @@ fn decode_steps(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Ve
     }
     let mut steps = Vec::<Spanned<Step>>::new();
     for item in items {
-        let Some(Spanned { value, span }) = decoder.name(item, Subject::ItemOf("steps"), "the name of a step")
+        let Some(Spanned { value, span }) =
+            decoder.name(item, Subject::ItemOf("steps"), "the name of a step")
         else {
             continue;
         };
@@ -161,10 +182,7 @@ fn unknown_step(decoder: &Decoder<'_>, key: &Spanned<&str>) -> Diagnostic {
     problem.hint(format!("valid steps: {}", join_quoted(&Step::ALL.map(Step::name))))
 }
 
-fn decode_connectors(
-    decoder: &mut Decoder<'_>,
-    node: &Node<'_>,
-) -> Option<BTreeMap<String, ConnectorEntry>> {
+fn decode_connectors(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<BTreeMap<String, ConnectorEntry>> {
     const HINT: &str = "give the connector a readable short name";
     let expected = "short names: `{fraud-check: Fraud check}`";
     let mut connectors = BTreeMap::new();
@@ -221,8 +239,7 @@ fn decode_target_url(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spann
             let problem = Diagnostic::error(Code::InvalidValue, format!("`targetUrl` is {InvalidTargetUrl}"));
             let with_scheme = format!("https://{value}");
             // The parsed form equals the text if there is neither user info nor a query, which may hold keys.
-            let is_safe =
-                with_scheme.parse().is_ok_and(|url: TargetUrl| url.to_string() == with_scheme);
+            let is_safe = with_scheme.parse().is_ok_and(|url: TargetUrl| url.to_string() == with_scheme);
             let hint = if is_safe && value.contains('.') {
                 format!("did you mean `{}`?", truncate(&with_scheme))
             } else {

@@ -1,12 +1,12 @@
-//! A file as it stands after composition, for people who want to know where a value comes from.
+//! Lists a composed file: each value with its source location.
 
 use super::decoder::Spanned;
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
 use crate::diagnostic::Span;
 use crate::model::{Listing, ListingLine, Literal};
 
-/// The keys that a file gives, with those of all that it extends.
-pub(super) fn listing(name: &str, file: &File) -> Listing {
+/// Returns the keys of a composed file.
+pub(super) fn to_listing(name: &str, file: &File) -> Listing {
     let File {
         span: _,
         invalid_keys: _,
@@ -74,7 +74,7 @@ impl Lines {
         self.value(3, "protect", protect, yaml);
     }
 
-    /// A key and what stands below it.
+    /// Adds a key and the entries below it.
     fn mapping<T>(
         &mut self,
         depth: usize,
@@ -92,7 +92,7 @@ impl Lines {
         self.0.push(ListingLine { depth, key: key.to_owned(), value, span: None });
     }
 
-    /// A key whose value has a place, where it is given.
+    /// Adds a key with a value, if it is given.
     fn value<T>(
         &mut self,
         depth: usize,

@@ -51,7 +51,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
 /// # Errors
 /// As for [`load`].
 pub fn list(paths: &[PathBuf]) -> Result<Vec<Listing>, Vec<Diagnostic>> {
-    Ok(load_checked(paths)?.iter().map(|TenantFile { name, file }| listing::listing(name, file)).collect())
+    Ok(load_checked(paths)?.iter().map(|TenantFile { name, file }| listing::to_listing(name, file)).collect())
 }
 
 /// Parses and checks the bytes of a file that extends no other file. Messages show it as `name`.

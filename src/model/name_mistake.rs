@@ -12,8 +12,7 @@ pub enum NameMistake {
 impl NameMistake {
     /// Detects a mistake in a text that matches no name.
     pub fn detect(text: &str) -> Option<Self> {
-        const NOTHING: [&str; 8] =
-            ["off", "no", "none", "nothing", "false", "disable", "disabled", "empty"];
+        const NOTHING: [&str; 8] = ["null", "off", "no", "none", "nothing", "false", "disable", "disabled"];
         if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) {
             return Some(Self::Nothing);
         }
@@ -23,7 +22,7 @@ impl NameMistake {
     /// Returns the hint for a message.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::Nothing => "to call nothing, write `null`",
+            Self::Nothing => "to call nothing, write `null` without quotes",
             Self::Variable => "write the value itself; flowbind does not expand variables",
         }
     }
