@@ -295,7 +295,7 @@ fn report_steps_after(decoder: &mut Decoder<'_>, flows: &mut Vec<Entry<'_>>, ste
     let message = match names[..] {
         [] => return,
         [name] => format!("`{name}` is a step, not a flow"),
-        _ => format!("{} are steps, not flows", join_quoted(&names)),
+        _ => format!("`{}` are steps, not flows", names.join("` and `")),
     };
     let span = steps.first().map(|step| step.key.span.clone());
     let flow = flows.last().map(|flow| flow.key.value).filter(|id| FlowId::parse(id).is_ok());
