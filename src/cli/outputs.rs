@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::values;
-use crate::desired::inside;
+use crate::desired::paths;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files::Output;
 use crate::plan::Problem;
@@ -214,7 +214,7 @@ impl Outputs {
 
 /// Opens an output file, and checks that no link of a repository leads out of it.
 pub(super) fn open(path: &Path) -> Result<Output, Failure> {
-    inside::output(path).map_err(|refused| {
+    paths::check_output(path).map_err(|refused| {
         let message = format!("cannot write `{}`", path.display());
         Diagnostic::error(Code::OutputNotWritable, message)
             .caused_by(refused.to_string())
