@@ -44,7 +44,7 @@ pub(super) async fn connect(place: &Place<'_>, run: &Run<'_>, rule: Rule) -> Res
     if let Some(sandbox) = run.sandboxes.serve(place).await? {
         let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), place.api), place.api)?;
         let token = Token::new("sandbox", None).map_err(anyhow::Error::from)?;
-        let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::given(token)));
+        let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::from_token(token)));
         return Ok(Connection { graph, shown_url, checked: Checked::Exempt, _sandbox: Some(sandbox) });
     }
     let SignedIn { credential, url, checked } = sign_in(place, cloud_url, run).await?;
@@ -75,12 +75,12 @@ pub(super) async fn sign_in(
         None => cloud_url,
     };
     let authority = authority(place, run)?;
-    let sign_in = auth::Place {
+    let sign_in = auth::SignInTarget {
         tenant: place.tenant.to_string(),
         client_id: place.client_id.map(str::to_owned),
         authority: authority.clone(),
         scope: graph::scope(place.cloud),
-        exchange: graph::token_exchange(place.cloud),
+        assertion_audience: graph::token_exchange(place.cloud),
     };
     let settings = &run.environment.credentials;
     let login = run.login();

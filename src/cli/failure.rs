@@ -56,12 +56,12 @@ impl Failure {
 
     /// No credential serves.
     pub(super) fn no_credential(tenant: &Tenant, none: &NoCredential) -> Self {
-        let NoCredential { lacking, failed, untried } = none;
+        let NoCredential { missing, failed, untried } = none;
         let told =
             |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
         let problem = Diagnostic::error(format!("no credential serves to sign in to `{tenant}`"));
         let failure = failed.as_ref().map(|(kind, error)| (*kind, error.to_string()));
-        let problem = lacking.iter().chain(&failure).fold(problem, told);
+        let problem = missing.iter().chain(&failure).fold(problem, told);
         let problem = match failed {
             Some((Kind::AzureCli, _)) => problem.hint(format!(
                 "on a machine of your own: `az login --tenant {tenant} --allow-no-subscriptions`"

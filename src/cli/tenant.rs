@@ -40,7 +40,7 @@ pub(super) async fn meant(
         Some(guid) => Some(Ok(guid.to_owned())),
         None if graph_url.is_loopback() => None,
         None => {
-            let guid = tenant::of_domain(login, authority, place.tenant.as_str()).await;
+            let guid = tenant::resolve_tenant_id(login, authority, place.tenant.as_str()).await;
             Some(guid.map_err(|error| error.to_string()))
         }
     }

@@ -96,7 +96,7 @@ fn the_answers_that_come_in_at_once_have_one_bound_together() {
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        let told = "the answers that come in at once are larger than 32 MiB";
+        let told = "the answers in flight are larger than 32 MiB together";
         assert_eq!(outcome.stdout.contains(told), beyond, "{parallelism}: {outcome}");
     }
 }

@@ -322,7 +322,10 @@ fn a_change_that_waits_when_another_fails_fast_says_what_it_waited_for() {
     let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
     let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
-    assert!(error.contains("another one failed before; before that it answered 503: AADB2C: no"), "{error}");
+    assert!(
+        error.contains("another change failed before; before that it answered 503: AADB2C: no"),
+        "{error}"
+    );
     assert!(!error.contains("stopped"), "{error}");
 }
 

@@ -229,7 +229,7 @@ fn a_pause_that_one_item_asks_for_is_its_own() {
     ];
     let (_, outcome) = plan(faults);
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
+    assert!(outcome.stdout.contains("the service asked to wait 3600 s"), "{outcome}");
     assert!(outcome.stdout.contains("B2C_1_008/apiConnectorConfiguration: answered 404"), "{outcome}");
 }
 
@@ -243,7 +243,7 @@ fn a_read_back_that_is_put_off_in_a_batch_does_not_come_again_at_once() {
     assert_eq!(outcome.code, 4, "{outcome}");
     let batches = served.requests().iter().filter(|line| line.contains("$batch")).count();
     assert!(batches <= 2 + 2, "two to plan and one look: {:?}", served.requests());
-    assert!(outcome.stdout.contains("the service asks for a pause of 300 s"), "{outcome}");
+    assert!(outcome.stdout.contains("the service asked to wait 300 s"), "{outcome}");
 }
 
 /// An hour is not waited for, and nobody comes back at once either.
@@ -258,7 +258,7 @@ fn a_pause_beyond_the_time_left_that_a_batch_asks_for_is_told() {
     for (fault, singly) in [(on_batch(0, of_all), 1), (answer("B2C_1_007", 0, 503, &pause, ""), 1)] {
         let (served, outcome) = plan(vec![fault]);
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
+        assert!(outcome.stdout.contains("the service asked to wait 3600 s"), "{outcome}");
         let (requests, batched) = counts(&served);
         assert_eq!(requests - batched, singly, "the connectors: {outcome}");
     }
@@ -270,7 +270,7 @@ fn throttled_items_hold_everything_back() {
     let served = served(FLOWS, faults);
     let outcome = served.plan(&yaml(FLOWS), &["--timeout", "20"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("the service asks for a pause of 900 s"), "{outcome}");
+    assert!(outcome.stdout.contains("the service asked to wait 900 s"), "{outcome}");
     assert_eq!(counts(&served), (1 + FLOWS, FLOWS));
 }
 
