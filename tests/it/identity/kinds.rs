@@ -121,7 +121,7 @@ fn a_certificate_that_cannot_be_used_says_why() {
         (nonsense, None, "neither PEM nor a PKCS#12"),
         (cut, Some("p4ssw0rd"), "neither PEM nor a PKCS#12"),
         (empty, None, "neither PEM nor a PKCS#12"),
-        (halved, None, "it holds no"),
+        (halved, None, "in the file"),
         (sec1, None, "the private key is not a usable RSA key: unsupported format"),
     ] {
         let run =
