@@ -70,7 +70,8 @@ async fn send_all(
         let most = u32::try_from(left.len().min(LARGEST)).ok().and_then(NonZeroU32::new);
         let Some(most) = most else { break };
         // Without room in time each read tells so by itself.
-        let Ok(slot) = graph.http.acquire_batch_permit(most, budget).await else { break };
+        let url = graph.root().join(&["$batch"], None);
+        let Ok(slot) = graph.http.acquire_batch_permit(&url, most, budget).await else { break };
         let travelling: Vec<_> = (0..slot.requests()).filter_map(|_| left.pop_front()).collect();
         drop(left);
         found.extend(send(graph, reads, slot, &travelling, budget).await);
