@@ -96,7 +96,7 @@ fn concurrent_responses_above_the_total_limit_are_errors() {
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        let error = "the answers that come in at once are larger than 32 MiB";
+        let error = "the answers in flight are larger than 32 MiB together";
         assert_eq!(outcome.stdout.contains(error), beyond, "{parallelism}: {outcome}");
     }
 }

@@ -335,7 +335,7 @@ fn deferred_change_after_fail_fast_reports_its_reason() {
     let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
     let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
-    assert!(error.contains("another one failed before; the answer before was 503 AADB2C: no"), "{error}");
+    assert!(error.contains("another change failed before; the answer before was 503 AADB2C: no"), "{error}");
     assert!(!error.contains("stopped"), "{error}");
 }
 

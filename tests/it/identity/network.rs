@@ -171,7 +171,7 @@ fn invalid_proxy_variable_is_an_error() {
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(
-            outcome.stderr.contains(&format!("`{variable}` is no http or https address of a proxy")),
+            outcome.stderr.contains(&format!("`{variable}` is not the URL of an http or https proxy")),
             "{outcome}"
         );
         assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
@@ -209,7 +209,7 @@ fn secrets_are_never_sent_over_http() {
             run()
                 .env("ACTIONS_ID_TOKEN_REQUEST_URL", far)
                 .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken"),
-            "`ACTIONS_ID_TOKEN_REQUEST_URL` is no https address",
+            "`ACTIONS_ID_TOKEN_REQUEST_URL` is not an https URL",
         ),
         (
             run()
@@ -296,7 +296,7 @@ fn throttled_sign_in_of_one_tenant_does_not_delay_another() {
     let args = ["plan", "a.yaml", "b.yaml", "--tenants-at-once", "1", "--timeout", "20", "--format", "json"];
     let outcome = entra.run(with_secret(run_in(folder.path(), &args)));
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("a pause of 700 s"), "{outcome}");
+    assert!(outcome.stderr.contains("asked to wait 700 s"), "{outcome}");
     let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     let planned: Vec<_> = plan["targets"].as_array().unwrap().iter().map(|it| &it["tenant"]).collect();
     assert_eq!(planned, [FABRIKAM.0], "{outcome}");

@@ -80,7 +80,7 @@ fn retry_after_beyond_the_deadline_ends_the_run() {
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
     let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--timeout", "20", "--parallelism", "1"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("the service asks for a pause of 900 s"), "{outcome}");
+    assert!(outcome.stderr.contains("the service asked to wait 900 s"), "{outcome}");
     assert!(outcome.stderr.contains("before that it answered 429: TooManyRequests"), "{outcome}");
     assert!(outcome.stderr.contains("(request-id "), "{outcome}");
     assert_eq!(served.requests().len(), 1);
@@ -92,7 +92,7 @@ fn permanent_throttling_is_reported() {
     let fault = answer_get("Configuration", 0, 429, &[], r#"{"error": {"code": "TooManyRequests"}}"#);
     let (outcome, asked, _) = plan_with(fault, &["--timeout", "2"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("the service throttles the run"), "{outcome}");
+    assert!(outcome.stdout.contains("the service throttles the run (429)"), "{outcome}");
     assert!(outcome.stdout.contains("before that it answered 429: TooManyRequests"), "{outcome}");
     assert!(asked <= 4, "{asked}");
 }
