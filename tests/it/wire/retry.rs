@@ -128,7 +128,7 @@ fn unreachable_service_is_reported_within_the_timeout() {
     .within(folder.path())
     .run();
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("WARN no answer"), "{outcome}");
+    assert!(outcome.stderr.contains("WARN cannot reach "), "{outcome}");
     assert!(outcome.stderr.contains("refused"), "{outcome}");
 }
 
