@@ -158,8 +158,8 @@ impl ExportArgs {
         };
         let kind = inventory.kind.name();
         let [one, many] = ["user flow", "user flows"].map(|flows| format!("{kind} {flows}"));
-        let flows = render::counted(inventory.flows.len(), &one, &many);
-        let connectors = render::counted(inventory.connectors.len(), "API connector", "API connectors");
+        let flows = render::pluralize(inventory.flows.len(), &one, &many);
+        let connectors = render::pluralize(inventory.connectors.len(), "API connector", "API connectors");
         let unverified = match &connection.tenant_check {
             TenantCheck::Unverified(why) => Some(why.clone()),
             TenantCheck::Verified(_) | TenantCheck::NotApplicable => None,
