@@ -73,14 +73,14 @@ fn run_in_pipe(served: &SandboxServer, args: &[&str]) -> String {
 fn progress_in_pipe_prints_only_log_lines() {
     assert_eq!(run_in_pipe(&slow(false), &[]), "");
     let throttled = run_in_pipe(&slow(true), &[]);
-    let line = throttled.strip_prefix(" WARN throttled (429): pausing 2 s, resuming ").unwrap();
-    assert!(line.ends_with("Z\n") && line.len() == "12:34:56Z\n".len(), "{throttled}");
+    assert!(throttled.starts_with(" WARN throttled (429): pausing 2 s, resuming "), "{throttled}");
+    assert_eq!(throttled.lines().count(), 1, "{throttled}");
 }
 
 #[test]
 fn verbose_run_ends_with_request_counts() {
     let stderr = run_in_pipe(&slow(true), &["-v"]);
     let last = stderr.lines().last().unwrap();
-    assert!(last.starts_with(" INFO 3 requests in 3 exchanges, 1 retries; 2."), "{stderr}");
+    assert!(last.starts_with(" INFO 3 requests in 3 exchanges, 1 retried; waited 2."), "{stderr}");
     assert!(last.ends_with(" bytes"), "{stderr}");
 }

@@ -49,10 +49,11 @@ fn rejected_token_is_renewed_once() {
         assert_eq!(entra.token_requests().len(), 2, "four requests were refused at once: {outcome}");
         if code == 1 {
             // The response repeats the token, but the output must not.
-            let said = "answered 401: InvalidAuthenticationToken: Lifetime validation failed, the token *** is expired.";
+            let said =
+                "401 InvalidAuthenticationToken: Lifetime validation failed, the token *** is expired.";
             assert!(outcome.stdout.contains(said), "{outcome}");
-            assert!(outcome.stderr.contains("the service does not accept the access token"), "{outcome}");
-            assert!(outcome.stderr.contains("`flowbind whoami` tells"), "{outcome}");
+            assert!(outcome.stderr.contains("= cause: Graph rejected the access token\n"), "{outcome}");
+            assert!(outcome.stderr.contains("`flowbind whoami` shows"), "{outcome}");
         }
     }
 }

@@ -181,7 +181,12 @@ fn failed_batch_item_is_retried_separately() {
     }
     let (served, outcome) = plan(vec![answer_get("B2C_1_007", 0, 403, &[], "")]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("B2C_1_007/apiConnectorConfiguration: answered 403"), "{outcome}");
+    assert!(
+        outcome
+            .stdout
+            .contains("could not read `B2C_1_007` (postFederationSignup, postAttributeCollection): 403\n"),
+        "{outcome}"
+    );
     assert_eq!(counts(&served), (2 + FLOWS, FLOWS));
 }
 
@@ -189,7 +194,8 @@ fn failed_batch_item_is_retried_separately() {
 fn rejected_token_in_batch_is_reported_once() {
     let (served, outcome) = plan(vec![answer_get("Connectors", 0, 401, &[], ""), answers(0, 401, "")]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("POST /beta/$batch: answered 401"), "{outcome}");
+    assert!(outcome.stdout.contains("error[token-rejected]: 40 flows could not be read: 401\n"), "{outcome}");
+    assert!(outcome.stdout.contains("request: POST /beta/$batch (request-id "), "{outcome}");
     assert_eq!(served.requests().len(), 3);
 }
 
@@ -233,7 +239,7 @@ fn retry_after_of_batch_item_pauses_only_that_item() {
     let (_, outcome) = plan(faults);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stdout.contains("the service asked to wait 3600 s"), "{outcome}");
-    assert!(outcome.stdout.contains("B2C_1_008/apiConnectorConfiguration: answered 404"), "{outcome}");
+    assert!(outcome.stdout.contains("could not read `B2C_1_008` (postFederationSignup, postAttributeCollection): 404 AADB2C90063: none\n"), "{outcome}");
 }
 
 /// Polling for a change honours `Retry-After`.
