@@ -112,7 +112,7 @@ fn hostile_names_in_markdown_are_code() {
     let elements: Vec<_> = comment.lines().filter(is_block).collect();
     let [marker, summary, end] = elements.as_slice() else { panic!("{elements:?}") };
     assert_eq!((*marker, *end), ("<!-- flowbind:drift -->", "</details>"));
-    assert!(summary.starts_with("<details open><summary>Unmanaged, left alone: "), "{summary}");
+    assert!(summary.starts_with("<details open><summary>Not in the file (left unchanged): "), "{summary}");
     assert!(rows > 0, "{comment}");
 }
 
@@ -302,7 +302,7 @@ fn symlinks_cannot_lead_out_of_the_repository() {
     let run = |args: &[&str]| flowbind(args).within(at).run();
     for out in ["plan.json", "chain.json", "git.json", "new.json", "folder/new.json", "folder/kept.json"] {
         let outcome = run(&["plan", "--sandbox", "tenant.json", "--out", out]);
-        let why = format!("cannot write `{out}`\n  = caused by: it");
+        let why = format!("error[output-not-writable]: cannot write `{out}`\n  = cause: it");
         assert!(outcome.code == 1 && outcome.stderr.contains(&why), "{outcome}");
     }
     for saved in ["plan.json", "git.json", "folder/kept.json"] {
