@@ -537,7 +537,8 @@ fn plan_of_two_files_without_a_credential_reports_it_once() {
     let folder = folder();
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
-    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--auth", "token"]).within(folder.path()).run();
+    let outcome =
+        flowbind(["plan", "a.yaml", "b.yaml", "--auth", "access-token"]).within(folder.path()).run();
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(outcome.stdout.matches("error[").count(), 1, "{outcome}");
 }
