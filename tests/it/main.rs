@@ -35,7 +35,7 @@ mod progress;
 mod properties;
 mod quickstart;
 mod release;
-// mod render;
+mod render;
 mod runs;
 mod sandbox;
 mod saved;
