@@ -7,7 +7,7 @@ use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
 use super::prose::{self, code, flag};
-use super::report::outcome_counts;
+use super::report::{hints, outcome_counts};
 use super::text::{self, Names, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, SourceLocation};
@@ -373,8 +373,11 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
         }
     }
     let columns = ["", "Flow", "Step", "Before", "Planned", "Why", "Request"];
+    let hints: BTreeSet<_> = report.targets.iter().flat_map(|target| hints(&target.changes)).collect();
+    let hints = hints.into_iter().map(|(id, hint)| format!("- `{id}`: {}\n", prose::message(hint)));
     let sections = [
         Section::new(table_head(&columns, several), rows, "changes"),
+        Section::new("\n**Hints**\n\n", hints.collect(), "hints"),
         Section::new("\n**Errors**\n\n", errors, "errors"),
     ];
     page(beginning, &sections, &end)
@@ -382,7 +385,7 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
 
 /// Returns the cells of a row of a report.
 fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
-    let ChangeReport { change, outcome, attempts: _, request_id, error, hint } = report;
+    let ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } = report;
     let label = match outcome {
         Outcome::Applied => "✅ applied",
         Outcome::Already => "✅ already",
@@ -392,15 +395,14 @@ fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
     };
     let id = outcome.code().map(|id| format!("`{id}`"));
     let error = error.as_deref().map(prose::message);
-    let hint = hint.as_deref().map(|hint| format!("Hint: {}", prose::message(hint)));
-    let reasons = [id.zip(error).map(|(id, error)| format!("{id}: {error}")), hint];
+    let error = id.zip(error).map(|(id, error)| format!("{id}: {error}"));
     [
         label.to_owned(),
         code(change.flow.as_str()),
         change.step.name().to_owned(),
         bound(&change.current, names),
         bound(&change.desired, names),
-        reasons.into_iter().flatten().collect::<Vec<_>>().join(". "),
+        error.unwrap_or_default(),
         request_id.as_deref().map(code).unwrap_or_default(),
     ]
 }

@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::escape;
 use super::text::{Names, STRONG, flow, pluralize, problem, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
+use crate::diagnostic::Code;
 use crate::model::Step;
 use crate::plan::{Problem, Target};
 
@@ -16,15 +17,14 @@ pub fn report(report: &Report) -> String {
 
 /// Renders the end of a report: these problems, then the summary.
 pub fn end(report: &Report, problems: &[Problem]) -> String {
-    let several = report.has_several_tenants();
-    let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
     if report.changes().next().is_none() && report.errors.is_empty() {
-        return text;
+        return String::new();
     }
+    let several = report.has_several_tenants();
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
-    if is_untouched || !text.is_empty() {
-        text.push('\n');
-    }
+    // Results of changes end with an empty line.
+    let mut text = if is_untouched { "\n".to_owned() } else { String::new() };
+    text.extend(problems.iter().map(|it| problem(it, several) + "\n"));
     if several && !is_untouched {
         for tenant in report.tenants() {
             let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);
@@ -86,21 +86,28 @@ pub fn target(target: &TargetReport) -> String {
         }
         text.push('\n');
     }
-    // One hint concerns many changes.
-    let mut hints: Vec<(Outcome, &str)> = Vec::new();
-    for change in changes {
-        if let Some(hint) = &change.hint
-            && !hints.iter().any(|(_, known)| known == hint)
-        {
-            hints.push((change.outcome, hint));
-        }
+    let hints = hints(changes);
+    for (id, hint) in &hints {
+        push_line(&mut text, format_args!("  = hint: {}", escape::text(hint)));
+        push_line(&mut text, format_args!("  = docs: flowbind explain {id}"));
     }
-    for (outcome, hint) in hints {
-        let docs = outcome.code().map(|code| format!("  = docs: flowbind explain {code}\n"));
-        let docs = docs.unwrap_or_default();
-        push_line(&mut text, format_args!("  = hint: {}\n{docs}", escape::text(hint)));
+    if !hints.is_empty() {
+        text.push('\n');
     }
     text
+}
+
+/// Returns the hints of changes, each once: one hint may concern many changes.
+pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
+    let mut hints: Vec<(Code, &str)> = Vec::new();
+    for change in changes {
+        if let (Some(id), Some(hint)) = (change.outcome.code(), change.hint.as_deref())
+            && !hints.contains(&(id, hint))
+        {
+            hints.push((id, hint));
+        }
+    }
+    hints
 }
 
 fn change(report: &ChangeReport, names: &Names<'_>) -> String {
