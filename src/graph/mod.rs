@@ -1,4 +1,4 @@
-//! Microsoft Graph, typed: its URLs, its JSON, its pages and its errors. Decides nothing.
+//! Typed access to Microsoft Graph: URLs, JSON, pages and errors. Makes no decisions.
 
 mod batch;
 mod client;
@@ -8,7 +8,7 @@ mod page;
 mod permission;
 pub mod wire;
 
-pub use crate::http::{Patience, Stop, later, stopped};
+pub use crate::http::{RetryBudget, Stop, saturating_add, stopped};
 pub use client::{AcceptedPut, Bindings, Graph};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, scope, token_exchange};
 pub use error::{GraphError, GraphErrorKind, Rejection, RequestLine};

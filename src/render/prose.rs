@@ -5,6 +5,7 @@
 
 use super::escape;
 use crate::diagnostic::clipped;
+use crate::plan::Override;
 
 /// Limit of one name or message in characters. The other formats have the complete text.
 const MAX_TEXT: usize = 300;
@@ -15,8 +16,8 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// Renders a flag, quoted for a shell. It is complete, because readers copy it.
-pub(super) fn flag(flag: &str) -> String {
-    element(&escape::flag(flag))
+pub(super) fn flag(flag: &Override) -> String {
+    element(&escape::text(&flag.to_shell()))
 }
 
 /// Renders a message. Values in backticks and words that are not plain become code elements.

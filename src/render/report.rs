@@ -12,19 +12,19 @@ use crate::plan::{Problem, Target};
 /// Renders a report: the results, the problems, and the summary. Empty if there was nothing to do.
 pub fn report(report: &Report) -> String {
     let targets: String = report.targets.iter().map(target).collect();
-    targets + &end(report, &report.errors)
+    let text = targets + &end(report, &report.errors);
+    text.trim_start_matches('\n').to_owned()
 }
 
-/// Renders the end of a report: these problems, then the summary.
+/// Renders the end of a report: these problems, then the summary, each after a blank line.
 pub fn end(report: &Report, problems: &[Problem]) -> String {
     if report.changes().next().is_none() && report.errors.is_empty() {
         return String::new();
     }
     let several = report.has_several_tenants();
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
-    // Results of changes end with an empty line.
-    let mut text = if is_untouched { "\n".to_owned() } else { String::new() };
-    text.extend(problems.iter().map(|it| problem(it, several) + "\n"));
+    let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
+    text.push('\n');
     if several && !is_untouched {
         for tenant in report.tenants() {
             let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);
@@ -68,7 +68,7 @@ pub fn stale(target: &Target, stale: &StaleBinding) -> String {
     format!("`{}` `{}`: the plan expected {current}, the tenant now has {now}", change.flow, change.step)
 }
 
-/// Renders the outcome of each change to one tenant; empty if none was started.
+/// Renders the outcome of each change to one tenant, after a blank line; empty if none was started.
 pub fn target(target: &TargetReport) -> String {
     if target.is_untouched() {
         return String::new();
@@ -76,23 +76,18 @@ pub fn target(target: &TargetReport) -> String {
     let TargetReport { tenant, changes, .. } = target;
     let names = Names::from_report(target);
     let mut text = String::new();
-    push_line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}\n", escape::text(tenant)));
+    push_line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}", escape::text(tenant)));
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
-            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
+            push_line(&mut text, format_args!("\n{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
         }
         for change in changes {
             text.push_str(&self::change(change, &names));
         }
-        text.push('\n');
     }
-    let hints = hints(changes);
-    for (id, hint) in &hints {
-        push_line(&mut text, format_args!("  = hint: {}", escape::text(hint)));
+    for (id, hint) in hints(changes) {
+        push_line(&mut text, format_args!("\n  = hint: {}", escape::text(hint)));
         push_line(&mut text, format_args!("  = docs: flowbind explain {id}"));
-    }
-    if !hints.is_empty() {
-        text.push('\n');
     }
     text
 }

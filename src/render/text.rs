@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::diagnostic::{blocker_diagnostic, prefixed_diagnostic};
+use super::diagnostic::prefixed_diagnostic;
 use super::escape;
+use super::order::blockers_and_pins;
 use crate::apply::TargetReport;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
@@ -30,13 +31,11 @@ pub fn plan(plan: &Plan) -> String {
 fn problems(plan: &Plan) -> String {
     let several = plan.has_several_tenants();
     let mut problems = plan.problems();
-    problems.retain(|problem| problem.diagnostic.severity != Severity::Blocked);
-    problems.sort_by_key(|problem| problem.diagnostic.severity == Severity::Error);
-    let blockers = plan.targets.iter().flat_map(|target| {
-        let problem = |blocker| Problem::of_tenant(&target.tenant, blocker_diagnostic(blocker));
-        target.blockers.iter().map(problem)
+    problems.sort_by_key(|problem| match problem.diagnostic.severity {
+        Severity::Warning => 0,
+        Severity::Error => 1,
+        Severity::Blocked => 2,
     });
-    problems.extend(blockers);
     problems.iter().map(|problem| self::problem(problem, several) + "\n").collect()
 }
 
@@ -111,7 +110,10 @@ fn incompleteness(summary: Summary, errors: usize) -> String {
     match summary.not_compared {
         0 if errors > 0 => pluralize(errors, "error", "errors"),
         0 => "not all bindings could be read".to_owned(),
-        not_compared => format!("{not_compared} of {} bindings could not be compared", summary.managed()),
+        not_compared => {
+            let managed = pluralize(summary.managed(), "binding", "bindings");
+            format!("{not_compared} of {managed} could not be compared")
+        }
     }
 }
 
@@ -130,12 +132,16 @@ fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
         let targets: Vec<_> = plan.targets_of(&tenant).collect();
         let summary: Summary = targets.iter().map(|target| target.summary()).sum();
         let errors = plan.errors.iter().filter(|error| error.is_of_tenant(&tenant)).count();
-        let line = if targets.is_empty() || !targets.iter().all(|target| is_complete(target)) {
+        let counts = Some(action_counts(summary)).filter(|counts| !counts.is_empty());
+        let counts = counts.unwrap_or_else(|| "no changes".to_owned());
+        let is_read = errors == 0 && targets.iter().all(|target| target.unreadable.is_empty());
+        let line = if targets.is_empty() || !is_read {
             format!("incomplete: {}", incompleteness(summary, errors))
+        } else if !targets.iter().all(|target| is_complete(target)) {
+            // An error that is not about this tenant.
+            counts + ", but the run is incomplete"
         } else {
             let blocked = targets.iter().any(|target| !target.blockers.is_empty());
-            let counts = Some(action_counts(summary)).filter(|counts| !counts.is_empty());
-            let counts = counts.unwrap_or_else(|| "no changes".to_owned());
             counts + if blocked { ", blocked" } else { "" }
         };
         (tenant, line)
@@ -145,7 +151,7 @@ fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
 
 /// Renders the changes to one tenant, without its problems.
 pub fn target(target: &Target) -> String {
-    let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, pins, overrides, .. } = target;
+    let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, overrides, .. } = target;
     let names = Names::from_target(target);
     let mut text = String::new();
     let (tenant, file) = (escape::text(tenant), escape::text(file));
@@ -160,6 +166,8 @@ pub fn target(target: &Target) -> String {
         }
         text.push('\n');
     }
+    // A broken pin that blocks the changes is one of the problems.
+    let pins = blockers_and_pins(target, false).1;
     if !pins.is_empty() {
         push_line(&mut text, format_args!("{ALARM}Connector address differs from its pin:{ALARM:#}"));
         for BrokenPin { connector, expected, actual } in pins {
@@ -195,7 +203,7 @@ pub fn target(target: &Target) -> String {
 
 /// Returns the flags that a plan was made with, as a part of a command.
 pub(super) fn override_flags(target: &Target) -> String {
-    let flags = target.overrides.iter().map(|flag| escape::flag(&flag.to_string()));
+    let flags = target.overrides.iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
     flags.collect::<Vec<_>>().join(" ")
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use flowbind::graph::wire::{Batch, Configuration, ConnectorEntity, FlowEntity, Page};
 use flowbind::graph::{GraphError, GraphUrl, Need, RequestLine, follow};
 use flowbind::http::Answer;
-use flowbind::http::retry::retry_after;
+use flowbind::http::retry::parse_retry_after;
 use flowbind::model::{Api, Cloud, ListedConnector, ListedFlow, ReadError, Reading, Step};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
@@ -80,7 +80,7 @@ fn check_batch(data: &[u8]) {
     let Ok(batch) = serde_json::from_slice::<Batch>(data) else { return };
     let bodies = bodies(data).unwrap_or_default();
     for (at, item) in batch.responses.into_iter().enumerate() {
-        _ = item.header("retry-after").map(|value| retry_after(&value, SystemTime::UNIX_EPOCH));
+        _ = item.header("retry-after").map(|value| parse_retry_after(&value, SystemTime::UNIX_EPOCH));
         if let Some(read) = item.configuration() {
             assert!((200..300).contains(&item.status) && !read.is_error());
             assert_eq!(read.bindings(&Step::ALL).len(), Step::ALL.len());
@@ -119,7 +119,7 @@ fn check_error(data: &[u8], status: u16) {
 
 /// Checks that a link is followed only to the Graph URL.
 fn check_link(link: Option<&str>) {
-    let root = GraphUrl::of(Cloud::Global, Api::Beta).expect("the root of a cloud");
+    let root = GraphUrl::for_cloud(Cloud::Global, Api::Beta).expect("the root of a cloud");
     match follow(&root, link.unwrap_or_default(), &BTreeSet::new()) {
         Ok(url) => {
             let user = (url.username(), url.password());
