@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{join, join3};
 
 use crate::diagnostic::Code;
-use crate::graph::{Bindings, Graph, GraphError, Need, Patience};
+use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
 use crate::model::{
     Api, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
     ReadError, Reading, Step,
@@ -89,7 +89,7 @@ async fn configurations<'a>(
     concurrent: usize,
 ) -> Vec<Result<Bindings, GraphError>> {
     let reads: Vec<_> = flows.map(|flow| (flow, steps)).collect();
-    graph.configurations(&reads, concurrent, Patience::Full).await
+    graph.configurations(&reads, concurrent, RetryBudget::UntilDeadline).await
 }
 
 /// Returns the kinds of flows that a file's tenant may have.
@@ -188,6 +188,10 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
             Ok(flows) if flows.is_empty() => empty = empty.or(Some((*kind, flows))),
             Ok(flows) => return Ok((*kind, flows)),
             Err(error) => errors.push(error),
+        }
+        // Both kinds are requested from the same host.
+        if errors.iter().any(|error| error.unreachable().is_some()) {
+            break;
         }
     }
     // One permission covers both kinds. So if one kind can be read, the other is denied because the tenant

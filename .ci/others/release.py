@@ -55,7 +55,7 @@ def check_archives(binary, folder):
             assert packed.getmember(inside).mode == 0o755, "the binary is not executable"
         top = inside.split("/")[0]
         wanted = [inside] + [f"{top}/{name}" for name in (
-            "README.md", "LICENSE-MIT", "LICENSE-APACHE", "LICENSE-THIRD-PARTY.txt", "man/flowbind.1", "man/flowbind-plan.1",
+            "README.md", "docs/getting-started.md", "docs/images/plan.svg", "LICENSE-MIT", "LICENSE-APACHE", "LICENSE-THIRD-PARTY.txt", "man/flowbind.1", "man/flowbind-plan.1",
             "completions/flowbind.bash", "completions/_flowbind", "completions/flowbind.fish", "completions/_flowbind.ps1",
         )]
         assert names.issuperset(wanted), set(wanted) - names

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Packs a release: pack.py TARGET BINARY FOLDER
 
-Writes FOLDER/flowbind-VERSION-TARGET.tar.gz (.zip for Windows) with the binary, the README, the
+Writes FOLDER/flowbind-VERSION-TARGET.tar.gz (.zip for Windows) with the binary, the documentation, the
 licences of flowbind and of the crates in it, completions and manual pages. The same input gives the
 same bytes: times are SOURCE_DATE_EPOCH, names are sorted.
 """
@@ -61,8 +61,10 @@ def licences(packages):
 def contents(target, binary, metadata):
     """What goes into the archive, by name."""
     files = {binary.name: binary.read_bytes()}
-    for name in ["README.md", "LICENSE-APACHE", "LICENSE-MIT"]:
+    for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"]:
         files[name] = (ROOT / name).read_bytes()
+    for path in (ROOT / "docs").rglob("*.*"):
+        files[path.relative_to(ROOT).as_posix()] = path.read_bytes()
     files["LICENSE-THIRD-PARTY.txt"] = licences(linked(metadata)).encode()
     for shell, name in COMPLETIONS.items():
         files[f"completions/{name}"] = output(binary, "completions", shell)

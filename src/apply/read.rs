@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Code;
-use crate::graph::{Graph, Patience};
+use crate::graph::{Graph, RetryBudget};
 use crate::model::{Bound, FlowId, ReadError, Reading, Step};
 
 /// Steps to read, by flow.
@@ -14,10 +14,10 @@ pub(super) async fn read_bindings<'a>(
     graph: &Graph,
     steps: &Steps<'a>,
     concurrent_requests: usize,
-    patience: Patience,
+    budget: RetryBudget,
 ) -> BTreeMap<(&'a FlowId, Step), Reading<Bound>> {
     let asked: Vec<_> = steps.iter().map(|(flow, steps)| (*flow, steps.as_slice())).collect();
-    let reads = graph.configurations(&asked, concurrent_requests, patience).await;
+    let reads = graph.configurations(&asked, concurrent_requests, budget).await;
     let mut values = BTreeMap::new();
     for ((flow, steps), read) in asked.into_iter().zip(reads) {
         let read = read.map_err(|error| ReadError::from(&error));

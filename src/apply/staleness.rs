@@ -6,7 +6,7 @@ use futures_util::future::join;
 
 use super::read::{Steps, read_bindings};
 use super::verify::matches_desired;
-use crate::graph::{Graph, GraphError, Patience};
+use crate::graph::{Graph, GraphError, RetryBudget};
 use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, bound_id};
 use crate::plan::{BrokenPin, Change, Target, UnreadableBinding};
 
@@ -48,7 +48,7 @@ pub async fn check_staleness(graph: &Graph, target: &Target) -> StalenessCheck {
     let pinned = target.changes.iter().any(|change| change.pin.is_some());
     let connectors = async { if pinned { Some(graph.connectors().await) } else { None } };
     let (values, connectors) =
-        join(read_bindings(graph, &steps, usize::from(pinned), Patience::Full), connectors).await;
+        join(read_bindings(graph, &steps, usize::from(pinned), RetryBudget::UntilDeadline), connectors).await;
     let mut check = StalenessCheck::default();
     for change in &target.changes {
         if let Some(connectors) = &connectors {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::Options;
 use super::put::PutResult;
 use super::read::{Steps, read_bindings};
-use crate::graph::{Graph, Patience, later, stopped};
+use crate::graph::{Graph, RetryBudget, saturating_add, stopped};
 use crate::model::{Bound, Reading, bound_id};
 use crate::plan::Change;
 
@@ -33,7 +33,7 @@ pub(super) async fn read_back(
         let time = deadline.map_or(options.verify_timeout, left).min(left(options.deadline));
         // One final read after the run was interrupted or is out of time.
         let last = *options.stop.borrow() || time.is_zero();
-        let patience = if last { Patience::last_word() } else { Patience::For(time) };
+        let patience = if last { RetryBudget::final_attempt() } else { RetryBudget::For(time) };
         let began = Instant::now();
         let values = read_bindings(graph, &unconfirmed, 0, patience).await;
         let is_answered = values.values().any(|reading| matches!(reading, Reading::Known(_)));
@@ -50,7 +50,7 @@ pub(super) async fn read_back(
             break;
         }
         let is_first = deadline.is_none();
-        let end = *deadline.get_or_insert_with(|| later(Instant::now(), options.verify_timeout));
+        let end = *deadline.get_or_insert_with(|| saturating_add(Instant::now(), options.verify_timeout));
         let is_over = *options.stop.borrow() || left(options.deadline).is_zero();
         // Without any answer, the first read has used up the time.
         if is_first && !is_answered && began.elapsed() >= options.verify_timeout && !is_over {

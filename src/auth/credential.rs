@@ -9,8 +9,8 @@ use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{Kind, Token};
-use crate::http::Authorize;
+use super::{Kind, SignInError, Token};
+use crate::http::{Authorize, AuthorizeError};
 
 /// How long before it expires a token is renewed, at most: services and clocks differ by minutes.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -32,7 +32,7 @@ pub struct Credential {
 /// Gives a new token each time.
 pub(super) trait Issuer: fmt::Debug + Send + Sync {
     /// A token, or why there is none.
-    fn token(&self) -> BoxFuture<'_, Result<Token, String>>;
+    fn token(&self) -> BoxFuture<'_, Result<Token, SignInError>>;
 }
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct State {
     due: Option<Instant>,
     expires: Option<Instant>,
     /// Why the last renewal failed.
-    failure: Option<String>,
+    failure: Option<SignInError>,
     /// Whether the service refused it, and another is being asked for.
     refused: bool,
     /// Whether it took the place of one that was refused: if it is refused too, another will be.
@@ -58,7 +58,7 @@ enum Outlook {
     /// Another one alone.
     Over,
     /// None, and there is no use in asking again so soon.
-    Failed(String),
+    Failed(SignInError),
 }
 
 impl State {
@@ -88,7 +88,7 @@ impl State {
 
     /// Takes note of a renewal that failed just now, however long that took. When the token expires it is
     /// tried once more.
-    fn failed(&mut self, why: String) {
+    fn failed(&mut self, why: SignInError) {
         let now = Instant::now();
         let expires = self.expires.filter(|expires| *expires > now);
         self.due = [now.checked_add(PATIENCE), expires].into_iter().flatten().min();
@@ -109,7 +109,7 @@ impl Credential {
 
     /// Asks for a first token.
     #[cfg_attr(not(feature = "azure"), expect(dead_code, reason = "without the feature there is no issuer"))]
-    pub(super) async fn issued_by(issuer: impl Issuer + 'static, kind: Kind) -> Result<Self, String> {
+    pub(super) async fn issued_by(issuer: impl Issuer + 'static, kind: Kind) -> Result<Self, SignInError> {
         let token = issuer.token().await?;
         Ok(Self::new(kind, Some(Box::new(issuer)), token))
     }
@@ -131,33 +131,33 @@ impl Credential {
 
     /// Asks for another token. It has to be for the tenant that the first one is for, since only that
     /// was compared with the file's: a login may have changed meanwhile.
-    async fn renew(&self, issuer: &dyn Issuer, last_try: bool) -> Result<(), String> {
+    async fn renew(&self, issuer: &dyn Issuer, last_try: bool) -> Result<(), SignInError> {
         let token = issuer.token().await?;
         let tenant = |token: &Token| token.claims().and_then(|claims| claims.tid.clone());
         let (before, after) = (tenant(&self.token()), tenant(&token));
         if before != after {
             let name = |tenant: Option<String>| tenant.unwrap_or_else(|| "none that it tells".into());
             let (before, after) = (name(before), name(after));
-            return Err(format!(
+            return Err(SignInError::new(format!(
                 "the new token is for another tenant: `{after}`, and before it was `{before}`"
-            ));
+            )));
         }
         info!("renewed the access token by {}", self.kind);
         *self.state() = State::new(token, last_try);
         Ok(())
     }
 
-    fn current(&self) -> Result<HeaderValue, String> {
+    fn current(&self) -> Result<HeaderValue, AuthorizeError> {
         let state = self.state();
         match state.outlook() {
-            Outlook::Failed(why) => Err(format!("the access token expired and cannot be renewed: {why}")),
+            Outlook::Failed(why) => Err(why.into()),
             Outlook::Token | Outlook::Due | Outlook::Over => Ok(state.token.header().clone()),
         }
     }
 }
 
 impl Authorize for Credential {
-    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, String>> {
+    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>> {
         Box::pin(async {
             let Some(issuer) = self.issuer.as_deref() else { return self.current() };
             let outlook = self.state().outlook();

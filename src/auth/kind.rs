@@ -8,7 +8,7 @@ use reqwest::Url;
 
 #[cfg(feature = "azure")]
 use super::azure::SignIn;
-use super::{Credential, InvalidToken, Secret, Token};
+use super::{Credential, InvalidToken, Secret, SignInError, Token};
 use crate::http::Client;
 
 /// A kind of credential.
@@ -120,7 +120,7 @@ pub struct NoCredential {
     /// The kinds that are not set up, with what they lack.
     pub lacking: Vec<(Kind, String)>,
     /// The kind that is, with why it does not serve.
-    pub failed: Option<(Kind, String)>,
+    pub failed: Option<(Kind, SignInError)>,
     /// The kinds that would have come after it.
     pub untried: Vec<Kind>,
 }
@@ -208,7 +208,7 @@ pub async fn sign_in(
                 none.lacking.push((kind, why.into()));
                 continue;
             }
-            Err(why.into())
+            Err(SignInError::new(why))
         } else {
             token_of(kind, settings, place, http).await
         };
@@ -227,13 +227,14 @@ async fn token_of(
     settings: &Settings,
     place: &Place,
     http: &Arc<Client>,
-) -> Result<Credential, String> {
+) -> Result<Credential, SignInError> {
     if kind == Kind::AccessToken {
-        let token = settings.access_token.as_ref().ok_or("it is not set")?;
+        let token = settings.access_token.as_ref().ok_or_else(|| SignInError::new("it is not set"))?;
         return Token::new(token.expose(), None).map(Credential::given).map_err(|InvalidToken| {
-            "`FLOWBIND_ACCESS_TOKEN` has characters that no token has, such as spaces, quotes or line ends; \
-             it has to be the token alone, without `Bearer`"
-                .into()
+            SignInError::new(
+                "`FLOWBIND_ACCESS_TOKEN` has characters that no token has, such as spaces, quotes or line ends; \
+                 it has to be the token alone, without `Bearer`",
+            )
         });
     }
     #[cfg(feature = "azure")]
@@ -244,6 +245,6 @@ async fn token_of(
     #[cfg(not(feature = "azure"))]
     {
         _ = (place, http);
-        Err("this flowbind was built without the feature `azure`".into())
+        Err(SignInError::new("this flowbind was built without the feature `azure`"))
     }
 }

@@ -6,7 +6,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use crate::http::{Client, Patience, Request};
+use super::SignInError;
+use crate::http::{Client, Request, RetryBudget};
 
 /// How long the authority may take to say it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Why it could not be found out.
-pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<String, String> {
+pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<String, SignInError> {
     #[derive(Deserialize)]
     struct Configuration {
         issuer: String,
@@ -32,14 +33,17 @@ pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<S
         headers: HeaderMap::new(),
         authorization: None,
         body: None,
-        patience: Patience::For(PATIENCE),
+        retry_budget: RetryBudget::For(PATIENCE),
         halt: None,
     };
-    let answer = http.send(&request).await.map_err(|error| format!("GET {place}: {error}"))?;
+    let answer = http
+        .send(&request)
+        .await
+        .map_err(|error| SignInError::from_send_error(&format!("GET {place}"), &error))?;
     if answer.status != 200 {
-        return Err(format!("GET {place}: answered {}", answer.status));
+        return Err(SignInError::new(format!("GET {place}: answered {}", answer.status)));
     }
-    let nonsense = || format!("GET {place}: the answer makes no sense");
+    let nonsense = || SignInError::new(format!("GET {place}: the answer makes no sense"));
     let configuration: Configuration = serde_json::from_slice(&answer.body).map_err(|_| nonsense())?;
     let issuer = Url::parse(&configuration.issuer).map_err(|_| nonsense())?;
     let tenant = issuer.path_segments().and_then(|mut segments| segments.next().map(str::to_owned));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::auth::{Secret, Settings};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::http::is_address_of_a_proxy;
+use crate::http::is_proxy_address;
 
 /// Values of the environment variables.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ fn invalid_proxy_variable() -> Result<Option<&'static str>, Diagnostic> {
             None => (lower, value(lower)?.unwrap_or_default()),
         };
         if !value.is_empty() {
-            return Ok(Some(name).filter(|_| !is_address_of_a_proxy(&value)));
+            return Ok(Some(name).filter(|_| !is_proxy_address(&value)));
         }
     }
     Ok(None)

@@ -62,7 +62,8 @@ impl Failure {
             |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
         let message = format!("no usable credential for `{tenant}`");
         let problem = Diagnostic::error(Code::NoCredential, message);
-        let problem = failed.iter().chain(lacking).fold(problem, add);
+        let failure = failed.as_ref().map(|(kind, error)| (*kind, error.to_string()));
+        let problem = failure.iter().chain(lacking).fold(problem, add);
         let problem = match failed {
             Some((Kind::AzureCli, _)) => problem
                 .hint(format!("on your own machine: `az login --tenant {tenant} --allow-no-subscriptions`")),

@@ -21,7 +21,7 @@ use super::sandboxes::Sandboxes;
 use super::values;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::http::retry::Policy;
-use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop, later};
+use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop, saturating_add};
 use crate::model::Desired;
 use crate::plan::{Member, Shard, ShardInfo};
 use crate::terminal;
@@ -98,10 +98,10 @@ impl<'a> Run<'a> {
         environment: &'a Environment,
         stop: Stop,
     ) -> Result<Self, Failure> {
-        let deadline = later(Instant::now(), connection_args.timeout);
+        let deadline = saturating_add(Instant::now(), connection_args.timeout);
         let sandboxes = Sandboxes::read(&connection_args.sandbox)?;
         let connections = connections(connection_args.ca_file.as_deref())?
-            .unless_misspelt(environment.invalid_proxy_variable);
+            .reject_proxied_if_invalid(environment.invalid_proxy_variable);
         let connections = Arc::new(connections);
         let meter = Arc::default();
         Ok(Self { global, connection_args, environment, deadline, stop, sandboxes, connections, meter })
@@ -145,13 +145,13 @@ impl<'a> Run<'a> {
 impl Drop for Run<'_> {
     /// Logs the cost of the run, however it ended.
     fn drop(&mut self) {
-        let Figures { requests, exchanges, again, waited, bytes } = self.meter.figures();
+        let Figures { requests, exchanges, retries, waited, bytes } = self.meter.figures();
         if exchanges == 0 {
             return;
         }
         let waited = waited.as_secs_f64();
         info!(
-            "{requests} requests in {exchanges} exchanges, {again} retried; waited {waited:.1} s; {bytes} bytes"
+            "{requests} requests in {exchanges} exchanges, {retries} retried; waited {waited:.1} s; {bytes} bytes"
         );
     }
 }
@@ -165,7 +165,7 @@ fn connections(ca_file: Option<&Path>) -> Result<Connections, Failure> {
             .hint("pass a PEM file with the certificates of the authorities to trust")
     };
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    Ok(Connections::trusting(&pem).map_err(wrong)?)
+    Ok(Connections::with_authorities(&pem).map_err(|error| wrong(error.to_string()))?)
 }
 
 /// Groups the indices of items by tenant: they share its connection and are processed one after the other.
@@ -180,11 +180,6 @@ pub(super) fn group_by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) ->
         }
     }
     groups
-}
-
-/// Whether there is more than one tenant.
-pub(super) fn has_several_tenants<'t>(tenants: impl IntoIterator<Item = &'t str>) -> bool {
-    group_by_tenant(tenants).len() > 1
 }
 
 /// Processes at most `at_once` groups concurrently. `work` returns a result for each item of a group; each is

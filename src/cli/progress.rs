@@ -56,7 +56,7 @@ impl Progress {
     fn text(&self) -> String {
         let (tenants, done, in_flight) = (self.tenants, self.done.get(), self.in_flight.get());
         let mut text = format!("{done} of {tenants} tenants done, {in_flight} in flight");
-        if let (held @ 1.., Some(until)) = self.meter.held() {
+        if let (held @ 1.., Some(until)) = self.meter.throttled() {
             let left = until.saturating_duration_since(Instant::now());
             let at =
                 SignedDuration::try_from(left).ok().and_then(|left| Timestamp::now().checked_add(left).ok());

@@ -39,7 +39,10 @@ pub(super) async fn resolve_expected_tenant_id(
     match place.tenant.guid() {
         Some(guid) => Some(Ok(guid.to_owned())),
         None if graph_url.is_loopback() => None,
-        None => Some(tenant::of_domain(login, authority, place.tenant.as_str()).await),
+        None => {
+            let guid = tenant::of_domain(login, authority, place.tenant.as_str()).await;
+            Some(guid.map_err(|error| error.to_string()))
+        }
     }
 }
 

@@ -330,7 +330,7 @@ mod tests {
         let mut walker = Walker::new(&source);
         assert!(file(&mut walker, &root).is_some());
         let problems = walker.finish();
-        let unknown = problems.iter().find(|problem| problem.what == "unknown key `no-such-key`").unwrap();
+        let unknown = problems.iter().find(|problem| problem.message == "unknown key `no-such-key`").unwrap();
         let mut known: Vec<_> = unknown.hints[0].split('`').skip(1).step_by(2).collect();
         known.sort_unstable();
         let mut keys: Vec<_> = keys.iter().map(String::as_str).collect();

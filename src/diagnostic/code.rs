@@ -392,6 +392,12 @@ codes! {
              `not attempted`.",
             "Check the network, `HTTPS_PROXY` and `NO_PROXY`. If a company proxy inspects TLS, pass its certificate \
              authority with `--ca-file`.";
+        GraphNoResponse = "graph-no-response": "Graph did not answer a request",
+            "The host answers other requests, but the connection of this one broke or stayed silent. It was sent \
+             several times.",
+            "A read changes nothing. A PUT without a response may have taken effect; the report shows it as \
+             `unverified` if the read-back did not show it.",
+            "Run again. If the same flow fails each time, quote the request ids to Microsoft support.";
         GraphThrottled = "graph-throttled": "Graph throttles the run beyond its time limit",
             "Graph answered 429 and asked for a pause that is longer than the time that is left, or the request \
              budget (`--rate`) leaves no room in the time that is left.",

@@ -17,8 +17,8 @@ use super::error::GraphError;
 use super::permission::Need;
 use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
 use crate::http::{
-    Answer, Patience, Request, SendError, SendErrorKind, Slot, client_request_id, pause_asked, retry,
-    service_clock,
+    Answer, Request, RequestPermit, RetryBudget, SendError, SendErrorKind, client_request_id, retry,
+    retry_after, server_time,
 };
 use crate::model::{FlowId, Reading, Step};
 
@@ -45,7 +45,7 @@ type Found = Vec<(usize, Result<Bindings, GraphError>)>;
 
 /// Reads in batches what saves waves of requests that way: nothing where it saves none. `beside` is how
 /// many other requests go out at the same time.
-pub(super) async fn read(graph: &Graph, reads: &Reads<'_>, beside: usize, patience: Patience) -> Found {
+pub(super) async fn read(graph: &Graph, reads: &Reads<'_>, beside: usize, budget: RetryBudget) -> Found {
     let at_once = graph.http.parallelism();
     let batches = reads.len().div_ceil(LARGEST);
     let waves = |requests: usize| requests.saturating_add(beside).div_ceil(at_once);
@@ -53,7 +53,7 @@ pub(super) async fn read(graph: &Graph, reads: &Reads<'_>, beside: usize, patien
         return Vec::new();
     }
     let queue = Mutex::new((0..reads.len()).collect());
-    let senders = (0..batches.min(at_once)).map(|_| send_all(graph, reads, &queue, patience));
+    let senders = (0..batches.min(at_once)).map(|_| send_all(graph, reads, &queue, budget));
     join_all(senders).await.into_iter().flatten().collect()
 }
 
@@ -63,7 +63,7 @@ async fn send_all(
     graph: &Graph,
     reads: &Reads<'_>,
     queue: &Mutex<VecDeque<usize>>,
-    patience: Patience,
+    budget: RetryBudget,
 ) -> Found {
     let mut found = Vec::new();
     while !graph.batches.are_refused() {
@@ -71,10 +71,10 @@ async fn send_all(
         let most = u32::try_from(left.len().min(LARGEST)).ok().and_then(NonZeroU32::new);
         let Some(most) = most else { break };
         // Without room in time each read tells so by itself.
-        let Ok(slot) = graph.http.slot(most, patience).await else { break };
+        let Ok(slot) = graph.http.acquire_batch_permit(most, budget).await else { break };
         let travelling: Vec<_> = (0..slot.requests()).filter_map(|_| left.pop_front()).collect();
         drop(left);
-        found.extend(send(graph, reads, slot, &travelling, patience).await);
+        found.extend(send(graph, reads, slot, &travelling, budget).await);
     }
     found
 }
@@ -83,9 +83,9 @@ async fn send_all(
 async fn send(
     graph: &Graph,
     reads: &Reads<'_>,
-    slot: Slot<'_>,
+    slot: RequestPermit<'_>,
     travelling: &[usize],
-    patience: Patience,
+    budget: RetryBudget,
 ) -> Found {
     let request = Request {
         method: Method::POST,
@@ -93,14 +93,14 @@ async fn send(
         headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
         authorization: Some(graph.credential()),
         body: Some(body(graph, reads, travelling)),
-        patience,
+        retry_budget: budget,
         halt: None,
     };
     let what = match graph.http.send_once(slot, &request).await {
         Ok(None) => return Vec::new(),
         Ok(Some(answer)) => {
-            if let Some(asked) = pause_asked(&answer)
-                && let Err(pause) = graph.http.rest(&request, answer.status, asked).await
+            if let Some(asked) = retry_after(&answer)
+                && let Err(pause) = graph.http.honor_retry_after(&request, answer.status, asked).await
             {
                 return travelling
                     .iter()
@@ -179,20 +179,22 @@ async fn take(
     request: &Request<'_>,
     answer: &Answer,
 ) -> Found {
-    let now = service_clock(&answer.headers);
-    let asked = |item: &BatchItem<'_>| retry::retry_after(&item.header("retry-after")?, now);
+    let now = server_time(&answer.headers);
+    let asked = |item: &BatchItem<'_>| retry::parse_retry_after(&item.header("retry-after")?, now);
     let (throttled, others): (Vec<_>, Vec<_>) = items.values().flatten().partition(|item| item.status == 429);
     if !throttled.is_empty() {
         let pause = throttled.iter().filter_map(|item| asked(item)).max();
-        graph.http.throttled(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
+        graph.http.record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
     }
     // Each by itself would be asked to wait as long.
-    let too_long = |item: &BatchItem<'_>| graph.http.too_long(item.status, asked(item)?, request.patience);
+    let too_long = |item: &BatchItem<'_>| {
+        graph.http.pause_beyond_deadline(item.status, asked(item)?, request.retry_budget)
+    };
     let put_off = |item: &BatchItem<'_>| Some(put_off(graph, request, answer, too_long(item)?));
     let pauses = others.iter().filter(|item| too_long(item).is_none());
     let pauses = pauses.filter_map(|item| Some((asked(item)?, item.status)));
     if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
-        _ = graph.http.rest(request, status, pause).await;
+        _ = graph.http.honor_retry_after(request, status, pause).await;
     }
     let all = items.len();
     let found = items.into_iter().filter_map(|(at, items)| {

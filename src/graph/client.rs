@@ -17,7 +17,7 @@ use super::page;
 use super::permission::Need;
 use super::wire::{Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
-use crate::http::{Answer, Client, Patience, Request, Stop};
+use crate::http::{Answer, Client, Request, RetryBudget, Stop};
 use crate::model::{
     Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step, StepMap,
 };
@@ -86,18 +86,17 @@ impl Graph {
         &self,
         reads: &[(&FlowId, &[Step])],
         beside: usize,
-        patience: Patience,
+        budget: RetryBudget,
     ) -> Vec<Result<Bindings, GraphError>> {
-        let mut found: BTreeMap<_, _> =
-            batch::read(self, reads, beside, patience).await.into_iter().collect();
+        let mut found: BTreeMap<_, _> = batch::read(self, reads, beside, budget).await.into_iter().collect();
         let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (found.remove(&at), flow, steps));
         let reads = reads.map(async |(found, flow, steps)| match found {
             Some(Err(error)) if error.is_deferred() => {
-                self.http.let_pass(patience, Duration::ZERO).await;
+                self.http.wait_out_deadline(budget, Duration::ZERO).await;
                 Err(error)
             }
             Some(read) => read,
-            None => self.configuration(flow, steps, patience).await,
+            None => self.configuration(flow, steps, budget).await,
         });
         join_all(reads).await
     }
@@ -106,11 +105,10 @@ impl Graph {
         &self,
         flow: &FlowId,
         steps: &[Step],
-        patience: Patience,
+        budget: RetryBudget,
     ) -> Result<Bindings, GraphError> {
         let url = self.configuration_url(flow, steps);
-        let (answer, configuration) =
-            self.get::<Configuration>(Need::Bindings, url.clone(), patience).await?;
+        let (answer, configuration) = self.get::<Configuration>(Need::Bindings, url.clone(), budget).await?;
         if configuration.is_error() {
             return Err(GraphError::rejected(self.request_line(Need::Bindings, "GET", &url), &answer));
         }
@@ -150,7 +148,7 @@ impl Graph {
             headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
             authorization: Some(&*self.credential),
             body: Some(body),
-            patience: Patience::Full,
+            retry_budget: RetryBudget::UntilDeadline,
             halt: Some(halt.clone()),
         };
         let line = self.request_line(Need::Changes, "PUT", &request.url);
@@ -167,7 +165,7 @@ impl Graph {
         &self,
         need: Need,
         url: Url,
-        patience: Patience,
+        budget: RetryBudget,
     ) -> Result<(Answer, T), GraphError> {
         let line = self.request_line(need, "GET", &url);
         let request = Request {
@@ -176,7 +174,7 @@ impl Graph {
             headers: HeaderMap::new(),
             authorization: Some(&*self.credential),
             body: None,
-            patience,
+            retry_budget: budget,
             halt: None,
         };
         let answer = self.send(need, request).await?;

@@ -1,6 +1,7 @@
 //! Errors of requests to Graph, classified by status and kind.
 
 use std::fmt;
+use std::sync::Arc;
 
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 
 use super::permission::Need;
 use crate::diagnostic::{Code, clipped};
-use crate::http::{Answer, SendError, SendErrorKind, cut};
+use crate::http::{Answer, SendError, SendErrorKind, Unreachable, truncate};
 use crate::model::ReadError;
 
 /// Request that did not return what was asked for.
@@ -106,6 +107,13 @@ impl GraphError {
         matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 401 | 403, .. }))
     }
 
+    /// Returns the host that cannot be reached, if that is the reason: Graph's, or the login host if the token
+    /// could not be renewed. Every request of the run to this host fails with the same value.
+    pub fn unreachable(&self) -> Option<&Arc<Unreachable>> {
+        let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return None };
+        error.unreachable()
+    }
+
     /// Whether Graph asked for a pause that is longer than the time that is left.
     pub(super) fn is_deferred(&self) -> bool {
         let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return false };
@@ -127,13 +135,15 @@ impl GraphError {
                 Code::GraphUnexpectedResponse
             }
             GraphErrorKind::Redirect(_) => Code::GraphRedirect,
+            GraphErrorKind::NoAnswer { .. } if self.unreachable().is_some() => Code::GraphUnreachable,
             GraphErrorKind::NoAnswer { error, .. } => match error.kind {
-                SendErrorKind::Broken(_) | SendErrorKind::Unreachable(_) => Code::GraphUnreachable,
+                SendErrorKind::Broken(_) => Code::GraphNoResponse,
+                SendErrorKind::Unreachable(_) | SendErrorKind::Client(_) => Code::GraphUnreachable,
                 SendErrorKind::SignIn(_) => Code::SignInFailed,
                 SendErrorKind::PauseBeyondTimeout(_)
-                | SendErrorKind::ThrottledToTheEnd
-                | SendErrorKind::BudgetBeyondTimeout => Code::GraphThrottled,
-                SendErrorKind::Timeout | SendErrorKind::Late => Code::Timeout,
+                | SendErrorKind::ThrottledUntilDeadline
+                | SendErrorKind::RateLimitBeyondTimeout => Code::GraphThrottled,
+                SendErrorKind::RunTimeout | SendErrorKind::RequestTimeout => Code::Timeout,
                 SendErrorKind::TooLarge | SendErrorKind::TooLargeTogether => Code::GraphUnexpectedResponse,
                 SendErrorKind::Stopped => Code::Interrupted,
                 SendErrorKind::Halted => Code::ChangeNotAttempted,
@@ -321,9 +331,13 @@ impl From<&GraphError> for ReadError {
     fn from(error: &GraphError) -> Self {
         let advice = error.advice();
         // The number of attempts differs from request to request of one cause.
-        let cause = match error.rejection() {
-            Some(rejection) => Rejection { attempts: 1, ..rejection.clone() }.to_string(),
-            None => error.kind.to_string(),
+        let cause = match &error.kind {
+            GraphErrorKind::Rejected(rejection) => Rejection { attempts: 1, ..rejection.clone() }.to_string(),
+            GraphErrorKind::NoAnswer { error: send_error, before } => match send_error.unreachable() {
+                Some(unreachable) => unreachable.to_string(),
+                None => format!("{}{}", send_error.kind, preceding(before.as_deref())),
+            },
+            kind => kind.to_string(),
         };
         let ids = ids(error.request_id.as_deref(), error.client_request_id.as_deref());
         let attempts = error.rejection().map(|it| it.attempts).filter(|attempts| *attempts > 1);
@@ -358,11 +372,11 @@ fn parse_rejection(answer: &Answer) -> (Rejection, Option<String>) {
     let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
     let rejection = Rejection {
         status: answer.status,
-        code: error.code.map(cut),
-        message: error.message.map(cut),
+        code: error.code.map(truncate),
+        message: error.message.map(truncate),
         attempts: answer.attempts,
     };
-    (rejection, request_id(answer).or(error.inner_error.request_id.map(cut)))
+    (rejection, request_id(answer).or(error.inner_error.request_id.map(truncate)))
 }
 
 /// Describes a response that is not the JSON that was asked for. Its beginning is shown if it is not JSON at
@@ -372,17 +386,17 @@ pub(super) fn describe_unexpected(answer: &Answer, error: &serde_json::Error) ->
     let content_type =
         answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
     if content_type.contains("json") {
-        return cut(error.to_string());
+        return truncate(error.to_string());
     }
     let body = String::from_utf8_lossy(&answer.body);
     let start: Vec<_> = body.split_whitespace().take(SHOWN).collect();
-    cut(format!("not JSON ({content_type}: \"{}\")", clipped(&start.join(" "), SHOWN)))
+    truncate(format!("not JSON ({content_type}: \"{}\")", clipped(&start.join(" "), SHOWN)))
 }
 
 /// Returns Graph's id of the request.
 pub(super) fn request_id(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("request-id")?;
-    header.to_str().ok().map(str::to_owned).map(cut)
+    header.to_str().ok().map(str::to_owned).map(truncate)
 }
 
 /// The body of an error (<https://learn.microsoft.com/graph/errors>). Missing or

@@ -8,7 +8,7 @@ mod page;
 mod permission;
 pub mod wire;
 
-pub use crate::http::{Patience, Stop, later, stopped};
+pub use crate::http::{RetryBudget, Stop, saturating_add, stopped};
 pub use client::{AcceptedPut, Bindings, Graph};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, scope, token_exchange};
 pub use error::{GraphError, GraphErrorKind, Rejection, RequestLine};

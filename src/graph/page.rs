@@ -11,7 +11,7 @@ use super::cloud::GraphUrl;
 use super::error::{GraphError, GraphErrorKind, origin};
 use super::permission::Need;
 use super::wire::Page;
-use crate::http::Patience;
+use crate::http::RetryBudget;
 
 /// More pages than any collection of ours can have: a tenant has some 200 flows and 20 connectors.
 const MAX_PAGES: usize = 1_000;
@@ -30,7 +30,7 @@ pub(super) async fn all<T: DeserializeOwned>(
     let mut next = first;
     let mut bytes: usize = 0;
     loop {
-        let (answer, page) = graph.get::<Page<T>>(need, next.clone(), Patience::Full).await?;
+        let (answer, page) = graph.get::<Page<T>>(need, next.clone(), RetryBudget::UntilDeadline).await?;
         if page.is_error() {
             return Err(GraphError::rejected(graph.request_line(need, "GET", &next), &answer));
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::diagnostic::Code;
-use crate::http::cut;
+use crate::http::truncate;
 use crate::model::{
     Bound, Connector, ConnectorId, ListedConnector, ListedFlow, ReadError, Reading, Step, StepMap,
 };
@@ -224,7 +224,7 @@ impl Configuration {
             Ok(_) => "not an object".to_owned(),
             Err(error) => error.to_string(),
         };
-        let cause = format!("unexpected response from Graph: `{step}`: {}", cut(why));
+        let cause = format!("unexpected response from Graph: `{step}`: {}", truncate(why));
         Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, cause))
     }
 

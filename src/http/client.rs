@@ -1,365 +1,451 @@
-//! The requests of one tenant: as many at once as may be, within the budget, again where that helps.
+//! HTTP client of one tenant: concurrency limit, rate limit, retries, reachability.
 
 mod pauses;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{info, warn};
+use tracing::info;
 
-use super::connections::{Connections, Open};
-use super::exchange::{client_request_id, exchange, pause_asked};
-use super::message::{Answer, Patience, Request, SendError, SendErrorKind};
-use super::meter::{Meter, Waits};
-use super::pace::{Pace, Rate, Room, TooLate, later};
-use super::retry::{Next, Outcome, Policy};
-use super::sent::{Sent, turned_away};
+use super::connections::{ClientGeneration, Connections};
+use super::exchange::{ExchangeError, client_request_id, exchange, retry_after};
+use super::failure::ConnectFailure;
+use super::history::{AttemptHistory, is_definite_rejection};
+use super::message::{Answer, Request, RetryBudget, SendError, SendErrorKind};
+use super::meter::{Meter, WaitTimer};
+use super::rate_limiter::{LimitError, Rate, RateLimiter, RatePermit, saturating_add};
+use super::reachability::{FailedAttempt, Host, Probe, Reachability};
+use super::retry::{AttemptResult, Decision, Policy};
 use super::stop::{Stop, stopped};
 
-/// How one tenant is asked.
+/// Settings of a client.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Requests in flight.
+    /// Maximum requests in flight.
     pub parallelism: NonZeroU32,
-    /// Requests in a span of time.
+    /// Rate limit.
     pub rate: Rate,
-    /// When the run has to be over.
+    /// Deadline of the run.
     pub deadline: Instant,
-    /// How often and how far apart a request is sent again.
+    /// Retry policy.
     pub retry: Policy,
-    /// Turns true when nothing new may begin.
+    /// Shutdown signal.
     pub stop: Stop,
-    /// Counts what it costs.
+    /// Metrics of the run.
     pub meter: Arc<Meter>,
 }
 
-/// Sends the requests of one tenant.
+/// HTTP client of one tenant.
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
     permits: Semaphore,
-    pace: Arc<Pace>,
-    waits: Waits,
+    limiter: Arc<RateLimiter>,
+    waits: WaitTimer,
     connections: Arc<Connections>,
-    /// Whether anything was ever answered.
-    reached: AtomicBool,
-    /// Whether it was given up that anything ever will be.
-    unreachable: AtomicBool,
-    /// Whether it was told that nobody answers.
-    warned: AtomicBool,
+    reachability: Reachability,
 }
 
 impl Client {
-    /// Prepares requests.
+    /// Creates a client that uses the connections of the run.
     pub fn new(settings: Settings, connections: Arc<Connections>) -> Self {
-        let pace = Arc::new(Pace::new(settings.rate));
-        settings.meter.watch(&pace);
+        let limiter = Arc::new(RateLimiter::new(settings.rate));
+        settings.meter.watch(&limiter);
         Self {
             permits: Semaphore::new(settings.parallelism.get() as usize),
-            pace,
-            waits: Waits::new(Arc::clone(&settings.meter)),
+            limiter,
+            waits: WaitTimer::new(Arc::clone(&settings.meter)),
             connections,
-            reached: AtomicBool::new(false),
-            unreachable: AtomicBool::new(false),
-            warned: AtomicBool::new(false),
+            reachability: Reachability::default(),
             settings,
         }
     }
 
-    /// How many requests may be in flight.
+    /// Returns the maximum number of requests in flight.
     pub fn parallelism(&self) -> usize {
         self.settings.parallelism.get() as usize
     }
 
-    /// Sends a request until it is answered for good.
+    /// Sends a request, with retries, and returns the final response of any status.
     ///
     /// # Errors
-    /// There is no answer in time, or none that may be taken.
+    /// There is no response in time, or it is not usable.
     pub async fn send(&self, request: &Request<'_>) -> Result<Answer, SendError> {
-        let mut sent = Sent::default();
-        let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
-        let mut open = self.connections.to(&request.url).map_err(unprepared)?;
+        let mut history = AttemptHistory::default();
+        let mut client = self
+            .connections
+            .client_for(&request.url)
+            .map_err(|kind| AttemptHistory::default().error(kind))?;
+        let host = self.host(&request.url);
         let mut spent = Duration::ZERO;
         loop {
-            let admitted = self.admitted(NonZeroU32::MIN, request.patience);
-            let admitted = self.unless_stopped(request.patience, request.halt.as_ref(), admitted).await;
-            let slot = admitted.flatten().map_err(|kind| sent.error(kind))?;
             let began = Instant::now();
-            let deadline = self.deadline(request.patience, spent);
-            let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await.transpose();
-            let Some(attempted) = attempted else { continue };
-            let (outcome, what) = match &attempted {
-                Ok(Answer { status: 401, .. }) if self.renewed(request, deadline, &mut sent).await => {
+            let probe = self.admit(&host, request, spent).await.map_err(|kind| history.error(kind))?;
+            spent = spent.saturating_add(began.elapsed());
+            let permit = self.acquire_permit(NonZeroU32::MIN, request.retry_budget);
+            let permit = host.unless_given_up(probe.as_ref(), permit);
+            let permit = self.unless_stopped(request.retry_budget, request.halt.as_ref(), permit).await;
+            let permit = permit.map(|permit| permit.map_err(SendErrorKind::Unreachable).flatten());
+            let permit = permit.flatten().map_err(|kind| history.error(kind))?;
+            if probe.is_none() && host.is_failing() {
+                continue;
+            }
+            let began = Instant::now();
+            let deadline = self.deadline(request.retry_budget, spent);
+            let attempted = self.attempt(&client, &host, request, permit, deadline, &mut history).await;
+            let attempted = match attempted {
+                Ok(Attempt::Answered(answer)) => Ok(answer),
+                Ok(Attempt::Throttled) => continue,
+                Ok(Attempt::Failed(failed)) => {
+                    host.record_failure(failed, probe, &self.settings.retry);
+                    spent = spent.saturating_add(began.elapsed());
+                    match host.error().filter(|_| request.retry_budget.is_final_attempt()) {
+                        Some(error) => return Err(history.error(SendErrorKind::Unreachable(error))),
+                        None => continue,
+                    }
+                }
+                Err(kind) => Err(kind),
+            };
+            drop(probe);
+            let (result, what) = match &attempted {
+                Ok(Answer { status: 401, .. })
+                    if self.has_new_token(request, deadline, &mut history).await =>
+                {
                     let Request { method, url, .. } = request;
-                    info!("{method} {}: answered 401; again with another token", url.path());
+                    info!("{method} {}: answered 401; retrying with a new token", url.path());
                     spent = spent.saturating_add(began.elapsed());
                     continue;
                 }
                 Ok(answer) => (
-                    Outcome::Answered(answer.status, pause_asked(answer)),
+                    AttemptResult::Answered(answer.status, retry_after(answer)),
                     format!("answered {}", answer.status),
                 ),
-                Err(SendErrorKind::Broken(what)) => (Outcome::Broken, what.clone()),
-                Err(_) => return attempted.map_err(|kind| sent.error(kind)),
+                Err(SendErrorKind::Broken(reason)) => (AttemptResult::Broken, reason.to_string()),
+                Err(_) => return attempted.map_err(|kind| history.error(kind)),
             };
-            let asked = matches!(outcome, Outcome::Answered(_, Some(_)));
-            let next = match request.patience {
-                Patience::LastWord(_) => Next::Stop,
-                Patience::Full | Patience::For(_) => {
-                    self.settings.retry.next(sent.of_its_kind(outcome), outcome, fastrand::f64())
+            let is_requested = matches!(result, AttemptResult::Answered(_, Some(_)));
+            let next = match request.retry_budget {
+                RetryBudget::FinalAttempt(_) => Decision::Stop,
+                RetryBudget::UntilDeadline | RetryBudget::For(_) => {
+                    self.settings.retry.next(history.count_of(result), result, fastrand::f64())
                 }
             };
             let Request { method, url, .. } = request;
             match next {
-                Next::Stop => return attempted.map_err(|kind| sent.error(kind)),
-                Next::Again(pause) if deadline.saturating_duration_since(Instant::now()) < pause => {
-                    // What the service asks for is more than what it answered.
-                    if !asked {
-                        return attempted.map_err(|kind| sent.error(kind));
+                Decision::Stop => return attempted.map_err(|kind| history.error(kind)),
+                Decision::Retry(pause) if deadline.saturating_duration_since(Instant::now()) < pause => {
+                    // A `Retry-After` beyond the deadline explains more than the status does.
+                    if !is_requested {
+                        return attempted.map_err(|kind| history.error(kind));
                     }
-                    self.let_pass(request.patience, spent.saturating_add(began.elapsed())).await;
-                    sent.last = attempted.ok().map(Box::new);
-                    return Err(sent.error(SendErrorKind::PauseBeyondTimeout(pause)));
+                    self.wait_out_deadline(request.retry_budget, spent.saturating_add(began.elapsed())).await;
+                    history.last = attempted.ok().map(Box::new);
+                    return Err(history.error(SendErrorKind::PauseBeyondTimeout(pause)));
                 }
-                Next::PauseAll(pause) => {
-                    info!("{method} {}: {what}; again after the pause", url.path());
-                    self.hold(1, pause, asked);
-                    sent.last = attempted.ok().map(Box::new);
+                Decision::PauseAll(pause) => {
+                    info!("{method} {}: {what}; retrying after the pause", url.path());
+                    self.throttle(1, pause, is_requested);
+                    history.last = attempted.ok().map(Box::new);
                 }
-                Next::Again(pause) => {
-                    info!("{method} {}: {what}; again in {:.1} s", url.path(), pause.as_secs_f64());
-                    if matches!(outcome, Outcome::Broken) {
-                        self.give_up_unreachable(&what, &mut sent)?;
-                    }
-                    let unavailable = matches!(outcome, Outcome::Answered(503, _));
+                Decision::Retry(pause) => {
+                    info!("{method} {}: {what}; retrying in {:.1} s", url.path(), pause.as_secs_f64());
+                    let unavailable = matches!(result, AttemptResult::Answered(503, _));
                     if let Ok(answer) = attempted {
-                        sent.last = Some(Box::new(answer));
+                        history.last = Some(Box::new(answer));
                     }
-                    let waited = self.wait(&mut open, request, pause, unavailable).await;
-                    waited.map_err(|kind| sent.error(kind))?;
+                    let waiting = self.wait(&mut client, request, pause, unavailable);
+                    let waited = host.unless_given_up(None, waiting).await;
+                    let waited = waited.map_err(SendErrorKind::Unreachable).flatten();
+                    waited.map_err(|kind| history.error(kind))?;
                 }
             }
             spent = spent.saturating_add(began.elapsed());
         }
     }
 
-    /// Waits before something is sent again.
+    /// Waits before a retry.
     async fn wait(
         &self,
-        open: &mut Open,
+        client: &mut ClientGeneration,
         request: &Request<'_>,
         pause: Duration,
         unavailable: bool,
     ) -> Result<(), SendErrorKind> {
         let waiting = self.waits.begin();
-        self.unless_stopped(request.patience, request.halt.as_ref(), sleep(pause)).await?;
+        self.unless_stopped(request.retry_budget, request.halt.as_ref(), sleep(pause)).await?;
         drop(waiting);
-        // After a 503 Graph wants the request on a new connection
-        // (<https://learn.microsoft.com/graph/best-practices-concept>); where there can be none, the old
-        // one has to do.
-        if let Some(Ok(other)) = unavailable.then(|| self.connections.other_than(open, &request.url)) {
-            *open = other;
+        // After a 503 Graph asks for a new connection
+        // (<https://learn.microsoft.com/graph/best-practices-concept>). If there is none, use the old one.
+        if let Some(Ok(other)) = unavailable.then(|| self.connections.client_other_than(client, &request.url))
+        {
+            *client = other;
         }
         Ok(())
     }
 
-    /// Waits until a request may go out that others travel in, up to `most` of them.
+    /// Waits until a batch of up to `most` requests may be sent.
     ///
     /// # Errors
-    /// There is no room in time, or nothing is to be begun any more.
-    pub async fn slot(&self, most: NonZeroU32, patience: Patience) -> Result<Slot<'_>, SendErrorKind> {
-        self.unless_stopped(patience, None, self.admitted(most, patience)).await.flatten()
+    /// The rate limit admits none in time, or the run is stopped.
+    pub async fn acquire_batch_permit(
+        &self,
+        most: NonZeroU32,
+        budget: RetryBudget,
+    ) -> Result<RequestPermit<'_>, SendErrorKind> {
+        self.unless_stopped(budget, None, self.acquire_permit(most, budget)).await.flatten()
     }
 
-    /// Sends a request that others travel in, once: those in it can be sent by themselves. `None` where it
-    /// was refused with 401 and there is another token now, or has to wait after all.
+    /// Sends a batch request without retrying, because its items can be retried individually. Returns `None` if
+    /// the token was renewed after a 401, if the request must wait, or if the host cannot be reached.
     ///
     /// # Errors
-    /// There is no answer, or none that may be taken.
+    /// There is no usable response.
     pub async fn send_once(
         &self,
-        slot: Slot<'_>,
+        permit: RequestPermit<'_>,
         request: &Request<'_>,
     ) -> Result<Option<Answer>, SendError> {
-        let mut sent = Sent::default();
-        let unprepared = |why| Sent::default().error(SendErrorKind::Unreachable(why));
-        let open = self.connections.to(&request.url).map_err(unprepared)?;
-        let deadline = self.deadline(request.patience, Duration::ZERO);
-        let attempted = self.attempt(&open, request, slot, deadline, &mut sent).await;
-        let Some(answer) = attempted.map_err(|kind| sent.error(kind))? else { return Ok(None) };
+        let mut history = AttemptHistory::default();
+        let client = self
+            .connections
+            .client_for(&request.url)
+            .map_err(|kind| AttemptHistory::default().error(kind))?;
+        let host = self.host(&request.url);
+        if host.is_failing() {
+            return Ok(None);
+        }
+        let deadline = self.deadline(request.retry_budget, Duration::ZERO);
+        let attempted = self.attempt(&client, &host, request, permit, deadline, &mut history).await;
+        let answer = match attempted.map_err(|kind| history.error(kind))? {
+            Attempt::Answered(answer) => answer,
+            Attempt::Throttled => return Ok(None),
+            Attempt::Failed(failed) => {
+                host.record_failure(failed, None, &self.settings.retry);
+                return Ok(None);
+            }
+        };
         match answer.status {
-            401 if self.renewed(request, deadline, &mut sent).await => return Ok(None),
-            429 => self.throttled(1, pause_asked(&answer)),
+            401 if self.has_new_token(request, deadline, &mut history).await => return Ok(None),
+            429 => self.record_throttling(1, retry_after(&answer)),
             _ => {}
         }
         Ok(Some(answer))
     }
 
-    /// Until when a request is tried that took so long already, besides what it was held back.
-    fn deadline(&self, patience: Patience, spent: Duration) -> Instant {
-        match patience {
-            Patience::Full => self.settings.deadline,
-            Patience::For(long) => {
-                self.settings.deadline.min(later(Instant::now(), long.saturating_sub(spent)))
+    /// Returns the deadline of a request that was tried for `spent`, not counting time spent in the rate limiter.
+    fn deadline(&self, budget: RetryBudget, spent: Duration) -> Instant {
+        match budget {
+            RetryBudget::UntilDeadline => self.settings.deadline,
+            RetryBudget::For(long) => {
+                self.settings.deadline.min(saturating_add(Instant::now(), long.saturating_sub(spent)))
             }
-            Patience::LastWord(end) => end,
+            RetryBudget::FinalAttempt(end) => end,
         }
     }
 
-    /// Gives up on a place where nobody ever answered: for all requests, since all go there.
-    fn give_up_unreachable(&self, what: &str, sent: &mut Sent) -> Result<(), SendError> {
-        /// Some ten seconds of trying where it is refused, a minute where nothing comes back.
-        const ATTEMPTS: u32 = 5;
-        if self.reached.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        if sent.attempts >= ATTEMPTS {
-            self.unreachable.store(true, Ordering::Relaxed);
-        }
-        if self.unreachable.load(Ordering::Relaxed) {
-            return Err(sent.error(SendErrorKind::Unreachable(what.to_owned())));
-        }
-        if sent.attempts == 1 && !self.warned.swap(true, Ordering::Relaxed) {
-            warn!("no answer ({what}): trying again");
-        }
-        Ok(())
+    /// Returns the reachability of the host of a URL.
+    fn host(&self, url: &Url) -> Arc<Host> {
+        self.reachability.host(url, || self.connections.proxy(url))
     }
 
-    /// Sends a request once. `None` where nothing was sent, since it was held back meanwhile.
+    /// Waits while the host of a request is not reachable, unless this request is the one that probes it.
+    async fn admit<'h>(
+        &self,
+        host: &'h Host,
+        request: &Request<'_>,
+        spent: Duration,
+    ) -> Result<Option<Probe<'h>>, SendErrorKind> {
+        if !host.is_failing() {
+            return Ok(None);
+        }
+        let _waiting = self.waits.begin();
+        let deadline = self.deadline(request.retry_budget, spent);
+        let admission = host.admit(deadline, request.retry_budget.is_final_attempt());
+        let admission = self.unless_stopped(request.retry_budget, request.halt.as_ref(), admission).await?;
+        admission.map_err(SendErrorKind::Unreachable)
+    }
+
+    /// Sends a request once.
     async fn attempt(
         &self,
-        open: &Open,
+        client: &ClientGeneration,
+        host: &Host,
         request: &Request<'_>,
-        mut slot: Slot<'_>,
+        mut permit: RequestPermit<'_>,
         deadline: Instant,
-        sent: &mut Sent,
-    ) -> Result<Option<Answer>, SendErrorKind> {
-        // Not before: what was valid when the request began to wait may have expired.
-        sent.authorization = match request.authorization {
+        history: &mut AttemptHistory,
+    ) -> Result<Attempt, SendErrorKind> {
+        // Not earlier: a token may expire while the request waits.
+        history.authorization = match request.authorization {
             None => None,
             Some(credential) => {
                 let header = self
                     .unless_stopped(
-                        request.patience,
+                        request.retry_budget,
                         request.halt.as_ref(),
                         timeout_at(deadline, credential.header()),
                     )
                     .await?;
-                let header = header.map_err(|_| self.over(deadline))?;
+                let header = header.map_err(|_| self.deadline_error(deadline))?;
                 Some(header.map_err(SendErrorKind::SignIn)?)
             }
         };
-        let place = timeout_at(deadline, self.connections.place());
-        let place = self.unless_stopped(request.patience, request.halt.as_ref(), place).await?;
-        // What could wait no longer may have got its turn all the same: from here on it counts as sent.
-        let _place = match place {
-            Ok(place) if Instant::now() < deadline => place,
-            _ => return Err(self.over(deadline)),
+        let in_flight = timeout_at(deadline, self.connections.acquire());
+        let in_flight = self.unless_stopped(request.retry_budget, request.halt.as_ref(), in_flight).await?;
+        // The permit may be granted after the deadline. From here on the request counts as sent.
+        let _in_flight = match in_flight {
+            Ok(permit) if Instant::now() < deadline => permit,
+            _ => return Err(self.deadline_error(deadline)),
         };
-        if self.pace.held_until().is_some() {
-            return Ok(None);
+        if self.limiter.paused_until().is_some() {
+            return Ok(Attempt::Throttled);
         }
         let id = client_request_id();
-        slot.room.sent();
-        self.settings.meter.sent(slot.requests(), sent.attempts > 0);
-        sent.attempts = sent.attempts.saturating_add(1);
-        sent.last_id = Some(id.clone());
+        let is_retry = history.attempts > 0;
+        permit.rate.mark_sent();
+        self.settings.meter.record_sent(permit.requests(), is_retry);
         let (connections, meter) = (&self.connections, &self.settings.meter);
-        let exchange = exchange(connections, open, request, sent.authorization.as_ref(), &id, meter);
-        match timeout_at(deadline, exchange).await {
+        let began = Instant::now();
+        let exchange =
+            exchange(connections, client, host, request, history.authorization.as_ref(), &id, meter);
+        let exchanged = timeout_at(deadline, exchange).await;
+        if let Ok(Err(ExchangeError::NotConnected(ConnectFailure { reason, is_permanent }))) = exchanged {
+            permit.rate.mark_not_sent();
+            meter.take_back_sent(permit.requests(), is_retry);
+            return Ok(Attempt::Failed(FailedAttempt { reason, is_permanent, began }));
+        }
+        history.attempts = history.attempts.saturating_add(1);
+        history.last_id = Some(id.clone());
+        match exchanged {
             Err(_) => {
-                sent.may_have_acted = true;
-                Err(self.over(deadline))
+                history.may_have_acted = true;
+                Err(host.error().map_or_else(|| self.deadline_error(deadline), SendErrorKind::Unreachable))
             }
             Ok(Err(error)) => {
-                sent.may_have_acted = true;
-                Err(error)
+                history.may_have_acted = true;
+                match error {
+                    ExchangeError::Other(kind) => Err(kind),
+                    ExchangeError::NotAnswered(reason) if !host.has_answered() => {
+                        Ok(Attempt::Failed(FailedAttempt { reason, is_permanent: false, began }))
+                    }
+                    ExchangeError::NotAnswered(reason)
+                    | ExchangeError::NotConnected(ConnectFailure { reason, .. }) => {
+                        Err(SendErrorKind::Broken(reason))
+                    }
+                }
             }
             Ok(Ok(answer)) => {
-                self.reached.store(true, Ordering::Relaxed);
-                // What else failed may have looked into what it held.
-                if turned_away(answer.status) || matches!(answer.status, 300..400 | 501) {
-                    slot.room.sent_as_one();
+                // After any other status the service may have processed the items of a batch.
+                if is_definite_rejection(answer.status) || matches!(answer.status, 300..400 | 501) {
+                    permit.rate.mark_sent_as_one();
                 }
-                sent.throttled = sent.throttled.saturating_add(u32::from(answer.status == 429));
-                sent.may_have_acted |= !turned_away(answer.status);
-                let (attempts, may_have_acted) = (sent.attempts, sent.may_have_acted);
-                Ok(Some(Answer { client_request_id: id, attempts, may_have_acted, ..answer }))
+                history.throttled = history.throttled.saturating_add(u32::from(answer.status == 429));
+                history.may_have_acted |= !is_definite_rejection(answer.status);
+                let (attempts, may_have_acted) = (history.attempts, history.may_have_acted);
+                Ok(Attempt::Answered(Answer { client_request_id: id, attempts, may_have_acted, ..answer }))
             }
         }
     }
 
-    /// What is over at a deadline: the time of the run, or that of the request.
-    fn over(&self, deadline: Instant) -> SendErrorKind {
-        if deadline < self.settings.deadline { SendErrorKind::Late } else { SendErrorKind::Timeout }
+    /// Returns the error of a request at its deadline.
+    fn deadline_error(&self, deadline: Instant) -> SendErrorKind {
+        if deadline < self.settings.deadline {
+            SendErrorKind::RequestTimeout
+        } else {
+            SendErrorKind::RunTimeout
+        }
     }
 
-    /// Whether there is another token to send a refused request with. Once for each request.
-    async fn renewed(&self, request: &Request<'_>, deadline: Instant, sent: &mut Sent) -> bool {
-        let refused = sent.authorization.take().filter(|_| !sent.renewed);
-        let (Some(credential), Some(refused)) = (request.authorization, refused) else { return false };
-        sent.renewed = true;
+    /// Returns whether there is a new token after a 401. Asks for one once per request.
+    async fn has_new_token(
+        &self,
+        request: &Request<'_>,
+        deadline: Instant,
+        history: &mut AttemptHistory,
+    ) -> bool {
+        let rejected = history.authorization.take().filter(|_| !history.renewed);
+        let (Some(credential), Some(rejected)) = (request.authorization, rejected) else { return false };
+        history.renewed = true;
         let renewal = self.unless_stopped(
-            request.patience,
+            request.retry_budget,
             request.halt.as_ref(),
-            timeout_at(deadline, credential.renewed(&refused)),
+            timeout_at(deadline, credential.renewed(&rejected)),
         );
         matches!(renewal.await, Ok(Ok(true)))
     }
 
-    async fn admitted(&self, most: NonZeroU32, patience: Patience) -> Result<Slot<'_>, SendErrorKind> {
-        let deadline = match patience {
-            Patience::Full | Patience::For(_) => self.settings.deadline,
-            Patience::LastWord(end) => end,
+    /// Waits for the concurrency limit and the rate limit.
+    async fn acquire_permit(
+        &self,
+        most: NonZeroU32,
+        budget: RetryBudget,
+    ) -> Result<RequestPermit<'_>, SendErrorKind> {
+        let deadline = match budget {
+            RetryBudget::UntilDeadline | RetryBudget::For(_) => self.settings.deadline,
+            RetryBudget::FinalAttempt(end) => end,
         };
         let permit = timeout_at(deadline, self.permits.acquire()).await;
-        let Ok(Ok(permit)) = permit else { return Err(self.over(deadline)) };
+        let Ok(Ok(permit)) = permit else { return Err(self.deadline_error(deadline)) };
         let _waiting = self.waits.begin();
-        match self.pace.room(most, deadline).await {
-            Ok(room) => Ok(Slot { _permit: permit, room }),
-            Err(TooLate::Paused { pause, asked: true }) => Err(SendErrorKind::PauseBeyondTimeout(pause)),
-            Err(TooLate::Paused { asked: false, .. } | TooLate::Throttled) => {
-                Err(SendErrorKind::ThrottledToTheEnd)
+        match self.limiter.acquire(most, deadline).await {
+            Ok(rate) => Ok(RequestPermit { _permit: permit, rate }),
+            Err(LimitError::Paused { pause, requested: true }) => {
+                Err(SendErrorKind::PauseBeyondTimeout(pause))
             }
-            Err(TooLate::Budget) => Err(SendErrorKind::BudgetBeyondTimeout),
+            Err(LimitError::Paused { requested: false, .. } | LimitError::Throttled) => {
+                Err(SendErrorKind::ThrottledUntilDeadline)
+            }
+            Err(LimitError::RateExceeded) => Err(SendErrorKind::RateLimitBeyondTimeout),
         }
     }
 
-    /// Waits for something that nobody needs any more once the run is stopped.
+    /// Waits for `waiting` until the run or the request is stopped.
     async fn unless_stopped<T>(
         &self,
-        patience: Patience,
+        budget: RetryBudget,
         halt: Option<&Stop>,
         waiting: impl Future<Output = T>,
     ) -> Result<T, SendErrorKind> {
         tokio::select! {
             biased;
-            () = self.stopped(patience) => Err(SendErrorKind::Stopped),
+            () = self.stopped(budget) => Err(SendErrorKind::Stopped),
             () = stopped(halt) => Err(SendErrorKind::Halted),
             done = waiting => Ok(done),
         }
     }
 
-    /// Waits until the run is stopped, which a last word does not heed.
-    pub async fn stopped(&self, patience: Patience) {
-        stopped(Some(&self.settings.stop).filter(|_| !matches!(patience, Patience::LastWord(_)))).await;
+    /// Waits until the run is stopped. Never returns for a final attempt.
+    pub async fn stopped(&self, budget: RetryBudget) {
+        stopped(Some(&self.settings.stop).filter(|_| !matches!(budget, RetryBudget::FinalAttempt(_)))).await;
     }
 }
 
-/// Room for a request that goes out now, and for those that travel in it.
+/// Result of one attempt that may be followed by another.
 #[derive(Debug)]
-pub struct Slot<'a> {
-    _permit: SemaphorePermit<'a>,
-    room: Room<'a>,
+enum Attempt {
+    Answered(Answer),
+    /// Nothing was sent: the tenant was throttled meanwhile.
+    Throttled,
+    /// The host could not be reached.
+    Failed(FailedAttempt),
 }
 
-impl Slot<'_> {
-    /// How many requests may travel.
+/// Permit to send one request, or a batch of several.
+#[derive(Debug)]
+pub struct RequestPermit<'a> {
+    _permit: SemaphorePermit<'a>,
+    rate: RatePermit<'a>,
+}
+
+impl RequestPermit<'_> {
+    /// Returns how many requests the batch may have.
     pub fn requests(&self) -> u32 {
-        self.room.requests()
+        self.rate.requests()
     }
 }

@@ -1,46 +1,87 @@
-//! Connections: whom to trust, which proxy to take, how long to wait. Shared by all that a run asks.
+//! HTTP connections of a run: trusted authorities, proxies, timeouts. Shared by all tenants.
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::dns::Resolve;
 use reqwest::{Certificate, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a connection may take, and how long an answer may be silent.
-const CONNECT: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(30);
+use super::message::SendErrorKind;
+use super::resolve::SystemResolver;
 
-/// How long a connection that many requests share may be silent before it is asked for a sign of life,
-/// and how long that may take: before [`SILENCE`] is over, so that what is sent again goes elsewhere.
-const PING: Duration = Duration::from_secs(10);
+/// Time to establish a connection: short enough for two attempts within the 20 s of
+/// [`reachability`](super::reachability).
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(9);
 
-/// How many requests a run has in flight at most, however many tenants: each may need a connection of
-/// its own, and a process may usually open 1024 files.
-const MOST_AT_ONCE: usize = 512;
+/// Time without any byte of a response (read timeout).
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The most bytes of answers that are being received at once: a fleet's have some 10 MiB.
-const MOST_RECEIVED: usize = 32 << 20;
+/// Interval and timeout of HTTP/2 keep-alive pings. Both end before [`READ_TIMEOUT`], so that a retry uses
+/// another connection.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The connections of a run.
-#[derive(Debug)]
-pub struct Connections {
-    /// Whom to trust besides those that the system trusts (or `SSL_CERT_FILE` in their place).
-    authorities: Vec<Certificate>,
-    /// The variable that is to name a proxy, and does not.
-    misspelt_proxy: Option<&'static str>,
-    places: Semaphore,
-    /// The bytes of the answers that are being received.
-    received: AtomicUsize,
-    open: Mutex<BTreeMap<Way, Open>>,
+/// Maximum requests in flight of all tenants. Each may need a connection of its own, and a process may usually
+/// open 1024 files.
+const MAX_IN_FLIGHT: usize = 512;
+
+/// Maximum bytes of all responses that are being received: a large fleet has about 10 MiB.
+const MAX_IN_FLIGHT_BYTES: usize = 32 << 20;
+
+/// Error of the setup of an HTTP client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The file of certificate authorities is not valid PEM.
+    #[error("{0}")]
+    InvalidPem(String),
+    /// The file of certificate authorities has no certificate.
+    #[error("it holds no certificate")]
+    NoCertificate,
+    /// An environment variable should be a proxy URL and is not.
+    #[error("`{0}` is no http or https address of a proxy")]
+    InvalidProxyVariable(&'static str),
+    /// The client cannot be built, for example because the system has no certificate authorities.
+    #[error("{0}")]
+    Build(String),
+    /// A request cannot be built.
+    #[error("{0}")]
+    Request(String),
 }
 
-/// Connections that are open, and which of several such sets they are.
+/// HTTP connections of a run.
+#[derive(Debug)]
+pub struct Connections {
+    /// Authorities to trust in addition to those of the system or of `SSL_CERT_FILE`.
+    authorities: Vec<Certificate>,
+    /// The environment variable whose value is not a proxy URL.
+    invalid_proxy_variable: Option<&'static str>,
+    permits: Semaphore,
+    /// Bytes of the responses that are being received.
+    received: AtomicUsize,
+    open: Mutex<BTreeMap<ProxyMode, ClientGeneration>>,
+    resolver: Resolver,
+    /// The proxies of the environment, as reqwest reads them.
+    proxies: LazyLock<Matcher>,
+}
+
+/// The resolver of host names.
+struct Resolver(Arc<dyn Resolve>);
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+/// A reqwest client with its connection pool, and the number of clients before it.
 #[derive(Debug, Clone)]
-pub(super) struct Open {
+pub(super) struct ClientGeneration {
     pub(super) client: reqwest::Client,
     generation: u64,
 }
@@ -49,171 +90,199 @@ impl Default for Connections {
     fn default() -> Self {
         Self {
             authorities: Vec::new(),
-            misspelt_proxy: None,
-            places: Semaphore::new(MOST_AT_ONCE),
+            invalid_proxy_variable: None,
+            permits: Semaphore::new(MAX_IN_FLIGHT),
             received: AtomicUsize::new(0),
             open: Mutex::default(),
+            resolver: Resolver(Arc::new(SystemResolver)),
+            proxies: LazyLock::new(Matcher::from_system),
         }
     }
 }
 
 impl Connections {
-    /// Connections that trust certificate authorities besides the system's, given as PEM.
+    /// Creates connections that trust additional certificate authorities, given as PEM.
     ///
     /// # Errors
-    /// What is wrong with the PEM.
-    pub fn trusting(pem: &[u8]) -> Result<Self, String> {
-        let authorities = Certificate::from_pem_bundle(pem).map_err(|error| with_causes(&error))?;
+    /// The PEM has no valid certificate.
+    pub fn with_authorities(pem: &[u8]) -> Result<Self, ClientError> {
+        let authorities = Certificate::from_pem_bundle(pem)
+            .map_err(|error| ClientError::InvalidPem(with_causes(&error)))?;
         if authorities.is_empty() {
-            return Err("it holds no certificate".into());
+            return Err(ClientError::NoCertificate);
         }
         let connections = Self { authorities, ..Self::default() };
-        // A certificate that is none is found out here.
-        connections.build(Way::Proxied)?;
+        // This parses the certificates.
+        connections.build(ProxyMode::Proxied)?;
         Ok(connections)
     }
 
-    /// The same, with so many requests in flight at most.
+    /// Sets the maximum number of requests in flight.
     #[must_use]
-    pub fn at_most(self, requests: usize) -> Self {
-        Self { places: Semaphore::new(requests), ..self }
+    pub fn with_max_in_flight(self, requests: usize) -> Self {
+        Self { permits: Semaphore::new(requests), ..self }
     }
 
-    /// The same, but that nothing leaves this machine where this variable misspells the proxy: it would go
-    /// without one.
+    /// Rejects every request that would go through a proxy if `variable` is set: its value is not a proxy URL,
+    /// and reqwest would connect directly.
     #[must_use]
-    pub fn unless_misspelt(self, proxy: Option<&'static str>) -> Self {
-        Self { misspelt_proxy: proxy, ..self }
+    pub fn reject_proxied_if_invalid(self, variable: Option<&'static str>) -> Self {
+        Self { invalid_proxy_variable: variable, ..self }
     }
 
-    /// The connections that lead to a URL.
-    pub(super) fn to(&self, url: &Url) -> Result<Open, String> {
-        self.open(url, |_| true)
+    /// Replaces the resolver of host names.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver: Resolver(resolver), ..self }
     }
 
-    /// Others than these, which the service does not want any more: new ones, unless somebody asked for
-    /// such before.
-    pub(super) fn other_than(&self, used: &Open, url: &Url) -> Result<Open, String> {
+    /// Returns host and port of the proxy that requests to a URL go through.
+    pub(super) fn proxy(&self, url: &Url) -> Option<String> {
+        if ProxyMode::for_url(url) != ProxyMode::Proxied {
+            return None;
+        }
+        let proxy = self.proxies.intercept(&url.as_str().parse().ok()?)?;
+        let uri = proxy.uri();
+        let host = uri.host()?;
+        Some(uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    }
+
+    /// Returns the client for a URL.
+    pub(super) fn client_for(&self, url: &Url) -> Result<ClientGeneration, SendErrorKind> {
+        self.open(url, |_| true).map_err(SendErrorKind::Client)
+    }
+
+    /// Returns another client than `used`, because the service asked for a new connection. Creates it unless
+    /// another request did so before.
+    pub(super) fn client_other_than(
+        &self,
+        used: &ClientGeneration,
+        url: &Url,
+    ) -> Result<ClientGeneration, ClientError> {
         self.open(url, |open| open.generation != used.generation)
     }
 
     /// Waits until one more request may be in flight.
-    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.places.acquire().await.ok()
+    pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.permits.acquire().await.ok()
     }
 
-    /// Counts the bytes of one answer while it is received.
-    pub(super) fn hold(&self) -> Held<'_> {
-        Held { all: &self.received, bytes: 0 }
+    /// Starts to count the bytes of one response.
+    pub(super) fn count_in_flight(&self) -> InFlightBytes<'_> {
+        InFlightBytes { all: &self.received, bytes: 0 }
     }
 
-    fn open(&self, url: &Url, fits: impl Fn(&Open) -> bool) -> Result<Open, String> {
-        let way = Way::to(url);
+    fn open(
+        &self,
+        url: &Url,
+        fits: impl Fn(&ClientGeneration) -> bool,
+    ) -> Result<ClientGeneration, ClientError> {
+        let mode = ProxyMode::for_url(url);
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.get(&way);
+        let before = all.get(&mode);
         if let Some(open) = before.filter(|open| fits(open)) {
             return Ok(open.clone());
         }
         let generation = before.map_or(0, |open| open.generation.saturating_add(1));
-        let open = Open { client: self.build(way)?, generation };
-        all.insert(way, open.clone());
+        let open = ClientGeneration { client: self.build(mode)?, generation };
+        all.insert(mode, open.clone());
         Ok(open)
     }
 
-    fn build(&self, way: Way) -> Result<reqwest::Client, String> {
+    fn build(&self, mode: ProxyMode) -> Result<reqwest::Client, ClientError> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("flowbind/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PING)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .dns_resolver(Arc::clone(&self.resolver.0))
+            .read_timeout(READ_TIMEOUT)
+            .http2_keep_alive_interval(PING_TIMEOUT)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
             .retry(retry::never())
             .redirect(redirect::Policy::none());
         let authorities = self.authorities.iter().cloned();
-        let builder = match way {
-            Way::Proxied => match self.misspelt_proxy {
-                Some(name) => return Err(format!("`{name}` is no http or https address of a proxy")),
+        let builder = match mode {
+            ProxyMode::Proxied => match self.invalid_proxy_variable {
+                Some(name) => return Err(ClientError::InvalidProxyVariable(name)),
                 None => builder.tls_certs_merge(authorities),
             },
-            Way::Direct => builder.tls_certs_merge(authorities).no_proxy(),
-            // To load those that the system trusts takes longer than a plan.
-            Way::Plain => builder.tls_certs_only([]).no_proxy(),
+            ProxyMode::Direct => builder.tls_certs_merge(authorities).no_proxy(),
+            // Loading the authorities of the system takes longer than a plan.
+            ProxyMode::Plain => builder.tls_certs_only([]).no_proxy(),
         };
-        builder.build().map_err(|error| with_causes(&error))
+        builder.build().map_err(|error| ClientError::Build(with_causes(&error)))
     }
 }
 
-/// The bytes of an answer that is being received.
-pub(super) struct Held<'a> {
+/// Bytes of one response that is being received.
+pub(super) struct InFlightBytes<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
 }
 
-impl Held<'_> {
-    /// Counts more of them. Gives whether there may be so many at once.
-    pub(super) fn more(&mut self, bytes: usize) -> bool {
+impl InFlightBytes<'_> {
+    /// Counts more bytes. Returns false if all responses together exceed the maximum.
+    pub(super) fn add(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.all.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= MOST_RECEIVED
+        self.all.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= MAX_IN_FLIGHT_BYTES
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for InFlightBytes<'_> {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-/// How a place is reached.
+/// How a host is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
-    /// Through the proxy of the environment, where there is one.
+enum ProxyMode {
+    /// Through the proxy of the environment, if there is one.
     Proxied,
-    /// By itself: what is on this machine is never reached through a proxy.
+    /// Directly, because the host is this machine.
     Direct,
-    /// The same, in the clear.
+    /// Directly and without TLS.
     Plain,
 }
 
-impl Way {
-    fn to(url: &Url) -> Self {
+impl ProxyMode {
+    fn for_url(url: &Url) -> Self {
         match url.scheme() {
-            _ if !is_here(url) => Self::Proxied,
+            _ if !is_on_this_machine(url) => Self::Proxied,
             "http" => Self::Plain,
             _ => Self::Direct,
         }
     }
 }
 
-/// Whether a proxy that we can speak to can have this address. Where the environment gives one that makes
-/// no sense, reqwest goes without:
+/// Returns whether a text is the URL of an HTTP proxy. reqwest ignores any other value and connects directly:
 /// <https://docs.rs/hyper-util/0.1/hyper_util/client/proxy/matcher/struct.Matcher.html>.
-pub fn is_address_of_a_proxy(text: &str) -> bool {
+pub fn is_proxy_address(text: &str) -> bool {
     text.parse::<hyper::Uri>().is_ok_and(|uri| {
         uri.host().is_some_and(|host| !host.is_empty())
             && uri.scheme_str().is_none_or(|scheme| ["http", "https"].contains(&scheme))
     })
 }
 
-/// Whether a URL is on this machine.
+/// Returns whether the host of a URL is loopback.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
 }
 
-/// Whether nobody can listen, or change what is said, on the way to a URL.
+/// Returns whether requests to a URL can neither be read nor changed on the way: https, or loopback.
 pub fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
-/// Whether a URL is of the host that this machine runs on: 169.254.0.0/16, which no router forwards.
-/// The metadata services of clouds are there.
+/// Returns whether the host of a URL is link-local (169.254.0.0/16), which no router forwards. The metadata
+/// services of clouds have such addresses.
 pub fn is_link_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_link_local())
 }
 
-fn is_here(url: &Url) -> bool {
+fn is_on_this_machine(url: &Url) -> bool {
     is_loopback(url) || is_link_local(url)
 }
 
@@ -221,7 +290,7 @@ fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// An error and what led to it, in one line.
+/// Formats an error and its causes in one line.
 pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

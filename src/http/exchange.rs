@@ -1,4 +1,4 @@
-//! One request and its whole answer, once.
+//! One attempt: sends a request and receives the complete response.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,41 +6,61 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::conceal::Secrets;
-use super::connections::{Connections, Open, with_causes};
+use super::connections::{ClientError, ClientGeneration, Connections, READ_TIMEOUT};
+use super::failure::{ConnectFailure, FailureReason, root_message};
 use super::message::{Answer, Request, SendErrorKind};
 use super::meter::Meter;
+use super::reachability::Host;
+use super::redact::Redactor;
 use super::retry;
 
-/// The largest body that is taken, in bytes: a page of a hundred connectors has some 50 thousand.
+/// Maximum bytes of a body. A page of 100 connectors has about 50,000.
 const MAX_BODY: usize = 2 << 20;
 
-/// As much is kept of an answer that says no, in bytes: its words are cut far below that.
-const MAX_WORDS: usize = 64 << 10;
+/// Bytes of an error response that are kept. Its message is truncated far below that.
+const MAX_ERROR_BODY: usize = 64 << 10;
 
-/// A tag of our own for each request, which the service repeats and logs.
+/// Header with our id of a request, which the service repeats and logs.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// Sends a request once and takes the whole answer.
+/// Error of one attempt.
+#[derive(Debug)]
+pub(super) enum ExchangeError {
+    /// There is no connection, so the request was not sent.
+    NotConnected(ConnectFailure),
+    /// The request was sent, and no response began.
+    NotAnswered(FailureReason),
+    /// The response is not usable.
+    Other(SendErrorKind),
+}
+
+/// Sends a request once and receives the complete response.
 pub(super) async fn exchange(
     connections: &Connections,
-    open: &Open,
+    client: &ClientGeneration,
+    host: &Host,
     request: &Request<'_>,
     authorization: Option<&HeaderValue>,
     id: &str,
     meter: &Meter,
-) -> Result<Answer, SendErrorKind> {
-    let Request { method, url, headers, authorization: _, body, patience: _, halt: _ } = request;
-    let broken = |error: reqwest::Error| {
-        let hopeless = error.is_builder();
-        let what = with_causes(&error.without_url());
-        // A certificate that is refused once is refused every time.
-        let hopeless = hopeless || what.contains("certificate");
-        if hopeless { SendErrorKind::Unreachable(what) } else { SendErrorKind::Broken(what) }
-    };
+) -> Result<Answer, ExchangeError> {
+    let Request { method, url, headers, authorization: _, body, retry_budget: _, halt: _ } = request;
     let started = Instant::now();
-    let secrets = Secrets::of(headers.values().chain(authorization));
-    let mut sending = open
+    let not_answered = |error: reqwest::Error| {
+        if error.is_builder() {
+            return ExchangeError::Other(SendErrorKind::Client(ClientError::Request(root_message(&error))));
+        }
+        if error.is_connect() {
+            return ExchangeError::NotConnected(ConnectFailure::new(&error, host.is_proxied()));
+        }
+        ExchangeError::NotAnswered(FailureReason::of_sent_request(&error, started.elapsed()))
+    };
+    let interrupted = |error: reqwest::Error| {
+        let reason = FailureReason::of_sent_request(&error, READ_TIMEOUT);
+        ExchangeError::Other(SendErrorKind::Broken(reason))
+    };
+    let secrets = Redactor::from_headers(headers.values().chain(authorization));
+    let mut sending = client
         .client
         .request(method.clone(), url.clone())
         .header(header::ACCEPT, "application/json")
@@ -50,49 +70,49 @@ pub(super) async fn exchange(
         sending = sending.header(header::AUTHORIZATION, authorization);
     }
     if let Some(body) = body {
-        meter.body(body.len());
+        meter.record_body(body.len());
         sending = sending.body(body.clone());
     }
-    let mut response = sending.send().await.map_err(broken)?;
+    let mut response = sending.send().await.map_err(not_answered)?;
+    host.record_answer();
     let status = response.status();
     let mut headers = response.headers().clone();
     let mut body = Vec::new();
-    let mut held = connections.hold();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        meter.body(chunk.len());
+    let mut in_flight = connections.count_in_flight();
+    while let Some(chunk) = response.chunk().await.map_err(interrupted)? {
+        meter.record_body(chunk.len());
         let length = body.len().saturating_add(chunk.len());
-        if !status.is_success() && length > MAX_WORDS {
+        if !status.is_success() && length > MAX_ERROR_BODY {
             break;
         }
         if length > MAX_BODY {
-            return Err(SendErrorKind::TooLarge);
+            return Err(ExchangeError::Other(SendErrorKind::TooLarge));
         }
-        if !held.more(chunk.len()) {
-            return Err(SendErrorKind::TooLargeTogether);
+        if !in_flight.add(chunk.len()) {
+            return Err(ExchangeError::Other(SendErrorKind::TooLargeTogether));
         }
         body.extend_from_slice(&chunk);
     }
-    secrets.conceal(&mut headers, &mut body);
+    secrets.redact(&mut headers, &mut body);
     debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
-    // Who sent it knows the rest.
+    // The caller sets the other fields.
     let status = status.as_u16();
     Ok(Answer { status, headers, body, client_request_id: String::new(), attempts: 0, may_have_acted: false })
 }
 
-/// A tag for one request.
+/// Creates the id of one request.
 pub fn client_request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// The time of an answer: by the service's own clock where it shows it, since that is what the date of a
-/// `Retry-After` is measured by.
-pub fn service_clock(headers: &HeaderMap) -> SystemTime {
+/// Returns the `Date` of a response, or the local time. A date in `Retry-After` is relative to it.
+pub fn server_time(headers: &HeaderMap) -> SystemTime {
     let date = headers.get(header::DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
     date.unwrap_or_else(SystemTime::now)
 }
 
-/// What the `Retry-After` of an answer asks for.
-pub fn pause_asked(answer: &Answer) -> Option<Duration> {
+/// Returns the `Retry-After` of a response.
+pub fn retry_after(answer: &Answer) -> Option<Duration> {
     let asked = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    retry::retry_after(asked, service_clock(&answer.headers))
+    retry::parse_retry_after(asked, server_time(&answer.headers))
 }

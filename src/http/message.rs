@@ -1,6 +1,7 @@
-//! A request, its answer, and what may keep the answer from coming.
+//! Requests, responses and errors of the HTTP client.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,128 +10,162 @@ use reqwest::{Method, Url};
 use tokio::time::Instant;
 
 use super::Stop;
-use super::pace::later;
+use super::connections::ClientError;
+use super::failure::{FailureReason, Unreachable};
+use super::rate_limiter::saturating_add;
 
-/// One request, as often as it takes.
+/// One request, with all of its attempts.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The verb.
+    /// The method.
     pub method: Method,
-    /// Where it goes. Redirects are not followed.
+    /// The URL. Redirects are not followed.
     pub url: Url,
-    /// What is said besides: the type of the body, above all.
+    /// Additional headers, above all the type of the body.
     pub headers: HeaderMap,
-    /// What the request is authorized by; none for what is public.
+    /// The source of the `Authorization` header; `None` for a request without one.
     pub authorization: Option<&'a dyn Authorize>,
-    /// What is sent along.
+    /// The body.
     pub body: Option<String>,
-    /// How long it is tried.
-    pub patience: Patience,
-    /// Turns true when this request is not to be begun any more, whatever the run does.
+    /// How long the request is retried.
+    pub retry_budget: RetryBudget,
+    /// Turns true when this request must not be started any more, even if the run continues.
     pub halt: Option<Stop>,
 }
 
-/// Gives each attempt its `Authorization`, since a token may expire while a request waits.
+/// Error of a credential that has no valid token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct AuthorizeError {
+    /// What failed and why.
+    pub message: String,
+    /// The login host, if the reason is that it cannot be reached.
+    pub unreachable: Option<Arc<Unreachable>>,
+}
+
+/// Source of `Authorization` headers. Each attempt asks for one, because a token may expire while a request
+/// waits.
 pub trait Authorize: fmt::Debug + Send + Sync {
-    /// The header of a request that goes out now, marked sensitive; or why there is none.
-    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, String>>;
+    /// Returns the header of a request that is sent now, marked as sensitive.
+    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>>;
 
-    /// Whether there is another header now, in place of one that the service refused with 401.
-    fn renewed<'a>(&'a self, refused: &'a HeaderValue) -> BoxFuture<'a, bool>;
+    /// Returns whether there is another header now than the one that the service rejected with 401.
+    fn renewed<'a>(&'a self, rejected: &'a HeaderValue) -> BoxFuture<'a, bool>;
 }
 
-/// How long a request is tried.
+/// How long a request is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// Until it is answered for good, the time of the run is over, or the run is stopped.
-    Full,
-    /// The same, but no longer than this, besides what the budget or a 429 hold it back.
+pub enum RetryBudget {
+    /// Until the deadline of the run, or until the run is stopped.
+    UntilDeadline,
+    /// The same, but not longer than this. Time spent waiting for the rate limit or a 429 does not count.
     For(Duration),
-    /// Once, until then, even when the run is stopped or out of time.
-    LastWord(Instant),
+    /// One attempt that ends at this time, even if the run is stopped or its deadline is over.
+    FinalAttempt(Instant),
 }
 
-impl Patience {
-    /// The last word on something, or on several things at once: some seconds from now.
-    pub fn last_word() -> Self {
-        const LAST_WORD: Duration = Duration::from_secs(10);
-        Self::LastWord(later(Instant::now(), LAST_WORD))
+impl RetryBudget {
+    /// Returns the budget of final attempts that start now: 10 s.
+    pub fn final_attempt() -> Self {
+        const FINAL_ATTEMPT: Duration = Duration::from_secs(10);
+        Self::FinalAttempt(saturating_add(Instant::now(), FINAL_ATTEMPT))
+    }
+
+    /// Returns whether the request is sent once, even if the run is stopped.
+    pub(super) fn is_final_attempt(self) -> bool {
+        matches!(self, Self::FinalAttempt(_))
     }
 }
 
-/// An answer, whatever its status.
+/// A response of any status.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The complete body.
     pub body: Vec<u8>,
-    /// The tag of the request that was answered.
+    /// The `client-request-id` of the request.
     pub client_request_id: String,
     /// How often the request was sent.
     pub attempts: u32,
-    /// Whether the service may have done what was asked before it answered so: not where it turned the
-    /// request away each time.
+    /// Whether the service may have processed the request before this response: false if every attempt was
+    /// rejected.
     pub may_have_acted: bool,
 }
 
-/// Why there is no answer.
+/// Error of a request without a usable response.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}{}", tries(*attempts))]
 pub struct SendError {
-    /// What happened.
+    /// The reason.
     pub kind: SendErrorKind,
-    /// The tag of the last request that was sent, where one was.
+    /// The `client-request-id` of the last attempt that was sent.
     pub client_request_id: Option<String>,
-    /// How often the request was sent.
+    /// How often the request was sent. An attempt without a connection does not count.
     pub attempts: u32,
-    /// Whether the service may have done what was asked: not where it turned the request away each time.
+    /// Whether the service may have processed the request: false if every attempt was rejected or had no
+    /// connection.
     pub may_have_acted: bool,
-    /// The last answer, which was not for good.
+    /// The last response, which was to be retried.
     pub last: Option<Box<Answer>>,
 }
 
-/// What kept an answer from coming.
+/// Reason why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum SendErrorKind {
-    /// No connection, a broken one, or a silent one; with what the layers below said.
+    /// The request was sent, and the connection broke or stayed silent. The host answered other requests.
     #[error("{0}")]
-    Broken(String),
-    /// No connection at all, and no use in trying again.
+    Broken(FailureReason),
+    /// The host cannot be reached. All requests to it fail with this error until it answers again.
     #[error("{0}")]
-    Unreachable(String),
-    /// There is no token to send it with.
+    Unreachable(Arc<Unreachable>),
+    /// No request can be made: the URL, the proxy or the certificate store is not usable.
     #[error("{0}")]
-    SignIn(String),
-    /// The service wants a longer pause than there is time.
+    Client(ClientError),
+    /// There is no token.
+    #[error("{0}")]
+    SignIn(AuthorizeError),
+    /// `Retry-After` is longer than the time that is left.
     #[error("the service asks for a pause of {} s, which is more than the time left", .0.as_secs_f64().ceil())]
     PauseBeyondTimeout(Duration),
-    /// The service throttles without saying for how long, and the time is too short to ask again.
+    /// The service throttles without `Retry-After`, and the next attempt would come too late.
     #[error("the service throttles the run, and too little time is left to ask again")]
-    ThrottledToTheEnd,
-    /// The budget has no room before the time is over.
+    ThrottledUntilDeadline,
+    /// The rate limit admits no request before the deadline.
     #[error("the request budget (`--rate`) has no room in the time left")]
-    BudgetBeyondTimeout,
-    /// The time of the run is over.
+    RateLimitBeyondTimeout,
+    /// The deadline of the run is over.
     #[error("the time for the whole run (`--timeout`) is over")]
-    Timeout,
+    RunTimeout,
     /// The time for this request is over.
     #[error("there was no answer in the time for it")]
-    Late,
-    /// The answer is larger than any that is expected.
+    RequestTimeout,
+    /// The response is larger than any valid one.
     #[error("the answer is larger than 2 MiB")]
     TooLarge,
-    /// The answers to all requests in flight are larger than any that are expected.
+    /// The responses of all requests in flight are too large together.
     #[error("the answers that come in at once are larger than 32 MiB")]
     TooLargeTogether,
-    /// Somebody asked the run to stop.
+    /// The run was stopped by a signal.
     #[error("the run was stopped")]
     Stopped,
-    /// Something else made the request needless.
+    /// The request was cancelled through [`Request::halt`].
     #[error("the request was not sent again, since another one failed before")]
     Halted,
+}
+
+impl SendError {
+    /// Returns the host that cannot be reached, if that is the reason: the one of the request, or the login
+    /// host.
+    pub fn unreachable(&self) -> Option<&Arc<Unreachable>> {
+        match &self.kind {
+            SendErrorKind::Unreachable(unreachable) => Some(unreachable),
+            SendErrorKind::SignIn(error) => error.unreachable.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 fn tries(attempts: u32) -> String {

@@ -1,4 +1,4 @@
-//! What a run costs: requests, exchanges, bytes and waiting; and whom a 429 holds back.
+//! Metrics of a run: requests, exchanges, bytes, waiting time; and which tenants are throttled.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -6,96 +6,104 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pace::Pace;
+use super::rate_limiter::RateLimiter;
 
-/// Counts what all tenants of a run cost together.
+/// Counters of all tenants of a run together.
 #[derive(Debug, Default)]
 pub struct Meter {
     requests: AtomicU64,
     exchanges: AtomicU64,
-    again: AtomicU64,
+    retries: AtomicU64,
     bytes: AtomicU64,
     waited: Mutex<Duration>,
-    paces: Mutex<Vec<Weak<Pace>>>,
+    limiters: Mutex<Vec<Weak<RateLimiter>>>,
 }
 
-/// What a run cost so far.
+/// Values of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
-    /// Requests, those in a batch one by one.
+    /// Requests; each item of a batch is one.
     pub requests: u64,
-    /// Times that something was sent.
+    /// HTTP requests that were sent.
     pub exchanges: u64,
-    /// How many of these were for something that was sent before.
-    pub again: u64,
-    /// How long requests were held back by a budget, a `Retry-After` or the pause before a retry: each
-    /// tenant's own time, added up.
+    /// How many of these were retries.
+    pub retries: u64,
+    /// Time in which requests waited for the rate limit, a `Retry-After`, a retry or an unreachable host,
+    /// summed over the tenants.
     pub waited: Duration,
-    /// The bodies that were sent and received.
+    /// Bytes of the bodies that were sent and received.
     pub bytes: u64,
 }
 
 impl Meter {
-    /// What it counted so far.
+    /// Returns the values so far.
     pub fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Figures {
             requests: read(&self.requests),
             exchanges: read(&self.exchanges),
-            again: read(&self.again),
+            retries: read(&self.retries),
             waited: *locked(&self.waited),
             bytes: read(&self.bytes),
         }
     }
 
-    /// How many tenants a 429 holds back at the moment, and until when the last of them.
-    pub fn held(&self) -> (usize, Option<Instant>) {
-        let mut paces = locked(&self.paces);
-        paces.retain(|pace| pace.strong_count() > 0);
-        let held: Vec<_> = paces.iter().filter_map(|pace| pace.upgrade()?.held_until()).collect();
-        (held.len(), held.into_iter().max())
+    /// Returns how many tenants are paused by a 429 now, and when the last pause ends.
+    pub fn throttled(&self) -> (usize, Option<Instant>) {
+        let mut limiters = locked(&self.limiters);
+        limiters.retain(|limiter| limiter.strong_count() > 0);
+        let paused: Vec<_> =
+            limiters.iter().filter_map(|limiter| limiter.upgrade()?.paused_until()).collect();
+        (paused.len(), paused.into_iter().max())
     }
 
-    pub(super) fn watch(&self, pace: &Arc<Pace>) {
-        locked(&self.paces).push(Arc::downgrade(pace));
+    pub(super) fn watch(&self, limiter: &Arc<RateLimiter>) {
+        locked(&self.limiters).push(Arc::downgrade(limiter));
     }
 
-    pub(super) fn sent(&self, requests: u32, again: bool) {
+    pub(super) fn record_sent(&self, requests: u32, is_retry: bool) {
         self.requests.fetch_add(requests.into(), Ordering::Relaxed);
         self.exchanges.fetch_add(1, Ordering::Relaxed);
-        self.again.fetch_add(again.into(), Ordering::Relaxed);
+        self.retries.fetch_add(is_retry.into(), Ordering::Relaxed);
     }
 
-    pub(super) fn body(&self, bytes: usize) {
+    /// Reverts [`Self::record_sent`] for a request that had no connection.
+    pub(super) fn take_back_sent(&self, requests: u32, is_retry: bool) {
+        self.requests.fetch_sub(requests.into(), Ordering::Relaxed);
+        self.exchanges.fetch_sub(1, Ordering::Relaxed);
+        self.retries.fetch_sub(is_retry.into(), Ordering::Relaxed);
+    }
+
+    pub(super) fn record_body(&self, bytes: usize) {
         self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
-/// The time in which requests of one tenant wait, however many of them at once.
+/// Measures the time in which any request of one tenant waits.
 #[derive(Debug)]
-pub(super) struct Waits {
+pub(super) struct WaitTimer {
     meter: Arc<Meter>,
-    /// How many wait, and since when any does.
+    /// How many requests wait, and since when at least one does.
     waiting: Mutex<(u32, Option<Instant>)>,
 }
 
-/// One request that waits until this is dropped.
-pub(super) struct Waiting<'a>(&'a Waits);
+/// Guard of one waiting request.
+pub(super) struct WaitGuard<'a>(&'a WaitTimer);
 
-impl Waits {
+impl WaitTimer {
     pub(super) fn new(meter: Arc<Meter>) -> Self {
         Self { meter, waiting: Mutex::default() }
     }
 
-    pub(super) fn begin(&self) -> Waiting<'_> {
+    pub(super) fn begin(&self) -> WaitGuard<'_> {
         let mut waiting = locked(&self.waiting);
         let (number, since) = *waiting;
         *waiting = (number.saturating_add(1), since.or_else(|| Some(Instant::now())));
-        Waiting(self)
+        WaitGuard(self)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         let mut waiting = locked(&self.0.waiting);
         let (number, since) = *waiting;
@@ -116,9 +124,9 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn time_that_several_wait_at_once_counts_once() {
+    async fn time_in_which_several_requests_wait_counts_once() {
         let meter = Arc::new(Meter::default());
-        let waits = Waits::new(Arc::clone(&meter));
+        let waits = WaitTimer::new(Arc::clone(&meter));
         let wait = async |from, seconds| {
             tokio::time::sleep(Duration::from_secs(from)).await;
             let _waiting = waits.begin();

@@ -1,23 +1,28 @@
-//! Requests and answers, and nothing of Graph: sending, sending again, keeping to a budget.
+//! HTTP client of a tenant: retries, rate limit, reachability, redaction. Independent of Graph.
 
 mod client;
-mod conceal;
 mod connections;
 mod exchange;
+mod failure;
+mod history;
 mod message;
 mod meter;
-mod pace;
+mod rate_limiter;
+mod reachability;
+mod redact;
+mod resolve;
 pub mod retry;
-mod sent;
 mod stop;
-mod words;
+mod truncate;
 
-pub use client::{Client, Settings, Slot};
-pub use conceal::Secrets;
-pub use connections::{Connections, is_address_of_a_proxy, is_link_local, is_loopback, is_safe};
-pub use exchange::{client_request_id, pause_asked, service_clock};
-pub use message::{Answer, Authorize, Patience, Request, SendError, SendErrorKind};
+pub use client::{Client, RequestPermit, Settings};
+pub use connections::{ClientError, Connections, is_link_local, is_loopback, is_proxy_address, is_safe};
+pub use exchange::{client_request_id, retry_after, server_time};
+pub use failure::{FailureReason, Unreachable};
+pub use message::{Answer, Authorize, AuthorizeError, Request, RetryBudget, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};
-pub use pace::{Rate, later};
+pub use rate_limiter::{Rate, saturating_add};
+pub use redact::Redactor;
+pub use resolve::ResolveError;
 pub use stop::{Stop, stopped};
-pub use words::cut;
+pub use truncate::truncate;

@@ -1,17 +1,17 @@
-//! Whether and when a request is sent again. Pure: it is told the time and rolls no dice.
+//! Retry decisions. Pure functions: time and randomness are arguments.
 //!
-//! GET and the PUT of a reference are idempotent, which is why both may be sent again.
+//! GET and the PUT of a reference are idempotent, so both may be retried.
 
 use std::time::{Duration, SystemTime};
 
-/// How long a request is tried.
+/// Retry policy of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    /// The first pause where the service names none; each further one is twice as long.
+    /// The first pause without `Retry-After`. Each further pause is twice as long.
     pub base: Duration,
     /// The longest such pause.
     pub longest: Duration,
-    /// How often a request is sent that fails for another reason than throttling.
+    /// Maximum attempts of a request, not counting throttled ones.
     pub max_attempts: u32,
 }
 
@@ -21,51 +21,50 @@ impl Default for Policy {
     }
 }
 
-/// What came of one attempt.
+/// Result of one attempt.
 #[derive(Debug, Clone, Copy)]
-pub enum Outcome {
-    /// An answer with this status, and what its `Retry-After` asks for.
+pub enum AttemptResult {
+    /// A response with this status and `Retry-After`.
     Answered(u16, Option<Duration>),
-    /// No answer, or half of one.
+    /// No response, or an incomplete one.
     Broken,
 }
 
-/// What to do next.
+/// What to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Nothing: the outcome stands.
+pub enum Decision {
+    /// Do not retry.
     Stop,
-    /// Send it again after this pause.
-    Again(Duration),
-    /// Throttled: no request of this tenant goes out before this pause is over.
+    /// Retry after this pause.
+    Retry(Duration),
+    /// Throttled: send no request of this tenant before this pause is over.
     PauseAll(Duration),
 }
 
 impl Policy {
-    /// Decides after the attempt of that number, counted from 1: of those that were throttled where this
-    /// one was, else of the others. `jitter` lies in 0..1 and spreads pauses that the service did not name
-    /// over their second half.
+    /// Decides after an attempt. `attempt` counts from 1: throttled attempts if this one was throttled, else
+    /// the others. `jitter` is in 0..1 and spreads our own pauses over their second half.
     ///
     /// Statuses after <https://learn.microsoft.com/graph/errors>; pauses after
     /// <https://learn.microsoft.com/graph/throttling>.
-    pub fn next(&self, attempt: u32, outcome: Outcome, jitter: f64) -> Next {
-        let (status, asked) = match outcome {
-            Outcome::Answered(status, asked) => (Some(status), asked),
-            Outcome::Broken => (None, None),
+    pub fn next(&self, attempt: u32, result: AttemptResult, jitter: f64) -> Decision {
+        let (status, requested) = match result {
+            AttemptResult::Answered(status, requested) => (Some(status), requested),
+            AttemptResult::Broken => (None, None),
         };
         let throttled = status == Some(429);
         let transient = matches!(status, None | Some(408 | 429 | 500 | 502 | 503 | 504 | 509));
         if !transient || (!throttled && attempt >= self.max_attempts) {
-            return Next::Stop;
+            return Decision::Stop;
         }
-        // A service that asks for next to no pause again and again is not to be asked in a tight loop.
+        // A `Retry-After` near zero, repeated, must not make us poll in a tight loop.
         let backoff = self.backoff(attempt, jitter);
-        let pause = match asked {
-            Some(asked) if attempt == 1 || asked.saturating_mul(10) >= self.base => asked,
-            Some(asked) => asked.max(backoff),
+        let pause = match requested {
+            Some(requested) if attempt == 1 || requested.saturating_mul(10) >= self.base => requested,
+            Some(requested) => requested.max(backoff),
             None => backoff,
         };
-        if throttled { Next::PauseAll(pause) } else { Next::Again(pause) }
+        if throttled { Decision::PauseAll(pause) } else { Decision::Retry(pause) }
     }
 
     fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
@@ -75,9 +74,9 @@ impl Policy {
     }
 }
 
-/// Reads a `Retry-After`: seconds, seconds with decimals, or a date (measured from `now`).
-/// `None` where it is neither. One that is over is no pause.
-pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+/// Parses a `Retry-After`: seconds, seconds with decimals, or a date relative to `now`. A date in the past is
+/// a pause of zero. Returns `None` for anything else.
+pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let decimal = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if decimal {
@@ -92,55 +91,67 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn next(attempt: u32, outcome: Outcome) -> Next {
-        Policy::default().next(attempt, outcome, 1.0)
+    fn next(attempt: u32, result: AttemptResult) -> Decision {
+        Policy::default().next(attempt, result, 1.0)
     }
 
     #[test]
-    fn only_what_may_pass_by_itself_is_sent_again() {
+    fn only_transient_results_are_retried() {
         for status in 100..600 {
-            let again = next(1, Outcome::Answered(status, None)) != Next::Stop;
-            assert_eq!(again, [408, 429, 500, 502, 503, 504, 509].contains(&status), "{status}");
+            let is_retried = next(1, AttemptResult::Answered(status, None)) != Decision::Stop;
+            assert_eq!(is_retried, [408, 429, 500, 502, 503, 504, 509].contains(&status), "{status}");
         }
-        assert_ne!(next(1, Outcome::Broken), Next::Stop);
+        assert_ne!(next(1, AttemptResult::Broken), Decision::Stop);
     }
 
     #[test]
-    fn a_pause_that_the_service_names_is_kept_and_a_429_holds_everything() {
-        let asked = Some(Duration::from_millis(2128));
-        assert_eq!(next(1, Outcome::Answered(429, asked)), Next::PauseAll(Duration::from_millis(2128)));
-        assert_eq!(next(1, Outcome::Answered(503, asked)), Next::Again(Duration::from_millis(2128)));
+    fn retry_after_is_honored_and_a_429_pauses_all_requests() {
+        let requested = Some(Duration::from_millis(2128));
+        assert_eq!(
+            next(1, AttemptResult::Answered(429, requested)),
+            Decision::PauseAll(Duration::from_millis(2128))
+        );
+        assert_eq!(
+            next(1, AttemptResult::Answered(503, requested)),
+            Decision::Retry(Duration::from_millis(2128))
+        );
     }
 
     #[test]
-    fn a_service_that_asks_for_no_pause_again_gets_one_all_the_same() {
+    fn repeated_retry_after_of_zero_is_replaced_by_the_backoff() {
         let half = Some(Duration::from_millis(500));
-        assert_eq!(next(3, Outcome::Answered(429, half)), Next::PauseAll(Duration::from_millis(500)));
+        assert_eq!(
+            next(3, AttemptResult::Answered(429, half)),
+            Decision::PauseAll(Duration::from_millis(500))
+        );
         let none = Some(Duration::ZERO);
-        assert_eq!(next(1, Outcome::Answered(503, none)), Next::Again(Duration::ZERO));
-        assert_eq!(next(3, Outcome::Answered(503, none)), Next::Again(Duration::from_secs(4)));
-        assert_eq!(next(3, Outcome::Answered(429, none)), Next::PauseAll(Duration::from_secs(4)));
+        assert_eq!(next(1, AttemptResult::Answered(503, none)), Decision::Retry(Duration::ZERO));
+        assert_eq!(next(3, AttemptResult::Answered(503, none)), Decision::Retry(Duration::from_secs(4)));
+        assert_eq!(next(3, AttemptResult::Answered(429, none)), Decision::PauseAll(Duration::from_secs(4)));
     }
 
     #[test]
-    fn else_pauses_double_up_to_the_longest_and_attempts_end() {
-        let seconds: Vec<_> = (1..=8).map(|attempt| next(attempt, Outcome::Broken)).collect();
-        let pause = |seconds| Next::Again(Duration::from_secs(seconds));
+    fn backoff_doubles_up_to_the_longest_pause_and_attempts_end() {
+        let seconds: Vec<_> = (1..=8).map(|attempt| next(attempt, AttemptResult::Broken)).collect();
+        let pause = |seconds| Decision::Retry(Duration::from_secs(seconds));
         let expected = [1, 2, 4, 8, 16, 30, 30].map(pause);
-        assert_eq!(seconds, [&expected[..], &[Next::Stop]].concat());
-        let least = Policy::default().next(1, Outcome::Broken, 0.0);
-        assert_eq!(least, Next::Again(Duration::from_millis(500)));
+        assert_eq!(seconds, [&expected[..], &[Decision::Stop]].concat());
+        let least = Policy::default().next(1, AttemptResult::Broken, 0.0);
+        assert_eq!(least, Decision::Retry(Duration::from_millis(500)));
     }
 
     #[test]
-    fn throttling_has_no_last_attempt() {
-        assert_eq!(next(1_000, Outcome::Answered(429, None)), Next::PauseAll(Duration::from_secs(30)));
+    fn throttled_attempts_have_no_maximum() {
+        assert_eq!(
+            next(1_000, AttemptResult::Answered(429, None)),
+            Decision::PauseAll(Duration::from_secs(30))
+        );
     }
 
     #[test]
-    fn retry_after_is_seconds_decimals_or_a_date() {
+    fn retry_after_is_parsed_as_seconds_decimals_or_date() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let read = |value| retry_after(value, now);
+        let read = |value| parse_retry_after(value, now);
         assert_eq!(read("10"), Some(Duration::from_secs(10)));
         assert_eq!(read(" 2.128 "), Some(Duration::from_millis(2128)));
         assert_eq!(read("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));

@@ -1,11 +1,11 @@
-//! The word that nothing new may begin.
+//! Shutdown signal: no new request may start.
 
 use tokio::sync::watch;
 
-/// Tells a run to begin nothing new. What is in flight is finished.
+/// Signal that stops a run. Requests in flight are finished.
 pub type Stop = watch::Receiver<bool>;
 
-/// Waits until somebody says stop; for ever where nobody can.
+/// Waits for the signal. Never returns if there is none.
 pub async fn stopped(stop: Option<&Stop>) {
     let Some(mut stop) = stop.cloned() else { return std::future::pending().await };
     if stop.wait_for(|stop| *stop).await.is_err() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Blocker, Target};
-use crate::model::{Cloud, Connector, FlowId, Step};
+use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step};
 
 /// Hashed content. Fields are in the order of their names, which makes the JSON canonical. Messages are not
 /// part of it, so that they can change in any version.
@@ -27,10 +27,22 @@ struct Canonical<'a> {
 
 #[derive(Serialize)]
 struct CanonicalChange<'a> {
-    current: Option<&'a Connector>,
-    desired: Option<&'a Connector>,
+    current: Option<CanonicalConnector<'a>>,
+    desired: Option<CanonicalConnector<'a>>,
     flow: &'a FlowId,
     step: Step,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalConnector<'a> {
+    display_name: Option<&'a str>,
+    id: &'a ConnectorId,
+}
+
+fn canonical_connector(bound: &Bound) -> Option<CanonicalConnector<'_>> {
+    let connector = bound.as_ref()?;
+    Some(CanonicalConnector { display_name: connector.display_name.as_deref(), id: &connector.id })
 }
 
 /// Returns the id of a blocker and the values that identify it.
@@ -55,8 +67,8 @@ fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
 /// Returns the fingerprint of one target, as 64 hexadecimal digits.
 pub(super) fn of_target(target: &Target) -> String {
     let changes = target.changes.iter().map(|change| CanonicalChange {
-        current: change.current.as_ref(),
-        desired: change.desired.as_ref(),
+        current: canonical_connector(&change.current),
+        desired: canonical_connector(&change.desired),
         flow: &change.flow,
         step: change.step,
     });

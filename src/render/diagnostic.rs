@@ -159,12 +159,13 @@ mod tests {
     #[test]
     fn the_mark_stands_under_the_place_whatever_stands_before_it() {
         expect![[r#"
-            error: `x` is wrong\n
+            error[invalid-value]: `x` is wrong\n
              --> a\u{1b}.yaml:1:6
               |
             1 |     漢\u{202e}é bad end
               |                 ^^^
-              = hint: mend it
+              = hint: fix it
+              = docs: flowbind explain invalid-value
         "#]]
         .assert_eq(&plain("\t漢\u{202e}é bad end\nnext", 10..13));
     }

@@ -22,7 +22,9 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
         return text;
     }
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
-    text.push('\n');
+    if is_untouched || !text.is_empty() {
+        text.push('\n');
+    }
     if several && !is_untouched {
         for tenant in report.tenants() {
             let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);

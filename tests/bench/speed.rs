@@ -2,7 +2,7 @@
 //!
 //! Each row is compared with the minimum that latency and throttling allow (see `rows`), and with a
 //! simple script over httpx, both against the same emulator. It prints Markdown and writes JSON (to FILE
-//! with `-- --json FILE`). `-- --readme` inserts the Markdown into the README. Machines are noisy, so
+//! with `-- --json FILE`). `-- --docs` inserts the Markdown into `docs/performance.md`. Machines are noisy, so
 //! compare only numbers of one call.
 
 #![allow(
@@ -56,8 +56,8 @@ fn main() {
         json.insert(measurement.name.to_owned(), measured.json);
     }
     fs::write(&arguments.json, format!("{:#}\n", json!(json))).unwrap();
-    if arguments.readme {
-        output.insert_into_readme();
+    if arguments.docs {
+        output.insert_into_docs();
     }
 }
 
@@ -101,11 +101,11 @@ impl Output {
         self.0.push('\n');
     }
 
-    /// Replaces the text between two comments of the README.
-    fn insert_into_readme(self) {
-        const BEGIN: &str = "<!-- Written by `cargo bench --bench speed -- --readme`. -->\n";
+    /// Replaces the text between two comments of `docs/performance.md`.
+    fn insert_into_docs(self) {
+        const BEGIN: &str = "<!-- Written by `cargo bench --bench speed -- --docs`. -->\n";
         const END: &str = "<!-- Until here. -->\n";
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
         let text = fs::read_to_string(path).unwrap();
         let (before, rest) = text.split_once(BEGIN).unwrap();
         let (_, after) = rest.split_once(END).unwrap();
@@ -117,25 +117,25 @@ impl Output {
 struct Arguments {
     words: Vec<String>,
     json: PathBuf,
-    readme: bool,
+    docs: bool,
 }
 
 impl Arguments {
     /// Parses the command line, to which cargo adds `--bench`.
     fn parse(arguments: impl Iterator<Item = String>, json: PathBuf) -> Self {
-        let mut parsed = Self { words: Vec::new(), json, readme: false };
+        let mut parsed = Self { words: Vec::new(), json, docs: false };
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--json" => parsed.json = arguments.next().expect("`--json` takes a file").into(),
-                "--readme" => parsed.readme = true,
+                "--docs" => parsed.docs = true,
                 option if option.starts_with('-') => {
-                    panic!("unknown option `{option}`: use `--json FILE`, `--readme` and words of row names")
+                    panic!("unknown option `{option}`: use `--json FILE`, `--docs` and words of row names")
                 }
                 _ => parsed.words.push(argument),
             }
         }
-        assert!(!parsed.readme || parsed.words.is_empty(), "`--readme` needs all rows");
+        assert!(!parsed.docs || parsed.words.is_empty(), "`--docs` needs all rows");
         parsed
     }
 

@@ -121,11 +121,11 @@ fn export_without_flows_writes_an_empty_file() {
     assert!(outcome.stdout.ends_with("flows: {}\n"), "{outcome}");
 }
 
-/// Runs the README's commands from portal to repository in order.
+/// Runs the commands of "From the portal to a repository" one after the other.
 #[test]
-fn readme_commands_from_portal_to_repository_work() {
-    let readme = fs::read_to_string(package("README.md")).unwrap();
-    let (_, path) = readme.split_once("## From the portal to a repository\n").unwrap();
+fn the_path_from_a_portal_to_a_repository_can_be_walked() {
+    let page = fs::read_to_string(package("docs/getting-started.md")).unwrap();
+    let (_, path) = page.split_once("## From the portal to a repository\n").unwrap();
     let commands: Vec<_> =
         code_blocks(path).into_iter().take_while(|(language, _)| language == "sh").collect();
     let folder = folder();

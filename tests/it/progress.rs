@@ -80,6 +80,6 @@ fn progress_in_pipe_prints_only_log_lines() {
 fn verbose_run_ends_with_request_counts() {
     let stderr = run_in_pipe(&slow(true), &["-v"]);
     let last = stderr.lines().last().unwrap();
-    assert!(last.starts_with(" INFO 3 requests in 3 exchanges, 1 of them again; 2."), "{stderr}");
+    assert!(last.starts_with(" INFO 3 requests in 3 exchanges, 1 retries; 2."), "{stderr}");
     assert!(last.ends_with(" bytes"), "{stderr}");
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flowbind::diagnostic::Code;
 use flowbind::files::Saved;
 use flowbind::model::{
-    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, FlowId, Guards, ListedConnector,
-    Reading, Step, Unread,
+    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Guards, ListedConnector, ReadError,
+    Reading, Step,
 };
-use flowbind::plan::{Overrides, Plan, Problem, plan};
+use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, plan};
 use flowbind::{desired, files, render};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -91,8 +92,8 @@ fn planned(desired: &Desired, current: &Current) -> Plan {
     let (target, errors) = plan(desired, current, URL, &Overrides::default());
     Plan {
         targets: vec![target],
-        errors: errors.iter().map(Problem::from).collect(),
-        part: None,
+        errors: errors.into_iter().map(Problem::from).collect(),
+        shard: None,
         drift: None,
     }
 }
@@ -104,7 +105,7 @@ proptest! {
     fn plan_in_sync_is_empty(wanted in bindings(), by_id: bool) {
         let desired = file(&wanted, by_id);
         let plan = planned(&desired, &tenant(&wanted, &desired));
-        prop_assert!(plan.is_whole() && !plan.has_changes());
+        prop_assert!(plan.is_complete() && !plan.has_changes());
         prop_assert_eq!(plan.summary().unchanged, wanted.len());
         prop_assert!(render::plan_text(&plan).contains("No changes."));
     }
@@ -118,7 +119,7 @@ proptest! {
         let differing = wanted.iter().filter(|(at, wanted)| has(at) != **wanted).count();
         let target = &plan.targets[0];
         prop_assert_eq!(target.changes.len(), differing);
-        prop_assert_eq!(target.unchanged, wanted.len() - differing);
+        prop_assert_eq!(target.in_sync.len(), wanted.len() - differing);
         for change in &target.changes {
             prop_assert_ne!(&change.current, &change.desired);
             let action = match (&change.current, &change.desired) {
@@ -195,17 +196,18 @@ proptest! {
         let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
         bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect);
         let current = tenant(&has, &desired);
-        let refused = plan(&desired, &current, URL, &Overrides::default()).0.refusals;
-        let flags: Vec<_> = refused.iter().map(|refusal| refusal.allow.clone().unwrap()).collect();
-        let again = |flags: &[String]| plan(&desired, &current, URL, &overrides(flags)).0;
+        let blockers = plan(&desired, &current, URL, &Overrides::default()).0.blockers;
+        let flags: Vec<_> = blockers.iter().map(|blocker| blocker.lifted_by().unwrap()).collect();
+        let again = |flags: &[Override]| plan(&desired, &current, URL, &overrides(flags)).0;
         let passed = again(&flags);
-        prop_assert!(passed.refusals.is_empty(), "{:?}", passed.refusals);
+        prop_assert!(passed.blockers.is_empty(), "{:?}", passed.blockers);
         prop_assert_eq!(passed.overrides.len(), flags.len());
+        prop_assert_eq!(passed.lifted, blockers);
         if !flags.is_empty() {
             let mut fewer = flags.clone();
             let flag = fewer.remove(left_out.index(flags.len()));
-            let allows: Vec<_> = again(&fewer).refusals.into_iter().map(|refusal| refusal.allow).collect();
-            prop_assert_eq!(allows, vec![Some(flag)]);
+            let flags: Vec<_> = again(&fewer).blockers.iter().map(Blocker::lifted_by).collect();
+            prop_assert_eq!(flags, vec![Some(flag)]);
         }
     }
 
@@ -234,12 +236,12 @@ proptest! {
         prop_assume!(!desired.flows.is_empty());
         let flow = desired.flows[gone.index(desired.flows.len())].clone();
         if let Some(CurrentFlow::Found(steps)) = current.flows.get_mut(&flow.id) {
-            steps.values_mut().for_each(|read| *read = Reading::Unknown(Unread::new("denied")));
+            steps.values_mut().for_each(|read| *read = Reading::Unknown(ReadError::new(Code::GraphRejected, "denied")));
         }
         let plan = planned(&desired, &current);
-        prop_assert!(!plan.is_whole());
+        prop_assert!(!plan.is_complete());
         prop_assert!(plan.targets[0].changes.iter().all(|change| change.flow != flow.id));
-        prop_assert_eq!(plan.targets[0].unknown.len(), desired.steps.len());
+        prop_assert_eq!(plan.targets[0].unreadable.len(), desired.steps.len());
         prop_assert!(!render::plan_text(&plan).contains("No changes."));
     }
 
@@ -272,20 +274,15 @@ proptest! {
     }
 }
 
-/// Parses override flags like the command line.
-fn overrides(flags: &[String]) -> Overrides {
+/// Collects override flags like the command line.
+fn overrides(flags: &[Override]) -> Overrides {
     let mut overrides = Overrides::default();
-    for (name, value) in flags.iter().map(|flag| flag.split_once(' ').unwrap()) {
-        match name {
-            "--max-changes" => overrides.max_changes = Some(value.parse().unwrap()),
-            "--max-disables" => overrides.max_disables = Some(value.parse().unwrap()),
-            "--allow-protected" => {
-                let (flow, step) = value.split_once('/').unwrap();
-                overrides
-                    .allow_protected
-                    .push((FlowId::parse(flow).unwrap(), Step::from_name(step).unwrap()));
-            }
-            other => panic!("{other}"),
+    for flag in flags {
+        match flag.clone() {
+            Override::MaxChanges(limit) => overrides.max_changes = Some(limit),
+            Override::MaxDisables(limit) => overrides.max_disables = Some(limit),
+            Override::AllowProtected(flow, step) => overrides.allow_protected.push((flow, step)),
+            Override::AllowEmpty => overrides.allow_empty = true,
         }
     }
     overrides
@@ -298,7 +295,7 @@ fn check_parse(bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut last = 0;
     for problem in problems {
         prop_assert!(!render::diagnostic(&problem).is_empty());
-        let start = problem.span.map_or(0, |span| span.range().start);
+        let start = problem.span().map_or(0, |span| span.range().start);
         prop_assert!(start >= last, "out of order");
         last = start;
     }

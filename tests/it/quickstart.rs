@@ -1,59 +1,15 @@
-//! Commands and outputs in the README are up to date.
+//! The examples and scripts of the documentation do what their pages describe.
 
 use std::fs;
 
-use expect_test::expect_file;
+use crate::support::{code_blocks, file, flowbind, folder, package};
 
-use crate::support::{self, file, flowbind, folder, package};
-
-/// Returns the code blocks of the README.
-fn blocks() -> Vec<(String, String)> {
-    support::code_blocks(&fs::read_to_string(package("README.md")).unwrap())
-}
-
-/// Returns the arguments of the README's first command.
-fn first_command() -> Vec<String> {
-    let (_, command) = blocks().into_iter().find(|(language, _)| language == "sh").unwrap();
-    let arguments = command.trim().strip_prefix("cargo run --locked -- ").unwrap();
-    arguments.split(' ').map(str::to_owned).collect()
-}
-
-/// Runs the three commands of the README: a plan, an apply on a copy, and a plan of the copy.
-#[test]
-fn quickstart_commands_print_the_readme_output() {
-    let folder = folder();
-    let copy = folder.path().join("tenant.json");
-    fs::copy(package("examples/quickstart/tenant.json"), &copy).unwrap();
-    let copy = copy.to_str().unwrap();
-    let run = |command: &str| {
-        let arguments =
-            command.strip_prefix("cargo run --locked -- ").unwrap().replace("/tmp/tenant.json", copy);
-        let outcome = flowbind(arguments.split(' ')).within(&package("")).run();
-        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{command}");
-        outcome.stdout
-    };
-    let blocks = blocks();
-    let commands: Vec<_> = blocks.iter().filter(|(language, _)| language == "sh").collect();
-    let shown: Vec<_> = blocks.iter().filter(|(language, _)| language == "text").collect();
-    let plan = run(commands[0].1.trim());
-    let [copying, apply, again] = commands[2].1.lines().collect::<Vec<_>>()[..] else {
-        panic!("three commands")
-    };
-    assert_eq!(copying, "cp examples/quickstart/tenant.json /tmp/tenant.json");
-    let applied = run(apply).strip_prefix(&plan).unwrap().trim_start().to_owned();
-    let again = run(again);
-
-    let mut readme = fs::read_to_string(package("README.md")).unwrap();
-    for ((_, shown), printed) in shown.into_iter().zip([plan, applied, again]) {
-        let fenced = |text: &str| format!("```text\n{text}```");
-        readme = readme.replacen(&fenced(shown), &fenced(&printed), 1);
-    }
-    expect_file![package("README.md")].assert_eq(&readme);
-}
+const PLAN: [&str; 4] =
+    ["plan", "examples/quickstart/flowbind.yaml", "--sandbox", "examples/quickstart/tenant.json"];
 
 #[test]
-fn quickstart_contains_every_kind_of_binding() {
-    let plan = flowbind(first_command()).args(["--format", "json"]).within(&package("")).run();
+fn quickstart_plan_has_every_kind_of_binding() {
+    let plan = flowbind(PLAN).args(["--format", "json"]).within(&package("")).run();
     let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
     let target = &plan["targets"][0];
     for kind in ["enable", "replace", "disable", "unchanged"] {
@@ -62,15 +18,9 @@ fn quickstart_contains_every_kind_of_binding() {
     assert!(!target["unmanaged"].as_array().unwrap().is_empty());
 }
 
+/// Applies a change to each stage in turn, then plans all of them in one run.
 #[test]
-fn readme_second_command_runs_the_tests() {
-    let commands: Vec<_> = blocks().into_iter().filter(|(language, _)| language == "sh").collect();
-    assert_eq!(commands[1].1, "cargo test --locked\n");
-}
-
-/// Promotes a change through the stages separately, and then runs all stages at once.
-#[test]
-fn stages_example_promotes_from_dev_to_prod() {
+fn stages_applied_from_dev_to_prod_have_no_drift() {
     let folder = folder();
     let at = folder.path();
     fs::create_dir_all(at.join("stages/tenants")).unwrap();
@@ -84,8 +34,8 @@ fn stages_example_promotes_from_dev_to_prod() {
     }
     let sandbox = |stage: &str| ["--sandbox".to_owned(), format!("stages/tenants/{stage}.json")];
     let all = ["dev", "test", "prod"].map(sandbox).concat();
-    let whole = || flowbind(["plan", "stages", "--detailed-exitcode"]).args(&all).within(at).run();
-    assert_eq!(whole().code, 2);
+    let plan_all = || flowbind(["plan", "stages", "--detailed-exitcode"]).args(&all).within(at).run();
+    assert_eq!(plan_all().code, 2);
     for stage in ["dev", "test", "prod"] {
         let run = |command: &[&str]| {
             let outcome = flowbind(command)
@@ -100,35 +50,16 @@ fn stages_example_promotes_from_dev_to_prod() {
         assert_eq!(run(&["apply", "--yes"]), 0, "{stage}");
         assert_eq!(run(&["drift"]), 0, "{stage}");
     }
-    let outcome = whole();
+    let outcome = plan_all();
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// The README's command for several tenants fits the example.
+/// Runs the commands that register the apps with a stand-in for `az` that records its arguments.
 #[test]
-fn readme_command_for_several_tenants_plans_the_stages() {
-    let (_, command) = blocks().into_iter().find(|(_, text)| text.contains("plan examples/stages")).unwrap();
-    let command = command.replace("\\\n", " ");
-    let arguments = command.trim().strip_prefix("cargo run --locked -- ").unwrap();
-    let outcome = flowbind(arguments.split_whitespace()).within(&package("")).run();
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
-    assert!(outcome.stdout.contains("Plan: 3 to enable, 0 to replace, 1 to disable."), "{outcome}");
-}
-
-#[test]
-fn readme_file_example_is_valid() {
-    let (_, yaml) = blocks().into_iter().find(|(language, _)| language == "yaml").unwrap();
-    let folder = folder();
-    file(folder.path(), "flowbind.yaml", yaml);
-    let outcome = flowbind(["validate"]).within(folder.path()).run();
-    assert_eq!(outcome.code, 0, "{outcome}");
-}
-
-/// Runs the commands that register the apps, with a fake `az` that records its arguments.
-#[test]
-fn readme_app_script_grants_the_documented_permissions() {
+fn the_documented_apps_have_the_documented_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
-    let (_, script) = blocks().into_iter().find(|(_, text)| text.starts_with("az login")).unwrap();
+    let page = fs::read_to_string(package("docs/authentication.md")).unwrap();
+    let (_, script) = code_blocks(&page).into_iter().find(|(_, text)| text.starts_with("az login")).unwrap();
     let folder = folder();
     let az = r#"#!/bin/sh
 { for word in "$@"; do printf '%s\037' "$word"; done; printf '\036'; } >> "$NOTES"

@@ -45,9 +45,9 @@ fn rust() -> String {
 }
 
 #[test]
-fn readme_documents_every_dependency() {
-    let readme = read("README.md");
-    let (_, section) = readme.split_once("\n## Dependencies\n").unwrap();
+fn contributing_has_a_reason_for_every_dependency() {
+    let contributing = read("CONTRIBUTING.md");
+    let (_, section) = contributing.split_once("\n## Dependencies\n").unwrap();
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     // A row documents one or more crates: "| `a`, `b` | … | … |".
@@ -92,8 +92,7 @@ fn rust_version_is_the_same_everywhere() {
 fn install_commands_name_the_package_version() {
     let version = env!("CARGO_PKG_VERSION");
     let mut commands = 0;
-    let readme = ("README.md".to_owned(), read("README.md"));
-    for (path, text) in ["examples", ".github"].into_iter().flat_map(texts).chain([readme]) {
+    for (path, text) in ["README.md", "docs", "examples", ".github"].into_iter().flat_map(texts) {
         for (_, command) in text.lines().filter_map(|line| line.split_once("cargo install --locked ")) {
             let Some((options, _)) = command.split_once(" flowbind") else { continue };
             let named = [format!("--version {version}"), "--version \"$VERSION\"".into()];
@@ -101,7 +100,7 @@ fn install_commands_name_the_package_version() {
             commands += 1;
         }
     }
-    assert_eq!(commands, 5);
+    assert_eq!(commands, 6);
     assert!(read(".github/actions/flowbind/action.yml").contains(&format!("\n    default: {version}\n")));
     assert!(read("examples/kubernetes/cronjob.yaml").contains(&format!("/flowbind:{version}\n")));
 }
@@ -111,8 +110,10 @@ fn install_commands_name_the_package_version() {
 fn build_commands_are_all_locked() {
     let building =
         ["build", "run", "test", "bench", "check", "clippy", "doc", "install", "metadata", "publish"];
-    let readme = code_blocks(&read("README.md")).into_iter().filter(|(language, _)| language == "sh");
-    let scripts = [".ci", ".github", "examples"].into_iter().flat_map(texts).chain(readme);
+    let pages = ["README.md", "CONTRIBUTING.md", "docs"].into_iter().flat_map(texts);
+    let pages = pages.filter(|(name, _)| name.ends_with(".md"));
+    let commands = pages.flat_map(|(_, page)| code_blocks(&page)).filter(|(language, _)| language == "sh");
+    let scripts = [".ci", ".github", "examples"].into_iter().flat_map(texts).chain(commands);
     let mut seen = 0;
     for (place, text) in scripts {
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {

@@ -46,7 +46,7 @@ pub(super) async fn read(settings: &Settings) -> Result<Certificate, SignInError
     let bytes = super::read(path.clone()).await?;
     let read = if bytes.windows(10).any(|bytes| bytes == b"-----BEGIN") { of_pem } else { of_pfx };
     let certificate = read(&bytes, settings.certificate_password.as_ref());
-    certificate.map_err(|why| SignInError(format!("`{}`: {why}", path.display())))
+    certificate.map_err(|why| SignInError::new(format!("`{}`: {why}", path.display())))
 }
 
 fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String> {
@@ -144,7 +144,7 @@ impl ClientAssertion for Assertion {
         let statement = format!("{}.{}", encode(header), encode(claims));
         let mut signature = vec![0; key.public_modulus_len()];
         key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), statement.as_bytes(), &mut signature)
-            .map_err(|_| SignInError("the certificate's key cannot sign".into()))?;
+            .map_err(|_| SignInError::new("the certificate's key cannot sign"))?;
         Ok(format!("{statement}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
     }
 }

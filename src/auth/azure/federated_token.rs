@@ -27,9 +27,9 @@ impl ClientAssertion for FederatedToken {
         let Self(path) = self;
         let bytes = super::read(path.clone()).await?;
         match str::from_utf8(&bytes).map(str::trim) {
-            Ok("") => Err(SignInError(format!("`{}` is empty", path.display())).into()),
+            Ok("") => Err(SignInError::new(format!("`{}` is empty", path.display())).into()),
             Ok(token) => Ok(token.to_owned()),
-            Err(_) => Err(SignInError(format!("`{}` holds no token", path.display())).into()),
+            Err(_) => Err(SignInError::new(format!("`{}` holds no token", path.display())).into()),
         }
     }
 }

@@ -26,12 +26,12 @@ impl GithubOidc {
     pub(super) fn new(settings: &Settings, audience: &str, http: Arc<Client>) -> Result<Self, SignInError> {
         let url = settings.github_url.as_deref().and_then(|url| Url::parse(url).ok()).filter(is_safe);
         let mut url =
-            url.ok_or_else(|| SignInError("`ACTIONS_ID_TOKEN_REQUEST_URL` is no https address".into()))?;
+            url.ok_or_else(|| SignInError::new("`ACTIONS_ID_TOKEN_REQUEST_URL` is no https address"))?;
         url.query_pairs_mut().append_pair("audience", audience);
         let token = settings.github_token.as_ref().map(|token| format!("Bearer {}", token.expose()));
         let token = token.and_then(|token| HeaderValue::from_str(&token).ok());
         let mut token =
-            token.ok_or_else(|| SignInError("`ACTIONS_ID_TOKEN_REQUEST_TOKEN` is no token".into()))?;
+            token.ok_or_else(|| SignInError::new("`ACTIONS_ID_TOKEN_REQUEST_TOKEN` is no token"))?;
         token.set_sensitive(true);
         Ok(Self { url, headers: HeaderMap::from_iter([(AUTHORIZATION, token)]), http })
     }
@@ -50,7 +50,7 @@ impl ClientAssertion for GithubOidc {
         let status = answer.status;
         let issued = serde_json::from_slice::<Issued>(&answer.body).ok();
         let issued = issued.filter(|issued| status == 200 && !issued.value.trim().is_empty());
-        let none = || SignInError(format!("GitHub issued no token for the job: answered {status}"));
+        let none = || SignInError::new(format!("GitHub issued no token for the job: answered {status}"));
         Ok(issued.ok_or_else(none)?.value)
     }
 }

@@ -33,8 +33,8 @@ use tokio::time::timeout;
 
 use super::credential::Issuer;
 use super::kind::{Kind, Place, Settings};
-use super::{InvalidToken, Secret, Token};
-use crate::http::{Client, Patience, SendErrorKind};
+use super::{InvalidToken, Secret, SignInError, Token};
+use crate::http::{Client, RetryBudget, SendErrorKind};
 use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
 use transport::{Transport, one_line};
@@ -51,11 +51,6 @@ pub(super) struct SignIn {
     http: Arc<Client>,
 }
 
-/// Why a credential gave no token, in words for a person.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct SignInError(String);
-
 /// As the crate's error, which its credentials hand on and do not retry.
 impl From<SignInError> for azure_core::Error {
     fn from(error: SignInError) -> Self {
@@ -70,7 +65,7 @@ impl SignIn {
 
     async fn ask(&self) -> azure_core::Result<AccessToken> {
         match self.kind {
-            Kind::AccessToken => Err(SignInError("it cannot be renewed".into()).into()),
+            Kind::AccessToken => Err(SignInError::new("it cannot be renewed").into()),
             Kind::ClientSecret => self.client_secret().await,
             Kind::ClientCertificate => {
                 let certificate = client_certificate::read(&self.settings).await?;
@@ -105,7 +100,7 @@ impl SignIn {
         let asked = timeout(CLI_PATIENCE, credential.get_token(&scopes, None)).await;
         asked.unwrap_or_else(|_| {
             let problem = format!("`az` did not answer for {} s", CLI_PATIENCE.as_secs());
-            Err(SignInError(problem).into())
+            Err(SignInError::new(problem).into())
         })
     }
 
@@ -172,11 +167,13 @@ impl SignIn {
 }
 
 impl Issuer for SignIn {
-    fn token(&self) -> BoxFuture<'_, Result<Token, String>> {
+    fn token(&self) -> BoxFuture<'_, Result<Token, SignInError>> {
         Box::pin(async {
             tokio::select! {
-                asked = self.ask() => taken(asked.map_err(|error| said(&error))?),
-                () = self.http.stopped(Patience::Full) => Err(SendErrorKind::Stopped.to_string()),
+                asked = self.ask() => taken(asked.map_err(|error| said(&error))?).map_err(SignInError::new),
+                () = self.http.stopped(RetryBudget::UntilDeadline) => {
+                    Err(SignInError::new(SendErrorKind::Stopped.to_string()))
+                }
             }
         })
     }
@@ -192,7 +189,7 @@ async fn read(path: PathBuf) -> Result<Vec<u8>, SignInError> {
         File::open(path)?.take(LONGEST).read_to_end(&mut bytes).map(|_| bytes)
     });
     let read = reading.await.map_err(io::Error::from).flatten();
-    read.map_err(|error| SignInError(format!("cannot read `{shown}`: {error}")))
+    read.map_err(|error| SignInError::new(format!("cannot read `{shown}`: {error}")))
 }
 
 /// Sends by our own client, which sends again by itself.
@@ -221,24 +218,27 @@ fn taken(token: AccessToken) -> Result<Token, String> {
 
 /// What an error says, without the crate's own names and links: the innermost of our words, or of the
 /// service's.
-fn said(error: &azure_core::Error) -> String {
+fn said(error: &azure_core::Error) -> SignInError {
     let mut words = error.to_string();
     let mut status = error.http_status();
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(theirs) = inner.downcast_ref::<azure_core::Error>() {
             (words, status) = (theirs.to_string(), theirs.http_status());
-        } else if inner.downcast_ref::<SignInError>().is_some() {
-            (words, status) = (inner.to_string(), None);
+        } else if let Some(ours) = inner.downcast_ref::<SignInError>() {
+            if ours.unreachable().is_some() {
+                return ours.clone();
+            }
+            (words, status) = (ours.to_string(), None);
         } else if inner.is::<serde_json::Error>() {
             words = without_text(&words);
         }
         cause = inner.source();
     }
-    match status {
+    SignInError::new(match status {
         Some(status) if words.trim().is_empty() => format!("answered {}", u16::from(status)),
         _ => one_line(&words),
-    }
+    })
 }
 
 /// What a reader of JSON says, without the text that stood where something else was expected: it may be

@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::SignInError;
-use crate::http::{Answer, Client, Patience, Request, Secrets, cut, is_link_local, is_safe};
+use crate::http::{Answer, Client, Redactor, Request, RetryBudget, is_link_local, is_safe, truncate};
 
 /// The longest life of a token that is believed: it is added to the time of day.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -41,19 +41,19 @@ impl Transport {
         let url = request.url().clone();
         if !(is_safe(&url) || self.machine && url.scheme() == "http" && is_link_local(&url)) {
             let place = place(&url);
-            return Err(SignInError(format!(
+            return Err(SignInError::new(format!(
                 "`{place}` is neither https nor on this machine: a secret would travel in the clear"
             )));
         }
         let body = match request.body() {
             Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            Body::SeekableStream(_) => return Err(SignInError("a body of unknown length".into())),
+            Body::SeekableStream(_) => return Err(SignInError::new("a body of unknown length")),
         };
         let (method, headers) = (request.method().as_ref().parse().unwrap_or_default(), headers(request)?);
         let answer = ask(&self.http, method, url, headers, body).await?;
         match description(&answer) {
             // The crate has words of its own for a 400, and asks again after others.
-            Some(description) if !self.machine || answer.status == 400 => Err(SignInError(description)),
+            Some(description) if !self.machine || answer.status == 400 => Err(SignInError::new(description)),
             _ => Ok(answer),
         }
     }
@@ -91,19 +91,19 @@ pub(super) async fn ask(
         headers,
         authorization: None,
         body: Some(body).filter(|body| !body.is_empty()),
-        patience: Patience::Full,
+        retry_budget: RetryBudget::UntilDeadline,
         halt: None,
     };
     let sent = http.send(&request).await;
-    let mut answer = sent.map_err(|error| SignInError(format!("{line}: {error}")))?;
+    let mut answer = sent.map_err(|error| SignInError::from_send_error(&line, &error))?;
     let form = request.body.as_deref().unwrap_or_default();
-    in_form(form).conceal(&mut answer.headers, &mut answer.body);
+    in_form(form).redact(&mut answer.headers, &mut answer.body);
     let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
-        return Err(SignInError(format!("{line}: answered {}, with no JSON", answer.status)));
+        return Err(SignInError::new(format!("{line}: answered {}, with no JSON", answer.status)));
     };
     let life = json.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
     if !(0..=LONGEST.as_secs()).contains(&u64::try_from(life).unwrap_or(u64::MAX)) {
-        return Err(SignInError(format!("{line}: answered with a token that lives for {life} s")));
+        return Err(SignInError::new(format!("{line}: answered with a token that lives for {life} s")));
     }
     Ok(answer)
 }
@@ -121,7 +121,7 @@ fn description(answer: &Answer) -> Option<String> {
 
 /// Somebody's words in one line, as long as a person reads on.
 pub(super) fn one_line(words: &str) -> String {
-    cut(words.split_whitespace().collect::<Vec<_>>().join(" "))
+    truncate(words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A URL without what it carries along.
@@ -129,7 +129,7 @@ fn place(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// What is sent besides the body. Secrets are marked sensitive.
+/// What is sent besides the body. Redactor are marked sensitive.
 fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     let header = |(name, value): (&AzureName, &AzureValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
@@ -139,14 +139,14 @@ fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     };
     let headers = request.headers().iter().map(|both| {
         let name = both.0.as_str();
-        header(both).ok_or_else(|| SignInError(format!("`{name}` has characters that no header has")))
+        header(both).ok_or_else(|| SignInError::new(format!("`{name}` has characters that no header has")))
     });
     headers.collect()
 }
 
 /// The secrets in a form.
-fn in_form(body: &str) -> Secrets<'_> {
+fn in_form(body: &str) -> Redactor<'_> {
     let fields = form_urlencoded::parse(body.as_bytes());
     let secrets = fields.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));
-    Secrets::new(secrets.map(|(_, value)| value))
+    Redactor::new(secrets.map(|(_, value)| value))
 }

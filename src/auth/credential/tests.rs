@@ -20,14 +20,14 @@ struct Slow {
 }
 
 impl Issuer for Slow {
-    fn token(&self) -> BoxFuture<'_, Result<Token, String>> {
+    fn token(&self) -> BoxFuture<'_, Result<Token, SignInError>> {
         Box::pin(async {
             let number = self.asked.fetch_add(1, Ordering::Relaxed);
             if number > 0 {
                 sleep(self.takes).await;
             }
             let given = self.gives.lock().unwrap().pop_front().unwrap_or(Err("nobody answers"));
-            let life = given.map_err(str::to_owned)?;
+            let life = given.map_err(SignInError::new)?;
             Ok(Token::new(&number.to_string(), Some(SystemTime::now() + life)).unwrap())
         })
     }
@@ -45,7 +45,7 @@ async fn credential(
 }
 
 async fn number(credential: &Credential) -> Result<String, String> {
-    let header = credential.header().await?;
+    let header = credential.header().await.map_err(|error| error.to_string())?;
     Ok(header.to_str().unwrap().trim_start_matches("Bearer ").to_owned())
 }
 

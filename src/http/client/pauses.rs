@@ -1,67 +1,89 @@
-//! The pauses that a service asks for: of one request, or of all that a tenant is asked.
+//! Pauses that a service requests: of one request, or of all requests of a tenant.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Client;
-use crate::http::message::{Patience, Request};
-use crate::http::retry::{Next, Outcome};
+use crate::http::message::{Request, RetryBudget};
+use crate::http::retry::{AttemptResult, Decision};
 
 impl Client {
-    /// Waits as long as the service asks for where it was answered, for the moment, with this status: to
-    /// the request, or to one that travelled in it.
+    /// Waits for the `Retry-After` of a response, or of an item of a batch, if its status is transient.
     ///
     /// # Errors
-    /// The pause, where it is longer than there is time.
-    pub async fn rest(&self, request: &Request<'_>, status: u16, asked: Duration) -> Result<(), Duration> {
-        if let Some(pause) = self.too_long(status, asked, request.patience) {
+    /// The pause, if it ends after the deadline of the request.
+    pub async fn honor_retry_after(
+        &self,
+        request: &Request<'_>,
+        status: u16,
+        requested: Duration,
+    ) -> Result<(), Duration> {
+        if let Some(pause) = self.pause_beyond_deadline(status, requested, request.retry_budget) {
             return Err(pause);
         }
-        let (Some(pause), Ok(mut open)) = (self.pause(status, asked), self.connections.to(&request.url))
+        let (Some(pause), Ok(mut client)) =
+            (self.pause(status, requested), self.connections.client_for(&request.url))
         else {
             return Ok(());
         };
-        // Where the run is stopped meanwhile, whatever is to be sent next is told so.
-        _ = self.wait(&mut open, request, pause, status == 503).await;
+        // If the run is stopped meanwhile, the next request returns the error.
+        _ = self.wait(&mut client, request, pause, status == 503).await;
         Ok(())
     }
 
-    /// The pause before what was answered so, for the moment, is asked for again.
-    fn pause(&self, status: u16, asked: Duration) -> Option<Duration> {
-        match self.settings.retry.next(1, Outcome::Answered(status, Some(asked)), 0.0) {
-            Next::Again(pause) => Some(pause),
-            Next::PauseAll(_) | Next::Stop => None,
+    /// Returns the pause before a retry. `None` if the status is final or pauses all requests.
+    fn pause(&self, status: u16, requested: Duration) -> Option<Duration> {
+        match self.settings.retry.next(1, AttemptResult::Answered(status, Some(requested)), 0.0) {
+            Decision::Retry(pause) => Some(pause),
+            Decision::PauseAll(_) | Decision::Stop => None,
         }
     }
 
-    /// The same, where it is longer than there is time for a request that begins now.
-    pub fn too_long(&self, status: u16, asked: Duration, patience: Patience) -> Option<Duration> {
-        let left = self.deadline(patience, Duration::ZERO).saturating_duration_since(Instant::now());
-        self.pause(status, asked).filter(|pause| left < *pause)
+    /// Returns the pause before a retry if it ends after the deadline of a request that starts now.
+    pub fn pause_beyond_deadline(
+        &self,
+        status: u16,
+        requested: Duration,
+        budget: RetryBudget,
+    ) -> Option<Duration> {
+        let left = self.deadline(budget, Duration::ZERO).saturating_duration_since(Instant::now());
+        self.pause(status, requested).filter(|pause| left < *pause)
     }
 
-    /// Lets the time of a request pass for which the service wants to be left alone for longer. Who has
-    /// time of his own for it would come again at once.
-    pub async fn let_pass(&self, patience: Patience, spent: Duration) {
-        if matches!(patience, Patience::For(_)) {
-            _ = self.unless_stopped(patience, None, sleep_until(self.deadline(patience, spent))).await;
+    /// Waits until the deadline of a request with its own time limit, if `Retry-After` exceeds it. Otherwise the
+    /// caller, who polls with such limits, would retry at once.
+    pub async fn wait_out_deadline(&self, budget: RetryBudget, spent: Duration) {
+        if matches!(budget, RetryBudget::For(_)) {
+            _ = self.unless_stopped(budget, None, sleep_until(self.deadline(budget, spent))).await;
         }
     }
 
-    /// Takes note that so many of the requests that travelled in the one answered last were throttled,
-    /// and of the pause that the service asks for.
-    pub fn throttled(&self, requests: u32, asked: Option<Duration>) {
-        let next = self.settings.retry.next(1, Outcome::Answered(429, asked), fastrand::f64());
-        if let Next::PauseAll(pause) | Next::Again(pause) = next {
-            self.hold(requests, pause, asked.is_some());
+    /// Records that `requests` items of the last batch were throttled, and pauses all requests.
+    pub fn record_throttling(&self, requests: u32, requested: Option<Duration>) {
+        let next = self.settings.retry.next(1, AttemptResult::Answered(429, requested), fastrand::f64());
+        if let Decision::PauseAll(pause) | Decision::Retry(pause) = next {
+            self.throttle(requests, pause, requested.is_some());
         }
     }
 
-    pub(super) fn hold(&self, requests: u32, pause: Duration, asked: bool) {
-        if self.pace.throttled(requests, pause, asked) {
-            warn!("throttled: nothing is sent for {} s", pause.as_secs_f64().ceil());
+    /// Pauses all requests. `is_requested` means that the service sent a `Retry-After`.
+    pub(super) fn throttle(&self, requests: u32, pause: Duration, is_requested: bool) {
+        if !self.limiter.record_throttling(requests, pause, is_requested) {
+            return;
+        }
+        if pause < Duration::from_secs(1) {
+            info!("throttled (429): pausing {} ms", pause.as_millis());
+            return;
+        }
+        let seconds = pause.as_secs_f64().ceil();
+        match jiff::SignedDuration::try_from(pause).map(|pause| Timestamp::now().checked_add(pause)) {
+            Ok(Ok(end)) => {
+                warn!("throttled (429): pausing {seconds} s, resuming {}", end.strftime("%H:%M:%SZ"));
+            }
+            _ => warn!("throttled (429): pausing {seconds} s"),
         }
     }
 }

@@ -163,8 +163,7 @@ fn wanted(desired: &Desired) -> impl Iterator<Item = (&FlowId, Step, &ConnectorR
 
 fn assert_complete(desired: &Desired, target: &Target, problems: &[Diagnostic]) {
     let place = |span: &Span| (span.source().name().to_owned(), span.range().start);
-    let places: BTreeSet<_> =
-        problems.iter().filter_map(|problem| problem.span.as_ref()).map(place).collect();
+    let places: BTreeSet<_> = problems.iter().filter_map(|problem| problem.span()).map(place).collect();
     let mut changes = target.changes.iter().peekable();
     for (flow, step, wanted) in wanted(desired) {
         let Some(change) = changes.next_if(|change| (&change.flow, change.step) == (flow, step)) else {
@@ -180,8 +179,12 @@ fn assert_complete(desired: &Desired, target: &Target, problems: &[Diagnostic]) 
         assert!(is_id && is_name && change.current.is_none(), "{change:?}");
     }
     assert_eq!(changes.next(), None, "unexpected change");
-    assert_eq!(target.unchanged, desired.managed_bindings().count() - wanted(desired).count(), "{target:?}");
-    assert!(target.unknown.is_empty() && target.unmanaged.is_empty(), "{target:?}");
+    assert_eq!(
+        target.in_sync.len(),
+        desired.managed_bindings().count() - wanted(desired).count(),
+        "{target:?}"
+    );
+    assert!(target.unreadable.is_empty() && target.unmanaged.is_empty(), "{target:?}");
 }
 
 /// Content of a file without source locations.
@@ -213,7 +216,7 @@ fn content(desired: &Desired) -> Content<'_> {
             .map(|flow| {
                 let bindings = flow.bindings.iter().map(|(step, binding)| {
                     let connector = binding.connector.as_ref();
-                    (step, connector.map(|connector| &connector.by), binding.protect)
+                    (step, connector.map(|connector| &connector.key), binding.protect)
                 });
                 (&flow.id, bindings.collect())
             })

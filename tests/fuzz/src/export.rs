@@ -69,8 +69,8 @@ pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     let (target, problems) =
         plan(&desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
     assert!(problems.is_empty(), "{file}\n{problems:?}");
-    assert!(target.changes.is_empty() && target.refusals.is_empty(), "{file}\n{target:?}");
-    assert!(target.pins.is_empty() && target.unknown.is_empty(), "{file}\n{target:?}");
+    assert!(target.changes.is_empty() && target.blockers.is_empty(), "{file}\n{target:?}");
+    assert!(target.pins.is_empty() && target.unreadable.is_empty(), "{file}\n{target:?}");
     let bindings: Vec<_> = inventory
         .flows
         .iter()
@@ -86,7 +86,7 @@ pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     let unmanaged: Vec<_> =
         target.unmanaged.iter().map(|it| (it.flow.as_str(), it.step, &it.current)).collect();
     assert_eq!(unmanaged, unnamed, "{file}");
-    assert_eq!(target.unchanged, bindings.len() - unnamed.len(), "{file}");
+    assert_eq!(target.in_sync.len(), bindings.len() - unnamed.len(), "{file}");
 }
 
 /// Returns whether a file can name an existing connector: by a unique display name or by a GUID.

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use flowbind::apply::{Outcome, Report, TargetReport};
+use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::files;
-use flowbind::model::{Action, Api, Cloud, Step, bound_id};
+use flowbind::model::{Action, Api, Cloud, ReadError, Step, bound_id};
 use flowbind::plan::{
-    BrokenPin, Change, Drift, InSync, Member, Part, Place, Plan, Problem, Refusal, Shard, Target, Unknown,
-    Unmanaged,
+    Blocker, BrokenPin, Change, Drift, InSync, Member, Override, Plan, Problem, Shard, ShardInfo, Target,
+    Unmanaged, UnreadableBinding,
 };
 use flowbind::render::{self, Document, Format, escape};
 use serde_json::Value;
@@ -28,7 +29,7 @@ pub fn formats(data: &[u8]) {
     let plan = Plan {
         targets: (0..targets).map(|_| target(&mut texts)).collect(),
         errors: (0..2).map(|at| problem(&mut texts, at == 0)).collect(),
-        part: part(&mut texts),
+        shard: shard_info(&mut texts),
         drift: None,
     };
     let report = report(&plan, &mut texts);
@@ -38,22 +39,18 @@ pub fn formats(data: &[u8]) {
     plain_text(&render::report_text(&report));
     let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
     check_json(&files::plan::to_json(&drift, AT));
-    let document = [Document::of(&plan), Document::of(&drift), Document::Report(&report)][shown];
+    let document =
+        [Document::from_plan(&plan), Document::from_plan(&drift), Document::Report(&report)][shown];
     check_formats(document);
 }
 
-fn part(texts: &mut InputTexts<'_>) -> Option<Part> {
+fn shard_info(texts: &mut InputTexts<'_>) -> Option<ShardInfo> {
     let shard = Shard::new(texts.next_number() as u32 % 5, 3)?;
     let fleet = (0..2).map(|_| Member { file: texts.next_string(), tenant: texts.next_string() });
-    Some(Part { shard, fleet: fleet.collect() })
+    Some(ShardInfo { shard, fleet: fleet.collect() })
 }
 
 fn target(texts: &mut InputTexts<'_>) -> Target {
-    let place = |texts: &mut InputTexts<'_>| Place {
-        file: texts.next_string(),
-        line: texts.next_number(),
-        column: 1,
-    };
     let changes = Action::ALL.map(|action| {
         let (current, desired) = (texts.next_connector(), texts.next_connector());
         Change {
@@ -64,61 +61,91 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             desired: (action != Action::Disable).then_some(desired),
             protected: texts.next_number() % 2 == 1,
             pin: texts.next_text().parse().ok().map(Arc::new),
-            source: place(texts),
+            source: location(texts),
         }
     });
     let mut target = Target {
         tenant: tenant(texts),
         tenant_id: texts.next_option(),
+        unverified: texts.next_option(),
         client_id: texts.next_option(),
         cloud: Cloud::ALL[texts.next_number() % 4],
         api: Api::ALL[texts.next_number() % 2],
         graph_url: texts.next_string(),
         file: texts.next_string(),
         changes: changes.into(),
-        unchanged: texts.next_number(),
+        not_compared: texts.next_number(),
         in_sync: vec![InSync {
             flow: texts.next_flow(),
             step: Step::ALL[texts.next_number() % 3],
             current: Some(texts.next_connector()),
-            source: place(texts),
+            source: location(texts),
         }],
         unmanaged: vec![Unmanaged {
             flow: texts.next_flow(),
             step: Step::ALL[texts.next_number() % 3],
             current: Some(texts.next_connector()),
         }],
-        gone: Vec::new(),
-        unknown: vec![Unknown {
+        dangling: Vec::new(),
+        unreadable: vec![UnreadableBinding {
             flow: texts.next_flow(),
             step: Step::ALL[texts.next_number() % 3],
-            error: texts.next_text().into(),
+            error: ReadError {
+                code: Code::GraphRejected,
+                cause: texts.next_text().into(),
+                meaning: texts.next_option().map(Into::into),
+                hint: texts.next_option().map(Into::into),
+                request: texts.next_option().map(Into::into),
+            },
         }],
         pins: vec![BrokenPin {
             connector: texts.next_connector(),
             expected: texts.next_string(),
             actual: texts.next_option(),
         }],
-        refusals: vec![Refusal { reason: texts.next_string(), allow: texts.next_option() }],
-        overrides: vec![texts.next_string()],
-        warnings: vec![texts.next_string()],
+        blockers: vec![
+            Blocker::MaxDisables { disables: 2, limit: 1 },
+            Blocker::Protected {
+                flow: texts.next_flow(),
+                step: Step::ALL[texts.next_number() % 3],
+                action: Action::Disable,
+                source: location(texts),
+            },
+            Blocker::PinMismatch(BrokenPin {
+                connector: texts.next_connector(),
+                expected: texts.next_string(),
+                actual: texts.next_option(),
+            }),
+        ],
+        lifted: Vec::new(),
+        overrides: vec![Override::AllowProtected(texts.next_flow(), Step::ALL[texts.next_number() % 3])],
     };
-    target.gone = target.unmanaged.clone();
+    target.dangling = target.unmanaged.clone();
     target
 }
 
-fn problem(texts: &mut InputTexts<'_>, has_place: bool) -> Problem {
-    let place = Place { file: texts.next_string(), line: texts.next_number(), column: texts.next_number() };
-    Problem { message: texts.next_string(), place: has_place.then_some(place), tenant: texts.next_option() }
+fn problem(texts: &mut InputTexts<'_>, has_location: bool) -> Problem {
+    let location = location(texts);
+    let diagnostic = Diagnostic::error(Code::InvalidValue, texts.next_string())
+        .caused_by(texts.next_string())
+        .note(texts.next_string())
+        .hint(texts.next_string());
+    let location = has_location.then_some(Location::Position(location));
+    Problem { diagnostic: Diagnostic { location, ..diagnostic }, tenant: texts.next_option() }
+}
+
+fn location(texts: &mut InputTexts<'_>) -> SourceLocation {
+    SourceLocation { file: texts.next_string(), line: texts.next_number(), column: 1 }
 }
 
 fn report(plan: &Plan, texts: &mut InputTexts<'_>) -> Report {
     let mut report = Report::not_attempted(plan);
-    report.fingerprint = texts.next_string();
+    report.fingerprint = texts.next_option();
     for change in report.targets.iter_mut().flat_map(|target| &mut target.changes) {
         change.outcome = Outcome::ALL[texts.next_number() % 5];
         change.request_id = texts.next_option();
         change.error = texts.next_option();
+        change.hint = texts.next_option();
     }
     report
 }
@@ -164,7 +191,7 @@ fn check_plan_text(plan: &Plan) {
 /// Checks that the parser of each format finds every change.
 fn check_formats(document: Document<'_>) {
     let changes = changes(document);
-    let drawn = |format| document.draw(format, AT).expect("a document format");
+    let drawn = |format| document.render(format, AT).expect("a document format");
     let flow = |change: &Change| escape::text(change.flow.as_str()).into_owned();
 
     let comment = drawn(Format::Markdown);

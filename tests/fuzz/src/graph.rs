@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use flowbind::graph::wire::{Batch, Configuration, ConnectorEntity, FlowEntity, Page};
-use flowbind::graph::{GraphError, GraphUrl, follow};
+use flowbind::graph::{GraphError, GraphUrl, Need, RequestLine, follow};
 use flowbind::http::Answer;
-use flowbind::http::retry::retry_after;
-use flowbind::model::{Api, Cloud, ListedConnector, ListedFlow, Reading, Step, Unread};
+use flowbind::http::retry::parse_retry_after;
+use flowbind::model::{Api, Cloud, ListedConnector, ListedFlow, ReadError, Reading, Step};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -70,7 +70,7 @@ fn check_configuration(mut configuration: Configuration, data: &[u8]) {
                 let id = raw[step.name()]["id"].as_str().expect("an id is text");
                 assert!(id.eq_ignore_ascii_case(connector.id.as_str()), "{id}");
             }
-            Reading::Unknown(Unread { why, .. }) => assert!(!why.is_empty()),
+            Reading::Unknown(ReadError { cause, .. }) => assert!(!cause.is_empty()),
         }
     }
 }
@@ -80,7 +80,7 @@ fn check_batch(data: &[u8]) {
     let Ok(batch) = serde_json::from_slice::<Batch>(data) else { return };
     let bodies = bodies(data).unwrap_or_default();
     for (at, item) in batch.responses.into_iter().enumerate() {
-        _ = item.header("retry-after").map(|value| retry_after(&value, SystemTime::UNIX_EPOCH));
+        _ = item.header("retry-after").map(|value| parse_retry_after(&value, SystemTime::UNIX_EPOCH));
         if let Some(read) = item.configuration() {
             assert!((200..300).contains(&item.status) && !read.is_error());
             assert_eq!(read.bindings(&Step::ALL).len(), Step::ALL.len());
@@ -111,9 +111,10 @@ fn check_error(data: &[u8], status: u16) {
         attempts: 2,
         may_have_acted: true,
     };
-    let error = GraphError::refused("GET /beta/identity/apiConnectors".into(), &answer);
+    let request = RequestLine { need: Need::Connectors, line: "GET /beta/identity/apiConnectors".into() };
+    let error = GraphError::rejected(request, &answer);
     assert_eq!(error.is_denied(), [401, 403].contains(&status));
-    assert!(error.with_advice().chars().count() < 5_000, "{error}");
+    assert!(error.to_string().chars().count() < 5_000, "{error}");
 }
 
 /// Checks that a link is followed only to the Graph URL.

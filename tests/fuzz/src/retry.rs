@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flowbind::http::retry::{Next, Outcome, Policy, retry_after};
+use flowbind::http::retry::{AttemptResult, Decision, Policy, parse_retry_after};
 
 /// Checks the retry decision. The lines of the input are `Retry-After`, `Date`, the status, the number of
 /// the attempt and the jitter in thousandths.
@@ -12,7 +12,7 @@ pub fn retry(data: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let (value, date) = (line(), line());
     let now = httpdate::parse_http_date(date).unwrap_or(SystemTime::UNIX_EPOCH);
-    let pause = retry_after(value, now);
+    let pause = parse_retry_after(value, now);
     assert_retry_after(value.trim(), now, pause);
     let status = line().parse().unwrap_or(429);
     // The first attempt is number 1.
@@ -25,10 +25,10 @@ pub fn retry(data: &[u8]) {
             attempt,
             status,
             requested,
-            policy.next(attempt, Outcome::Answered(status, requested), jitter),
+            policy.next(attempt, AttemptResult::Answered(status, requested), jitter),
         );
     }
-    if let Next::PauseAll(_) = policy.next(attempt, Outcome::Broken, jitter) {
+    if let Decision::PauseAll(_) = policy.next(attempt, AttemptResult::Broken, jitter) {
         panic!("a broken connection is not a rate limit");
     }
 }
@@ -42,16 +42,16 @@ fn assert_retry_after(value: &str, now: SystemTime, requested: Option<Duration>)
     }
 }
 
-fn assert_next(policy: &Policy, attempt: u32, status: u16, requested: Option<Duration>, next: Next) {
+fn assert_next(policy: &Policy, attempt: u32, status: u16, requested: Option<Duration>, next: Decision) {
     let throttled = status == 429;
     let transient = throttled || [408, 500, 502, 503, 504, 509].contains(&status);
     let must_stop = !transient || !throttled && attempt >= policy.max_attempts;
     let pause = match next {
-        Next::Stop => return assert!(must_stop, "{status} after {attempt}"),
-        Next::Again(pause) => pause,
-        Next::PauseAll(pause) => pause,
+        Decision::Stop => return assert!(must_stop, "{status} after {attempt}"),
+        Decision::Retry(pause) => pause,
+        Decision::PauseAll(pause) => pause,
     };
-    assert!(!must_stop && matches!(next, Next::PauseAll(_)) == throttled, "{status} after {attempt}");
+    assert!(!must_stop && matches!(next, Decision::PauseAll(_)) == throttled, "{status} after {attempt}");
     match requested {
         // The first retry follows `Retry-After`; later ones do if it is long enough to avoid a tight loop.
         Some(requested) if attempt == 1 || requested >= policy.base / 10 => assert_eq!(pause, requested),

@@ -1,6 +1,6 @@
 //! Saved files: a file that can be read is written and reads back unchanged.
 
-use flowbind::files::{self, Saved, Unreadable};
+use flowbind::files::{self, Saved, SavedFileError};
 use flowbind::model::{Cloud, ConnectorId, Step};
 use flowbind::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ pub fn saved(data: &[u8]) {
     let Some(valid) = with_valid_fingerprints(text) else { return };
     match files::read(&valid) {
         Ok(saved) => assert_edits_are_found(&assert_reads_again(&saved)),
-        Err(error) => assert_ne!(error, Unreadable::Edited, "{valid}"),
+        Err(error) => assert_ne!(error, SavedFileError::FingerprintMismatch, "{valid}"),
     }
 }
 
@@ -40,7 +40,11 @@ fn assert_edits_are_found(plan: &str) {
         let before = value.clone();
         edit(value);
         if *value != before {
-            assert_eq!(files::read(&edited.to_string()), Err(Unreadable::Edited), "{pointer} of {before}");
+            assert_eq!(
+                files::read(&edited.to_string()),
+                Err(SavedFileError::FingerprintMismatch),
+                "{pointer} of {before}"
+            );
         }
     };
     let lengthen = |value: &mut Value| {
@@ -48,6 +52,14 @@ fn assert_edits_are_found(plan: &str) {
             text.push('x');
         }
     };
+    let increment = |value: &mut Value| {
+        if let Some(number) = value.as_u64() {
+            *value = number.wrapping_add(1).into();
+        }
+    };
+    if plan["fingerprint"].is_null() {
+        return assert_completion_is_found(plan);
+    }
     assert_found("/fingerprint", &lengthen);
     let count = |pointer: &str| plan.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len);
     for target in 0..count("/targets").min(MAX_ITEMS) {
@@ -62,23 +74,38 @@ fn assert_edits_are_found(plan: &str) {
             assert_found(&format!("{change}/step"), &|step| rotate(step, Step::ALL.map(Step::name)));
             for side in ["current", "desired"] {
                 assert_found(&format!("{change}/{side}/id"), &other_id(&plan, &change));
+                assert_found(&format!("{change}/{side}/displayName"), &lengthen);
             }
         }
         for refusal in 0..count(&format!("{target}/refusals")).min(MAX_ITEMS) {
             let refusal = format!("{target}/refusals/{refusal}");
-            assert_found(&format!("{refusal}/reason"), &lengthen);
-            assert_found(&format!("{refusal}/allow"), &|allow| {
-                *allow = if allow.is_null() { "--allow-empty".into() } else { Value::Null };
-            });
+            for key in ["number", "limit"] {
+                assert_found(&format!("{refusal}/{key}"), &increment);
+            }
+            for key in ["flow", "expected", "actual"] {
+                assert_found(&format!("{refusal}/{key}"), &lengthen);
+            }
         }
         for list in ["changes", "refusals"] {
             assert_found(&format!("{target}/{list}"), &|list| _ = list.as_array_mut().map(Vec::pop));
         }
         let one_more = |refusals: &mut Value| {
-            let refusal = json!({"reason": "", "allow": null});
+            let refusal = json!({"id": "empty-prune", "reason": "", "allow": null});
             _ = refusals.as_array_mut().map(|refusals| refusals.push(refusal));
         };
         assert_found(&format!("{target}/refusals"), &one_more);
+        assert_found(&format!("{target}/lifted"), &one_more);
+    }
+}
+
+/// Checks that an incomplete plan does not pass for a complete one after its errors are removed.
+fn assert_completion_is_found(mut plan: Value) {
+    plan["errors"] = json!([]);
+    for target in plan["targets"].as_array_mut().expect("targets") {
+        target["unknown"] = json!([]);
+    }
+    if plan["targets"].as_array().is_some_and(|targets| !targets.is_empty()) {
+        assert_eq!(files::read(&plan.to_string()), Err(SavedFileError::FingerprintMismatch), "{plan}");
     }
 }
 
@@ -100,33 +127,50 @@ fn other_id(plan: &Value, change: &str) -> impl Fn(&mut Value) {
 }
 
 /// Recomputes the fingerprints of a plan according to their documentation: SHA-256 of the canonical JSON
-/// of tenant, cloud, Graph URL, changes and refusals; for several targets, of their sorted fingerprints.
+/// of tenant, cloud, Graph URL, changes and blockers; for several targets, of their sorted fingerprints; null
+/// for incomplete plans.
 /// Returns `None` if the text is not a plan.
 fn with_valid_fingerprints(text: &str) -> Option<String> {
     let mut plan: Value = serde_json::from_str(text).ok()?;
     if plan.get("kind")? != "plan" {
         return None;
     }
+    let tenant = |value: &Value| value.get("tenant").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let errors = plan.get("errors")?.as_array()?.clone();
+    let concerns_all = errors.iter().any(|error| tenant(error).is_none());
+    let mut incomplete: Vec<_> = errors.iter().filter_map(tenant).collect();
+    for target in plan.get("targets")?.as_array()? {
+        if !target.get("unknown")?.as_array()?.is_empty() {
+            incomplete.extend(tenant(target));
+        }
+    }
     let mut fingerprints = Vec::new();
     for target in plan.get_mut("targets")?.as_array_mut()? {
+        let is_incomplete = concerns_all || tenant(target).is_some_and(|it| incomplete.contains(&it));
         let target = target.as_object_mut()?;
         let fingerprint = sha256(&canonical(target)?.to_string());
+        let fingerprint = (!is_incomplete).then_some(fingerprint);
         fingerprints.push(fingerprint.clone());
         target.insert("fingerprint".into(), fingerprint.into());
     }
-    fingerprints.sort_unstable();
-    let fingerprint = match fingerprints.as_slice() {
-        [only] => only.clone(),
-        several => sha256(&several.join("\n")),
-    };
+    let fingerprints: Option<Vec<_>> = fingerprints.into_iter().collect();
+    let fingerprint = fingerprints.filter(|_| errors.is_empty()).map(|mut fingerprints| {
+        fingerprints.sort_unstable();
+        match fingerprints.as_slice() {
+            [only] => only.clone(),
+            several => sha256(&several.join("\n")),
+        }
+    });
     plan.as_object_mut()?.insert("fingerprint".into(), fingerprint.into());
     Some(plan.to_string())
 }
 
 fn canonical(target: &Map<String, Value>) -> Option<Value> {
-    let id = |change: &Value, side: &str| match change.pointer(&format!("/{side}/id")) {
-        Some(Value::String(id)) => ConnectorId::parse(id).map_or(Value::Null, |id| id.as_str().into()),
-        _ => Value::Null,
+    let connector = |change: &Value, side: &str| {
+        let id = change.pointer(&format!("/{side}/id"))?.as_str()?;
+        let id = ConnectorId::parse(id).ok()?;
+        let name = change.pointer(&format!("/{side}/displayName"));
+        Some(json!({"displayName": name, "id": id.as_str()}))
     };
     let mut changes = target.get("changes")?.as_array()?.clone();
     let steps = ["postFederationSignup", "postAttributeCollection", "preTokenIssuance"];
@@ -138,18 +182,36 @@ fn canonical(target: &Map<String, Value>) -> Option<Value> {
     let changes: Vec<_> = changes
         .iter()
         .map(|change| {
-            json!({"current": id(change, "current"), "desired": id(change, "desired"),
+            json!({"current": connector(change, "current"), "desired": connector(change, "desired"),
                 "flow": change.get("flow"), "step": change.get("step")})
         })
         .collect();
-    let mut refusals: Vec<_> = target.get("refusals")?.as_array()?.clone();
-    refusals.sort_by_key(|refusal| (text(refusal, "allow"), text(refusal, "reason")));
-    let refusals: Vec<_> = refusals
-        .iter()
-        .map(|refusal| json!({"allow": refusal.get("allow"), "reason": refusal.get("reason")}))
-        .collect();
-    Some(json!({"changes": changes, "cloud": target.get("cloud"), "graphUrl": target.get("graphUrl"),
-        "refusals": refusals, "tenant": target.get("tenant")}))
+    let blockers = |key: &str| -> Option<Vec<Vec<String>>> {
+        let mut blockers: Vec<_> =
+            target.get(key)?.as_array()?.iter().map(canonical_blocker).collect::<Option<_>>()?;
+        blockers.sort_unstable();
+        Some(blockers)
+    };
+    Some(json!({"blockers": blockers("refusals")?, "changes": changes, "cloud": target.get("cloud"),
+        "format": 2, "graphUrl": target.get("graphUrl"), "lifted": blockers("lifted")?,
+        "tenant": target.get("tenant")}))
+}
+
+/// Returns the id of a blocker and the values that identify it.
+fn canonical_blocker(blocker: &Value) -> Option<Vec<String>> {
+    let text = |pointer: &str| match blocker.pointer(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let id = blocker.get("id")?.as_str()?;
+    let keys: &[&str] = match id {
+        "guard-max-changes" | "guard-max-disables" => &["/number", "/limit"],
+        "protected-binding" => &["/flow", "/step", "/action"],
+        "pin-mismatch" => &["/connector/id", "/expected", "/actual"],
+        _ => &[],
+    };
+    Some([id.to_owned()].into_iter().chain(keys.iter().map(|key| text(key))).collect())
 }
 
 fn sha256(text: &str) -> String {

@@ -94,17 +94,17 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let current = current::read(&graph, &desired, current::Scope::Listed).await;
         let overrides = Overrides { max_disables: Some(99), ..Overrides::default() };
         let (target, errors) = plan(&desired, &current, &served.graph_url(), &overrides);
-        if !errors.is_empty() || !target.unknown.is_empty() {
+        if !errors.is_empty() || !target.unreadable.is_empty() {
             return (None, None);
         }
         let options = ApplyOptions {
             fail_fast: false,
-            halted: false,
+            aborted_by_fail_fast: false,
             verify_timeout: Duration::from_millis(60),
             deadline,
             stop,
         };
-        let report = apply(&graph, &target, None, &options).await;
+        let report = apply(&graph, &target, None, None, &options).await;
         (Some(target), Some(report))
     });
     let (actual_state, requests, puts) = (served.actual_state(), served.request_count(), served.puts());

@@ -150,7 +150,7 @@ fn unverified_tenant_warns_in_plan_and_blocks_apply() {
     let unchecked = ["apply", "--yes", "--tenant-unchecked"];
     type Case = (fn() -> String, String, &'static str);
     let cases: [Case; 5] = [
-        (|| "http://127.0.0.1:9".into(), token_of(OURS), "openid-configuration"),
+        (|| "http://127.0.0.1:9".into(), token_of(OURS), "cannot reach 127.0.0.1:9: connection refused"),
         (|| authority("404 Not Found", String::new()), token_of(OURS), "answered 404"),
         (|| authority("200 OK", "<html>".into()), token_of(OURS), "makes no sense"),
         (|| authority("200 OK", issuer("common")), token_of(OURS), "makes no sense"),

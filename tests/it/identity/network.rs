@@ -1,5 +1,6 @@
 //! Network settings: proxies, certificate authorities and timeouts.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -27,8 +28,83 @@ fn custom_ca_is_trusted_if_configured() {
     let asked = entra.requests().len();
     let outcome = run(&["plan"]).run();
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("certificate"), "{outcome}");
-    assert_eq!(entra.requests().len(), asked, "nothing was sent to whom nobody vouches for");
+    let error = format!(
+        "cannot reach login.microsoftonline.com through the proxy {}: certificate not trusted: ",
+        entra.address()
+    );
+    assert!(outcome.stderr.contains(&error), "{outcome}");
+    assert!(!outcome.stderr.contains("retrying"), "{outcome}");
+    assert_eq!(entra.requests().len(), asked, "nothing was sent to an untrusted server");
+}
+
+#[test]
+fn untrusted_certificate_of_graph_ends_the_run_at_once() {
+    let entra = entra();
+    let folder = folder();
+    let flows: Vec<_> = (0..198).map(|number| format!("B2C_1_{number}")).collect();
+    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
+    let url = format!("https://{}", entra.address());
+    let started = Instant::now();
+    let outcome = run_in(folder.path(), &["plan", "--graph-url", &format!("{url}/beta")])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let error = format!("cannot reach {}: certificate not trusted: ", entra.address());
+    assert!(outcome.stderr.contains(&error), "{outcome}");
+    assert!(!outcome.stderr.contains("retrying"), "{outcome}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(entra.requests(), Vec::<String>::new());
+}
+
+/// Answers every request with this status line, and nothing else.
+fn answers(status: &'static str) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            _ = connection.read(&mut [0; 1024]);
+            _ = write!(connection, "HTTP/1.1 {status}\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[test]
+fn proxy_failure_names_the_proxy_and_the_reason() {
+    let folder = folder();
+    write_file_with_one_change(folder.path());
+    for (proxy, reason) in [
+        ("127.0.0.1:9".to_owned(), "connection refused"),
+        (answers("407 Proxy Authentication Required").to_string(), "the proxy did not connect: tunnel error"),
+        (answers("403 Forbidden").to_string(), "the proxy did not connect: tunnel error"),
+        ("proxy.invalid:3128".to_owned(), "name not resolved: "),
+    ] {
+        let outcome = run_in(folder.path(), &["plan", "--timeout", "3"])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .env("HTTPS_PROXY", &format!("http://user:hunter2@{proxy}"))
+            .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let error = format!("cannot reach graph.microsoft.com through the proxy {proxy}: {reason}");
+        assert!(outcome.stderr.contains(&error), "{error}: {outcome}");
+        assert!(!outcome.to_string().contains("hunter2"), "{outcome}");
+    }
+}
+
+/// The login host is asked for the token and for the tenant's id, both with the same outcome.
+#[test]
+fn unreachable_login_host_ends_the_run_with_its_name_and_the_reason() {
+    let folder = folder();
+    write_file_with_one_change(folder.path());
+    let started = Instant::now();
+    let outcome = with_secret(run_in(folder.path(), &["plan"]))
+        .env("AZURE_AUTHORITY_HOST", "https://127.0.0.1:9")
+        .run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    let error = "client-secret: cannot reach 127.0.0.1:9: connection refused\n";
+    assert!(outcome.stderr.contains(error), "{outcome}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[test]

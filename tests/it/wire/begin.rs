@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowbind::http::{
-    Authorize, Client, Connections, Patience, Rate, Request, SendErrorKind, Settings, Stop, client_request_id,
+    Authorize, AuthorizeError, Client, Connections, Rate, Request, RetryBudget, SendErrorKind, Settings,
+    Stop, client_request_id,
 };
 use flowbind::sandbox::{Effect, Fault, Options};
 use futures_util::future::{BoxFuture, join, join_all};
@@ -37,7 +38,7 @@ fn request<'a>(
         headers: HeaderMap::new(),
         authorization,
         body: None,
-        patience: Patience::Full,
+        retry_budget: RetryBudget::UntilDeadline,
         halt: None,
     }
 }
@@ -51,7 +52,7 @@ fn sent(served: &SandboxServer, method: &str) -> usize {
 struct Slow;
 
 impl Authorize for Slow {
-    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, String>> {
+    fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>> {
         Box::pin(async {
             sleep(Duration::from_millis(500)).await;
             Ok(HeaderValue::from_static("Bearer t"))
@@ -71,7 +72,7 @@ async fn queued_request_after_stop_is_not_sent() {
     let served = serve(tenant(&[]), Options { latency, ..Options::default() });
     let (_alive, never) = watch::channel(false);
     let (tell, stop) = watch::channel(false);
-    let connections = Arc::new(Connections::default().at_most(MOST));
+    let connections = Arc::new(Connections::default().with_max_in_flight(MOST));
     let others = Client::new(settings(60, never, 4), Arc::clone(&connections));
     let client = Client::new(settings(60, stop, 4), connections);
     let reads: Vec<_> = (0..MOST).map(|_| request(&served, "GET", None)).collect();
@@ -104,7 +105,7 @@ async fn request_after_its_deadline_is_not_sent() {
     before.send(&request(&served, "GET", None)).await.unwrap();
     let client = Client::new(settings(0, never, 4), connections);
     let error = client.send(&request(&served, "PUT", None)).await.unwrap_err();
-    assert!(matches!(error.kind, SendErrorKind::Timeout), "{error}");
+    assert!(matches!(error.kind, SendErrorKind::RunTimeout), "{error}");
     assert_eq!((error.attempts, error.may_have_acted, sent(&served, "PUT")), (0, false, 0));
 }
 

@@ -32,7 +32,7 @@ fn throttled_tenant_does_not_delay_another() {
         let (free, _other) = tenant(Vec::new()).await;
         let asked = async {
             // The first tenant is paused by now.
-            while meter.held().0 == 0 {
+            while meter.throttled().0 == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             free.connectors().await
@@ -41,7 +41,7 @@ fn throttled_tenant_does_not_delay_another() {
             _ = throttled.connectors() => panic!("it has to wait"),
             connectors = asked => assert_eq!(connectors.unwrap().len(), 5),
         }
-        assert_eq!(meter.held().0, 1);
+        assert_eq!(meter.throttled().0, 1);
     });
 }
 

@@ -1,25 +1,25 @@
-//! Secrets taken out of what is answered, since all that an answer says may be shown.
+//! Redacts our own secrets from responses, because any part of a response may be printed.
 //!
-//! Done where an answer comes in, before anybody reads it, so that nobody who shows a part of it can
-//! forget to: in whatever way JSON, a form or a URL may write a character.
+//! Responses are redacted when they are received, so that no later code can forget it. A secret is found in
+//! any encoding of its characters in JSON, forms and URLs.
 
 use std::borrow::Cow;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 
-/// The secrets that a request carries.
-pub struct Secrets<'a>(Vec<Cow<'a, str>>);
+/// Replaces the secrets of a request by `***`.
+pub struct Redactor<'a>(Vec<Cow<'a, str>>);
 
-impl<'a> Secrets<'a> {
-    /// Takes note of secrets. One of fewer than eight bytes may be part of any word, or of the JSON itself,
-    /// so that taking it out would make another answer; no service issues one.
+impl<'a> Redactor<'a> {
+    /// Creates a redactor of these secrets. Secrets of fewer than eight bytes are ignored: they may be part of
+    /// any word or of the JSON syntax, and no service issues them.
     pub fn new<T: Into<Cow<'a, str>>>(secrets: impl IntoIterator<Item = T>) -> Self {
         const SHORTEST: usize = 8;
         Self(secrets.into_iter().map(Into::into).filter(|secret| secret.len() >= SHORTEST).collect())
     }
 
-    /// Takes note of what headers carry that are marked sensitive.
-    pub fn of(headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
+    /// Creates a redactor of the headers that are marked as sensitive.
+    pub fn from_headers(headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let secret = |header: &'a HeaderValue| {
             let text = str::from_utf8(header.as_bytes()).ok().filter(|_| header.is_sensitive())?;
             Some(text.strip_prefix("Bearer ").unwrap_or(text))
@@ -27,37 +27,37 @@ impl<'a> Secrets<'a> {
         Self::new(headers.into_iter().filter_map(secret))
     }
 
-    /// Takes them out of an answer that repeats them.
-    pub fn conceal(&self, headers: &mut HeaderMap, body: &mut Vec<u8>) {
-        if let Some(concealed) = self.concealed(body) {
-            *body = concealed;
+    /// Redacts a response.
+    pub fn redact(&self, headers: &mut HeaderMap, body: &mut Vec<u8>) {
+        if let Some(redacted) = self.redacted(body) {
+            *body = redacted;
         }
         for value in headers.values_mut() {
-            let concealed = self.concealed(value.as_bytes());
-            if let Some(concealed) = concealed.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()) {
-                *value = concealed;
+            let redacted = self.redacted(value.as_bytes());
+            if let Some(redacted) = redacted.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()) {
+                *value = redacted;
             }
         }
     }
 
-    /// The bytes without the secrets, where they hold any.
-    fn concealed(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut concealed: Option<Vec<u8>> = None;
+    /// Returns the redacted bytes if they contain a secret.
+    fn redacted(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut redacted: Option<Vec<u8>> = None;
         for secret in &self.0 {
-            let without = without(concealed.as_deref().unwrap_or(bytes), secret);
-            concealed = without.or(concealed);
+            let without = without(redacted.as_deref().unwrap_or(bytes), secret);
+            redacted = without.or(redacted);
         }
-        concealed
+        redacted
     }
 }
 
-/// The bytes without a secret, where they hold it.
+/// Returns the bytes without a secret if they contain it.
 fn without(bytes: &[u8], secret: &str) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     let mut rest = bytes;
     let mut from = 0;
     while let Some(tail) = rest.get(from..).filter(|tail| !tail.is_empty()) {
-        match end_of(tail, secret) {
+        match match_secret(tail, secret) {
             None => from = from.saturating_add(1),
             Some(after) => {
                 kept.extend_from_slice(rest.get(..from).unwrap_or_default());
@@ -69,33 +69,33 @@ fn without(bytes: &[u8], secret: &str) -> Option<Vec<u8>> {
     (!kept.is_empty()).then(|| [kept.as_slice(), rest].concat())
 }
 
-/// What stands behind a secret that the bytes begin with, at the longest. A character may be written in
-/// several ways, so that there is more than one way on.
-fn end_of<'a>(bytes: &'a [u8], secret: &str) -> Option<&'a [u8]> {
+/// Returns the bytes after a secret that they begin with, for the longest match. A character has several
+/// encodings, so there may be several matches.
+fn match_secret<'a>(bytes: &'a [u8], secret: &str) -> Option<&'a [u8]> {
     let mut chars = secret.chars();
-    let mut ways: Vec<_> = after(bytes, chars.next()?).collect();
+    let mut matches: Vec<_> = match_char(bytes, chars.next()?).collect();
     for char in chars {
-        if ways.is_empty() {
+        if matches.is_empty() {
             return None;
         }
-        ways = ways.into_iter().flat_map(|bytes| after(bytes, char)).collect();
-        ways.sort_unstable_by_key(|rest| rest.len());
-        ways.dedup_by_key(|rest| rest.len());
+        matches = matches.into_iter().flat_map(|bytes| match_char(bytes, char)).collect();
+        matches.sort_unstable_by_key(|rest| rest.len());
+        matches.dedup_by_key(|rest| rest.len());
     }
-    ways.first().copied()
+    matches.first().copied()
 }
 
-/// What stands behind a character that the bytes begin with, however it is written.
-fn after(bytes: &[u8], char: char) -> impl Iterator<Item = &[u8]> {
+/// Returns the bytes after a character that they begin with, one item for each encoding that matches.
+fn match_char(bytes: &[u8], char: char) -> impl Iterator<Item = &[u8]> {
     let plus = Some('+').filter(|_| char == ' ').and_then(|plus| in_json(bytes, plus));
-    [plain(bytes, char), escaped(bytes, char), in_a_form(bytes, char), plus].into_iter().flatten()
+    [plain(bytes, char), escaped(bytes, char), percent_encoded(bytes, char), plus].into_iter().flatten()
 }
 
 fn plain(bytes: &[u8], char: char) -> Option<&[u8]> {
     bytes.strip_prefix(char.encode_utf8(&mut [0; 4]).as_bytes())
 }
 
-/// As an escape of JSON.
+/// Matches a JSON escape sequence.
 fn escaped(bytes: &[u8], char: char) -> Option<&[u8]> {
     let escape = bytes.strip_prefix(b"\\")?;
     let short = match char {
@@ -120,8 +120,8 @@ fn in_json(bytes: &[u8], char: char) -> Option<&[u8]> {
     plain(bytes, char).or_else(|| escaped(bytes, char))
 }
 
-/// As a form or a URL writes it, which JSON may hold in its own ways.
-fn in_a_form(bytes: &[u8], char: char) -> Option<&[u8]> {
+/// Matches percent-encoding, whose characters may be JSON escapes in turn.
+fn percent_encoded(bytes: &[u8], char: char) -> Option<&[u8]> {
     char.encode_utf8(&mut [0; 4]).bytes().try_fold(bytes, |rest, byte| {
         let rest = in_json(rest, '%')?;
         format!("{byte:02x}").chars().try_fold(rest, |rest, digit| {
@@ -134,14 +134,14 @@ fn in_a_form(bytes: &[u8], char: char) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    fn concealed(secret: &str, body: impl AsRef<[u8]>) -> String {
+    fn redacted(secret: &str, body: impl AsRef<[u8]>) -> String {
         let mut body = body.as_ref().to_vec();
-        Secrets::new([secret]).conceal(&mut HeaderMap::new(), &mut body);
+        Redactor::new([secret]).redact(&mut HeaderMap::new(), &mut body);
         String::from_utf8_lossy(&body).into_owned()
     }
 
     #[test]
-    fn a_secret_is_found_however_it_is_written() {
+    fn secret_is_redacted_in_every_encoding() {
         let secret = "s3/cr+t~\"é🎉\\n %2F\n";
         let json = serde_json::to_string(secret).unwrap();
         let units: String = secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
@@ -149,18 +149,18 @@ mod tests {
         let all: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
         for written in [secret, json.trim_matches('"'), &json.replace('/', "\\/"), &units, &form, &all] {
             let written = written.trim_matches('"');
-            assert_eq!(concealed(secret, format!("a{written}b{written}")), "a***b***", "{written}");
+            assert_eq!(redacted(secret, format!("a{written}b{written}")), "a***b***", "{written}");
         }
         let nested: String = all.chars().map(|char| format!("\\u{:04x}", u32::from(char))).collect();
-        assert_eq!(concealed(secret, nested), "***");
+        assert_eq!(redacted(secret, nested), "***");
         let mixed = "s\\u0033%2fcr+t~\\\"%C3%a9\\ud83c\\uDF89\\\\n+%252F\\n";
-        assert_eq!(concealed(secret, mixed), "***");
+        assert_eq!(redacted(secret, mixed), "***");
     }
 
     #[test]
-    fn what_stands_around_it_stays_as_it_is() {
+    fn text_around_a_secret_is_unchanged() {
         let secret = "s3cr3t-t0ken";
-        assert_eq!(concealed(secret, b"\xff\xfes3cr3t-t0ken\x80"), "\u{fffd}\u{fffd}***\u{fffd}");
+        assert_eq!(redacted(secret, b"\xff\xfes3cr3t-t0ken\x80"), "\u{fffd}\u{fffd}***\u{fffd}");
         for other in [
             "",
             "s3cr3t-t0ke",
@@ -170,31 +170,31 @@ mod tests {
             "%7",
             "\\u00",
         ] {
-            assert_eq!(concealed(secret, other), other);
+            assert_eq!(redacted(secret, other), other);
         }
-        assert_eq!(concealed("aaaaaaaa", "aaaaaaaaaaaaaaaaa"), "******a");
-        assert_eq!(concealed("seven-b", "has seven-b"), "has seven-b");
-        assert_eq!(concealed("eight-by", "has eight-by"), "has ***");
+        assert_eq!(redacted("aaaaaaaa", "aaaaaaaaaaaaaaaaa"), "******a");
+        assert_eq!(redacted("seven-b", "has seven-b"), "has seven-b");
+        assert_eq!(redacted("eight-by", "has eight-by"), "has ***");
     }
 
     #[test]
-    fn what_headers_carry_is_a_secret_where_they_say_so() {
+    fn sensitive_headers_are_secrets() {
         let headers = ["Bearer s3cr3t-t0ken", "s3cr3t-hé", "application/json"].map(|text| {
             let mut header = HeaderValue::from_str(text).unwrap();
             header.set_sensitive(text.contains("s3cr3t"));
             header
         });
         let mut body = "Bearer s3cr3t-t0ken, s3cr3t-hé, application/json".into();
-        Secrets::of(&headers).conceal(&mut HeaderMap::new(), &mut body);
+        Redactor::from_headers(&headers).redact(&mut HeaderMap::new(), &mut body);
         assert_eq!(String::from_utf8(body).unwrap(), "Bearer ***, ***, application/json");
     }
 
     #[test]
-    fn headers_are_answers_too() {
+    fn response_headers_are_redacted() {
         let mut headers = HeaderMap::new();
         headers.insert("request-id", HeaderValue::from_static("s3cr3t-t0ken"));
         headers.append("request-id", HeaderValue::from_bytes(b"\xff%733cr3t-t0ken").unwrap());
-        Secrets::new(["s3cr3t-t0ken"]).conceal(&mut headers, &mut Vec::new());
+        Redactor::new(["s3cr3t-t0ken"]).redact(&mut headers, &mut Vec::new());
         let shown: Vec<_> = headers.values().map(HeaderValue::as_bytes).collect();
         assert_eq!(shown, [b"***".as_slice(), b"\xff***"]);
     }

@@ -1,0 +1,49 @@
+//! Errors of signing in.
+
+use std::sync::Arc;
+
+use crate::http::{AuthorizeError, SendError, Unreachable};
+
+/// Error of a sign-in, or of the renewal of a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignInError {
+    /// The login host, the issuer of a proof or the metadata service cannot be reached.
+    #[error("{0}")]
+    Unreachable(Arc<Unreachable>),
+    /// Any other reason, as text for the user.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl SignInError {
+    /// An error with a text for the user.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self::Other(message.into())
+    }
+
+    /// The error of a request that is shown as `line`.
+    pub(super) fn from_send_error(line: &str, error: &SendError) -> Self {
+        match error.unreachable() {
+            Some(unreachable) => Self::Unreachable(Arc::clone(unreachable)),
+            None => Self::Other(format!("{line}: {error}")),
+        }
+    }
+
+    /// The host that cannot be reached, if that is the reason.
+    pub fn unreachable(&self) -> Option<&Arc<Unreachable>> {
+        match self {
+            Self::Unreachable(unreachable) => Some(unreachable),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+/// The error of a request that needs a token, after the last one expired.
+impl From<SignInError> for AuthorizeError {
+    fn from(error: SignInError) -> Self {
+        Self {
+            message: format!("the access token expired and cannot be renewed: {error}"),
+            unreachable: error.unreachable().cloned(),
+        }
+    }
+}

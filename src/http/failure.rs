@@ -1,0 +1,180 @@
+//! Why a request got no answer. Errors of lower layers are classified by their types, never by their texts.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::iter::successors;
+use std::time::Duration;
+
+use rustls::AlertDescription;
+
+use super::connections::CONNECT_TIMEOUT;
+use super::resolve::ResolveError;
+use super::truncate::truncate;
+
+/// A host that cannot be reached, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot reach {host}{}: {reason}", through(.proxy.as_deref()))]
+pub struct Unreachable {
+    /// The host, with its port if the port is not the default one. Without user info and path.
+    pub host: String,
+    /// The proxy that the requests go through, as host and port.
+    pub proxy: Option<String>,
+    /// The reason.
+    pub reason: FailureReason,
+}
+
+fn through(proxy: Option<&str>) -> String {
+    proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
+}
+
+/// Reason why a host did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FailureReason {
+    /// The name of the host, or of the proxy, has no address.
+    #[error("name not resolved: {0}")]
+    NameNotResolved(String),
+    /// Nothing listens on the port.
+    #[error("connection refused")]
+    Refused,
+    /// The connection was closed before it could be used.
+    #[error("connection reset")]
+    Reset,
+    /// There is no route to the host.
+    #[error("network unreachable: {0}")]
+    NetworkUnreachable(String),
+    /// The connection was not established in time.
+    #[error("no connection within {} s", .0.as_secs())]
+    ConnectTimeout(Duration),
+    /// The certificate was rejected.
+    #[error("certificate not trusted: {0}")]
+    CertificateNotTrusted(String),
+    /// The TLS handshake failed for another reason than the certificate.
+    #[error("TLS handshake failed: {0}")]
+    Tls(String),
+    /// The proxy did not open a tunnel.
+    #[error("the proxy did not connect: {0}")]
+    Proxy(String),
+    /// The request was sent, and no answer came in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    NoAnswer(Duration),
+    /// The request was sent, and the connection ended before the answer was complete.
+    #[error("the connection ended before the answer was complete: {0}")]
+    Interrupted(String),
+    /// None of these.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Failure to establish a connection: the request was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ConnectFailure {
+    pub(super) reason: FailureReason,
+    /// Whether another attempt would fail in the same way.
+    pub(super) is_permanent: bool,
+}
+
+impl ConnectFailure {
+    /// Classifies an error of the connection phase.
+    pub(super) fn new(error: &reqwest::Error, is_proxied: bool) -> Self {
+        if let Some(ResolveError { source, .. }) = find(error) {
+            let reason = FailureReason::NameNotResolved(truncate(source.to_string()));
+            return Self { reason, is_permanent: false };
+        }
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return Self::from_tls(tls);
+        }
+        let reason = match io_error(error) {
+            Some(io) => from_io(io),
+            None if error.is_timeout() => Some(FailureReason::ConnectTimeout(CONNECT_TIMEOUT)),
+            None => None,
+        };
+        let reason = reason.unwrap_or_else(|| {
+            let message = truncate(root_message(error));
+            if is_proxied { FailureReason::Proxy(message) } else { FailureReason::Other(message) }
+        });
+        Self { reason, is_permanent: false }
+    }
+
+    /// A handshake that was answered with garbage or broke off may succeed next time. A certificate that is
+    /// not trusted, or a peer that supports nothing of what we support, stays as it is.
+    fn from_tls(error: &rustls::Error) -> Self {
+        let message = truncate(error.to_string());
+        match error {
+            rustls::Error::InvalidCertificate(problem) => {
+                let reason = FailureReason::CertificateNotTrusted(truncate(problem.to_string()));
+                Self { reason, is_permanent: true }
+            }
+            rustls::Error::AlertReceived(AlertDescription::InternalError) => {
+                Self { reason: FailureReason::Tls(message), is_permanent: false }
+            }
+            rustls::Error::NoCertificatesPresented
+            | rustls::Error::General(_)
+            | rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(_) => {
+                Self { reason: FailureReason::Tls(message), is_permanent: true }
+            }
+            _ => Self { reason: FailureReason::Tls(message), is_permanent: false },
+        }
+    }
+}
+
+impl FailureReason {
+    /// Classifies an error of a request that was sent, `waited` after it was begun.
+    pub(super) fn of_sent_request(error: &reqwest::Error, waited: Duration) -> Self {
+        if error.is_timeout() {
+            return Self::NoAnswer(waited);
+        }
+        let message = match io_error(error) {
+            Some(io) => io.to_string(),
+            None => root_message(error),
+        };
+        Self::Interrupted(truncate(message))
+    }
+}
+
+fn from_io(error: &io::Error) -> Option<FailureReason> {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Some(FailureReason::Refused),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::NotConnected
+        | ErrorKind::UnexpectedEof => Some(FailureReason::Reset),
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
+            Some(FailureReason::NetworkUnreachable(truncate(error.to_string())))
+        }
+        ErrorKind::TimedOut => Some(FailureReason::ConnectTimeout(CONNECT_TIMEOUT)),
+        _ => None,
+    }
+}
+
+/// The error and what caused it, outermost first.
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    successors(Some(error), |error| cause(*error))
+}
+
+/// The cause of an error. An `io::Error` hides the error that it wraps from `source`.
+fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+/// The innermost error of a type.
+fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
+    chain(error).filter_map(|error| error.downcast_ref()).last()
+}
+
+/// The innermost I/O error whose kind is known.
+fn io_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
+    chain(error)
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .filter(|error| error.kind() != ErrorKind::Other)
+        .last()
+}
+
+/// The message of the innermost error that has one.
+pub(super) fn root_message(error: &(dyn Error + 'static)) -> String {
+    chain(error).map(ToString::to_string).filter(|message| !message.is_empty()).last().unwrap_or_default()
+}

@@ -1,0 +1,350 @@
+//! Reachability of the hosts that one client sends requests to.
+//!
+//! Without shared state, each of 200 requests to a host that is down would use up its own retries. Here
+//! the first failure starts an [`Outage`] of the host, which all requests to it share:
+//!
+//! - One request at a time probes the host, with the pauses of the retry policy. The others wait.
+//! - Any response ends the outage, whatever its status.
+//! - When the time for retries is used up, the host is given up: every waiting request fails with one and
+//!   the same error, and so does every later one. A certificate that is not trusted is given up at once.
+//! - A host that was given up is probed again by a later request, one at a time and not at once, so that a
+//!   host that comes back can still be read.
+//!
+//! A failure to connect always starts an outage. A request that was sent and not answered does so only as
+//! long as the host has never answered: later it is a matter of that request alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::failure::{FailureReason, Unreachable};
+use super::rate_limiter::saturating_add;
+use super::retry::{AttemptResult, Decision, Policy};
+
+/// Time for the retries of a host that cannot be connected to, of all requests together.
+const CONNECT_BUDGET: Duration = Duration::from_secs(20);
+
+/// The same for a host that accepts connections and never answers. No attempt begins that would end saturating_add,
+/// so with a read timeout of 30 s there are two attempts, which take 60 s.
+const SILENCE_BUDGET: Duration = Duration::from_secs(65);
+
+/// Time between the last failure of a host that was given up and the next probe.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The hosts of one client.
+#[derive(Debug, Default)]
+pub(super) struct Reachability(Mutex<BTreeMap<String, Arc<Host>>>);
+
+impl Reachability {
+    /// Returns the state of the host of a URL. `proxy` is asked once for each host.
+    pub(super) fn host(&self, url: &Url, proxy: impl FnOnce() -> Option<String>) -> Arc<Host> {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = hosts.entry(url.origin().ascii_serialization());
+        Arc::clone(host.or_insert_with(|| Arc::new(Host::new(url, proxy()))))
+    }
+}
+
+/// Reachability of one host.
+#[derive(Debug)]
+pub(super) struct Host {
+    name: String,
+    proxy: Option<String>,
+    state: watch::Sender<State>,
+    /// InFlightBytes by the request that probes the host during an outage.
+    probing: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    has_answered: bool,
+    outage: Option<Outage>,
+    /// The reason that was logged last.
+    logged: Option<FailureReason>,
+}
+
+/// Time in which a host does not answer.
+#[derive(Debug, Clone)]
+struct Outage {
+    error: Arc<Unreachable>,
+    /// When the attempt began that failed first.
+    since: Instant,
+    /// Failed attempts, counting only those that were made one after the other.
+    failures: u32,
+    /// When the last attempt failed, or the host was given up.
+    last_failure: Instant,
+    next_probe: Instant,
+    is_given_up: bool,
+}
+
+/// What a request has to do before it is sent.
+enum Admission {
+    Send,
+    /// Probe the host, but not before `at`.
+    Probe {
+        at: Instant,
+        /// When the host is given up; `None` if it was given up already.
+        gives_up_at: Option<Instant>,
+        error: Arc<Unreachable>,
+    },
+    Fail(Arc<Unreachable>),
+}
+
+/// Permission to probe a host. At most one exists for each host.
+#[derive(Debug)]
+pub(super) struct Probe<'a> {
+    _permit: Option<SemaphorePermit<'a>>,
+    /// Whether the host was given up before, so that the probe does not end when it is given up.
+    is_late: bool,
+}
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(super) struct FailedAttempt {
+    pub(super) reason: FailureReason,
+    /// Whether another attempt would fail in the same way.
+    pub(super) is_permanent: bool,
+    pub(super) began: Instant,
+}
+
+impl Outage {
+    fn budget(&self) -> Duration {
+        match self.error.reason {
+            FailureReason::NoAnswer(_) => SILENCE_BUDGET,
+            _ => CONNECT_BUDGET,
+        }
+    }
+
+    fn gives_up_at(&self) -> Instant {
+        saturating_add(self.since, self.budget())
+    }
+}
+
+impl State {
+    /// `failures_before` is the number of failures when the request began to wait.
+    fn admission(&self, failures_before: Option<u32>, is_final_attempt: bool) -> Admission {
+        let Some(outage) = &self.outage else { return Admission::Send };
+        let (now, error) = (Instant::now(), Arc::clone(&outage.error));
+        if !outage.is_given_up {
+            let gives_up_at = outage.gives_up_at();
+            if gives_up_at <= now {
+                return Admission::Fail(error);
+            }
+            return Admission::Probe { at: outage.next_probe, gives_up_at: Some(gives_up_at), error };
+        }
+        let was_probed_meanwhile = failures_before != Some(outage.failures);
+        let is_due = saturating_add(outage.last_failure, PROBE_INTERVAL) <= now;
+        if is_due || is_final_attempt && !was_probed_meanwhile {
+            return Admission::Probe { at: now, gives_up_at: None, error };
+        }
+        Admission::Fail(error)
+    }
+
+    fn failures(&self) -> Option<u32> {
+        self.outage.as_ref().map(|outage| outage.failures)
+    }
+}
+
+impl Host {
+    fn new(url: &Url, proxy: Option<String>) -> Self {
+        let name = url.host_str().unwrap_or_default();
+        let name = match url.port() {
+            Some(port) => format!("{name}:{port}"),
+            None => name.to_owned(),
+        };
+        Self { name, proxy, state: watch::Sender::default(), probing: Semaphore::new(1) }
+    }
+
+    /// Waits until a request may be sent: at once if there is no outage. Returns a permission if the request
+    /// is the one that probes the host. `is_final_attempt` allows a probe before its time.
+    ///
+    /// # Errors
+    /// The host was given up, or is not reachable until `deadline`.
+    pub(super) async fn admit(
+        &self,
+        deadline: Instant,
+        is_final_attempt: bool,
+    ) -> Result<Option<Probe<'_>>, Arc<Unreachable>> {
+        let mut changes = self.state.subscribe();
+        let failures_before = changes.borrow_and_update().failures();
+        loop {
+            let wake_at = match self.admission(&mut changes, failures_before, is_final_attempt) {
+                Admission::Send => return Ok(None),
+                Admission::Fail(error) => return Err(self.give_up(error)),
+                Admission::Probe { gives_up_at, .. } => gives_up_at.map_or(deadline, |at| at.min(deadline)),
+            };
+            let permit = tokio::select! {
+                biased;
+                permit = self.probing.acquire() => permit.ok(),
+                _ = changes.changed() => continue,
+                () = sleep_until(wake_at) => match self.error() {
+                    Some(error) if deadline <= Instant::now() => return Err(error),
+                    _ => continue,
+                },
+            };
+            match self.admission(&mut changes, failures_before, is_final_attempt) {
+                Admission::Send => return Ok(None),
+                Admission::Fail(error) => return Err(self.give_up(error)),
+                Admission::Probe { at, error, .. } if at > deadline => return Err(error),
+                Admission::Probe { at, gives_up_at, .. } => tokio::select! {
+                    biased;
+                    _ = changes.changed() => {}
+                    () = sleep_until(at) => {
+                        return Ok(Some(Probe { _permit: permit, is_late: gives_up_at.is_none() }));
+                    }
+                },
+            }
+        }
+    }
+
+    fn admission(
+        &self,
+        changes: &mut watch::Receiver<State>,
+        failures_before: Option<u32>,
+        is_final_attempt: bool,
+    ) -> Admission {
+        changes.borrow_and_update().admission(failures_before, is_final_attempt)
+    }
+
+    /// Waits for `waiting`, but not longer than until the host is given up.
+    ///
+    /// # Errors
+    /// The host was given up.
+    pub(super) async fn unless_given_up<T>(
+        &self,
+        probe: Option<&Probe<'_>>,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, Arc<Unreachable>> {
+        if probe.is_some_and(|probe| probe.is_late) {
+            return Ok(waiting.await);
+        }
+        tokio::select! {
+            biased;
+            done = waiting => Ok(done),
+            error = self.given_up() => Err(error),
+        }
+    }
+
+    async fn given_up(&self) -> Arc<Unreachable> {
+        let mut changes = self.state.subscribe();
+        loop {
+            let outage = changes.borrow_and_update().outage.clone();
+            let Some(outage) = outage else {
+                // The sender lives as long as `self`.
+                _ = changes.changed().await;
+                continue;
+            };
+            if outage.is_given_up || outage.gives_up_at() <= Instant::now() {
+                return self.give_up(outage.error);
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = sleep_until(outage.gives_up_at()) => {}
+            }
+        }
+    }
+
+    /// Whether requests to the host go through a proxy.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.proxy.is_some()
+    }
+
+    /// Whether the host failed and has not answered since.
+    pub(super) fn is_failing(&self) -> bool {
+        self.state.borrow().outage.is_some()
+    }
+
+    /// The error of the current outage.
+    pub(super) fn error(&self) -> Option<Arc<Unreachable>> {
+        self.state.borrow().outage.as_ref().map(|outage| Arc::clone(&outage.error))
+    }
+
+    /// Whether the host has ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.state.borrow().has_answered
+    }
+
+    /// The error that names this host.
+    pub(super) fn unreachable(&self, reason: FailureReason) -> Unreachable {
+        Unreachable { host: self.name.clone(), proxy: self.proxy.clone(), reason }
+    }
+
+    /// Records a response, whatever its status.
+    pub(super) fn record_answer(&self) {
+        self.state.send_if_modified(|state| {
+            if let Some(outage) = state.outage.take() {
+                info!("{} answers again after {:.1} s", self.name, outage.since.elapsed().as_secs_f64());
+            } else if state.has_answered {
+                return false;
+            }
+            state.has_answered = true;
+            true
+        });
+    }
+
+    /// Records a failed attempt. An attempt that was not the probe of the outage was made beside it, and
+    /// does not count as a retry.
+    pub(super) fn record_failure(&self, attempt: FailedAttempt, probe: Option<Probe<'_>>, policy: &Policy) {
+        let FailedAttempt { reason, is_permanent, began } = attempt;
+        let now = Instant::now();
+        self.state.send_if_modified(|state| {
+            let outage = match &mut state.outage {
+                Some(_) if probe.is_none() && !is_permanent => return false,
+                Some(outage) => {
+                    outage.failures = outage.failures.saturating_add(1);
+                    outage
+                }
+                none => none.insert(Outage {
+                    error: Arc::new(self.unreachable(reason.clone())),
+                    since: began,
+                    failures: 1,
+                    last_failure: now,
+                    next_probe: now,
+                    is_given_up: false,
+                }),
+            };
+            outage.last_failure = now;
+            if outage.error.reason != reason {
+                outage.error = Arc::new(self.unreachable(reason.clone()));
+            }
+            let took = now.saturating_duration_since(began);
+            let pause = match policy.next(outage.failures, AttemptResult::Broken, fastrand::f64()) {
+                // A host that was silent for so long needs no further pause.
+                Decision::Retry(_) if matches!(reason, FailureReason::NoAnswer(_)) => Some(Duration::ZERO),
+                Decision::Retry(pause) | Decision::PauseAll(pause) => Some(pause),
+                Decision::Stop => None,
+            };
+            let has_time = |pause| saturating_add(saturating_add(now, pause), took) <= outage.gives_up_at();
+            match pause.filter(|pause| has_time(*pause)) {
+                Some(pause) if !is_permanent || state.has_answered => {
+                    outage.next_probe = saturating_add(now, pause)
+                }
+                _ => outage.is_given_up = true,
+            }
+            if !outage.is_given_up && state.logged.as_ref() != Some(&reason) {
+                warn!("{}; retrying", outage.error);
+                state.logged = Some(reason);
+            }
+            true
+        });
+        drop(probe);
+    }
+
+    /// Gives the host up for all requests.
+    fn give_up(&self, error: Arc<Unreachable>) -> Arc<Unreachable> {
+        self.state.send_if_modified(|state| match &mut state.outage {
+            Some(outage) if !outage.is_given_up => {
+                outage.is_given_up = true;
+                // The requests that wait now fail: none of them is a later one that may probe the host.
+                outage.last_failure = Instant::now();
+                true
+            }
+            _ => false,
+        });
+        error
+    }
+}
