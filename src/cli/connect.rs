@@ -36,8 +36,8 @@ pub(super) struct ConnectionArgs {
     /// Root of Microsoft Graph with its version [default: from the file's cloud and api]
     #[arg(long, value_name = "URL", conflicts_with = "sandbox", hide_short_help = true)]
     pub(super) graph_url: Option<String>,
-    /// Also trust the certificate authorities in FILE (PEM)
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    /// Also trust the certificate authorities in PEM
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
     pub(super) ca_file: Option<PathBuf>,
     /// Maximum concurrent requests per tenant
     #[arg(long, value_name = "N", default_value = "16", value_parser = values::positive, hide_short_help = true)]

@@ -21,6 +21,7 @@ mod cases;
 mod composition;
 mod docs;
 mod drift;
+mod explain;
 mod export;
 mod formats;
 mod fuzz_corpus;
