@@ -95,7 +95,7 @@ const OFFLINE: &[(Exit, &str)] = &[(Exit::Done, "Done"), (Exit::Error, "Error")]
 
 const DEFAULT_FILE: &[Entry] = &[("flowbind.yaml", "Desired-state file that is read if no FILES are given")];
 
-const NO_COLOR: Entry = ("NO_COLOR", "Disables color");
+const NO_COLOR: Entry = ("NO_COLOR", "Turns off color");
 
 const GITHUB: Entry = (
     "GITHUB_STEP_SUMMARY, GITHUB_OUTPUT",
@@ -226,7 +226,7 @@ pub(super) fn of(command: &str) -> Help {
                 (Exit::Error, "Invalid input or usage, or something could not be read; nothing was changed"),
                 (
                     Exit::Refused,
-                    "Blocked by a guard, not approved, or the plan is stale; nothing was changed",
+                    "Blocked by a guard, not approved, stale, or for another target; nothing was changed",
                 ),
                 (Exit::Incomplete, "Changes were sent, and not all of them are applied and verified"),
                 (Exit::Interrupted, "Interrupted by SIGINT, after the requests in flight; see the report"),
@@ -249,7 +249,7 @@ pub(super) fn of(command: &str) -> Help {
         "show" => Help {
             examples: &["show plan.json --format html", "show shard-1.json shard-2.json --out plan.md"],
             exit_codes: &[
-                (Exit::Done, "As the run that wrote the files; a plan with changes"),
+                (Exit::Done, "The run succeeded; its plan may have changes"),
                 (Exit::Error, "A file is invalid or cannot be read, or the run could not read something"),
                 (Exit::Differs, "Drift, or with --detailed-exitcode a plan with changes"),
                 (Exit::Refused, "A guard blocks the plan, or blocked the apply"),

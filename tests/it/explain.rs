@@ -20,7 +20,8 @@ fn explain_prints_the_four_parts_of_an_id() {
 
         What to do
           Find out who changed the tenant, run `flowbind plan` again and review it.
-    "#]].assert_eq(&outcome.stdout);
+    "#]]
+    .assert_eq(&outcome.stdout);
 }
 
 #[test]
@@ -146,7 +147,8 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           change-failed              A change was rejected
           change-unverified          It is not known whether a change took effect
           change-not-attempted       A change was not sent
-    "#]].assert_eq(&outcome.stdout);
+    "#]]
+    .assert_eq(&outcome.stdout);
 }
 
 #[test]
@@ -157,5 +159,6 @@ fn explain_of_an_unknown_id_suggests_the_nearest() {
         error[usage]: unknown id `connector-not-fund`
           = hint: did you mean `connector-not-found` or `connectors-unreadable` or `connector-ambiguous`?
           = hint: `flowbind explain` lists all ids
-    "#]].assert_eq(&outcome.stderr);
+    "#]]
+    .assert_eq(&outcome.stderr);
 }

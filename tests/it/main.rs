@@ -45,5 +45,6 @@ mod shards;
 mod shells;
 mod show;
 mod support;
+mod troubleshooting;
 mod validate;
 mod wire;
