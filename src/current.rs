@@ -10,8 +10,8 @@ use futures_util::future::{join, join3};
 use crate::diagnostic::Code;
 use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
 use crate::model::{
-    Api, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, Inventory, ListedFlow, Prune,
-    ReadError, Reading, Step,
+    Api, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, InvalidId, Inventory, ListedFlow,
+    Prune, ReadError, Reading, Step,
 };
 
 /// Part of a tenant that is read.
@@ -56,14 +56,14 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
         (None, None) => (None, Vec::new()),
     };
     let reads = listed.cloned().zip(configurations).chain(others);
-    let found = reads.map(|(flow, read)| {
-        let read = match read {
+    let states = reads.map(|(flow, read)| {
+        let state = match read {
             Ok(steps) => CurrentFlow::Found(steps),
             Err(error) => flow_from_error(&flow, &error, &desired.steps, flow_list.as_ref()),
         };
-        (flow, read)
+        (flow, state)
     });
-    Current { connectors, flows: found.collect(), flow_list }
+    Current { connectors, flows: states.collect(), flow_list }
 }
 
 /// Reads the list of flows, and then the bindings of those that the file does not list.
@@ -107,10 +107,7 @@ fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, ReadError> 
     let listed: BTreeSet<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();
     let mut others = BTreeSet::new();
     for id in list {
-        let id = FlowId::parse(id).map_err(|error| {
-            let cause = format!("the list of flows has an invalid id `{id}`: {error}");
-            ReadError::new(Code::GraphUnexpectedResponse, cause)
-        })?;
+        let id = FlowId::parse(id).map_err(|error| invalid_flow_id(id, &error))?;
         if !listed.contains(&id.as_str().to_lowercase()) {
             others.insert(id);
         }
@@ -125,15 +122,31 @@ fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Re
     }
 }
 
+/// Parts of a tenant that could not be read.
+#[derive(Debug, Clone, Default)]
+pub struct Unreadable {
+    /// Why the list of connectors could not be read, if so.
+    pub connectors: Option<ReadError>,
+    /// Why the lists of flows could not be read, if so.
+    pub flows: Option<ReadError>,
+    /// Invalid ids in the list of flows.
+    pub invalid_ids: Vec<ReadError>,
+    /// Bindings that could not be read.
+    pub bindings: Vec<(FlowId, Step, ReadError)>,
+}
+
+impl Unreadable {
+    fn is_empty(&self) -> bool {
+        let Self { connectors, flows, invalid_ids, bindings } = self;
+        connectors.is_none() && flows.is_none() && invalid_ids.is_empty() && bindings.is_empty()
+    }
+}
+
 /// Reads everything that a tenant has at the given steps, of the first kind of flows that it has.
 ///
 /// # Errors
 /// Everything that could not be read: an unreadable part is never left out.
-pub async fn read_all(
-    graph: &Graph,
-    kinds: &[FlowKind],
-    steps: &[Step],
-) -> Result<Inventory, Vec<ReadError>> {
+pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Result<Inventory, Unreadable> {
     let flows = async {
         let (kind, flows) = flows(graph, kinds).await?;
         let flows: Vec<_> = flows.into_iter().map(|flow| (FlowId::parse(&flow.id), flow)).collect();
@@ -142,40 +155,46 @@ pub async fn read_all(
         Ok((kind, flows, reads))
     };
     let (connectors, flows) = join(graph.connectors(), flows).await;
-    let mut errors = Vec::new();
+    let mut unreadable = Unreadable::default();
     let connectors = connectors.unwrap_or_else(|error| {
-        errors.push(ReadError::from(&error));
+        unreadable.connectors = Some(ReadError::from(&error));
         Vec::new()
     });
     let (kind, flows, reads) = match flows {
         Ok(found) => found,
-        Err(reasons) => return Err([errors, reasons].concat()),
+        Err(errors) => return Err(Unreadable { flows: Some(join_errors(errors)), ..unreadable }),
     };
     let mut inventory = Inventory { kind, connectors, flows: Vec::new() };
     let mut reads = reads.into_iter();
     for (id, flow) in flows {
-        if let Err(error) = id {
-            let cause = format!("the list of flows has an invalid id `{}`: {error}", flow.id);
-            errors.push(ReadError::new(Code::GraphUnexpectedResponse, cause));
-            continue;
-        }
+        let id = match id {
+            Ok(id) => id,
+            Err(error) => {
+                unreadable.invalid_ids.push(invalid_flow_id(&flow.id, &error));
+                continue;
+            }
+        };
         let Some(read) = reads.next() else { break };
         let mut bindings = BTreeMap::new();
-        for (step, read) in read.unwrap_or_else(|error| {
-            errors.push(ReadError::from(&error));
-            Bindings::default()
-        }) {
-            match read {
+        for (step, reading) in read.unwrap_or_else(|error| unknown_at(steps, &ReadError::from(&error))) {
+            match reading {
                 Reading::Known(bound) => _ = bindings.insert(step, bound),
-                Reading::Unknown(error) => {
-                    let cause = format!("`{}` `{step}`: {}", flow.id, error.cause).into();
-                    errors.push(ReadError { cause, ..error });
-                }
+                Reading::Unknown(error) => unreadable.bindings.push((id.clone(), step, error)),
             }
         }
         inventory.flows.push((flow, bindings));
     }
-    if errors.is_empty() { Ok(inventory) } else { Err(errors) }
+    if unreadable.is_empty() { Ok(inventory) } else { Err(unreadable) }
+}
+
+fn invalid_flow_id(id: &str, error: &InvalidId) -> ReadError {
+    let cause = format!("the list of flows has an invalid id `{id}`: {error}");
+    ReadError::new(Code::GraphUnexpectedResponse, cause)
+}
+
+/// Returns the bindings of a flow that could not be read.
+fn unknown_at(steps: &[Step], error: &ReadError) -> Bindings {
+    steps.iter().map(|step| (*step, Reading::Unknown(error.clone()))).collect()
 }
 
 /// Lists the flows of the first kind that the tenant has any of. Each kind of tenant denies requests for the
@@ -221,11 +240,11 @@ fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {
     }
 }
 
-/// Joins the errors of several kinds of flows into one, which keeps the first code and hint.
+/// Joins the errors of the lists of several kinds of flows into one, which keeps the first code and hint.
 fn join_errors(errors: Vec<ReadError>) -> ReadError {
     let mut errors = errors.into_iter();
     let Some(first) = errors.next() else {
-        return ReadError::new(Code::GraphUnexpectedResponse, "it was not read");
+        return ReadError::new(Code::GraphUnexpectedResponse, "no list of flows was requested");
     };
     errors.fold(first, |joined, next| {
         let hint = joined.hint.clone().or(next.hint);
@@ -235,24 +254,27 @@ fn join_errors(errors: Vec<ReadError>) -> ReadError {
         } else {
             format!("{}; {}", joined.cause, next.cause).into()
         };
-        ReadError { cause, hint, meaning, ..joined }
+        let request = match (joined.request.clone(), next.request) {
+            (Some(first), Some(next)) => Some(format!("{first}; {next}").into()),
+            (first, next) => first.or(next),
+        };
+        ReadError { cause, hint, meaning, request, ..joined }
     })
 }
 
 /// Returns the state of a flow that could not be read: missing if Graph answers 404 and the list of flows
-/// agrees, otherwise unreadable.
+/// agrees, otherwise unreadable. A list that could not be read is a problem of its own.
 fn flow_from_error(
     flow: &FlowId,
     error: &GraphError,
     steps: &[Step],
     list: Option<&Reading<Vec<String>>>,
 ) -> CurrentFlow {
-    let error = match list.filter(|_| error.is_not_found()) {
-        Some(Reading::Known(list)) if !list.iter().any(|id| id == flow.as_str()) => {
-            return CurrentFlow::Missing(ReadError::from(error));
-        }
-        Some(Reading::Unknown(list)) => join_errors(vec![ReadError::from(error), list.clone()]),
-        _ => ReadError::from(error),
-    };
-    CurrentFlow::Found(steps.iter().map(|step| (*step, Reading::Unknown(error.clone()))).collect())
+    let is_missing = error.is_not_found()
+        && matches!(list, Some(Reading::Known(list)) if !list.iter().any(|id| id == flow.as_str()));
+    let error = ReadError::from(error);
+    if is_missing {
+        return CurrentFlow::Missing(error);
+    }
+    CurrentFlow::Found(unknown_at(steps, &error))
 }

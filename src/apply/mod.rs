@@ -108,7 +108,7 @@ impl Outcome {
         [Self::Applied, Self::Already, Self::Failed, Self::Unverified, Self::NotAttempted];
 
     /// Returns the outcome with this name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 

@@ -29,7 +29,6 @@ pub(super) fn classify_outcome(change: Change, put: PutResult, seen: Option<Read
                 NotSent::FailFast => ("another change failed before (`--fail-fast`)".to_owned(), None),
                 NotSent::Error(error) => (error.kind.to_string(), error.hint()),
             };
-            let hint = hint.map(str::to_owned);
             ChangeReport { error: Some(error), hint, ..report(change, Outcome::NotAttempted) }
         }
         PutResult::Accepted(accepted) => {
@@ -56,7 +55,7 @@ const UNVERIFIED_HINT: &str =
     "run `flowbind plan` in a few minutes; if the change is still listed, apply again";
 
 fn with_error(report: ChangeReport, error: GraphError) -> ChangeReport {
-    let (text, hint) = (error.to_string(), error.hint().map(str::to_owned));
+    let (text, hint) = (error.to_string(), error.hint());
     let (attempts, request_id) = (error.attempts, error.request_id);
     ChangeReport { attempts, request_id, error: Some(text), hint, ..report }
 }

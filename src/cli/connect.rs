@@ -73,15 +73,15 @@ pub(super) struct TenantRef<'a> {
 
 /// Connects to a tenant, after checking that the token is not for another one.
 pub(super) async fn connect(
-    place: &TenantRef<'_>,
+    tenant_ref: &TenantRef<'_>,
     run: &Run<'_>,
     policy: UnverifiedTenantPolicy,
 ) -> Result<Connection, Failure> {
-    let cloud_url = GraphUrl::of(place.cloud, place.api)?;
+    let cloud_url = GraphUrl::for_cloud(tenant_ref.cloud, tenant_ref.api)?;
     let shown_url = cloud_url.to_string();
     let http = Client::new(run.settings(), Arc::clone(&run.connections));
-    if let Some(sandbox) = run.sandboxes.serve(place).await? {
-        let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), place.api), place.api)?;
+    if let Some(sandbox) = run.sandboxes.serve(tenant_ref).await? {
+        let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), tenant_ref.api), tenant_ref.api)?;
         let token = Token::new("sandbox", None).map_err(anyhow::Error::from)?;
         let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::given(token)));
         return Ok(Connection {
@@ -91,10 +91,10 @@ pub(super) async fn connect(
             _sandbox: Some(sandbox),
         });
     }
-    let SignedIn { credential, url, tenant_check } = sign_in(place, cloud_url, run).await?;
+    let SignedIn { credential, url, tenant_check } = sign_in(tenant_ref, cloud_url, run).await?;
     let tenant_check = tenant_check?;
     if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (&tenant_check, policy) {
-        return Err(Failure::tenant_unverified(place.tenant, why));
+        return Err(Failure::tenant_unverified(tenant_ref.tenant, why));
     }
     let shown_url = url.to_string();
     let graph = Graph::new(http, url.clone(), url, credential);
@@ -110,41 +110,42 @@ pub(super) struct SignedIn {
 
 /// Signs in to a tenant.
 pub(super) async fn sign_in(
-    place: &TenantRef<'_>,
+    tenant_ref: &TenantRef<'_>,
     cloud_url: GraphUrl,
     run: &Run<'_>,
 ) -> Result<SignedIn, Failure> {
     let url = match &run.connection_args.graph_url {
-        Some(text) => GraphUrl::parse(text, place.api)?,
+        Some(text) => GraphUrl::parse(text, tenant_ref.api)?,
         None => cloud_url,
     };
-    let authority = authority(place, run)?;
+    let authority = authority(tenant_ref, run)?;
     let sign_in = auth::Place {
-        tenant: place.tenant.to_string(),
-        client_id: place.client_id.map(str::to_owned),
+        tenant: tenant_ref.tenant.to_string(),
+        client_id: tenant_ref.client_id.map(str::to_owned),
         authority: authority.clone(),
-        scope: graph::scope(place.cloud),
-        exchange: graph::token_exchange(place.cloud),
+        scope: graph::scope(tenant_ref.cloud),
+        exchange: graph::token_exchange(tenant_ref.cloud),
     };
     let settings = &run.environment.credentials;
     let login = run.login();
     let credential = auth::sign_in(run.connection_args.auth, settings, &sign_in, &login);
     // Neither depends on the other.
     let signing_in = async {
-        tokio::join!(credential, tenant::resolve_expected_tenant_id(place, &url, &authority, &login))
+        tokio::join!(credential, tenant::resolve_expected_tenant_id(tenant_ref, &url, &authority, &login))
     };
     let (credential, expected) = timeout_at(run.deadline, signing_in).await.map_err(|_| {
         let message = "the time limit of the run (`--timeout`) was over before a token was issued";
         Diagnostic::error(Code::Timeout, message).hint("run again with a larger `--timeout`")
     })?;
-    let credential = credential.map_err(|none| Failure::no_credential(place.tenant, &none))?;
-    let tenant_check = tenant::check(credential.token().claims(), place, &url, expected);
+    let credential = credential.map_err(|none| Failure::no_credential(tenant_ref.tenant, &none))?;
+    let tenant_check = tenant::check(credential.token().claims(), tenant_ref, &url, expected);
     Ok(SignedIn { credential: Arc::new(credential), url, tenant_check })
 }
 
 /// Returns the login authority of the tenant.
-fn authority(place: &TenantRef<'_>, run: &Run<'_>) -> Result<Url, Failure> {
-    let host = run.environment.authority_host.as_deref().unwrap_or_else(|| graph::authority(place.cloud));
+fn authority(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<Url, Failure> {
+    let host =
+        run.environment.authority_host.as_deref().unwrap_or_else(|| graph::authority(tenant_ref.cloud));
     let url = Url::parse(host).ok().filter(is_plain_and_safe).ok_or_else(|| {
         let message = "`AZURE_AUTHORITY_HOST` is not the https root of a login authority";
         Diagnostic::error(Code::InvalidEnvironment, message)

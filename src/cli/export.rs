@@ -14,13 +14,15 @@ use super::fleet::{self, Run};
 use super::plan::prefix_with_tenant;
 use super::tenant::{TenantCheck, UnverifiedTenantPolicy};
 use super::{Exit, Global, outputs, report, signals, values};
+use crate::current::Unreadable;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files;
 use crate::model::{
-    Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, Step, Tenant, bound_id,
+    Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, ReadError, Step, Tenant, bound_id,
 };
+use crate::plan::UnreadableBinding;
 use crate::snapshot::{self, Snapshot};
-use crate::{current, render, terminal};
+use crate::{current, plan, render, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -139,31 +141,32 @@ impl ExportArgs {
     async fn export(&self, tenant: &Tenant, run: &Run<'_>) -> Result<Exported, Failure> {
         let Self { tenant: _, cloud, api, steps, format, out_dir: _, connection: _ } = self;
         let steps = if steps.is_empty() { Step::DEFAULT.to_vec() } else { sorted(steps) };
-        let place = TenantRef { tenant, client_id: None, cloud: *cloud, api: *api };
-        let connection = connect(&place, run, UnverifiedTenantPolicy::Warn).await?;
+        let tenant_ref = TenantRef { tenant, client_id: None, cloud: *cloud, api: *api };
+        let connection = connect(&tenant_ref, run, UnverifiedTenantPolicy::Warn).await?;
         let kinds = match api {
             Api::Beta => &FlowKind::ALL[..],
             Api::V1 => &[FlowKind::B2x],
         };
-        let inventory = current::read_all(&connection.graph, kinds, &steps).await.map_err(|errors| {
-            let diagnostics = errors.iter().map(|error| error.diagnostic("could not read the tenant"));
-            Failure::from(diagnostics.collect::<Vec<_>>())
-        })?;
+        let inventory =
+            current::read_all(&connection.graph, kinds, &steps).await.map_err(unreadable_problems)?;
         let taken_at = run.environment.now().to_string();
         let text = match format {
             ExportFormat::Desired => render::export(&inventory, tenant, *cloud, *api, &steps, &taken_at),
-            ExportFormat::Snapshot => render::escape::json(&snapshot(&inventory, place, taken_at)?.to_json()),
+            ExportFormat::Snapshot => {
+                render::escape::json(&snapshot(&inventory, tenant_ref, taken_at)?.to_json())
+            }
         };
-        let flows = render::counted(inventory.flows.len(), "user flow", "user flows");
         let kind = inventory.kind.name();
-        let connectors = render::counted(inventory.connectors.len(), "API connector", "API connectors");
+        let [one, many] = ["user flow", "user flows"].map(|flows| format!("{kind} {flows}"));
+        let flows = render::pluralize(inventory.flows.len(), &one, &many);
+        let connectors = render::pluralize(inventory.connectors.len(), "API connector", "API connectors");
         let unverified = match &connection.tenant_check {
             TenantCheck::Unverified(why) => Some(why.clone()),
             TenantCheck::Verified(_) | TenantCheck::NotApplicable => None,
         };
         let steps: Vec<_> = steps.iter().map(|step| step.name()).collect();
         let steps = steps.join(", ");
-        let summary = format!("{tenant}: {flows} of kind {kind}, {connectors} (exported: {steps})\n");
+        let summary = format!("{tenant}: {flows}, {connectors} (exported: {steps})\n");
         Ok(Exported { text, summary, unverified })
     }
 
@@ -188,6 +191,34 @@ impl ExportArgs {
     }
 }
 
+/// Converts the parts that could not be read to problems, one for each cause.
+fn unreadable_problems(unreadable: Unreadable) -> Vec<Diagnostic> {
+    let Unreadable { connectors, flows, invalid_ids, bindings } = unreadable;
+    let list = |error: ReadError, code, message| match error.code {
+        // The host is the cause, whatever was to be read from it.
+        Code::GraphUnreachable => {
+            let problem = Diagnostic::error(error.code, &*error.cause);
+            error.hint.iter().fold(problem, |problem, hint| problem.hint(&**hint))
+        }
+        _ => error.explain(Diagnostic::error(code, message)),
+    };
+    let connectors = connectors
+        .map(|error| list(error, Code::ConnectorsUnreadable, "cannot list the tenant's connectors"));
+    let flows = flows.map(|error| list(error, Code::FlowsUnreadable, "cannot list the tenant's user flows"));
+    let invalid_ids = invalid_ids.iter().map(|error| error.diagnostic("cannot read the tenant's user flows"));
+    let bindings: Vec<_> =
+        bindings.into_iter().map(|(flow, step, error)| UnreadableBinding { flow, step, error }).collect();
+    let mut problems = Vec::new();
+    for problem in
+        connectors.into_iter().chain(flows).chain(invalid_ids).chain(plan::unreadable_causes(&bindings))
+    {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
 fn sorted(steps: &[Step]) -> Vec<Step> {
     let mut steps = steps.to_vec();
     steps.sort_unstable();
@@ -197,7 +228,7 @@ fn sorted(steps: &[Step]) -> Vec<Step> {
 
 /// Converts the inventory to a snapshot. The result goes through the parser of the format, so that it has no secret
 /// of an address and no invalid value.
-fn snapshot(inventory: &Inventory, place: TenantRef<'_>, taken_at: String) -> Result<Snapshot, Failure> {
+fn snapshot(inventory: &Inventory, tenant_ref: TenantRef<'_>, taken_at: String) -> Result<Snapshot, Failure> {
     let step = |(step, bound): (&Step, &Bound)| {
         let id = bound_id(bound).map(|id| id.as_str().to_owned());
         snapshot::Step::from_name(step.name()).map(|step| (step, id))
@@ -215,8 +246,8 @@ fn snapshot(inventory: &Inventory, place: TenantRef<'_>, taken_at: String) -> Re
     };
     let snapshot = Snapshot {
         format_version: snapshot::FormatVersion::default(),
-        tenant: place.tenant.to_string(),
-        cloud: snapshot::Cloud::from_name(place.cloud.name()).unwrap_or_default(),
+        tenant: tenant_ref.tenant.to_string(),
+        cloud: snapshot::Cloud::from_name(tenant_ref.cloud.name()).unwrap_or_default(),
         taken_at,
         connectors: inventory.connectors.iter().map(connector).collect(),
         flows: inventory.flows.iter().map(flow).collect(),

@@ -76,7 +76,7 @@ impl Failure {
             }
             _ => problem,
         };
-        problem.hint("or try it offline: `--sandbox FILE`").into()
+        problem.hint("to try flowbind without a tenant, pass `--sandbox FILE`").into()
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::values;
-use crate::desired::inside;
+use crate::desired::paths;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files::Output;
 use crate::plan::Problem;
@@ -113,7 +113,7 @@ impl Outputs {
         environment: &Environment,
     ) -> Result<Self, Failure> {
         let step = match format {
-            Format::Github => environment.github.each_ref().map(|path| path.as_deref().map(appended)),
+            Format::Github => environment.github.each_ref().map(|path| path.as_deref().map(open_for_append)),
             _ => [None, None],
         };
         let [summary, values] = step.map(Option::transpose);
@@ -121,12 +121,12 @@ impl Outputs {
         let mut files = Vec::<(Output, Format)>::new();
         for OutPath { path, format } in paths {
             let output = open(path)?;
-            let is_same = |other: &Path| real(output.path()) == real(other);
+            let is_same = |other: &Path| canonical_path(output.path()) == canonical_path(other);
             if inputs.iter().any(|input| is_same(input)) {
-                return Err(clash(path, "is an input of this run"));
+                return Err(output_conflict(path, "is an input of this run"));
             }
             if files.iter().any(|(other, _)| is_same(other.path())) {
-                return Err(clash(path, "is given twice"));
+                return Err(output_conflict(path, "is given twice"));
             }
             files.push((output, *format));
         }
@@ -144,10 +144,14 @@ impl Outputs {
     /// Prints the problems of a run on stderr, after what was printed on stdout. Text on stdout has them already: they
     /// are not repeated if both streams are the same file.
     pub(super) fn report_errors(format: Format, problems: &[Problem], several: bool) {
-        if format == Format::Text && terminal::streams_are_the_same() {
-            return;
+        if Self::reports_on_stderr(format) {
+            super::report_problems(problems, several);
         }
-        super::report_problems(problems, several);
+    }
+
+    /// Whether problems are printed on stderr.
+    pub(super) fn reports_on_stderr(format: Format) -> bool {
+        format != Format::Text || !terminal::streams_are_the_same()
     }
 
     /// Waits until everything printed so far was written.
@@ -158,10 +162,10 @@ impl Outputs {
     /// Writes each file, and the rest of stdout.
     ///
     /// # Errors
-    /// Everything that could not be written; the rest is.
-    pub(super) async fn emit(self, shown: &RenderedRun<'_>) -> Result<(), Failure> {
-        let rest = shown.in_format(self.stdout).get(self.printed..).unwrap_or_default().to_owned();
-        let unwritten = self.finish(shown, rest, std::future::pending()).await;
+    /// Lists the outputs that could not be written; the others are written.
+    pub(super) async fn emit(self, rendered: &RenderedRun<'_>) -> Result<(), Failure> {
+        let rest = rendered.in_format(self.stdout).get(self.printed..).unwrap_or_default().to_owned();
+        let unwritten = self.finish(rendered, rest, std::future::pending()).await;
         if unwritten.is_empty() { Ok(()) } else { Err(unwritten.into()) }
     }
 
@@ -169,12 +173,12 @@ impl Outputs {
     /// slow reader of stdout is given up.
     pub(super) async fn finish(
         self,
-        shown: &RenderedRun<'_>,
+        rendered: &RenderedRun<'_>,
         rest: String,
         stopped: impl Future<Output = ()>,
     ) -> Vec<Diagnostic> {
         // Files first, because stdout may have no reader.
-        let written = self.files.into_iter().map(|(output, format)| output.write(&shown.plain(format)));
+        let written = self.files.into_iter().map(|(output, format)| output.write(&rendered.plain(format)));
         let unwritten = written
             .filter_map(Result::err)
             .map(|error| Diagnostic::error(Code::OutputNotWritable, error.to_string()));
@@ -183,23 +187,24 @@ impl Outputs {
         for (file, render, name) in [
             (
                 summary,
-                (|shown: &RenderedRun<'_>| shown.plain(Format::Markdown)) as fn(&RenderedRun<'_>) -> String,
+                (|rendered: &RenderedRun<'_>| rendered.plain(Format::Markdown))
+                    as fn(&RenderedRun<'_>) -> String,
                 "summary",
             ),
-            (values, |shown| render::github_outputs(shown.document), "output"),
+            (values, |rendered| render::github_outputs(rendered.document), "output"),
         ] {
             let Some(mut file) = file else { continue };
-            if let Err(error) = file.write_all(render(shown).as_bytes()) {
+            if let Err(error) = file.write_all(render(rendered).as_bytes()) {
                 let message = format!("cannot write the step's {name}: {error}");
                 unwritten.push(Diagnostic::error(Code::OutputNotWritable, message));
             }
         }
         self.printer.print(rest);
-        let shown = tokio::select! {
-            shown = self.printer.flushed() => shown,
+        let printed = tokio::select! {
+            printed = self.printer.flushed() => printed,
             () = async { stopped.await; tokio::time::sleep(READER_TIMEOUT).await } => Ok(()),
         };
-        if let Err(error) = shown.context("cannot write to stdout") {
+        if let Err(error) = printed.context("cannot write to stdout") {
             let problem = Diagnostic::error(Code::OutputNotWritable, error.to_string());
             unwritten.push(error.chain().skip(1).fold(problem, |it, cause| it.caused_by(cause.to_string())));
         }
@@ -209,7 +214,7 @@ impl Outputs {
 
 /// Opens an output file, and checks that no link of a repository leads out of it.
 pub(super) fn open(path: &Path) -> Result<Output, Failure> {
-    inside::output(path).map_err(|refused| {
+    paths::check_output(path).map_err(|refused| {
         let message = format!("cannot write `{}`", path.display());
         Diagnostic::error(Code::OutputNotWritable, message)
             .caused_by(refused.to_string())
@@ -219,12 +224,12 @@ pub(super) fn open(path: &Path) -> Result<Output, Failure> {
 }
 
 /// Opens a file that other programs append to as well.
-fn appended(path: &Path) -> Result<File, Failure> {
+fn open_for_append(path: &Path) -> Result<File, Failure> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
     Ok(opened.with_context(|| format!("cannot write `{}`", path.display()))?)
 }
 
-/// Prints in a thread of its own, so that a slow reader delays nothing else.
+/// Printer to stdout with its own thread, so that a slow reader of stdout does not block the run.
 struct Printer(mpsc::Sender<(String, Option<oneshot::Sender<io::Result<()>>>)>);
 
 impl Printer {
@@ -232,13 +237,13 @@ impl Printer {
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             let mut printed = Ok(());
-            for (text, shown) in receiver {
+            for (text, done) in receiver {
                 let text: String = text;
                 printed = printed.and_then(|()| terminal::print(&text));
-                if let Some(shown) = shown {
-                    let shown: oneshot::Sender<_> = shown;
+                if let Some(done) = done {
+                    let done: oneshot::Sender<_> = done;
                     // The receiver may be dropped. The error is reported once.
-                    _ = shown.send(std::mem::replace(&mut printed, Ok(())));
+                    _ = done.send(std::mem::replace(&mut printed, Ok(())));
                 }
             }
         });
@@ -257,11 +262,13 @@ impl Printer {
     }
 }
 
-fn clash(path: &Path, why: &str) -> Failure {
+/// Returns the error of an output that is also an input or another output.
+fn output_conflict(path: &Path, why: &str) -> Failure {
     let problem = Diagnostic::error(Code::OutputConflict, format!("`{}` {why}", path.display()));
     problem.hint("give each `--out` a file of its own").into()
 }
 
-fn real(path: &Path) -> PathBuf {
+/// Returns the path with links resolved, as far as it exists.
+fn canonical_path(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }

@@ -15,7 +15,7 @@ use super::outputs::{OutputArgs, Outputs, RenderedRun};
 use super::tenant::{TenantCheck, UnverifiedTenantPolicy};
 use super::{Exit, Global, signals, values};
 use crate::current::Scope;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Desired, FlowId, Step};
 use crate::plan::{Overrides, Plan, Problem, ShardInfo, Target, shard};
 use crate::render::Document;
@@ -190,7 +190,12 @@ pub(super) async fn plan_tenants(
                 dedupe_tenant_findings(&files, &mut targets);
                 planned.extend(targets.into_iter().map(Ok));
             }
-            Err(failure) => planned.extend(files.iter().map(|_| Err(failure.clone()))),
+            Err(failure) => {
+                // One problem, whatever the number of files.
+                let repeated = Failure { diagnostics: Vec::new(), ..failure.clone() };
+                planned.push(Err(failure));
+                planned.extend(files.iter().skip(1).map(|_| Err(repeated.clone())));
+            }
         }
         planned
     };
@@ -204,6 +209,13 @@ pub(super) async fn plan_tenants(
 fn dedupe_tenant_findings(files: &[Desired], planned: &mut [Planned]) {
     if files.len() < 2 {
         return;
+    }
+    let mut seen = BTreeSet::new();
+    for one in planned.iter_mut() {
+        one.errors.retain(|error| {
+            let location = error.location.as_ref().map(Location::position);
+            seen.insert((error.code, location, error.summary()))
+        });
     }
     let own: Vec<BTreeSet<_>> = files.iter().map(|file| file.managed_bindings().collect()).collect();
     let managed: BTreeSet<_> = own.iter().flatten().copied().collect();

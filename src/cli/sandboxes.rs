@@ -40,21 +40,21 @@ impl Sandboxes {
     }
 
     /// Starts the sandbox of a tenant, if the run uses sandboxes.
-    pub(super) async fn serve(&self, place: &TenantRef<'_>) -> Result<Option<Sandbox>, Failure> {
-        match self.snapshot_file(place)? {
+    pub(super) async fn serve(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<Sandbox>, Failure> {
+        match self.snapshot_file(tenant_ref)? {
             Some(file) => file.serve(Options::default(), None).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// Reads the snapshot of a tenant and cloud, if the run uses sandboxes.
-    pub(super) fn snapshot_file(&self, place: &TenantRef<'_>) -> Result<Option<SnapshotFile>, Failure> {
+    pub(super) fn snapshot_file(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<SnapshotFile>, Failure> {
         let Self(sandboxes) = self;
         if sandboxes.is_empty() {
             return Ok(None);
         }
-        let Some(path) = self.path_of(place.tenant.as_str()) else {
-            let message = format!("no `--sandbox` snapshot for tenant `{}`", place.tenant);
+        let Some(path) = self.path_of(tenant_ref.tenant.as_str()) else {
+            let message = format!("no `--sandbox` snapshot for tenant `{}`", tenant_ref.tenant);
             let problem = Diagnostic::error(Code::SandboxMismatch, message);
             let add = |problem: Diagnostic, (tenant, path): (&String, &PathBuf)| {
                 problem.caused_by(format!("`{}` is a snapshot of `{tenant}`", path.display()))
@@ -63,7 +63,7 @@ impl Sandboxes {
             return Err(Failure::wrong_target(problem.hint("pass one `--sandbox` per tenant")));
         };
         let file = SnapshotFile::read(path)?;
-        let (theirs, ours) = (file.snapshot.cloud.name(), place.cloud.name());
+        let (theirs, ours) = (file.snapshot.cloud.name(), tenant_ref.cloud.name());
         if theirs != ours {
             let message = format!("`{}` is a snapshot of cloud `{theirs}`, not of `{ours}`", path.display());
             let problem = Diagnostic::error(Code::SandboxMismatch, message);

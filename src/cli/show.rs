@@ -32,7 +32,8 @@ pub(super) struct ShowArgs {
 pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Exit, Failure> {
     let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
     let outputs = Outputs::open(&args.outputs, &inputs, environment)?;
-    let saved = args.files.iter().map(|path| saved::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let saved =
+        args.files.iter().map(|path| saved::read(path, Exit::Error)).collect::<Result<Vec<_>, _>>()?;
     match join_saved(saved)? {
         Saved::Plan(plan, at) => {
             let json = &|| files::plan::to_json(&plan, &at);
@@ -159,8 +160,11 @@ fn join_reports(reports: Vec<Report>) -> Result<Report, Failure> {
             }
         }
     }
+    // A run is incomplete if one of its shards is, or is missing.
+    let is_complete = missing.is_empty() && fingerprints.iter().all(Option::is_some);
     let fingerprint = match fleet {
-        Some(_) => plan::fingerprint(targets.iter().map(|target| target.fingerprint.clone())),
+        Some(_) if is_complete => plan::fingerprint(targets.iter().map(|target| target.fingerprint.clone())),
+        Some(_) => None,
         None => plan::fingerprint(fingerprints),
     };
     if !missing.is_empty() {

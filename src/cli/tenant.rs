@@ -31,16 +31,16 @@ pub(super) enum UnverifiedTenantPolicy {
 
 /// Resolves the GUID of the expected tenant, or why it is not known; `None` if it is not needed.
 pub(super) async fn resolve_expected_tenant_id(
-    place: &TenantRef<'_>,
+    tenant_ref: &TenantRef<'_>,
     graph_url: &GraphUrl,
     authority: &Url,
     login: &Client,
 ) -> Option<Result<String, String>> {
-    match place.tenant.guid() {
+    match tenant_ref.tenant.guid() {
         Some(guid) => Some(Ok(guid.to_owned())),
         None if graph_url.is_loopback() => None,
         None => {
-            let guid = tenant::of_domain(login, authority, place.tenant.as_str()).await;
+            let guid = tenant::of_domain(login, authority, tenant_ref.tenant.as_str()).await;
             Some(guid.map_err(|error| error.to_string()))
         }
     }
@@ -49,7 +49,7 @@ pub(super) async fn resolve_expected_tenant_id(
 /// Compares the token's tenant with the expected one.
 pub(super) fn check(
     claims: Option<&Claims>,
-    place: &TenantRef<'_>,
+    tenant_ref: &TenantRef<'_>,
     graph_url: &GraphUrl,
     expected: Option<Result<String, String>>,
 ) -> Result<TenantCheck, Failure> {
@@ -68,9 +68,9 @@ pub(super) fn check(
     if claimed.eq_ignore_ascii_case(&expected) {
         return Ok(TenantCheck::Verified(expected.to_ascii_lowercase()));
     }
-    let which = match place.tenant.guid() {
-        Some(_) => format!("`{}`", place.tenant),
-        None => format!("`{}`, which is `{expected}`", place.tenant),
+    let which = match tenant_ref.tenant.guid() {
+        Some(_) => format!("`{}`", tenant_ref.tenant),
+        None => format!("`{}`, which is `{expected}`", tenant_ref.tenant),
     };
     let message = format!("the access token is for the tenant `{claimed}`, not for {which}");
     Err(Failure::wrong_target(

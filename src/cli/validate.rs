@@ -34,7 +34,7 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, Failure>
 fn summary(desired: &Desired) -> String {
     let bindings: usize = desired.flows.iter().map(|flow| flow.bindings.len()).sum();
     let file = escape::text(&desired.file);
-    let flows = render::counted(desired.flows.len(), "flow", "flows");
-    let bindings = render::counted(bindings, "managed binding", "managed bindings");
+    let flows = render::pluralize(desired.flows.len(), "flow", "flows");
+    let bindings = render::pluralize(bindings, "managed binding", "managed bindings");
     format!("{file}: valid, {flows}, {bindings}\n")
 }

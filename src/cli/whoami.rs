@@ -1,6 +1,6 @@
 //! `whoami`: shows credential, tenant and permissions. Sends no request to Graph.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -44,7 +44,7 @@ struct Subject {
     commands: Vec<(&'static str, BTreeSet<Need>)>,
 }
 
-/// Result for one tenant, and why the token is unusable.
+/// Output for one tenant, and why its token is unusable, if it is.
 struct Identity {
     text: String,
     failure: Option<Failure>,
@@ -59,25 +59,29 @@ pub(super) async fn run(
     let run = Run::start(global, &args.connection, environment, signals::no_shutdown())?;
     let groups: Vec<_> = (0..subjects.len()).map(|at| vec![at]).collect();
     let work = async |group: &[usize]| {
-        let mut known = Vec::new();
+        let mut identities = Vec::new();
         for subject in group.iter().filter_map(|at| subjects.get(*at)) {
-            known.push(subject.identity(&run).await);
+            identities.push(subject.identity(&run).await);
         }
-        known
+        identities
     };
     let mut text = String::new();
+    let mut problems = Vec::new();
     let mut exits = vec![Exit::Done];
-    run.for_each_in_order(&groups, work, |at, known| {
+    run.for_each_in_order(&groups, work, |at, identity| {
         let tenant = subjects.get(at).map(|subject| subject.tenant.as_str()).unwrap_or_default();
-        let known = known.unwrap_or_else(|failure| Identity { text: String::new(), failure: Some(failure) });
-        text.push_str(&known.text);
-        if let Some(Failure { diagnostics, exit, is_wrong_target: _ }) = known.failure {
-            report(&prefix_with_tenant(tenant, subjects.len() > 1, diagnostics));
+        let Identity { text: shown, failure } =
+            identity.unwrap_or_else(|failure| Identity { text: String::new(), failure: Some(failure) });
+        text.push_str(&shown);
+        if let Some(Failure { diagnostics, exit, is_wrong_target: _ }) = failure {
+            problems.extend(prefix_with_tenant(tenant, subjects.len() > 1, diagnostics));
             exits.push(exit);
         }
     })
     .await;
-    terminal::print(&text).context("cannot write to stdout")?;
+    let printed = terminal::print(&text).context("cannot write to stdout");
+    report(&problems);
+    printed?;
     Ok(Exit::worst(exits.iter().map(|exit| *exit as u8)))
 }
 
@@ -97,7 +101,7 @@ fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<Subject>
     }
     let desired = desired::load(files)?;
     let groups = fleet::group_by_tenant(desired.iter().map(|desired| desired.tenant.as_str()));
-    let of_tenant = |group: Vec<usize>| {
+    let subject = |group: Vec<usize>| {
         let files: Vec<_> = group.iter().filter_map(|at| desired.get(*at)).collect();
         let needs = |scope| files.iter().flat_map(|file| current::needs(file, scope)).collect();
         let first: &Desired = files.first()?;
@@ -109,14 +113,15 @@ fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<Subject>
             commands: commands(&needs(Scope::Listed), &needs(Scope::All)),
         })
     };
-    Ok(groups.into_iter().filter_map(of_tenant).collect())
+    Ok(groups.into_iter().filter_map(subject).collect())
 }
 
 fn all_reads() -> BTreeSet<Need> {
     BTreeSet::from([Need::Flows, Need::Bindings, Need::Connectors])
 }
 
-/// Returns the commands that contact a tenant, with their needs: `listed` for the files, `all` for the whole tenant.
+/// Returns the commands that contact a tenant, with their needs: `listed` for the files, `all` for
+/// everything in the tenant.
 fn commands(listed: &BTreeSet<Need>, all: &BTreeSet<Need>) -> Vec<(&'static str, BTreeSet<Need>)> {
     let changes = listed.iter().copied().chain([Need::Changes]).collect();
     vec![
@@ -129,20 +134,20 @@ fn commands(listed: &BTreeSet<Need>, all: &BTreeSet<Need>) -> Vec<(&'static str,
 
 impl Subject {
     async fn identity(&self, run: &Run<'_>) -> Result<Identity, Failure> {
-        let place = TenantRef {
+        let tenant_ref = TenantRef {
             tenant: &self.tenant,
             client_id: self.client_id.as_deref(),
             cloud: self.cloud,
             api: self.api,
         };
         let mut lines = Lines(format!("{}\n", self.tenant));
-        if let Some(file) = run.sandboxes.snapshot_file(&place)? {
+        if let Some(file) = run.sandboxes.snapshot_file(&tenant_ref)? {
             let path = file.path.display();
             lines.add("credential", &format!("not needed: `{path}` is an emulated tenant"));
             return Ok(Identity { text: lines.end(), failure: None });
         }
-        let url = GraphUrl::of(self.cloud, self.api)?;
-        let SignedIn { credential, url, tenant_check } = sign_in(&place, url, run).await?;
+        let url = GraphUrl::for_cloud(self.cloud, self.api)?;
+        let SignedIn { credential, url, tenant_check } = sign_in(&tenant_ref, url, run).await?;
         let token = credential.token();
         let claims = token.claims();
         lines.add("credential", credential.kind().name());
@@ -157,7 +162,8 @@ impl Subject {
         } else {
             lines.add("app", "not in the token");
         }
-        lines.add("expires", &expires(token.expires()));
+        let (label, expiry) = expiry(token.expires());
+        lines.add(label, &expiry);
         let permissions = claims.map(permissions);
         lines.add(
             "permissions",
@@ -193,21 +199,23 @@ fn permissions(claims: &Claims) -> Vec<&str> {
     claims.roles.iter().map(String::as_str).chain(delegated).collect()
 }
 
-fn expires(expires: Option<SystemTime>) -> String {
-    let Some(expires) = expires else { return "not in the token".into() };
+/// Returns the label and the text of the expiry.
+fn expiry(expires: Option<SystemTime>) -> (&'static str, String) {
+    let Some(expires) = expires else { return ("expires", "not in the token".into()) };
     let at = Timestamp::try_from(expires).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     let at = at.unwrap_or_else(|_| "never".into());
     match SystemTime::now().duration_since(expires) {
-        Ok(ago) => format!("{at} (expired {} ago)", rough_duration(ago)),
-        Err(_) => at,
+        Ok(ago) => ("expired", format!("{at} ({} ago)", rough_duration(ago))),
+        Err(_) => ("expires", at),
     }
 }
 
-/// Returns a duration in its largest unit.
+/// Returns a duration in its largest unit, rounded down.
 fn rough_duration(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     match minutes {
-        0..120 => format!("{minutes} min"),
+        0 => "less than 1 min".into(),
+        1..120 => format!("{minutes} min"),
         120..2880 => format!("{} h", minutes / 60),
         _ => format!("{} days", minutes / 1440),
     }
@@ -216,18 +224,19 @@ fn rough_duration(duration: Duration) -> String {
 /// Returns whether the permissions suffice for a command.
 fn verdict(needs: &BTreeSet<Need>, permissions: Option<&[&str]>, delegated: bool) -> String {
     let Some(permissions) = permissions else { return "unknown".into() };
-    let of = |grant| needs.iter().filter(move |need| need.met_by(permissions) == grant);
-    // A permission that is missing for changes covers reading as well.
-    let mut missing = BTreeMap::new();
-    for need in of(Grant::None) {
-        let lower = missing.entry(need.documented()).or_insert(need.lower());
-        *lower = lower.and(need.lower());
-    }
+    let with = |grant| needs.iter().filter(move |need| need.met_by(permissions) == grant);
+    let missing: BTreeSet<_> = with(Grant::None).map(|need| need.accepted()).collect();
+    // The higher permission, if it is missing as well, covers the lower one.
+    let is_covered = |accepted: &[&str]| {
+        let higher = accepted.get(1..).unwrap_or_default();
+        missing.iter().any(|other| other.first().is_some_and(|least| higher.contains(least)))
+    };
     let missing: Vec<_> = missing
-        .into_iter()
-        .map(|(documented, lower)| match lower {
-            Some(lower) => format!("{lower} (or {documented})"),
-            None => documented.to_owned(),
+        .iter()
+        .filter(|accepted| !is_covered(accepted))
+        .map(|accepted| match accepted {
+            [least, higher @ ..] if !higher.is_empty() => format!("{least} (or {})", higher.join(" or ")),
+            _ => accepted.concat(),
         })
         .collect();
     if !missing.is_empty() {
@@ -235,12 +244,12 @@ fn verdict(needs: &BTreeSet<Need>, permissions: Option<&[&str]>, delegated: bool
     }
     let role =
         if delegated { "; the user also needs the role External ID User Flow Administrator" } else { "" };
-    let documented: BTreeSet<_> = of(Grant::MayDo).map(|need| need.documented()).collect();
+    let documented: BTreeSet<_> = with(Grant::Lower).map(|need| need.documented()).collect();
     if documented.is_empty() {
         return format!("yes{role}");
     }
     let documented: Vec<_> = documented.into_iter().collect();
-    format!("probably: Microsoft documents {}{role}", documented.join(" and "))
+    format!("probably: Microsoft documents only {}{role}", documented.join(" and "))
 }
 
 /// Aligned lines of a name and a value.

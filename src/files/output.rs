@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Atomic output files: a reader sees the complete old content or the complete new one.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-/// A file that can be written, found out before there is anything to write.
+/// Output file that was found writable before there is anything to write.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
 }
 
-/// An output that cannot be written.
+/// Output that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write `{}`: {error}", path.display())]
 pub struct OutputError {
@@ -21,28 +21,29 @@ pub struct OutputError {
 }
 
 impl Output {
-    /// Makes sure that a file can be written, by way of a temporary one beside it, of which nothing is
-    /// left: who is killed meanwhile cannot take it away. The file itself stays as it is.
+    /// Checks that a file can be written: creates a temporary file in its folder, and removes it at once, because
+    /// a process that is killed later could not remove it. The file itself is not changed.
     ///
     /// # Errors
-    /// The folder is not there or cannot be written to, or the path is a folder.
+    /// The folder does not exist or cannot be written to, or the path is not a regular file.
     pub fn open(path: &Path) -> Result<Self, OutputError> {
-        let opened = real(path).and_then(|path| beside(&path).map(|_| Self { path }));
+        let opened = resolve_links(path).and_then(|path| temporary_file(&path).map(|_| Self { path }));
         opened.map_err(|error| OutputError { path: path.to_owned(), error })
     }
 
-    /// Where it will be written.
+    /// Returns the path that is written, with links resolved.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes the file. Nobody ever reads half of it, and a full disk leaves the old one whole.
+    /// Writes the file by renaming a temporary one, so that no reader sees a part of it, and a full disk leaves the
+    /// old file complete.
     ///
     /// # Errors
-    /// Any failure to write; the old file is as it was.
+    /// Any failure to write; the old file is unchanged.
     pub fn write(self, text: &str) -> Result<(), OutputError> {
         let Self { path } = self;
-        let written = beside(&path).and_then(|mut file| {
+        let written = temporary_file(&path).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.as_file().sync_all()?;
             file.persist(&path).map(drop).map_err(|failed| failed.error)
@@ -51,11 +52,11 @@ impl Output {
     }
 }
 
-/// A temporary file in the same folder, as open to others as the one that it is to replace.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    // What is no file, such as a device or a pipe, must not be replaced by one.
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is there, and is no regular file"));
+/// Creates a temporary file in the same folder, with the permissions of the file that it will replace.
+fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
+    // A rename would replace a device or a pipe by a regular file.
+    if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it exists, but is not a regular file"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let file = builder().tempfile_in(folder.unwrap_or(Path::new(".")))?;
@@ -65,8 +66,8 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Where a path leads. A symbolic link stays one: what it points to is written, there or not.
-fn real(path: &Path) -> io::Result<PathBuf> {
+/// Follows symbolic links: the target of a link is written, whether it exists or not, and the link stays.
+fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     // As many links as Linux follows.
     for _ in 0..40 {
@@ -79,11 +80,11 @@ fn real(path: &Path) -> io::Result<PathBuf> {
             Err(_) => return Ok(path),
         }
     }
-    Err(io::Error::other("it is a link to a link, and so on"))
+    Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// A temporary file is its owner's alone by default, which a report or a snapshot need not be: it is
-/// as open as any new file, less what the umask takes away.
+/// Returns a builder of temporary files with the permissions of any new file, reduced by the umask. By default
+/// only the owner could read a report.
 fn builder() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     #[cfg(unix)]
@@ -91,10 +92,10 @@ fn builder() -> Builder<'static, 'static> {
     builder
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically.
 ///
 /// # Errors
-/// Any failure to write; the old file is as it was.
+/// Any failure to write; the old file is unchanged.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     Output::open(path).and_then(|output| output.write(text)).map_err(|failed| failed.error)
 }
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+    fn write_to_an_existing_file_replaces_it_and_leaves_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.json");
         for text in ["one", "two, longer", ""] {
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_found_out_beforehand() {
+    fn open_of_a_path_that_cannot_be_written_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Output::open(&folder.path().join("no/such/folder")).is_err());
         assert!(Output::open(folder.path()).is_err());
@@ -124,7 +125,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_a_link_and_permissions_stay_what_they_were() {
+    fn write_through_a_link_keeps_link_and_permissions() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("real"), folder.path().join("link"));
@@ -143,9 +144,9 @@ mod tests {
         write(&chain, "three").unwrap();
         assert!(fs::symlink_metadata(&to_nothing).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(folder.path().join("nothing")).unwrap(), "three");
-        let circle = folder.path().join("circle");
-        std::os::unix::fs::symlink(&circle, &circle).unwrap();
-        assert!(write(&circle, "four").is_err());
+        let cycle = folder.path().join("cycle");
+        std::os::unix::fs::symlink(&cycle, &cycle).unwrap();
+        assert!(write(&cycle, "four").is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(mode(&path), 0o600);
     }

@@ -17,7 +17,7 @@ pub enum SavedFileError {
     #[error("not a flowbind plan or report: {0}")]
     NotASavedFile(String),
     /// Another version of the format.
-    #[error("it has format version {0}, but this flowbind reads version 2")]
+    #[error("it has format version {0}, but this flowbind reads version {FORMAT_VERSION}")]
     Version(String),
     /// A value that cannot occur.
     #[error("invalid value: {0}")]

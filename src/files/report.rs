@@ -247,7 +247,7 @@ impl TryFrom<ReportChange> for ChangeReport {
                 pin: None,
                 source: SourceLocation { file: String::new(), line: 1, column: 1 },
             },
-            outcome: from_name("outcome", &outcome, Outcome::named)?,
+            outcome: from_name("outcome", &outcome, Outcome::from_name)?,
             attempts,
             request_id,
             error,

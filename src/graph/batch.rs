@@ -1,5 +1,5 @@
-//! Many reads in one request (<https://learn.microsoft.com/graph/json-batching>), where that saves waves
-//! of requests. What a batch does not answer well is read singly before it is believed.
+//! Reads several configurations with one request (<https://learn.microsoft.com/graph/json-batching>), if that
+//! saves round trips. An item without a usable response is read again separately, before its error counts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -22,121 +22,132 @@ use crate::http::{
 };
 use crate::model::{FlowId, Reading, Step};
 
-/// How many requests a batch may hold.
-const LARGEST: usize = 20;
+/// Largest number of requests in a batch.
+const MAX_ITEMS: usize = 20;
 
-/// Whether batches are of use to a service, as far as is known.
+/// Whether the service supports batches, as far as is known.
 #[derive(Debug, Default)]
-pub(super) struct Batches {
-    refused: AtomicBool,
+pub(super) struct BatchSupport {
+    is_rejected: AtomicBool,
 }
 
-impl Batches {
-    fn are_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+impl BatchSupport {
+    fn is_rejected(&self) -> bool {
+        self.is_rejected.load(Ordering::Relaxed)
+    }
+
+    /// Records that a batch was not usable. Returns whether that was known before.
+    fn reject(&self) -> bool {
+        self.is_rejected.swap(true, Ordering::Relaxed)
     }
 }
 
-/// The configurations that are to be read: of which flow, at which steps.
+/// Configurations to read: flows, each with its steps.
 pub(super) type Reads<'a> = [(&'a FlowId, &'a [Step])];
 
-/// What was read, by its place in the list. What is not there is to be read singly.
-type Found = Vec<(usize, Result<Bindings, GraphError>)>;
+/// Results by their index in [`Reads`]. Reads without a result are to be sent separately.
+type Results = Vec<(usize, Result<Bindings, GraphError>)>;
 
-/// Reads in batches what saves waves of requests that way: nothing where it saves none. `beside` is how
-/// many other requests go out at the same time.
-pub(super) async fn read(graph: &Graph, reads: &Reads<'_>, beside: usize, budget: RetryBudget) -> Found {
-    let at_once = graph.http.parallelism();
-    let batches = reads.len().div_ceil(LARGEST);
-    let waves = |requests: usize| requests.saturating_add(beside).div_ceil(at_once);
-    if waves(batches) >= waves(reads.len()) || graph.batches.are_refused() {
+/// Reads in batches, if that saves round trips; otherwise returns no results. `concurrent` is the number of
+/// other requests that are sent at the same time.
+pub(super) async fn read(
+    graph: &Graph,
+    reads: &Reads<'_>,
+    concurrent: usize,
+    budget: RetryBudget,
+) -> Results {
+    let parallelism = graph.http.parallelism();
+    let batches = reads.len().div_ceil(MAX_ITEMS);
+    let round_trips = |requests: usize| requests.saturating_add(concurrent).div_ceil(parallelism);
+    if round_trips(batches) >= round_trips(reads.len()) || graph.batch_support.is_rejected() {
         return Vec::new();
     }
     let queue = Mutex::new((0..reads.len()).collect());
-    let senders = (0..batches.min(at_once)).map(|_| send_all(graph, reads, &queue, budget));
+    let senders = (0..batches.min(parallelism)).map(|_| send_all(graph, reads, &queue, budget));
     join_all(senders).await.into_iter().flatten().collect()
 }
 
-/// Sends one batch after the other, each with as many reads as the budget has room for, until none is
-/// left.
+/// Sends batches until the queue is empty, each with as many reads as the rate limit admits.
 async fn send_all(
     graph: &Graph,
     reads: &Reads<'_>,
     queue: &Mutex<VecDeque<usize>>,
     budget: RetryBudget,
-) -> Found {
-    let mut found = Vec::new();
-    while !graph.batches.are_refused() {
-        let mut left = queue.lock().await;
-        let most = u32::try_from(left.len().min(LARGEST)).ok().and_then(NonZeroU32::new);
+) -> Results {
+    let mut results = Vec::new();
+    while !graph.batch_support.is_rejected() {
+        let mut queued = queue.lock().await;
+        let most = u32::try_from(queued.len().min(MAX_ITEMS)).ok().and_then(NonZeroU32::new);
         let Some(most) = most else { break };
-        // Without room in time each read tells so by itself.
-        let Ok(slot) = graph.http.acquire_batch_permit(most, budget).await else { break };
-        let travelling: Vec<_> = (0..slot.requests()).filter_map(|_| left.pop_front()).collect();
-        drop(left);
-        found.extend(send(graph, reads, slot, &travelling, budget).await);
+        // Without a permit in time, each separate read fails with its own error.
+        let Ok(permit) = graph.http.acquire_batch_permit(most, budget).await else { break };
+        let items: Vec<_> = (0..permit.requests()).filter_map(|_| queued.pop_front()).collect();
+        drop(queued);
+        results.extend(send(graph, reads, permit, &items, budget).await);
     }
-    found
+    results
 }
 
-/// Sends one batch.
+/// Sends one batch with these items, which are indices of `reads`.
 async fn send(
     graph: &Graph,
     reads: &Reads<'_>,
-    slot: RequestPermit<'_>,
-    travelling: &[usize],
+    permit: RequestPermit<'_>,
+    items: &[usize],
     budget: RetryBudget,
-) -> Found {
+) -> Results {
     let request = Request {
         method: Method::POST,
         url: graph.root().join(&["$batch"], None),
         headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
         authorization: Some(graph.credential()),
-        body: Some(body(graph, reads, travelling)),
+        body: Some(body(graph, reads, items)),
         retry_budget: budget,
         halt: None,
     };
-    let what = match graph.http.send_once(slot, &request).await {
+    let problem = match graph.http.send_once(permit, &request).await {
         Ok(None) => return Vec::new(),
         Ok(Some(answer)) => {
             if let Some(asked) = retry_after(&answer)
                 && let Err(pause) = graph.http.honor_retry_after(&request, answer.status, asked).await
             {
-                return travelling
+                return items
                     .iter()
-                    .map(|at| (*at, Err(put_off(graph, &request, &answer, pause))))
+                    .map(|at| (*at, Err(deferred_error(graph, &request, &answer, pause))))
                     .collect();
             }
             match answer.status {
-                200..300 => match items(travelling, &answer) {
-                    Some(items) => return take(graph, reads, items, &request, &answer).await,
-                    None => "makes no sense".to_owned(),
+                200..300 => match parse_items(items, &answer) {
+                    Some(responses) => {
+                        return collect_results(graph, reads, responses, &request, &answer).await;
+                    }
+                    None => "unexpected response".to_owned(),
                 },
-                // There is no better token: each read by itself would be told the same.
+                // The token was renewed already, so separate reads would be rejected as well.
                 401 => {
-                    let refused = || {
+                    let rejected = || {
                         GraphError::rejected(
                             graph.request_line(Need::Bindings, "POST", &request.url),
                             &answer,
                         )
                     };
-                    return travelling.iter().map(|at| (*at, Err(refused()))).collect();
+                    return items.iter().map(|at| (*at, Err(rejected()))).collect();
                 }
                 429 => return Vec::new(),
-                status => format!("is answered {status}"),
+                status => format!("answered {status}"),
             }
         }
-        Err(error) => format!("is not answered ({error})"),
+        Err(error) => error.to_string(),
     };
-    // One that is no use costs as much as all that travels in it, and time.
-    if !graph.batches.refused.swap(true, Ordering::Relaxed) {
-        info!("`$batch` {what}: all is read singly");
+    // A useless batch costs as much of the rate limit as all of its items.
+    if !graph.batch_support.reject() {
+        info!("`$batch`: {problem}; reading without batches");
     }
     Vec::new()
 }
 
-/// What is told of a read for which the service wants to be left alone for longer than there is time.
-fn put_off(graph: &Graph, request: &Request<'_>, answer: &Answer, pause: Duration) -> GraphError {
+/// Creates the error of a read whose `Retry-After` is longer than the time that is left.
+fn deferred_error(graph: &Graph, request: &Request<'_>, answer: &Answer, pause: Duration) -> GraphError {
     let error = SendError {
         kind: SendErrorKind::PauseBeyondTimeout(pause),
         client_request_id: Some(answer.client_request_id.clone()),
@@ -147,38 +158,39 @@ fn put_off(graph: &Graph, request: &Request<'_>, answer: &Answer, pause: Duratio
     GraphError::not_sent(graph.request_line(Need::Bindings, "POST", &request.url), error)
 }
 
-fn body(graph: &Graph, reads: &Reads<'_>, travelling: &[usize]) -> String {
+fn body(graph: &Graph, reads: &Reads<'_>, items: &[usize]) -> String {
     let item = |at: &usize| {
         let (flow, steps) = reads.get(*at)?;
         let url = graph.root().relative(&graph.configuration_url(flow, steps));
         let headers = BatchHeaders { client_request_id: client_request_id() };
         Some(BatchRequest { id: at.to_string(), method: "GET", url, headers })
     };
-    let requests = BatchRequests { requests: travelling.iter().filter_map(item).collect() };
-    // Strings and lists are always JSON.
+    let requests = BatchRequests { requests: items.iter().filter_map(item).collect() };
+    // Lists of strings are always valid JSON.
     serde_json::to_string(&requests).unwrap_or_default()
 }
 
-/// The answers to what travelled; `None` where there is none.
-fn items<'a>(travelling: &[usize], answer: &'a Answer) -> Option<BTreeMap<usize, Vec<BatchItem<'a>>>> {
+/// Returns the responses to the items of a batch; `None` if it has none.
+fn parse_items<'a>(items: &[usize], answer: &'a Answer) -> Option<BTreeMap<usize, Vec<BatchItem<'a>>>> {
     let Batch { responses } = serde_json::from_slice(&answer.body).ok()?;
-    let mut items = BTreeMap::<usize, Vec<BatchItem<'_>>>::new();
+    let mut parsed = BTreeMap::<usize, Vec<BatchItem<'_>>>::new();
     for item in responses {
-        // An id that is not ours answers nothing of ours.
-        let Some(at) = item.id.parse().ok().filter(|at| travelling.contains(at)) else { continue };
-        items.entry(at).or_default().push(item);
+        // An unknown id belongs to no item of this batch.
+        let Some(at) = item.id.parse().ok().filter(|at| items.contains(at)) else { continue };
+        parsed.entry(at).or_default().push(item);
     }
-    Some(items).filter(|items| !items.is_empty())
+    Some(parsed).filter(|parsed| !parsed.is_empty())
 }
 
-/// Takes what was answered well, notes what was throttled, and waits as what failed for the moment asks.
-async fn take(
+/// Returns the usable results. Records throttled items in the rate limiter, and waits for the `Retry-After` of
+/// items that failed temporarily.
+async fn collect_results(
     graph: &Graph,
     reads: &Reads<'_>,
     items: BTreeMap<usize, Vec<BatchItem<'_>>>,
     request: &Request<'_>,
     answer: &Answer,
-) -> Found {
+) -> Results {
     let now = server_time(&answer.headers);
     let asked = |item: &BatchItem<'_>| retry::parse_retry_after(&item.header("retry-after")?, now);
     let (throttled, others): (Vec<_>, Vec<_>) = items.values().flatten().partition(|item| item.status == 429);
@@ -186,32 +198,33 @@ async fn take(
         let pause = throttled.iter().filter_map(|item| asked(item)).max();
         graph.http.record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
     }
-    // Each by itself would be asked to wait as long.
-    let too_long = |item: &BatchItem<'_>| {
+    // A separate read would get the same `Retry-After`.
+    let beyond_deadline = |item: &BatchItem<'_>| {
         graph.http.pause_beyond_deadline(item.status, asked(item)?, request.retry_budget)
     };
-    let put_off = |item: &BatchItem<'_>| Some(put_off(graph, request, answer, too_long(item)?));
-    let pauses = others.iter().filter(|item| too_long(item).is_none());
+    let deferred =
+        |item: &BatchItem<'_>| Some(deferred_error(graph, request, answer, beyond_deadline(item)?));
+    let pauses = others.iter().filter(|item| beyond_deadline(item).is_none());
     let pauses = pauses.filter_map(|item| Some((asked(item)?, item.status)));
     if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
         _ = graph.http.honor_retry_after(request, status, pause).await;
     }
     let all = items.len();
-    let found = items.into_iter().filter_map(|(at, items)| {
+    let results = items.into_iter().filter_map(|(at, items)| {
         let (_, steps) = reads.get(at)?;
-        // Two answers to one request are none.
+        // Two responses to one item contradict each other.
         let [item] = <[BatchItem<'_>; 1]>::try_from(items).ok()?;
-        if let Some(put_off) = put_off(&item) {
-            return Some((at, Err(put_off)));
+        if let Some(error) = deferred(&item) {
+            return Some((at, Err(error)));
         }
         let bindings = item.configuration()?.bindings(steps);
-        let makes_sense = bindings.values().all(|read| matches!(read, Reading::Known(_)));
-        makes_sense.then_some((at, Ok(bindings)))
+        let is_complete = bindings.values().all(|read| matches!(read, Reading::Known(_)));
+        is_complete.then_some((at, Ok(bindings)))
     });
-    let found: Found = found.collect();
-    if found.len() < all {
-        let others = all.saturating_sub(found.len());
-        info!("{others} of {all} reads in a `$batch` were not answered well: again, each by itself");
+    let results: Results = results.collect();
+    if results.len() < all {
+        let others = all.saturating_sub(results.len());
+        info!("{others} of {all} items of a `$batch` have no usable response: reading them separately");
     }
-    found
+    results
 }

@@ -1,4 +1,4 @@
-//! The requests of Graph that flowbind makes, one function each.
+//! Client of Microsoft Graph: one function for each request that flowbind sends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::batch::{self, Batches};
+use super::batch::{self, BatchSupport};
 use super::cloud::GraphUrl;
 use super::error::{self, GraphError, GraphErrorKind, RequestLine};
 use super::page;
@@ -22,80 +22,83 @@ use crate::model::{
     Bound, ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Reading, Step, StepMap,
 };
 
-/// Graph, as one tenant's app sees it.
+/// Microsoft Graph for one tenant and credential.
 #[derive(Debug)]
 pub struct Graph {
     pub(super) http: Client,
-    pub(super) batches: Batches,
+    pub(super) batch_support: BatchSupport,
     root: GraphUrl,
     reference_root: GraphUrl,
     credential: Arc<Credential>,
 }
 
-/// What is bound to the steps of a flow that were asked for.
+/// Bindings of a flow at the requested steps.
 pub type Bindings = StepMap<Reading<Bound>>;
 
 /// PUT that the service accepted. Only a read-back shows its effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedPut {
-    /// How often it was sent.
+    /// Number of attempts.
     pub attempts: u32,
-    /// Graph's tag of the request.
+    /// Graph's id of the request.
     pub request_id: Option<String>,
 }
 
 impl Graph {
-    /// Asks Graph at `root` with a credential's token, which goes nowhere else. References to
-    /// connectors are written with `reference_root`, which is the same but for an emulator.
+    /// Creates the client of Graph at `root`. The credential's token is sent to this host only. References to
+    /// connectors are written with `reference_root`, which differs from `root` only for an emulator.
     pub fn new(http: Client, root: GraphUrl, reference_root: GraphUrl, credential: Arc<Credential>) -> Self {
-        Self { http, batches: Batches::default(), root, reference_root, credential }
+        Self { http, batch_support: BatchSupport::default(), root, reference_root, credential }
     }
 
     /// Lists the tenant's connectors.
     /// <https://learn.microsoft.com/graph/api/identityapiconnector-list>
     ///
     /// # Errors
-    /// Any page that could not be read.
+    /// A page could not be read.
     pub async fn connectors(&self) -> Result<Vec<ListedConnector>, GraphError> {
         let url = self.root.join(&["identity", "apiConnectors"], None);
-        let connectors = page::all::<ConnectorEntity>(self, Need::Connectors, url)
+        let connectors = page::read_all::<ConnectorEntity>(self, Need::Connectors, url)
             .await?
             .into_iter()
             .map(ListedConnector::from);
-        Ok(each_once(connectors, |listed| listed.connector.id.clone()))
+        Ok(dedupe_by(connectors, |listed| listed.connector.id.clone()))
     }
 
     /// Lists the tenant's flows of one kind.
     /// <https://learn.microsoft.com/graph/api/identitycontainer-list-b2cuserflows>
     ///
     /// # Errors
-    /// Any page that could not be read.
+    /// A page could not be read.
     pub async fn flows(&self, kind: FlowKind) -> Result<Vec<ListedFlow>, GraphError> {
         let url = self.root.join(&["identity", kind.collection()], None);
-        let flows = page::all::<FlowEntity>(self, Need::Flows, url).await?.into_iter().map(ListedFlow::from);
-        Ok(each_once(flows, |flow| flow.id.clone()))
+        let flows =
+            page::read_all::<FlowEntity>(self, Need::Flows, url).await?.into_iter().map(ListedFlow::from);
+        Ok(dedupe_by(flows, |flow| flow.id.clone()))
     }
 
-    /// Reads what is bound to steps of flows, in as few waves of requests as possible; `beside` is how
-    /// many other requests go out at the same time.
+    /// Reads the bindings of several flows, in as few round trips as possible. `concurrent` is the number of other
+    /// requests that are sent at the same time.
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-get-apiconnectorconfiguration>
     ///
     /// # Errors
-    /// Each configuration that could not be read. A step of one that makes no sense is unknown by itself.
+    /// Each configuration that could not be read has its own error. A malformed step makes only this step
+    /// unknown.
     pub async fn configurations(
         &self,
         reads: &[(&FlowId, &[Step])],
-        beside: usize,
+        concurrent: usize,
         budget: RetryBudget,
     ) -> Vec<Result<Bindings, GraphError>> {
-        let mut found: BTreeMap<_, _> = batch::read(self, reads, beside, budget).await.into_iter().collect();
-        let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (found.remove(&at), flow, steps));
-        let reads = reads.map(async |(found, flow, steps)| match found {
+        let mut results: BTreeMap<_, _> =
+            batch::read(self, reads, concurrent, budget).await.into_iter().collect();
+        let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (results.remove(&at), flow, steps));
+        let reads = reads.map(async |(result, flow, steps)| match result {
             Some(Err(error)) if error.is_deferred() => {
                 self.http.wait_out_deadline(budget, Duration::ZERO).await;
                 Err(error)
             }
-            Some(read) => read,
+            Some(result) => result,
             None => self.configuration(flow, steps, budget).await,
         });
         join_all(reads).await
@@ -120,12 +123,12 @@ impl Graph {
         self.root.join(&configuration_path(flow), Some(&format!("$expand={}", names.join(","))))
     }
 
-    /// Binds a connector to a step of a flow, or nothing. This is all that ever writes. It is not
-    /// begun once `halt` turned true.
+    /// Binds a connector to a step of a flow; `None` disables the step. No other request changes a tenant. The
+    /// request is not started after `halt` became true.
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-put-apiconnectorconfiguration>
     ///
     /// # Errors
-    /// The service did not take it, or did not answer: then it may have taken it all the same.
+    /// The service rejected the request, or did not answer. Without an answer it may still have acted.
     pub async fn bind(
         &self,
         flow: &FlowId,
@@ -139,7 +142,7 @@ impl Graph {
                 let reference = self.reference_root.join(&["identity", "apiConnectors", id.as_str()], None);
                 json!({"@odata.id": reference.as_str()}).to_string()
             }
-            // An empty body is refused: disabling takes these two bytes.
+            // The service rejects an empty body: disabling needs an empty object.
             None => "{}".to_owned(),
         };
         let request = Request {
@@ -153,7 +156,7 @@ impl Graph {
         };
         let line = self.request_line(Need::Changes, "PUT", &request.url);
         let answer = self.send(Need::Changes, request).await?;
-        // A yes that holds an error is none.
+        // A success status with an error in the body is an error.
         if serde_json::from_slice::<Configuration>(&answer.body).is_ok_and(|body| body.is_error()) {
             return Err(GraphError::rejected(line, &answer));
         }
@@ -187,7 +190,7 @@ impl Graph {
         }
     }
 
-    /// Sends a request and takes no other answer than a success.
+    /// Sends a request. Every status but 2xx is an error.
     async fn send(&self, need: Need, request: Request<'_>) -> Result<Answer, GraphError> {
         let line = self.request_line(need, request.method.as_str(), &request.url);
         match self.http.send(&request).await {
@@ -205,15 +208,15 @@ impl Graph {
         &self.credential
     }
 
-    /// A request as errors show it: the path alone, since the place is the same for all of a run,
-    /// and without a page's token.
+    /// Returns a request as errors show it: without the host, which is the same in all of a run, and without the
+    /// query, which may hold the token of a page.
     pub(super) fn request_line(&self, need: Need, method: &str, url: &Url) -> RequestLine {
         RequestLine { need, line: format!("{method} {}", url.path()) }
     }
 }
 
-/// A list that changes while its pages are read may hold one of them twice.
-fn each_once<T, Id: Ord>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> Id) -> Vec<T> {
+/// Removes duplicates: a list that changes while its pages are read may have an item twice.
+fn dedupe_by<T, Id: Ord>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> Id) -> Vec<T> {
     let mut seen = BTreeSet::new();
     items.filter(|item| seen.insert(id(item))).collect()
 }

@@ -1,4 +1,4 @@
-//! Where Graph is: the root of each national cloud, and URLs under it.
+//! Root URLs of Graph in each national cloud, and URLs below them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use reqwest::Url;
 use crate::http::{is_loopback, is_safe};
 use crate::model::{Api, Cloud};
 
-/// The root of each cloud, after <https://learn.microsoft.com/graph/deployments>.
+/// Returns the Graph host of a cloud (<https://learn.microsoft.com/graph/deployments>).
 fn root(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Global => "https://graph.microsoft.com",
@@ -17,7 +17,7 @@ fn root(cloud: Cloud) -> &'static str {
     }
 }
 
-/// Where a cloud's tenants sign in, after the same page.
+/// Returns the login host of a cloud (<https://learn.microsoft.com/graph/deployments>).
 pub fn authority(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Global => "https://login.microsoftonline.com",
@@ -26,14 +26,13 @@ pub fn authority(cloud: Cloud) -> &'static str {
     }
 }
 
-/// What a token for a cloud's Graph is asked for by, after
-/// <https://learn.microsoft.com/graph/sdks/national-clouds>.
+/// Returns the scope of tokens for a cloud's Graph (<https://learn.microsoft.com/graph/sdks/national-clouds>).
 pub fn scope(cloud: Cloud) -> String {
     format!("{}/.default", root(cloud))
 }
 
-/// What a token of another issuer has to be for, so that a cloud's tenants take it, after
-/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
+/// Returns the audience that a federated token must have to be accepted in a cloud
+/// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
 pub fn token_exchange(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Global => "api://AzureADTokenExchange",
@@ -42,40 +41,40 @@ pub fn token_exchange(cloud: Cloud) -> &'static str {
     }
 }
 
-/// A root of Graph with its version segment, such as `https://graph.microsoft.com/beta`.
+/// Root URL of Graph with its version segment, such as `https://graph.microsoft.com/beta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphUrl(Url);
 
-/// Why a text is no root of Graph.
+/// Why a text is not a root URL of Graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidGraphUrl {
-    /// It is not a URL.
+    /// Not a URL.
     #[error("`{0}` is not a URL")]
     NotAUrl(String),
-    /// It has parts that a root has not.
-    #[error("a Graph URL has a scheme, a host, maybe a port, and a version, and nothing else")]
+    /// Has parts that a root must not have.
+    #[error("must consist of a scheme, a host, an optional port and a version, and nothing else")]
     Parts,
-    /// The token would travel in the clear.
-    #[error("plain http is for loopback only: the token would travel in the clear")]
+    /// Would send the token unencrypted.
+    #[error("must be https, because the token is sent there; http is for loopback only")]
     PlainHttp,
-    /// It ends in another version than the file asks for.
-    #[error("it must end in the version that the file asks for: `/{0}`")]
+    /// Ends in another version than the file's `api`.
+    #[error("must end in `/{0}`, the version of the file's `api`")]
     Version(Api),
 }
 
 impl GraphUrl {
-    /// The root of a cloud.
+    /// Creates the root of a cloud.
     ///
     /// # Errors
-    /// None that the four clouds could give.
-    pub fn of(cloud: Cloud, api: Api) -> Result<Self, InvalidGraphUrl> {
+    /// Cannot occur for the known clouds.
+    pub fn for_cloud(cloud: Cloud, api: Api) -> Result<Self, InvalidGraphUrl> {
         Self::parse(&format!("{}/{api}", root(cloud)), api)
     }
 
-    /// Takes a root as a person gives it.
+    /// Parses a root URL that the user passed.
     ///
     /// # Errors
-    /// Not a URL, not https (but for loopback), with parts that a root has not, or of another version.
+    /// The text is not a URL, is not https (except for loopback), has other parts, or ends in another version.
     pub fn parse(text: &str, api: Api) -> Result<Self, InvalidGraphUrl> {
         let mut url = Url::parse(text).map_err(|_| InvalidGraphUrl::NotAUrl(without_user_info(text)))?;
         let clean = url.username().is_empty()
@@ -96,7 +95,7 @@ impl GraphUrl {
         Ok(Self(url))
     }
 
-    /// Whether it is on this machine.
+    /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
@@ -106,7 +105,7 @@ impl GraphUrl {
         self.0.origin() == url.origin()
     }
 
-    /// A URL below it. Segments are percent-encoded as they need; the query is taken as it is.
+    /// Returns a URL below the root. Segments are percent-encoded where necessary; the query is used unchanged.
     pub fn join(&self, segments: &[&str], query: Option<&str>) -> Url {
         let mut url = self.0.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -116,7 +115,7 @@ impl GraphUrl {
         url
     }
 
-    /// A URL below it as batches name it: its path from here, with its query.
+    /// Returns a URL relative to the root, with its query, as batches need it.
     pub(super) fn relative(&self, url: &Url) -> String {
         let path = url.path().strip_prefix(self.0.path()).unwrap_or_else(|| url.path());
         match url.query() {
@@ -125,13 +124,13 @@ impl GraphUrl {
         }
     }
 
-    /// Resolves what an answer calls a URL, which is an absolute one.
+    /// Resolves a link of a response, which is usually absolute.
     pub(super) fn resolve(&self, link: &str) -> Option<Url> {
         self.0.join(link).ok()
     }
 }
 
-/// What stands before an `@` may be a password.
+/// Removes the part before an `@`, which may contain a password.
 fn without_user_info(text: &str) -> String {
     text.rsplit_once('@').map_or(text, |(_, rest)| rest).to_owned()
 }
@@ -147,10 +146,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cloud_and_version_has_a_root() {
+    fn for_cloud_with_every_version_is_valid() {
         for cloud in Cloud::ALL {
             for api in Api::ALL {
-                let url = GraphUrl::of(cloud, api).unwrap();
+                let url = GraphUrl::for_cloud(cloud, api).unwrap();
                 assert_eq!(url.to_string(), format!("{}/{api}", root(cloud)));
                 assert!(!url.is_loopback());
             }
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_loopback_only_and_a_root_has_nothing_but_a_version() {
+    fn parse_accepts_https_or_loopback_roots_only() {
         use InvalidGraphUrl as Invalid;
         let parse = |text| GraphUrl::parse(text, Api::Beta).map(|url| url.to_string());
         for good in
@@ -180,8 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_encoded() {
-        let root = GraphUrl::of(Cloud::Global, Api::Beta).unwrap();
+    fn join_encodes_segments() {
+        let root = GraphUrl::for_cloud(Cloud::Global, Api::Beta).unwrap();
         let url = root.join(&["identity", "b2xUserFlows", "B2X_1_é(1)", "$ref"], Some("$expand=a,b"));
         assert_eq!(
             url.as_str(),

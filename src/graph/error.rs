@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
@@ -12,41 +13,41 @@ use crate::diagnostic::{Code, clipped};
 use crate::http::{Answer, SendError, SendErrorKind, Unreachable, truncate};
 use crate::model::ReadError;
 
-/// Request that did not return what was asked for.
+/// Failed request to Graph.
 #[derive(Debug, thiserror::Error)]
 #[error("{request}: {kind}{}", ids(.request_id.as_deref(), .client_request_id.as_deref()))]
 pub struct GraphError {
-    /// Verb and path.
+    /// Method and path.
     pub request: String,
     /// Permission that the request needs.
     pub need: Need,
-    /// What happened.
+    /// Reason of the failure.
     pub kind: GraphErrorKind,
     /// Graph's id of the request.
     pub request_id: Option<String>,
     /// Client's id of the request.
     pub client_request_id: Option<String>,
-    /// Number of times it was sent, or tried to be; 0 if it was never sent.
+    /// Number of attempts; 0 if the request was never sent.
     pub attempts: u32,
-    /// Whether the service may have processed the request all the same.
+    /// Whether the service may have processed the request nevertheless.
     pub may_have_acted: bool,
 }
 
-/// Kind of a [`GraphError`].
+/// Reason of a [`GraphError`].
 #[derive(Debug, thiserror::Error)]
 pub enum GraphErrorKind {
-    /// No final response, and the last one before.
+    /// No final response.
     #[error("{error}{}", preceding(.before.as_deref()))]
     NoAnswer {
-        /// Why there is none.
+        /// Reason.
         error: Box<SendError>,
-        /// Last response, which was to be retried.
+        /// Last response to an earlier attempt.
         before: Option<Box<Rejection>>,
     },
     /// Response with an error status.
     #[error("{0}")]
     Rejected(Rejection),
-    /// Response that is not what was asked for.
+    /// Response with a success status and an unusable body.
     #[error("unexpected response from Graph: {0}")]
     UnexpectedResponse(String),
     /// Link to another host, which would receive the token.
@@ -57,7 +58,7 @@ pub enum GraphErrorKind {
     Redirect(String),
 }
 
-/// Error response. Classified by its status: the code is mostly a catch-all.
+/// Error response. It is classified by its status, because Graph uses one code for most errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// HTTP status.
@@ -83,9 +84,10 @@ impl fmt::Display for Rejection {
     }
 }
 
+/// Returns the text about the last response to an earlier attempt.
 fn preceding(rejection: Option<&Rejection>) -> String {
     let without_attempts = |it: &Rejection| Rejection { attempts: 1, ..it.clone() };
-    rejection.map(|it| format!("; the answer before was {}", without_attempts(it))).unwrap_or_default()
+    rejection.map(|it| format!("; the last response was {}", without_attempts(it))).unwrap_or_default()
 }
 
 fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
@@ -116,8 +118,17 @@ impl GraphError {
 
     /// Whether Graph asked for a pause that is longer than the time that is left.
     pub(super) fn is_deferred(&self) -> bool {
-        let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return false };
-        matches!(error.kind, SendErrorKind::PauseBeyondTimeout(_))
+        self.pause_beyond_timeout().is_some()
+    }
+
+    fn pause_beyond_timeout(&self) -> Option<Duration> {
+        match &self.kind {
+            GraphErrorKind::NoAnswer { error, .. } => match error.kind {
+                SendErrorKind::PauseBeyondTimeout(pause) => Some(pause),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Returns the id of the problem.
@@ -153,15 +164,17 @@ impl GraphError {
 
     /// Returns what the response means and what to do, if that is known.
     fn advice(&self) -> Option<Advice> {
-        let hint = |hint| Some(Advice { meaning: None, hint });
+        let known =
+            |(meaning, hint): advice::Known| Some(Advice { meaning: Some(meaning), hint: hint.to_owned() });
+        let hint = |hint: &str| Some(Advice { meaning: None, hint: hint.to_owned() });
         match self.code() {
-            Code::TenantKindMismatch => Some(match self.rejection()?.tenant_kind() {
+            Code::TenantKindMismatch => known(match self.rejection()?.tenant_kind() {
                 Some(TenantKind::B2c) => advice::B2X_FLOWS_IN_B2C_TENANT,
                 _ => advice::B2C_FLOWS_IN_WORKFORCE_TENANT,
             }),
-            Code::SelfServiceDisabled => Some(advice::SELF_SERVICE_DISABLED),
-            Code::TokenRejected => Some(advice::TOKEN_REJECTED),
-            Code::PermissionMissing => Some(match self.need {
+            Code::SelfServiceDisabled => known(advice::SELF_SERVICE_DISABLED),
+            Code::TokenRejected => known(advice::TOKEN_REJECTED),
+            Code::PermissionMissing => known(match self.need {
                 Need::Flows => advice::CANNOT_LIST_FLOWS,
                 Need::Bindings => advice::CANNOT_READ_BINDINGS,
                 Need::Connectors => advice::CANNOT_READ_CONNECTORS,
@@ -174,7 +187,13 @@ impl GraphError {
                 "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its certificate \
                  authority with `--ca-file`",
             ),
-            Code::GraphThrottled => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
+            Code::GraphThrottled => match self.pause_beyond_timeout() {
+                Some(pause) => hint(&format!(
+                    "run again later, or with a `--timeout` of more than {} s",
+                    pause.as_secs_f64().ceil()
+                )),
+                None => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
+            },
             Code::Timeout => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
             _ => None,
         }
@@ -188,7 +207,7 @@ impl GraphError {
     }
 
     /// Returns the hint, if what to do is known.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         self.advice().map(|advice| advice.hint)
     }
 
@@ -230,12 +249,12 @@ impl GraphError {
     }
 }
 
-/// Request as errors show it, and what it needs permission for.
+/// Request as errors show it, and the permission that it needs.
 #[derive(Debug, Clone)]
 pub struct RequestLine {
     /// Permission that the request needs.
     pub need: Need,
-    /// Verb and path.
+    /// Method and path.
     pub line: String,
 }
 
@@ -247,8 +266,8 @@ enum TenantKind {
 }
 
 impl Rejection {
-    /// Returns the kind of the tenant that the message names. Nothing but Graph's message tells it:
-    /// status and code are those of any bad request.
+    /// Returns the kind of the tenant that the message names. Status and code are those of any bad request, so
+    /// only the message identifies this problem.
     fn tenant_kind(&self) -> Option<TenantKind> {
         let message = self.message.as_deref().unwrap_or_default();
         if message.contains("is not an Azure AD B2C directory") {
@@ -278,53 +297,49 @@ impl Rejection {
 /// Meaning of a response, and what to do.
 struct Advice {
     meaning: Option<&'static str>,
-    hint: &'static str,
+    hint: String,
 }
 
-/// Known meanings. Microsoft documents the ReadWrite permissions for reading; the service accepts the Read
-/// permissions as well, so these come first.
+/// Known meanings, each with a hint. The least privileged permission comes first: Microsoft documents the ReadWrite
+/// permissions for reading, but the service also accepts the Read permissions.
 mod advice {
-    use super::Advice;
+    pub(super) type Known = (&'static str, &'static str);
 
-    pub(super) const B2C_FLOWS_IN_WORKFORCE_TENANT: Advice = Advice {
-        meaning: Some("the user flows are of Azure AD B2C (`B2C_1_…`), but the tenant is a workforce tenant"),
-        hint: "name the B2C tenant, or list the workforce tenant's own flows (`B2X_1_…`)",
-    };
-    pub(super) const B2X_FLOWS_IN_B2C_TENANT: Advice = Advice {
-        meaning: Some(
-            "the user flows are of a workforce tenant (`B2X_1_…`), but the tenant is an Azure AD B2C tenant",
-        ),
-        hint: "name the workforce tenant, or list the B2C tenant's own flows (`B2C_1_…`)",
-    };
-    pub(super) const SELF_SERVICE_DISABLED: Advice = Advice {
-        meaning: Some(
-            "the tenant is a workforce tenant without self-service sign-up, so it has no user flows",
-        ),
-        hint: "enable self-service sign-up in the tenant's external collaboration settings, or name another tenant",
-    };
-    pub(super) const TOKEN_REJECTED: Advice = Advice {
-        meaning: Some("Graph rejected the access token"),
-        hint: "get a new token; `flowbind whoami` shows the credential, its tenant, its cloud and its expiry",
-    };
-    pub(super) const CANNOT_LIST_FLOWS: Advice = Advice {
-        meaning: Some("no permission to list the tenant's user flows"),
-        hint: "grant `IdentityUserFlow.Read.All` with admin consent",
-    };
-    pub(super) const CANNOT_READ_BINDINGS: Advice = Advice {
-        meaning: Some("no permission to read the bindings of user flows"),
-        hint: "grant `IdentityUserFlow.Read.All` with admin consent; if Graph still refuses, \
+    pub(super) const B2C_FLOWS_IN_WORKFORCE_TENANT: Known = (
+        "the user flows are of Azure AD B2C (`B2C_1_…`), but the tenant is a workforce tenant",
+        "name the B2C tenant, or list the workforce tenant's own flows (`B2X_1_…`)",
+    );
+    pub(super) const B2X_FLOWS_IN_B2C_TENANT: Known = (
+        "the user flows are of a workforce tenant (`B2X_1_…`), but the tenant is an Azure AD B2C tenant",
+        "name the workforce tenant, or list the B2C tenant's own flows (`B2C_1_…`)",
+    );
+    pub(super) const SELF_SERVICE_DISABLED: Known = (
+        "the tenant is a workforce tenant without self-service sign-up, so it has no user flows",
+        "enable self-service sign-up in the tenant's external collaboration settings, or name another tenant",
+    );
+    pub(super) const TOKEN_REJECTED: Known = (
+        "Graph rejected the access token",
+        "get a new token; `flowbind whoami` shows the credential, its tenant, its cloud and its expiry",
+    );
+    pub(super) const CANNOT_LIST_FLOWS: Known = (
+        "no permission to list the tenant's user flows",
+        "grant `IdentityUserFlow.Read.All` with admin consent",
+    );
+    pub(super) const CANNOT_READ_BINDINGS: Known = (
+        "no permission to read the bindings of user flows",
+        "grant `IdentityUserFlow.Read.All` with admin consent; if Graph still answers 403, \
                `IdentityUserFlow.ReadWrite.All`",
-    };
-    pub(super) const CANNOT_READ_CONNECTORS: Advice = Advice {
-        meaning: Some("no permission to read the tenant's connectors"),
-        hint: "grant `APIConnectors.Read.All` with admin consent; if Graph still refuses, \
+    );
+    pub(super) const CANNOT_READ_CONNECTORS: Known = (
+        "no permission to read the tenant's connectors",
+        "grant `APIConnectors.Read.All` with admin consent; if Graph still answers 403, \
                `APIConnectors.ReadWrite.All`. Naming connectors by `id` without pins needs neither",
-    };
-    pub(super) const CANNOT_CHANGE_BINDINGS: Advice = Advice {
-        meaning: Some("no permission to change bindings"),
-        hint: "grant `IdentityUserFlow.ReadWrite.All` with admin consent; a user also needs the directory role \
+    );
+    pub(super) const CANNOT_CHANGE_BINDINGS: Known = (
+        "no permission to change bindings",
+        "grant `IdentityUserFlow.ReadWrite.All` with admin consent; a user also needs the directory role \
                External ID User Flow Administrator",
-    };
+    );
 }
 
 impl From<&GraphError> for ReadError {
@@ -384,7 +399,7 @@ fn parse_rejection(answer: &Answer) -> (Rejection, Option<String>) {
 pub(super) fn describe_unexpected(answer: &Answer, error: &serde_json::Error) -> String {
     const SHOWN: usize = 80;
     let content_type =
-        answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
+        answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
     if content_type.contains("json") {
         return truncate(error.to_string());
     }

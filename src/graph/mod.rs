@@ -1,4 +1,4 @@
-//! Microsoft Graph, typed: its URLs, its JSON, its pages and its errors. Decides nothing.
+//! Typed access to Microsoft Graph: URLs, JSON, pages and errors. Makes no decisions.
 
 mod batch;
 mod client;

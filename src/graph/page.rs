@@ -1,5 +1,5 @@
-//! Collections: every page, wherever the service cuts them
-//! (<https://learn.microsoft.com/graph/paging>). A page may be empty; a link is opaque and used whole.
+//! Reads all pages of a collection (<https://learn.microsoft.com/graph/paging>). A page may be empty. The link to
+//! the next page is opaque and is used unchanged.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use super::permission::Need;
 use super::wire::Page;
 use crate::http::RetryBudget;
 
-/// More pages than any collection of ours can have: a tenant has some 200 flows and 20 connectors.
+/// Limit of the number of pages: a tenant has at most about 200 flows and 20 connectors.
 const MAX_PAGES: usize = 1_000;
 
-/// More than any of our collections can have in all its pages, in bytes.
+/// Size limit of all pages together, in bytes.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Reads a collection from its first page on.
-pub(super) async fn all<T: DeserializeOwned>(
+/// Reads a collection, beginning with its first page.
+pub(super) async fn read_all<T: DeserializeOwned>(
     graph: &Graph,
     need: Need,
     first: Url,
@@ -48,10 +48,10 @@ pub(super) async fn all<T: DeserializeOwned>(
     }
 }
 
-/// Where a link to a next page leads, after the pages that were seen.
+/// Resolves the link to the next page, after the pages that were `seen`.
 ///
 /// # Errors
-/// It leads away from `root`, which would take the token along; or the pages have no end.
+/// The link leads to another host than `root`, which would receive the token; or the pages do not end.
 pub fn follow(root: &GraphUrl, link: &str, seen: &BTreeSet<Url>) -> Result<Url, GraphErrorKind> {
     let next = root.resolve(link).filter(|url| root.is_origin_of(url));
     // User info would be sent as a second credential.

@@ -1,28 +1,27 @@
-//! The permissions that Graph's requests need: the one that its documentation names, and a lower one
-//! that the service takes as well, by its own words (the message of a 403) or by what Microsoft's own
-//! exporters declare.
+//! Permissions that Graph's requests need. For reading, Microsoft documents the ReadWrite permissions. The service
+//! also accepts the Read permissions, as the message of a 403 and Microsoft's own exporters show.
 
-/// What a run needs permission for.
+/// Action that needs a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
-    /// To list the user flows.
+    /// Listing the user flows.
     Flows,
-    /// To read what is bound to them.
+    /// Reading the bindings of user flows.
     Bindings,
-    /// To read the connectors, with their names and addresses.
+    /// Reading the connectors, with their names and addresses.
     Connectors,
-    /// To bind.
+    /// Changing bindings.
     Changes,
 }
 
-/// How far a token's permissions meet a need.
+/// How far the permissions of a token meet a need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grant {
-    /// They hold what the documentation names, or more.
+    /// They include the documented permission or a higher one.
     Full,
-    /// They hold what may do.
-    MayDo,
-    /// They hold neither.
+    /// They include only a lower permission, which the service accepts.
+    Lower,
+    /// They include no suitable permission.
     None,
 }
 
@@ -32,7 +31,7 @@ const CONNECTORS_READ: &str = "APIConnectors.Read.All";
 const CONNECTORS_WRITE: &str = "APIConnectors.ReadWrite.All";
 
 impl Need {
-    /// What the documentation names:
+    /// Returns the permission that the documentation names:
     /// <https://learn.microsoft.com/graph/api/identitycontainer-list-b2cuserflows>,
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-get-apiconnectorconfiguration>,
     /// <https://learn.microsoft.com/graph/api/identityapiconnector-list>,
@@ -45,23 +44,23 @@ impl Need {
         }
     }
 
-    /// What may do as well.
-    pub fn lower(self) -> Option<&'static str> {
+    /// Returns the permissions that the service accepts, the least privileged first.
+    pub fn accepted(self) -> &'static [&'static str] {
         match self {
-            Self::Bindings => Some(FLOWS_READ),
-            Self::Connectors => Some(CONNECTORS_READ),
-            Self::Flows | Self::Changes => None,
+            Self::Flows | Self::Bindings => &[FLOWS_READ, FLOWS_WRITE],
+            Self::Connectors => &[CONNECTORS_READ, CONNECTORS_WRITE],
+            Self::Changes => &[FLOWS_WRITE],
         }
     }
 
-    /// How far permissions meet it.
+    /// Returns how far the permissions of a token meet the need.
     pub fn met_by(self, permissions: &[&str]) -> Grant {
-        let has = |wanted: &str| permissions.iter().any(|held| held.eq_ignore_ascii_case(wanted));
-        let higher = self == Self::Flows && has(FLOWS_WRITE);
-        if has(self.documented()) || higher {
+        let is_held = |wanted: &&str| permissions.iter().any(|held| held.eq_ignore_ascii_case(wanted));
+        let mut documented = self.accepted().iter().skip_while(|accepted| **accepted != self.documented());
+        if documented.any(is_held) {
             Grant::Full
-        } else if self.lower().is_some_and(has) {
-            Grant::MayDo
+        } else if self.accepted().iter().any(is_held) {
+            Grant::Lower
         } else {
             Grant::None
         }
@@ -73,11 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lower_permission_may_do_for_reading_and_never_for_changes() {
+    fn read_permission_meets_reading_and_never_changes() {
         let read = [FLOWS_READ, CONNECTORS_READ];
         assert_eq!(Need::Flows.met_by(&read), Grant::Full);
-        assert_eq!(Need::Bindings.met_by(&read), Grant::MayDo);
-        assert_eq!(Need::Connectors.met_by(&read), Grant::MayDo);
+        assert_eq!(Need::Bindings.met_by(&read), Grant::Lower);
+        assert_eq!(Need::Connectors.met_by(&read), Grant::Lower);
         assert_eq!(Need::Changes.met_by(&read), Grant::None);
         for need in [Need::Flows, Need::Bindings, Need::Changes] {
             assert_eq!(need.met_by(&[FLOWS_WRITE]), Grant::Full);

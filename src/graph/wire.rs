@@ -1,5 +1,5 @@
-//! JSON as Graph sends it, and what it means. Unknown properties, annotations and enum values are
-//! ignored; what a property must be and is not is an error, never a default.
+//! JSON formats of Graph. Unknown properties, annotations and enum values are ignored. A required property of
+//! another type is an error, never a default.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,29 +14,29 @@ use crate::model::{
     Bound, Connector, ConnectorId, ListedConnector, ListedFlow, ReadError, Reading, Step, StepMap,
 };
 
-/// One page of a collection. One that is an error as well is none.
+/// Page of a collection. A page that also has an error is not valid.
 #[derive(Debug, Deserialize)]
 pub struct Page<T> {
-    /// What is on it.
+    /// Items of the page.
     pub value: Vec<T>,
-    /// What went wrong.
+    /// Error in a response with a success status.
     error: Option<IgnoredAny>,
-    /// Where the next one is, as the service writes it.
+    /// Link to the next page, unchanged.
     #[serde(rename = "@odata.nextLink")]
     pub next_link: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// Whether this is an error that came with a status of success.
+    /// Whether this is an error in a response with a success status.
     pub fn is_error(&self) -> bool {
         self.error.is_some()
     }
 }
 
-/// An `identityApiConnector`, of which id, name and address are taken. Only a pin needs the address,
-/// so one that is no text is as good as none.
+/// `identityApiConnector` with its id, name and address. Only pins need the address, so an address that is not a
+/// string is ignored.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a connector")]
 pub struct ConnectorEntity {
     #[serde(deserialize_with = "connector_id")]
     id: ConnectorId,
@@ -45,8 +45,7 @@ pub struct ConnectorEntity {
     target_url: Option<Box<RawValue>>,
 }
 
-/// A user flow. Type and version are evolvable and only told further: what is no text or no number
-/// is as good as none.
+/// User flow. Its type and version are only copied to snapshots, so values of another type are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowEntity {
@@ -55,21 +54,21 @@ pub struct FlowEntity {
     user_flow_type_version: Option<Box<RawValue>>,
 }
 
-/// A property that may be of any type: read where it is of ours, and else as good as none.
-fn of_ours<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
+/// Parses a property that may be of any type; `None` if it is of another type.
+fn parse_lenient<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(value?.get()).ok()
 }
 
 impl From<FlowEntity> for ListedFlow {
     fn from(FlowEntity { id, user_flow_type, user_flow_type_version }: FlowEntity) -> Self {
-        let user_flow_type = of_ours(user_flow_type.as_deref());
-        let version = of_ours(user_flow_type_version.as_deref());
+        let user_flow_type = parse_lenient(user_flow_type.as_deref());
+        let version = parse_lenient(user_flow_type_version.as_deref());
         Self { id, user_flow_type, version }
     }
 }
 
-/// The relationships of an `apiConnectorConfiguration`, as they stand, and whether it is an error.
-/// Nothing is kept of what is not ours: it may be anything.
+/// Relationships of an `apiConnectorConfiguration`, not parsed yet, and whether it is an error. Unknown properties
+/// are dropped.
 #[derive(Debug, Default)]
 pub struct Configuration {
     steps: StepMap<Box<RawValue>>,
@@ -97,7 +96,7 @@ impl<'de> Visitor<'de> for Relationships {
             match Step::from_name(&key) {
                 Some(step) => {
                     if configuration.steps.insert(step, map.next_value()?).is_some() {
-                        return Err(A::Error::custom(format!("`{step}` is there twice")));
+                        return Err(A::Error::custom(format!("duplicate key `{step}`")));
                     }
                 }
                 None => {
@@ -110,59 +109,61 @@ impl<'de> Visitor<'de> for Relationships {
     }
 }
 
-/// A batch of requests (<https://learn.microsoft.com/graph/json-batching>).
+/// Batch of requests (<https://learn.microsoft.com/graph/json-batching>).
 #[derive(Debug, Serialize)]
 pub(super) struct BatchRequests {
     pub(super) requests: Vec<BatchRequest>,
 }
 
-/// One request of a batch.
+/// Request of a batch.
 #[derive(Debug, Serialize)]
 pub(super) struct BatchRequest {
     pub(super) id: String,
     pub(super) method: &'static str,
-    /// From the root on.
+    /// Relative to the root.
     pub(super) url: String,
     pub(super) headers: BatchHeaders,
 }
 
-/// What each request of a batch says besides.
+/// Headers of a request of a batch.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct BatchHeaders {
     pub(super) client_request_id: String,
 }
 
-/// The answer to a batch: those to its requests, in any order
+/// Response to a batch, with the responses to its items in any order
 /// (<https://learn.microsoft.com/graph/json-batching>).
 #[derive(Debug, Deserialize)]
 pub struct Batch<'a> {
     #[serde(borrow)]
-    /// The answers.
+    /// Responses to the items.
     pub responses: Vec<BatchItem<'a>>,
 }
 
-/// The answer to one request of a batch.
+/// Response to an item of a batch.
 #[derive(Debug, Deserialize)]
 pub struct BatchItem<'a> {
-    /// The id of the request.
+    /// Id of the item.
     pub id: String,
-    /// The status.
+    /// HTTP status.
     pub status: u16,
     headers: Option<BTreeMap<String, Box<RawValue>>>,
-    /// Not every one is JSON of ours, and one that is not must not spoil the others.
+    /// Parsed separately, so that a malformed body does not affect the other items.
     #[serde(borrow)]
     body: Option<&'a RawValue>,
 }
 
 impl BatchItem<'_> {
-    /// A header, by its name in any case.
+    /// Returns a header by its name, ignoring case.
     pub fn header(&self, name: &str) -> Option<String> {
         let headers = self.headers.iter().flatten();
-        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| of_ours(Some(value)))
+        headers
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .find_map(|(_, value)| parse_lenient(Some(value)))
     }
 
-    /// The configuration that it holds, where it is a success.
+    /// Returns the configuration, if this is a success.
     pub fn configuration(&self) -> Option<Configuration> {
         let body = self.body.filter(|_| (200..300).contains(&self.status))?;
         let configuration: Configuration = serde_json::from_str(body.get()).ok()?;
@@ -172,19 +173,19 @@ impl BatchItem<'_> {
 
 fn connector_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConnectorId, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if text.len() > LONGEST_NAME {
+    if text.len() > MAX_NAME_BYTES {
         return Err(D::Error::custom("an id is longer than 64 KiB"));
     }
     ConnectorId::parse(&text)
-        .map_err(|error| D::Error::custom(format!("`{text}` is no connector's id: {error}")))
+        .map_err(|error| D::Error::custom(format!("`{text}` is not a connector id: {error}")))
 }
 
-/// The longest name that is taken, in bytes: the portal takes far less.
-const LONGEST_NAME: usize = 64 << 10;
+/// Size limit of names and ids, in bytes. The portal's limit is far lower.
+const MAX_NAME_BYTES: usize = 64 << 10;
 
 fn display_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     match Option::<String>::deserialize(deserializer)? {
-        Some(name) if name.len() > LONGEST_NAME => {
+        Some(name) if name.len() > MAX_NAME_BYTES => {
             Err(D::Error::custom("a displayName is longer than 64 KiB"))
         }
         name => Ok(name),
@@ -199,14 +200,14 @@ impl From<ConnectorEntity> for Connector {
 
 impl From<ConnectorEntity> for ListedConnector {
     fn from(entity: ConnectorEntity) -> Self {
-        let target_url = of_ours::<String>(entity.target_url.as_deref()).and_then(|url| url.parse().ok());
+        let target_url =
+            parse_lenient::<String>(entity.target_url.as_deref()).and_then(|url| url.parse().ok());
         Self { connector: entity.into(), target_url }
     }
 }
 
 impl Configuration {
-    /// What is bound to a step. Nothing is bound where the step is null, absent, or an object
-    /// without an id.
+    /// Returns the binding at a step. Nothing is bound if the step is null, absent, or an object without an id.
     pub fn bound(&mut self, step: Step) -> Reading<Bound> {
         #[derive(Deserialize)]
         struct Entity {
@@ -214,7 +215,7 @@ impl Configuration {
         }
         let Some(value) = self.steps.remove(step) else { return Reading::Known(None) };
         let value = value.get();
-        // A list is no object, whatever is in it.
+        // serde would also read a struct from a list.
         let is_object = value.starts_with('{');
         if value == "null" || is_object && matches!(serde_json::from_str(value), Ok(Entity { id: None })) {
             return Reading::Known(None);
@@ -228,12 +229,12 @@ impl Configuration {
         Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, cause))
     }
 
-    /// What is bound to each of the steps.
+    /// Returns the bindings at the given steps.
     pub fn bindings(mut self, steps: &[Step]) -> StepMap<Reading<Bound>> {
         steps.iter().map(|step| (*step, self.bound(*step))).collect()
     }
 
-    /// Whether this is an error that came with a status of success.
+    /// Whether this is an error in a response with a success status.
     pub fn is_error(&self) -> bool {
         self.is_error
     }
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_an_unbound_step_is_nothing() {
+    fn unbound_step_in_every_shape_is_unbound() {
         for shape in [
             r#"{}"#,
             r#"{"postFederationSignup": null}"#,
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connector_is_its_id_and_name_and_the_rest_is_ignored() {
+    fn connector_ignores_unknown_properties() {
         let shape = r##"{"postFederationSignup": {"id": "A", "displayName": "N", "targetUrl": 7,
             "authenticationConfiguration": {"@odata.type": "#microsoft.graph.new"}, "new": []}}"##;
         let connector = Connector { id: ConnectorId::parse("A").unwrap(), display_name: Some("N".into()) };
@@ -270,27 +271,27 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_there_twice_makes_no_sense() {
+    fn duplicate_step_is_an_error() {
         let twice = r#"{"postFederationSignup": {"id": "A"}, "postFederationSignup": null}"#;
         let error = serde_json::from_str::<Configuration>(twice).unwrap_err();
-        assert!(error.to_string().contains("`postFederationSignup` is there twice"), "{error}");
+        assert!(error.to_string().contains("duplicate key `postFederationSignup`"), "{error}");
     }
 
     #[test]
-    fn words_without_end_are_cut() {
+    fn long_values_are_truncated_in_errors() {
         let long = "x".repeat(1 << 20);
         for shape in
             [format!("\"{long}\""), format!(r#"{{"id": "{long}"}}"#), format!(r#"{{"id": "/{long}"}}"#)]
         {
             let Reading::Unknown(unread) = bound(&format!(r#"{{"postFederationSignup": {shape}}}"#)) else {
-                panic!("it is known");
+                panic!("known");
             };
             assert!(unread.cause.len() < 2_100, "{}", unread.cause.len());
         }
     }
 
     #[test]
-    fn what_makes_no_sense_is_unknown_and_never_nothing() {
+    fn malformed_step_is_unknown() {
         for shape in [
             r#"{"postFederationSignup": "x"}"#,
             r#"{"postFederationSignup": []}"#,

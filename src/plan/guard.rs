@@ -54,6 +54,20 @@ pub enum Override {
     AllowEmpty,
 }
 
+impl Override {
+    /// Returns the flag for a shell command. A flow id may have characters that a shell would interpret.
+    pub fn to_shell(&self) -> String {
+        let is_plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
+        match self {
+            Self::AllowProtected(flow, step) if !flow.as_str().chars().all(is_plain) => {
+                // A flow id has no single quote.
+                format!("--allow-protected '{flow}/{step}'")
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Override {
     /// Writes the flag with its value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,7 +170,7 @@ impl Blocker {
                 .caused_by(format!("pinned to {}", pin.expected))
                 .caused_by(format!("calls {}", pin.actual.as_deref().unwrap_or("no address")))
                 .hint("find out who changed the connector; then update `targetUrl` or restore the connector"),
-            (_, Some(flag)) => problem.hint(format!("if this is intended: `{flag}`")),
+            (_, Some(flag)) => problem.hint(format!("if this is intended: `{}`", flag.to_shell())),
             (_, None) => problem,
         }
     }
@@ -261,6 +275,15 @@ fn is_bound_by(target: &Target, pin: &BrokenPin) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn override_with_characters_of_a_shell_is_quoted() {
+        let flag = |flow| Override::AllowProtected(FlowId::parse(flow).unwrap(), Step::PostFederationSignup);
+        let plain = flag("B2C_1_sign-up.2").to_shell();
+        assert_eq!(plain, "--allow-protected B2C_1_sign-up.2/postFederationSignup");
+        let quoted = flag("B2C_1_$(id)").to_shell();
+        assert_eq!(quoted, "--allow-protected 'B2C_1_$(id)/postFederationSignup'");
+    }
 
     #[test]
     fn override_from_str_parses_what_display_writes() {

@@ -290,14 +290,24 @@ impl Plan {
     }
 
     /// Returns every problem of the plan: the warnings, the unreadable bindings by cause and the blockers of
-    /// each target, and the errors.
+    /// each tenant, and the errors. Files of one tenant share warnings and causes.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for target in &self.targets {
-            let diagnostics = target.warnings().iter().map(Warning::diagnostic).collect::<Vec<_>>();
-            let diagnostics = diagnostics.into_iter().chain(target.unreadable_causes());
-            let diagnostics = diagnostics.chain(target.blockers.iter().map(Blocker::diagnostic));
-            problems.extend(diagnostics.map(|diagnostic| Problem::of_tenant(&target.tenant, diagnostic)));
+        for tenant in unique_tenants(self.targets.iter().map(|target| target.tenant.as_str())) {
+            let targets: Vec<_> = self.targets_of(&tenant).collect();
+            let mut warnings = Vec::new();
+            for warning in targets.iter().flat_map(|target| target.warnings()) {
+                if matches!(warning, Warning::Dangling(_)) || !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+            let blockers = targets.iter().flat_map(|target| &target.blockers);
+            let diagnostics = warnings
+                .iter()
+                .map(Warning::diagnostic)
+                .chain(unreadable_causes(targets.iter().flat_map(|it| &it.unreadable)));
+            let diagnostics = diagnostics.chain(blockers.map(Blocker::diagnostic));
+            problems.extend(diagnostics.map(|diagnostic| Problem::of_tenant(&tenant, diagnostic)));
         }
         problems.extend(self.errors.iter().cloned());
         problems
@@ -386,20 +396,25 @@ impl Target {
         warning::warnings(self)
     }
 
-    /// Returns one problem for each cause that keeps bindings from being read, in the order of the
-    /// bindings: a cause that concerns many flows is one problem.
+    /// Returns one problem for each cause that keeps bindings of this target from being read.
     pub fn unreadable_causes(&self) -> Vec<Diagnostic> {
-        let mut causes: Vec<(&ReadError, Vec<&UnreadableBinding>)> = Vec::new();
-        let mut positions = BTreeMap::new();
-        for binding in &self.unreadable {
-            let position = *positions.entry(binding.error.cause_key()).or_insert(causes.len());
-            match causes.get_mut(position) {
-                Some((_, bindings)) => bindings.push(binding),
-                None => causes.push((&binding.error, vec![binding])),
-            }
-        }
-        causes.iter().map(|(error, bindings)| unreadable_cause(error, bindings)).collect()
+        unreadable_causes(&self.unreadable)
     }
+}
+
+/// Returns one problem for each cause that keeps bindings of one tenant from being read, in the order of the
+/// bindings: a cause that concerns many flows is one problem.
+pub fn unreadable_causes<'a>(bindings: impl IntoIterator<Item = &'a UnreadableBinding>) -> Vec<Diagnostic> {
+    let mut causes: Vec<(&ReadError, Vec<&UnreadableBinding>)> = Vec::new();
+    let mut positions = BTreeMap::new();
+    for binding in bindings {
+        let position = *positions.entry(binding.error.cause_key()).or_insert(causes.len());
+        match causes.get_mut(position) {
+            Some((_, bindings)) => bindings.push(binding),
+            None => causes.push((&binding.error, vec![binding])),
+        }
+    }
+    causes.iter().map(|(error, bindings)| unreadable_cause(error, bindings)).collect()
 }
 
 fn unreadable_cause(error: &ReadError, bindings: &[&UnreadableBinding]) -> Diagnostic {

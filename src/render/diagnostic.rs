@@ -8,15 +8,18 @@ use unicode_width::UnicodeWidthStr;
 
 use super::escape;
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, Span};
+use crate::plan::Blocker;
 
 const STRONG: Style = Style::new().bold();
 const FRAME: Style = AnsiColor::Blue.on_default().bold();
 
-/// Numbers of characters of a long line that are shown before the mark, and from it on.
-const BEFORE: usize = 60;
-const AFTER: usize = 80;
+/// Number of characters of a long line that are shown before the marked text.
+const MAX_BEFORE: usize = 60;
 
-/// Distance in characters within which a URL is searched that reaches into the shown part.
+/// Number of characters of a long line that are shown from the marked text on.
+const MAX_AFTER: usize = 80;
+
+/// Number of characters before the marked text that are searched for the start of a URL.
 const LOOK_BACK: usize = 2_000;
 
 /// Renders one diagnostic, ending in a line end. The text is styled; the printer strips styles for outputs
@@ -46,35 +49,49 @@ pub fn prefixed_diagnostic(prefix: &str, diagnostic: &Diagnostic) -> String {
         }
         None => {}
     }
-    let mut line = |name: &str, value: &str| {
+    let mut push_detail = |name: &str, value: &str| {
         let value = escape::text(value);
         text.push_str(&format!("{:indent$} {FRAME}={FRAME:#} {STRONG}{name}{STRONG:#}: {value}\n", ""));
     };
-    causes.iter().for_each(|cause| line("cause", cause));
-    notes.iter().for_each(|note| line("note", note));
-    hints.iter().for_each(|hint| line("hint", hint));
+    causes.iter().for_each(|cause| push_detail("cause", cause));
+    notes.iter().for_each(|note| push_detail("note", note));
+    hints.iter().for_each(|hint| push_detail("hint", hint));
     // The id of a usage error explains no more than the message.
     if *code != Code::Usage {
-        line("docs", &format!("flowbind explain {code}"));
+        push_detail("docs", &format!("flowbind explain {code}"));
     }
     text
 }
 
+/// Returns a blocker as a problem. Readers copy the flag in its hint, so the flag is quoted for a shell: the id of a
+/// flow may contain `$` and backticks.
+pub(super) fn blocker_diagnostic(blocker: &Blocker) -> Diagnostic {
+    let problem = blocker.diagnostic();
+    match blocker.lifted_by() {
+        None => problem,
+        Some(flag) => {
+            let hint = format!("if this is intended: `{}`", escape::flag(&flag.to_string()));
+            Diagnostic { hints: vec![hint], ..problem }
+        }
+    }
+}
+
+/// Renders the location of a span and its line, with carets below the span.
 fn marked_line(span: &Span, style: Style, indent: usize) -> String {
     let line = span.position().line;
-    let place = span.to_string();
-    let place = escape::text(&place);
-    let (before, marked, after) = cut(span);
-    // A runner's command may begin in one piece and end in the next.
-    let is_command = shown(&[&*before, &marked, &after].concat()).contains(HASH);
+    let location = span.to_string();
+    let location = escape::text(&location);
+    let (before, marked, after) = excerpt(span);
+    // A command of a pipeline runner may begin in one piece and end in the next.
+    let has_command = escape_line(&[&*before, &marked, &after].concat()).contains(ESCAPED_HASH);
     let [before, marked, after] = [before, marked, after].map(|piece| {
-        let piece = shown(&piece);
-        if is_command { piece.replace('#', HASH) } else { piece }
+        let piece = escape_line(&piece);
+        if has_command { piece.replace('#', ESCAPED_HASH) } else { piece }
     });
     let offset = before.width();
     let carets = "^".repeat(marked.width().max(1));
     format!(
-        "{:indent$}{FRAME}-->{FRAME:#} {place}\n\
+        "{:indent$}{FRAME}-->{FRAME:#} {location}\n\
          {:indent$} {FRAME}|{FRAME:#}\n\
          {FRAME}{line} |{FRAME:#} {before}{marked}{after}\n\
          {:indent$} {FRAME}|{FRAME:#} {:offset$}{style}{carets}{style:#}\n",
@@ -83,29 +100,30 @@ fn marked_line(span: &Span, style: Style, indent: usize) -> String {
     .replace(" \n", "\n")
 }
 
-/// The line that a span starts in: what stands before it, the span as far as it is in that line,
-/// and what follows. Ends of a long line are cut off, and never looked at.
-fn cut(span: &Span) -> (String, String, String) {
+/// Returns the line that a span starts in, in three pieces: the text before the span, the span as far as it is in
+/// that line, and the text after it. Long pieces are truncated. Text far away from the span is not read, because a
+/// line may have megabytes.
+fn excerpt(span: &Span) -> (String, String, String) {
     let text = span.source().text();
     let range = span.range();
     let line_end = |char: &char| matches!(char, '\n' | '\r');
     let head = text.get(..range.start).unwrap_or_default();
     let tail = text.get(range.start..).unwrap_or_default();
-    let marked = tail.char_indices().take_while(|(at, _)| *at < range.len()).take(AFTER).count();
+    let marked = tail.char_indices().take_while(|(at, _)| *at < range.len()).take(MAX_AFTER).count();
 
     let mut line: Vec<_> = head.chars().rev().take_while(|char| !line_end(char)).take(LOOK_BACK).collect();
     line.reverse();
     let before = line.len();
-    line.extend(tail.chars().take_while(|char| !line_end(char)).take(AFTER + 1));
+    line.extend(tail.chars().take_while(|char| !line_end(char)).take(MAX_AFTER + 1));
     mask_secrets(&mut line);
 
     let (before, tail) = line.split_at(before);
     let (marked, after) = tail.split_at(marked.min(tail.len()));
-    let cut_before = match before.len().checked_sub(BEFORE) {
+    let cut_before = match before.len().checked_sub(MAX_BEFORE) {
         Some(over) if over > 0 => ['…'].iter().chain(before.iter().skip(over.saturating_add(1))).collect(),
         _ => before.iter().collect(),
     };
-    let room = AFTER.saturating_sub(marked.len());
+    let room = MAX_AFTER.saturating_sub(marked.len());
     let cut_after = if after.len() > room {
         after.iter().take(room.saturating_sub(1)).chain(&['…']).collect()
     } else {
@@ -114,8 +132,8 @@ fn cut(span: &Span) -> (String, String, String) {
     (cut_before, marked.iter().collect(), cut_after)
 }
 
-/// Hides what may be a key in a URL: user info, query and fragment. Each character stays one, so
-/// that columns stay what they are.
+/// Masks the parts of URLs that may be keys: user info, query and fragment. The number of characters stays the same,
+/// so that columns do not change.
 fn mask_secrets(line: &mut [char]) {
     let mut rest = line;
     while let Some(at) = rest.windows(3).position(|three| three == [':', '/', '/']) {
@@ -135,10 +153,11 @@ fn mask_secrets(line: &mut [char]) {
     }
 }
 
-/// How a hash is shown that a command may begin with.
-const HASH: &str = "\\u{23}";
+/// Escape of a `#` that a command of a pipeline runner may begin with.
+const ESCAPED_HASH: &str = "\\u{23}";
 
-fn shown(text: &str) -> String {
+/// Escapes a piece of a source line; tabs become spaces.
+fn escape_line(text: &str) -> String {
     escape::text(&text.replace('\t', "    ")).into_owned()
 }
 
@@ -151,13 +170,12 @@ mod tests {
 
     fn plain(text: &str, range: std::ops::Range<usize>) -> String {
         let source = Source::new("a\u{1b}.yaml", text);
-        let diagnostic_ =
-            Diagnostic::error(Code::InvalidValue, "`x` is wrong\n").at(&source.span(range)).hint("fix it");
-        anstream::adapter::strip_str(&diagnostic(&diagnostic_)).to_string()
+        let problem = Diagnostic::error(Code::InvalidValue, "`x` is wrong\n").at(&source.span(range));
+        anstream::adapter::strip_str(&diagnostic(&problem.hint("fix it"))).to_string()
     }
 
     #[test]
-    fn the_mark_stands_under_the_place_whatever_stands_before_it() {
+    fn diagnostic_with_wide_and_unsafe_text_puts_carets_below_the_span() {
         expect![[r#"
             error[invalid-value]: `x` is wrong\n
              --> a\u{1b}.yaml:1:6
@@ -171,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_on_both_sides() {
+    fn diagnostic_on_a_long_line_truncates_both_ends() {
         let line = format!("{}bad{}", "a".repeat(1_000_000), "z".repeat(1_000_000));
         let shown = plain(&line, 1_000_000..1_000_003);
         assert!(shown.len() < 500, "{shown}");
@@ -180,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_key_in_a_url_is_hidden_and_columns_stay() {
+    fn diagnostic_on_a_url_masks_keys_and_keeps_columns() {
         let line = "a: https://user:pw@h/p?code=s3cr3t, b: x";
         let shown = plain(line, 39..40);
         assert!(shown.contains("1 | a: https://*******@h/p?***********, b: x\n"), "{shown}");
@@ -189,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn no_command_is_put_together_of_what_stands_before_the_mark_and_after_it() {
+    fn diagnostic_inside_a_runner_command_escapes_every_hash() {
         for at in 2..8 {
             let shown = plain("a ##[error]x", at..at + 1);
             assert!(shown.contains("| a \\u{23}\\u{23}[error]x\n"), "{shown}");
@@ -198,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_at_the_end_of_the_file_or_over_several_lines_stays_in_its_line() {
+    fn diagnostic_at_the_end_or_over_several_lines_marks_one_line() {
         assert!(plain("a: b", 4..4).contains("\n  |     ^\n"));
         assert!(plain("ab\r\ncd", 0..6).contains("\n  | ^^\n"));
     }

@@ -1,4 +1,4 @@
-//! A unified diff of what is bound against what is wanted, in the syntax of a desired-state file.
+//! Renders a unified diff of current against desired bindings, in the syntax of a desired-state file.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use similar::TextDiff;
 use super::document::Document;
 use super::escape;
 use super::order;
-use super::text::line;
+use super::text::push_line;
 use crate::apply::{Outcome, TargetReport};
 use crate::model::{Bound, FlowId, Step};
-use crate::plan::{Change, InSync, Target};
+use crate::plan::Target;
 
-/// Draws a diff for each tenant that differs; of a report, what it changed.
+/// Renders a diff for each target that differs. The diff of a report has the applied changes.
 pub(super) fn render(document: Document<'_>) -> String {
     match document {
-        Document::Plan(plan) | Document::Drift(plan) => plan.targets.iter().map(of_target).collect(),
-        Document::Report(report) => report.targets.iter().map(of_report).collect(),
+        Document::Plan(plan) | Document::Drift(plan) => plan.targets.iter().map(target_diff).collect(),
+        Document::Report(report) => report.targets.iter().map(report_diff).collect(),
     }
 }
 
-/// The lines of a side: a flow's steps, by flow in the order in which flows appear.
+/// One side of a diff: the steps of each flow, in the order in which flows are added.
 #[derive(Default)]
 struct Side<'a> {
     flows: Vec<&'a FlowId>,
@@ -39,36 +39,36 @@ impl<'a> Side<'a> {
         self.flow(flow).insert(step, value);
     }
 
-    fn draw(&self) -> String {
+    fn render(&self) -> String {
         let mut text = String::from("flows:\n");
         for flow in &self.flows {
-            line(&mut text, format_args!("  {}:", escape::yaml(flow.as_str())));
+            push_line(&mut text, format_args!("  {}:", escape::yaml(flow.as_str())));
             for (step, value) in self.steps.get(flow).into_iter().flatten() {
-                line(&mut text, format_args!("    {step}: {value}"));
+                push_line(&mut text, format_args!("    {step}: {value}"));
             }
         }
         text
     }
 }
 
-fn of_target(target: &Target) -> String {
+fn target_diff(target: &Target) -> String {
     let (mut current, mut desired) = (Side::default(), Side::default());
     for flow in order::flows(target) {
         current.flow(flow);
         desired.flow(flow);
     }
-    for Change { flow, step, current: is, desired: wanted, .. } in &target.changes {
-        current.add(flow, *step, value(is));
-        desired.add(flow, *step, value(wanted));
+    for change in &target.changes {
+        current.add(&change.flow, change.step, value(&change.current));
+        desired.add(&change.flow, change.step, value(&change.desired));
     }
-    for InSync { flow, step, current: is, source: _ } in &target.in_sync {
-        current.add(flow, *step, value(is));
-        desired.add(flow, *step, value(is));
+    for binding in &target.in_sync {
+        current.add(&binding.flow, binding.step, value(&binding.current));
+        desired.add(&binding.flow, binding.step, value(&binding.current));
     }
     unified(&current, &desired, &target.tenant, &target.file)
 }
 
-fn of_report(target: &TargetReport) -> String {
+fn report_diff(target: &TargetReport) -> String {
     let (mut before, mut after) = (Side::default(), Side::default());
     for report in target.changes.iter().filter(|report| report.outcome == Outcome::Applied) {
         before.add(&report.change.flow, report.change.step, value(&report.change.current));
@@ -78,12 +78,12 @@ fn of_report(target: &TargetReport) -> String {
 }
 
 fn unified(one: &Side<'_>, other: &Side<'_>, from: &str, to: &str) -> String {
-    let (one, other) = (one.draw(), other.draw());
+    let (one, other) = (one.render(), other.render());
     let diff = TextDiff::from_lines(&one, &other);
     diff.unified_diff().context_radius(3).header(&escape::text(from), &escape::text(to)).to_string()
 }
 
-/// A binding as the file writes it: by name where there is one, and with the id beside it.
+/// Returns a binding in the syntax of the file: the name with the id in a comment, or the id if there is no name.
 fn value(bound: &Bound) -> String {
     match bound {
         None => "null".to_owned(),

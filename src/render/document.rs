@@ -11,7 +11,7 @@ pub enum Format {
     Text,
     /// JSON, for programs and to be saved.
     Json,
-    /// Comment on a pull request.
+    /// Markdown comment on a pull request.
     Markdown,
     /// Unified diff of current against desired bindings, in the file's syntax.
     Diff,
@@ -52,7 +52,7 @@ impl Format {
         }
     }
 
-    /// Returns the extension of its files. Workflow commands are for stdout only.
+    /// Returns the extension of files with this format. Workflow commands are for stdout only.
     pub fn extension(self) -> Option<&'static str> {
         match self {
             Self::Text => Some("txt"),
@@ -79,14 +79,14 @@ pub enum Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Returns a plan as the document that it was made for.
+    /// Creates the document of a plan: drift if the plan was made to report drift.
     pub fn from_plan(plan: &'a Plan) -> Self {
         if plan.drift.is_some() { Self::Drift(plan) } else { Self::Plan(plan) }
     }
 }
 
 impl Document<'_> {
-    /// Returns the command that made it.
+    /// Returns the command that made the document.
     pub(super) fn command(self) -> &'static str {
         match self {
             Self::Plan(_) => "plan",
@@ -95,7 +95,7 @@ impl Document<'_> {
         }
     }
 
-    /// Returns what a title must add: `, incomplete`, `, blocked`.
+    /// Returns the suffix of a title: `, incomplete`, `, blocked`, or both.
     pub(super) fn status_suffix(self) -> String {
         let (complete, blocked) = match self {
             Self::Plan(plan) => (plan.is_complete(), plan.is_blocked()),

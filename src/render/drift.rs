@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::escape;
-use super::text::line;
+use super::text::push_line;
 use crate::model::{Bound, Connector, ConnectorId, FlowId, Step, bound_id, is_guid};
 use crate::plan::{BrokenPin, Target, Unmanaged};
 
@@ -17,10 +17,12 @@ pub fn drift(target: &Target, strict: bool, options: Option<&str>) -> String {
     if !target.changes.is_empty() {
         text.extend(options.map(|options| apply_command(target, options)));
         let changes = target.changes.iter();
-        let changes =
-            changes.map(|it| Line { protected: it.protected, ..Line::of(&it.flow, it.step, &it.current) });
-        line(&mut text, format_args!("\nTo accept what the tenant has, edit {file}:\n"));
-        text.push_str(&lines(changes, &dangling));
+        let changes = changes.map(|it| BindingLine {
+            protected: it.protected,
+            ..BindingLine::new(&it.flow, it.step, &it.current)
+        });
+        push_line(&mut text, format_args!("\nTo accept what the tenant has, edit {file}:\n"));
+        text.push_str(&render_bindings(changes, &dangling));
     }
     let (what, unmanaged) = if strict {
         ("manage the other bindings", target.unmanaged.iter().collect::<Vec<_>>())
@@ -29,18 +31,21 @@ pub fn drift(target: &Target, strict: bool, options: Option<&str>) -> String {
         ("disable bindings to deleted connectors", target.unmanaged.iter().filter(is_dangling).collect())
     };
     if !unmanaged.is_empty() {
-        line(&mut text, format_args!("\nTo {what}, add to {file}:\n"));
-        let unmanaged = unmanaged.into_iter().map(|it| Line::of(&it.flow, it.step, &it.current));
-        text.push_str(&lines(unmanaged, &dangling));
+        push_line(&mut text, format_args!("\nTo {what}, add to {file}:\n"));
+        let unmanaged = unmanaged.into_iter().map(|it| BindingLine::new(&it.flow, it.step, &it.current));
+        text.push_str(&render_bindings(unmanaged, &dangling));
     }
     if !target.pins.is_empty() {
-        line(&mut text, format_args!("\nTo accept the new address, change its `targetUrl` in {file}:\n"));
+        push_line(
+            &mut text,
+            format_args!("\nTo accept the new address, change its `targetUrl` in {file}:\n"),
+        );
         for BrokenPin { connector, expected: _, actual } in &target.pins {
             let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
             let name = escape::text(name);
             match actual.as_deref().map(escape::yaml) {
-                Some(actual) => line(&mut text, format_args!("    targetUrl: {actual}  # {name}")),
-                None => line(&mut text, format_args!("    # {name} has no address: remove its pin")),
+                Some(actual) => push_line(&mut text, format_args!("    targetUrl: {actual}  # {name}")),
+                None => push_line(&mut text, format_args!("    # {name} has no address: remove its pin")),
             }
         }
     }
@@ -61,48 +66,53 @@ fn apply_command(target: &Target, options: &str) -> String {
     format!("\nTo revert the tenant to the file{blocked}:\n\n    flowbind apply {file}{options}\n")
 }
 
-/// Binding in a desired-state file.
-struct Line<'a> {
+/// Binding of a desired-state file.
+struct BindingLine<'a> {
     flow: &'a FlowId,
     step: Step,
     bound: &'a Bound,
     protected: bool,
 }
 
-impl<'a> Line<'a> {
-    fn of(flow: &'a FlowId, step: Step, bound: &'a Bound) -> Self {
+impl<'a> BindingLine<'a> {
+    fn new(flow: &'a FlowId, step: Step, bound: &'a Bound) -> Self {
         Self { flow, step, bound, protected: false }
     }
 }
 
 /// Renders the lines of a desired-state file for these bindings.
-fn lines<'a>(bindings: impl Iterator<Item = Line<'a>>, dangling: &BTreeSet<(&FlowId, Step)>) -> String {
+fn render_bindings<'a>(
+    bindings: impl Iterator<Item = BindingLine<'a>>,
+    dangling: &BTreeSet<(&FlowId, Step)>,
+) -> String {
     let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in bindings {
-        flows.entry(line.flow).or_default().push(line);
+    for binding in bindings {
+        flows.entry(binding.flow).or_default().push(binding);
     }
     let mut text = "    flows:\n".to_owned();
     for (flow, steps) in flows {
-        line(&mut text, format_args!("{}", escape::yaml_key(flow.as_str(), 6)));
+        push_line(&mut text, format_args!("{}", escape::yaml_key(flow.as_str(), 6)));
         let mut can_be_written = false;
-        for Line { flow, step, bound, protected } in steps {
+        for BindingLine { flow, step, bound, protected } in steps {
             let value = match bound {
                 None => Some(("null".to_owned(), String::new())),
                 Some(_) if dangling.contains(&(flow, step)) => {
                     Some(("null".to_owned(), "  # its connector was deleted".to_owned()))
                 }
-                Some(connector) => self::connector(connector),
+                Some(connector) => connector_value(connector),
             };
             can_be_written |= value.is_some();
             match value {
                 Some((value, comment)) if protected => {
                     let value = format!("{{connector: {value}, protect: true}}");
-                    line(&mut text, format_args!("        {step}: {value}{comment}"));
+                    push_line(&mut text, format_args!("        {step}: {value}{comment}"));
                 }
-                Some((value, comment)) => line(&mut text, format_args!("        {step}: {value}{comment}")),
+                Some((value, comment)) => {
+                    push_line(&mut text, format_args!("        {step}: {value}{comment}"))
+                }
                 None => {
                     let id = bound_id(bound).map(ConnectorId::as_str).map(escape::text).unwrap_or_default();
-                    line(
+                    push_line(
                         &mut text,
                         format_args!("        # {step} is bound to {id}, which a file cannot name"),
                     );
@@ -110,7 +120,7 @@ fn lines<'a>(bindings: impl Iterator<Item = Line<'a>>, dangling: &BTreeSet<(&Flo
             }
         }
         if !can_be_written {
-            line(&mut text, format_args!("        {{}}"));
+            push_line(&mut text, format_args!("        {{}}"));
         }
     }
     text
@@ -118,7 +128,7 @@ fn lines<'a>(bindings: impl Iterator<Item = Line<'a>>, dangling: &BTreeSet<(&Flo
 
 /// Returns a connector as a file names it, with a comment: its id if that is a GUID, otherwise its name. `None`
 /// if neither identifies it.
-fn connector(Connector { id, display_name }: &Connector) -> Option<(String, String)> {
+fn connector_value(Connector { id, display_name }: &Connector) -> Option<(String, String)> {
     let name = display_name.as_deref().filter(|name| !name.trim().is_empty());
     if is_guid(id.as_str()) {
         let name = escape::text(name.unwrap_or("a connector without a name"));

@@ -1,61 +1,62 @@
-//! What comes from outside, made harmless for the place where it is shown.
+//! Escapes text from outside for each format.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::model::is_guid;
 
-/// Makes a text safe for a terminal and a log: control characters and whatever changes the
-/// direction or the lines of text are shown as escapes, and so is what the runners of GitHub Actions
-/// and Azure Pipelines would take for a command: `::` at its beginning, `##[` and `##vso[` anywhere.
+/// Escapes a text for a terminal and a log: control characters, characters that change the direction or the lines of
+/// text, and commands of the runners of GitHub Actions and Azure Pipelines. Commands are `::` at the beginning, and
+/// `##[` and `##vso[` anywhere.
 pub fn text(text: &str) -> Cow<'_, str> {
-    let commands = text.trim_start().starts_with("::") || text.contains("##");
-    if !commands && !text.chars().any(acts) {
+    let may_have_commands = text.trim_start().starts_with("::") || text.contains("##");
+    if !may_have_commands && !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());
-    let mut begun = false;
+    let mut is_after_start = false;
     for (at, char) in text.char_indices() {
         let rest = text.get(at..).unwrap_or_default();
         match char {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            ':' if !begun && rest.starts_with("::") => escaped.push_str("\\u{3a}"),
+            ':' if !is_after_start && rest.starts_with("::") => escaped.push_str("\\u{3a}"),
             '#' if is_command(rest) => escaped.push_str("\\u{23}"),
             // Writing to a String cannot fail.
-            char if acts(char) => _ = write!(escaped, "\\u{{{:x}}}", u32::from(char)),
+            char if is_unsafe(char) => _ = write!(escaped, "\\u{{{:x}}}", u32::from(char)),
             char => escaped.push(char),
         }
-        begun |= !char.is_whitespace();
+        is_after_start |= !char.is_whitespace();
     }
     Cow::Owned(escaped)
 }
 
-/// Whether a command of a pipeline's runner begins here.
+/// Whether the text begins with a command of a pipeline runner.
 fn is_command(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("##") else { return false };
     rest.starts_with('[') || rest.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("vso["))
 }
 
-/// Makes a text safe within a `<code>` element of Markdown: every mark that Markdown, its dialects
-/// or a platform's references know becomes a character reference. Platforms look for mentions and
-/// references outside of code only, so it has to stand in one.
+/// Escapes a text for a `<code>` element of Markdown. Every character that has a meaning in Markdown, its dialects or
+/// the references of a platform becomes a character reference. The text must stand in a code element, because
+/// platforms search for mentions and references outside of code after they resolved character references.
 pub fn markdown(text: &str) -> String {
     let text = self::text(text);
     let mut escaped = String::with_capacity(text.len());
     let mut before = ' ';
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
-        let within = before.is_alphanumeric() && chars.peek().is_some_and(|next| next.is_alphanumeric());
-        let harmless = match char {
+        let is_within_word =
+            before.is_alphanumeric() && chars.peek().is_some_and(|next| next.is_alphanumeric());
+        let is_harmless = match char {
             '-' | '/' | ',' | '(' | ')' => true,
             // Emphasis begins and ends at words; a dot may make a link of `www.`.
-            '_' => within,
+            '_' => is_within_word,
             '.' => !before.eq_ignore_ascii_case(&'w'),
             char => !char.is_ascii_punctuation(),
         };
-        if harmless {
+        if is_harmless {
             escaped.push(char);
         } else {
             // Writing to a String cannot fail.
@@ -66,12 +67,12 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
-/// Makes a JSON document safe for a log: what acts stands as an escape, and the same values are read.
+/// Escapes unsafe characters and commands of pipeline runners in a JSON document. Its values stay the same.
 pub fn json(document: &str) -> String {
     let mut escaped = String::with_capacity(document.len());
     for (at, char) in document.char_indices() {
-        // Outside of strings JSON has neither.
-        if char != '\n' && acts(char) || is_command(document.get(at..).unwrap_or_default()) {
+        // Valid JSON has neither outside of strings.
+        if char != '\n' && is_unsafe(char) || is_command(document.get(at..).unwrap_or_default()) {
             _ = write!(escaped, "\\u{:04x}", u32::from(char));
         } else {
             escaped.push(char);
@@ -80,7 +81,7 @@ pub fn json(document: &str) -> String {
     escaped
 }
 
-/// Makes a text safe for XML and HTML, between tags and in quoted attributes.
+/// Escapes a text for XML and HTML, between tags and in quoted attributes.
 pub fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in self::text(text).chars() {
@@ -96,29 +97,29 @@ pub fn xml(text: &str) -> String {
     escaped
 }
 
-/// Makes a text safe for the value of a Prometheus label
+/// Escapes a text for the value of a Prometheus label
 /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 pub fn label(text: &str) -> String {
     self::text(text).replace('\\', r"\\").replace('"', "\\\"")
 }
 
-/// Makes a text safe for the message of a workflow command
+/// Escapes a text for the message of a workflow command
 /// (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
 pub fn command(text: &str) -> String {
     self::text(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Makes a text safe for a property of a workflow command.
+/// Escapes a text for a property of a workflow command.
 pub fn property(text: &str) -> String {
     command(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Makes a fingerprint that was read from a file safe for any place: it is of hexadecimal digits.
+/// Returns the hexadecimal digits of a fingerprint that was read from a file, at most 64.
 pub fn fingerprint(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).take(64).collect()
 }
 
-/// Writes a string as one word of a POSIX shell.
+/// Quotes a string as one word of a POSIX shell.
 pub fn shell(word: &str) -> Cow<'_, str> {
     let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+,".contains(char);
     if !word.is_empty() && word.chars().all(plain) {
@@ -127,18 +128,18 @@ pub fn shell(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", text(word).replace('\'', "'\\''")))
 }
 
-/// Writes the path of a file as one word of a POSIX shell, which no command takes for an option.
+/// Quotes the path of a file as one word of a POSIX shell. No command takes the word for an option.
 pub fn path(path: &str) -> Cow<'_, str> {
     if path.starts_with('-') { shell(&format!("./{path}")).into_owned().into() } else { shell(path) }
 }
 
-/// Writes a flag, with its value behind a space where it has one, as words of a POSIX shell.
+/// Quotes a flag, and its value after a space if it has one, as words of a POSIX shell.
 pub fn flag(flag: &str) -> String {
     let words = flag.split_once(' ').map_or(vec![flag], |(name, value)| vec![name, value]);
     words.into_iter().map(shell).collect::<Vec<_>>().join(" ")
 }
 
-/// Writes a string as YAML: plain where nobody could take it for anything else, else in quotes.
+/// Writes a string as YAML: plain if every YAML version reads it as this string, otherwise in quotes.
 pub fn yaml(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -149,42 +150,42 @@ pub fn yaml(text: &str) -> Cow<'_, str> {
             '"' | '\\' => quoted.extend(['\\', char]),
             '#' if is_command(text.get(at..).unwrap_or_default()) => quoted.push_str("\\x23"),
             // Writing to a String cannot fail.
-            char if acts(char) => _ = write!(quoted, "\\u{:04x}", u32::from(char)),
+            char if is_unsafe(char) => _ = write!(quoted, "\\u{:04x}", u32::from(char)),
             char => quoted.push(char),
         }
     }
     Cow::Owned(quoted + "\"")
 }
 
-/// Writes a key of YAML that stands `indent` spaces from the left, up to its colon. A line takes keys of
-/// up to 1024 characters (<https://yaml.org/spec/1.2.2/#742-flow-mappings>); a longer one takes two.
+/// Writes a YAML key with its colon, indented by `indent` spaces. A key in one line has at most 1024 characters
+/// (<https://yaml.org/spec/1.2.2/#742-flow-mappings>); a longer key needs two lines.
 pub fn yaml_key(key: &str, indent: usize) -> String {
-    const LONGEST: usize = 1024;
+    const MAX_KEY: usize = 1024;
     let key = yaml(key);
     let (question, colon) =
-        if key.chars().count() > LONGEST { ("? ", format!("\n{:indent$}:", "")) } else { ("", ":".into()) };
+        if key.chars().count() > MAX_KEY { ("? ", format!("\n{:indent$}:", "")) } else { ("", ":".into()) };
     format!("{:indent$}{question}{key}{colon}", "")
 }
 
-/// Whether a string can stand in YAML as it is: letters first, and nothing that any version of YAML
-/// takes for a boolean, a null, a comment or a key.
+/// Whether a string needs no quotes in YAML: it begins with a letter, and no version of YAML reads it as a boolean, a
+/// null, a comment or a key.
 fn is_plain(text: &str) -> bool {
-    const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
-    let fits = |char: char| char.is_ascii_alphanumeric() || " _-./():".contains(char);
-    // With its hyphens a GUID is no number, whatever digits and letters it is of.
+    const KEYWORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    let is_allowed = |char: char| char.is_ascii_alphanumeric() || " _-./():".contains(char);
+    // A GUID is not a number, because it has hyphens.
     is_guid(text)
         || text.starts_with(|char: char| char.is_ascii_alphabetic())
-            && text.chars().all(fits)
+            && text.chars().all(is_allowed)
             && !text.ends_with([' ', ':'])
             && !text.contains(": ")
-            && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+            && !KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(text))
 }
 
-/// Whether a terminal or a reader's eye would take a character for more than itself: C0 and C1
-/// controls, the line and paragraph separators, and the bidirectional formatting characters of
-/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>. And what neither XML nor
-/// YAML has a way to write, not even in comments, or would leave out.
-fn acts(char: char) -> bool {
+/// Whether a character controls a terminal or misleads a reader: C0 and C1 controls, the line and paragraph
+/// separators, and the bidirectional formatting characters of
+/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>. Also the characters that XML or YAML
+/// cannot represent, not even in comments, or would drop.
+fn is_unsafe(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
@@ -204,18 +205,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_acts_is_left() {
+    fn text_with_unsafe_characters_escapes_them() {
         let hostile = "a\u{1b}[31m\n\r\t\u{0}\u{7f}\u{9b}\u{202e}\u{2066}\u{2028}\u{61c}\u{feff}\u{fffe}é";
         let shown = text(hostile);
         assert_eq!(
             shown,
             "a\\u{1b}[31m\\n\\r\\t\\u{0}\\u{7f}\\u{9b}\\u{202e}\\u{2066}\\u{2028}\\u{61c}\\u{feff}\\u{fffe}é"
         );
-        assert!(!shown.chars().any(acts));
+        assert!(!shown.chars().any(is_unsafe));
     }
 
     #[test]
-    fn no_runner_of_a_pipeline_takes_a_text_for_a_command() {
+    fn text_with_runner_commands_escapes_them() {
         assert_eq!(text("::error::x"), "\\u{3a}:error::x");
         assert_eq!(text("  ::warning::"), "  \\u{3a}:warning::");
         assert_eq!(
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_markdown_means_anything() {
+    fn markdown_with_active_characters_escapes_them() {
         let hostile =
             "`a|b` <script> @org/team #1 **x** _y_ [y](z) https://a.b www.c.d &amp; \\ $x$ :tada: ~~z~~";
         let escaped = markdown(hostile);
@@ -237,18 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_xml_ends_what_it_stands_in() {
+    fn xml_with_markup_escapes_it() {
         assert_eq!(xml("<a b='c'>\"&\u{0}\u{ffff}"), "&lt;a b=&#39;c&#39;&gt;&quot;&amp;\\u{0}\\u{ffff}");
     }
 
     #[test]
-    fn nothing_in_a_command_or_a_label_ends_it() {
+    fn property_and_label_with_delimiters_escape_them() {
         assert_eq!(property("100%, a:b\n"), "100%25%2C a%3Ab\\n");
         assert_eq!(label("a\"b\\c\n"), "a\\\"b\\\\c\\\\n");
     }
 
     #[test]
-    fn a_string_in_yaml_reads_back_as_the_same_string() {
+    fn yaml_of_any_string_reads_back_as_the_same_string() {
         for text in [
             "Fraud check",
             "https://a.b/c",
@@ -299,12 +300,12 @@ mod tests {
                 .map(|read: Vec<String>| read.concat())
                 .unwrap();
             assert_eq!(read, text, "{}", yaml(text));
-            assert!(!yaml(text).chars().any(acts));
+            assert!(!yaml(text).chars().any(is_unsafe));
         }
     }
 
     #[test]
-    fn a_word_of_a_shell_stays_one_word() {
+    fn shell_with_special_characters_quotes_one_word() {
         assert_eq!(shell("a/b.yaml"), "a/b.yaml");
         assert_eq!(shell("my file.yaml"), "'my file.yaml'");
         assert_eq!(shell("it's; rm -rf $HOME `x`"), r"'it'\''s; rm -rf $HOME `x`'");
@@ -318,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_harmless_text_stays_as_it_is() {
+    fn text_without_unsafe_characters_is_borrowed() {
         assert!(matches!(text("Fraud check → é 漢"), Cow::Borrowed(_)));
     }
 }

@@ -1,14 +1,14 @@
-//! A tenant's inventory as a desired-state file whose plan is empty.
+//! Renders a tenant's inventory as a desired-state file. The plan of the file is empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::escape;
-use super::text::line;
+use super::text::push_line;
 use crate::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Inventory, ListedConnector, Step, Tenant, bound_id, is_guid,
 };
 
-/// Writes a desired-state file. `taken_at` is RFC 3339.
+/// Renders a desired-state file. `taken_at` is RFC 3339.
 pub fn export(
     inventory: &Inventory,
     tenant: &Tenant,
@@ -18,24 +18,24 @@ pub fn export(
     taken_at: &str,
 ) -> String {
     let mut text = String::new();
-    line(&mut text, format_args!("# The API connectors of the user flows of {tenant},"));
-    line(&mut text, format_args!("# taken from the tenant on {taken_at} by flowbind export."));
-    line(
+    push_line(&mut text, format_args!("# The API connectors of the user flows of {tenant},"));
+    push_line(&mut text, format_args!("# read from the tenant on {taken_at} by flowbind export."));
+    push_line(
         &mut text,
-        format_args!("# A plan of this file is empty as long as nobody changes the tenant or the file."),
+        format_args!("# A plan of this file is empty until the tenant or the file changes."),
     );
-    line(&mut text, format_args!("version: 1\ntenant: {}", escape::yaml(tenant.as_str())));
+    push_line(&mut text, format_args!("version: 1\ntenant: {}", escape::yaml(tenant.as_str())));
     if cloud != Cloud::default() {
-        line(&mut text, format_args!("cloud: {cloud}"));
+        push_line(&mut text, format_args!("cloud: {cloud}"));
     }
     if api != Api::default() {
-        line(&mut text, format_args!("api: {api}"));
+        push_line(&mut text, format_args!("api: {api}"));
     }
     if steps != Step::DEFAULT {
         let steps: Vec<_> = steps.iter().map(|step| step.name()).collect();
-        line(&mut text, format_args!("steps: [{}]", steps.join(", ")));
+        push_line(&mut text, format_args!("steps: [{}]", steps.join(", ")));
     }
-    let names = ShortNames::of(&inventory.connectors);
+    let names = ShortNames::from_connectors(&inventory.connectors);
     text.push_str(&connectors(&names));
     text.push_str(&flows(inventory, &names));
     text
@@ -46,22 +46,20 @@ fn connectors(names: &ShortNames<'_>) -> String {
     if names.connectors.is_empty() {
         return text;
     }
-    line(
+    push_line(
         &mut text,
-        format_args!(
-            "\n# Short names. A plan that would bind a connector is refused when the connector calls"
-        ),
+        format_args!("\n# Short names. A plan that would bind a connector is blocked if the connector calls"),
     );
-    line(&mut text, format_args!("# another address than its `targetUrl` here.\nconnectors:"));
+    push_line(&mut text, format_args!("# another address than its `targetUrl` here.\nconnectors:"));
     for (short, listed) in &names.connectors {
         let ListedConnector { connector, target_url } = listed;
-        line(&mut text, format_args!("{}", escape::yaml_key(short, 2)));
+        push_line(&mut text, format_args!("{}", escape::yaml_key(short, 2)));
         match connector.display_name.as_deref().filter(|name| names.is_unique(name)) {
-            Some(name) => line(&mut text, format_args!("    displayName: {}", escape::yaml(name))),
-            None => line(&mut text, format_args!("    id: {}", escape::yaml(connector.id.as_str()))),
+            Some(name) => push_line(&mut text, format_args!("    displayName: {}", escape::yaml(name))),
+            None => push_line(&mut text, format_args!("    id: {}", escape::yaml(connector.id.as_str()))),
         }
         if let Some(url) = target_url {
-            line(&mut text, format_args!("    targetUrl: {}", escape::yaml(&url.to_string())));
+            push_line(&mut text, format_args!("    targetUrl: {}", escape::yaml(&url.to_string())));
         }
     }
     text
@@ -70,41 +68,38 @@ fn connectors(names: &ShortNames<'_>) -> String {
 fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
     let mut text = String::new();
     if inventory.flows.is_empty() {
-        line(&mut text, format_args!("\nflows: {{}}"));
+        push_line(&mut text, format_args!("\nflows: {{}}"));
         return text;
     }
-    line(&mut text, format_args!("\n# `null`: nothing may be called at this step.\nflows:"));
+    push_line(&mut text, format_args!("\n# `null`: nothing is called at this step.\nflows:"));
     for (flow, bindings) in &inventory.flows {
-        line(&mut text, format_args!("{}", escape::yaml_key(&flow.id, 2)));
+        push_line(&mut text, format_args!("{}", escape::yaml_key(&flow.id, 2)));
         let mut managed = false;
         for (step, bound) in bindings {
-            managed |= binding(&mut text, *step, bound, names);
+            managed |= push_binding(&mut text, *step, bound, names);
         }
         if !managed {
-            line(&mut text, format_args!("    {{}}"));
+            push_line(&mut text, format_args!("    {{}}"));
         }
     }
     text
 }
 
-/// Writes one binding. Gives whether it is one that the file can manage.
-fn binding(text: &mut String, step: Step, bound: &Bound, names: &ShortNames<'_>) -> bool {
+/// Appends one binding. Returns whether the file can manage it.
+fn push_binding(text: &mut String, step: Step, bound: &Bound, names: &ShortNames<'_>) -> bool {
     match bound_id(bound).map(|id| (id, names.short(id))) {
-        None => line(text, format_args!("    {step}: null")),
-        Some((_, Some(short))) => line(text, format_args!("    {step}: {}", escape::yaml(short))),
+        None => push_line(text, format_args!("    {step}: null")),
+        Some((_, Some(short))) => push_line(text, format_args!("    {step}: {}", escape::yaml(short))),
         Some((id, None)) => {
             let id = escape::text(id.as_str());
-            line(
-                text,
-                format_args!("    # {step} is bound to {id}, which is no connector that could be named"),
-            );
+            push_line(text, format_args!("    # {step} is bound to {id}, which a file cannot name"));
             return false;
         }
     }
     true
 }
 
-/// What the connectors are called in the file.
+/// Short names of the connectors in the file.
 struct ShortNames<'a> {
     connectors: BTreeMap<String, &'a ListedConnector>,
     by_id: BTreeMap<&'a ConnectorId, String>,
@@ -112,8 +107,8 @@ struct ShortNames<'a> {
 }
 
 impl<'a> ShortNames<'a> {
-    fn of(listed: &'a [ListedConnector]) -> Self {
-        // In the order of names, so that the same tenant gives the same file however it is listed.
+    fn from_connectors(listed: &'a [ListedConnector]) -> Self {
+        // Sorted by name, so that the file does not depend on the order of Graph's list.
         let mut sorted: Vec<_> = listed.iter().collect();
         sorted.sort_by_key(|listed| (&listed.connector.display_name, &listed.connector.id));
         sorted.dedup_by_key(|listed| &listed.connector.id);
@@ -125,9 +120,9 @@ impl<'a> ShortNames<'a> {
         for listed in sorted {
             let Connector { id, display_name } = &listed.connector;
             let name = display_name.as_deref().unwrap_or_default();
-            // What has no name of its own goes by its id, and a file takes GUIDs only.
+            // A connector without a unique name is identified by its id, which must be a GUID in a file.
             if names.is_unique(name) || is_guid(id.as_str()) {
-                let short = names.free(slug(name), &mut numbers);
+                let short = names.unused_name(slug(name), &mut numbers);
                 names.by_id.insert(id, short.clone());
                 names.connectors.insert(short, listed);
             }
@@ -135,8 +130,8 @@ impl<'a> ShortNames<'a> {
         names
     }
 
-    /// The name itself, or with the first number that nobody has. `numbers` are the ones to begin with.
-    fn free(&self, slug: String, numbers: &mut BTreeMap<String, u32>) -> String {
+    /// Returns the slug, with the first unused number if the slug is used. `numbers` has the last number of each slug.
+    fn unused_name(&self, slug: String, numbers: &mut BTreeMap<String, u32>) -> String {
         if !self.connectors.contains_key(&slug) {
             return slug;
         }
@@ -154,13 +149,13 @@ impl<'a> ShortNames<'a> {
         self.by_id.get(id).map(String::as_str)
     }
 
-    /// Whether a displayName is one connector's alone, so that it can stand for it.
+    /// Whether a displayName identifies one connector.
     fn is_unique(&self, name: &str) -> bool {
         !name.is_empty() && !self.shared.contains(name)
     }
 }
 
-/// A readable short name: lower-case letters and digits with hyphens between.
+/// Returns a readable short name: lower-case letters and digits with hyphens between.
 fn slug(name: &str) -> String {
     let lower: String = name
         .chars()
@@ -168,7 +163,7 @@ fn slug(name: &str) -> String {
         .collect();
     let words: Vec<_> = lower.split('-').filter(|word| !word.is_empty()).collect();
     let slug: String = words.join("-").chars().take(60).collect();
-    // A GUID would be taken for an id.
+    // A GUID would be read as an id.
     if slug.is_empty() || is_guid(&slug) {
         format!("connector-{slug}").trim_end_matches('-').to_owned()
     } else {

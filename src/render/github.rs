@@ -1,14 +1,15 @@
-//! Workflow commands of GitHub Actions: annotations at the lines of the files, and outputs
+//! Renders workflow commands of GitHub Actions: annotations at the lines of the files, and outputs
 //! (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
 
+use super::diagnostic::blocker_diagnostic;
 use super::document::Document;
 use super::escape;
-use super::order::{ACTIONS, OUTCOMES};
-use super::text::{self, Names, line, one_line};
+use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
+use super::text::{self, Names, one_line, push_line};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
-use crate::model::Action;
-use crate::plan::{Plan, Problem, Summary, Target};
+use crate::model::{Action, FlowId, Step};
+use crate::plan::{Plan, Problem, Summary, Target, Unmanaged};
 
 /// Renders an annotation for each change and each problem.
 pub(super) fn annotations(document: Document<'_>) -> String {
@@ -50,18 +51,19 @@ pub fn outputs(document: Document<'_>) -> String {
     )
 }
 
-/// Renders the most dangerous problems of all tenants first: a step shows at most ten annotations of a kind.
+/// Renders the most dangerous problems of all tenants first: a step shows at most ten annotations of a level.
 fn plan_annotations(text: &mut String, plan: &Plan) {
     let strict = plan.is_strict();
     let targets = || plan.targets.iter().map(|target| (target, start_of_file(target)));
     for problem in &plan.errors {
         problem_annotation(text, problem);
     }
+    // Blockers do not concern drift.
+    let is_drift = plan.drift.is_some();
+    let level = if is_drift { "warning" } else { "error" };
     for (target, file) in targets() {
-        // Blockers do not concern drift.
-        let level = if plan.drift.is_none() { "error" } else { "warning" };
-        for blocker in &target.blockers {
-            diagnostic_annotation(text, level, file.as_ref(), &target.tenant, &blocker.diagnostic());
+        for blocker in blockers_and_pins(target, is_drift).0 {
+            diagnostic_annotation(text, level, file.as_ref(), &target.tenant, &blocker_diagnostic(blocker));
         }
     }
     for (target, file) in targets() {
@@ -69,20 +71,20 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
             diagnostic_annotation(text, "error", file.as_ref(), &target.tenant, &cause);
         }
     }
-    let names: Vec<_> = plan.targets.iter().map(Names::of_target).collect();
+    let names: Vec<_> = plan.targets.iter().map(Names::from_target).collect();
     for ((target, file), names) in targets().zip(&names) {
-        for pin in &target.pins {
-            let message = format!("{}: {}", names.connector(&pin.connector), text::pin(pin));
+        for pin in blockers_and_pins(target, is_drift).1 {
+            let message = format!("{}: {}", names.connector(&pin.connector), text::describe_pin(pin));
             annotate(text, "error", file.as_ref(), &title(Code::PinMismatch, &target.tenant), &message);
         }
     }
     for action in ACTIONS {
-        let kind = if action == Action::Enable { "notice" } else { "warning" };
+        let level = if action == Action::Enable { "notice" } else { "warning" };
         for (target, names) in plan.targets.iter().zip(&names) {
             for change in target.changes.iter().filter(|change| change.action == action) {
                 let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
-                let title = format!("{} {} {}", action.name(), change.flow, change.step);
-                annotate(text, kind, Some(&change.source), &title, &format!("{current} → {desired}"));
+                let title = binding_title(action.name(), &change.flow, change.step, &target.tenant);
+                annotate(text, level, Some(&change.source), &title, &format!("{current} → {desired}"));
             }
         }
     }
@@ -93,8 +95,9 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
     }
     for ((target, file), names) in targets().zip(&names).filter(|_| strict) {
         for unmanaged in &target.unmanaged {
-            let message = format!("bound to {}, and not in the file", names.bound(&unmanaged.current));
-            let title = format!("{} {}", unmanaged.flow, unmanaged.step);
+            let Unmanaged { flow, step, current } = unmanaged;
+            let message = format!("bound to {}, but not in the file", names.bound(current));
+            let title = binding_title("unmanaged", flow, *step, &target.tenant);
             annotate(text, "warning", file.as_ref(), &title, &message);
         }
     }
@@ -105,23 +108,25 @@ fn report_annotations(text: &mut String, report: &Report) {
     for problem in &report.errors {
         problem_annotation(text, problem);
     }
-    let names: Vec<_> = report.targets.iter().map(Names::of_report).collect();
+    let names: Vec<_> = report.targets.iter().map(Names::from_report).collect();
     for outcome in OUTCOMES {
-        let kind = match outcome {
+        let level = match outcome {
             Outcome::Applied | Outcome::Already => "notice",
             Outcome::NotAttempted => "warning",
             Outcome::Failed | Outcome::Unverified => "error",
         };
         for (target, names) in report.targets.iter().zip(&names) {
-            for ChangeReport { change, error, .. } in
+            for ChangeReport { change, error, hint, .. } in
                 target.changes.iter().filter(|change| change.outcome == outcome)
             {
                 let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
                 let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-                let id = outcome.code().map(|code| format!("[{code}] ")).unwrap_or_default();
-                let title = format!("{id}{} {} {}", outcome.name(), change.flow, change.step);
-                let place = Some(&change.source).filter(|location| !location.file.is_empty());
-                annotate(text, kind, place, &title, &format!("{current} → {desired}{error}"));
+                let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+                let title = binding_title(outcome.name(), &change.flow, change.step, &target.tenant);
+                let id = outcome.code().map(|code| format!(" [{code}]")).unwrap_or_default();
+                let location = Some(&change.source).filter(|location| !location.file.is_empty());
+                let message = format!("{current} → {desired}{error}{hint}");
+                annotate(text, level, location, &format!("{title}{id}"), &message);
             }
         }
     }
@@ -148,8 +153,14 @@ fn diagnostic_annotation(
     annotate(text, level, location.as_ref().or(fallback), &title(diagnostic.code, tenant), &message);
 }
 
+/// Returns the title of a problem: `stale-plan (contoso.onmicrosoft.com)`.
 fn title(code: Code, tenant: &str) -> String {
     format!("{code} ({tenant})")
+}
+
+/// Returns the title of a binding: `disable B2C_1_signup postFederationSignup (contoso.onmicrosoft.com)`.
+fn binding_title(state: &str, flow: &FlowId, step: Step, tenant: &str) -> String {
+    format!("{state} {flow} {step} ({tenant})")
 }
 
 /// Returns the beginning of a target's file, for problems without a line.
@@ -158,11 +169,12 @@ fn start_of_file(target: &Target) -> Option<SourceLocation> {
         .filter(|location| !location.file.is_empty())
 }
 
-fn annotate(text: &mut String, kind: &str, place: Option<&SourceLocation>, title: &str, message: &str) {
+/// Appends an annotation.
+fn annotate(text: &mut String, level: &str, location: Option<&SourceLocation>, title: &str, message: &str) {
     let title = escape::property(title);
-    let place = place.map(|SourceLocation { file, line, column }| {
+    let location = location.map(|SourceLocation { file, line, column }| {
         format!("file={},line={line},col={column},", escape::property(file))
     });
-    let (place, message) = (place.unwrap_or_default(), escape::command(message));
-    line(text, format_args!("::{kind} {place}title={title}::{message}"));
+    let (location, message) = (location.unwrap_or_default(), escape::command(message));
+    push_line(text, format_args!("::{level} {location}title={title}::{message}"));
 }

@@ -1,15 +1,16 @@
 //! Renders a test suite for each tenant, with a test case for each managed binding and each problem, so that
 //! pipelines show drift among their tests. The dialect is that of Jenkins' JUnit plugin.
 
+use super::diagnostic::blocker_diagnostic;
 use super::document::Document;
 use super::escape::xml;
-use super::text::{self, Names, line};
+use super::text::{self, Names, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Location};
 use crate::model::{FlowId, Step};
 use crate::plan::{Drift, InSync, Plan, Problem, Target, UnreadableBinding};
 
-/// Draws the suites. `at` is RFC 3339.
+/// Renders the suites. `at` is RFC 3339.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let suites = match document {
         Document::Plan(plan) | Document::Drift(plan) => plan_suites(plan),
@@ -20,35 +21,37 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let errors = sum(|suite| suite.count("error"));
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let name = document.command();
-    line(
+    push_line(
         &mut text,
         format_args!(
             "<testsuites name=\"flowbind {name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">"
         ),
     );
-    // Without the offset, which the format has no place for.
+    // The format has no offset.
     let at = at.trim_end_matches('Z');
     for suite in suites {
-        suite.draw(&mut text, &xml(at));
+        suite.write_to(&mut text, &xml(at));
     }
     text + "</testsuites>\n"
 }
 
-/// The cases of one tenant, or of the run.
+/// Cases of one tenant, or the errors of the run.
 struct Suite {
     name: String,
     cases: Vec<Case>,
 }
 
+/// Test case: a managed binding or a problem.
 struct Case {
-    /// What groups cases: the flow.
+    /// Group of cases, such as the flow.
     class: String,
     name: String,
-    /// Failure of the case: the element, its type and its message.
     failure: Option<Failure>,
 }
 
+/// Result of a case that did not pass.
 struct Failure {
+    /// Name of the XML element.
     element: &'static str,
     /// Id of the problem, or the kind of difference.
     kind: &'static str,
@@ -95,14 +98,15 @@ impl Suite {
     }
 
     fn count(&self, element: &str) -> usize {
-        let is_such = |case: &&Case| case.failure.as_ref().is_some_and(|it| it.element == element);
-        self.cases.iter().filter(is_such).count()
+        let has_element = |case: &&Case| case.failure.as_ref().is_some_and(|it| it.element == element);
+        self.cases.iter().filter(has_element).count()
     }
 
-    fn draw(&self, text: &mut String, at: &str) {
+    /// Appends the suite as XML.
+    fn write_to(&self, text: &mut String, at: &str) {
         let (tests, failures) = (self.cases.len(), self.count("failure"));
         let (errors, skipped) = (self.count("error"), self.count("skipped"));
-        line(
+        push_line(
             text,
             format_args!(
                 "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
@@ -114,13 +118,16 @@ impl Suite {
             let case =
                 format!("    <testcase classname=\"{}\" name=\"{}\" time=\"0\"", xml(class), xml(name));
             match failure {
-                None => line(text, format_args!("{case}/>")),
+                None => push_line(text, format_args!("{case}/>")),
                 Some(Failure { element: "skipped", kind: _, message }) => {
-                    line(text, format_args!("{case}><skipped message=\"{}\"/></testcase>", xml(message)));
+                    push_line(
+                        text,
+                        format_args!("{case}><skipped message=\"{}\"/></testcase>", xml(message)),
+                    );
                 }
                 Some(Failure { element, kind, message }) => {
                     let message = xml(message);
-                    line(
+                    push_line(
                         text,
                         format_args!(
                             "{case}><{element} message=\"{message}\" type=\"{kind}\">{message}</{element}></testcase>"
@@ -129,7 +136,7 @@ impl Suite {
                 }
             }
         }
-        line(text, format_args!("  </testsuite>"));
+        push_line(text, format_args!("  </testsuite>"));
     }
 }
 
@@ -140,7 +147,7 @@ fn plan_suites(plan: &Plan) -> Vec<Suite> {
 }
 
 fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
-    let names = Names::of_target(target);
+    let names = Names::from_target(target);
     let mut suite = Suite::new(&target.tenant);
     for InSync { flow, step, .. } in &target.in_sync {
         suite.binding(flow, *step, None);
@@ -154,12 +161,12 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
         suite.binding(flow, *step, Failure::error(error.code, error.to_string()));
     }
     for pin in &target.pins {
-        let failure = Failure::failure(Code::PinMismatch.id(), text::pin(pin));
+        let failure = Failure::failure(Code::PinMismatch.id(), text::describe_pin(pin));
         suite.add("pins", &names.connector(&pin.connector), failure);
     }
     // Blockers do not concern drift.
     for blocker in target.blockers.iter().filter(|_| drift.is_none()) {
-        let failure = Failure::failure(blocker.code().id(), text::one_line(&blocker.diagnostic()));
+        let failure = Failure::failure(blocker.code().id(), text::one_line(&blocker_diagnostic(blocker)));
         suite.add("blockers", &blocker.to_string(), failure);
     }
     if let Some(drift) = drift {

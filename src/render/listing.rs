@@ -1,19 +1,19 @@
-//! A file as it stands after composition: YAML that says behind each value where it comes from.
+//! Renders a composed file as YAML, with the location of each value in a comment.
 
 use unicode_width::UnicodeWidthStr as _;
 
 use super::escape;
 use crate::model::{Listing, ListingLine, Literal};
 
-/// How far to the right the places go for the sake of a long line.
-const WIDEST: usize = 60;
+/// Maximum width of the column before the comments. Longer lines do not move the comments of the others.
+const MAX_COLUMN: usize = 60;
 
-/// Draws a file, below a comment with its name.
+/// Renders a file, below a comment with its name.
 pub fn listing(listing: &Listing) -> String {
     let Listing { file, lines } = listing;
     let keys: Vec<_> = lines.iter().map(key_and_value).collect();
     let widths = lines.iter().zip(&keys).filter(|(line, _)| line.span.is_some()).map(|(_, key)| key.width());
-    let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or_default();
+    let width = widths.filter(|width| *width <= MAX_COLUMN).max().unwrap_or_default();
     let mut text = format!("# {}\n", escape::text(file));
     for (line, key) in lines.iter().zip(keys) {
         match &line.span {

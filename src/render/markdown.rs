@@ -1,72 +1,73 @@
 //! Renders a comment on a pull request: the counts, then the most dangerous changes first, within the size that
-//! the platform accepts. Items that do not fit are counted.
+//! the platform accepts. Items that do not fit are pluralize.
 
 use std::collections::BTreeSet;
 
 use super::document::Document;
 use super::escape;
-use super::order::{ACTIONS, OUTCOMES};
-use super::report::outcomes;
-use super::text::{self, Names, counted};
+use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
+use super::prose::{self, code, flag};
+use super::report::outcome_counts;
+use super::text::{self, Names, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
-use crate::diagnostic::{Diagnostic, Location, SourceLocation, clipped};
+use crate::diagnostic::{Diagnostic, Location, SourceLocation};
 use crate::model::{Action, Bound};
-use crate::plan::{BrokenPin, Change, Plan, Problem, Target, Unmanaged};
+use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Target, Unmanaged};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
 const COMMENT_LIMIT: usize = 60_000;
 
 /// Bytes that each section gets in any case, so that none crowds out another.
-const SHARE: usize = 4_000;
+const MIN_SECTION: usize = 4_000;
 
 /// Limit of a command in bytes.
-const LONGEST_COMMAND: usize = 4_000;
+const MAX_COMMAND: usize = 4_000;
 
-/// Limit of one name or message in characters. The other formats have the complete text.
-const LONGEST: usize = 300;
+/// Number of causes, notes and hints of one problem that are shown.
+const MAX_DETAILS: usize = 5;
 
 /// Renders the comment.
 pub(super) fn render(document: Document<'_>) -> String {
     match document {
-        Document::Plan(plan) | Document::Drift(plan) => of_plan(plan, document),
-        Document::Report(report) => of_report(report, document),
+        Document::Plan(plan) | Document::Drift(plan) => render_plan(plan, document),
+        Document::Report(report) => render_report(report, document),
     }
 }
 
-/// Items below a head, of which as many are shown as fit.
+/// Items below a head. Items that do not fit are counted.
 struct Section {
     head: String,
     items: Vec<String>,
     foot: &'static str,
-    /// What the items are, to count those that do not fit.
-    more: &'static str,
+    /// Name of the items, to count those that do not fit.
+    name: &'static str,
 }
 
 impl Section {
-    fn new(head: impl Into<String>, items: Vec<String>, more: &'static str) -> Self {
-        Self { head: head.into(), items, foot: "", more }
+    fn new(head: impl Into<String>, items: Vec<String>, name: &'static str) -> Self {
+        Self { head: head.into(), items, foot: "", name }
     }
 
     fn size(&self) -> usize {
-        let Self { head, items, foot, more: _ } = self;
+        let Self { head, items, foot, name: _ } = self;
         let items: usize = items.iter().map(String::len).sum();
         if items == 0 { 0 } else { items.saturating_add(head.len()).saturating_add(foot.len()) }
     }
 
-    /// What it has to have: all that it needs, or its share.
-    fn least(&self) -> usize {
-        self.size().min(SHARE)
+    /// Returns the bytes that are reserved for the section.
+    fn min_size(&self) -> usize {
+        self.size().min(MIN_SECTION)
     }
 
-    /// Draws as many items as `room` bytes hold, and says how many more there are. Takes no more than
-    /// [`Section::least`] where that is all there is.
-    fn draw(&self, room: usize) -> String {
-        let Self { head, items, foot, more } = self;
+    /// Renders as many items as fit into `room` bytes, and the number of the others. [`Section::min_size`] bytes are
+    /// always enough.
+    fn render(&self, room: usize) -> String {
+        let Self { head, items, foot, name } = self;
         let size = self.size();
         if size <= room {
             return if size == 0 { String::new() } else { format!("{head}{}{foot}", items.concat()) };
         }
-        let rest = |shown: usize| format!("\n… and {} more {more}\n", items.len().saturating_sub(shown));
+        let rest = |shown: usize| format!("\n… and {} more {name}\n", items.len().saturating_sub(shown));
         let spare = [head.len(), foot.len(), rest(0).len()].into_iter().sum::<usize>();
         let mut left = room.saturating_sub(spare);
         let fitting = items.iter().take_while(|item| {
@@ -74,130 +75,151 @@ impl Section {
             left = left.saturating_sub(item.len());
             fits
         });
-        match fitting.count() {
-            0 => rest(0),
-            shown => {
-                let items: String = items.iter().take(shown).map(String::as_str).collect();
-                format!("{head}{items}{}{foot}", rest(shown))
+        let count = fitting.count();
+        let mut shown: String = items.iter().take(count).map(String::as_str).collect();
+        // A problem with many details is shown without them, rather than not at all.
+        let first_line = items.first().and_then(|item| item.split_inclusive('\n').next());
+        let first_line = first_line.filter(|line| line.len() <= room.saturating_sub(spare));
+        let count = match (count, first_line) {
+            (0, None) => return rest(0),
+            (0, Some(line)) => {
+                shown.push_str(line);
+                1
             }
-        }
+            (count, _) => count,
+        };
+        format!("{head}{shown}{}{foot}", rest(count))
     }
 }
 
-/// Sections between a beginning and an end that are there in any case, together no more than fits.
+/// Renders sections between a beginning and an end. The beginning and the end are always complete.
 fn page(beginning: String, sections: &[Section], end: &str) -> String {
-    let mut reserved: usize = sections.iter().map(Section::least).sum();
+    let mut reserved: usize = sections.iter().map(Section::min_size).sum();
     let mut text = beginning;
     for section in sections {
-        reserved = reserved.saturating_sub(section.least());
-        let taken = [text.len(), end.len(), reserved].into_iter().sum();
-        text.push_str(&section.draw(COMMENT_LIMIT.saturating_sub(taken)));
+        reserved = reserved.saturating_sub(section.min_size());
+        let used = [text.len(), end.len(), reserved].into_iter().sum();
+        text.push_str(&section.render(COMMENT_LIMIT.saturating_sub(used)));
     }
     text + end
 }
 
-/// Each target with the names of its connectors.
-type Named<'a> = [(&'a Target, Names<'a>)];
+/// Targets with the names of their connectors.
+type NamedTargets<'a> = [(&'a Target, Names<'a>)];
 
-fn of_plan(plan: &Plan, document: Document<'_>) -> String {
+fn render_plan(plan: &Plan, document: Document<'_>) -> String {
     let several = plan.targets.len() > 1;
-    let targets: Vec<_> = plan.targets.iter().map(|target| (target, Names::of_target(target))).collect();
+    let targets: Vec<_> = plan.targets.iter().map(|target| (target, Names::from_target(target))).collect();
     let (end, strict) = match document {
         Document::Drift(plan) => (String::new(), plan.is_strict()),
-        _ => (fingerprint(plan), false),
+        _ => (plan_end(plan), false),
     };
-    let errors = plan.errors.iter().map(|error| problem(error, several)).collect();
-    let changes = ACTIONS.map(|action| of_each(&targets, |it, names| rows(it, names, action, several)));
-    let unmanaged = of_each(&targets, |it, names| unmanaged(it, names, several));
-    let left_alone = format!(
+    let changes =
+        ACTIONS.map(|action| flat_map_targets(&targets, |it, names| rows(it, names, action, several)));
+    let unmanaged = flat_map_targets(&targets, |it, names| unmanaged_rows(it, names, several));
+    let unmanaged_head = format!(
         "\n<details{}><summary>Not in the file (left unchanged): {}</summary>\n{}",
         if strict { " open" } else { "" },
         unmanaged.len(),
-        table(&["Flow", "Step", "Now"], several)
+        table_head(&["Flow", "Step", "Now"], several)
     );
-    let items = |head: &str, draw: &dyn Fn(&Target, &Names<'_>) -> Vec<String>, more| {
-        let draw = |target: &Target, names: &Names<'_>| {
-            draw(target, names).iter().map(|what| item(target, several, what)).collect()
-        };
-        Section::new(format!("\n**{head}**\n\n"), of_each(&targets, draw), more)
+    let list = |head: &str, render: &dyn Fn(&Target, &Names<'_>) -> Vec<String>, name| {
+        Section::new(format!("\n**{head}**\n\n"), flat_map_targets(&targets, render), name)
     };
+    let is_drift = plan.drift.is_some();
+    let several_tenants = plan.has_several_tenants();
+    let errors = plan.blocking_errors();
+    let errors = errors.iter().map(|error| problem_item(error, several_tenants)).collect();
     let sections = [
         Section::new(
-            table(&["", "Flow", "Step", "Now", "Then", "Where"], several),
+            table_head(&["", "Flow", "Step", "Now", "Then", "Where"], several),
             changes.concat(),
             "changes",
         ),
-        items(
+        list(
             "Blocked",
-            &|it, _| it.blockers.iter().map(|it| diagnostic(&it.diagnostic())).collect(),
+            &|it, _| {
+                let blockers = blockers_and_pins(it, is_drift).0;
+                blockers.into_iter().map(|blocker| blocker_item(it, blocker, several)).collect()
+            },
             "blockers",
         ),
         Section::new("\n**Errors**\n\n", errors, "errors"),
-        items(
-            "Could not be read",
-            &|it, _| it.unreadable_causes().iter().map(diagnostic).collect(),
-            "causes",
-        ),
-        items(
+        list(
             "Connector address differs from its pin",
-            &|it, names| it.pins.iter().map(|pin| broken(pin, names)).collect(),
+            &|it, names| {
+                let pins = blockers_and_pins(it, is_drift).1;
+                pins.into_iter().map(|pin| item(it, several, &broken_pin(pin, names))).collect()
+            },
             "connectors",
         ),
-        items(
+        list(
             "Planned with",
-            &|it, _| it.overrides.iter().map(|it| flag(&it.to_string())).collect(),
+            &|it, _| {
+                it.overrides.iter().map(|lifted| item(it, several, &flag(&lifted.to_string()))).collect()
+            },
             "flags",
         ),
-        items(
+        list(
             "Warnings",
-            &|it, _| it.warnings().iter().map(|it| diagnostic(&it.diagnostic())).collect(),
+            &|it, _| {
+                let warnings = it.warnings();
+                let problem = |it: &Target, problem| Problem::of_tenant(&it.tenant, problem);
+                let problems = warnings.iter().map(|warning| problem(it, warning.diagnostic()));
+                problems.map(|problem| problem_item(&problem, several)).collect()
+            },
             "warnings",
         ),
-        Section { foot: "\n</details>\n", ..Section::new(left_alone, unmanaged, "unmanaged bindings") },
+        Section { foot: "\n</details>\n", ..Section::new(unmanaged_head, unmanaged, "unmanaged bindings") },
     ];
-    let tenants = Section::new("", plan.targets.iter().map(about).collect(), "tenants").draw(SHARE);
+    let tenants = plan.targets.iter().map(target_line).collect();
+    let tenants = Section::new("", tenants, "tenants").render(MIN_SECTION);
     let command = document.command();
     let beginning = format!("<!-- flowbind:{command} -->\n### flowbind {}\n{tenants}", title(document));
     page(beginning, &sections, &end)
 }
 
-/// What each of the targets gives, one after the other.
-fn of_each(targets: &Named<'_>, draw: impl Fn(&Target, &Names<'_>) -> Vec<String>) -> Vec<String> {
-    targets.iter().flat_map(|(target, names)| draw(target, names)).collect()
+/// Returns the items of all targets.
+fn flat_map_targets(
+    targets: &NamedTargets<'_>,
+    render: impl Fn(&Target, &Names<'_>) -> Vec<String>,
+) -> Vec<String> {
+    targets.iter().flat_map(|(target, names)| render(target, names)).collect()
 }
 
-/// What a target is, and how much of it is as its file says.
-fn about(Target { tenant, cloud, api, file, in_sync, .. }: &Target) -> String {
+/// Renders the tenant and the file of a target, and the number of its bindings that do not differ.
+fn target_line(Target { tenant, cloud, api, file, in_sync, .. }: &Target) -> String {
     let (tenant, file) = (code(tenant), code(file));
-    let unchanged = counted(in_sync.len(), "binding", "bindings");
-    format!("\n{tenant} (cloud {cloud}, api {api}) from {file}, {unchanged} unchanged\n")
+    let unchanged = match in_sync.len() {
+        0 => String::new(),
+        number => format!(", {} unchanged", pluralize(number, "binding", "bindings")),
+    };
+    format!("\n{tenant} (cloud {cloud}, api {api}) from {file}{unchanged}\n")
 }
 
+/// Returns the heading of the comment.
 fn title(document: Document<'_>) -> String {
-    let caveats = document.status_suffix();
+    let suffix = document.status_suffix();
     match document {
-        Document::Plan(plan) => {
-            let counts = text::counts(plan.summary());
-            match (counts.is_empty(), caveats.is_empty()) {
-                (false, _) => format!("plan{caveats}: {counts}"),
-                (true, true) => "plan: no changes".to_owned(),
-                (true, false) => format!("plan{caveats}"),
-            }
-        }
+        Document::Plan(plan) => match text::result(plan) {
+            None if suffix.is_empty() => "plan: no changes".to_owned(),
+            None => format!("plan{suffix}"),
+            Some(result) => format!("plan{suffix}: {result}"),
+        },
         Document::Drift(plan) => match plan.is_drifted() {
-            Some(true) => format!("drift{caveats}: {}", differences(plan)),
+            Some(true) => format!("drift{suffix}: {}", differences(plan)),
             Some(false) => "drift: none".to_owned(),
             None => "drift: unknown, because not everything could be read".to_owned(),
         },
-        Document::Report(report) => match outcomes(report.changes()) {
-            counts if !counts.is_empty() => format!("apply{caveats}: {counts}"),
-            _ if caveats.is_empty() => "apply: nothing to do".to_owned(),
-            _ => format!("apply{caveats}"),
+        Document::Report(report) => match outcome_counts(report.changes()) {
+            counts if !counts.is_empty() => format!("apply{suffix}: {counts}"),
+            _ if suffix.is_empty() => "apply: nothing to do".to_owned(),
+            _ => format!("apply{suffix}"),
         },
     }
 }
 
-/// How much differs, of each kind that there is.
+/// Returns the number of differences of each kind that occurs.
 fn differences(plan: &Plan) -> String {
     let count = |of: fn(&Target) -> usize| plan.targets.iter().map(of).fold(0, usize::saturating_add);
     let unmanaged = count(|target| target.unmanaged.len());
@@ -211,13 +233,13 @@ fn differences(plan: &Plan) -> String {
         (if plan.is_strict() { unmanaged } else { 0 }, "unmanaged", "unmanaged"),
     ];
     let others = others.into_iter().filter(|(number, ..)| *number > 0);
-    let others = others.map(|(number, one, many)| counted(number, one, many));
-    let changes = Some(text::counts(plan.summary())).filter(|_| plan.has_changes());
+    let others = others.map(|(number, one, many)| pluralize(number, one, many));
+    let changes = Some(text::action_counts(plan.summary())).filter(|_| plan.has_changes());
     changes.into_iter().chain(others).collect::<Vec<_>>().join("; ")
 }
 
-/// The fingerprint, and what applies exactly this plan.
-fn fingerprint(plan: &Plan) -> String {
+/// Renders the fingerprint and the command that applies exactly this plan, or why the plan is incomplete.
+fn plan_end(plan: &Plan) -> String {
     let Some(fingerprint) = plan.fingerprint() else {
         return format!("\n{}\n", text::total(plan));
     };
@@ -227,38 +249,40 @@ fn fingerprint(plan: &Plan) -> String {
     let files = plan.targets.iter().map(|target| escape::path(&target.file).into_owned());
     let mut overrides = plan.targets.iter().map(|target| target.overrides.iter().collect::<BTreeSet<_>>());
     let flags = overrides.next().unwrap_or_default();
-    let same = overrides.all(|others| others == flags);
-    let words: Vec<_> = files.chain(flags.into_iter().map(|flag| escape::flag(&flag.to_string()))).collect();
-    let words = words.join(" ");
-    // A flag holds for all files. What a fleet's files and flags would fill the page with, and what plans
-    // that were made apart have of their own, is in a saved plan as well.
-    let what = if same && words.len() <= LONGEST_COMMAND { &words } else { "--plan PLAN.json" };
-    let command = format!("flowbind apply {what} --expect {fingerprint}");
+    let have_equal_flags = overrides.all(|others| others == flags);
+    let flags = flags.into_iter().map(|flag| escape::flag(&flag.to_string()));
+    let arguments = files.chain(flags).collect::<Vec<_>>().join(" ");
+    // A flag applies to all files of a command. The saved plan has the flags of each file, and is short.
+    let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;
+    let arguments = if is_usable { &arguments } else { "--plan PLAN.json" };
+    let command = format!("flowbind apply {arguments} --expect {fingerprint}");
     let fence = "`".repeat(longest_run(&command).saturating_add(1).max(3));
     format!("\nFingerprint: `{fingerprint}`. To apply exactly this plan:\n\n{fence}sh\n{command}\n{fence}\n")
 }
 
-/// How many backticks there are in a row.
+/// Returns the length of the longest run of backticks.
 fn longest_run(text: &str) -> usize {
     text.split(|char| char != '`').map(str::len).max().unwrap_or_default()
 }
 
-/// The head of a table, its columns after that of the tenant where there are several.
-fn table(columns: &[&str], several: bool) -> String {
+/// Renders the head of a table. Its first column is the tenant if there are several targets.
+fn table_head(columns: &[&str], several: bool) -> String {
     let columns: Vec<_> = several.then_some("Tenant").into_iter().chain(columns.iter().copied()).collect();
     let rule: Vec<_> = columns.iter().map(|_| "---").collect();
     format!("\n| {} |\n| {} |\n", columns.join(" | "), rule.join(" | "))
 }
 
+/// Renders a row of a table.
 fn row(tenant: &str, several: bool, cells: &[String]) -> String {
     let tenant = several.then(|| code(tenant));
     let cells: Vec<_> = tenant.iter().chain(cells).map(String::as_str).collect();
     format!("| {} |\n", cells.join(" | "))
 }
 
+/// Renders the changes of one kind as rows.
 fn rows(target: &Target, names: &Names<'_>, action: Action, several: bool) -> Vec<String> {
     let changes = target.changes.iter().filter(|change| change.action == action);
-    let draw = |Change { flow, step, current, desired, protected, source, .. }: &Change| {
+    let render = |Change { flow, step, current, desired, protected, source, .. }: &Change| {
         let mark = match action {
             Action::Enable => "➕ enable",
             Action::Replace => "🔁 replace",
@@ -271,52 +295,76 @@ fn rows(target: &Target, names: &Names<'_>, action: Action, several: bool) -> Ve
             step.name().to_owned(),
             bound(current, names),
             bound(desired, names),
-            place(source),
+            location(source),
         ];
         row(&target.tenant, several, &cells)
     };
-    changes.map(draw).collect()
+    changes.map(render).collect()
 }
 
-fn unmanaged(target: &Target, names: &Names<'_>, several: bool) -> Vec<String> {
-    let draw = |Unmanaged { flow, step, current }: &Unmanaged| {
+/// Renders the bindings that the file does not list as rows.
+fn unmanaged_rows(target: &Target, names: &Names<'_>, several: bool) -> Vec<String> {
+    let render = |Unmanaged { flow, step, current }: &Unmanaged| {
         let cells = [code(flow.as_str()), step.name().to_owned(), bound(current, names)];
         row(&target.tenant, several, &cells)
     };
-    target.unmanaged.iter().map(draw).collect()
+    target.unmanaged.iter().map(render).collect()
 }
 
-fn item(target: &Target, several: bool, what: &str) -> String {
+/// Renders a list item, with the tenant if there are several targets.
+fn item(target: &Target, several: bool, content: &str) -> String {
     let tenant = if several { format!("{}: ", code(&target.tenant)) } else { String::new() };
-    format!("- {tenant}{what}\n")
+    format!("- {tenant}{content}\n")
 }
 
-/// Returns a problem as the text of a list item: id, location, message, causes, notes and hints.
-fn diagnostic(problem: &Diagnostic) -> String {
-    let Diagnostic { severity: _, code: id, message: _, location, causes: _, notes, hints } = problem;
-    let at = location.as_ref().map(|location| format!("{}: ", place(&Location::position(location))));
-    let details = notes.iter().chain(hints).map(|text| format!("; {}", code(text))).collect::<String>();
-    format!("`{id}`: {}{}{details}", at.unwrap_or_default(), code(&problem.summary()))
+/// Renders a problem as a list item, with its tenant if there are several.
+fn problem_item(Problem { diagnostic, tenant }: &Problem, several: bool) -> String {
+    let mut item = problem_line(diagnostic, tenant.as_deref().filter(|_| several));
+    for (name, details) in
+        [("Cause", &diagnostic.causes), ("Note", &diagnostic.notes), ("Hint", &diagnostic.hints)]
+    {
+        let shown = details.iter().take(MAX_DETAILS);
+        item.extend(shown.map(|detail| format!("  - {name}: {}\n", prose::message(detail))));
+        let more = details.len().saturating_sub(MAX_DETAILS);
+        item.extend((more > 0).then(|| format!("  - {name}: and {more} more\n")));
+    }
+    item
 }
 
-fn problem(Problem { diagnostic: problem, tenant }: &Problem, several: bool) -> String {
-    let tenant = tenant.as_ref().filter(|_| several).map(|tenant| format!("{}: ", code(tenant)));
-    format!("- {}{}\n", tenant.unwrap_or_default(), diagnostic(problem))
+/// Renders a blocker as a list item. The flag that lifts it is complete, because readers copy it.
+fn blocker_item(target: &Target, blocker: &Blocker, several: bool) -> String {
+    let problem = blocker.diagnostic();
+    match blocker.lifted_by() {
+        None => problem_item(&Problem::of_tenant(&target.tenant, problem), several),
+        Some(lifting) => {
+            let hint = format!("  - Hint: if this is intended: {}\n", flag(&lifting.to_string()));
+            problem_line(&problem, Some(&*target.tenant).filter(|_| several)) + &hint
+        }
+    }
 }
 
-fn broken(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Names<'_>) -> String {
+/// Renders the first line of a problem: id, tenant, location and message.
+fn problem_line(problem: &Diagnostic, tenant: Option<&str>) -> String {
+    let location = problem.location.as_ref().map(|location| self::location(&Location::position(location)));
+    let context: Vec<_> = tenant.map(code).into_iter().chain(location).collect();
+    let context = if context.is_empty() { String::new() } else { format!(" ({})", context.join(", ")) };
+    format!("- `{}`{context}: {}\n", problem.code, prose::message(&problem.message))
+}
+
+fn broken_pin(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Names<'_>) -> String {
     let actual = actual.as_deref().map_or("no address".to_owned(), code);
     let (name, expected) = (code(&names.connector(connector)), code(expected));
     format!("{name}: pinned to {expected}, but calls {actual}")
 }
 
-fn of_report(report: &Report, document: Document<'_>) -> String {
+fn render_report(report: &Report, document: Document<'_>) -> String {
     let several = report.targets.len() > 1;
     let beginning = format!("<!-- flowbind:report -->\n### flowbind {}\n", title(document));
     let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
     let end = fingerprint.map(|it| format!("\nFingerprint of the plan: `{it}`\n")).unwrap_or_default();
-    let errors = report.errors.iter().map(|error| problem(error, several)).collect();
-    let names: Vec<_> = report.targets.iter().map(|target| (target, Names::of_report(target))).collect();
+    let several_tenants = report.has_several_tenants();
+    let errors = report.errors.iter().map(|error| problem_item(error, several_tenants)).collect();
+    let names: Vec<_> = report.targets.iter().map(|target| (target, Names::from_report(target))).collect();
     let mut rows = Vec::new();
     for outcome in OUTCOMES {
         for (target, names) in &names {
@@ -326,55 +374,42 @@ fn of_report(report: &Report, document: Document<'_>) -> String {
     }
     let columns = ["", "Flow", "Step", "Before", "Planned", "Why", "Request"];
     let sections = [
-        Section::new(table(&columns, several), rows, "changes"),
+        Section::new(table_head(&columns, several), rows, "changes"),
         Section::new("\n**Errors**\n\n", errors, "errors"),
     ];
     page(beginning, &sections, &end)
 }
 
+/// Returns the cells of a row of a report.
 fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
-    let ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } = report;
-    let word = match outcome {
+    let ChangeReport { change, outcome, attempts: _, request_id, error, hint } = report;
+    let label = match outcome {
         Outcome::Applied => "✅ applied",
         Outcome::Already => "✅ already",
         Outcome::Failed => "❌ **failed**",
         Outcome::Unverified => "❓ **unverified**",
         Outcome::NotAttempted => "⏸ not attempted",
     };
+    let id = outcome.code().map(|id| format!("`{id}`"));
+    let error = error.as_deref().map(prose::message);
+    let hint = hint.as_deref().map(|hint| format!("Hint: {}", prose::message(hint)));
+    let reasons = [id.zip(error).map(|(id, error)| format!("{id}: {error}")), hint];
     [
-        word.to_owned(),
+        label.to_owned(),
         code(change.flow.as_str()),
         change.step.name().to_owned(),
         bound(&change.current, names),
         bound(&change.desired, names),
-        error.as_deref().map(code).unwrap_or_default(),
+        reasons.into_iter().flatten().collect::<Vec<_>>().join(". "),
         request_id.as_deref().map(code).unwrap_or_default(),
     ]
 }
 
-/// A text from outside, in an element in which nothing is looked for.
-fn code(text: &str) -> String {
-    element(&clipped(&escape::text(text), LONGEST))
-}
-
-/// A flag as a shell takes it: whole, since it is copied.
-fn flag(flag: &str) -> String {
-    element(&escape::flag(&flag.to_string()))
-}
-
-fn element(text: &str) -> String {
-    // A code element of nothing is none.
-    if text.trim().is_empty() {
-        return "<code>&nbsp;</code>".into();
-    }
-    format!("<code>{}</code>", escape::markdown(text))
-}
-
-/// What is bound: a name, or our own word for none.
+/// Renders a connector, or the word for none.
 fn bound(bound: &Bound, names: &Names<'_>) -> String {
     bound.as_ref().map_or("nothing".to_owned(), |connector| code(&names.connector(connector)))
 }
 
-fn place(SourceLocation { file, line, column: _ }: &SourceLocation) -> String {
+fn location(SourceLocation { file, line, column: _ }: &SourceLocation) -> String {
     code(&format!("{file}:{line}"))
 }

@@ -13,6 +13,7 @@ mod listing;
 mod markdown;
 mod order;
 mod prom;
+mod prose;
 mod report;
 mod text;
 
@@ -25,4 +26,4 @@ pub use listing::listing;
 pub use report::{
     end as report_end, report as report_text, stale as stale_text, target as target_report_text,
 };
-pub use text::{counted, plan as plan_text, problem as problem_text, target as target_text};
+pub use text::{plan as plan_text, pluralize, problem as problem_text, target as target_text};

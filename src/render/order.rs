@@ -1,29 +1,43 @@
-//! Display order: the most dangerous first, and flows as in the files.
+//! Order of what is displayed: the most dangerous first, and flows as in the files.
 
 use std::collections::BTreeSet;
 
 use crate::apply::Outcome;
 use crate::diagnostic::SourceLocation;
 use crate::model::{Action, FlowId};
-use crate::plan::Target;
+use crate::plan::{Blocker, BrokenPin, Target};
 
-/// The actions, the most dangerous first.
+/// Actions, the most dangerous first.
 pub(super) const ACTIONS: [Action; 3] = [Action::Disable, Action::Replace, Action::Enable];
 
-/// The outcomes, what is not as it should be first.
+/// Outcomes, those of changes that are not done first.
 pub(super) const OUTCOMES: [Outcome; 5] =
     [Outcome::Failed, Outcome::Unverified, Outcome::NotAttempted, Outcome::Applied, Outcome::Already];
 
-/// The flows of a target's changes and of what is in sync, each once. Both are in the order of the
-/// flows, which neither alone tells whole; where both leave it open, the places in the files do.
+/// Returns the blockers and the broken pins of a target without those that both list. In a plan, a pin that blocks a
+/// change is a blocker; in drift, it is a difference.
+pub(super) fn blockers_and_pins(target: &Target, is_drift: bool) -> (Vec<&Blocker>, Vec<&BrokenPin>) {
+    let blocking_pin = |blocker: &Blocker| match blocker {
+        Blocker::PinMismatch(pin) => Some(pin.clone()),
+        _ => None,
+    };
+    let blocking: BTreeSet<_> = target.blockers.iter().filter_map(blocking_pin).collect();
+    let blockers = target.blockers.iter().filter(|it| !is_drift || blocking_pin(it).is_none());
+    let pins = target.pins.iter().filter(|pin| is_drift || !blocking.contains(pin));
+    (blockers.collect(), pins.collect())
+}
+
+/// Returns the flows of a target's changes and of its bindings in sync, each once. Each of the two lists is in the
+/// order of the flows, but only together they have all flows. If both lists leave the order open, the locations in
+/// the files decide.
 pub(super) fn flows(target: &Target) -> Vec<&FlowId> {
     let changes = distinct(target.changes.iter().map(|it| (&it.flow, &it.source)));
     let in_sync = distinct(target.in_sync.iter().map(|it| (&it.flow, &it.source)));
     let changed: BTreeSet<_> = changes.iter().map(|(flow, _)| *flow).collect();
     let unchanged: BTreeSet<_> = in_sync.iter().map(|(flow, _)| *flow).collect();
     let (mut changes, mut in_sync) = (changes.into_iter().peekable(), in_sync.into_iter().peekable());
-    // The flows of the file itself follow those of what it extends.
-    let place = |place: &SourceLocation| (place.file == target.file, place.line);
+    // The flows of the file itself come after those of the files that it extends.
+    let location = |location: &SourceLocation| (location.file == target.file, location.line);
     let mut merged = Vec::new();
     loop {
         let changes_first = match (changes.peek(), in_sync.peek()) {
@@ -34,17 +48,17 @@ pub(super) fn flows(target: &Target) -> Vec<&FlowId> {
                 in_sync.next();
                 true
             }
-            // What is in both has to wait until both have come to it.
+            // A flow in both lists comes when both lists have reached it.
             (Some((one, _)), Some(_)) if unchanged.contains(one) => false,
             (Some(_), Some((other, _))) if changed.contains(other) => true,
-            (Some((_, one)), Some((_, other))) => place(one) <= place(other),
+            (Some((_, one)), Some((_, other))) => location(one) <= location(other),
         };
         merged.extend(if changes_first { changes.next() } else { in_sync.next() });
     }
     distinct(merged.into_iter()).into_iter().map(|(flow, _)| flow).collect()
 }
 
-/// Each flow where it appears first.
+/// Returns each flow with its first location.
 fn distinct<'a>(
     flows: impl Iterator<Item = (&'a FlowId, &'a SourceLocation)>,
 ) -> Vec<(&'a FlowId, &'a SourceLocation)> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::document::Document;
 use super::escape;
-use super::text::line;
+use super::text::push_line;
 use crate::apply::Outcome;
 use crate::plan::Summary;
 
@@ -69,21 +69,21 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     }
     let help = "Whether the last run was complete.";
     families.add("flowbind_last_run_success", help, &labels, success.into());
-    families.draw()
+    families.render()
 }
 
-/// Samples by their metric: the format wants those of one metric together, and no sample twice.
+/// Samples by metric: the format requires that the samples of a metric are together, and that none occurs twice.
 #[derive(Default)]
 struct Families(BTreeMap<&'static str, Family>);
 
-/// What a metric is, and its samples by their labels.
+/// Help text of a metric, and its samples by their labels.
 struct Family {
     help: &'static str,
     samples: BTreeMap<String, i64>,
 }
 
 impl Families {
-    /// Adds a sample. Two files of one tenant are one tenant, whose counts add up.
+    /// Adds a sample. The counts of several files of one tenant are added up.
     fn add(&mut self, name: &'static str, help: &'static str, labels: &str, value: i64) {
         let Family { samples, .. } =
             self.0.entry(name).or_insert_with(|| Family { help, samples: BTreeMap::new() });
@@ -91,13 +91,13 @@ impl Families {
         *sum = sum.saturating_add(value);
     }
 
-    fn draw(self) -> String {
+    fn render(self) -> String {
         let mut text = String::new();
         for (name, Family { help, samples }) in self.0 {
-            line(&mut text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge"));
+            push_line(&mut text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge"));
             for (labels, value) in samples {
                 let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
-                line(&mut text, format_args!("{name}{labels} {value}"));
+                push_line(&mut text, format_args!("{name}{labels} {value}"));
             }
         }
         text

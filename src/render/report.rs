@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use super::escape;
-use super::text::{Names, STRONG, flow, line, problem};
+use super::text::{Names, STRONG, flow, pluralize, problem, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
 use crate::model::Step;
 use crate::plan::{Problem, Target};
@@ -11,10 +11,11 @@ use crate::plan::{Problem, Target};
 /// Renders a report: the results, the problems, and the summary. Empty if there was nothing to do.
 pub fn report(report: &Report) -> String {
     let targets: String = report.targets.iter().map(target).collect();
-    targets + &end(report, &report.errors)
+    let text = targets + &end(report, &report.errors);
+    text.trim_start_matches('\n').to_owned()
 }
 
-/// Renders the end of a report: these problems, then the summary.
+/// Renders the end of a report: these problems, then the summary, each after a blank line.
 pub fn end(report: &Report, problems: &[Problem]) -> String {
     let several = report.has_several_tenants();
     let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
@@ -22,32 +23,36 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
         return text;
     }
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
-    if is_untouched || !text.is_empty() {
-        text.push('\n');
-    }
+    text.push('\n');
     if several && !is_untouched {
         for tenant in report.tenants() {
             let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);
-            let outcomes = Some(outcomes(changes)).filter(|outcomes| !outcomes.is_empty());
-            let outcomes = outcomes.unwrap_or_else(|| "no changes".to_owned());
-            line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {outcomes}", escape::text(&tenant)));
+            let outcomes = outcome_counts(changes);
+            let errors = report.errors.iter().filter(|error| error.is_of_tenant(&tenant)).count();
+            let result = match errors {
+                _ if !outcomes.is_empty() => outcomes,
+                0 => "no changes".to_owned(),
+                errors => pluralize(errors, "error", "errors"),
+            };
+            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {result}", escape::text(&tenant)));
         }
     }
-    if is_untouched {
-        line(&mut text, format_args!("{STRONG}Nothing was changed.{STRONG:#}"));
-    } else {
-        line(&mut text, format_args!("{STRONG}Apply: {}.{STRONG:#}", outcomes(report.changes())));
-    }
+    let counts = Some(outcome_counts(report.changes())).filter(|_| !is_untouched);
+    let counts = counts.map(|counts| format!("Apply: {counts}."));
+    let is_unsent =
+        |change: &ChangeReport| matches!(change.outcome, Outcome::Already | Outcome::NotAttempted);
+    let is_unchanged = report.changes().all(is_unsent) && !report.changes().all(|it| it.outcome.is_done());
+    let unchanged = (is_untouched || is_unchanged).then(|| "Nothing was changed.".to_owned());
+    let sentences = counts.into_iter().chain(unchanged).collect::<Vec<_>>().join(" ");
+    push_line(&mut text, format_args!("{STRONG}{sentences}{STRONG:#}"));
     text
 }
 
-/// Returns the numbers of changes with each outcome that occurs, and of those applied; empty without changes.
-pub(super) fn outcomes<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
+/// Returns the numbers of changes with each outcome that occurs; empty without changes.
+pub(super) fn outcome_counts<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
     let changes: Vec<_> = changes.collect();
     let count = |outcome| changes.iter().filter(|change| change.outcome == outcome).count();
-    let shown = Outcome::ALL
-        .into_iter()
-        .filter(|it| !changes.is_empty() && *it == Outcome::Applied || count(*it) > 0);
+    let shown = Outcome::ALL.into_iter().filter(|outcome| count(*outcome) > 0);
     let counts = shown.map(|outcome| format!("{} {}", count(outcome), outcome.name().replace('-', " ")));
     counts.collect::<Vec<_>>().join(", ")
 }
@@ -56,28 +61,27 @@ pub(super) fn outcomes<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> S
 pub fn stale(target: &Target, stale: &StaleBinding) -> String {
     let StaleBinding { change, now } = stale;
     let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
-    let names = Names::of(changed.chain([now]).flatten());
+    let names = Names::from_connectors(changed.chain([now]).flatten());
     let (current, now) = (names.bound(&change.current), names.bound(now));
     format!("`{}` `{}`: the plan expected {current}, the tenant now has {now}", change.flow, change.step)
 }
 
-/// Renders the outcome of each change to one tenant; empty if none was started.
+/// Renders the outcome of each change to one tenant, after a blank line; empty if none was started.
 pub fn target(target: &TargetReport) -> String {
     if target.is_untouched() {
         return String::new();
     }
     let TargetReport { tenant, changes, .. } = target;
-    let names = Names::of_report(target);
+    let names = Names::from_report(target);
     let mut text = String::new();
-    line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}\n", escape::text(tenant)));
+    push_line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}", escape::text(tenant)));
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
-            line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
+            push_line(&mut text, format_args!("\n{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
         }
         for change in changes {
             text.push_str(&self::change(change, &names));
         }
-        text.push('\n');
     }
     // One hint concerns many changes.
     let mut hints: Vec<(Outcome, &str)> = Vec::new();
@@ -91,7 +95,7 @@ pub fn target(target: &TargetReport) -> String {
     for (outcome, hint) in hints {
         let docs = outcome.code().map(|code| format!("  = docs: flowbind explain {code}\n"));
         let docs = docs.unwrap_or_default();
-        line(&mut text, format_args!("  = hint: {}\n{docs}", escape::text(hint)));
+        text.push_str(&format!("\n  = hint: {}\n{docs}", escape::text(hint)));
     }
     text
 }
@@ -112,7 +116,7 @@ fn change(report: &ChangeReport, names: &Names<'_>) -> String {
         format!("  {style}{word}{style:#}  {:width$}  {current} → {desired}\n", change.step.name());
     if let Some(error) = error {
         let id = outcome.code().map(|code| format!("[{code}] ")).unwrap_or_default();
-        line(&mut text, format_args!("      {id}{}", escape::text(error)));
+        push_line(&mut text, format_args!("      {id}{}", escape::text(error)));
     }
     text
 }

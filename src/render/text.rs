@@ -1,6 +1,6 @@
 //! Renders a plan as text, for a terminal or a log.
 //!
-//! Every color stands beside a word with the same meaning.
+//! No color carries a meaning of its own: a word beside it has the same meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::diagnostic::prefixed_diagnostic;
+use super::diagnostic::{blocker_diagnostic, prefixed_diagnostic};
 use super::escape;
 use crate::apply::TargetReport;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
-use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
+use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
 
 pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -30,11 +30,13 @@ pub fn plan(plan: &Plan) -> String {
 fn problems(plan: &Plan) -> String {
     let several = plan.has_several_tenants();
     let mut problems = plan.problems();
-    problems.sort_by_key(|problem| match problem.diagnostic.severity {
-        Severity::Warning => 0,
-        Severity::Error => 1,
-        Severity::Blocked => 2,
+    problems.retain(|problem| problem.diagnostic.severity != Severity::Blocked);
+    problems.sort_by_key(|problem| problem.diagnostic.severity == Severity::Error);
+    let blockers = plan.targets.iter().flat_map(|target| {
+        let problem = |blocker| Problem::of_tenant(&target.tenant, blocker_diagnostic(blocker));
+        target.blockers.iter().map(problem)
     });
+    problems.extend(blockers);
     problems.iter().map(|problem| self::problem(problem, several) + "\n").collect()
 }
 
@@ -45,20 +47,20 @@ pub fn problem(problem: &Problem, several: bool) -> String {
     prefixed_diagnostic(&prefix, &problem.diagnostic)
 }
 
-/// Renders the last lines of a plan: one for each tenant if there are several, the total, and the
-/// fingerprint of a complete plan.
+/// Renders the last lines of a plan: one for each tenant if there are several, the total, and the fingerprint of a
+/// complete plan.
 fn summary(plan: &Plan) -> String {
     let mut text = String::new();
     if plan.has_several_tenants() {
         for (tenant, line) in tenant_lines(plan) {
-            self::line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {line}", escape::text(&tenant)));
+            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {line}", escape::text(&tenant)));
         }
     }
     let total = self::total(plan);
     let style = if plan.is_complete() { STRONG } else { ALARM };
-    line(&mut text, format_args!("{style}{total}{style:#}"));
+    push_line(&mut text, format_args!("{style}{total}{style:#}"));
     if let Some(fingerprint) = plan.fingerprint() {
-        line(&mut text, format_args!("Fingerprint: {fingerprint}"));
+        push_line(&mut text, format_args!("Fingerprint: {fingerprint}"));
     }
     text
 }
@@ -86,42 +88,61 @@ pub(super) fn total(plan: &Plan) -> String {
     let blockers: usize = plan.targets.iter().map(|target| target.blockers.len()).sum();
     let blocked = match blockers {
         0 => String::new(),
-        blockers => format!(" Blocked by {}.", counted(blockers, "guard", "guards")),
+        blockers => format!(" Blocked by {}.", pluralize(blockers, "guard", "guards")),
     };
-    match counts(plan.summary()) {
+    match action_counts(plan.summary()) {
         counts if counts.is_empty() => format!("No changes.{blocked}"),
         counts => format!("Plan: {counts}.{blocked}"),
     }
 }
 
+/// Returns the number of changes of each kind that occurs, or why the plan is incomplete. `None` without changes.
+pub(super) fn result(plan: &Plan) -> Option<String> {
+    let result = if plan.is_complete() {
+        action_counts(plan.summary())
+    } else {
+        incompleteness(plan.summary(), plan.errors.len())
+    };
+    Some(result).filter(|result| !result.is_empty())
+}
+
+/// Returns why a plan is incomplete, such as `10 of 60 bindings could not be compared`.
 fn incompleteness(summary: Summary, errors: usize) -> String {
     match summary.not_compared {
-        0 if errors > 0 => counted(errors, "error", "errors"),
+        0 if errors > 0 => pluralize(errors, "error", "errors"),
         0 => "not all bindings could be read".to_owned(),
-        not_compared => format!("{not_compared} of {} bindings could not be compared", summary.managed()),
+        not_compared => {
+            let managed = pluralize(summary.managed(), "binding", "bindings");
+            format!("{not_compared} of {managed} could not be compared")
+        }
     }
 }
 
-/// Returns the numbers of changes of each kind that there is; empty without changes.
-pub(super) fn counts(Summary { enable, replace, disable, .. }: Summary) -> String {
+/// Returns the number of changes of each kind that occurs, such as `1 to enable, 2 to disable`. Empty without
+/// changes.
+pub(super) fn action_counts(Summary { enable, replace, disable, .. }: Summary) -> String {
     let counts = [(enable, "enable"), (replace, "replace"), (disable, "disable")].into_iter();
     let counts = counts.filter(|(number, _)| *number > 0);
     counts.map(|(number, action)| format!("{number} to {action}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns each tenant of a run with its result in few words, in the order of the files.
+/// Returns each tenant of a run with its counts, or why it is incomplete, in the order of the files.
 fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
     let is_complete = plan.complete_targets();
     let line = |tenant: String| {
         let targets: Vec<_> = plan.targets_of(&tenant).collect();
         let summary: Summary = targets.iter().map(|target| target.summary()).sum();
         let errors = plan.errors.iter().filter(|error| error.is_of_tenant(&tenant)).count();
-        let line = if targets.is_empty() || !targets.iter().all(|target| is_complete(target)) {
+        let counts = Some(action_counts(summary)).filter(|counts| !counts.is_empty());
+        let counts = counts.unwrap_or_else(|| "no changes".to_owned());
+        let is_read = errors == 0 && targets.iter().all(|target| target.unreadable.is_empty());
+        let line = if targets.is_empty() || !is_read {
             format!("incomplete: {}", incompleteness(summary, errors))
+        } else if !targets.iter().all(|target| is_complete(target)) {
+            // An error that is not about this tenant.
+            counts + ", but the run is incomplete"
         } else {
             let blocked = targets.iter().any(|target| !target.blockers.is_empty());
-            let counts = Some(counts(summary)).filter(|counts| !counts.is_empty());
-            let counts = counts.unwrap_or_else(|| "no changes".to_owned());
             counts + if blocked { ", blocked" } else { "" }
         };
         (tenant, line)
@@ -132,27 +153,30 @@ fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
 /// Renders the changes to one tenant, without its problems.
 pub fn target(target: &Target) -> String {
     let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, pins, overrides, .. } = target;
-    let names = Names::of_target(target);
+    let names = Names::from_target(target);
     let mut text = String::new();
     let (tenant, file) = (escape::text(tenant), escape::text(file));
-    line(&mut text, format_args!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}\n"));
+    push_line(&mut text, format_args!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}\n"));
 
     for changes in changes.chunk_by(|one, next| one.flow == next.flow) {
         if let Some(first) = changes.first() {
-            line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.flow)));
+            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}", flow(&first.flow)));
         }
         for change in changes {
             text.push_str(&self::change(change, &names));
         }
         text.push('\n');
     }
-    if !pins.is_empty() {
-        line(&mut text, format_args!("{ALARM}Connector address differs from its pin:{ALARM:#}"));
+    // A broken pin that blocks the changes is one of the problems.
+    let is_blocker = |pin: &&BrokenPin| target.blockers.contains(&Blocker::PinMismatch((*pin).clone()));
+    let mut pins = pins.iter().filter(|pin| !is_blocker(pin)).peekable();
+    if pins.peek().is_some() {
+        push_line(&mut text, format_args!("{ALARM}Connector address differs from its pin:{ALARM:#}"));
         for BrokenPin { connector, expected, actual } in pins {
             let connector = names.connector(connector);
             let actual = actual.as_deref().unwrap_or("no address");
             let (expected, actual) = (escape::text(expected), escape::text(actual));
-            line(
+            push_line(
                 &mut text,
                 format_args!("    {connector}\n        pinned: {expected}\n        calls:  {actual}"),
             );
@@ -160,18 +184,21 @@ pub fn target(target: &Target) -> String {
         text.push('\n');
     }
     if !overrides.is_empty() {
-        line(&mut text, format_args!("Planned with {}\n", override_flags(target)));
+        push_line(&mut text, format_args!("Planned with {}\n", override_flags(target)));
     }
     if !unmanaged.is_empty() {
-        line(&mut text, format_args!("Not in the file (left unchanged):"));
+        push_line(&mut text, format_args!("Not in the file (left unchanged):"));
         for Unmanaged { flow, step, current } in unmanaged {
             let (flow, current) = (self::flow(flow), names.bound(current));
-            line(&mut text, format_args!("{FAINT}    {flow} {step}: {current}{FAINT:#}"));
+            push_line(&mut text, format_args!("{FAINT}    {flow} {step}: {current}{FAINT:#}"));
         }
         text.push('\n');
     }
     if !in_sync.is_empty() {
-        line(&mut text, format_args!("Unchanged: {}\n", counted(in_sync.len(), "binding", "bindings")));
+        push_line(
+            &mut text,
+            format_args!("Unchanged: {}\n", pluralize(in_sync.len(), "binding", "bindings")),
+        );
     }
     text
 }
@@ -202,20 +229,20 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of_target(target: &'a Target) -> Self {
+    pub(super) fn from_target(target: &'a Target) -> Self {
         let Target { changes, in_sync, unmanaged, pins, .. } = target;
         let changed = changes.iter().flat_map(|change| [&change.current, &change.desired]);
-        let as_they_are = in_sync.iter().map(|it| &it.current).chain(unmanaged.iter().map(|it| &it.current));
-        let bound = changed.chain(as_they_are).flatten();
-        Self::of(bound.chain(pins.iter().map(|pin| &pin.connector)))
+        let unchanged = in_sync.iter().map(|it| &it.current).chain(unmanaged.iter().map(|it| &it.current));
+        let bound = changed.chain(unchanged).flatten();
+        Self::from_connectors(bound.chain(pins.iter().map(|pin| &pin.connector)))
     }
 
-    pub(super) fn of_report(target: &'a TargetReport) -> Self {
+    pub(super) fn from_report(target: &'a TargetReport) -> Self {
         let changes = target.changes.iter().map(|report| &report.change);
-        Self::of(changes.flat_map(|change| [&change.current, &change.desired]).flatten())
+        Self::from_connectors(changes.flat_map(|change| [&change.current, &change.desired]).flatten())
     }
 
-    pub(super) fn of(shown: impl Iterator<Item = &'a Connector>) -> Self {
+    pub(super) fn from_connectors(shown: impl Iterator<Item = &'a Connector>) -> Self {
         let mut ids: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for connector in shown {
             if let Some(name) = &connector.display_name {
@@ -274,28 +301,31 @@ fn confusable_key(name: &str) -> String {
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Returns the id of a flow, escaped.
 pub(super) fn flow(id: &FlowId) -> String {
     escape::text(id.as_str()).into_owned()
 }
 
-/// Returns a problem in one line: id, location, message and causes, and the flag that lifts a blocker.
+/// Returns a problem in one line: location, message, causes, notes and hints.
 pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
-    let location = diagnostic.location.as_ref().map(|location| format!("{}: ", location.position()));
-    let hints = diagnostic.hints.iter().map(|hint| format!("; {hint}")).collect::<String>();
-    format!("{}{}{hints}", location.unwrap_or_default(), diagnostic.summary())
+    let Diagnostic { severity: _, code: _, message: _, location, causes: _, notes, hints } = diagnostic;
+    let location = location.as_ref().map(|location| format!("{}: ", location.position()));
+    let details = notes.iter().chain(hints).map(|detail| format!("; {detail}")).collect::<String>();
+    format!("{}{}{details}", location.unwrap_or_default(), diagnostic.summary())
 }
 
 /// Returns the pinned and the actual address of a connector in one line.
-pub(super) fn pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
+pub(super) fn describe_pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
     format!("pinned to {expected}, but calls {}", actual.as_deref().unwrap_or("no address"))
 }
 
 /// Returns a number with its noun: `1 error`, `2 errors`.
-pub fn counted(number: usize, one: &str, many: &str) -> String {
+pub fn pluralize(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-pub(super) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+/// Appends a line and its end.
+pub(super) fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     _ = writeln!(text, "{line}");
 }

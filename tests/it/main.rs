@@ -36,7 +36,7 @@ mod progress;
 mod properties;
 mod quickstart;
 mod release;
-// mod render;
+mod render;
 mod runs;
 mod sandbox;
 mod saved;

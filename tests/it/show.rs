@@ -31,14 +31,11 @@ fn show_prints_the_saved_plan_with_its_exit_code() {
 
     // If both were applied, one PUT would undo the other.
     let both = show(&["plan.json", "plan.json", "--out", "both.json"]);
-    let why = "two of the plans are about `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
+    let why = "two of the plans contain `B2C_1_a` `postFederationSignup` of `contoso.onmicrosoft.com`";
     assert!(both.code == 1 && both.stderr.contains(why), "{both}");
     assert!(!folder.path().join("both.json").exists());
     let mixed = show(&["plan.json", "report.json"]);
-    assert!(
-        mixed.code == 1 && mixed.stderr.contains("plans, reports, and what `drift` saved cannot be joined"),
-        "{mixed}"
-    );
+    assert!(mixed.code == 1 && mixed.stderr.contains("cannot join files of different kinds"), "{mixed}");
     assert_eq!(show(&[]).code, 1);
 }
 
@@ -56,7 +53,7 @@ fn show_of_plans_with_aliased_tenant_is_incomplete() {
     }
     let show = ["show", "domain.json", "guid.json", "--out", "both.json"];
     let both = flowbind(show).within(folder.path()).run();
-    assert!(both.code == 1 && both.stderr.contains("are one tenant, `11111111-"), "{both}");
+    assert!(both.code == 1 && both.stderr.contains("are the same tenant, `11111111-"), "{both}");
     assert_eq!(run(&served, folder.path(), &["apply", "--plan", "both.json"]).code, 3);
     assert_eq!(served.puts(), 0);
 }
@@ -68,26 +65,26 @@ fn show_of_invalid_report_is_an_error() {
     assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
     let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
     for (name, text, code, why) in [
-        (
-            "truncated.json",
-            report[..report.len() / 2].to_owned(),
-            1,
-            "it is no plan and no report of flowbind: EOF",
-        ),
+        ("truncated.json", report[..report.len() / 2].to_owned(), 1, "not a flowbind plan or report: EOF"),
         (
             "newer.json",
-            report.replace(r#""formatVersion": "1""#, r#""formatVersion": "3""#),
-            3,
-            "its format version is `3`",
+            report.replace(r#""formatVersion": "2""#, r#""formatVersion": "3""#),
+            1,
+            "it has format version 3, but this flowbind reads version 2",
         ),
         (
             "odd.json",
             report.replace(r#""outcome": "applied""#, r#""outcome": "perhaps""#),
             1,
-            "it holds `perhaps`",
+            "`outcome`: `perhaps`",
         ),
-        ("missing-one.json", report.replacen("applied", "failed", 1), 1, "it holds `exitCode: 0`"),
-        ("odd-action.json", report.replacen("replace", "disable", 1), 1, "it holds `disable`"),
+        (
+            "missing-one.json",
+            report.replacen("applied", "failed", 1),
+            1,
+            "`exitCode`: 0, although not all changes are done",
+        ),
+        ("odd-action.json", report.replacen("replace", "disable", 1), 1, "`action`: `disable`"),
     ] {
         file(folder.path(), name, text);
         let outcome = flowbind(["show", name]).within(folder.path()).run();
@@ -95,7 +92,7 @@ fn show_of_invalid_report_is_an_error() {
         assert!(outcome.stderr.contains(name) && outcome.stderr.contains(why), "{outcome}");
     }
     let outcome = run(&served, folder.path(), &["apply", "--plan", "report.json"]);
-    assert!(outcome.code == 1 && outcome.stderr.contains("is a report, not a plan"), "{outcome}");
+    assert!(outcome.code == 1 && outcome.stderr.contains("is an apply report, not a plan"), "{outcome}");
 }
 
 /// The exit code of a report is that of its run. Of several, it is the highest.
@@ -104,14 +101,14 @@ fn show_of_report_has_the_exit_code_of_the_run() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
-    let refused = run(&served, folder.path(), &["apply", "--expect", "0", "--out", "refused.json"]);
-    assert_eq!(refused.code, 3, "{refused}");
-    let shown = show(&["refused.json"]);
+    let blocked = run(&served, folder.path(), &["apply", "--expect", "0", "--out", "blocked.json"]);
+    assert_eq!(blocked.code, 3, "{blocked}");
+    let shown = show(&["blocked.json"]);
     assert_eq!(shown.code, 3, "{shown}");
-    assert!(shown.stderr.contains("this is not the plan that was approved"), "{shown}");
+    assert!(shown.stderr.contains("the plan is not the approved one"), "{shown}");
     assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "done.json"]).code, 0);
     assert_eq!(show(&["done.json"]).code, 0);
-    assert_eq!(show(&["done.json", "refused.json"]).code, 3);
+    assert_eq!(show(&["done.json", "blocked.json"]).code, 3);
 
     file(
         folder.path(),
@@ -122,7 +119,7 @@ fn show_of_report_has_the_exit_code_of_the_run() {
     let shown = show(&["broken.json"]);
     assert_eq!((broken.code, shown.code), (1, 1), "{shown}");
     assert!(
-        shown.stderr.contains("broken.yaml:5:27: no connector of the tenant is called `Connector One`"),
+        shown.stderr.contains("the tenant has no connector named `Connector One`\n --> broken.yaml:5:27\n"),
         "{shown}"
     );
 }
@@ -188,10 +185,10 @@ fn joined_plans_do_not_list_managed_bindings_as_unmanaged() {
         let plan = run(&served, folder.path(), &["plan", &format!("{name}.yaml"), "--out", &out]);
         assert_eq!(plan.code, 0, "{plan}");
     }
-    let whole = run(&served, folder.path(), &["plan", "a.yaml", "b.yaml"]);
+    let planned_together = run(&served, folder.path(), &["plan", "a.yaml", "b.yaml"]);
     let joined = flowbind(["show", "a.json", "b.json"]).within(folder.path()).run();
-    assert_eq!((joined.code, &joined.stdout), (0, &whole.stdout), "{joined}");
-    assert!(!joined.stdout.contains("Unmanaged"), "{joined}");
+    assert_eq!((joined.code, &joined.stdout), (0, &planned_together.stdout), "{joined}");
+    assert!(!joined.stdout.contains("Not in the file"), "{joined}");
 }
 
 /// The same plan or report given twice must not be counted twice.
@@ -200,12 +197,12 @@ fn show_of_same_file_twice_is_an_error() {
     let served = serve(three([1, 1, 1]), Options::default());
     let folder = planned(&served);
     let twice = flowbind(["show", "plan.json", "plan.json"]).within(folder.path()).run();
-    assert!(twice.code == 1 && twice.stderr.contains("two of the plans are about"), "{twice}");
+    assert!(twice.code == 1 && twice.stderr.contains("two of the plans contain"), "{twice}");
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
     let twice = flowbind(["show", "report.json", "report.json"]).within(folder.path()).run();
-    assert!(twice.code == 1 && twice.stderr.contains("two of the reports are about"), "{twice}");
+    assert!(twice.code == 1 && twice.stderr.contains("two of the reports contain"), "{twice}");
 }
 
 /// Joins the reports of two runs of one plan.

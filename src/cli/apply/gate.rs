@@ -9,8 +9,8 @@ use crate::cli::signals::Signals;
 use crate::cli::{Exit, fleet};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Action;
-use crate::plan::{Plan, Problem, Target};
-use crate::render;
+use crate::plan::{self, Override, Plan, Problem, Target};
+use crate::render::{self, escape};
 
 /// Aborts the tenants whose plan is incomplete.
 pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
@@ -20,8 +20,10 @@ pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
         if targets.iter().all(|target| is_complete(target)) {
             return None;
         }
-        let causes = targets.iter().flat_map(|target| target.unreadable_causes());
-        let reasons = causes.chain([incomplete(saved)]).collect();
+        let reasons = plan::unreadable_causes(targets.iter().flat_map(|it| &it.unreadable))
+            .into_iter()
+            .chain([incomplete(saved)])
+            .collect();
         Some(Abort { reasons, exit })
     });
     // A tenant that could not be planned has no target. A plan that was saved without it is incomplete.
@@ -71,18 +73,20 @@ pub(super) fn require_fingerprint(session: &mut ApplySession, expected: Option<&
 pub(super) fn require_no_blockers(session: &mut ApplySession) {
     abort_tenants(session, |_, targets| {
         let blockers: Vec<_> = targets.iter().flat_map(|target| &target.blockers).collect();
-        let count = render::counted(blockers.len(), "guard blocks", "guards block");
+        let count = render::pluralize(blockers.len(), "guard blocks", "guards block");
         let problem = Diagnostic::error(Code::PlanBlocked, format!("{count} the plan"));
-        let add = |problem: Diagnostic, blocker: &&_| {
-            let blocker: &crate::plan::Blocker = blocker;
-            problem.caused_by(format!("{}: {blocker}", blocker.code()))
+        let causes = blockers.iter().map(|blocker| format!("{}: {blocker}", blocker.code()));
+        let problem = causes.fold(problem, Diagnostic::caused_by);
+        let flags: Option<Vec<_>> = blockers.iter().map(|blocker| blocker.lifted_by()).collect();
+        let problem = match flags {
+            Some(flags) => {
+                let flags = flags.iter().map(Override::to_shell).collect::<Vec<_>>().join(" ");
+                problem.hint(format!("if this is intended: `{flags}`"))
+            }
+            // No flag lifts a broken pin.
+            None => problem.hint("resolve each blocker of the plan, then plan again"),
         };
-        let problem = blockers.iter().fold(problem, add);
-        let flags = blockers.iter().filter_map(|blocker| blocker.lifted_by());
-        let hint = |problem: Diagnostic, flag: crate::plan::Override| {
-            problem.hint(format!("if this is intended: {}", render::escape::flag(&flag.to_string())))
-        };
-        (!blockers.is_empty()).then(|| Abort::blocked(flags.fold(problem, hint)))
+        (!blockers.is_empty()).then(|| Abort::blocked(problem))
     });
 }
 
@@ -123,15 +127,15 @@ fn question(targets: &[&Target]) -> String {
     let disables = changes().filter(|change| change.action == Action::Disable).count();
     let disables = match disables {
         0 => String::new(),
-        number => format!(" ({})", render::counted(number, "disable", "disables")),
+        number => format!(" ({})", render::pluralize(number, "disable", "disables")),
     };
-    let tenants = crate::plan::unique_tenants(targets.iter().map(|target| target.tenant.as_str()));
+    let tenants = plan::unique_tenants(targets.iter().map(|target| target.tenant.as_str()));
     let tenants = match tenants.as_slice() {
         [tenant] => tenant.clone(),
         several => format!("{} tenants", several.len()),
     };
-    let changes = render::counted(changes().count(), "change", "changes");
-    render::escape::text(&format!("Apply {changes}{disables} to {tenants}?")).into_owned()
+    let changes = render::pluralize(changes().count(), "change", "changes");
+    escape::text(&format!("Apply {changes}{disables} to {tenants}?")).into_owned()
 }
 
 /// Aborts each tenant for which `reason` returns a reason.

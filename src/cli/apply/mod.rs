@@ -25,7 +25,7 @@ use super::{Exit, Global, report, values};
 use crate::apply::Report;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files;
-use crate::plan::{Problem, ShardInfo, shard};
+use crate::plan::{self, Plan, Problem, ShardInfo, shard};
 use crate::render::{Document, Format};
 use crate::{render, terminal};
 use session::ApplySession;
@@ -92,6 +92,7 @@ impl From<Failure> for Abort {
     }
 }
 
+/// Runs `flowbind apply`.
 pub(super) async fn run(
     args: &ApplyArgs,
     global: &Global,
@@ -120,7 +121,13 @@ pub(super) async fn run(
     exit = signals.exit().unwrap_or(exit);
     let mut report = session.report;
     report.exit_code = exit as u8;
+    if !session.is_printed {
+        // No plan was made.
+        report.fingerprint = None;
+    }
+    let mut new_problems = new_problems(&report.errors, &session.plan, session.is_printed);
     shard::sort(&mut report.errors, &session.fleet);
+    shard::sort(&mut new_problems, &session.fleet);
     // Without readable files, the files of the run are unknown, for every shard.
     let without_files = |shard| ShardInfo { shard, fleet: Vec::new() };
     report.shard = report.shard.or_else(|| args.shard.shard.map(without_files));
@@ -128,15 +135,15 @@ pub(super) async fn run(
     let json = &|| files::report::to_json(&report, &started, &at);
     let (text, document) = (render::report_text(&report), Document::Report(&report));
     let rendered = RenderedRun { text, json, document, at: &at };
-    // The problems of the plan were printed with it.
-    let printed = if session.is_printed { session.plan.problems() } else { Vec::new() };
-    let is_new = |problem: &&Problem| !printed.contains(problem);
-    let new_problems: Vec<_> = report.errors.iter().filter(is_new).cloned().collect();
     let rest = match args.outputs.format {
-        Format::Text => render::report_end(&report, &new_problems),
+        Format::Text if session.is_printed => render::report_end(&report, &new_problems),
+        Format::Text => render::report_text(&report),
         format => rendered.in_format(format).into_owned(),
     };
     let unwritten = outputs.finish(&rendered, rest, signals.stopped()).await;
+    if session.is_on_stderr && !new_problems.is_empty() && Outputs::reports_on_stderr(args.outputs.format) {
+        terminal::eprint("\n");
+    }
     Outputs::report_errors(args.outputs.format, &new_problems, report.has_several_tenants());
     self::report(&unwritten);
     Ok(match exit {
@@ -172,6 +179,7 @@ async fn apply_session(
         prepared = preparation => prepared,
     };
     session.report = Report::not_attempted(&session.plan);
+    session.report.errors.append(&mut session.unreachable);
     prepared?;
     // A tenant that could not be planned has no target, but an exit code.
     let several = session.plan.targets.len().saturating_add(session.exits.len()) > 1;
@@ -203,10 +211,27 @@ async fn apply_session(
     Ok(())
 }
 
+/// Returns the problems of a report that were not printed with the plan. The errors of the plan are the first ones.
+fn new_problems(errors: &[Problem], plan: &Plan, is_printed: bool) -> Vec<Problem> {
+    if !is_printed {
+        return errors.to_vec();
+    }
+    let tenants = plan::unique_tenants(plan.targets.iter().map(|target| target.tenant.as_str()));
+    let causes = tenants.iter().flat_map(|tenant| {
+        let targets: Vec<_> = plan.targets_of(tenant).collect();
+        plan::unreadable_causes(targets.iter().flat_map(|it| &it.unreadable))
+            .into_iter()
+            .map(|diagnostic| Problem::of_tenant(tenant, diagnostic))
+    });
+    let causes: Vec<_> = causes.collect();
+    let new = errors.iter().skip(plan.errors.len()).filter(|problem| !causes.contains(problem));
+    new.cloned().collect()
+}
+
 /// Prints the plan: on stdout for text, on stderr for other formats, and on both if only stderr is a terminal.
 async fn print_plan(
     args: &ApplyArgs,
-    session: &ApplySession,
+    session: &mut ApplySession,
     outputs: &mut Outputs,
     signals: &Signals,
 ) -> Result<(), Abort> {
@@ -223,9 +248,10 @@ async fn print_plan(
         }
         () = signals.stopped() => Ok(()),
     };
+    let errors = session.plan.blocking_errors();
+    session.is_on_stderr = on_stderr || !errors.is_empty();
     if !on_stderr {
-        let (errors, several) = (session.plan.blocking_errors(), session.plan.has_several_tenants());
-        Outputs::report_errors(args.outputs.format, &errors, several);
+        Outputs::report_errors(args.outputs.format, &errors, session.plan.has_several_tenants());
     }
     printed
 }

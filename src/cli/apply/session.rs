@@ -24,6 +24,10 @@ pub(super) struct ApplySession {
     pub(super) connections: Vec<Result<Rc<Connection>, Exit>>,
     /// Whether the plan was printed.
     pub(super) is_printed: bool,
+    /// Whether the plan or its errors were printed on stderr.
+    pub(super) is_on_stderr: bool,
+    /// Why tenants of a saved plan cannot be changed by this run. The plan itself is still complete.
+    pub(super) unreachable: Vec<Problem>,
     /// Exit codes so far.
     pub(super) exits: Vec<Exit>,
     pub(super) report: Report,
@@ -37,6 +41,8 @@ impl Default for ApplySession {
         Self {
             connections: Vec::new(),
             is_printed: false,
+            is_on_stderr: false,
+            unreachable: Vec::new(),
             exits: Vec::new(),
             report: Report::not_attempted(&plan),
             fleet: Vec::new(),
@@ -87,7 +93,7 @@ pub(super) async fn load_saved_plan(
     policy: UnverifiedTenantPolicy,
     session: &mut ApplySession,
 ) -> Result<(), Abort> {
-    let plan = match saved::read(path)? {
+    let plan = match saved::read(path, Exit::Refused)? {
         Saved::Plan(plan, _) => plan,
         Saved::Report(..) => {
             let message = format!("`{}` is an apply report, not a plan", path.display());
@@ -121,11 +127,11 @@ pub(super) async fn load_saved_plan(
             _ => Vec::new(),
         }
     };
-    let (mut connections, mut unreached) = (Vec::new(), Vec::new());
+    let (mut connections, mut unreachable) = (Vec::new(), Vec::new());
     run.for_each_in_order(&groups, connect_group, |at, connection| {
         let connection = connection.map_err(|Abort { reasons, exit }| {
             let tenant = plan.targets.get(at).map(|target| target.tenant.as_str()).unwrap_or_default();
-            unreached.extend(reasons.into_iter().map(|reason| Problem::of_tenant(tenant, reason)));
+            unreachable.extend(reasons.into_iter().map(|reason| Problem::of_tenant(tenant, reason)));
             exit
         });
         connections.push(connection);
@@ -138,7 +144,7 @@ pub(super) async fn load_saved_plan(
         }
     }
     session.connections = connections;
-    session.plan.errors.extend(unreached);
+    session.unreachable = unreachable;
     // A GUID that was unknown when the plan was made may be known now.
     add_aliased_tenants(&mut session.plan);
     Ok(())

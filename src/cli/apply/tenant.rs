@@ -24,7 +24,7 @@ pub(super) struct TenantApply<'a> {
 /// Result of one target.
 pub(super) struct TargetResult {
     pub(super) target: TargetReport,
-    /// Why nothing was changed, if that is so.
+    /// Why nothing was changed; empty if a change was started.
     pub(super) reasons: Vec<Diagnostic>,
     pub(super) exit: Exit,
 }

@@ -1,6 +1,6 @@
-//! Renders an HTML page for owners of a sign-up who do not read YAML: for each tenant its flows as rails of
-//! steps with the connectors that they call. The page is self-contained: its policy allows only the script
-//! and the style inside it.
+//! Renders an HTML page for owners of a sign-up who do not read YAML: for each tenant its flows, each as a row of
+//! steps with the connectors that they call. The page is self-contained: its content security policy allows only
+//! the script and the style inside it.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
+use super::diagnostic::blocker_diagnostic;
 use super::document::Document;
 use super::escape::{self, xml};
-use super::order;
-use super::report::outcomes;
-use super::text::{self, Names, counted, line, one_line};
+use super::order::{self, blockers_and_pins};
+use super::report::outcome_counts;
+use super::text::{self, Names, one_line, pluralize, push_line};
 use crate::apply::{ChangeReport, Report, TargetReport};
+use crate::diagnostic::Code;
 use crate::model::{Action, FlowId, Step};
 use crate::plan::{Drift, Plan, Problem, Target};
 
@@ -22,19 +24,19 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// Renders the page. `at` is RFC 3339.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
-    let (tenants, errors, fingerprint) = match document {
-        Document::Plan(plan) => (of_plan(plan), &plan.errors, plan.fingerprint()),
-        Document::Drift(plan) => (of_plan(plan), &plan.errors, None),
+    let (targets, errors, fingerprint) = match document {
+        Document::Plan(plan) => (plan_targets(plan), &plan.errors, plan.fingerprint()),
+        Document::Drift(plan) => (plan_targets(plan), &plan.errors, None),
         Document::Report(report) => {
             let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
-            (of_report(report), &report.errors, fingerprint)
+            (report_targets(report), &report.errors, fingerprint)
         }
     };
     let title = title(document);
     let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
     let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(STYLE), hash(SCRIPT));
     let mut page = String::new();
-    line(
+    push_line(
         &mut page,
         format_args!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -44,7 +46,7 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
             title = xml(&title)
         ),
     );
-    line(
+    push_line(
         &mut page,
         format_args!(
             "<header>\n<h1>{}</h1>\n<p class=\"at\">flowbind {}, {}</p>",
@@ -54,27 +56,27 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
         ),
     );
     if let Some(fingerprint) = fingerprint {
-        line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
+        push_line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
     }
     for Problem { diagnostic, tenant } in errors {
         let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();
         let note = format!("{tenant}[{}] {}", diagnostic.code, one_line(diagnostic));
-        line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&note)));
+        push_line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&note)));
     }
-    filter(&mut page, document);
-    line(&mut page, format_args!("</header>\n<main>"));
-    for tenant in &tenants {
-        tenant.draw(&mut page);
+    push_filter(&mut page, document);
+    push_line(&mut page, format_args!("</header>\n<main>"));
+    for target in &targets {
+        target.write_to(&mut page);
     }
-    if tenants.is_empty() {
-        line(&mut page, format_args!("<p>No tenant was read.</p>"));
+    if targets.is_empty() {
+        push_line(&mut page, format_args!("<p>No tenant was read.</p>"));
     }
-    line(&mut page, format_args!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>"));
+    push_line(&mut page, format_args!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>"));
     page
 }
 
-/// Each choice is a class of the stations that it is about.
-fn filter(page: &mut String, document: Document<'_>) {
+/// Appends the form that filters the flows. The value of each choice is a class of the cells that it selects.
+fn push_filter(page: &mut String, document: Document<'_>) {
     let choices: &[(&str, &str)] = match document {
         Document::Plan(_) | Document::Drift(_) => &[
             ("differs", "what differs"),
@@ -82,8 +84,8 @@ fn filter(page: &mut String, document: Document<'_>) {
             ("replace", "replace"),
             ("disable", "disable"),
             ("dangling", "deleted connector"),
-            ("unknown", "unknown"),
-            ("unmanaged", "unmanaged"),
+            ("unreadable", "could not be read"),
+            ("unmanaged", "not in the file"),
         ],
         Document::Report(_) => &[
             ("differs", "what is not done"),
@@ -99,103 +101,111 @@ fn filter(page: &mut String, document: Document<'_>) {
          <label>Flow or connector <input type=\"search\" name=\"text\" autocomplete=\"off\"></label>\n\
          <label>Show <select name=\"action\">\n<option value=\"\">everything</option>\n",
     );
-    for (class, words) in choices {
-        line(page, format_args!("<option value=\"{class}\">{words}</option>"));
+    for (class, label) in choices {
+        push_line(page, format_args!("<option value=\"{class}\">{label}</option>"));
     }
     page.push_str("</select></label>\n<output id=\"shown\"></output>\n</form>\n");
 }
 
-/// A tenant with its flows, in the order in which they are shown.
-struct Shown {
+/// Section of one tenant, with its flows in display order.
+struct HtmlTarget {
     name: String,
-    about: String,
+    description: String,
+    /// Notes with their classes.
     notes: Vec<(&'static str, String)>,
     flows: Vec<String>,
-    steps: BTreeMap<String, BTreeMap<Step, Station>>,
+    steps: BTreeMap<String, BTreeMap<Step, StepCell>>,
 }
 
-/// What stands at one step of a flow.
-struct Station {
-    /// What is the matter with it: a class of the style, and what the filter looks for.
-    kind: &'static str,
-    /// Whether it is what makes the answer.
+/// Cell of one step of a flow.
+struct StepCell {
+    /// State of the binding: a class of the style sheet and of the filter.
+    state: &'static str,
+    /// Whether the binding counts as a difference, or as not done.
     differs: bool,
     /// Whether the bound connector was deleted.
     is_dangling: bool,
-    word: String,
-    now: String,
-    then: Option<String>,
-    why: Option<String>,
+    label: String,
+    current: String,
+    desired: Option<String>,
+    reason: Option<String>,
 }
 
-impl Shown {
-    fn new(name: &str, about: String) -> Self {
-        Self { name: name.to_owned(), about, notes: Vec::new(), flows: Vec::new(), steps: BTreeMap::new() }
+impl HtmlTarget {
+    fn new(name: &str, description: String) -> Self {
+        let (flows, steps) = (Vec::new(), BTreeMap::new());
+        Self { name: name.to_owned(), description, notes: Vec::new(), flows, steps }
     }
 
-    fn add(&mut self, flow: &FlowId, step: Step, station: Station) {
+    fn add(&mut self, flow: &FlowId, step: Step, cell: StepCell) {
         let flow = flow.as_str();
         if !self.steps.contains_key(flow) {
             self.flows.push(flow.to_owned());
         }
-        self.steps.entry(flow.to_owned()).or_default().insert(step, station);
+        self.steps.entry(flow.to_owned()).or_default().insert(step, cell);
     }
 
     /// Marks a binding whose connector was deleted, in addition to its state.
-    fn add_dangling(&mut self, flow: &FlowId, step: Step, now: String) {
+    fn add_dangling(&mut self, flow: &FlowId, step: Step, current: String) {
         if self.steps.get(flow.as_str()).is_none_or(|steps| !steps.contains_key(&step)) {
-            self.add(flow, step, Station::plain("same", "", now));
+            self.add(flow, step, StepCell::new("same", "", current));
         }
-        let station = self.steps.get_mut(flow.as_str()).and_then(|steps| steps.get_mut(&step));
-        if let Some(station) = station {
-            (station.is_dangling, station.differs) = (true, true);
+        let cell = self.steps.get_mut(flow.as_str()).and_then(|steps| steps.get_mut(&step));
+        if let Some(cell) = cell {
+            (cell.is_dangling, cell.differs) = (true, true);
         }
     }
 
-    fn draw(&self, page: &mut String) {
-        let Self { name, about, notes, flows, steps } = self;
-        line(page, format_args!("<section class=\"tenant\">\n<h2>{}</h2>\n<p>{}</p>", xml(name), xml(about)));
+    /// Appends the section.
+    fn write_to(&self, page: &mut String) {
+        let Self { name, description, notes, flows, steps } = self;
+        let (name, description) = (xml(name), xml(description));
+        push_line(page, format_args!("<section class=\"tenant\">\n<h2>{name}</h2>\n<p>{description}</p>"));
         for (class, note) in notes {
-            line(page, format_args!("<p class=\"note {class}\">{}</p>", xml(note)));
+            push_line(page, format_args!("<p class=\"note {class}\">{}</p>", xml(note)));
         }
         for flow in flows {
             let name = xml(flow);
-            line(page, format_args!("<article class=\"flow\">\n<h3>{name}</h3>\n<ol class=\"rail\">"));
-            for (step, station) in steps.get(flow).into_iter().flatten() {
-                station.draw(page, *step);
+            push_line(page, format_args!("<article class=\"flow\">\n<h3>{name}</h3>\n<ol class=\"steps\">"));
+            for (step, cell) in steps.get(flow).into_iter().flatten() {
+                cell.write_to(page, *step);
             }
-            line(page, format_args!("</ol>\n</article>"));
+            push_line(page, format_args!("</ol>\n</article>"));
         }
-        line(page, format_args!("</section>"));
+        push_line(page, format_args!("</section>"));
     }
 }
 
-impl Station {
-    fn plain(kind: &'static str, word: &str, now: String) -> Self {
-        Self { kind, differs: false, is_dangling: false, word: word.to_owned(), now, then: None, why: None }
+impl StepCell {
+    fn new(state: &'static str, label: &str, current: String) -> Self {
+        let (label, desired, reason) = (label.to_owned(), None, None);
+        Self { state, differs: false, is_dangling: false, label, current, desired, reason }
     }
 
-    fn draw(&self, page: &mut String, step: Step) {
-        let Self { kind, differs, is_dangling, word, now, then, why } = self;
-        let (dangling, differs) =
-            (if *is_dangling { " dangling" } else { "" }, if *differs { " differs" } else { "" });
-        line(page, format_args!("<li class=\"{kind}{dangling}{differs}\">"));
-        line(page, format_args!("<span class=\"step\">{}</span>", words(step)));
-        let then = then.as_ref().map(|then| format!(" <span class=\"to\">→</span> <b>{}</b>", xml(then)));
-        line(page, format_args!("<span class=\"bound\">{}{}</span>", xml(now), then.unwrap_or_default()));
-        if !word.is_empty() {
-            line(page, format_args!("<span class=\"word\">{}</span>", xml(word)));
+    /// Appends the cell.
+    fn write_to(&self, page: &mut String, step: Step) {
+        let Self { state, differs, is_dangling, label, current, desired, reason } = self;
+        let dangling = if *is_dangling { " dangling" } else { "" };
+        let differs = if *differs { " differs" } else { "" };
+        push_line(page, format_args!("<li class=\"{state}{dangling}{differs}\">"));
+        push_line(page, format_args!("<span class=\"step\">{}</span>", portal_label(step)));
+        let desired = desired.as_deref().map(xml);
+        let desired = desired.map(|desired| format!(" <span class=\"to\">→</span> <b>{desired}</b>"));
+        let (current, desired) = (xml(current), desired.unwrap_or_default());
+        push_line(page, format_args!("<span class=\"bound\">{current}{desired}</span>"));
+        if !label.is_empty() {
+            push_line(page, format_args!("<span class=\"label\">{}</span>", xml(label)));
         }
         let deleted = is_dangling.then_some("the connector was deleted");
-        for why in deleted.into_iter().chain(why.as_deref()) {
-            line(page, format_args!("<span class=\"why\">{}</span>", xml(why)));
+        for reason in deleted.into_iter().chain(reason.as_deref()) {
+            push_line(page, format_args!("<span class=\"reason\">{}</span>", xml(reason)));
         }
-        line(page, format_args!("</li>"));
+        push_line(page, format_args!("</li>"));
     }
 }
 
-/// A step in the portal's words.
-fn words(step: Step) -> &'static str {
+/// Returns the label of a step in the Azure portal.
+fn portal_label(step: Step) -> &'static str {
     match step {
         Step::PostFederationSignup => "After federating with an identity provider during sign-up",
         Step::PostAttributeCollection => "Before creating the user",
@@ -203,118 +213,125 @@ fn words(step: Step) -> &'static str {
     }
 }
 
+/// Returns the title of the page.
 fn title(document: Document<'_>) -> String {
-    let caveats = document.status_suffix();
+    let suffix = document.status_suffix();
     match document {
-        Document::Plan(plan) if plan.has_changes() || !caveats.is_empty() => {
-            let counts = Some(text::counts(plan.summary())).filter(|counts| !counts.is_empty());
-            let counts = counts.map(|counts| format!(": {counts}")).unwrap_or_default();
-            format!("Plan{caveats}{counts}")
-        }
-        Document::Plan(_) => "No changes".to_owned(),
+        Document::Plan(plan) => match text::result(plan) {
+            None if suffix.is_empty() => "No changes".to_owned(),
+            None => format!("Plan{suffix}"),
+            Some(result) => format!("Plan{suffix}: {result}"),
+        },
         Document::Drift(plan) => match plan.is_drifted() {
-            Some(true) => format!("Drift{caveats}: the tenants differ from their files"),
+            Some(true) => format!("Drift{suffix}: the tenants differ from their files"),
             Some(false) => "No drift".to_owned(),
             None => "Drift is unknown, because not everything could be read".to_owned(),
         },
-        Document::Report(report) => match outcomes(report.changes()) {
-            counts if !counts.is_empty() => format!("Apply{caveats}: {counts}"),
-            _ if caveats.is_empty() => "Nothing to do".to_owned(),
-            _ => format!("Apply{caveats}"),
+        Document::Report(report) => match outcome_counts(report.changes()) {
+            counts if !counts.is_empty() => format!("Apply{suffix}: {counts}"),
+            _ if suffix.is_empty() => "Nothing to do".to_owned(),
+            _ => format!("Apply{suffix}"),
         },
     }
 }
 
-fn of_plan(plan: &Plan) -> Vec<Shown> {
-    plan.targets.iter().map(|target| of_target(target, plan.drift)).collect()
+fn plan_targets(plan: &Plan) -> Vec<HtmlTarget> {
+    plan.targets.iter().map(|target| plan_target(target, plan.drift)).collect()
 }
 
-fn of_target(target: &Target, drift: Option<Drift>) -> Shown {
-    let names = Names::of_target(target);
-    let unchanged = counted(target.in_sync.len(), "binding", "bindings");
-    let about = format!("From {}: {unchanged} unchanged.", target.file);
-    let mut shown = Shown::new(&target.tenant, about);
-    for blocker in &target.blockers {
+fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget {
+    let names = Names::from_target(target);
+    let unchanged = match target.in_sync.len() {
+        0 => String::new(),
+        number => format!(": {} unchanged", pluralize(number, "binding", "bindings")),
+    };
+    let mut section = HtmlTarget::new(&target.tenant, format!("From {}{unchanged}.", target.file));
+    let (blockers, pins) = blockers_and_pins(target, drift.is_some());
+    for blocker in blockers {
         // Blockers do not concern drift.
         let class = if drift.is_none() { "alarm" } else { "warning" };
-        let note = format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()));
-        shown.notes.push((class, note));
+        let note = format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker_diagnostic(blocker)));
+        section.notes.push((class, note));
     }
-    for pin in &target.pins {
+    for pin in pins {
         let name = names.connector(&pin.connector);
-        shown.notes.push(("alarm", format!("{name}: {}", text::pin(pin))));
+        let note = format!("[{}] {name}: {}", Code::PinMismatch, text::describe_pin(pin));
+        section.notes.push(("alarm", note));
     }
     if !target.overrides.is_empty() {
-        shown.notes.push(("warning", format!("Planned with {}", text::override_flags(target))));
+        section.notes.push(("warning", format!("Planned with {}", text::override_flags(target))));
     }
     for cause in target.unreadable_causes() {
-        shown.notes.push(("alarm", format!("[{}] {}", cause.code, one_line(&cause))));
+        section.notes.push(("alarm", format!("[{}] {}", cause.code, one_line(&cause))));
     }
     for warning in target.warnings() {
         let warning = warning.diagnostic();
-        shown.notes.push(("warning", format!("[{}] {}", warning.code, warning.message)));
+        section.notes.push(("warning", format!("[{}] {}", warning.code, one_line(&warning))));
     }
     for flow in order::flows(target) {
-        shown.flows.push(flow.to_string());
-        shown.steps.insert(flow.to_string(), BTreeMap::new());
+        section.flows.push(flow.to_string());
+        section.steps.insert(flow.to_string(), BTreeMap::new());
     }
     for change in &target.changes {
-        let (kind, word) = match change.action {
+        let (state, label) = match change.action {
             Action::Enable => ("enable", "will start being called"),
             Action::Replace => ("replace", "will be replaced"),
             Action::Disable => ("disable", "will stop being called"),
         };
         let protected = if change.protected { ", although it is protected" } else { "" };
-        let station = Station {
+        let cell = StepCell {
             differs: true,
-            then: Some(names.bound(&change.desired)),
-            ..Station::plain(kind, &format!("{word}{protected}"), names.bound(&change.current))
+            desired: Some(names.bound(&change.desired)),
+            ..StepCell::new(state, &format!("{label}{protected}"), names.bound(&change.current))
         };
-        shown.add(&change.flow, change.step, station);
+        section.add(&change.flow, change.step, cell);
     }
     for it in &target.in_sync {
-        shown.add(&it.flow, it.step, Station::plain("same", "", names.bound(&it.current)));
+        section.add(&it.flow, it.step, StepCell::new("same", "", names.bound(&it.current)));
     }
     for it in &target.unmanaged {
-        let station = Station {
+        let cell = StepCell {
             differs: drift.is_some_and(|drift| drift.strict),
-            ..Station::plain("unmanaged", "not in the file", names.bound(&it.current))
+            ..StepCell::new("unmanaged", "not in the file", names.bound(&it.current))
         };
-        shown.add(&it.flow, it.step, station);
+        section.add(&it.flow, it.step, cell);
     }
     for it in &target.unreadable {
-        let station = Station {
+        let cell = StepCell {
             differs: true,
-            why: Some(it.error.cause.to_string()),
-            ..Station::plain("unknown", "could not be read", "unknown".into())
+            reason: Some(it.error.cause.to_string()),
+            ..StepCell::new("unreadable", "could not be read", "unknown".into())
         };
-        shown.add(&it.flow, it.step, station);
+        section.add(&it.flow, it.step, cell);
     }
     for it in target.dangling.iter().filter(|_| drift.is_some()) {
-        shown.add_dangling(&it.flow, it.step, names.bound(&it.current));
+        section.add_dangling(&it.flow, it.step, names.bound(&it.current));
     }
-    shown
+    section
 }
 
-fn of_report(report: &Report) -> Vec<Shown> {
-    report.targets.iter().map(of_target_report).collect()
+fn report_targets(report: &Report) -> Vec<HtmlTarget> {
+    report.targets.iter().map(report_target).collect()
 }
 
-fn of_target_report(target: &TargetReport) -> Shown {
-    let names = Names::of_report(target);
-    let about = format!("Results of the changes, through {}", target.graph_url);
-    let mut shown = Shown::new(&target.tenant, about);
-    for ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } in &target.changes {
-        let tag = request_id.as_ref().filter(|_| !outcome.is_done());
-        let tag = tag.map(|id| format!("request-id {id}"));
-        let why: Vec<_> = error.iter().cloned().chain(tag).collect();
-        let station = Station {
+fn report_target(target: &TargetReport) -> HtmlTarget {
+    let names = Names::from_report(target);
+    let description = format!("Results of the changes, through {}", target.graph_url);
+    let mut section = HtmlTarget::new(&target.tenant, description);
+    for ChangeReport { change, outcome, attempts: _, request_id, error, hint } in &target.changes {
+        let id = outcome.code().map(|code| format!("[{code}]"));
+        let error = id.zip(error.as_ref()).map(|(id, error)| format!("{id} {error}"));
+        let request_id = request_id.as_ref().filter(|_| !outcome.is_done());
+        let request_id = request_id.map(|id| format!("request-id {id}"));
+        let reasons: Vec<_> = error.into_iter().chain(request_id).chain(hint.clone()).collect();
+        let label = outcome.name().replace('-', " ");
+        let cell = StepCell {
             differs: !outcome.is_done(),
-            then: Some(names.bound(&change.desired)),
-            why: (!why.is_empty()).then(|| why.join("; ")),
-            ..Station::plain(outcome.name(), &outcome.name().replace('-', " "), names.bound(&change.current))
+            desired: Some(names.bound(&change.desired)),
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+            ..StepCell::new(outcome.name(), &label, names.bound(&change.current))
         };
-        shown.add(&change.flow, change.step, station);
+        section.add(&change.flow, change.step, cell);
     }
-    shown
+    section
 }

@@ -5,16 +5,16 @@
   const flows = Array.from(document.querySelectorAll(".flow"), (element) => ({
     element,
     text: element.textContent.toLowerCase(),
-    kinds: new Set(Array.from(element.querySelectorAll(".rail li")).flatMap((step) => Array.from(step.classList))),
+    classes: new Set(Array.from(element.querySelectorAll(".steps li")).flatMap((step) => Array.from(step.classList))),
   }));
   const filter = () => {
     const text = form.elements.text.value.trim().toLowerCase();
     const action = form.elements.action.value;
     let count = 0;
     for (const flow of flows) {
-      const fits = flow.text.includes(text) && (!action || flow.kinds.has(action));
-      flow.element.hidden = !fits;
-      count += fits ? 1 : 0;
+      const matches = flow.text.includes(text) && (!action || flow.classes.has(action));
+      flow.element.hidden = !matches;
+      count += matches ? 1 : 0;
     }
     shown.value = `${count} of ${flows.length} flows`;
   };

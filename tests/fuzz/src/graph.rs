@@ -119,7 +119,7 @@ fn check_error(data: &[u8], status: u16) {
 
 /// Checks that a link is followed only to the Graph URL.
 fn check_link(link: Option<&str>) {
-    let root = GraphUrl::of(Cloud::Global, Api::Beta).expect("the root of a cloud");
+    let root = GraphUrl::for_cloud(Cloud::Global, Api::Beta).expect("the root of a cloud");
     match follow(&root, link.unwrap_or_default(), &BTreeSet::new()) {
         Ok(url) => {
             let user = (url.username(), url.password());

@@ -62,7 +62,7 @@ fn assert_is_plain(text: &str) {
 
 /// Checks that an id stays one segment of a path.
 fn assert_stays_a_segment(id: &str) {
-    let root = GraphUrl::of(flowbind::model::Cloud::Global, Api::Beta).expect("the root of a cloud");
+    let root = GraphUrl::for_cloud(flowbind::model::Cloud::Global, Api::Beta).expect("the root of a cloud");
     let url = root.join(&["identity", id, "after"], None);
     let segments: Vec<_> = url.path_segments().expect("a path").collect();
     assert_eq!(segments.len(), 4, "{url}");

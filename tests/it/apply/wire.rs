@@ -84,7 +84,12 @@ fn accepted_put_without_effect_is_unverified() {
     assert_eq!(outcome.code, 4, "{outcome}");
     assert_eq!(outcomes(&report), ["applied", "unverified"]);
     assert!(outcome.stdout.contains("Apply: 1 applied, 1 unverified."), "{outcome}");
-    assert!(outcome.stdout.contains("the service took it, but does not show it"), "{outcome}");
+    assert!(
+        outcome
+            .stdout
+            .contains("[change-unverified] Graph accepted the PUT, but still returns the old value"),
+        "{outcome}"
+    );
 }
 
 #[test]
@@ -152,7 +157,11 @@ fn failed_change_does_not_stop_the_others() {
         let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
         assert_eq!(outcome.code, 4, "{outcome}");
         assert_eq!(outcomes(&report), ["applied", "failed", "applied"], "{status}");
-        assert!(outcome.stdout.contains(&format!("answered {status}: AADB2C: no (request-id ")), "{outcome}");
+        assert!(
+            outcome.stdout.contains(&format!("[change-failed] PUT "))
+                && outcome.stdout.contains(&format!(": {status} AADB2C: no (request-id ")),
+            "{outcome}"
+        );
         let change = &report["targets"][0]["changes"][1];
         assert!(change["requestId"].is_string() && change["error"].is_string(), "{change}");
     }
@@ -245,7 +254,8 @@ fn report_is_written_without_changes_and_with_errors() {
 
     let (outcome, report) = served.apply("version: 2\ntenant: a.com\nflows: {}\n", &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert_eq!(report["errors"][0]["message"], "version 2 is not known here");
+    assert_eq!(report["errors"][0]["id"], "unsupported-version");
+    assert_eq!(report["errors"][0]["message"], "unsupported file version 2");
     assert_eq!(report["errors"][0]["line"], 1);
 }
 
@@ -302,7 +312,7 @@ fn rejected_retry_after_lost_response_is_unverified() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, lag, ..Options::default() });
     let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
-    assert!(outcome.stdout.contains("answered 403"), "{outcome}");
+    assert!(outcome.stdout.contains(": 403 AADB2C: no"), "{outcome}");
     assert_eq!(served.actual_state(), tenant(&[("B2C_1_a", 1, 0)]));
 }
 
@@ -325,7 +335,7 @@ fn deferred_change_after_fail_fast_reports_its_reason() {
     let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
     let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
-    assert!(error.contains("another one failed before; before that it answered 503: AADB2C: no"), "{error}");
+    assert!(error.contains("another one failed before; the answer before was 503 AADB2C: no"), "{error}");
     assert!(!error.contains("stopped"), "{error}");
 }
 
@@ -357,10 +367,10 @@ fn output_never_replaces_inputs_or_non_files() {
     crate::support::file(folder.path(), "flow.json", yaml_binding_connector_1(&["B2C_1_a"]));
     std::fs::create_dir(folder.path().join("folder.json")).unwrap();
     for (outs, why) in [
-        (&["flow.json"][..], "is read by this run"),
-        (&["./tenant.json"], "is read by this run"),
+        (&["flow.json"][..], "is an input of this run"),
+        (&["./tenant.json"], "is an input of this run"),
         (&["a.json", "./a.json"], "is given twice"),
-        (&["folder.json"], "no regular file"),
+        (&["folder.json"], "not a regular file"),
     ] {
         let outs = outs.iter().flat_map(|out| ["--out", out]);
         let outcome = crate::support::flowbind(["apply", "flow.json", "--yes", "--sandbox", "tenant.json"])
@@ -377,11 +387,11 @@ fn output_never_replaces_inputs_or_non_files() {
 #[test]
 fn report_without_puts_contains_the_reason() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
-    let refused = yaml.clone() + "guards: {maxChanges: 0}\n";
+    let blocked = yaml.clone() + "guards: {maxChanges: 0}\n";
     let denied = || vec![answer_get("B2C_1_a/", 0, 403, &[], r#"{"error": {"message": "no"}}"#)];
     for (yaml, faults, code, why) in [
-        (&refused, Vec::new(), 3, "the plan is refused"),
-        (&yaml, denied(), 1, "bindings that could not be read: 2"),
+        (&blocked, Vec::new(), 3, "guard-max-changes: 1 change exceeds `maxChanges: 0`"),
+        (&yaml, denied(), 1, "could not read `B2C_1_a` (postFederationSignup, postAttributeCollection)"),
     ] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(faults));
         let (outcome, report) = served.apply(yaml, &[]);
@@ -465,4 +475,69 @@ fn only_apply_sends_puts() {
     }
     assert!(served.journal().iter().all(|entry| entry["method"] == "GET"));
     assert!(!served.requests().is_empty());
+}
+
+/// One missing permission is one problem, whatever the number of flows. JSON lists all of them.
+#[test]
+fn plan_with_one_cause_for_many_flows_reports_it_once() {
+    let flows: Vec<_> = (0..30).map(|number| format!("B2C_1_f{number:02}")).collect();
+    let names: Vec<_> = flows.iter().map(String::as_str).collect();
+    let snapshot = tenant(&names.iter().map(|flow| (*flow, 0, 0)).collect::<Vec<_>>());
+    let denied = answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no"}}"#);
+    let served = serve(snapshot, options(vec![denied]));
+    let yaml = yaml_binding_connector_1(&names);
+    let outcome = served.plan(&yaml, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let problem = "error[permission-missing]: 30 flows could not be read: 403 no\n";
+    let flows =
+        "  = note: flows: `B2C_1_f00`, `B2C_1_f01`, `B2C_1_f02`, `B2C_1_f03`, `B2C_1_f04` and 25 more\n";
+    for text in [&outcome.stdout, &outcome.stderr] {
+        assert_eq!(text.matches("error[").count(), 1, "{outcome}");
+        assert!(text.contains(problem) && text.contains(flows), "{outcome}");
+        assert_eq!(text.matches("request-id").count(), 2, "one request with both of its ids: {outcome}");
+    }
+    let end = "\nPlan incomplete: 30 of 30 bindings could not be compared. It cannot be applied.\n";
+    assert!(outcome.stdout.ends_with(end), "{outcome}");
+    let json = served.plan(&yaml, &["--format", "json"]);
+    let plan: Value = serde_json::from_str(&json.stdout).unwrap();
+    let unknown = plan["targets"][0]["unknown"].as_array().unwrap();
+    assert_eq!(unknown.len(), 60, "both steps of each flow");
+    assert!(unknown.iter().all(|binding| binding["id"] == "permission-missing"), "{json}");
+    assert!(plan["fingerprint"].is_null() && plan["targets"][0]["fingerprint"].is_null(), "{json}");
+    // The report of an apply has the problem once, and the reason for the abort.
+    let (outcome, report) = served.apply(&yaml, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let ids: Vec<_> = report["errors"].as_array().unwrap().iter().map(|error| &error["id"]).collect();
+    assert_eq!(ids, ["permission-missing", "plan-incomplete"], "{outcome}");
+    assert_eq!(outcome.stdout.matches(problem).count(), 1, "{outcome}");
+}
+
+/// Two files of one tenant share the cause.
+#[test]
+fn plan_of_two_files_of_an_unreadable_tenant_reports_the_cause_once() {
+    let served = serve(
+        tenant(&FLOWS.map(|flow| (flow, 0, 0))),
+        options(vec![answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no"}}"#)]),
+    );
+    let folder = folder();
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
+    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(outcome.stdout.matches("error[").count(), 1, "{outcome}");
+    assert!(outcome.stdout.contains("error[permission-missing]: 3 flows could not be read"), "{outcome}");
+}
+
+/// A credential that is missing is one problem of the tenant, not one of each file.
+#[test]
+fn plan_of_two_files_without_a_credential_reports_it_once() {
+    let folder = folder();
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
+    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--auth", "token"]).within(folder.path()).run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(outcome.stdout.matches("error[").count(), 1, "{outcome}");
 }

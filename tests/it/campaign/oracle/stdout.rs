@@ -7,10 +7,10 @@ use super::report::OUTCOMES;
 use super::{Evidence, list};
 use crate::campaign::scenario::OutputFault;
 
-/// Counts and fingerprint of a plan in text output.
+/// Last lines of a plan in text output: the total, and the fingerprint of a complete plan.
 struct PlanSummary<'t> {
-    counts: &'t str,
-    fingerprint: &'t str,
+    total: &'t str,
+    fingerprint: Option<&'t str>,
 }
 
 impl Evidence<'_> {
@@ -19,7 +19,7 @@ impl Evidence<'_> {
         matches!(self.scenario.output, OutputFault::StdoutFull | OutputFault::StdoutClosed)
     }
 
-    /// Checks that the printed plan has the counts of the document.
+    /// Checks that the printed plan has the counts and the fingerprint of the document.
     pub(super) fn check_printed_plan(&self, plan: &Value) -> Result<()> {
         let stdout = &self.result.stdout;
         if self.scenario.json {
@@ -28,16 +28,28 @@ impl Evidence<'_> {
         if self.is_stdout_lost() {
             return Ok(());
         }
-        if list(plan, "targets").is_empty() {
-            ensure!(stdout.is_empty(), "output for a plan without targets");
-            return Ok(());
-        }
+        let targets = list(plan, "targets");
         let is_complete = list(plan, "errors").is_empty()
-            && list(plan, "targets").iter().all(|target| list(target, "unknown").is_empty());
-        let summary = find_summary(stdout)?.context("no counts")?;
-        let counts = counts(plan, is_complete);
-        ensure!(summary.counts == counts, "{:?}, not {counts:?}", summary.counts);
-        ensure!(plan["fingerprint"] == summary.fingerprint, "fingerprint of another plan");
+            && targets.iter().all(|target| list(target, "unknown").is_empty());
+        ensure!(plan["fingerprint"].is_string() == is_complete, "fingerprint {}", plan["fingerprint"]);
+        let summary = find_summary(stdout)?.context("no summary")?;
+        let count =
+            |key: &str| targets.iter().filter_map(|target| target["summary"][key].as_u64()).sum::<u64>();
+        let (total, not_compared) = (summary.total, count("notCompared"));
+        if is_complete {
+            let blockers = targets.iter().map(|target| list(target, "refusals").len()).sum();
+            let expected = counts(plan) + &blocked(blockers);
+            ensure!(total == expected, "{total:?}, not {expected:?}");
+            ensure!(not_compared == 0, "{not_compared} bindings of a complete plan are not compared");
+        } else if not_compared > 0 {
+            let managed: u64 =
+                ["enable", "replace", "disable", "unchanged", "notCompared"].map(count).iter().sum();
+            let bindings = if managed == 1 { "binding" } else { "bindings" };
+            let expected =
+                format!("Plan incomplete: {not_compared} of {managed} {bindings} could not be compared. ");
+            ensure!(total.starts_with(&expected), "{total:?}, not {expected:?}");
+        }
+        ensure!(plan["fingerprint"].as_str() == summary.fingerprint, "fingerprint of another plan");
         Ok(())
     }
 
@@ -55,24 +67,31 @@ impl Evidence<'_> {
         if !self.is_stdout_lost() {
             let summary = find_summary(if self.scenario.json { &self.result.stderr } else { stdout })?;
             ensure!(summary.is_some() || untouched, "the plan is not printed");
-            if let Some(PlanSummary { counts: printed, fingerprint }) = summary {
-                let (complete, incomplete) = (counts(report, true), counts(report, false));
-                let has_errors = !list(report, "errors").is_empty();
-                let matches = printed == complete || (printed == incomplete && has_errors);
-                ensure!(matches, "{printed:?}, not {complete:?}");
-                ensure!(report["fingerprint"] == fingerprint, "fingerprint of another plan");
+            if let Some(PlanSummary { total, fingerprint }) = summary {
+                let counts = counts(report);
+                let is_blocked = |rest: &str| (1..20).any(|blockers| rest == blocked(blockers));
+                let matches = match total.strip_prefix(&counts) {
+                    Some(rest) => rest.is_empty() || is_blocked(rest),
+                    None => fingerprint.is_none(),
+                };
+                ensure!(matches, "{total:?}, not {counts:?}");
+                ensure!(report["fingerprint"].as_str() == fingerprint, "fingerprint of another plan");
             }
         }
         if self.scenario.json || self.is_stdout_lost() {
             return Ok(());
         }
         let count = |outcome: &str| changes.iter().filter(|change| change["outcome"] == outcome).count();
-        let counts = OUTCOMES.iter().filter(|outcome| **outcome == "applied" || count(outcome) > 0);
+        let counts = OUTCOMES.iter().filter(|outcome| count(outcome) > 0);
         let counts: Vec<_> =
             counts.map(|outcome| format!("{} {}", count(outcome), outcome.replace('-', " "))).collect();
         let end = format!("Apply: {}.\n", counts.join(", "));
         ensure!(untouched || stdout.ends_with(&end), "stdout does not end with {end:?}");
         ensure!(!untouched || !stdout.contains("\nApply: "), "counts of an apply that did not start");
+        let has_work = !changes.is_empty() || !list(report, "errors").is_empty();
+        let printed = stdout.lines().filter(|line| *line == "Nothing was changed.").count();
+        let expected = usize::from(untouched && has_work);
+        ensure!(printed == expected, "\"Nothing was changed.\" is printed {printed} times, not {expected}");
         Ok(())
     }
 
@@ -86,25 +105,40 @@ impl Evidence<'_> {
     }
 }
 
-/// Returns the summary line for the changes of a document.
-fn counts(document: &Value, is_complete: bool) -> String {
+/// Returns the summary line for the changes of a document. Zero counts are left out.
+fn counts(document: &Value) -> String {
     let changes = list(document, "targets").iter().flat_map(|target| list(target, "changes"));
     let changes: Vec<_> = changes.collect();
-    if changes.is_empty() && is_complete {
+    if changes.is_empty() {
         return "No changes.".to_owned();
     }
     let count = |action: &str| changes.iter().filter(|change| change["action"] == action).count();
-    let [enable, replace, disable] = ["enable", "replace", "disable"].map(count);
-    format!("Plan: {enable} to enable, {replace} to replace, {disable} to disable.")
+    let counts = ["enable", "replace", "disable"].map(|action| (count(action), action)).into_iter();
+    let counts = counts.filter(|(count, _)| *count > 0).map(|(count, action)| format!("{count} to {action}"));
+    format!("Plan: {}.", counts.collect::<Vec<_>>().join(", "))
 }
 
-/// Finds the only plan summary in a text.
+/// Returns the end of the summary line of a plan with this number of blockers.
+fn blocked(blockers: usize) -> String {
+    match blockers {
+        0 => String::new(),
+        1 => " Blocked by 1 guard.".to_owned(),
+        _ => format!(" Blocked by {blockers} guards."),
+    }
+}
+
+/// Finds the only plan summary in a text. Only a complete plan has a fingerprint.
 fn find_summary(text: &str) -> Result<Option<PlanSummary<'_>>> {
     let lines: Vec<_> = text.lines().collect();
-    let is_summary = |line: &str| line.starts_with("Plan: ") || line == "No changes.";
-    let mut summaries = lines.windows(2).filter(|pair| is_summary(pair[0]));
-    let Some(pair) = summaries.next() else { return Ok(None) };
+    let starts = ["Plan: ", "Plan incomplete: ", "No changes."];
+    let is_summary = |line: &str| starts.iter().any(|start| line.starts_with(start));
+    let mut summaries = lines.iter().enumerate().filter(|(_, line)| is_summary(line));
+    let Some((index, total)) = summaries.next() else { return Ok(None) };
     ensure!(summaries.next().is_none(), "two plan summaries");
-    let fingerprint = pair[1].strip_prefix("Fingerprint: ").context("no fingerprint after the counts")?;
-    Ok(Some(PlanSummary { counts: pair[0], fingerprint }))
+    let fingerprint = lines.get(index + 1).and_then(|line| line.strip_prefix("Fingerprint: "));
+    let is_incomplete = total.starts_with("Plan incomplete: ");
+    ensure!(is_incomplete == fingerprint.is_none(), "fingerprint {fingerprint:?} after {total:?}");
+    let fingerprints = lines.iter().filter(|line| line.starts_with("Fingerprint: ")).count();
+    ensure!(fingerprints == usize::from(!is_incomplete), "{fingerprints} fingerprints");
+    Ok(Some(PlanSummary { total, fingerprint }))
 }

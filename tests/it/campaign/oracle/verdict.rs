@@ -92,7 +92,10 @@ impl Scenario {
             Approval::WrongFingerprint => block_applicable(&mut verdicts),
             Approval::Fingerprint => {
                 let before = self.expected(&self.model.bindings, self.guards_lifted);
-                if before.iter().zip(&planned).any(|(before, now)| before.changes != now.changes) {
+                let is_incomplete = before.iter().any(|expected| expected.invalid);
+                if is_incomplete
+                    || before.iter().zip(&planned).any(|(before, now)| before.changes != now.changes)
+                {
                     block_applicable(&mut verdicts);
                 }
             }
