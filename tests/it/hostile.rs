@@ -112,7 +112,7 @@ fn hostile_names_in_markdown_are_code() {
     let elements: Vec<_> = comment.lines().filter(is_block).collect();
     let [marker, summary, end] = elements.as_slice() else { panic!("{elements:?}") };
     assert_eq!((*marker, *end), ("<!-- flowbind:drift -->", "</details>"));
-    assert!(summary.starts_with("<details open><summary>Unmanaged, left alone: "), "{summary}");
+    assert!(summary.starts_with("<details open><summary>Not in the file (left unchanged): "), "{summary}");
     assert!(rows > 0, "{comment}");
 }
 
