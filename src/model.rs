@@ -4,6 +4,7 @@
 
 mod id;
 mod listing;
+mod name_mistake;
 mod pins;
 mod step;
 mod target_url;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::{Code, Diagnostic, Span};
 pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
 pub use listing::{Listing, ListingLine, Literal};
+pub use name_mistake::NameMistake;
 pub use pins::Pins;
 pub use step::{Step, StepMap};
 pub use target_url::{InvalidTargetUrl, TargetUrl};

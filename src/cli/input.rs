@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::desired::inside;
+use crate::desired::paths;
 
 /// Size limit in bytes: some hundred thousand changes.
 const MAX_BYTES: u64 = 64 << 20;
@@ -14,7 +14,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// # Errors
 /// The file cannot be read, is over 64 MiB, or is not UTF-8; or a link leads out of its repository.
 pub(super) fn read(path: &Path) -> io::Result<String> {
-    inside::named(path).map_err(io::Error::other)?;
+    paths::resolve_input(path).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     // One byte more than allowed distinguishes a file that is too large from one that just fits.
     let read = File::open(path)?.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::values;
-use crate::desired::inside;
+use crate::desired::paths;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files::Output;
 use crate::plan::Problem;
@@ -55,12 +55,12 @@ impl FromStr for OutPath {
 /// Format of stdout, and output files.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// Output format
+    /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) out: Vec<OutPath>,
+    /// Output format on stdout
     #[arg(long, default_value = "text", value_parser = values::format())]
     pub(super) format: Format,
-    /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Vec<OutPath>,
 }
 
 /// Value to print or write, in every format.
@@ -214,7 +214,7 @@ impl Outputs {
 
 /// Opens an output file, and checks that no link of a repository leads out of it.
 pub(super) fn open(path: &Path) -> Result<Output, Failure> {
-    inside::output(path).map_err(|refused| {
+    paths::check_output(path).map_err(|refused| {
         let message = format!("cannot write `{}`", path.display());
         Diagnostic::error(Code::OutputNotWritable, message)
             .caused_by(refused.to_string())

@@ -1,21 +1,21 @@
-//! What the keys of a file must say together: one named check for each rule.
+//! Rules between the keys of a composed file, one function for each.
 
 use std::collections::BTreeMap;
 
+use super::decoder::{Problems, Spanned, missing, truncate};
 use super::schema::{Binding, File, Flow};
-use super::walk::{Problems, Spanned, cut, missing};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Api, FlowKind, Step, is_guid};
+use crate::model::{Api, FlowKind, NameMistake, Step, is_guid};
 
-/// Reports every rule that a file breaks, with all that it extends.
+/// Reports every rule that a composed file breaks.
 pub(super) fn check(problems: &mut Problems, file: &File) {
-    flows_are_given(problems, file);
-    names_say_what_they_name(problems, file);
-    ids_differ_in_more_than_case(problems, file);
-    flows_are_of_one_kind(problems, file);
-    bound_steps_are_listed(problems, file);
-    api_has_what_the_file_uses(problems, file);
-    bindings_name_known_connectors(problems, file);
+    check_flows_present(problems, file);
+    check_connectors_named(problems, file);
+    check_flow_id_case(problems, file);
+    check_flow_kinds(problems, file);
+    check_steps_listed(problems, file);
+    check_api_support(problems, file);
+    check_short_names(problems, file);
 }
 
 fn bindings(file: &File) -> impl Iterator<Item = (&Flow, Step, &Binding)> {
@@ -26,133 +26,109 @@ fn flows(file: &File) -> impl Iterator<Item = &Flow> {
     file.flows.iter().flatten()
 }
 
-fn flows_are_given(problems: &mut Problems, file: &File) {
+fn check_flows_present(problems: &mut Problems, file: &File) {
     if file.flows.is_none() {
-        problems.report(missing("flows", &file.place, "{B2C_1_signup: {postFederationSignup: Fraud check}}"));
+        problems.report(missing("flows", &file.span, "{B2C_1_signup: {postFederationSignup: Fraud check}}"));
     }
 }
 
-/// A file may give a part alone of what a base gives the rest of; none may leave it at that.
-fn names_say_what_they_name(problems: &mut Problems, file: &File) {
+/// A file may leave out keys that a base has, so this holds for the composed file only.
+fn check_connectors_named(problems: &mut Problems, file: &File) {
     for (name, entry) in file.connectors.iter().flatten() {
-        if entry.display_name.is_none() && entry.id.is_none() && !entry.unclear {
-            let message = format!("`{}` names no connector", cut(name));
+        if entry.display_name.is_none() && entry.id.is_none() && !entry.is_invalid {
+            let message = format!("`{}` has neither `displayName` nor `id`", truncate(name));
             let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&entry.key);
-            problems.report(
-                problem.hint("write a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`"),
-            );
+            problems.report(problem.hint("add `displayName: Fraud check` or `id: <GUID>`"));
         }
     }
     for (_, step, binding) in bindings(file) {
-        if binding.connector.is_none() && !binding.unclear {
-            let message = format!("`{step}` names no connector");
+        if binding.connector.is_none() && !binding.is_invalid {
+            let message = format!("`{step}` has no `connector`");
             let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&binding.step);
             problems.report(problem.hint("add `connector: Fraud check`, or `connector: null` to disable"));
         }
     }
 }
 
-/// The service's own rule for the case of ids is not known, so two that differ in nothing else
-/// are taken for a slip.
-fn ids_differ_in_more_than_case(problems: &mut Problems, file: &File) {
+/// Whether the service distinguishes ids by case is not known, so two ids that differ only in case are
+/// treated as a misspelling.
+fn check_flow_id_case(problems: &mut Problems, file: &File) {
     let mut ids: Vec<_> = flows(file).map(|flow| (flow.id.value.as_str().to_lowercase(), &flow.id)).collect();
     ids.sort_by(|(one, _), (other, _)| one.cmp(other));
     for pair in ids.windows(2) {
         if let [(one, first), (other, id)] = pair
             && one == other
         {
+            let (first_id, id_text) = (truncate(first.value.as_str()), truncate(id.value.as_str()));
+            let message = format!("flow ids `{first_id}` and `{id_text}` differ only in case");
+            let problem = Diagnostic::error(Code::FlowIdCase, message).at(&id.span);
             problems.report(
-                Diagnostic::error(
-                    Code::FlowIdCase,
-                    format!(
-                        "`{}` and `{}` differ only in case",
-                        cut(first.value.as_str()),
-                        cut(id.value.as_str())
-                    ),
-                )
-                .at(&id.span)
-                .hint(format!("keep the spelling that the tenant has (first: {})", first.span)),
+                problem.hint(format!("keep the spelling that the tenant has (first: {})", first.span)),
             );
         }
     }
 }
 
-fn flows_are_of_one_kind(problems: &mut Problems, file: &File) {
+fn check_flow_kinds(problems: &mut Problems, file: &File) {
     let Some(first) = flows(file).next() else {
         return;
     };
     let kind = first.id.value.kind();
     if let Some(other) = flows(file).find(|flow| flow.id.value.kind() != kind) {
+        let message = "the file lists both B2C and B2X flows, but a tenant has only one kind";
+        let prefix = other.id.value.kind().prefix();
         problems.report(
-            Diagnostic::error(
-                Code::MixedFlowKinds,
-                "the file lists both B2C and B2X flows, but a tenant has only one kind",
-            )
-            .at(&other.id.span)
-            .hint(format!("move the `{}` flows to the file of their tenant", other.id.value.kind().prefix())),
+            Diagnostic::error(Code::MixedFlowKinds, message)
+                .at(&other.id.span)
+                .hint(format!("move the `{prefix}` flows to the file of their tenant")),
         );
     }
 }
 
-fn bound_steps_are_listed(problems: &mut Problems, file: &File) {
-    if file.unclear.contains("steps") {
+fn check_steps_listed(problems: &mut Problems, file: &File) {
+    if file.invalid_keys.contains("steps") {
         return;
     }
     let listed = file.step_list();
     for (_, step, binding) in bindings(file) {
         if !listed.contains(&step) {
-            problems.report(
-                Diagnostic::error(
-                    Code::UnlistedStep,
-                    format!("`{step}` is bound, but `steps` does not list it"),
-                )
-                .at(&binding.step)
-                .hint(format!("add `{step}` to the `steps` at the top of the file")),
-            );
+            let hint = match &file.steps {
+                Some(steps) => format!("add `{step}` to `steps` ({})", steps.span),
+                None => format!("add `steps: [{}]`", Step::ALL.map(Step::name).join(", ")),
+            };
+            let message = format!("`{step}` is bound, but `steps` does not list it");
+            problems.report(Diagnostic::error(Code::UnlistedStep, message).at(&binding.step).hint(hint));
         }
     }
 }
 
 /// Graph v1.0 has B2X flows only, two steps only, and neither in the US Government clouds
 /// (<https://learn.microsoft.com/graph/api/b2xidentityuserflow-get-apiconnectorconfiguration>).
-fn api_has_what_the_file_uses(problems: &mut Problems, file: &File) {
+fn check_api_support(problems: &mut Problems, file: &File) {
     let Some(api) = file.api.as_ref().filter(|api| api.value == Api::V1) else {
         return;
     };
-    let beta = "write `api: beta`, or leave `api` out";
+    let unsupported = |message: String, span| {
+        let problem = Diagnostic::error(Code::UnsupportedByApi, message).at(span);
+        problem.hint("write `api: beta`, or remove `api`")
+    };
     let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
     if !api.value.supports_cloud(cloud) {
-        problems.report(
-            Diagnostic::error(
-                Code::UnsupportedByApi,
-                format!("`api: v1.0` has no user flows in the cloud `{cloud}`"),
-            )
-            .at(&api.span)
-            .hint(beta),
-        );
+        let message = format!("`api: v1.0` has no user flows in the cloud `{cloud}`");
+        problems.report(unsupported(message, &api.span));
     }
     if let Some(flow) = flows(file).find(|flow| flow.id.value.kind() == FlowKind::B2c) {
-        problems.report(
-            Diagnostic::error(
-                Code::UnsupportedByApi,
-                format!("`api: v1.0` has no B2C flows such as `{}`", cut(flow.id.value.as_str())),
-            )
-            .at(&api.span)
-            .hint(beta),
-        );
+        let message = format!("`api: v1.0` has no B2C flows such as `{}`", truncate(flow.id.value.as_str()));
+        problems.report(unsupported(message, &api.span));
     }
     let mut listed = file.steps.iter().flat_map(|steps| &steps.value);
     if let Some(step) = listed.find(|step| !api.value.supports_step(step.value)) {
-        problems.report(
-            Diagnostic::error(Code::UnsupportedByApi, format!("`api: v1.0` has no step `{}`", step.value))
-                .at(&step.span)
-                .hint(beta),
-        );
+        problems.report(unsupported(format!("`api: v1.0` has no step `{}`", step.value), &step.span));
     }
 }
 
-/// With `connectors`, a name that is none of its keys is a slip that is found offline.
-fn bindings_name_known_connectors(problems: &mut Problems, file: &File) {
+/// If a file has `connectors`, any other name in a binding is a misspelling, which is found offline.
+fn check_short_names(problems: &mut Problems, file: &File) {
     let Some(connectors) = &file.connectors else {
         return;
     };
@@ -167,12 +143,13 @@ fn bindings_name_known_connectors(problems: &mut Problems, file: &File) {
         if connectors.contains_key(name) || is_guid(name) {
             continue;
         }
-        let shown = cut(name);
+        let shown = truncate(name);
         let message = format!("unknown connector `{shown}`: not listed under `connectors`");
         let problem = Diagnostic::error(Code::UnknownShortName, message).at(span);
-        let problem = match by_display_name.get(name.as_str()) {
-            Some(key) => problem.hint(format!("write the short name `{}`", cut(key))),
-            None => problems
+        let problem = match (by_display_name.get(name.as_str()), NameMistake::detect(name)) {
+            (Some(key), _) => problem.hint(format!("write the short name `{}`", truncate(key))),
+            (None, Some(mistake)) => problem.hint(mistake.hint()),
+            (None, None) => problems
                 .suggest(problem, name, connectors.keys().map(String::as_str))
                 .hint(format!("add `{shown}` to `connectors`, or write the connector's id")),
         };

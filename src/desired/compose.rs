@@ -1,54 +1,56 @@
-//! How a file builds on others: the order and the rules of merging. Pure; merging is associative, and so
-//! a file that has one base is what that base is, and itself over it.
+//! Resolves `extends`: merge order and merge rules.
+//!
+//! Merging is associative. A file with one base is therefore that base's result, overlaid with the file.
 
 use std::collections::BTreeMap;
 
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
 use crate::model::StepMap;
 
-/// The order in which the files are merged that a file builds on: each once, the bases of a file before
-/// it, and those of a list as they are listed, each with what it builds on. `bases` holds the order of
-/// each file of the list, itself last. This is the C3 linearisation, lowest first: what a base says
-/// over another is said over it in every file that builds on both.
+/// Computes the merge order of all direct and indirect bases of a file, lowest precedence first.
+///
+/// `bases` holds, for each base in the order of `extends`, the merge order of that base, which ends with the
+/// base itself. The result is the C3 linearization: each file occurs once and after its own bases, and if
+/// one base overrides another, it does so in every file that extends both.
 ///
 /// # Errors
-/// Files that no order fits: each has to be merged before the one in front of it, and the first before
-/// the last.
-pub(super) fn order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
+/// The files of a cycle, if no order satisfies all lists: each must be merged before the one in front of it,
+/// and the first before the last.
+pub(super) fn merge_order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
     let list: Vec<_> = bases.iter().filter_map(|base| base.last().copied()).collect();
-    let mut ahead: Vec<_> = bases.iter().copied().chain([&*list]).collect();
+    let mut remaining: Vec<_> = bases.iter().copied().chain([&*list]).collect();
     let mut heads = BTreeMap::<usize, Vec<usize>>::new();
-    // How often a file stands behind another.
-    let mut behind = BTreeMap::<usize, usize>::new();
-    for (at, row) in ahead.iter().enumerate() {
+    // Number of rows in which a file occurs behind the head.
+    let mut blocked = BTreeMap::<usize, usize>::new();
+    for (at, row) in remaining.iter().enumerate() {
         if let [head, tail @ ..] = row {
             heads.entry(*head).or_default().push(at);
             for file in tail {
-                let times = behind.entry(*file).or_default();
+                let times = blocked.entry(*file).or_default();
                 *times = times.saturating_add(1);
             }
         }
     }
     let (mut order, mut from) = (Vec::new(), 0_usize);
-    while let Some(row) = ahead.get(from) {
+    while let Some(row) = remaining.get(from) {
         if row.is_empty() {
             from = from.saturating_add(1);
             continue;
         }
-        let rows = ahead.iter().skip(from);
-        let Some(next) = rows.filter_map(|row| row.first()).find(|head| !behind.contains_key(head)) else {
-            return Err(circle(ahead.get(from..).unwrap_or_default()));
+        let rows = remaining.iter().skip(from);
+        let Some(next) = rows.filter_map(|row| row.first()).find(|head| !blocked.contains_key(head)) else {
+            return Err(find_cycle(remaining.get(from..).unwrap_or_default()));
         };
         let next = *next;
         order.push(next);
         for at in heads.remove(&next).unwrap_or_default() {
-            let Some(row) = ahead.get_mut(at) else { continue };
+            let Some(row) = remaining.get_mut(at) else { continue };
             *row = row.get(1..).unwrap_or_default();
             if let Some(head) = row.first() {
                 heads.entry(*head).or_default().push(at);
-                match behind.get_mut(head) {
+                match blocked.get_mut(head) {
                     Some(times) if *times > 1 => *times = times.saturating_sub(1),
-                    _ => _ = behind.remove(head),
+                    _ => _ = blocked.remove(head),
                 }
             }
         }
@@ -56,27 +58,28 @@ pub(super) fn order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
     Ok(order)
 }
 
-/// Goes from what stands first in a row to what it stands behind in another, until that was met.
-fn circle(rows: &[&[usize]]) -> Vec<usize> {
-    let mut met = Vec::new();
+/// Follows precedence from the head of a row to a row that has this head further back, until a file
+/// repeats. The files since its first visit form the cycle.
+fn find_cycle(rows: &[&[usize]]) -> Vec<usize> {
+    let mut visited = Vec::new();
     let mut next = rows.iter().find_map(|row| row.first());
     while let Some(file) = next {
-        if let Some(start) = met.iter().position(|earlier| earlier == file) {
-            return met.split_off(start);
+        if let Some(start) = visited.iter().position(|earlier| earlier == file) {
+            return visited.split_off(start);
         }
-        met.push(*file);
+        visited.push(*file);
         next = rows.iter().find(|row| row.iter().skip(1).any(|it| it == file)).and_then(|row| row.first());
     }
-    met
+    visited
 }
 
-/// What stands where `over` extends `base`: everything of the base but `tenant` and `clientId`, and
-/// over it what `over` says. `connectors`, `flows`, their steps and `guards` are merged key by key
-/// and field by field, all else is replaced.
+/// Merges a file over its base. The base contributes everything except `tenant` and `clientId`.
+/// `connectors`, `flows`, their steps and `guards` are merged key by key and field by field; any other value
+/// of `over` replaces that of the base.
 pub(super) fn merge(base: File, over: File) -> File {
     File {
-        place: over.place,
-        unclear: base.unclear.into_iter().chain(over.unclear).collect(),
+        span: over.span,
+        invalid_keys: base.invalid_keys.into_iter().chain(over.invalid_keys).collect(),
         version: over.version,
         extends: over.extends,
         tenant: over.tenant,
@@ -84,8 +87,8 @@ pub(super) fn merge(base: File, over: File) -> File {
         cloud: over.cloud.or(base.cloud),
         api: over.api.or(base.api),
         steps: over.steps.or(base.steps),
-        connectors: both(base.connectors, over.connectors, connectors),
-        flows: both(base.flows, over.flows, flows),
+        connectors: merge_option(base.connectors, over.connectors, merge_connectors),
+        flows: merge_option(base.flows, over.flows, merge_flows),
         prune: over.prune.or(base.prune),
         guards: GuardsEntry {
             max_changes: over.guards.max_changes.or(base.guards.max_changes),
@@ -94,7 +97,7 @@ pub(super) fn merge(base: File, over: File) -> File {
     }
 }
 
-fn both<T>(base: Option<T>, over: Option<T>, merge: impl FnOnce(T, T) -> T) -> Option<T> {
+fn merge_option<T>(base: Option<T>, over: Option<T>, merge: impl FnOnce(T, T) -> T) -> Option<T> {
     match (base, over) {
         (Some(base), Some(over)) => Some(merge(base, over)),
         (base, over) => over.or(base),
@@ -103,10 +106,10 @@ fn both<T>(base: Option<T>, over: Option<T>, merge: impl FnOnce(T, T) -> T) -> O
 
 type Connectors = BTreeMap<String, ConnectorEntry>;
 
-fn connectors(mut base: Connectors, over: Connectors) -> Connectors {
+fn merge_connectors(mut base: Connectors, over: Connectors) -> Connectors {
     for (name, over) in over {
         let entry = match base.remove(&name) {
-            Some(base) => connector(base, over),
+            Some(base) => merge_connector(base, over),
             None => over,
         };
         base.insert(name, entry);
@@ -114,24 +117,24 @@ fn connectors(mut base: Connectors, over: Connectors) -> Connectors {
     base
 }
 
-fn connector(base: ConnectorEntry, over: ConnectorEntry) -> ConnectorEntry {
+fn merge_connector(base: ConnectorEntry, over: ConnectorEntry) -> ConnectorEntry {
     ConnectorEntry {
         key: over.key,
         display_name: over.display_name.or(base.display_name),
         id: over.id.or(base.id),
         target_url: over.target_url.or(base.target_url),
-        unclear: base.unclear || over.unclear,
+        is_invalid: base.is_invalid || over.is_invalid,
     }
 }
 
-/// The base's flows in its order, then new ones in theirs.
-fn flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
+/// Merges flows: those of the base in its order, then new ones in the order of `over`.
+fn merge_flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     let mut over: BTreeMap<_, _> =
         over.into_iter().enumerate().map(|(at, flow)| (flow.id.value.clone(), (at, flow))).collect();
     let mut flows: Vec<_> = base
         .into_iter()
         .map(|base| match over.remove(&base.id.value) {
-            Some((_, over)) => Flow { id: over.id, bindings: bindings(base.bindings, over.bindings) },
+            Some((_, over)) => Flow { id: over.id, bindings: merge_bindings(base.bindings, over.bindings) },
             None => base,
         })
         .collect();
@@ -141,10 +144,10 @@ fn flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     flows
 }
 
-fn bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Binding> {
+fn merge_bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Binding> {
     for (step, over) in over {
         let merged = match base.remove(step) {
-            Some(base) => binding(base, over),
+            Some(base) => merge_binding(base, over),
             None => over,
         };
         base.insert(step, merged);
@@ -152,11 +155,11 @@ fn bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Bindi
     base
 }
 
-fn binding(base: Binding, over: Binding) -> Binding {
+fn merge_binding(base: Binding, over: Binding) -> Binding {
     Binding {
         step: over.step,
         connector: over.connector.or(base.connector),
         protect: over.protect.or(base.protect),
-        unclear: base.unclear || over.unclear,
+        is_invalid: base.is_invalid || over.is_invalid,
     }
 }

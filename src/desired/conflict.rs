@@ -1,135 +1,188 @@
-//! What several files of one tenant must not say together: each binding has one file that manages
-//! it, and the way to the tenant is one.
+//! Checks across files of one tenant: each binding is managed by at most one file, and all files agree on
+//! cloud, API, client id and kind of flows.
 
 use std::collections::BTreeMap;
 
-use super::files::Composed;
+use super::files::TenantFile;
 use super::findings::Findings;
 use super::schema::{File, Flow};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{Prune, Step};
 
-/// Reports what the files of the same tenant contradict one another in.
-pub(super) fn check(files: &[Composed], findings: &mut Findings) {
+/// Reports contradictions between files of the same tenant.
+pub(super) fn check(files: &[TenantFile], findings: &mut Findings) {
     let mut tenants = BTreeMap::<_, Vec<_>>::new();
-    for composed in files {
-        if let Some(tenant) = &composed.file.tenant {
-            tenants.entry(tenant.value.as_str().to_ascii_lowercase()).or_default().push(composed);
+    for file in files {
+        if let Some(tenant) = &file.file.tenant {
+            tenants.entry(tenant.value.as_str().to_ascii_lowercase()).or_default().push(file);
         }
     }
     for files in tenants.values().filter(|files| files.len() > 1) {
-        let mut taken = Taken::default();
+        let mut owners = Owners::default();
         for (at, later) in files.iter().enumerate() {
-            let ours = Managed::of(&later.file);
+            let managed = ManagedBindings::new(&later.file);
             if let Some(first) = files.first().filter(|_| at > 0) {
-                findings.extend(&later.name, differ(first, later));
+                findings.extend(&later.name, conflicting_settings(first, later));
             }
-            findings.extend(&later.name, taken.clash(later, &ours));
-            taken.add(later, ours);
+            findings.extend(&later.name, owners.overlaps(later, &managed));
+            owners.add(later, managed);
         }
     }
 }
 
-/// What two files of one tenant must have in common.
-fn differ(earlier: &Composed, later: &Composed) -> Vec<Diagnostic> {
-    let (one, two) = (&earlier.file, &later.file);
-    let value = |file: &File| {
-        let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
-        let api = file.api.as_ref().map(|api| api.value).unwrap_or_default();
-        let client_id = file.client_id.as_ref().map(|id| id.value.to_ascii_lowercase());
-        let kind = file.flows.iter().flatten().next().map(|flow| flow.id.value.kind());
-        (cloud, api, client_id, kind)
-    };
-    let (theirs, ours) = (value(one), value(two));
-    let both_have_flows = theirs.3.is_some() && ours.3.is_some();
-    let (what, place): (_, fn(&File) -> Option<&Span>) = if theirs.0 != ours.0 {
-        ("`cloud`", |file| file.cloud.as_ref().map(|cloud| &cloud.span))
-    } else if theirs.1 != ours.1 {
-        ("`api`", |file| file.api.as_ref().map(|api| &api.span))
-    } else if theirs.2 != ours.2 {
-        ("`clientId`", |file| file.client_id.as_ref().map(|id| &id.span))
-    } else if both_have_flows && theirs.3 != ours.3 {
-        ("the kind of their flows", |file| file.flows.iter().flatten().next().map(|flow| &flow.id.span))
-    } else {
-        return Vec::new();
-    };
-    let message = format!("`{}` and `{}` target one tenant, but differ in {what}", earlier.name, later.name);
-    let problem = Diagnostic::error(Code::ConflictingSettings, message);
-    // Where a file leaves it out, its tenant has what is the default.
-    let span = |file| place(file).unwrap_or_else(|| of_the_tenant(file));
-    let other = format!("write the same value in all files of one tenant (other: {})", span(one));
-    vec![problem.at(span(two)).hint(other)]
+/// Value that all files of one tenant must share, with its location.
+struct Setting<'f> {
+    name: &'static str,
+    /// Value as it is compared; `None` if a file has none.
+    value: Option<String>,
+    /// Location of the value; that of the tenant if the file leaves the key out.
+    span: &'f Span,
 }
 
-/// Where a file says which tenant it is about.
-fn of_the_tenant(file: &File) -> &Span {
-    file.tenant.as_ref().map_or(&file.place, |tenant| &tenant.span)
+/// Returns the settings of a file that all files of its tenant must share.
+fn settings(file: &File) -> [Setting<'_>; 4] {
+    let default = tenant_span(file);
+    let flow = file.flows.iter().flatten().next();
+    [
+        Setting {
+            name: "`cloud`",
+            value: Some(file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default().name().to_owned()),
+            span: file.cloud.as_ref().map_or(default, |cloud| &cloud.span),
+        },
+        Setting {
+            name: "`api`",
+            value: Some(file.api.as_ref().map(|api| api.value).unwrap_or_default().name().to_owned()),
+            span: file.api.as_ref().map_or(default, |api| &api.span),
+        },
+        Setting {
+            name: "`clientId`",
+            value: file.client_id.as_ref().map(|id| id.value.to_ascii_lowercase()),
+            span: file.client_id.as_ref().map_or(default, |id| &id.span),
+        },
+        Setting {
+            name: "the kind of flows",
+            value: flow.map(|flow| flow.id.value.kind().name().to_owned()),
+            span: flow.map_or(default, |flow| &flow.id.span),
+        },
+    ]
 }
 
-/// What the files before manage.
+/// Reports the first setting in which two files of one tenant differ.
+fn conflicting_settings(earlier: &TenantFile, later: &TenantFile) -> Option<Diagnostic> {
+    let flows_of_both = |file: &TenantFile| file.file.flows.iter().flatten().next().is_some();
+    let have_flows = flows_of_both(earlier) && flows_of_both(later);
+    let [cloud, api, client_id, kind] = settings(&earlier.file);
+    let [later_cloud, later_api, later_client_id, later_kind] = settings(&later.file);
+    let pairs = [(cloud, later_cloud), (api, later_api), (client_id, later_client_id)];
+    let kinds = have_flows.then_some((kind, later_kind));
+    let (one, other) = pairs.into_iter().chain(kinds).find(|(one, other)| one.value != other.value)?;
+    let shown = |value: &Option<String>| {
+        value.as_ref().map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"))
+    };
+    let message = format!(
+        "`{}` and `{}` are for one tenant, but {} is {} in one and {} in the other",
+        earlier.name,
+        later.name,
+        one.name,
+        shown(&one.value),
+        shown(&other.value)
+    );
+    let hint = format!("write the same value in all files of one tenant (other: {})", one.span);
+    Some(Diagnostic::error(Code::ConflictingSettings, message).at(other.span).hint(hint))
+}
+
+/// Returns the location of the tenant in a file.
+fn tenant_span(file: &File) -> &Span {
+    file.tenant.as_ref().map_or(&file.span, |tenant| &tenant.span)
+}
+
+/// Flow id in lower case, because two ids that differ only in case may be one flow.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct FoldedFlowId(String);
+
+impl From<&Flow> for FoldedFlowId {
+    fn from(flow: &Flow) -> Self {
+        Self(flow.id.value.as_str().to_lowercase())
+    }
+}
+
+/// First file that manages a binding.
+struct Owner<'f> {
+    file: &'f str,
+    flow: &'f Flow,
+    /// Location of the binding; `None` if the file prunes it.
+    span: Option<&'f Span>,
+}
+
+/// Owners of the bindings of the files so far.
 #[derive(Default)]
-struct Taken<'f> {
-    /// By flow in lower case and step: the first file that does, its flow, and where it says so.
-    bindings: BTreeMap<(String, Step), (&'f str, &'f Flow, Option<&'f Span>)>,
-    /// The files that prune all flows, and at which steps.
+struct Owners<'f> {
+    bindings: BTreeMap<(FoldedFlowId, Step), Owner<'f>>,
+    /// Files that prune all flows, with their steps.
     prune: Vec<(&'f str, Vec<Step>)>,
 }
 
-impl<'f> Taken<'f> {
-    fn add(&mut self, file: &'f Composed, managed: Managed<'f>) {
-        for (flow, step, place) in managed.listed() {
-            self.bindings.entry((lower(flow), step)).or_insert((&file.name, flow, place));
+impl<'f> Owners<'f> {
+    fn add(&mut self, file: &'f TenantFile, managed: ManagedBindings<'f>) {
+        for (flow, step, span) in managed.listed() {
+            let owner = Owner { file: &file.name, flow, span };
+            self.bindings.entry((flow.into(), step)).or_insert(owner);
         }
         if managed.prunes_flows() {
             self.prune.push((&file.name, managed.steps));
         }
     }
 
-    /// Reports the bindings that an earlier file manages too: one problem for each pair of files, one for
-    /// those that come from the same line of a base, and one for those that come from pruning.
-    fn clash(&self, later: &Composed, ours: &Managed<'_>) -> Vec<Diagnostic> {
-        let mut clashes = BTreeMap::<&str, Vec<Clash<'_>>>::new();
+    /// Reports the bindings that an earlier file also manages: one problem for each pair of files, one for
+    /// bindings that come from the same line of a base, and one for bindings that come from pruning.
+    fn overlaps(&self, later: &TenantFile, managed: &ManagedBindings<'_>) -> Vec<Diagnostic> {
+        let mut overlaps = BTreeMap::<&str, Vec<Overlap<'_>>>::new();
         let (mut shared, mut pruned) = (None, None);
-        for (flow, step, place) in ours.listed() {
+        for (flow, step, span) in managed.listed() {
             let by_pruning = || self.prune.iter().find(|(_, steps)| steps.contains(&step));
-            let taken = self.bindings.get(&(lower(flow), step)).map(|(name, _, place)| (*name, *place));
-            let Some((name, theirs)) = taken.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
+            let owner = self.bindings.get(&(flow.into(), step)).map(|owner| (owner.file, owner.span));
+            let Some((name, first)) = owner.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
                 continue;
             };
-            match place {
-                Some(place) if theirs == Some(place) => {
+            match span {
+                Some(span) if first == Some(span) => {
                     shared = shared.or_else(|| Some(managed_twice(flow, step, name, &later.name)));
                 }
-                Some(place) => {
-                    clashes.entry(name).or_default().push(Clash { flow, step, place, first: theirs });
+                Some(span) => {
+                    overlaps.entry(name).or_default().push(Overlap { flow, step, span, first });
                 }
                 None => pruned = pruned.or_else(|| Some(managed_twice(flow, step, name, &later.name))),
             }
         }
-        let mut problems: Vec<_> =
-            clashes.iter().filter_map(|(name, clashes)| clash_of_files(name, &later.name, clashes)).collect();
-        if let Some((_, span)) = ours.prune {
-            let others =
-                |(flow, step): &(String, Step)| !ours.flows.contains_key(flow) && ours.steps.contains(step);
-            if ours.prunes_flows() {
-                let taken = self.bindings.iter().find(|(at, _)| others(at));
-                pruned = pruned
-                    .or(taken
-                        .map(|((_, step), (name, flow, _))| managed_twice(flow, *step, name, &later.name)));
-                let all =
-                    self.prune.iter().find(|(_, steps)| steps.iter().any(|step| ours.steps.contains(step)));
-                pruned = pruned
-                    .or(all.map(|(name, _)| format!("both `{name}` and `{}` prune all flows", later.name)));
+        let mut problems: Vec<_> = overlaps
+            .iter()
+            .filter_map(|(name, overlaps)| overlapping_files(name, &later.name, overlaps))
+            .collect();
+        if let Some((_, span)) = managed.prune {
+            if managed.prunes_flows() {
+                let is_pruned = |(flow, step): &(FoldedFlowId, Step)| {
+                    !managed.flows.contains_key(flow) && managed.steps.contains(step)
+                };
+                let listed = self.bindings.iter().find(|(binding, _)| is_pruned(binding));
+                let listed = listed
+                    .map(|((_, step), owner)| managed_twice(owner.flow, *step, owner.file, &later.name));
+                let shares_step = |steps: &[Step]| steps.iter().any(|step| managed.steps.contains(step));
+                let both_prune = self.prune.iter().find(|(_, steps)| shares_step(steps));
+                let both_prune =
+                    both_prune.map(|(name, _)| format!("both `{name}` and `{}` prune all flows", later.name));
+                pruned = pruned.or(listed).or(both_prune);
             }
-            problems.extend(pruned.map(|what| {
-                let problem = Diagnostic::error(Code::ConflictingBindings, what).at(span);
-                problem.caused_by("`prune` manages the bindings that the file does not list").hint(HINT)
+            problems.extend(pruned.map(|message| {
+                Diagnostic::error(Code::ConflictingBindings, message)
+                    .at(span)
+                    .caused_by("`prune` manages the bindings that the file does not list")
+                    .hint(HINT)
             }));
         }
-        problems.extend(shared.map(|what| {
-            Diagnostic::error(Code::ConflictingBindings, what)
-                .at(of_the_tenant(&later.file))
-                .caused_by("both files are of one tenant and extend the same file")
+        problems.extend(shared.map(|message| {
+            Diagnostic::error(Code::ConflictingBindings, message)
+                .at(tenant_span(&later.file))
+                .caused_by("both files are for one tenant and extend the same file")
                 .hint(HINT)
         }));
         problems
@@ -139,10 +192,10 @@ impl<'f> Taken<'f> {
 const HINT: &str = "keep each binding in one file";
 
 /// Binding that two files list.
-struct Clash<'f> {
+struct Overlap<'f> {
     flow: &'f Flow,
     step: Step,
-    place: &'f Span,
+    span: &'f Span,
     /// Location in the earlier file, unless it prunes the binding.
     first: Option<&'f Span>,
 }
@@ -151,18 +204,18 @@ fn managed_twice(flow: &Flow, step: Step, one: &str, other: &str) -> String {
     format!("`{}` `{step}` is set in both `{one}` and `{other}`", flow.id.value)
 }
 
-fn clash_of_files(one: &str, other: &str, clashes: &[Clash<'_>]) -> Option<Diagnostic> {
+fn overlapping_files(one: &str, other: &str, overlaps: &[Overlap<'_>]) -> Option<Diagnostic> {
     const LISTED: usize = 5;
-    let first = clashes.first()?;
-    let message = match clashes {
+    let first = overlaps.first()?;
+    let message = match overlaps {
         [only] => managed_twice(only.flow, only.step, one, other),
         several => format!("{} bindings are set in both `{one}` and `{other}`", several.len()),
     };
-    let problem = Diagnostic::error(Code::ConflictingBindings, message).at(first.place);
-    let problem = if clashes.len() > 1 {
-        let listed = clashes.iter().take(LISTED);
+    let problem = Diagnostic::error(Code::ConflictingBindings, message).at(first.span);
+    let problem = if overlaps.len() > 1 {
+        let listed = overlaps.iter().take(LISTED);
         let listed: Vec<_> = listed.map(|it| format!("`{}` `{}`", it.flow.id.value, it.step)).collect();
-        let more = clashes.len().saturating_sub(LISTED);
+        let more = overlaps.len().saturating_sub(LISTED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         problem.note(format!("bindings: {}{more}", listed.join(", ")))
     } else {
@@ -174,24 +227,19 @@ fn clash_of_files(one: &str, other: &str, clashes: &[Clash<'_>]) -> Option<Diagn
     })
 }
 
-fn lower(flow: &Flow) -> String {
-    flow.id.value.as_str().to_lowercase()
-}
-
-/// What a file manages.
-struct Managed<'f> {
-    /// By the id in lower case, since two ids that differ in nothing else may be one.
-    flows: BTreeMap<String, &'f Flow>,
+/// Bindings that a file manages.
+struct ManagedBindings<'f> {
+    flows: BTreeMap<FoldedFlowId, &'f Flow>,
     steps: Vec<Step>,
     prune: Option<(Prune, &'f Span)>,
 }
 
-impl<'f> Managed<'f> {
-    fn of(file: &'f File) -> Self {
+impl<'f> ManagedBindings<'f> {
+    fn new(file: &'f File) -> Self {
         let flows = file.flows.iter().flatten();
         let prune = file.prune.as_ref().map(|prune| (prune.value, &prune.span));
         Self {
-            flows: flows.map(|flow| (lower(flow), flow)).collect(),
+            flows: flows.map(|flow| (flow.into(), flow)).collect(),
             steps: file.step_list(),
             prune: prune.filter(|(prune, _)| *prune != Prune::None),
         }
@@ -201,10 +249,11 @@ impl<'f> Managed<'f> {
         self.prune.is_some_and(|(prune, _)| prune == Prune::Flows)
     }
 
-    /// The bindings of the flows that it lists, each with its place, or none where it prunes them.
+    /// Returns the bindings of the listed flows. The span is `None` if the file prunes the binding.
     fn listed(&self) -> impl Iterator<Item = (&'f Flow, Step, Option<&'f Span>)> {
         self.flows.values().flat_map(move |flow| {
-            let mentioned = flow.bindings.iter().map(|(step, binding)| (*flow, step, Some(binding.place())));
+            let mentioned =
+                flow.bindings.iter().map(|(step, binding)| (*flow, step, Some(binding.value_span())));
             let pruned =
                 self.steps.iter().filter(|step| self.prune.is_some() && !flow.bindings.contains_key(**step));
             mentioned.chain(pruned.map(|step| (*flow, *step, None)))

@@ -1,169 +1,175 @@
-//! The files of a run, and the bases that they extend. Each is read once.
+//! Loads the files of a run and their bases. Each file is read once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::compose::{merge, order};
+use super::compose::{merge, merge_order};
+use super::decoder::{Decoder, Spanned, duplicate, missing, truncate};
 use super::findings::Findings;
-use super::inside::{self, Refused};
-use super::named::{Entry, Key, Named, named, shown};
+use super::inputs::{FileKey, InputFile, InputFiles, expand_paths, path_name};
+use super::paths::{self, PathError};
 use super::schema::File;
-use super::walk::{Spanned, Walker, cut, duplicate, missing};
-use super::{read, source};
+use super::{keys, source};
 use crate::diagnostic::{Code, Diagnostic, Source};
 
-/// How many files may extend one another in a row.
+/// Maximum number of files that extend one another in a chain.
 const MAX_DEPTH: usize = 32;
 
-/// A file of a run that is about a tenant, with all that it extends.
-pub(super) struct Composed {
+/// File with a tenant, merged with its bases.
+pub(super) struct TenantFile {
     pub(super) name: String,
     pub(super) file: Arc<File>,
 }
 
-/// Reads the files at these paths and in these folders, and what they extend. Gives those that are
-/// about a tenant, in order; what is wrong with any of them goes to `findings`.
-pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<Composed> {
-    let Named { entries, is_whole } = named(paths, findings);
+/// Loads the files at these paths and in these folders, with their bases. Returns the files that have a
+/// tenant, in order. Problems go to `findings`.
+pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile> {
+    let InputFiles { files: inputs, is_complete } = expand_paths(paths, findings);
     let mut loader = Loader {
         findings,
-        parsed: parse_all(&entries),
-        done: BTreeMap::new(),
-        numbers: BTreeMap::new(),
-        parts: Vec::new(),
+        parsed: parse_all(&inputs),
+        results: BTreeMap::new(),
+        indices: BTreeMap::new(),
+        files: Vec::new(),
         extended: BTreeSet::new(),
         chain: Vec::new(),
-        all_extends_known: is_whole,
+        all_extends_known: is_complete,
     };
-    for Entry { path, .. } in &entries {
-        loader.findings.rank(&shown(path));
+    for InputFile { path, .. } in &inputs {
+        loader.findings.rank(&path_name(path));
     }
-    let files: Vec<_> = entries.iter().map(|entry| loader.file(&entry.path, &entry.key)).collect();
-    let mut composed = Vec::new();
-    for (Entry { path, key }, file) in entries.iter().zip(files) {
+    let files: Vec<_> = inputs.iter().map(|input| loader.compose(&input.path, &input.key)).collect();
+    let mut with_tenant = Vec::new();
+    for (InputFile { path, key }, file) in inputs.iter().zip(files) {
         let Some(file) = file else { continue };
-        let name = shown(path);
+        let name = path_name(path);
         let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
-        match nobody_extends(&file) {
+        match require_tenant(&file) {
             Some(_) if is_base => {}
             problem => {
                 loader.findings.extend(&name, problem);
-                composed.push(Composed { name, file });
+                with_tenant.push(TenantFile { name, file });
             }
         }
     }
-    composed
+    with_tenant
 }
 
-/// What is wrong with a file that no other extends: it has to be about a tenant.
-pub(super) fn nobody_extends(file: &File) -> Option<Diagnostic> {
-    let is_given = file.tenant.is_some() || file.unclear.contains("tenant");
+/// Returns an error if a file that no other file extends has no tenant.
+pub(super) fn require_tenant(file: &File) -> Option<Diagnostic> {
+    let is_given = file.tenant.is_some() || file.invalid_keys.contains("tenant");
     (!is_given).then(|| {
-        missing("tenant", &file.place, "contoso.onmicrosoft.com")
-            .hint("or, if it is a base, also name a file with a `tenant` that extends it")
+        missing("tenant", &file.span, "contoso.onmicrosoft.com")
+            .hint("or, if this file is a base, also name a file with a `tenant` that extends it")
     })
 }
 
-/// What one file says, without what it extends, and what is wrong with it.
-type Parsed = (Option<File>, Vec<Diagnostic>);
+/// Keys of one file without its bases, and its problems.
+type ParseResult = (Option<File>, Vec<Diagnostic>);
 
-/// Reads the named files side by side: of a fleet that is most of the work, and none needs another.
-fn parse_all(entries: &[Entry]) -> BTreeMap<Key, (PathBuf, Parsed)> {
+/// Parses files on all processors. For a fleet this is most of the work, and no file needs another.
+fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = entries.len().div_ceil(threads).max(1);
-    let parse = |entries: &[Entry]| {
-        let parsed = entries.iter().map(|Entry { path, key }| {
+    let share = inputs.len().div_ceil(threads).max(1);
+    let parse = |inputs: &[InputFile]| {
+        let parsed = inputs.iter().map(|InputFile { path, key }| {
             let parsed = read_and_parse(path, &key.real);
             (key.clone(), (path.clone(), parsed))
         });
         parsed.collect::<Vec<_>>()
     };
     thread::scope(|scope| {
-        let mut shares = entries.chunks(share);
+        let mut shares = inputs.chunks(share);
         let first = shares.next().unwrap_or_default();
         let others: Vec<_> = shares.map(|share| scope.spawn(move || parse(share))).collect();
-        let others = others.into_iter().filter_map(|other| other.join().ok());
-        parse(first).into_iter().chain(others.flatten()).collect()
+        let first = parse(first);
+        // A panic is propagated, because the files of a lost thread would silently be missing from the plan.
+        let others = others
+            .into_iter()
+            .flat_map(|other| other.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
+        first.into_iter().chain(others).collect()
     })
 }
 
-fn read_and_parse(path: &Path, real: &Path) -> Parsed {
-    match source::read(&shown(path), real) {
+fn read_and_parse(path: &Path, real: &Path) -> ParseResult {
+    match source::read(&path_name(path), real) {
         Ok(source) => parse(&source),
         Err(problem) => (None, vec![problem]),
     }
 }
 
-/// Reads the keys of one file. `None` where it has none.
-pub(super) fn parse(source: &Arc<Source>) -> Parsed {
+/// Parses one file. The file is `None` if it cannot be parsed or has no keys.
+pub(super) fn parse(source: &Arc<Source>) -> ParseResult {
     let root = match source::parse(source) {
         Ok(root) => root,
         Err(problem) => return (None, vec![problem]),
     };
-    let mut walker = Walker::new(source);
-    let file = read::file(&mut walker, &root);
-    (file, walker.finish())
+    let mut decoder = Decoder::new(source);
+    let file = keys::decode_file(&mut decoder, &root);
+    (file, decoder.finish())
 }
 
-/// A file as it stands, with all that it extends.
+/// File merged with its bases.
 #[derive(Clone)]
-struct Whole {
+struct ComposedFile {
     file: Arc<File>,
-    /// The numbers of the files that are in it, in the order in which they are merged; its own is last.
+    /// Indices of the merged files in merge order. The last one is the file itself.
     order: Arc<[usize]>,
 }
 
-/// A file as it stands, and how many extend one another in a row from it on.
-type Done = (Option<Whole>, usize);
+/// Composed file, or `None` if a part of it is invalid; and the length of the longest chain of `extends`
+/// that starts at the file.
+type ComposeResult = (Option<ComposedFile>, usize);
 
-/// What one file says by itself.
-struct Part {
+/// One file without its bases.
+struct ParsedFile {
     name: String,
     file: Arc<File>,
 }
 
 struct Loader<'f> {
     findings: &'f mut Findings,
-    /// What the named files say, and by which path they were named, until their turn comes.
-    parsed: BTreeMap<Key, (PathBuf, Parsed)>,
-    /// `None` where something is missing of it.
-    done: BTreeMap<Key, Done>,
-    /// The number of each file, by real path and, where it extends others, folder.
-    numbers: BTreeMap<(PathBuf, Option<PathBuf>), usize>,
-    /// The files, by their numbers.
-    parts: Vec<Part>,
-    /// The real paths of the files that others extend.
+    /// Results of parsing the named files, each with its path, until it is composed.
+    parsed: BTreeMap<FileKey, (PathBuf, ParseResult)>,
+    /// Results of the files that are already composed.
+    results: BTreeMap<FileKey, ComposeResult>,
+    /// Index of each file, by resolved path and, if the file extends others, folder.
+    indices: BTreeMap<(PathBuf, Option<PathBuf>), usize>,
+    /// Parsed files, by index.
+    files: Vec<ParsedFile>,
+    /// Resolved paths of the files that others extend.
     extended: BTreeSet<PathBuf>,
-    /// The files that are being read, each extending the next, with their names.
-    chain: Vec<(Key, String)>,
-    /// Whether each file could be read as far as what it extends.
+    /// Files that are being composed, each extending the next, with their names.
+    chain: Vec<(FileKey, String)>,
+    /// Whether the `extends` of every file could be read.
     all_extends_known: bool,
 }
 
 impl Loader<'_> {
-    /// Reads a file with all that it extends. `None` where any of it is not to be had.
-    fn file(&mut self, path: &Path, key: &Key) -> Option<Arc<File>> {
-        self.file_and_depth(path, key).0.map(|whole| whole.file)
+    /// Reads a file and merges it with its bases. Returns `None` if any of these files is invalid.
+    fn compose(&mut self, path: &Path, key: &FileKey) -> Option<Arc<File>> {
+        self.compose_with_depth(path, key).0.map(|composed| composed.file)
     }
 
-    fn file_and_depth(&mut self, path: &Path, key: &Key) -> Done {
-        if let Some(done) = self.done.get(key) {
-            return done.clone();
+    fn compose_with_depth(&mut self, path: &Path, key: &FileKey) -> ComposeResult {
+        if let Some(result) = self.results.get(key) {
+            return result.clone();
         }
         let mut depth = 1;
         let (path, (file, problems)) =
             self.parsed.remove(key).unwrap_or_else(|| (path.to_owned(), read_and_parse(path, &key.real)));
-        let name = shown(&path);
+        let name = path_name(&path);
         self.findings.rank(&name);
         self.findings.extend(&name, problems);
         let composed = match file {
             Some(file) => {
-                self.all_extends_known &= !file.unclear.contains("extends");
+                self.all_extends_known &= !file.invalid_keys.contains("extends");
                 self.chain.push((key.clone(), name));
-                let composed = self.composed(&path, file, key, &mut depth);
+                let composed = self.compose_parsed(&path, file, key, &mut depth);
                 self.chain.pop();
                 composed
             }
@@ -172,45 +178,55 @@ impl Loader<'_> {
                 None
             }
         };
-        let done = (composed, depth);
-        self.done.insert(key.clone(), done.clone());
-        done
+        let result = (composed, depth);
+        self.results.insert(key.clone(), result.clone());
+        result
     }
 
-    fn composed(&mut self, path: &Path, file: File, key: &Key, depth: &mut usize) -> Option<Whole> {
-        // All bases are looked at, for all that is wrong with them.
-        let bases: Vec<_> = file.extends.iter().map(|base| self.base(path, base, depth)).collect();
+    fn compose_parsed(
+        &mut self,
+        path: &Path,
+        file: File,
+        key: &FileKey,
+        depth: &mut usize,
+    ) -> Option<ComposedFile> {
+        // All bases are composed before the first error returns, so that all problems are reported.
+        let bases: Vec<_> = file.extends.iter().map(|base| self.compose_base(path, base, depth)).collect();
         let bases = bases.into_iter().collect::<Option<Vec<_>>>()?;
-        if file.unclear.contains("extends") {
+        if file.invalid_keys.contains("extends") {
             return None;
         }
-        let order = match self.order(&file.extends, &bases) {
+        let below = match self.merge_order(&file.extends, &bases) {
             Ok(order) => order,
             Err(problems) => {
-                self.findings.extend(&shown(path), problems);
+                self.findings.extend(&path_name(path), problems);
                 return None;
             }
         };
         let file = Arc::new(file);
-        let which = (key.real.clone(), (!bases.is_empty()).then(|| key.folder.clone()));
-        let number = *self.numbers.entry(which).or_insert(self.parts.len());
-        if number == self.parts.len() {
-            self.parts.push(Part { name: shown(path), file: Arc::clone(&file) });
+        let identity = (key.real.clone(), (!bases.is_empty()).then(|| key.folder.clone()));
+        let index = *self.indices.entry(identity).or_insert(self.files.len());
+        if index == self.files.len() {
+            self.files.push(ParsedFile { name: path_name(path), file: Arc::clone(&file) });
         }
-        let whole = order.iter().copied().chain([number]).collect();
-        let Some(first) = bases.first() else { return Some(Whole { file, order: whole }) };
-        // What a base was made of is merged, as far as that is what comes first here as well.
-        let (below, rest) = match order.strip_prefix(&*first.order) {
+        let order = below.iter().copied().chain([index]).collect();
+        let Some(first) = bases.first() else { return Some(ComposedFile { file, order }) };
+        // The result of the first base is reused if the merge order begins with the order of that base.
+        let (start, rest) = match below.strip_prefix(&*first.order) {
             Some(rest) => (Some(File::clone(&first.file)), rest),
-            None => (None, &*order),
+            None => (None, &*below),
         };
-        let rest = rest.iter().filter_map(|number| Some(File::clone(&self.parts.get(*number)?.file)));
-        let below = below.into_iter().chain(rest).reduce(merge)?;
-        Some(Whole { file: Arc::new(merge(below, File::clone(&file))), order: whole })
+        let rest = rest.iter().filter_map(|index| Some(File::clone(&self.files.get(*index)?.file)));
+        let base = start.into_iter().chain(rest).reduce(merge)?;
+        Some(ComposedFile { file: Arc::new(merge(base, File::clone(&file))), order })
     }
 
-    /// The numbers of the files that a file builds on, in the order in which they are merged.
-    fn order(&self, extends: &[Spanned<String>], bases: &[Whole]) -> Result<Vec<usize>, Vec<Diagnostic>> {
+    /// Returns the indices of all direct and indirect bases of a file, in merge order.
+    fn merge_order(
+        &self,
+        extends: &[Spanned<String>],
+        bases: &[ComposedFile],
+    ) -> Result<Vec<usize>, Vec<Diagnostic>> {
         let mut firsts = BTreeMap::new();
         let mut problems = Vec::new();
         for (written, base) in extends.iter().zip(bases) {
@@ -223,89 +239,96 @@ impl Loader<'_> {
             return Err(problems);
         }
         let bases: Vec<_> = bases.iter().map(|base| &*base.order).collect();
-        order(&bases).map_err(|circle| {
-            let problem = self.contradiction(&circle);
+        merge_order(&bases).map_err(|cycle| {
+            let problem = self.contradictory_order(&cycle);
             extends.last().map(|last| problem.at(&last.span)).into_iter().collect()
         })
     }
 
-    /// What is wrong with files of which each would have to go over the next, and the last over the first.
-    fn contradiction(&self, circle: &[usize]) -> Diagnostic {
-        let name = |number: &usize| self.parts.get(*number).map_or("", |part| part.name.as_str());
-        let below = circle.iter().skip(1).chain(circle.first());
+    /// Describes files each of which would have to override the next, and the last one the first.
+    fn contradictory_order(&self, cycle: &[usize]) -> Diagnostic {
+        let name = |index: &usize| self.files.get(*index).map_or("", |file| file.name.as_str());
+        let lower = cycle.iter().skip(1).chain(cycle.first());
         let over = |(upper, lower)| format!("`{}` over `{}`", name(upper), name(lower));
-        let pairs: Vec<_> = circle.iter().zip(below).map(over).collect();
+        let pairs: Vec<_> = cycle.iter().zip(lower).map(over).collect();
         let message = format!("contradictory order of bases: {}", pairs.join(", and "));
         Diagnostic::error(Code::ExtendsOrder, message)
-            .caused_by("a file overrides what it extends, and what is listed before it")
+            .caused_by("a file overrides the files that it extends, and the files listed before it")
             .hint("list a base before the files that extend it, and the same files in the same order everywhere")
     }
 
-    /// A base, by the path that the file at `from` gives.
-    fn base(&mut self, from: &Path, written: &Spanned<String>, depth: &mut usize) -> Option<Whole> {
+    /// Composes a base, whose path is written in the file at `from`.
+    fn compose_base(
+        &mut self,
+        from: &Path,
+        written: &Spanned<String>,
+        depth: &mut usize,
+    ) -> Option<ComposedFile> {
         let folder = from.parent().unwrap_or(Path::new(""));
-        let path = inside::tidy(&folder.join(&written.value));
-        let name = shown(&path);
-        let base = self.base_at(&path, folder, written).and_then(|key| {
-            let (file, below) = self.file_and_depth(&path, &key);
-            *depth = below.saturating_add(1).max(*depth);
-            if *depth > MAX_DEPTH { Err(too_deep()) } else { Ok(file) }
+        let path = paths::normalize(&folder.join(&written.value));
+        let name = path_name(&path);
+        let base = self.resolve_base(&path, folder, written).and_then(|key| {
+            let (file, base_depth) = self.compose_with_depth(&path, &key);
+            *depth = base_depth.saturating_add(1).max(*depth);
+            if *depth > MAX_DEPTH { Err(chain_too_long()) } else { Ok(file) }
         });
         match base {
             Ok(file) => file,
             Err(problem) => {
-                let of = self.chain.last().map(|(_, name)| name.clone()).unwrap_or(name);
-                self.findings.extend(&of, [problem.at(&written.span)]);
+                let extending = self.chain.last().map(|(_, name)| name.clone()).unwrap_or(name);
+                self.findings.extend(&extending, [problem.at(&written.span)]);
                 None
             }
         }
     }
 
-    /// Which file a base is, where it may be read.
-    fn base_at(&mut self, path: &Path, folder: &Path, written: &Spanned<String>) -> Result<Key, Diagnostic> {
+    /// Returns the identity of a base, if the file may be read.
+    fn resolve_base(
+        &mut self,
+        path: &Path,
+        folder: &Path,
+        written: &Spanned<String>,
+    ) -> Result<FileKey, Diagnostic> {
         let written = &written.value;
         let real = if Path::new(written).is_absolute() {
-            Err(Refused::Absolute)
+            Err(PathError::Absolute)
         } else {
-            inside::repository(folder)
-                .map_err(Refused::from)
-                .and_then(|inside| inside::real(path, &[&inside]))
+            paths::allowed_root(folder)
+                .map_err(PathError::from)
+                .and_then(|root| paths::resolve_file(path, &[&root]))
         };
-        let real = real.map_err(|refused| match refused {
-            Refused::Unreachable(_) => {
-                Diagnostic::error(Code::InvalidBase, format!("cannot read the base `{}`", cut(&shown(path))))
-                    .caused_by(refused.to_string())
-                    .hint("write its path relative to this file")
+        let real = real.map_err(|error| match error {
+            PathError::Unreachable(_) => {
+                let message = format!("cannot read the base `{}`", truncate(&path_name(path)));
+                Diagnostic::error(Code::InvalidBase, message)
+                    .caused_by(error.to_string())
+                    .hint("write the path of the base relative to this file")
             }
-            Refused::Absolute | Refused::Outside(_) | Refused::Git | Refused::Special => Diagnostic::error(
-                Code::InvalidBase,
-                format!("`{}` cannot be a base", cut(written)),
-            )
-            .caused_by(refused.to_string())
-            .hint(
-                "write the path, relative to this file, of a regular file in the same repository (the nearest \
-                     parent folder with `.git`, otherwise the working directory)",
-            ),
+            PathError::Absolute | PathError::Outside(_) | PathError::Git | PathError::Special => {
+                Diagnostic::error(Code::InvalidBase, format!("`{}` cannot be a base", truncate(written)))
+                    .caused_by(error.to_string())
+                    .hint(
+                        "write the path, relative to this file, of a regular file in the same repository (the \
+                         nearest parent folder with `.git`, otherwise the working directory)",
+                    )
+            }
         })?;
         self.extended.insert(real.clone());
-        let key = Key::new(path, real);
+        let key = FileKey::new(path, real);
         if let Some(start) = self.chain.iter().position(|(above, _)| *above == key) {
-            let around = self.chain.iter().skip(start).chain(self.chain.get(start));
-            let around: Vec<_> = around.map(|(_, name)| format!("`{name}`")).collect();
-            return Err(Diagnostic::error(
-                Code::ExtendsCycle,
-                format!("files extend one another in a cycle: {}", around.join(" → ")),
-            )
-            .hint("remove one of the `extends`"));
+            let cycle = self.chain.iter().skip(start).chain(self.chain.get(start));
+            let cycle: Vec<_> = cycle.map(|(_, name)| format!("`{name}`")).collect();
+            let message = format!("files extend one another in a cycle: {}", cycle.join(" → "));
+            return Err(Diagnostic::error(Code::ExtendsCycle, message).hint("remove one of the `extends`"));
         }
         if self.chain.len() >= MAX_DEPTH {
-            return Err(too_deep());
+            return Err(chain_too_long());
         }
         Ok(key)
     }
 }
 
-fn too_deep() -> Diagnostic {
+fn chain_too_long() -> Diagnostic {
     let message = format!("more than {MAX_DEPTH} files extend one another in a chain");
     Diagnostic::error(Code::ExtendsDepth, message).hint("shorten the chain of `extends`")
 }

@@ -1,13 +1,13 @@
-//! The problems of several files, told in the order of the files and of their lines.
+//! Collects problems from several files and sorts them by file and line.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 
-/// Collects what is wrong with the files of a run.
+/// Problems of the files of a run.
 #[derive(Default)]
 pub(super) struct Findings {
-    /// The files in the order in which they are told of.
+    /// Rank of each file in the output.
     ranks: BTreeMap<String, usize>,
     found: Vec<Finding>,
 }
@@ -16,60 +16,61 @@ struct Finding {
     rank: usize,
     offset: usize,
     problem: Diagnostic,
-    /// The file that extends the one that is at fault, where it takes both to see.
-    through: Option<String>,
+    /// File that extends the faulty one, if the problem shows only in both together.
+    included_by: Option<String>,
 }
 
 impl Findings {
-    /// Gives a file its place in the order, after those that have one.
+    /// Ranks a file behind all files that have a rank already. Returns its rank.
     pub(super) fn rank(&mut self, name: &str) -> usize {
         let next = self.ranks.len();
         *self.ranks.entry(name.to_owned()).or_insert(next)
     }
 
-    /// Adds problems of the file `name`, or of those that it extends.
+    /// Adds problems of the file `name`, or of files that it extends.
     pub(super) fn extend(&mut self, name: &str, problems: impl IntoIterator<Item = Diagnostic>) {
         for problem in problems {
-            let place = problem.span().map(|span| (span.source().name().to_owned(), span.range().start));
-            let (file, offset) = place.unwrap_or_else(|| (name.to_owned(), 0));
+            let location = problem.span().map(|span| (span.source().name().to_owned(), span.range().start));
+            let (file, offset) = location.unwrap_or_else(|| (name.to_owned(), 0));
             let rank = self.rank(&file);
-            let through = (file != name).then(|| name.to_owned());
-            self.found.push(Finding { rank, offset, problem, through });
+            let included_by = (file != name).then(|| name.to_owned());
+            self.found.push(Finding { rank, offset, problem, included_by });
         }
     }
 
-    /// Gives all problems in order. One that many files have from the same base is one problem.
+    /// Returns all problems in order. A problem of a base is returned once for all files that extend it.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
         let mut found = self.found;
         found.sort_by_key(|finding| (finding.rank, finding.offset));
         let mut problems = Vec::new();
-        for same_place in found.chunk_by(|one, next| (one.rank, one.offset) == (next.rank, next.offset)) {
-            problems.extend(told_once(same_place));
+        for same_location in found.chunk_by(|one, next| (one.rank, one.offset) == (next.rank, next.offset)) {
+            problems.extend(dedupe_at_location(same_location));
         }
         problems
     }
 }
 
-/// The problems of one place, each once: a thousand flows may stand there by their aliases.
-fn told_once(same_place: &[Finding]) -> Vec<Diagnostic> {
-    let mut told = Vec::<(&Diagnostic, Vec<Option<&str>>)>::new();
-    let mut at = BTreeMap::new();
-    for Finding { problem, through, .. } in same_place {
+/// Deduplicates problems at one location. YAML aliases can make thousands of flows share one span.
+fn dedupe_at_location(same_location: &[Finding]) -> Vec<Diagnostic> {
+    let mut unique = Vec::<(&Diagnostic, Vec<Option<&str>>)>::new();
+    let mut indices = BTreeMap::new();
+    for Finding { problem, included_by, .. } in same_location {
         let Diagnostic { severity: _, code: _, message, location: _, causes, notes: _, hints } = problem;
-        let through = through.as_deref();
-        let at = *at.entry((message, causes, hints)).or_insert(told.len());
-        match told.get_mut(at) {
-            Some((_, files)) if files.last() == Some(&through) => {}
-            Some((_, files)) => files.push(through),
-            None => told.push((problem, vec![through])),
+        let included_by = included_by.as_deref();
+        let index = *indices.entry((message, causes, hints)).or_insert(unique.len());
+        match unique.get_mut(index) {
+            Some((_, files)) if files.last() == Some(&included_by) => {}
+            Some((_, files)) => files.push(included_by),
+            None => unique.push((problem, vec![included_by])),
         }
     }
-    told.into_iter().map(|(problem, through)| extended(problem.clone(), &through)).collect()
+    let unique = unique.into_iter();
+    unique.map(|(problem, included_by)| with_including_files(problem.clone(), &included_by)).collect()
 }
 
-/// Says which files extend the one that is at fault, unless that shows it by itself.
-fn extended(problem: Diagnostic, through: &[Option<&str>]) -> Diagnostic {
-    match through.iter().copied().collect::<Option<Vec<_>>>().as_deref() {
+/// Adds the files that extend the faulty one, unless the faulty file has the problem alone.
+fn with_including_files(problem: Diagnostic, included_by: &[Option<&str>]) -> Diagnostic {
+    match included_by.iter().copied().collect::<Option<Vec<_>>>().as_deref() {
         None | Some([]) => problem,
         Some([one]) => problem.caused_by(format!("`{one}` extends this file")),
         Some([one, others @ ..]) => {

@@ -1,15 +1,15 @@
-//! A file as it stands after composition, for people who want to know where a value comes from.
+//! Lists a composed file: each value with its source location.
 
+use super::decoder::Spanned;
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
-use super::walk::Spanned;
 use crate::diagnostic::Span;
 use crate::model::{Listing, ListingLine, Literal};
 
-/// The keys that a file gives, with those of all that it extends.
-pub(super) fn listing(name: &str, file: &File) -> Listing {
+/// Returns the keys of a composed file.
+pub(super) fn to_listing(name: &str, file: &File) -> Listing {
     let File {
-        place: _,
-        unclear: _,
+        span: _,
+        invalid_keys: _,
         version,
         extends: _,
         tenant,
@@ -56,7 +56,7 @@ struct Lines(Vec<ListingLine>);
 
 impl Lines {
     fn connector(&mut self, name: &str, entry: &ConnectorEntry) {
-        let ConnectorEntry { key: _, display_name, id, target_url, unclear: _ } = entry;
+        let ConnectorEntry { key: _, display_name, id, target_url, is_invalid: _ } = entry;
         self.key(1, name, None);
         self.value(2, "displayName", display_name, |name| text(name));
         self.value(2, "id", id, |id| text(id.as_str()));
@@ -64,7 +64,7 @@ impl Lines {
     }
 
     fn binding(&mut self, step: &str, binding: &Binding) {
-        let Binding { step: _, connector, protect, unclear: _ } = binding;
+        let Binding { step: _, connector, protect, is_invalid: _ } = binding;
         let value = |name: &Option<String>| name.as_ref().map_or_else(|| yaml("null"), |name| text(name));
         if protect.is_none() {
             return self.value(2, step, connector, value);
@@ -74,7 +74,7 @@ impl Lines {
         self.value(3, "protect", protect, yaml);
     }
 
-    /// A key and what stands below it.
+    /// Adds a key and the entries below it.
     fn mapping<T>(
         &mut self,
         depth: usize,
@@ -92,7 +92,7 @@ impl Lines {
         self.0.push(ListingLine { depth, key: key.to_owned(), value, span: None });
     }
 
-    /// A key whose value has a place, where it is given.
+    /// Adds a key with a value, if it is given.
     fn value<T>(
         &mut self,
         depth: usize,

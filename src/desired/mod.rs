@@ -1,24 +1,23 @@
-//! Desired-state files: YAML → [`Desired`], or every problem at once.
+//! Desired-state files: YAML → [`Desired`], with all problems at once.
 //!
-//! `named` finds the files of a run and `files` what they extend, by way of [`inside`], which keeps
-//! them in their repository, as it does all that a run reads or writes. `source` parses text, `walk`
-//! and `read` turn the tree into the keys of `schema`, `compose` merges a file with its
-//! bases, `check` holds what the keys must say together, and `conflict` what files must; `findings`
-//! puts all that is wrong in order, and `listing` is a file as it stands. Nothing here knows what a
-//! tenant has.
+//! `inputs` expands the paths of the command line, and `files` loads the files and their bases. [`paths`]
+//! keeps every path inside its repository. `source` parses text to a tree, `decoder` and `keys` decode the
+//! tree to the keys of `schema`, and `compose` merges a file with its bases. `check` holds the rules between
+//! keys, and `conflict` those between files. `findings` sorts the problems, and `listing` prints a composed
+//! file. Nothing here depends on the state of a tenant.
 
 mod check;
 mod compose;
 mod conflict;
+mod decoder;
 mod files;
 mod findings;
-pub mod inside;
+mod inputs;
+mod keys;
 mod listing;
-mod named;
-mod read;
+pub mod paths;
 mod schema;
 mod source;
-mod walk;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,98 +28,99 @@ use crate::model::{
     ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Pins,
     Prune, Step, is_guid,
 };
-use files::Composed;
+use decoder::{Problems, Spanned, truncate};
+use files::TenantFile;
 use findings::Findings;
 use schema::{Binding, ConnectorEntry, File};
-use walk::{Problems, Spanned};
 
-/// Reads and checks the files at these paths, and those directly in these folders, each with what
-/// it extends. Gives those that are about a tenant, in order.
+/// Loads and checks the files at these paths and directly in these folders, with their bases. Returns the
+/// files that have a tenant, in order.
 ///
 /// # Errors
-/// Every problem of every file, in the order of the files.
+/// All problems of all files, in the order of the files.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
-    let files = checked(paths)?;
-    // Most files are extended by no other, and need no copy.
-    let desired = files.into_iter().map(|Composed { name, file }| desired(name, Arc::unwrap_or_clone(file)));
+    let files = load_checked(paths)?;
+    // Most files are not the base of another one, so that nothing is copied.
+    let desired =
+        files.into_iter().map(|TenantFile { name, file }| to_desired(name, Arc::unwrap_or_clone(file)));
     Ok(desired.flatten().collect())
 }
 
-/// The same files as [`load`] gives, as they stand: each value with its place.
+/// Loads the same files as [`load`] and returns each composed file with the location of every value.
 ///
 /// # Errors
 /// As for [`load`].
 pub fn list(paths: &[PathBuf]) -> Result<Vec<Listing>, Vec<Diagnostic>> {
-    Ok(checked(paths)?.iter().map(|Composed { name, file }| listing::listing(name, file)).collect())
+    Ok(load_checked(paths)?.iter().map(|TenantFile { name, file }| listing::to_listing(name, file)).collect())
 }
 
-/// Checks the bytes of a file that is called `name` and extends no other.
+/// Parses and checks the bytes of a file that extends no other file. Messages show it as `name`.
 ///
 /// # Errors
-/// Every problem of the file, in the file's order.
+/// All problems, in the order of the file.
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
     let source = source::decode(name, bytes).map_err(|problem| vec![problem])?;
     let (file, problems) = files::parse(&source);
     let mut findings = Findings::default();
     findings.extend(name, problems);
     if let Some(file) = &file {
-        let alone = |base: &Spanned<String>| {
-            let message = "a single text cannot extend other files";
-            Diagnostic::error(Code::InvalidBase, message).at(&base.span)
+        let not_supported = |base: &Spanned<String>| {
+            let message = format!("a single text cannot extend `{}`", truncate(&base.value));
+            Diagnostic::error(Code::InvalidBase, message).at(&base.span).hint("remove `extends`")
         };
-        findings.extend(name, file.extends.iter().map(alone));
-        findings.extend(name, files::nobody_extends(file));
+        findings.extend(name, file.extends.iter().map(not_supported));
+        findings.extend(name, files::require_tenant(file));
         let mut problems = Problems::default();
         check::check(&mut problems, file);
         findings.extend(name, problems.take());
     }
-    finished(findings)?;
-    file.and_then(|file| desired(name.to_owned(), file)).ok_or_else(Vec::new)
+    into_result(findings)?;
+    file.and_then(|file| to_desired(name.to_owned(), file)).ok_or_else(Vec::new)
 }
 
-/// The JSON Schema of a desired-state file.
+/// Returns the JSON Schema of a desired-state file.
 pub fn json_schema() -> schemars::Schema {
     schema::json_schema()
 }
 
-/// The files about tenants, once all files hold to every rule.
-fn checked(paths: &[PathBuf]) -> Result<Vec<Composed>, Vec<Diagnostic>> {
+/// Loads the files that have a tenant, and checks all rules.
+fn load_checked(paths: &[PathBuf]) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let files = files::load(paths, &mut findings);
     let mut problems = Problems::default();
-    for Composed { name, file } in &files {
+    for TenantFile { name, file } in &files {
         check::check(&mut problems, file);
         findings.extend(name, problems.take());
     }
     conflict::check(&files, &mut findings);
-    finished(findings)?;
+    into_result(findings)?;
     Ok(files)
 }
 
-fn finished(findings: Findings) -> Result<(), Vec<Diagnostic>> {
+fn into_result(findings: Findings) -> Result<(), Vec<Diagnostic>> {
     let problems = findings.finish();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// Turns a file that holds to every rule into what it wants. `None` where a key is missing, which
-/// breaks a rule.
-fn desired(name: String, file: File) -> Option<Desired> {
+/// Converts a valid file to the desired state. Returns `None` if a required key is missing, which `check`
+/// reports.
+fn to_desired(name: String, file: File) -> Option<Desired> {
     let steps = file.step_list();
     let File { tenant, client_id, cloud, api, connectors, flows, prune, guards, .. } = file;
-    let (mut named, mut pins) = (BTreeMap::new(), Pins::default());
+    let (mut by_short_name, mut pins) = (BTreeMap::new(), Pins::default());
     for (name, mut entry) in connectors.unwrap_or_default() {
         let pin = entry.target_url.take();
-        let Some(connector) = listed(entry) else { continue };
+        let Some(connector) = from_short_name(entry) else { continue };
         if let Some(pin) = pin {
             pins.insert(&connector.key, pin.value);
         }
-        named.insert(name, Arc::new(connector));
+        by_short_name.insert(name, Arc::new(connector));
     }
     let binding = |(step, binding): (Step, Binding)| {
         let Spanned { value, span } = binding.connector?;
-        let connector = value.map(|name| match named.get(&name) {
+        let connector = value.map(|name| match by_short_name.get(&name) {
             Some(connector) => Arc::clone(connector),
-            None => Arc::new(unlisted(name, span.clone())),
+            None => Arc::new(from_literal(name, span.clone())),
         });
         let protect = binding.protect.is_some_and(|protect| protect.value);
         Some((step, DesiredBinding { connector, span, protect }))
@@ -144,25 +144,26 @@ fn desired(name: String, file: File) -> Option<Desired> {
         pins,
         prune: prune.map(|prune| (prune.value, prune.span)).filter(|(prune, _)| *prune != Prune::None),
         guards: Guards {
-            max_changes: guards.max_changes.map(|most| most.value),
-            max_disables: guards.max_disables.map_or(Guards::default().max_disables, |most| most.value),
+            max_changes: guards.max_changes.map(|limit| limit.value),
+            max_disables: guards.max_disables.map_or(Guards::default().max_disables, |limit| limit.value),
         },
     })
 }
 
-/// What a binding names by a short name.
-fn listed(entry: ConnectorEntry) -> Option<ConnectorRef> {
-    let (by, span) = match (entry.id, entry.display_name) {
+/// Returns the connector of an entry under `connectors`; `None` if the entry has neither id nor name.
+fn from_short_name(entry: ConnectorEntry) -> Option<ConnectorRef> {
+    let (key, span) = match (entry.id, entry.display_name) {
         (Some(id), Some(name)) => (ConnectorKey::IdAndName(id.value, name.value), id.span),
         (Some(id), None) => (ConnectorKey::Id(id.value), id.span),
         (None, Some(name)) => (ConnectorKey::Name(name.value), name.span),
         (None, None) => return None,
     };
-    Some(ConnectorRef { key: by, span })
+    Some(ConnectorRef { key, span })
 }
 
-/// What a binding names where it is no short name: a GUID is always an id, all else a displayName.
-fn unlisted(name: String, span: Span) -> ConnectorRef {
+/// Returns the connector of a binding without a short name: a GUID is always an id, any other text a
+/// displayName.
+fn from_literal(name: String, span: Span) -> ConnectorRef {
     let id = is_guid(&name).then(|| ConnectorId::parse(&name).ok()).flatten();
     ConnectorRef { key: id.map_or(ConnectorKey::Name(name), ConnectorKey::Id), span }
 }

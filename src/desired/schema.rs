@@ -1,6 +1,6 @@
-//! The keys of a desired-state file: their types and their documentation.
+//! Keys of a desired-state file, with their types and documentation.
 //!
-//! `schemas/desired.schema.json` is made from these types. `read` makes them of a tree.
+//! `schemas/desired.schema.json` is generated from these types, and `keys` decodes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,33 +8,33 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::walk::Spanned;
+use super::decoder::Spanned;
 use crate::diagnostic::Span;
 use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap, TargetUrl, Tenant};
 
-/// The API connectors that the user flows of one tenant call; or, without `tenant`, a base that
-/// other files extend.
+/// API connectors that the user flows of one tenant call. A file without `tenant` is a base that other files
+/// extend.
 #[derive(Clone, JsonSchema)]
 #[schemars(
     rename_all = "camelCase",
     deny_unknown_fields,
     title = "flowbind desired state",
-    // A file that extends others has its flows from them, and a base may have none.
+    // A file can get its flows from a base, and a base can be without flows.
     extend("anyOf" = [{"required": ["flows"]}, {"required": ["extends"]}, {"not": {"required": ["tenant"]}}])
 )]
 pub(super) struct File {
-    /// Where it begins.
+    /// Start of the file.
     #[schemars(skip)]
-    pub(super) place: Span,
-    /// Keys that are given and not as they should be: what follows from them is not known.
+    pub(super) span: Span,
+    /// Keys whose values are invalid. Rules that need them are not checked.
     #[schemars(skip)]
-    pub(super) unclear: BTreeSet<&'static str>,
-    /// The version of this format.
+    pub(super) invalid_keys: BTreeSet<&'static str>,
+    /// Version of this file format.
     #[schemars(with = "u8", extend("const" = 1), example = 1)]
     pub(super) version: Option<Spanned<Version>>,
-    /// Files that this one builds on, by their paths relative to it: later ones over earlier, this one
-    /// over all. Everything but `tenant` and `clientId` is taken: `connectors`, `flows`, their steps
-    /// and `guards` are merged key by key and field by field, all else is replaced.
+    /// Base files, by their paths relative to this file. Later bases override earlier ones, and this file
+    /// overrides all. `connectors`, `flows`, their steps and `guards` are merged key by key; any other value
+    /// is replaced. `tenant` and `clientId` are not inherited.
     #[schemars(
         with = "Option<Vec<String>>",
         extend("type" = ["string", "array"], "minLength" = 1, "items" = {"type": "string", "minLength": 1}, "minItems" = 1, "uniqueItems" = true),
@@ -42,7 +42,7 @@ pub(super) struct File {
         example = &["base.yaml", "../europe.yaml"]
     )]
     pub(super) extends: Vec<Spanned<String>>,
-    /// The tenant, as a domain or a GUID. A file without it is a base.
+    /// Domain or GUID of the tenant. A file without this key is a base.
     #[schemars(
         with = "Option<String>",
         extend("type" = "string", "pattern" = TENANT_PATTERN, "maxLength" = 253),
@@ -50,29 +50,29 @@ pub(super) struct File {
         example = &"8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11"
     )]
     pub(super) tenant: Option<Spanned<Tenant>>,
-    /// The application (client) id of the app that signs in to this tenant. It is not a secret.
+    /// Application (client) id of the app that signs in to this tenant. The id is not a secret.
     #[schemars(
         with = "Option<String>",
         extend("type" = "string", "pattern" = GUID_PATTERN),
         example = &"6f9c2c8e-5f0f-4a43-8b0b-0b6e4f3f9d10"
     )]
     pub(super) client_id: Option<Spanned<String>>,
-    /// The national cloud that the tenant lives in.
+    /// National cloud of the tenant.
     #[schemars(
         with = "Option<String>",
         extend("type" = "string", "enum" = Cloud::ALL.map(Cloud::name), "default" = Cloud::default().name()),
         example = &"usgov"
     )]
     pub(super) cloud: Option<Spanned<Cloud>>,
-    /// The version of Microsoft Graph to ask. B2C user flows exist in `beta` only.
+    /// Version of Microsoft Graph. B2C user flows exist in `beta` only.
     #[schemars(
         with = "Option<String>",
         extend("type" = "string", "enum" = Api::ALL.map(Api::name), "default" = Api::default().name()),
         example = &"beta"
     )]
     pub(super) api: Option<Spanned<Api>>,
-    /// The steps that this file speaks of; all others are neither read nor changed.
-    /// `preTokenIssuance` is not in Graph's documentation and is opted in to here.
+    /// Steps that this file manages. Other steps are neither read nor changed. `preTokenIssuance` is not in
+    /// Graph's documentation; to manage it, list it here.
     #[schemars(
         with = "Option<Vec<String>>",
         extend(
@@ -85,35 +85,35 @@ pub(super) struct File {
         example = Step::ALL.map(Step::name)
     )]
     pub(super) steps: Option<Spanned<Vec<Spanned<Step>>>>,
-    /// Short names for the connectors that this file binds. With this key, a binding names one of
-    /// them or an id; without it, a binding names a connector's displayName or id.
+    /// Short names of connectors. With this key, a binding uses a short name or an id; without it, a binding
+    /// uses a displayName or an id.
     #[schemars(
         with = "Option<BTreeMap<String, ConnectorEntry>>",
         extend("type" = "object", "propertyNames" = {"minLength": 1, "not": {"pattern": GUID_PATTERN}}),
         example = json!({"fraud-check": {"displayName": "Fraud check"}, "enrich": "Claims enricher"})
     )]
     pub(super) connectors: Option<BTreeMap<String, ConnectorEntry>>,
-    /// The user flows, and what each of their steps calls. A step that is left out is not managed.
+    /// User flows with the connectors that their steps call. Steps that are not listed are not managed.
     #[schemars(
         with = "Option<BTreeMap<String, Flow>>",
         extend("type" = "object", "propertyNames" = {"pattern": FLOW_ID_PATTERN}),
         example = json!({"B2C_1_signup": {"postFederationSignup": "fraud-check", "postAttributeCollection": null}})
     )]
     pub(super) flows: Option<Vec<Flow>>,
-    /// What happens to bindings that this file does not mention: `none` leaves them alone, `steps`
-    /// disables the steps of listed flows, `flows` those of all other flows too.
+    /// Which unlisted bindings are disabled: `none`; `steps` disables the other steps of listed flows;
+    /// `flows` also disables the steps of all other flows.
     #[schemars(
         with = "Option<String>",
         extend("type" = "string", "enum" = Prune::ALL.map(Prune::name), "default" = Prune::default().name()),
         example = &"steps"
     )]
     pub(super) prune: Option<Spanned<Prune>>,
-    /// How much a plan may change before it is refused.
+    /// Limits above which a plan is blocked.
     #[schemars(with = "Option<GuardsEntry>", extend("type" = "object"), example = json!({"maxChanges": 25, "maxDisables": 5}))]
     pub(super) guards: GuardsEntry,
 }
 
-/// How much a plan may change before it is refused. What is not given has its default.
+/// Limits above which a plan is blocked.
 #[derive(Clone, Default)]
 pub(super) struct GuardsEntry {
     pub(super) max_changes: Option<Spanned<u32>>,
@@ -127,18 +127,18 @@ impl JsonSchema for GuardsEntry {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "How much a plan may change before it is refused.",
+            "description": "Limits above which a plan is blocked.",
             "type": "object",
             "properties": {
                 "maxChanges": {
-                    "description": "The most changes of a plan. Without it there is no limit.",
+                    "description": "Maximum number of changes in a plan. Without this key there is no limit.",
                     "type": "integer",
                     "minimum": 0,
                     "maximum": u32::MAX,
                     "examples": [25],
                 },
                 "maxDisables": {
-                    "description": "The most disables of a plan.",
+                    "description": "Maximum number of bindings that a plan disables.",
                     "type": "integer",
                     "minimum": 0,
                     "maximum": u32::MAX,
@@ -151,55 +151,56 @@ impl JsonSchema for GuardsEntry {
     }
 }
 
-/// A domain of two or more labels, or a GUID.
+/// Domain of two or more labels, or GUID.
 const TENANT_PATTERN: &str = concat!(
     r"^([0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?(\.[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?)+",
     r"|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$"
 );
 const GUID_PATTERN: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
 
-/// White space and control characters are written out: what `\s` takes differs from ours by a character.
+/// White space and control characters are listed one by one, because `\s` differs from the characters that
+/// `FlowId` rejects.
 const FLOW_ID_PATTERN: &str =
     r"^B2[CX]_1_[^\u0000-\u0020\u007F-\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000/\\?#%']+$";
 
-/// The one version that there is.
+/// Version 1, the only one.
 #[derive(Clone)]
 pub(super) struct Version;
 
-/// How a connector is found in the tenant.
+/// Entry under `connectors`: how a connector is found in the tenant.
 #[derive(Clone)]
 pub(super) struct ConnectorEntry {
-    /// Where the short name is.
+    /// Location of the short name.
     pub(super) key: Span,
     pub(super) display_name: Option<Spanned<String>>,
     pub(super) id: Option<Spanned<ConnectorId>>,
     pub(super) target_url: Option<Spanned<Arc<TargetUrl>>>,
-    /// Whether what it names is given and not as it should be.
-    pub(super) unclear: bool,
+    /// Whether a value is invalid, so that the entry must not be reported as incomplete.
+    pub(super) is_invalid: bool,
 }
 
-/// What the steps of one flow call.
+/// Flow with the bindings of its steps.
 #[derive(Clone)]
 pub(super) struct Flow {
     pub(super) id: Spanned<FlowId>,
     pub(super) bindings: StepMap<Binding>,
 }
 
-/// What one step of one flow calls, as far as one file says it.
+/// Binding of one step, as one file or a composed file gives it.
 #[derive(Clone)]
 pub(super) struct Binding {
-    /// Where the step is named.
+    /// Location of the step.
     pub(super) step: Span,
-    /// A connector's short name, displayName or id; or nothing, where nothing may be bound.
+    /// Short name, displayName or id of the connector; `None` in the value disables the binding.
     pub(super) connector: Option<Spanned<Option<String>>>,
-    /// Whether a plan that disables or replaces it is refused.
+    /// Whether a plan that disables or replaces the binding is blocked.
     pub(super) protect: Option<Spanned<bool>>,
-    /// Whether what it names is given and not as it should be.
-    pub(super) unclear: bool,
+    /// Whether a value is invalid, so that the entry must not be reported as incomplete.
+    pub(super) is_invalid: bool,
 }
 
 impl File {
-    /// The steps that it speaks of, in the order of [`Step::ALL`].
+    /// Returns the managed steps in the order of [`Step::ALL`].
     pub(super) fn step_list(&self) -> Vec<Step> {
         let Some(Spanned { value: steps, span: _ }) = &self.steps else { return Step::DEFAULT.to_vec() };
         let mut steps: Vec<_> = steps.iter().map(|step| step.value).collect();
@@ -209,8 +210,8 @@ impl File {
 }
 
 impl Binding {
-    /// Where its value stands; its step, where it has none.
-    pub(super) fn place(&self) -> &Span {
+    /// Returns the location of the value, or of the step if the value is missing.
+    pub(super) fn value_span(&self) -> &Span {
         self.connector.as_ref().map_or(&self.step, |connector| &connector.span)
     }
 }
@@ -222,13 +223,13 @@ impl JsonSchema for ConnectorEntry {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let display_name = json!({
-            "description": "The connector's displayName, exactly as the tenant has it.",
+            "description": "displayName of the connector, exactly as in the tenant. Case-sensitive.",
             "type": "string",
             "minLength": 1,
             "examples": ["Fraud check"],
         });
         json_schema!({
-            "description": "How a connector is found in the tenant: by its displayName, its id, or both, which must then fit the same connector.",
+            "description": "Connector, by its displayName, its id, or both. If both are given, they must belong to the same connector.",
             "anyOf": [
                 display_name,
                 {
@@ -236,13 +237,13 @@ impl JsonSchema for ConnectorEntry {
                     "properties": {
                         "displayName": display_name,
                         "id": {
-                            "description": "The connector's id.",
+                            "description": "Id of the connector.",
                             "type": "string",
                             "pattern": GUID_PATTERN,
                             "examples": ["1f1d2c3b-0000-4000-8000-00000000abcd"],
                         },
                         "targetUrl": {
-                            "description": "A pin: the address that the connector has to call, without its query. A plan that would bind a connector with another address is refused.",
+                            "description": "Pin: address that the connector must call, without its query. A plan that would bind a connector with another address is blocked.",
                             "type": "string",
                             "format": "uri",
                             "examples": ["https://fraud.contoso.com/score"],
@@ -267,7 +268,7 @@ impl JsonSchema for Flow {
             .into_iter()
             .map(|step| {
                 let schema = json!({
-                    "description": meaning(step),
+                    "description": step_description(step),
                     "anyOf": [binding],
                     "examples": ["fraud-check", {"connector": "fraud-check"}, null],
                 });
@@ -275,7 +276,7 @@ impl JsonSchema for Flow {
             })
             .collect();
         json_schema!({
-            "description": "What the steps of one user flow call.",
+            "description": "Connectors that the steps of one user flow call.",
             "type": "object",
             "properties": properties,
             "additionalProperties": false,
@@ -290,13 +291,13 @@ impl JsonSchema for Binding {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let connector = json!({
-            "description": "A connector's short name, displayName or id, or `null` where nothing may be bound.",
+            "description": "Short name, displayName or id of a connector, or `null` to disable the binding.",
             "type": ["string", "null"],
             "minLength": 1,
             "examples": ["fraud-check", null],
         });
         json_schema!({
-            "description": "What one step of one user flow calls.",
+            "description": "Connector that one step of a user flow calls.",
             "anyOf": [
                 connector,
                 {
@@ -304,7 +305,7 @@ impl JsonSchema for Binding {
                     "properties": {
                         "connector": connector,
                         "protect": {
-                            "description": "Whether a plan that disables or replaces this binding is refused.",
+                            "description": "Whether a plan that disables or replaces this binding is blocked. `--allow-protected` overrides it.",
                             "type": "boolean",
                             "default": false,
                             "examples": [true],
@@ -318,23 +319,23 @@ impl JsonSchema for Binding {
     }
 }
 
-/// What a step is, for people who fill in a file. Source:
+/// Returns the description of a step for users. Source:
 /// <https://learn.microsoft.com/azure/active-directory-b2c/api-connectors-overview>
-fn meaning(step: Step) -> &'static str {
+fn step_description(step: Step) -> &'static str {
     match step {
         Step::PostFederationSignup => {
             "After federation with an identity provider during sign-up. Not called for local accounts."
         }
         Step::PostAttributeCollection => {
-            "After the person has given their attributes, before the account is created."
+            "After the user has entered their attributes, before the account is created."
         }
         Step::PreTokenIssuance => {
-            "Before a token is issued. Not in Graph's documentation: list it in `steps` to use it."
+            "Before a token is issued. Not in Graph's documentation; list it in `steps` to manage it."
         }
     }
 }
 
-/// The JSON Schema of a desired-state file.
+/// Returns the JSON Schema of a desired-state file.
 pub(super) fn json_schema() -> Schema {
     schemars::schema_for!(File)
 }

@@ -1,7 +1,7 @@
-//! Bytes → text → tree. Every key and every value of the tree carries its place in the text.
+//! Parses bytes to a tree of YAML values. Every key and every value has its location in the text.
 //!
-//! Owns what is YAML about a desired-state file, and nothing of what its keys mean. Duplicate and
-//! merge keys are passed on as they stand, so that `walk` can report all of them at once.
+//! Handles YAML only, not the meaning of keys. Duplicate keys and merge keys stay in the tree, so that
+//! `decoder` can report all of them at once.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,50 +15,58 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
-use crate::diagnostic::{Code, Diagnostic, Position, Source};
+use super::decoder::truncate;
+use crate::diagnostic::{Code, Diagnostic, Position, Source, Span};
 
-/// The largest file that is read, in bytes.
+/// Size limit of a file in bytes.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The most keys and values that a file may have: a thousand times the flows that a tenant may have
-/// (<https://learn.microsoft.com/azure/active-directory-b2c/service-limits>), at ten for each.
+/// Limit of keys and values in a file: ten for each flow, and a thousand times the flows that a tenant may
+/// have (<https://learn.microsoft.com/azure/active-directory-b2c/service-limits>).
 const MAX_NODES: usize = 2_000_000;
 
-/// How deep a file may be nested: four levels are needed, and each takes a good piece of the stack.
+/// Limit of nesting. Four levels are needed, and each level takes much stack.
 const MAX_DEPTH: usize = 16;
 
-/// The most anchors that a file may have.
+/// Limit of anchors in a file.
 const MAX_ANCHORS: usize = 50_000;
 
-/// A value and where it stands.
+/// Limit of keys and values to which all aliases of a file expand.
+const MAX_ALIAS_NODES: usize = 1_000_000;
+
+/// Limit of uses of one anchor.
+const MAX_ALIAS_USES: usize = 100_000;
+
+/// Value with its location.
 pub(super) struct Node<'s> {
     pub(super) value: Value<'s>,
-    /// Bytes in the source; empty for a block mapping or sequence. What an alias stands for has the place
-    /// of the alias, and so has all that is in it.
+    /// Bytes in the source; empty for a block mapping or sequence. The value of an alias, and everything in
+    /// it, has the location of the alias.
     pub(super) range: Range<usize>,
 }
 
-/// What YAML tells apart. Numbers stay text, for those to read who know which are right.
+/// YAML value. Numbers stay text, because the valid forms depend on the key.
 pub(super) enum Value<'s> {
-    /// `null`, `~`, or nothing at all: `literal` is where it, or what an alias stands for, is written.
+    /// `null`, `~`, or an empty value.
     Null {
+        /// Bytes of the value, or of the anchored value for an alias.
         literal: Range<usize>,
     },
     Bool(bool),
     Number {
-        /// Where it, or what an alias stands for, is written.
+        /// Bytes of the value, or of the anchored value for an alias.
         literal: Range<usize>,
     },
-    /// A piece of the source, where it stands there as it is.
+    /// Text; borrowed if the source contains it literally.
     String(Cow<'s, str>),
     Sequence(Vec<Node<'s>>),
     Mapping(Vec<(Node<'s>, Node<'s>)>),
 }
 
-/// Reads the file at a path, to be shown as `name`.
+/// Reads the file at a path. Messages show it as `name`.
 ///
 /// # Errors
-/// It cannot be read, is over 16 MiB, or is not UTF-8.
+/// If the file cannot be read, is over 16 MiB, or is not UTF-8.
 pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let unreadable = |error: std::io::Error| {
         Diagnostic::error(Code::InputUnreadable, format!("cannot read `{name}`"))
@@ -72,10 +80,10 @@ pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     decode(name, &bytes)
 }
 
-/// Makes a source of bytes; a byte order mark is left out.
+/// Decodes bytes to a source without a byte order mark.
 ///
 /// # Errors
-/// Over 16 MiB, or not UTF-8.
+/// If there are more than 16 MiB, or the bytes are not UTF-8.
 pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic> {
     if bytes.len() > MAX_BYTES {
         let problem = Diagnostic::error(Code::FileTooLarge, format!("`{name}` is larger than 16 MiB"));
@@ -87,17 +95,24 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
         Err(error) => {
             let at = error.valid_up_to();
             let source = Source::new(name, String::from_utf8_lossy(bytes));
-            Err(Diagnostic::error(Code::FileNotUtf8, format!("`{name}` is not UTF-8"))
+            // PowerShell 5.1 writes UTF-16 by default.
+            let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+            let (is, hint) = if is_utf16 {
+                ("UTF-16, not UTF-8", "save the file as UTF-8, in PowerShell with `Out-File -Encoding utf8`")
+            } else {
+                ("not UTF-8", "save the file as UTF-8")
+            };
+            Err(Diagnostic::error(Code::FileNotUtf8, format!("`{name}` is {is}"))
                 .at(&source.span(at..at.saturating_add(1)))
-                .hint("save it as UTF-8"))
+                .hint(hint))
         }
     }
 }
 
-/// Parses the one document of a source.
+/// Parses a source, which must be one YAML document.
 ///
 /// # Errors
-/// What is not YAML, at the first place where it is not.
+/// If the text is not valid YAML, at the first location that is not.
 pub(super) fn parse(source: &Arc<Source>) -> Result<Node<'_>, Diagnostic> {
     serde_yaml::from_str_with_options::<Spanned<Value<'_>>>(source.text(), options())
         .map(Node::from)
@@ -106,8 +121,8 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Node<'_>, Diagnostic> {
 
 fn options() -> Options {
     let aliases = serde_yaml::alias_limits! {
-        max_total_replayed_events: 1_000_000,
-        max_alias_expansions_per_anchor: 100_000,
+        max_total_replayed_events: MAX_ALIAS_NODES,
+        max_alias_expansions_per_anchor: MAX_ALIAS_USES,
     };
     serde_yaml::options! {
         budget: serde_yaml::budget! {
@@ -115,9 +130,9 @@ fn options() -> Options {
             max_depth: MAX_DEPTH,
             max_anchors: MAX_ANCHORS,
             max_events: 3 * MAX_NODES,
-            // Higher than what aliases may expand to, so that a bomb is called what it is.
+            // Higher than the alias limits, so that an alias bomb is reported as one.
             max_recorded_anchor_events: 10 * MAX_NODES,
-            // Two hundred flows may well want the same. What that expands to is bounded below.
+            // Hundreds of flows may share one anchor. The alias limits bound the expansion.
             enforce_alias_anchor_ratio: false,
             max_aliases: MAX_NODES,
         },
@@ -134,7 +149,7 @@ fn options() -> Options {
 
 fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
     let location = error.location().unwrap_or(Location::UNKNOWN);
-    let range = bytes_of(location).unwrap_or_else(|| {
+    let range = byte_range(location).unwrap_or_else(|| {
         let at = source.offset(Position {
             line: usize::try_from(location.line()).unwrap_or(usize::MAX),
             column: usize::try_from(location.column()).unwrap_or(usize::MAX),
@@ -143,74 +158,140 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
     });
     let span = source.span(range);
     let message = error.to_string();
-    // The place is shown with the line that it is in.
+    // The location is shown with its line.
     let what = message.split(" at line ").next().unwrap_or(&message);
-    const HINT: &str =
-        "a desired-state file needs four levels; split a large one into one file for each tenant";
     use serde_yaml::Error as Yaml;
     let mut cause = error.without_snippet();
     while let Yaml::AliasError { error, .. } = cause {
         cause = error;
     }
+    let problem = |code, message: String, hint: &str| Diagnostic::error(code, message).at(&span).hint(hint);
+    let alias_limit =
+        |message: String| problem(Code::YamlLimit, message, "write the values out in place of the aliases");
+    let size_limit = |breach: &BudgetBreach| {
+        let hint = match breach {
+            BudgetBreach::Depth { .. } => "nest less deeply; a desired-state file needs four levels",
+            _ => "split the file, for example into one file for each tenant",
+        };
+        problem(Code::YamlLimit, format!("the file has {}", exceeded_limit(breach)), hint)
+    };
     match cause {
-        Yaml::MultipleDocuments { .. } => Diagnostic::error(Code::UnsupportedYaml, "only one YAML document per file is supported")
-            .at(&span)
-            .hint("remove everything from `---` on, or split the file"),
-        Yaml::AliasReplayLimitExceeded { .. }
-        | Yaml::AliasExpansionLimitExceeded { .. }
-        | Yaml::AliasReplayCounterOverflow { .. }
-        | Yaml::AliasReplayStackDepthExceeded { .. }
-        | Yaml::RecursiveReferencesRequireWeakTypes { .. } => {
-            Diagnostic::error(Code::YamlLimit, "the YAML aliases expand beyond the limit")
-                .at(&span)
-                .caused_by(what)
-                .hint("write the values out in place of the aliases")
+        Yaml::MultipleDocuments { .. } => {
+            let message = "only one YAML document per file is supported".to_owned();
+            let separator = source.text().get(..span.range().start).and_then(|text| text.rfind("\n---"));
+            let line = separator.map(|at| source.span(at..at).position().line.saturating_add(1));
+            let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+            let hint = format!("remove everything from `---`{line} on, or split the file");
+            problem(Code::UnsupportedYaml, message, &hint)
         }
-        Yaml::Budget { breach, .. } => Diagnostic::error(Code::YamlLimit, "the YAML is too large or nested too deeply")
-            .at(&span)
-            .caused_by(bound(breach))
-            .hint(HINT),
-        _ if what.contains("recursion limit") => Diagnostic::error(Code::YamlLimit, "the YAML is too large or nested too deeply")
-            .at(&span)
-            .caused_by(bound(&BudgetBreach::Depth { depth: MAX_DEPTH }))
-            .hint(HINT),
-        Yaml::UnsupportedTag { .. } => {
-            Diagnostic::error(Code::UnsupportedYaml, "YAML tags are not supported")
-                .at(&span)
-                .caused_by(what)
-                .hint("remove the tag")
+        Yaml::AliasReplayLimitExceeded { .. } | Yaml::AliasReplayCounterOverflow { .. } => {
+            alias_limit(format!("YAML aliases expand to more than {MAX_ALIAS_NODES} keys and values"))
         }
-        Yaml::TaggedScalarCannotDeserializeIntoString { .. } | Yaml::InvalidBooleanStrict { .. } => {
-            Diagnostic::error(Code::UnsupportedYaml, "the YAML tag does not match the value")
-                .at(&span)
-                .hint("remove the tag")
+        Yaml::AliasExpansionLimitExceeded { .. } => {
+            alias_limit(format!("a YAML anchor is used more than {MAX_ALIAS_USES} times"))
         }
-        Yaml::UnknownAnchor { .. } => Diagnostic::error(Code::InvalidYaml, format!("invalid YAML: {what}"))
-            .at(&span)
-            .hint("define the anchor with `&` before it is used, or quote a string that starts with `*`"),
-        _ => Diagnostic::error(Code::InvalidYaml, format!("invalid YAML: {what}"))
-            .at(&span)
-            .hint(
-                "indent with spaces, close quotes and brackets, and quote strings that contain `: ` or ` #` or start \
-                 with one of `@ % * & ! | > [ {`",
-            ),
+        Yaml::AliasReplayStackDepthExceeded { max_depth, .. } => {
+            alias_limit(format!("YAML aliases refer to one another through more than {max_depth} levels"))
+        }
+        Yaml::RecursiveReferencesRequireWeakTypes { .. } => {
+            alias_limit("a YAML alias refers to itself".to_owned())
+        }
+        Yaml::Budget { breach, .. } => size_limit(breach),
+        _ if what.contains("recursion limit") => size_limit(&BudgetBreach::Depth { depth: MAX_DEPTH }),
+        Yaml::UnsupportedTag { tag, .. } => {
+            let message = format!("YAML tags such as `{}` are not supported", truncate(tag));
+            problem(Code::UnsupportedYaml, message, "remove the tag")
+        }
+        Yaml::TaggedScalarCannotDeserializeIntoString { .. } | Yaml::InvalidBooleanStrict { .. } => problem(
+            Code::UnsupportedYaml,
+            "the YAML tag does not match the value".to_owned(),
+            "remove the tag",
+        ),
+        Yaml::UnknownAnchor { .. } => problem(
+            Code::InvalidYaml,
+            "invalid YAML: the alias has no anchor".to_owned(),
+            "define the anchor with `&` before it is used, or quote a string that starts with `*`",
+        ),
+        _ => {
+            let (what, hint) = common_mistake(source, &span, what).unwrap_or_else(|| {
+                let hint = "indent with spaces, close quotes and brackets, and quote strings that contain `: ` or \
+                            ` #` or start with one of `@ % * & ! | > [ {`";
+                (what.to_owned(), hint.to_owned())
+            });
+            problem(Code::InvalidYaml, format!("invalid YAML: {what}"), &hint)
+        }
     }
 }
 
+/// Explains a common mistake in YAML with a message and a hint. `what` is the message of the parser, whose
+/// terms few users know.
+fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<(String, String)> {
+    let (before, after) = source.text().split_at_checked(span.range().start)?;
+    let start = before.rfind(['\n', '\r']).map_or(0, |at| at.saturating_add(1));
+    let (above, in_line) = before.split_at_checked(start)?;
+    let number = span.position().line;
+    if what.contains("tabs disallowed") && in_line.trim_start_matches(' ').starts_with('\t') {
+        return Some((format!("line {number} is indented with a tab"), "indent with spaces".to_owned()));
+    }
+    if let Some(char) = what.strip_prefix("unexpected character: `").and_then(|it| it.strip_suffix('\'')) {
+        let hint = match char {
+            "@" | "%" | "`" => "put the value in quotes",
+            _ => "put the value in double quotes, and write the character as an escape such as `\\u0007`",
+        };
+        return Some((format!("unexpected character `{char}`"), hint.to_owned()));
+    }
+    if what == "unclosed quote" {
+        let quote = after.chars().next().filter(|char| matches!(char, '"' | '\''))?;
+        return Some((
+            format!("missing closing `{quote}`"),
+            format!("add `{quote}` at the end of the value"),
+        ));
+    }
+    if what != "mapping values are not allowed in this context" || in_line.trim_start().starts_with('-') {
+        return None;
+    }
+    let value = in_line.split_once(": ").map(|(_, value)| value);
+    if let Some(value) = value {
+        let rest = after.split(['\n', '\r']).next().unwrap_or_default();
+        let value = format!("{value}{rest}");
+        // An address may contain a key, so it is not repeated.
+        let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://");
+        let quoted = is_plain.then(|| format!("put the value in quotes: `\"{}\"`", truncate(value.trim())));
+        return Some((
+            "a value with `: ` is not in quotes".to_owned(),
+            quoted.unwrap_or_else(|| "put the value in quotes".to_owned()),
+        ));
+    }
+    // The line continues the value of the line above, because it is indented deeper.
+    let indent = |line: &str| line.chars().take_while(|char| *char == ' ').count();
+    let is_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let lines: Vec<_> = above.lines().collect();
+    let sibling = lines.iter().rposition(|line| is_content(&line))?;
+    let (own, other) = (indent(in_line), indent(lines.get(sibling)?));
+    let sibling = sibling.saturating_add(1);
+    let key = truncate(in_line.trim());
+    (own > other).then(|| {
+        (
+            format!("`{key}` is indented deeper than line {sibling}, which already has a value"),
+            format!("indent `{key}` by {other} spaces, like line {sibling}"),
+        )
+    })
+}
+
 /// Describes the exceeded limit.
-fn bound(breach: &BudgetBreach) -> String {
+fn exceeded_limit(breach: &BudgetBreach) -> String {
     match breach {
-        BudgetBreach::Depth { .. } => format!("more than {MAX_DEPTH} levels"),
+        BudgetBreach::Depth { .. } => format!("more than {MAX_DEPTH} levels of nesting"),
         BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
             format!("more than {MAX_NODES} keys and values")
         }
         BudgetBreach::Aliases { .. } => format!("more than {MAX_NODES} aliases"),
         BudgetBreach::Anchors { .. } => format!("more than {MAX_ANCHORS} anchors"),
-        _ => "its anchors expand too far".to_owned(),
+        _ => "anchors that expand too far".to_owned(),
     }
 }
 
-fn bytes_of(location: Location) -> Option<Range<usize>> {
+fn byte_range(location: Location) -> Option<Range<usize>> {
     let span = location.span();
     let start = usize::try_from(span.byte_offset()?).ok()?;
     let length = usize::try_from(span.byte_len()?).ok()?;
@@ -221,11 +302,11 @@ impl<'s> From<Spanned<Value<'s>>> for Node<'s> {
     fn from(Spanned { value, referenced, defined }: Spanned<Value<'s>>) -> Self {
         Self {
             value: match value {
-                Value::Null { .. } => Value::Null { literal: bytes_of(defined).unwrap_or_default() },
-                Value::Number { .. } => Value::Number { literal: bytes_of(defined).unwrap_or_default() },
+                Value::Null { .. } => Value::Null { literal: byte_range(defined).unwrap_or_default() },
+                Value::Number { .. } => Value::Number { literal: byte_range(defined).unwrap_or_default() },
                 other => other,
             },
-            range: bytes_of(referenced).unwrap_or_default(),
+            range: byte_range(referenced).unwrap_or_default(),
         }
     }
 }

@@ -153,7 +153,7 @@ codes! {
     }
     Files {
         EmptyFolder = "empty-folder": "A folder has no desired-state file",
-            "A folder stands for all `*.yaml` and `*.yml` files directly in it. This one has none.",
+            "For a folder, flowbind reads all `*.yaml` and `*.yml` files directly in it. This one has none.",
             NOTHING,
             "Name another folder, or the files themselves. Subfolders are not read.";
         FileGivenTwice = "file-given-twice": "A file is named twice",
@@ -191,7 +191,7 @@ codes! {
             NOTHING,
             "Write `version: 1`, or use a flowbind that reads this version.";
         UnknownKey = "unknown-key": "A key is not known",
-            "A key at this place has no meaning. Unknown keys are errors, because a misspelt key would otherwise \
+            "The key has no meaning at this level. Unknown keys are errors, because a misspelled key would otherwise \
              be ignored.",
             NOTHING,
             "Correct the spelling; the message lists the valid keys.";
@@ -205,7 +205,8 @@ codes! {
             NOTHING,
             "Write a value, or `null` to disable a binding.";
         InvalidType = "invalid-type": "A value has the wrong type",
-            "The value is, for example, a number or a list at a place for a string.",
+            "The value is, for example, a number or a list where the key needs a string. Without the space after \
+             its colon, an entry of a mapping is read as a string.",
             NOTHING,
             "Write the type that the message names. Put names that look like numbers in quotes.";
         InvalidValue = "invalid-value": "A value is not one that the key accepts",
@@ -217,14 +218,16 @@ codes! {
             NOTHING,
             "Keep one of them; the message says where the first is.";
         UnknownStep = "unknown-step": "A step is not known",
-            "The steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`.",
+            "The steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`. The keys \
+             `connector` and `protect` belong to the binding at a step, not to the flow.",
             NOTHING,
-            "Correct the name of the step.";
+            "Correct the name of the step, or indent the key below its step.";
         InvalidFlowId = "invalid-flow-id": "An id is not the id of a user flow",
             "Ids of user flows start with `B2C_1_` (Azure AD B2C) or `B2X_1_` (workforce tenants). Custom policies \
-             (`B2C_1A_…`) call REST services by their own technical profiles and cannot be managed here.",
+             (`B2C_1A_…`) call REST services by their own technical profiles and cannot be managed here. A step \
+             that is not indented below its flow is also read as the id of a flow.",
             NOTHING,
-            "Write the id as Graph returns it, such as `B2C_1_signup_signin`.";
+            "Write the id as Graph returns it, such as `B2C_1_signup_signin`. Indent steps below their flow.";
         FlowIdCase = "flow-id-case": "Two flow ids differ only in letter case",
             "Whether Graph distinguishes such ids is not documented, so they are treated as one flow that is \
              listed twice.",
@@ -290,9 +293,10 @@ codes! {
             NOTHING,
             "Correct the id, create the flow first, or remove it from the file.";
         ConnectorNotFound = "connector-not-found": "The tenant has no such API connector",
-            "No connector has this displayName or id. Names are compared exactly, letter case included.",
+            "No connector has this displayName or id. Names are compared exactly, including letter case.",
             NOTHING,
-            "Create the connector first, or correct the name. If it was renamed, the message suggests names.";
+            "Create the connector first, or correct the name. If another connector calls the pinned address, the \
+             message names it, because the connector was probably renamed.";
         ConnectorAmbiguous = "connector-ambiguous": "Several API connectors have the same name",
             "displayNames are not unique in a tenant, so the name does not select one connector.",
             NOTHING,

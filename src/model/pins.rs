@@ -32,6 +32,11 @@ impl Pins {
         by_id.into_iter().chain(by_name).flatten()
     }
 
+    /// Returns the pins of the connectors with this name. Pins with an id are not among them.
+    pub fn for_name(&self, name: &str) -> impl Iterator<Item = &Arc<TargetUrl>> {
+        self.by_name.get(name).into_iter().flatten()
+    }
+
     /// Returns whether a pin could apply to the connector with this id and an unknown name.
     pub fn could_apply_to(&self, id: &ConnectorId) -> bool {
         self.by_id.contains_key(id) || !self.by_name.is_empty()

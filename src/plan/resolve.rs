@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Suggester};
+use crate::diagnostic::{Code, Diagnostic, Suggester, clipped};
 use crate::model::{
-    Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, Pins, Reading,
-    StepMap, TargetUrl,
+    Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, NameMistake,
+    Pins, Reading, StepMap, TargetUrl,
 };
 
 /// Connectors of a tenant, by id and by name.
@@ -105,7 +105,7 @@ impl<'a> Resolver<'a> {
             None => {
                 let message = format!("the tenant has no connector with the id `{id}`");
                 let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
-                Err(problem.hint("create the connector first, or name another one").into())
+                Err(problem.hint("correct the id, or create the connector first").into())
             }
         }
     }
@@ -115,22 +115,67 @@ impl<'a> Resolver<'a> {
         match self.by_name.get(name).map(Vec::as_slice) {
             Some([connector]) => Ok((*connector).clone()),
             Some(several) if !several.is_empty() => {
-                let mut ids: Vec<_> = several.iter().map(|connector| connector.id.to_string()).collect();
+                let mut ids: Vec<_> = several.iter().map(|connector| &connector.id).collect();
                 ids.sort_unstable();
-                let ids: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
-                let message = format!("{} connectors are named `{name}`: {}", ids.len(), ids.join(", "));
+                let message = format!("{} connectors are named `{name}`", ids.len());
                 let problem = Diagnostic::error(Code::ConnectorAmbiguous, message).at(&wanted.span);
-                Err(problem.hint("use `id` to select one").into())
+                let problem = ids.into_iter().fold(problem, |problem, id| {
+                    problem.note(match self.target_url(id) {
+                        Some(url) => format!("`{id}` calls {url}"),
+                        None => format!("`{id}` has no readable address"),
+                    })
+                });
+                Err(problem.hint("select one of them by its `id`").into())
             }
-            _ => {
-                let message = format!("the tenant has no connector named `{name}`");
-                let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
-                let problem = self.suggester.suggest(problem, name, self.by_name.keys().copied());
-                Err(problem
-                    .hint("create the connector first; names are case-sensitive, and one without a displayName needs `id`")
-                    .into())
-            }
+            _ => Err(self.not_found(name, wanted).into()),
         }
+    }
+
+    /// Describes a name that matches no connector.
+    fn not_found(&self, name: &str, wanted: &ConnectorRef) -> Diagnostic {
+        const LISTED: usize = 8;
+        let message = format!("the tenant has no connector named `{name}`");
+        let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
+        if let Some(mistake) = NameMistake::detect(name) {
+            return problem.hint(mistake.hint());
+        }
+        let names: Vec<_> =
+            self.by_name.keys().take(LISTED).map(|name| format!("`{}`", clipped(name, 80))).collect();
+        let more = self.by_name.len().saturating_sub(LISTED);
+        let problem = match (names.is_empty(), more) {
+            (true, _) => problem.note("the tenant has no connector with a displayName"),
+            (false, 0) => problem.note(format!("connectors of the tenant: {}", names.join(", "))),
+            (false, more) => {
+                problem.note(format!("connectors of the tenant: {} and {more} more", names.join(", ")))
+            }
+        };
+        let mut pins = self.pins.for_name(name).peekable();
+        let problem = if pins.peek().is_some() {
+            // A similar name is not suggested for a pinned connector, because it may be another check.
+            let pins: Vec<_> = pins.map(|pin| &**pin).collect();
+            let listed = self.listed.iter().flat_map(BTreeMap::values);
+            let renamed = listed.filter(|listed| {
+                listed.target_url.as_ref().is_some_and(|url| pins.iter().all(|pin| *pin == url))
+            });
+            let renamed: Vec<_> = renamed
+                .filter_map(|listed| listed.connector.display_name.as_ref())
+                .map(|name| format!("`{}`", clipped(name, 80)))
+                .collect();
+            match renamed.as_slice() {
+                [] => problem,
+                names => problem.hint(format!(
+                    "check whether it was renamed: {} calls the pinned address",
+                    names.join(" or ")
+                )),
+            }
+        } else {
+            self.suggester.suggest(problem, name, self.by_name.keys().copied())
+        };
+        problem.hint("create the connector first, or correct the name; names are case-sensitive")
+    }
+
+    fn target_url(&self, id: &ConnectorId) -> Option<&TargetUrl> {
+        self.listed.as_ref()?.get(id)?.target_url.as_ref()
     }
 
     fn require_list(&self) -> Result<(), ResolveError> {

@@ -1,0 +1,441 @@
+//! Decodes a YAML tree and collects one problem for each invalid node, instead of stopping at the first.
+//!
+//! Handles mappings, keys and types. Which keys exist is defined in `keys`.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::source::{Node, Value};
+use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester, clipped};
+use crate::model::NameMistake;
+
+/// Value with its location in the file.
+#[derive(Clone)]
+pub(super) struct Spanned<T> {
+    pub(super) value: T,
+    pub(super) span: Span,
+}
+
+/// Decoder of the tree of one file.
+pub(super) struct Decoder<'s> {
+    source: &'s Arc<Source>,
+    problems: Problems,
+}
+
+/// Collector of problems.
+#[derive(Default)]
+pub(super) struct Problems {
+    found: Vec<Diagnostic>,
+    suggester: Suggester,
+}
+
+impl Problems {
+    pub(super) fn report(&mut self, problem: Diagnostic) {
+        self.found.push(problem);
+    }
+
+    /// Adds `did you mean …` if `candidates` contain something similar to `word`.
+    pub(super) fn suggest<'a>(
+        &self,
+        problem: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        self.suggester.suggest(problem, word, candidates)
+    }
+
+    /// Returns the problems since the last call.
+    pub(super) fn take(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.found)
+    }
+}
+
+/// What a message is about.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// The file.
+    File,
+    /// Value of a key.
+    Key(&'a str),
+    /// Item of the list at a key.
+    ItemOf(&'a str),
+}
+
+impl<'a> From<&'a str> for Subject<'a> {
+    fn from(key: &'a str) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => f.write_str("the file"),
+            Self::Key(key) => write!(f, "`{}`", truncate(key)),
+            Self::ItemOf(key) => write!(f, "an item of `{}`", truncate(key)),
+        }
+    }
+}
+
+/// Key of a mapping and its value.
+pub(super) struct Entry<'n> {
+    pub(super) key: Spanned<&'n str>,
+    pub(super) value: &'n Node<'n>,
+}
+
+/// Entries of a mapping with a fixed set of keys. Each is taken by its name.
+pub(super) struct Fields<'n> {
+    span: Span,
+    entries: Vec<Entry<'n>>,
+    known: Vec<&'static str>,
+}
+
+impl<'s> Decoder<'s> {
+    pub(super) fn new(source: &'s Arc<Source>) -> Self {
+        Self { source, problems: Problems::default() }
+    }
+
+    /// Returns the problems.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.problems.take()
+    }
+
+    /// Returns the number of problems so far.
+    pub(super) fn problem_count(&self) -> usize {
+        self.problems.found.len()
+    }
+
+    pub(super) fn report(&mut self, problem: Diagnostic) {
+        self.problems.report(problem);
+    }
+
+    /// Adds `did you mean …` if `candidates` contain something similar to `word`.
+    pub(super) fn suggest<'a>(
+        &self,
+        problem: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        self.problems.suggest(problem, word, candidates)
+    }
+
+    pub(super) fn span(&self, node: &Node<'_>) -> Span {
+        self.source.span(node.range.clone())
+    }
+
+    /// Returns a part of the source.
+    pub(super) fn text(&self, range: &Range<usize>) -> &'s str {
+        self.source.text().get(range.clone()).unwrap_or_default()
+    }
+
+    /// Returns whether a null is spelled out. For YAML, an empty value is also null.
+    pub(super) fn is_spelled_null(&self, literal: &Range<usize>) -> bool {
+        matches!(self.text(literal), "null" | "Null" | "NULL" | "~")
+    }
+
+    /// Decodes a string that is not empty. `expected` describes valid values.
+    fn string<'n>(
+        &mut self,
+        node: &'n Node<'n>,
+        subject: Subject<'_>,
+        expected: &str,
+    ) -> Option<Spanned<&'n str>> {
+        let span = self.span(node);
+        match &node.value {
+            Value::String(text) if text.is_empty() => {
+                let problem = Diagnostic::error(Code::InvalidValue, format!("{subject} is empty"));
+                self.report(problem.at(&span).hint(format!("write {expected}")));
+                None
+            }
+            Value::String(text) => Some(Spanned { value: text, span }),
+            _ => {
+                self.wrong_type(node, subject, "a string", expected);
+                None
+            }
+        }
+    }
+
+    /// Decodes a name. Any string is allowed; one that looks like a number must be in quotes.
+    pub(super) fn name<'a>(
+        &mut self,
+        node: &Node<'_>,
+        subject: impl Into<Subject<'a>>,
+        expected: &str,
+    ) -> Option<Spanned<String>> {
+        let span = self.span(node);
+        let expected = match node.value {
+            // An alias in quotes would be a name.
+            Value::Number { .. } | Value::Bool(_) if !span.text().starts_with('*') => {
+                &format!("{expected}; a name goes in quotes: \"{}\"", truncate(span.text()))
+            }
+            _ => expected,
+        };
+        let Spanned { value, span } = self.string(node, subject.into(), expected)?;
+        Some(Spanned { value: value.to_owned(), span })
+    }
+
+    /// Decodes `true` or `false`.
+    pub(super) fn boolean(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<bool>> {
+        let Value::Bool(value) = node.value else {
+            self.wrong_type(node, key, "a boolean", "`true` or `false`");
+            return None;
+        };
+        Some(Spanned { value, span: self.span(node) })
+    }
+
+    /// Decodes a non-negative integer.
+    pub(super) fn count(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<u32>> {
+        let expected = "an integer from 0 to 4294967295";
+        let Value::Number { literal } = &node.value else {
+            self.wrong_type(node, key, "a number", expected);
+            return None;
+        };
+        let text = self.text(literal);
+        let count = text.parse().ok();
+        if count.is_none() {
+            let message = format!("invalid `{key}`: `{}`", truncate(text));
+            let problem = Diagnostic::error(Code::InvalidValue, message).at(&self.span(node));
+            self.report(problem.hint(format!("write {expected}")));
+        }
+        Some(Spanned { value: count?, span: self.span(node) })
+    }
+
+    /// Decodes a string with `parse`.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        node: &Node<'_>,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Spanned<T>> {
+        let Spanned { value: text, span } = self.string(node, key.into(), expected)?;
+        match parse(text) {
+            Ok(value) => Some(Spanned { value, span }),
+            Err(error) => {
+                let message = format!("invalid `{key}` `{}`: {error}", truncate(text));
+                let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
+                self.report(match NameMistake::detect(text) {
+                    Some(mistake @ NameMistake::Variable) => problem.hint(mistake.hint()),
+                    _ => problem.hint(format!("write {expected}")),
+                });
+                None
+            }
+        }
+    }
+
+    /// Decodes a string that is one of the names of `all`.
+    pub(super) fn one_of<T: Copy, const N: usize>(
+        &mut self,
+        node: &Node<'_>,
+        key: &str,
+        all: [T; N],
+        name: fn(T) -> &'static str,
+    ) -> Option<Spanned<T>> {
+        let names = all.map(name);
+        let expected = join_with_or(&names);
+        let Spanned { value: text, span } = self.string(node, key.into(), &expected)?;
+        match all.into_iter().find(|value| name(*value) == text) {
+            Some(value) => Some(Spanned { value, span }),
+            None => {
+                let message = format!("invalid `{key}`: `{}`", truncate(text));
+                let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
+                let problem = self.suggest(problem, text, names);
+                self.report(problem.hint(format!("use {expected}")));
+                None
+            }
+        }
+    }
+
+    /// Returns the entries of a mapping whose keys are strings, each once.
+    pub(super) fn entries<'n>(
+        &mut self,
+        node: &'n Node<'n>,
+        subject: impl Into<Subject<'n>>,
+        expected: &str,
+    ) -> Option<Vec<Entry<'n>>> {
+        let mut entries = self.all_entries(node, subject, expected)?;
+        self.remove_duplicates(&mut entries);
+        Some(entries)
+    }
+
+    /// Returns the entries of a mapping whose keys are strings.
+    pub(super) fn all_entries<'n>(
+        &mut self,
+        node: &'n Node<'n>,
+        subject: impl Into<Subject<'n>>,
+        expected: &str,
+    ) -> Option<Vec<Entry<'n>>> {
+        let Value::Mapping(pairs) = &node.value else {
+            self.wrong_type(node, subject, "a mapping", expected);
+            return None;
+        };
+        let mut entries = Vec::with_capacity(pairs.len());
+        for (key_node, value) in pairs {
+            let span = self.span(key_node);
+            let Value::String(name) = &key_node.value else {
+                let message = format!("a key must be a string, not {}", type_name(&key_node.value));
+                let problem = Diagnostic::error(Code::InvalidType, message).at(&span);
+                self.report(problem.hint("put the key in quotes"));
+                continue;
+            };
+            if name == "<<" {
+                let message = "YAML merge keys (`<<`) are not supported";
+                let problem = Diagnostic::error(Code::UnsupportedYaml, message).at(&span);
+                self.report(problem.hint("write the keys out, or use `extends`"));
+                continue;
+            }
+            entries.push(Entry { key: Spanned { value: name.as_ref(), span }, value });
+        }
+        Some(entries)
+    }
+
+    /// Reports and removes each entry with the key of an earlier entry.
+    pub(super) fn remove_duplicates(&mut self, entries: &mut Vec<Entry<'_>>) {
+        let mut by_name: Vec<_> = entries.iter().map(|entry| &entry.key).enumerate().collect();
+        by_name.sort_by_key(|(_, key)| key.value);
+        let mut later = BTreeSet::new();
+        for same in by_name.chunk_by(|(_, one), (_, next)| one.value == next.value) {
+            if let [(_, first), others @ ..] = same {
+                for (at, key) in others {
+                    self.report(duplicate(key.value, &key.span, &first.span));
+                    later.insert(*at);
+                }
+            }
+        }
+        let mut at = 0..entries.len();
+        entries.retain(|_| at.next().is_none_or(|at| !later.contains(&at)));
+    }
+
+    /// Returns the entries of a mapping with a fixed set of keys.
+    pub(super) fn fields<'n>(
+        &mut self,
+        node: &'n Node<'n>,
+        subject: impl Into<Subject<'n>>,
+        expected: &str,
+    ) -> Option<Fields<'n>> {
+        let entries = self.entries(node, subject, expected)?;
+        Some(Fields { span: self.span(node), entries, known: Vec::new() })
+    }
+
+    /// Reports a value that is missing or does not have the expected type.
+    pub(super) fn wrong_type<'a>(
+        &mut self,
+        node: &Node<'_>,
+        subject: impl Into<Subject<'a>>,
+        expected_type: &str,
+        expected: &str,
+    ) {
+        let (subject, span) = (subject.into(), self.span(node));
+        let problem = match &node.value {
+            Value::Null { literal } if !self.is_spelled_null(literal) => {
+                Diagnostic::error(Code::MissingValue, format!("{subject} has no value"))
+            }
+            Value::String(text) if expected_type == "a mapping" && entry_without_space(text).is_some() => {
+                let (key, value) = entry_without_space(text).unwrap_or_default();
+                let message = format!("missing space after `:` in `{}`", truncate(&format!("{key}:{value}")));
+                let problem = Diagnostic::error(Code::InvalidType, message).at(&span);
+                let hint = format!("write `{}`", truncate(&format!("{key}: {value}")));
+                return self.report(problem.hint(hint));
+            }
+            value => {
+                let message = format!("{subject} must be {expected_type}, not {}", type_name(value));
+                Diagnostic::error(Code::InvalidType, message)
+            }
+        };
+        self.report(problem.at(&span).hint(format!("write {expected}")));
+    }
+}
+
+/// Returns key and value if a text begins like an entry of a mapping without the space after its colon, such
+/// as `postFederationSignup:null`. YAML reads such an entry, and the lines below it, as one string.
+fn entry_without_space(text: &str) -> Option<(&str, &str)> {
+    let (key, value) = text.split_whitespace().next()?.split_once(':')?;
+    let is_key =
+        !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
+    (is_key && !value.is_empty() && !value.contains('/')).then_some((key, value))
+}
+
+impl<'n> Fields<'n> {
+    /// Takes the value of a key, if it is given. A key that is never taken is unknown.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Node<'n>> {
+        self.known.push(name);
+        let at = self.entries.iter().position(|entry| entry.key.value == name)?;
+        Some(self.entries.remove(at).value)
+    }
+
+    /// Takes the value of a required key.
+    pub(super) fn require(
+        &mut self,
+        decoder: &mut Decoder<'_>,
+        name: &'static str,
+        example: &str,
+    ) -> Option<&'n Node<'n>> {
+        let node = self.take(name);
+        if node.is_none() {
+            decoder.report(missing(name, &self.span, example));
+        }
+        node
+    }
+
+    /// Returns the location of the mapping.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Reports the keys that were not taken.
+    pub(super) fn finish(self, decoder: &mut Decoder<'_>) {
+        for Entry { key, value: _ } in self.entries {
+            let message = format!("unknown key `{}`", truncate(key.value));
+            let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.span);
+            let problem = decoder.suggest(problem, key.value, self.known.iter().copied());
+            decoder.report(problem.hint(format!("valid keys: {}", join_quoted(&self.known))));
+        }
+    }
+}
+
+/// Truncates a text of the file for a message. The text may be long, and the excerpt shows it anyway.
+pub(super) fn truncate(text: &str) -> Cow<'_, str> {
+    clipped(text, 80)
+}
+
+/// Returns the error for a missing key.
+pub(super) fn missing(name: &str, span: &Span, example: &str) -> Diagnostic {
+    Diagnostic::error(Code::MissingKey, format!("missing key `{name}`"))
+        .at(span)
+        .hint(format!("add `{name}: {example}`"))
+}
+
+/// Returns the error for a second `name`, with the location of the first.
+pub(super) fn duplicate(name: &str, second: &Span, first: &Span) -> Diagnostic {
+    Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)))
+        .at(second)
+        .hint(format!("keep one of them (first: line {})", first.position().line))
+}
+
+/// Returns the names in backticks, separated by commas.
+pub(super) fn join_quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the names in backticks, with `or` before the last.
+pub(super) fn join_with_or(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, [])) => format!("`{last}`"),
+        Some((last, others)) => format!("{} or `{last}`", join_quoted(others)),
+        None => String::new(),
+    }
+}
+
+fn type_name(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Null { .. } => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number { .. } => "a number",
+        Value::String(_) => "a string",
+        Value::Sequence(_) => "a list",
+        Value::Mapping(_) => "a mapping",
+    }
+}

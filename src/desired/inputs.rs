@@ -1,0 +1,135 @@
+//! Expands the paths of the command line to desired-state files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::findings::Findings;
+use super::paths::{self, PathError};
+use crate::diagnostic::{Code, Diagnostic};
+
+/// Desired-state files of a run, each once, in order.
+pub(super) struct InputFiles {
+    pub(super) files: Vec<InputFile>,
+    /// Whether all paths could be expanded. If not, a file that seems to be unused may have a user.
+    pub(super) is_complete: bool,
+}
+
+/// File named on the command line, directly or through its folder.
+pub(super) struct InputFile {
+    pub(super) path: PathBuf,
+    pub(super) key: FileKey,
+}
+
+/// Identity of a file, independent of the spelling of its path. A file that is linked into two folders counts
+/// as two files, because the paths in `extends` are relative to the link.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FileKey {
+    pub(super) real: PathBuf,
+    /// Resolved folder to which the paths in `extends` are relative.
+    pub(super) folder: PathBuf,
+}
+
+impl FileKey {
+    pub(super) fn new(path: &Path, real: PathBuf) -> Self {
+        let folder = paths::or_current_dir(path.parent().unwrap_or(Path::new("")));
+        Self { real, folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()) }
+    }
+}
+
+/// Expands paths of files and folders to files. Problems go to `findings`.
+pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputFiles {
+    let mut inputs = InputFiles { files: Vec::new(), is_complete: true };
+    let mut seen = BTreeMap::<FileKey, String>::new();
+    for path in paths {
+        let found = match paths::resolve_input(path) {
+            Ok(_) if path.is_dir() => expand_folder(path),
+            Ok(real) => vec![(path.clone(), Ok(FileKey::new(path, real)))],
+            Err(error) => vec![(path.clone(), Err(input_not_allowed(path, &error)))],
+        };
+        if found.is_empty() {
+            findings.extend(&path_name(path), [empty_folder(path)]);
+        }
+        for (path, key) in found {
+            let name = path_name(&path);
+            match key {
+                Ok(key) => match seen.get(&key) {
+                    Some(first) => findings.extend(&name, [file_given_twice(&name, first)]),
+                    None => {
+                        seen.insert(key.clone(), name);
+                        inputs.files.push(InputFile { path, key });
+                    }
+                },
+                Err(problem) => {
+                    findings.extend(&name, [problem]);
+                    inputs.is_complete = false;
+                }
+            }
+        }
+    }
+    inputs
+}
+
+fn empty_folder(folder: &Path) -> Diagnostic {
+    let message = format!("no desired-state file in the folder `{}`", path_name(folder));
+    Diagnostic::error(Code::EmptyFolder, message)
+        .hint("name a folder with `*.yaml` or `*.yml` files; subfolders are not read")
+}
+
+fn input_not_allowed(path: &Path, error: &PathError) -> Diagnostic {
+    Diagnostic::error(Code::InputNotAllowed, format!("`{}` is not allowed as an input", path_name(path)))
+        .caused_by(error.to_string())
+        .hint("name regular files of this repository")
+}
+
+fn file_given_twice(name: &str, first: &str) -> Diagnostic {
+    let mut problem = Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is named twice"));
+    if name != first {
+        problem = problem.caused_by(format!("same file as `{first}`"));
+    }
+    problem.hint("name each file once, directly or through its folder")
+}
+
+/// Returns every `*.yaml` and `*.yml` file directly in a folder, by name; or the folder with an error if it
+/// cannot be read.
+fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
+    // The folder itself may be reached through a link from elsewhere.
+    let listed = yaml_files(folder)
+        .and_then(|files| Ok((files, [paths::allowed_root(folder)?, fs::canonicalize(folder)?])));
+    let (files, allowed) = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            let message = format!("cannot read the folder `{}`", path_name(folder));
+            let problem = Diagnostic::error(Code::InputUnreadable, message).caused_by(error.to_string());
+            return vec![(folder.to_owned(), Err(problem.hint("name a folder that can be read")))];
+        }
+    };
+    let allowed = allowed.each_ref().map(PathBuf::as_path);
+    let key = |path: &Path| match paths::resolve_file(path, &allowed) {
+        Ok(real) => Ok(FileKey::new(path, real)),
+        Err(error) => Err(input_not_allowed(path, &error)),
+    };
+    files.into_iter().map(|path| (path.clone(), key(&path))).collect()
+}
+
+fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let is_yaml =
+            Path::new(&name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let is_hidden = name.to_string_lossy().starts_with('.');
+        if is_yaml && !is_hidden && !folder.join(&name).is_dir() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    let folder = if folder == Path::new(".") { Path::new("") } else { folder };
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}
+
+/// Returns the name under which a file is shown.
+pub(super) fn path_name(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,441 @@
+//! Decodes the tree of a file to the keys of `schema`.
+//!
+//! Each key is checked alone: whether it is known, occurs once, and has a valid value. `check` holds the rules
+//! between keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::decoder::{Decoder, Entry, Spanned, Subject, duplicate, join_quoted, truncate};
+use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
+use super::source::{Node, Value};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::{
+    Api, Cloud, ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Prune, Step,
+    StepMap, TargetUrl, Tenant, is_guid,
+};
+
+/// Decodes a file. Returns `None` if the file has no keys.
+pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<File> {
+    if let Value::Null { .. } = root.value {
+        decoder.report(
+            Diagnostic::error(Code::EmptyFile, "the file is empty")
+                .at(&decoder.span(root))
+                .hint("write at least `version: 1`, `tenant:` and `flows:`"),
+        );
+        return None;
+    }
+    let expected = "keys and values: `version: 1`, `tenant:`, `flows:`";
+    let mut fields = decoder.fields(root, Subject::File, expected)?;
+    let version = fields.require(decoder, "version", "1").and_then(|node| decode_version(decoder, node));
+    let mut invalid_keys = BTreeSet::new();
+    let mut problems_before = decoder.problem_count();
+    let mut mark_if_invalid = |decoder: &Decoder<'_>, key| {
+        invalid_keys.extend((decoder.problem_count() > problems_before).then_some(key));
+        problems_before = decoder.problem_count();
+    };
+    mark_if_invalid(decoder, "version");
+    let extends = fields.take("extends").map(|node| decode_extends(decoder, node));
+    mark_if_invalid(decoder, "extends");
+    let tenant = fields.take("tenant").and_then(|node| decode_tenant(decoder, node));
+    mark_if_invalid(decoder, "tenant");
+    let client_id = fields.take("clientId").and_then(|node| {
+        decoder.parsed(node, "clientId", "the application (client) id of the app registration", parse_guid)
+    });
+    let cloud = fields.take("cloud").and_then(|node| decoder.one_of(node, "cloud", Cloud::ALL, Cloud::name));
+    let api = fields.take("api").and_then(|node| decoder.one_of(node, "api", Api::ALL, Api::name));
+    mark_if_invalid(decoder, "api");
+    let steps = fields.take("steps").and_then(|node| decode_steps(decoder, node));
+    mark_if_invalid(decoder, "steps");
+    let connectors = fields.take("connectors").and_then(|node| decode_connectors(decoder, node));
+    // A value of the wrong type was already reported, so it must not be reported as missing.
+    let flows = fields.take("flows").map(|node| decode_flows(decoder, node).unwrap_or_default());
+    let prune = fields.take("prune").and_then(|node| decoder.one_of(node, "prune", Prune::ALL, Prune::name));
+    let guards = fields.take("guards").and_then(|node| decode_guards(decoder, node));
+    let span = fields.span().clone();
+    fields.finish(decoder);
+    Some(File {
+        span,
+        invalid_keys,
+        version,
+        extends: extends.unwrap_or_default(),
+        tenant,
+        client_id,
+        cloud,
+        api,
+        steps,
+        connectors,
+        flows,
+        prune,
+        guards: guards.unwrap_or_default(),
+    })
+}
+
+/// Decodes the paths of the bases, as they are written.
+fn decode_extends(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Vec<Spanned<String>> {
+    const EXPECTED: &str = "a path, or a list of paths: `[base.yaml, europe.yaml]`";
+    let Value::Sequence(items) = &node.value else {
+        return decoder.name(node, "extends", EXPECTED).into_iter().collect();
+    };
+    if items.is_empty() {
+        let problem =
+            Diagnostic::error(Code::InvalidValue, "`extends` is an empty list").at(&decoder.span(node));
+        decoder.report(problem.hint(format!("write {EXPECTED}, or remove `extends`")));
+    }
+    items.iter().filter_map(|item| decoder.name(item, Subject::ItemOf("extends"), "a path")).collect()
+}
+
+fn decode_guards(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<GuardsEntry> {
+    let mut fields = decoder.fields(node, "guards", "limits: `{maxChanges: 25, maxDisables: 5}`")?;
+    let max_changes = fields.take("maxChanges").and_then(|node| decoder.count(node, "maxChanges"));
+    let max_disables = fields.take("maxDisables").and_then(|node| decoder.count(node, "maxDisables"));
+    fields.finish(decoder);
+    Some(GuardsEntry { max_changes, max_disables })
+}
+
+fn decode_version(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Version>> {
+    let span = decoder.span(node);
+    match node.value {
+        Value::Number { ref literal } if decoder.text(literal) == "1" => {
+            Some(Spanned { value: Version, span })
+        }
+        Value::Number { ref literal } => {
+            let message = format!("unsupported file version `{}`", truncate(decoder.text(literal)));
+            decoder.report(
+                Diagnostic::error(Code::UnsupportedVersion, message)
+                    .at(&span)
+                    .hint("write `version: 1`, or use a flowbind that reads this version"),
+            );
+            None
+        }
+        _ => {
+            decoder.wrong_type(node, "version", "a number", "`version: 1`");
+            None
+        }
+    }
+}
+
+fn decode_tenant(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Tenant>> {
+    let expected = "a domain, such as `contoso.onmicrosoft.com`, or a GUID";
+    let Spanned { value, span } = match &node.value {
+        Value::Number { .. } | Value::Bool(_) => {
+            decoder.wrong_type(node, "tenant", "a string", expected);
+            return None;
+        }
+        _ => decoder.name(node, "tenant", expected)?,
+    };
+    if let Ok(tenant) = value.parse() {
+        return Some(Spanned { value: tenant, span });
+    }
+    let message = format!("invalid `tenant`: `{}`", truncate(&value));
+    let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
+    let host = value.strip_prefix("https://").map(|url| url.split('/').next().unwrap_or(url));
+    decoder.report(match (host, NameMistake::detect(&value)) {
+        (Some(host), _) if host.parse::<Tenant>().is_ok() => problem.did_you_mean([host]),
+        (_, Some(mistake @ NameMistake::Variable)) => problem.hint(mistake.hint()),
+        _ => problem.hint(format!("write {expected}")),
+    });
+    None
+}
+
+fn parse_guid(text: &str) -> Result<String, &'static str> {
+    if is_guid(text) { Ok(text.to_owned()) } else { Err("must be a GUID") }
+}
+
+fn decode_steps(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Vec<Spanned<Step>>>> {
+    const EXPECTED: &str = "a list: `[postFederationSignup, postAttributeCollection]`";
+    let Value::Sequence(items) = &node.value else {
+        decoder.wrong_type(node, "steps", "a list", EXPECTED);
+        return None;
+    };
+    if items.is_empty() {
+        decoder.report(
+            Diagnostic::error(Code::InvalidValue, "`steps` is an empty list")
+                .at(&decoder.span(node))
+                .hint(format!("write {EXPECTED}, or remove `steps`")),
+        );
+    }
+    let mut steps = Vec::<Spanned<Step>>::new();
+    for item in items {
+        let Some(Spanned { value, span }) =
+            decoder.name(item, Subject::ItemOf("steps"), "the name of a step")
+        else {
+            continue;
+        };
+        let Some(step) = Step::from_name(&value) else {
+            let problem = unknown_step(decoder, &Spanned { value: &value, span });
+            decoder.report(problem);
+            continue;
+        };
+        match steps.iter().find(|earlier| earlier.value == step) {
+            Some(first) => decoder.report(duplicate(step.name(), &span, &first.span)),
+            None => steps.push(Spanned { value: step, span }),
+        }
+    }
+    Some(Spanned { value: steps, span: decoder.span(node) })
+}
+
+fn unknown_step(decoder: &Decoder<'_>, key: &Spanned<&str>) -> Diagnostic {
+    let message = format!("unknown step `{}`", truncate(key.value));
+    let problem = Diagnostic::error(Code::UnknownStep, message).at(&key.span);
+    let problem = decoder.suggest(problem, key.value, Step::ALL.map(Step::name));
+    problem.hint(format!("valid steps: {}", join_quoted(&Step::ALL.map(Step::name))))
+}
+
+fn decode_connectors(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<BTreeMap<String, ConnectorEntry>> {
+    const HINT: &str = "give the connector a readable short name";
+    let expected = "short names: `{fraud-check: Fraud check}`";
+    let mut connectors = BTreeMap::new();
+    for Entry { key, value } in decoder.entries(node, "connectors", expected)? {
+        if key.value.is_empty() {
+            let problem = Diagnostic::error(Code::InvalidShortName, "the short name is empty").at(&key.span);
+            decoder.report(problem.hint(HINT));
+        }
+        if is_guid(key.value) {
+            let message = format!("`{}` cannot be a short name, because a GUID is always an id", key.value);
+            decoder.report(Diagnostic::error(Code::InvalidShortName, message).at(&key.span).hint(HINT));
+        }
+        // An invalid entry is kept, so that the bindings that use its name are not reported as well.
+        let before = decoder.problem_count();
+        let entry = decode_connector(decoder, &key, value);
+        let is_invalid = decoder.problem_count() > before;
+        connectors.insert(key.value.to_owned(), ConnectorEntry { is_invalid, ..entry });
+    }
+    Some(connectors)
+}
+
+fn decode_connector(decoder: &mut Decoder<'_>, key: &Spanned<&str>, node: &Node<'_>) -> ConnectorEntry {
+    let expected = "a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`";
+    let key_span = key.span.clone();
+    let mut entry =
+        ConnectorEntry { key: key_span, display_name: None, id: None, target_url: None, is_invalid: false };
+    let Value::Mapping(_) = node.value else {
+        entry.display_name = decoder.name(node, key.value, expected);
+        return entry;
+    };
+    let Some(mut fields) = decoder.fields(node, key.value, expected) else { return entry };
+    if let Some(node) = fields.take("displayName") {
+        entry.display_name = decoder.name(node, "displayName", "the connector's displayName");
+    }
+    if let Some(node) = fields.take("id") {
+        entry.id = decoder.parsed(node, "id", "the GUID of a connector", |text| {
+            parse_guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "must be a GUID"))
+        });
+    }
+    if let Some(node) = fields.take("targetUrl") {
+        entry.target_url = decode_target_url(decoder, node);
+    }
+    fields.finish(decoder);
+    entry
+}
+
+/// Decodes an address. The message does not repeat an invalid one, because it may contain a key.
+fn decode_target_url(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Arc<TargetUrl>>> {
+    let expected = "the connector's address, such as `https://fraud.contoso.com/score`";
+    let Spanned { value, span } = decoder.name(node, "targetUrl", expected)?;
+    match value.parse() {
+        Ok(url) => Some(Spanned { value: Arc::new(url), span }),
+        Err(InvalidTargetUrl) => {
+            let problem = Diagnostic::error(Code::InvalidValue, format!("`targetUrl` is {InvalidTargetUrl}"));
+            let with_scheme = format!("https://{value}");
+            // The parsed form equals the text if there is neither user info nor a query, which may hold keys.
+            let is_safe = with_scheme.parse().is_ok_and(|url: TargetUrl| url.to_string() == with_scheme);
+            let hint = if is_safe && value.contains('.') {
+                format!("did you mean `{}`?", truncate(&with_scheme))
+            } else {
+                format!("write {expected}")
+            };
+            decoder.report(problem.at(&span).hint(hint));
+            None
+        }
+    }
+}
+
+fn decode_flows(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Vec<Flow>> {
+    let expected = "flow ids with their steps, or `{}` for none";
+    let entries = decoder.all_entries(node, "flows", expected)?;
+    let mut entries = report_misplaced_steps(decoder, entries);
+    decoder.remove_duplicates(&mut entries);
+    let kinds = entries.iter().filter_map(|entry| FlowId::parse(entry.key.value).ok()).map(|id| id.kind());
+    let kind = kinds.into_iter().next().unwrap_or(FlowKind::B2c);
+    let mut flows = Vec::with_capacity(entries.len());
+    for Entry { key, value } in entries {
+        let bindings = decode_bindings(decoder, key.value, value);
+        match FlowId::parse(key.value) {
+            Ok(id) => flows.push(Flow {
+                id: Spanned { value: id, span: key.span },
+                bindings: bindings.unwrap_or_default(),
+            }),
+            Err(error) => decoder.report(invalid_flow_id(&key, &error, kind)),
+        }
+    }
+    Some(flows)
+}
+
+/// Reports steps at the level of flows, and returns the other entries. Steps that follow one flow are one
+/// problem, and the flow itself is removed if it has no value for that reason.
+fn report_misplaced_steps<'n>(decoder: &mut Decoder<'_>, entries: Vec<Entry<'n>>) -> Vec<Entry<'n>> {
+    let mut flows = Vec::with_capacity(entries.len());
+    let mut steps = Vec::<Entry<'n>>::new();
+    for entry in entries {
+        if Step::from_name(entry.key.value).is_some() {
+            steps.push(entry);
+        } else {
+            report_steps_after(decoder, &mut flows, &mut steps);
+            flows.push(entry);
+        }
+    }
+    report_steps_after(decoder, &mut flows, &mut steps);
+    flows
+}
+
+/// Reports `steps` that follow the last of `flows`, and removes them.
+fn report_steps_after(decoder: &mut Decoder<'_>, flows: &mut Vec<Entry<'_>>, steps: &mut Vec<Entry<'_>>) {
+    let names: Vec<_> = steps.iter().map(|step| step.key.value).collect();
+    let message = match names[..] {
+        [] => return,
+        [name] => format!("`{name}` is a step, not a flow"),
+        _ => format!("`{}` are steps, not flows", names.join("` and `")),
+    };
+    let span = steps.first().map(|step| step.key.span.clone());
+    let flow = flows.last().map(|flow| flow.key.value).filter(|id| FlowId::parse(id).is_ok());
+    let hint = match flow {
+        Some(flow) if names.len() == 1 => format!("indent it below `{}:`", truncate(flow)),
+        Some(flow) => format!("indent them below `{}:`", truncate(flow)),
+        None => "list the steps below their flow, such as `B2C_1_signup:`".to_owned(),
+    };
+    steps.clear();
+    let is_empty = |entry: &Entry<'_>| match &entry.value.value {
+        Value::Null { literal } => !decoder.is_spelled_null(literal),
+        _ => false,
+    };
+    if flow.is_some() && flows.last().is_some_and(is_empty) {
+        flows.pop();
+    }
+    let problem = Diagnostic::error(Code::InvalidFlowId, message).hint(hint);
+    decoder.report(match &span {
+        Some(span) => problem.at(span),
+        None => problem,
+    });
+}
+
+fn invalid_flow_id(key: &Spanned<&str>, error: &InvalidId, kind: FlowKind) -> Diagnostic {
+    let id = truncate(key.value);
+    if key.value.starts_with("B2C_1A_") {
+        let message = format!("`{id}` is a custom policy, and flowbind manages user flows only");
+        let hint = "remove it from the file; custom policies call REST services by their technical profiles";
+        return Diagnostic::error(Code::InvalidFlowId, message).at(&key.span).hint(hint);
+    }
+    let message = format!("invalid flow id `{id}`: {error}");
+    let problem = Diagnostic::error(Code::InvalidFlowId, message).at(&key.span);
+    match (error, with_prefix(key.value, kind)) {
+        (InvalidId::Prefix, Some(valid)) => problem.did_you_mean([truncate(&valid)]),
+        _ => problem.hint("write the id as Graph returns it, such as `B2C_1_signup_signin`"),
+    }
+}
+
+/// Adds the prefix of a kind of flows, or corrects its case.
+fn with_prefix(text: &str, kind: FlowKind) -> Option<String> {
+    let corrected = FlowKind::ALL.into_iter().find_map(|kind| {
+        let (start, name) = text.split_at_checked(kind.prefix().len())?;
+        start.eq_ignore_ascii_case(kind.prefix()).then(|| format!("{}{name}", kind.prefix()))
+    });
+    let valid = corrected.unwrap_or_else(|| format!("{}{text}", kind.prefix()));
+    FlowId::parse(&valid).is_ok().then_some(valid)
+}
+
+fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Option<StepMap<Binding>> {
+    let expected = "steps with their connectors, or `{}` to manage none";
+    let mut bindings = StepMap::default();
+    let entries = decoder.entries(node, Subject::Key(flow), expected)?;
+    let first_step = entries.iter().find_map(|entry| Step::from_name(entry.key.value));
+    for Entry { key, value } in entries {
+        if matches!(key.value, "connector" | "protect") {
+            let step = first_step.unwrap_or(Step::PostFederationSignup);
+            let message = format!("`{}` belongs to a binding, not to a flow", key.value);
+            let hint = format!("write `{step}: {{connector: Fraud check, protect: true}}`");
+            decoder.report(Diagnostic::error(Code::UnknownStep, message).at(&key.span).hint(hint));
+            continue;
+        }
+        let binding = decode_binding(decoder, &key, value);
+        match Step::from_name(key.value) {
+            Some(step) => bindings.extend(binding.map(|binding| (step, binding))),
+            None => {
+                let problem = unknown_step(decoder, &key);
+                decoder.report(problem);
+            }
+        }
+    }
+    Some(bindings)
+}
+
+fn decode_binding(decoder: &mut Decoder<'_>, step: &Spanned<&str>, node: &Node<'_>) -> Option<Binding> {
+    let binding = |connector: Option<Option<Spanned<_>>>, protect| Binding {
+        step: step.span.clone(),
+        is_invalid: matches!(connector, Some(None)),
+        connector: connector.flatten(),
+        protect,
+    };
+    let Value::Mapping(_) = node.value else {
+        return Some(binding(Some(binding_value(decoder, step.value, node)), None));
+    };
+    let mut fields = decoder.fields(node, Subject::Key(step.value), "")?;
+    let connector = fields.take("connector").map(|node| binding_value(decoder, "connector", node));
+    let protect = fields.take("protect").and_then(|node| decoder.boolean(node, "protect"));
+    fields.finish(decoder);
+    Some(binding(connector, protect))
+}
+
+/// Decodes the connector of a binding; `null` only if it is spelled out. A key without a value is an error,
+/// because a half-typed line must not disable a check.
+fn binding_value(decoder: &mut Decoder<'_>, key: &str, node: &Node<'_>) -> Option<Spanned<Option<String>>> {
+    const EXPECTED: &str = "a connector, or `null` to disable";
+    match &node.value {
+        Value::Null { literal } if decoder.is_spelled_null(literal) => {
+            Some(Spanned { value: None, span: decoder.span(node) })
+        }
+        Value::Null { .. } => {
+            let message = format!("{} has no value", Subject::Key(key));
+            let problem = Diagnostic::error(Code::MissingValue, message).at(&decoder.span(node));
+            decoder.report(problem.hint("write `null` to disable, or name a connector"));
+            None
+        }
+        Value::Bool(false) => {
+            let message = format!("{} must be a string or null, not a boolean", Subject::Key(key));
+            let problem = Diagnostic::error(Code::InvalidType, message).at(&decoder.span(node));
+            decoder.report(problem.hint(NameMistake::Nothing.hint()));
+            None
+        }
+        _ => decoder
+            .name(node, key, EXPECTED)
+            .map(|Spanned { value, span }| Spanned { value: Some(value), span }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::json_schema;
+    use super::*;
+
+    /// The decoder takes keys by name and the schema documents them, so both lists must be equal.
+    #[test]
+    fn schema_and_decoder_have_the_same_keys() {
+        let schema = json_schema().to_value();
+        for (key, property) in schema["properties"].as_object().unwrap() {
+            assert!(property["description"].is_string(), "{key} has no description");
+            assert!(property["examples"].is_array(), "{key} has no example");
+        }
+        let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let source = crate::diagnostic::Source::new("f", "no-such-key: 1\n");
+        let root = super::super::source::parse(&source).unwrap();
+        let mut decoder = Decoder::new(&source);
+        assert!(decode_file(&mut decoder, &root).is_some());
+        let problems = decoder.finish();
+        let unknown = problems.iter().find(|problem| problem.message == "unknown key `no-such-key`").unwrap();
+        let mut known: Vec<_> = unknown.hints[0].split('`').skip(1).step_by(2).collect();
+        known.sort_unstable();
+        let mut keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, known);
+    }
+}

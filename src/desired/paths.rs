@@ -1,0 +1,190 @@
+//! Symlink policy for the paths of inputs, outputs and bases.
+//!
+//! A base, a file in a folder, and a link in the place of a file that is read or written can all come with a
+//! pull request from a stranger, and error messages quote lines of what is read. The resolved path must
+//! therefore be a regular file inside the repository, whatever the path looks like.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// Why a path is not allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum PathError {
+    /// The path does not exist or cannot be reached.
+    #[error("{0}")]
+    Unreachable(#[from] io::Error),
+    /// The path is absolute.
+    #[error("the path is absolute")]
+    Absolute,
+    /// The resolved path is outside of the folder that it must be in.
+    #[error("the resolved path is not inside `{}`", .0.display())]
+    Outside(PathBuf),
+    /// The path is part of git's own data, which may contain credentials.
+    #[error("the resolved path is inside `.git`")]
+    Git,
+    /// Folder, device, pipe or virtual file of the operating system.
+    #[error("not a regular file")]
+    Special,
+}
+
+/// Folders with virtual files of the operating system, some of which contain the secrets of a process.
+const SYSTEM_FOLDERS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// Returns the folder that contains all files that may be read for a file in `folder`: its repository,
+/// otherwise the working directory. The root directory contains everything, so it is replaced by `folder`.
+pub(super) fn allowed_root(folder: &Path) -> io::Result<PathBuf> {
+    let folder = fs::canonicalize(or_current_dir(folder))?;
+    if let Some(root) = repository_root(&folder)? {
+        return Ok(root);
+    }
+    let current = fs::canonicalize(".")?;
+    Ok(if current.parent().is_some() { current } else { folder })
+}
+
+/// Returns the nearest folder upward that contains `.git`, otherwise the working directory if it contains
+/// `folder`. Anyone with commit access can change the links in it.
+fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
+    if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
+        return Ok(Some(repository.to_owned()));
+    }
+    let current = fs::canonicalize(".")?;
+    Ok(Some(current).filter(|current| current.parent().is_some() && folder.starts_with(current)))
+}
+
+/// Returns the resolved path of a regular file inside one of the folders. All folders must be resolved.
+///
+/// # Errors
+/// If the path leads elsewhere, is not a regular file, or cannot be reached.
+pub(super) fn resolve_file(path: &Path, folders: &[&Path]) -> Result<PathBuf, PathError> {
+    canonicalize_within(path, folders, false)
+}
+
+fn canonicalize_within(path: &Path, folders: &[&Path], allow_folder: bool) -> Result<PathBuf, PathError> {
+    let real = fs::canonicalize(path)?;
+    ensure_within(&real, folders)?;
+    let kind = fs::metadata(&real)?;
+    if kind.is_file() || (allow_folder && kind.is_dir()) { Ok(real) } else { Err(PathError::Special) }
+}
+
+/// Checks that a resolved path is inside one of the folders, and not in data of the system or of git.
+fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
+    // `/dev/shm` has regular files in memory.
+    let is_virtual = |system: &&str| real.starts_with(system) && !real.starts_with("/dev/shm");
+    if SYSTEM_FOLDERS.iter().any(is_virtual) {
+        return Err(PathError::Special);
+    }
+    let Some(folder) = folders.iter().find(|folder| real.starts_with(folder)) else {
+        return Err(PathError::Outside(
+            folders.first().map(|folder| (*folder).to_owned()).unwrap_or_default(),
+        ));
+    };
+    let within = real.strip_prefix(folder).unwrap_or(real);
+    if within.components().any(|part| part.as_os_str() == ".git") { Err(PathError::Git) } else { Ok(()) }
+}
+
+/// Resolves a path given on the command line. Any path is allowed, but a symlink inside a repository must not
+/// lead out of it, because anyone with commit access could redirect it. Links of the system, such as standard
+/// input, are allowed.
+///
+/// # Errors
+/// If a link leads out of its repository.
+pub fn resolve_input(path: &Path) -> Result<PathBuf, PathError> {
+    let (links, _) = links(path)?;
+    for link in links {
+        if let Some(boundary) = link.boundary(path)? {
+            canonicalize_within(path, &[&boundary], true)?;
+        }
+    }
+    Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// Checks a path given on the command line that will be written. The file need not exist yet.
+///
+/// # Errors
+/// If a link leads out of its repository.
+pub fn check_output(path: &Path) -> Result<(), PathError> {
+    let (links, real) = links(path)?;
+    for link in links {
+        if let Some(boundary) = link.boundary(path)? {
+            ensure_within(&real, &[&boundary])?;
+        }
+    }
+    Ok(())
+}
+
+/// Symlink that the resolution of a path follows.
+struct Link {
+    /// Resolved folder that contains the link.
+    folder: PathBuf,
+    /// Whether the link is the last part of the path.
+    is_last: bool,
+}
+
+impl Link {
+    /// Returns the folder that the link must not lead out of; `None` if only the system's owner can change
+    /// the link.
+    fn boundary(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let Self { folder, is_last } = self;
+        if folder == Path::new("/dev") || folder.starts_with("/proc") {
+            return Ok(None);
+        }
+        match repository_root(folder)? {
+            Some(root) => Ok(Some(root)),
+            // Links above a checkout belong to the machine: `/tmp` is a link on macOS.
+            None if path.is_absolute() && !is_last => Ok(None),
+            None => allowed_root(folder).map(Some),
+        }
+    }
+}
+
+/// Returns all symlinks that the resolution of a path follows, and the resolved path.
+fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
+    // Linux follows at most 40 links.
+    const MAX_LINKS: usize = 64;
+    let mut real = if path.is_absolute() { PathBuf::new() } else { fs::canonicalize(".")? };
+    let mut links = Vec::new();
+    let mut ahead = path.to_owned();
+    loop {
+        let mut parts = ahead.components();
+        let Some(part) = parts.next() else { return Ok((links, real)) };
+        let mut rest = parts.as_path().to_owned();
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => _ = real.pop(),
+            part => {
+                let next = real.join(part);
+                match fs::read_link(&next) {
+                    Ok(target) if links.len() < MAX_LINKS => {
+                        links.push(Link { folder: real.clone(), is_last: rest.as_os_str().is_empty() });
+                        rest = target.join(rest);
+                    }
+                    _ => real = next,
+                }
+            }
+        }
+        ahead = rest;
+    }
+}
+
+/// Removes `.` and `..` from a path if the result leads to the same file; otherwise returns the path as it is.
+pub(super) fn normalize(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    let real = fs::canonicalize(&normal).ok();
+    let is_same = real.is_some_and(|real| fs::canonicalize(path).is_ok_and(|it| it == real));
+    if is_same { normal } else { path.to_owned() }
+}
+
+/// Replaces an empty path by `.`.
+pub(super) fn or_current_dir(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
