@@ -216,7 +216,7 @@ codes! {
         DuplicateKey = "duplicate-key": "Something is listed twice",
             "A key, a step or a base occurs twice in the same place. YAML parsers differ in which one wins.",
             NOTHING,
-            "Keep one of them; the message says where the first is.";
+            "Keep one of them. The message has the location of the first.";
         UnknownStep = "unknown-step": "A step is not known",
             "The steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`. The keys \
              `connector` and `protect` belong to the binding at a step, not to the flow.",
@@ -440,7 +440,7 @@ codes! {
             "List the flows. If everything is to be disabled, pass `--allow-empty`.";
         PinMismatch = "pin-mismatch": "A connector does not call its pinned address",
             "The file pins the connector to a `targetUrl`, and the connector in the tenant calls another one. \
-             Somebody changed the connector, or the file is out of date. No flag lifts this.",
+             The connector was changed in the tenant, or the file is out of date. No flag lifts this.",
             NOTHING,
             "Find out who changed the connector and why. Then update `targetUrl` in the file, or restore the \
              address in the tenant.";
@@ -500,7 +500,7 @@ codes! {
             "Pass all shards of one run, each once, and nothing else.";
         MissingShard = "missing-shard": "A shard of the run is missing",
             "The run was split with `--shard K/N`, and not all of its N results are here.",
-            "The missing shard may have changed its tenants; its own report says so.",
+            "The missing shard may have changed its tenants. Its own report lists the changes.",
             "Find the output of the missing shard, or run it again.";
         ShardConflict = "shard-conflict": "A saved plan is of one shard only",
             "The plan was made with `--shard`, so it cannot be split again.",
