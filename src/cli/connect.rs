@@ -83,7 +83,7 @@ pub(super) async fn connect(
     if let Some(sandbox) = run.sandboxes.serve(tenant_ref).await? {
         let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), tenant_ref.api), tenant_ref.api)?;
         let token = Token::new("sandbox", None).map_err(anyhow::Error::from)?;
-        let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::given(token)));
+        let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::from_token(token)));
         return Ok(Connection {
             graph,
             shown_url,
@@ -119,12 +119,12 @@ pub(super) async fn sign_in(
         None => cloud_url,
     };
     let authority = authority(tenant_ref, run)?;
-    let sign_in = auth::Place {
+    let sign_in = auth::SignInTarget {
         tenant: tenant_ref.tenant.to_string(),
         client_id: tenant_ref.client_id.map(str::to_owned),
         authority: authority.clone(),
         scope: graph::scope(tenant_ref.cloud),
-        exchange: graph::token_exchange(tenant_ref.cloud),
+        assertion_audience: graph::token_exchange(tenant_ref.cloud),
     };
     let settings = &run.environment.credentials;
     let login = run.login();

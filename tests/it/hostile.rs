@@ -112,7 +112,7 @@ fn hostile_names_in_markdown_are_code() {
     let elements: Vec<_> = comment.lines().filter(is_block).collect();
     let [marker, summary, end] = elements.as_slice() else { panic!("{elements:?}") };
     assert_eq!((*marker, *end), ("<!-- flowbind:drift -->", "</details>"));
-    assert!(summary.starts_with("<details open><summary>Unmanaged, left alone: "), "{summary}");
+    assert!(summary.starts_with("<details open><summary>Not in the file (left unchanged): "), "{summary}");
     assert!(rows > 0, "{comment}");
 }
 
@@ -124,8 +124,8 @@ fn hostile_names_in_junit_are_text() {
     let tags: BTreeSet<_> =
         document.descendants().filter(|it| it.is_element()).map(|it| it.tag_name().name()).collect();
     assert_eq!(tags, BTreeSet::from(["failure", "testcase", "testsuite", "testsuites"]));
-    let words: String = document.descendants().filter_map(|it| it.attribute("message")).collect();
-    assert!(words.contains("<script>alert(1)</script>"), "shown, and not acting");
+    let messages: String = document.descendants().filter_map(|it| it.attribute("message")).collect();
+    assert!(messages.contains("<script>alert(1)</script>"), "shown as text: {messages}");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn hostile_names_in_json_are_strings() {
         .iter()
         .map(|it| it["current"]["displayName"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, corpus().into_iter().collect(), "whole, as they are");
+    assert_eq!(names, corpus().into_iter().collect(), "complete and unchanged");
 }
 
 /// Messages of the service are untrusted, too.
@@ -260,7 +260,7 @@ fn saved_fingerprint_cannot_add_an_output() {
         .map(|line| line.split_once('=').unwrap().0.to_owned())
         .collect();
     let ours = ["before", "changes", "enable", "replace", "disable", "drift", "fingerprint", "refused"];
-    assert_eq!(names, ours, "added to what other steps wrote, and no line more");
+    assert_eq!(names, ours, "appended to the outputs of other steps, without further lines");
     assert!(fs::read_to_string(summary).unwrap().starts_with("<!-- flowbind:report -->\n"));
 }
 
@@ -302,7 +302,7 @@ fn symlinks_cannot_lead_out_of_the_repository() {
     let run = |args: &[&str]| flowbind(args).within(at).run();
     for out in ["plan.json", "chain.json", "git.json", "new.json", "folder/new.json", "folder/kept.json"] {
         let outcome = run(&["plan", "--sandbox", "tenant.json", "--out", out]);
-        let why = format!("cannot write `{out}`\n  = caused by: it");
+        let why = format!("cannot write `{out}`\n  = cause: the resolved path is");
         assert!(outcome.code == 1 && outcome.stderr.contains(&why), "{outcome}");
     }
     for saved in ["plan.json", "git.json", "folder/kept.json"] {
