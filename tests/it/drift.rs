@@ -198,7 +198,7 @@ fn drift_heading_and_counts_show_all_kinds() {
     let heading = output(&["--format", "markdown", "--strict"]);
     assert!(heading.contains("drift: 1 binding to a deleted connector; 1 unmanaged\n"), "{heading}");
     let counts = output(&["--format", "prom"]);
-    assert!(counts.contains("flowbind_gone{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
+    assert!(counts.contains("flowbind_dangling{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
     let text = output(&[]);
     assert!(text.contains("To disable bindings to deleted connectors, add to flowbind.yaml"), "{text}");
     assert!(text.contains("postAttributeCollection: null  # its connector was deleted"), "{text}");
@@ -349,10 +349,10 @@ fn strict_drift_with_unreadable_lists_is_an_error() {
             crate::support::answer_get("/apiConnectors", 0, 403, &[], ""),
             "error[connectors-unreadable]: cannot list the tenant's connectors",
         ),
-        (crate::support::answer_get("b2cUserFlows", 1, 200, &[], odd), "which is no user flow's id"),
+        (crate::support::answer_get("b2cUserFlows", 1, 200, &[], odd), "the list of flows has an invalid id"),
     ] {
         let mut fault = fault;
-        if why.contains("flow's id") {
+        if why.contains("invalid id") {
             // The path suffix matches only the list, not its flows.
             fault.path_contains = "/identity/b2cUserFlows".into();
             fault.method = Some("GET".into());

@@ -63,7 +63,8 @@ impl Repository {
         }
         executable(&at.join("bin"), "gh", GH);
         let flowbind = format!(
-            "#!/bin/bash\nexec {} \"$@\" --sandbox \"$STATE/tenant.json\"\n",
+            "#!/bin/bash\ncase $1 in plan | apply | drift | export | whoami) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\n\
+             exec {} \"$@\"\n",
             env!("CARGO_BIN_EXE_flowbind")
         );
         executable(&at.join("bin"), "flowbind", &flowbind);
