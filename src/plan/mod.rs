@@ -182,12 +182,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Number of changes.
+    /// Returns the number of changes.
     pub fn changes(self) -> usize {
         [self.enable, self.replace, self.disable].into_iter().fold(0, usize::saturating_add)
     }
 
-    /// Number of managed bindings.
+    /// Returns the number of managed bindings.
     pub fn managed(self) -> usize {
         [self.changes(), self.unchanged, self.not_compared].into_iter().fold(0, usize::saturating_add)
     }

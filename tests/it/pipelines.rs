@@ -396,7 +396,7 @@ fn indexed_job_pods_plan_a_fleet() {
         let (succeeded, log, _) = repository.shell(&local(shell.as_str().unwrap()), &index);
         assert!(succeeded, "{log}");
     }
-    let (_, join) = text.split_once("# `flowbind show").unwrap();
+    let (_, join) = text.split_once("# Afterwards `flowbind show").unwrap();
     let join = format!("flowbind show{}", join.split_once('`').unwrap().0);
     let (succeeded, log, _) = repository.shell(&local(&join), &BTreeMap::new());
     assert!(succeeded && log.contains("Plan: 2 to enable"), "{log}");
