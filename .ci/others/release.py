@@ -75,18 +75,18 @@ def check_notes(folder):
     git("init", "--quiet")
     commit("plan: the first")
     git("tag", "v0.1.0")
-    assert notes("v0.1.0") == "## What changed\n\n- plan: the first\n"
+    assert notes("v0.1.0") == "## Changes\n\n- plan: the first\n"
     commit("cli: rename an option", "Why.", "Breaking: use `--new`\n  instead of `--old`")
     commit("docs: the $(touch hacked) `second`")
     git("tag", "nightly")
     git("tag", "v0.2.0")
     assert notes("v0.2.0") == (
-        "## What breaks\n\n- use `--new` instead of `--old`\n\n"
-        "## What changed since v0.1.0\n\n- cli: rename an option\n- docs: the $(touch hacked) `second`\n"
+        "## Breaking changes\n\n- use `--new` instead of `--old`\n\n"
+        "## Changes since v0.1.0\n\n- cli: rename an option\n- docs: the $(touch hacked) `second`\n"
     ), notes("v0.2.0")
     commit("http: fix a retry")
     git("tag", "v0.2.1")
-    assert notes("v0.2.1") == "## What changed since v0.2.0\n\n- http: fix a retry\n"
+    assert notes("v0.2.1") == "## Changes since v0.2.0\n\n- http: fix a retry\n"
 
 
 with tempfile.TemporaryDirectory() as temporary:

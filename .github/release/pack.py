@@ -2,8 +2,8 @@
 """Packs a release: pack.py TARGET BINARY FOLDER
 
 Writes FOLDER/flowbind-VERSION-TARGET.tar.gz (.zip for Windows) with the binary, the documentation, the
-licences of flowbind and of the crates in it, completions and manual pages. The same input gives the
-same bytes: times are SOURCE_DATE_EPOCH, names are sorted.
+licences of flowbind and of its crates, completions and manual pages. The same input gives the same
+bytes: times are SOURCE_DATE_EPOCH, and names are sorted.
 """
 
 import gzip
@@ -27,7 +27,7 @@ def output(*command):
 
 
 def linked(metadata):
-    """The packages whose code is in the binary, by name."""
+    """Returns the packages whose code is in the binary, sorted by name."""
     resolved = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     packages = {package["id"]: package for package in metadata["packages"]}
     root = metadata["resolve"]["root"]
@@ -43,7 +43,7 @@ def linked(metadata):
 
 
 def licences(packages):
-    """The licences of others, each text once, under the names of the crates that bring it."""
+    """Returns the third-party licences: each text once, below the names of its crates."""
     texts = {}
     for package in packages:
         folder = Path(package["manifest_path"]).parent
@@ -52,14 +52,14 @@ def licences(packages):
         for path in sorted(found):
             texts.setdefault(path.read_text(encoding="utf-8", errors="replace").strip(), []).append(name)
         if not found:
-            texts.setdefault("They bring no text: see LICENSE-MIT and LICENSE-APACHE.", []).append(f"{name}, {', '.join(package['authors'])}")
-    parts = ["flowbind has in it the Rust standard library (MIT OR Apache-2.0), the static Linux builds also musl (MIT), and:"]
+            texts.setdefault("No licence text in the package: see LICENSE-MIT and LICENSE-APACHE.", []).append(f"{name}, {', '.join(package['authors'])}")
+    parts = ["flowbind contains the Rust standard library (MIT OR Apache-2.0), the static Linux builds also musl (MIT), and:"]
     parts += ["\n".join(dict.fromkeys(names)) + "\n\n" + text for text, names in texts.items()]
     return ("\n\n" + "-" * 100 + "\n\n").join(parts) + "\n"
 
 
 def contents(target, binary, metadata):
-    """What goes into the archive, by name."""
+    """Returns the files of the archive by name."""
     files = {binary.name: binary.read_bytes()}
     for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"]:
         files[name] = (ROOT / name).read_bytes()

@@ -33,9 +33,9 @@ pub(super) async fn read_back(
         let time = deadline.map_or(options.verify_timeout, left).min(left(options.deadline));
         // One final read after the run was interrupted or is out of time.
         let last = *options.stop.borrow() || time.is_zero();
-        let patience = if last { RetryBudget::final_attempt() } else { RetryBudget::For(time) };
+        let budget = if last { RetryBudget::final_attempt() } else { RetryBudget::For(time) };
         let began = Instant::now();
-        let values = read_bindings(graph, &unconfirmed, 0, patience).await;
+        let values = read_bindings(graph, &unconfirmed, 0, budget).await;
         let is_answered = values.values().any(|reading| matches!(reading, Reading::Known(_)));
         for (change, seen) in changes.iter().zip(&mut seen) {
             match values.get(&(&change.flow, change.step)) {

@@ -1,4 +1,4 @@
-//! A credential's token: kept for the run, and renewed before it expires or once it is refused.
+//! Cached token of a credential, renewed before it expires or after the service rejected it.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,146 +12,152 @@ use tracing::{info, warn};
 use super::{Kind, SignInError, Token};
 use crate::http::{Authorize, AuthorizeError};
 
-/// How long before it expires a token is renewed, at most: services and clocks differ by minutes.
-const MARGIN: Duration = Duration::from_secs(300);
+/// Maximum time before expiry at which a token is renewed: clocks may differ by minutes.
+const REFRESH_MARGIN: Duration = Duration::from_secs(300);
 
-/// How long after a renewal that failed it is not tried again.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time after a failed renewal without another attempt.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Proves to one tenant's Graph who asks.
+/// Credential of a run for one tenant, with its token.
 #[derive(Debug)]
 pub struct Credential {
     kind: Kind,
-    /// Who gives another token; nobody, where this is the only one.
-    issuer: Option<Box<dyn Issuer>>,
+    /// Source of new tokens; `None` if the token cannot be renewed.
+    source: Option<Box<dyn TokenSource>>,
     state: Mutex<State>,
-    /// Held by who renews, who may take a minute.
+    /// Held during a renewal, which may take a minute.
     renewing: tokio::sync::Mutex<()>,
 }
 
-/// Gives a new token each time.
-pub(super) trait Issuer: fmt::Debug + Send + Sync {
-    /// A token, or why there is none.
+/// Source of tokens.
+pub(super) trait TokenSource: fmt::Debug + Send + Sync {
+    /// Requests a new token.
     fn token(&self) -> BoxFuture<'_, Result<Token, SignInError>>;
 }
 
 #[derive(Debug)]
 struct State {
     token: Token,
-    /// When it is to be renewed, and when it expires.
+    /// When the token is renewed, and when it expires.
     due: Option<Instant>,
     expires: Option<Instant>,
-    /// Why the last renewal failed.
+    /// Error of the last renewal.
     failure: Option<SignInError>,
-    /// Whether the service refused it, and another is being asked for.
-    refused: bool,
-    /// Whether it took the place of one that was refused: if it is refused too, another will be.
-    last_try: bool,
+    /// Whether the service rejected the token and a new one is being requested.
+    is_rejected: bool,
+    /// Whether the token replaced a rejected one. If it is rejected too, a further one would be as well.
+    is_replacement: bool,
 }
 
-/// What somebody gets who needs the token now.
-enum Outlook {
-    /// What there is.
-    Token,
-    /// What there is, and it is time for another.
-    Due,
-    /// Another one alone.
-    Over,
-    /// None, and there is no use in asking again so soon.
+/// State of the cached token.
+enum TokenState {
+    /// The token is valid.
+    Fresh,
+    /// The token is valid and should be renewed.
+    RefreshDue,
+    /// The token must be renewed before use.
+    Expired,
+    /// The token is expired, and a renewal failed a moment ago.
     Failed(SignInError),
 }
 
 impl State {
-    fn new(token: Token, last_try: bool) -> Self {
-        // The time left is measured once: from here on the clock may be set anew. A new token that
-        // expired already is one of another clock, and the service decides.
+    fn new(token: Token, is_replacement: bool) -> Self {
+        // The remaining time is computed once, because the system clock may be changed later. A new token that
+        // is expired already comes from another clock; the service decides.
         let now = Instant::now();
         let left = token.expires().map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
         let left = left.filter(|left| !left.is_zero());
         let after = |wait: Duration| now.checked_add(wait);
-        let due = left
-            .and_then(|left| after(left.saturating_sub(left.checked_div(2).unwrap_or_default().min(MARGIN))));
-        Self { token, due, expires: left.and_then(after), failure: None, refused: false, last_try }
+        let due = left.and_then(|left| {
+            after(left.saturating_sub(left.checked_div(2).unwrap_or_default().min(REFRESH_MARGIN)))
+        });
+        Self { token, due, expires: left.and_then(after), failure: None, is_rejected: false, is_replacement }
     }
 
-    fn outlook(&self) -> Outlook {
+    fn token_state(&self) -> TokenState {
         let now = Instant::now();
-        let over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         match &self.failure {
-            _ if self.refused => Outlook::Over,
-            _ if over(self.due) && over(self.expires) => Outlook::Over,
-            _ if over(self.due) => Outlook::Due,
-            Some(why) if over(self.expires) => Outlook::Failed(why.clone()),
-            _ => Outlook::Token,
+            _ if self.is_rejected => TokenState::Expired,
+            _ if is_past(self.due) && is_past(self.expires) => TokenState::Expired,
+            _ if is_past(self.due) => TokenState::RefreshDue,
+            Some(error) if is_past(self.expires) => TokenState::Failed(error.clone()),
+            _ => TokenState::Fresh,
         }
     }
 
-    /// Takes note of a renewal that failed just now, however long that took. When the token expires it is
-    /// tried once more.
-    fn failed(&mut self, why: SignInError) {
+    /// Records a renewal that failed just now. The next one is due after [`RETRY_INTERVAL`], or when the token
+    /// expires.
+    fn record_failure(&mut self, error: SignInError) {
         let now = Instant::now();
         let expires = self.expires.filter(|expires| *expires > now);
-        self.due = [now.checked_add(PATIENCE), expires].into_iter().flatten().min();
-        self.failure = Some(why);
+        self.due = [now.checked_add(RETRY_INTERVAL), expires].into_iter().flatten().min();
+        self.failure = Some(error);
     }
 }
 
 impl Credential {
-    fn new(kind: Kind, issuer: Option<Box<dyn Issuer>>, token: Token) -> Self {
+    fn new(kind: Kind, source: Option<Box<dyn TokenSource>>, token: Token) -> Self {
         let state = Mutex::new(State::new(token, false));
-        Self { kind, issuer, state, renewing: tokio::sync::Mutex::default() }
+        Self { kind, source, state, renewing: tokio::sync::Mutex::default() }
     }
 
-    /// A token that cannot be renewed.
-    pub fn given(token: Token) -> Self {
+    /// Creates a credential from a token that cannot be renewed.
+    pub fn from_token(token: Token) -> Self {
         Self::new(Kind::AccessToken, None, token)
     }
 
-    /// Asks for a first token.
-    #[cfg_attr(not(feature = "azure"), expect(dead_code, reason = "without the feature there is no issuer"))]
-    pub(super) async fn issued_by(issuer: impl Issuer + 'static, kind: Kind) -> Result<Self, SignInError> {
-        let token = issuer.token().await?;
-        Ok(Self::new(kind, Some(Box::new(issuer)), token))
+    /// Requests the first token.
+    #[cfg_attr(not(feature = "azure"), expect(dead_code, reason = "without the feature there is no source"))]
+    pub(super) async fn from_source(
+        source: impl TokenSource + 'static,
+        kind: Kind,
+    ) -> Result<Self, SignInError> {
+        let token = source.token().await?;
+        Ok(Self::new(kind, Some(Box::new(source)), token))
     }
 
-    /// Which kind it is.
+    /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The token as it is now.
+    /// Returns the cached token.
     pub fn token(&self) -> Token {
         self.state().token.clone()
     }
 
-    /// Held for a moment only: nobody waits for anything with it.
+    /// Locks the state. The lock is never held across an await.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for another token. It has to be for the tenant that the first one is for, since only that
-    /// was compared with the file's: a login may have changed meanwhile.
-    async fn renew(&self, issuer: &dyn Issuer, last_try: bool) -> Result<(), SignInError> {
-        let token = issuer.token().await?;
+    /// Requests a new token. It must be for the tenant of the first one, because only that was compared with the
+    /// file: `az login` may have switched meanwhile.
+    async fn renew(&self, source: &dyn TokenSource, is_replacement: bool) -> Result<(), SignInError> {
+        let token = source.token().await?;
         let tenant = |token: &Token| token.claims().and_then(|claims| claims.tid.clone());
         let (before, after) = (tenant(&self.token()), tenant(&token));
         if before != after {
-            let name = |tenant: Option<String>| tenant.unwrap_or_else(|| "none that it tells".into());
+            let name = |tenant: Option<String>| tenant.unwrap_or_else(|| "unknown".into());
             let (before, after) = (name(before), name(after));
             return Err(SignInError::new(format!(
-                "the new token is for another tenant: `{after}`, and before it was `{before}`"
+                "the new token is for another tenant: `{after}`, not `{before}`"
             )));
         }
         info!("renewed the access token by {}", self.kind);
-        *self.state() = State::new(token, last_try);
+        *self.state() = State::new(token, is_replacement);
         Ok(())
     }
 
     fn current(&self) -> Result<HeaderValue, AuthorizeError> {
         let state = self.state();
-        match state.outlook() {
-            Outlook::Failed(why) => Err(why.into()),
-            Outlook::Token | Outlook::Due | Outlook::Over => Ok(state.token.header().clone()),
+        match state.token_state() {
+            TokenState::Failed(error) => Err(error.into()),
+            TokenState::Fresh | TokenState::RefreshDue | TokenState::Expired => {
+                Ok(state.token.header().clone())
+            }
         }
     }
 }
@@ -159,55 +165,55 @@ impl Credential {
 impl Authorize for Credential {
     fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>> {
         Box::pin(async {
-            let Some(issuer) = self.issuer.as_deref() else { return self.current() };
-            let outlook = self.state().outlook();
-            let _renewing = match outlook {
-                Outlook::Token | Outlook::Failed(_) => return self.current(),
-                // One renews it, and the others go on with what there is.
-                Outlook::Due => match self.renewing.try_lock() {
+            let Some(source) = self.source.as_deref() else { return self.current() };
+            let token_state = self.state().token_state();
+            let _renewing = match token_state {
+                TokenState::Fresh | TokenState::Failed(_) => return self.current(),
+                // One request renews the token; the others use the cached one.
+                TokenState::RefreshDue => match self.renewing.try_lock() {
                     Ok(renewing) => renewing,
                     Err(_) => return self.current(),
                 },
-                Outlook::Over => self.renewing.lock().await,
+                TokenState::Expired => self.renewing.lock().await,
             };
-            // Whoever had it meanwhile may have renewed it, or failed to, or given up half way.
-            let outlook = {
+            // The previous holder of the lock may have renewed the token, failed, or been cancelled.
+            let token_state = {
                 let mut state = self.state();
-                state.refused = false;
-                state.outlook()
+                state.is_rejected = false;
+                state.token_state()
             };
-            if let Outlook::Due | Outlook::Over = outlook
-                && let Err(why) = self.renew(issuer, false).await
+            if let TokenState::RefreshDue | TokenState::Expired = token_state
+                && let Err(error) = self.renew(source, false).await
             {
-                self.state().failed(why.clone());
+                self.state().record_failure(error.clone());
                 if self.current().is_ok() {
-                    warn!("the access token cannot be renewed: {why}");
+                    warn!("cannot renew the access token: {error}");
                 }
             }
             self.current()
         })
     }
 
-    fn renewed<'a>(&'a self, refused: &'a HeaderValue) -> BoxFuture<'a, bool> {
+    fn renewed<'a>(&'a self, rejected: &'a HeaderValue) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            let Some(issuer) = self.issuer.as_deref() else { return false };
+            let Some(source) = self.source.as_deref() else { return false };
             let _renewing = self.renewing.lock().await;
             {
                 let mut state = self.state();
-                if state.token.header() != refused {
+                if state.token.header() != rejected {
                     return true;
                 }
-                if state.last_try {
+                if state.is_replacement {
                     return false;
                 }
-                state.refused = true;
+                state.is_rejected = true;
             }
-            match self.renew(issuer, true).await {
-                Ok(()) => self.state().token.header() != refused,
-                Err(why) => {
-                    warn!("the service refuses the access token, and it cannot be renewed: {why}");
+            match self.renew(source, true).await {
+                Ok(()) => self.state().token.header() != rejected,
+                Err(error) => {
+                    warn!("the service rejected the access token, and it cannot be renewed: {error}");
                     let mut state = self.state();
-                    (state.refused, state.last_try) = (false, true);
+                    (state.is_rejected, state.is_replacement) = (false, true);
                     false
                 }
             }

@@ -7,7 +7,7 @@ use crate::http::{AuthorizeError, SendError, Unreachable};
 /// Error of a sign-in, or of the renewal of a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignInError {
-    /// The login host, the issuer of a proof or the metadata service cannot be reached.
+    /// The login host, the source of a proof or the metadata service cannot be reached.
     #[error("{0}")]
     Unreachable(Arc<Unreachable>),
     /// Any other reason, as text for the user.

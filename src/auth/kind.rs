@@ -1,4 +1,4 @@
-//! The kinds of credentials, in the order in which they are tried, and which of them serves.
+//! Kinds of credentials, and the choice of the one that signs in.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::azure::SignIn;
 use super::{Credential, InvalidToken, Secret, SignInError, Token};
 use crate::http::Client;
 
-/// A kind of credential.
+/// Kind of credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A ready token for Graph.
@@ -28,7 +28,7 @@ pub enum Kind {
     AzurePipelinesOidc,
     /// The identity of the Azure resource that this runs on.
     ManagedIdentity,
-    /// Whoever is logged in to the Azure CLI.
+    /// The user who is logged in to the Azure CLI.
     AzureCli,
 }
 
@@ -45,7 +45,7 @@ impl Kind {
         Self::AzureCli,
     ];
 
-    /// What it is called on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::AccessToken => "access-token",
@@ -66,12 +66,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the surroundings offer to sign in with. Each field is a variable of the environment.
+/// Settings of the credentials. Each field is an environment variable.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `FLOWBIND_ACCESS_TOKEN`.
     pub access_token: Option<Secret>,
-    /// `AZURE_CLIENT_ID`: the app, where the file names none; and which of several managed identities.
+    /// `AZURE_CLIENT_ID`: the app if the file names none, and the managed identity if there are several.
     pub client_id: Option<String>,
     /// `AZURE_CLIENT_SECRET`.
     pub client_secret: Option<Secret>,
@@ -99,37 +99,37 @@ pub struct Settings {
     pub identity_header: Option<Secret>,
 }
 
-/// What is signed in to.
+/// Target of a sign-in.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct SignInTarget {
     /// The tenant, as a domain or a GUID.
     pub tenant: String,
     /// The app that the file names.
     pub client_id: Option<String>,
-    /// Where the tenant signs in.
+    /// The login authority.
     pub authority: Url,
-    /// What the token is for: Graph, in the tenant's cloud.
+    /// The scope of the token: Graph in the tenant's cloud.
     pub scope: String,
-    /// What a token of another issuer has to be for, so that the tenant's cloud takes it.
-    pub exchange: &'static str,
+    /// The audience of a federated assertion in the tenant's cloud.
+    pub assertion_audience: &'static str,
 }
 
-/// Why no credential serves.
+/// Error of a sign-in without a usable credential.
 #[derive(Debug, Clone, Default)]
 pub struct NoCredential {
-    /// The kinds that are not set up, with what they lack.
-    pub lacking: Vec<(Kind, String)>,
-    /// The kind that is, with why it does not serve.
+    /// The kinds that are not configured, with the missing settings.
+    pub missing: Vec<(Kind, String)>,
+    /// The configured kind that failed.
     pub failed: Option<(Kind, SignInError)>,
-    /// The kinds that would have come after it.
+    /// The kinds after it, which were not tried.
     pub untried: Vec<Kind>,
 }
 
 impl Kind {
-    /// What keeps this kind from being set up.
-    fn lacks(self, settings: &Settings) -> Option<String> {
+    /// Returns a text with the missing settings; `None` if the kind is configured.
+    fn missing_settings(self, settings: &Settings) -> Option<String> {
         let unset = |name: &str, is_set: bool| (!is_set).then(|| format!("`{name}`"));
-        let lacking = match self {
+        let missing = match self {
             Self::AccessToken => vec![unset("FLOWBIND_ACCESS_TOKEN", settings.access_token.is_some())],
             Self::ClientSecret => vec![unset("AZURE_CLIENT_SECRET", settings.client_secret.is_some())],
             Self::ClientCertificate => {
@@ -157,8 +157,8 @@ impl Kind {
             }
             Self::AzureCli => Vec::new(),
         };
-        let lacking: Vec<_> = lacking.into_iter().flatten().collect();
-        let [first @ .., last] = lacking.as_slice() else { return None };
+        let missing: Vec<_> = missing.into_iter().flatten().collect();
+        let [first @ .., last] = missing.as_slice() else { return None };
         let (first, verb) = match first {
             [] => (String::new(), "is"),
             first => (format!("{} and ", first.join(", ")), "are"),
@@ -166,9 +166,9 @@ impl Kind {
         Some(format!("{first}{last} {verb} not set"))
     }
 
-    /// Whether this kind proves that it is an app, and nobody says which.
-    fn lacks_app(self, settings: &Settings, place: &Place) -> bool {
-        let known = place.client_id.is_some() || settings.client_id.is_some();
+    /// Returns whether this kind needs a client id and none is set.
+    fn needs_client_id(self, settings: &Settings, target: &SignInTarget) -> bool {
+        let known = target.client_id.is_some() || settings.client_id.is_some();
         match self {
             Self::AccessToken | Self::ManagedIdentity | Self::AzureCli => false,
             Self::ClientSecret | Self::ClientCertificate | Self::FederatedToken | Self::GithubOidc => !known,
@@ -176,41 +176,41 @@ impl Kind {
         }
     }
 
-    /// Whether a pipeline sets its variables, whoever is to sign in with what.
-    fn is_of_pipelines(self) -> bool {
+    /// Returns whether a pipeline sets the variables of this kind in every job.
+    fn is_ambient(self) -> bool {
         matches!(self, Self::GithubOidc | Self::AzurePipelinesOidc)
     }
 }
 
-/// Signs in to a tenant with the `wanted` kind, or with the first that is set up. One that is set up
-/// has to serve: falling back to another would be to act as somebody else than was meant.
+/// Signs in to a tenant with the `wanted` kind, or with the first that is configured. There is no fallback: if a
+/// configured credential fails, the sign-in fails, so that flowbind never acts as a different identity.
 ///
 /// # Errors
-/// Why each kind does not serve.
+/// The reason for each kind.
 pub async fn sign_in(
     wanted: Option<Kind>,
     settings: &Settings,
-    place: &Place,
+    target: &SignInTarget,
     http: &Arc<Client>,
 ) -> Result<Credential, NoCredential> {
     let mut none = NoCredential::default();
     let mut kinds = Kind::ALL.into_iter().filter(|kind| wanted.is_none_or(|wanted| wanted == *kind));
     while let Some(kind) = kinds.next() {
-        // A virtual machine has a managed identity without any variable that tells.
+        // On a virtual machine no variable shows that there is a managed identity.
         let asked_for = wanted == Some(Kind::ManagedIdentity);
-        if let Some(lacking) = kind.lacks(settings).filter(|_| !asked_for) {
-            none.lacking.push((kind, lacking));
+        if let Some(missing) = kind.missing_settings(settings).filter(|_| !asked_for) {
+            none.missing.push((kind, missing));
             continue;
         }
-        let token = if kind.lacks_app(settings, place) {
-            let why = "it is not said which app signs in: neither `clientId` nor `AZURE_CLIENT_ID` is set";
-            if kind.is_of_pipelines() {
-                none.lacking.push((kind, why.into()));
+        let token = if kind.needs_client_id(settings, target) {
+            let why = "no app id: set `clientId` in the file, or `AZURE_CLIENT_ID`";
+            if kind.is_ambient() {
+                none.missing.push((kind, why.into()));
                 continue;
             }
             Err(SignInError::new(why))
         } else {
-            token_of(kind, settings, place, http).await
+            obtain_credential(kind, settings, target, http).await
         };
         match token {
             Ok(credential) => return Ok(credential),
@@ -222,29 +222,29 @@ pub async fn sign_in(
     Err(none)
 }
 
-async fn token_of(
+async fn obtain_credential(
     kind: Kind,
     settings: &Settings,
-    place: &Place,
+    target: &SignInTarget,
     http: &Arc<Client>,
 ) -> Result<Credential, SignInError> {
     if kind == Kind::AccessToken {
         let token = settings.access_token.as_ref().ok_or_else(|| SignInError::new("it is not set"))?;
-        return Token::new(token.expose(), None).map(Credential::given).map_err(|InvalidToken| {
+        return Token::new(token.expose(), None).map(Credential::from_token).map_err(|InvalidToken| {
             SignInError::new(
-                "`FLOWBIND_ACCESS_TOKEN` has characters that no token has, such as spaces, quotes or line ends; \
-                 it has to be the token alone, without `Bearer`",
+                "`FLOWBIND_ACCESS_TOKEN` is not a bare token (it contains a space, quote or line break); \
+                 remove `Bearer` and quotes",
             )
         });
     }
     #[cfg(feature = "azure")]
     {
-        let sign_in = SignIn::new(kind, settings.clone(), place.clone(), Arc::clone(http));
-        Credential::issued_by(sign_in, kind).await
+        let sign_in = SignIn::new(kind, settings.clone(), target.clone(), Arc::clone(http));
+        Credential::from_source(sign_in, kind).await
     }
     #[cfg(not(feature = "azure"))]
     {
-        _ = (place, http);
+        _ = (target, http);
         Err(SignInError::new("this flowbind was built without the feature `azure`"))
     }
 }

@@ -1,7 +1,6 @@
-//! Credentials: what proves to Graph who asks. Each kind becomes a [`Token`], which a [`Credential`]
-//! keeps and renews.
+//! Credentials. Each kind returns a [`Token`], which a [`Credential`] caches and renews.
 //!
-//! `azure` holds the kinds that have to ask somebody for their token.
+//! `azure` has the kinds that request their token.
 
 #[cfg(feature = "azure")]
 mod azure;
@@ -14,6 +13,6 @@ mod token;
 
 pub use credential::Credential;
 pub use error::SignInError;
-pub use kind::{Kind, NoCredential, Place, Settings, sign_in};
+pub use kind::{Kind, NoCredential, Settings, SignInTarget, sign_in};
 pub use secret::Secret;
 pub use token::{Claims, InvalidToken, Token};

@@ -1,19 +1,19 @@
-//! A text that is never shown.
+//! Text that is never printed.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A text that is never shown: its `Debug` is a mask, and there is no `Display`. Its clones share it.
+/// Text that is never printed: `Debug` masks it, and there is no `Display`. Clones share it.
 #[derive(Clone)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// Takes a secret in; nothing but white space is none.
+    /// Creates a secret. Returns `None` if the text is blank.
     pub fn new(text: &str) -> Option<Self> {
         (!text.trim().is_empty()).then(|| Self(text.into()))
     }
 
-    /// Lets the secret out, for the one place that sends it.
+    /// Returns the secret, for the code that sends it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_never_shown_never_empty_and_shared_by_its_clones() {
+    fn secret_is_masked_not_blank_and_shared_by_clones() {
         for empty in ["", " ", "\n\t"] {
             assert!(Secret::new(empty).is_none(), "{empty:?}");
         }

@@ -1,4 +1,4 @@
-//! Which tenant a domain belongs to.
+//! Resolves a domain name to the id of its tenant.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use serde::Deserialize;
 use super::SignInError;
 use crate::http::{Client, Request, RetryBudget};
 
-/// How long the authority may take to say it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit of the request.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Asks the authority which tenant a domain belongs to, by the issuer in its OpenID configuration
+/// Returns the id of the tenant that a domain belongs to: the issuer in its OpenID configuration
 /// (<https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>).
 ///
 /// # Errors
-/// Why it could not be found out.
-pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<String, SignInError> {
+/// The login host cannot be reached, or its response has no tenant id.
+pub async fn resolve_tenant_id(http: &Client, authority: &Url, domain: &str) -> Result<String, SignInError> {
     #[derive(Deserialize)]
     struct Configuration {
         issuer: String,
@@ -26,26 +26,24 @@ pub async fn of_domain(http: &Client, authority: &Url, domain: &str) -> Result<S
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend([domain, "v2.0", ".well-known", "openid-configuration"]);
     }
-    let place = url.to_string();
+    let line = format!("GET {url}");
     let request = Request {
         method: Method::GET,
         url,
         headers: HeaderMap::new(),
         authorization: None,
         body: None,
-        retry_budget: RetryBudget::For(PATIENCE),
+        retry_budget: RetryBudget::For(TIME_LIMIT),
         halt: None,
     };
-    let answer = http
-        .send(&request)
-        .await
-        .map_err(|error| SignInError::from_send_error(&format!("GET {place}"), &error))?;
+    let answer = http.send(&request).await.map_err(|error| SignInError::from_send_error(&line, &error))?;
     if answer.status != 200 {
-        return Err(SignInError::new(format!("GET {place}: answered {}", answer.status)));
+        return Err(SignInError::new(format!("{line}: answered {}", answer.status)));
     }
-    let nonsense = || SignInError::new(format!("GET {place}: the answer makes no sense"));
-    let configuration: Configuration = serde_json::from_slice(&answer.body).map_err(|_| nonsense())?;
-    let issuer = Url::parse(&configuration.issuer).map_err(|_| nonsense())?;
+    let unexpected =
+        || SignInError::new(format!("{line}: the response is not an OpenID configuration with a tenant id"));
+    let configuration: Configuration = serde_json::from_slice(&answer.body).map_err(|_| unexpected())?;
+    let issuer = Url::parse(&configuration.issuer).map_err(|_| unexpected())?;
     let tenant = issuer.path_segments().and_then(|mut segments| segments.next().map(str::to_owned));
-    tenant.filter(|tenant| uuid::Uuid::try_parse(tenant).is_ok()).ok_or_else(nonsense)
+    tenant.filter(|tenant| uuid::Uuid::try_parse(tenant).is_ok()).ok_or_else(unexpected)
 }

@@ -1,4 +1,4 @@
-//! An access token, and what it says of itself.
+//! Access token and its claims.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// An access token that can be sent.
+/// Access token that is a valid header value.
 #[derive(Debug, Clone)]
 pub struct Token {
     header: HeaderValue,
@@ -17,42 +17,41 @@ pub struct Token {
     expires: Option<SystemTime>,
 }
 
-/// A text that is no token.
+/// Error of a text that is not a token.
 #[derive(Debug, thiserror::Error)]
-#[error("an access token with characters that no token has")]
+#[error("an access token with invalid characters")]
 pub struct InvalidToken;
 
-/// What a token says of itself
+/// Claims of a token
 /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
 ///
-/// It is told and compared, not trusted: Graph checks the signature, and a token with a forged one
-/// gets no answer.
+/// They are printed and compared, not trusted: Graph checks the signature, and rejects a forged token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     /// The GUID of the tenant that the token is for.
     pub tid: Option<String>,
-    /// The application (client) id that it was issued to; `azp` in the other version of tokens.
+    /// The application (client) id that the token was issued to; `azp` in version 2 tokens.
     pub appid: Option<String>,
-    /// The name of that app.
+    /// The display name of that app.
     pub app_displayname: Option<String>,
-    /// Who signed in, where it was a person; `preferred_username` in the other version.
+    /// The user who signed in; `preferred_username` in version 2 tokens.
     pub upn: Option<String>,
-    /// The permissions of an app that acts for itself.
+    /// Application permissions.
     pub roles: Vec<String>,
-    /// The permissions of an app that acts for a person, with spaces between.
+    /// Delegated permissions, separated by spaces.
     pub scp: Option<String>,
-    /// When it expires, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     exp: Option<u64>,
 }
 
 impl Token {
-    /// Takes a token in. Where nobody said when it `expires`, the token itself may.
+    /// Parses a token. If `expires` is `None`, the expiry is read from the token.
     ///
     /// # Errors
-    /// It is none, or is more than one.
+    /// The text has characters that a token cannot have, such as spaces or quotes.
     pub fn new(token: &str, expires: Option<SystemTime>) -> Result<Self, InvalidToken> {
-        // `Bearer …`, a token in quotes or two of them would be sent as they are, and refused without
-        // saying why.
+        // `Bearer …`, a token in quotes, or two tokens would be sent as they are, and rejected without a
+        // reason.
         let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'');
         if token.is_empty() || !token.bytes().all(fits) {
             return Err(InvalidToken);
@@ -66,17 +65,17 @@ impl Token {
         Ok(Self { header, expires: expires.or(exp), claims })
     }
 
-    /// The value of `Authorization`, marked sensitive.
+    /// Returns the value of `Authorization`, marked as sensitive.
     pub fn header(&self) -> &HeaderValue {
         &self.header
     }
 
-    /// What it says of itself; `None` where it is opaque.
+    /// Returns the claims; `None` if the token is opaque.
     pub fn claims(&self) -> Option<&Claims> {
         self.claims.as_ref()
     }
 
-    /// When it expires, as far as that is known.
+    /// Returns the expiry, if known.
     pub fn expires(&self) -> Option<SystemTime> {
         self.expires
     }
@@ -85,15 +84,15 @@ impl Token {
 fn claims(token: &str) -> Option<Claims> {
     let mut parts = token.split('.').skip(1);
     let payload = parts.next()?;
-    // A token has a signature.
+    // The signature.
     parts.next()?;
     let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     Claims::read(&serde_json::from_slice(&payload).ok()?)
 }
 
 impl Claims {
-    /// Reads each claim by itself: one that is odd, or that is there under both of its names, must not
-    /// spoil the others. A tenant that is no text leaves the token opaque.
+    /// Reads each claim separately: a malformed claim, or one that exists under both of its names, must not
+    /// affect the others. If `tid` is not a string, the token counts as opaque.
     fn read(all: &BTreeMap<String, Box<RawValue>>) -> Option<Self> {
         Some(Self {
             tid: match all.get("tid") {
@@ -116,7 +115,7 @@ impl Claims {
     }
 }
 
-/// A claim, where it is of the type that it has to be.
+/// Returns a claim if it has the expected type.
 fn claim<'a, T: Deserialize<'a>>(all: &'a BTreeMap<String, Box<RawValue>>, name: &str) -> Option<T> {
     serde_json::from_str(all.get(name)?.get()).ok()
 }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_its_tenant_or_is_opaque() {
+    fn token_has_a_tenant_or_is_opaque() {
         assert_eq!(claims_of(r#"{"tid": "t", "aud": "x"}"#).unwrap().tid.as_deref(), Some("t"));
         assert_eq!(claims_of(r#"{"azp": "a"}"#).unwrap().appid.as_deref(), Some("a"));
         assert_eq!(claims_of("{}"), Some(Claims::default()));
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_is_odd_spoils_no_other() {
+    fn malformed_claim_does_not_affect_others() {
         let whole = Claims {
             tid: Some("t".into()),
             appid: Some("a".into()),
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_can_carry_is_no_token() {
+    fn text_with_invalid_header_characters_is_not_a_token() {
         for bad in ["", " t", "Bearer t", "a\nb", "a\u{1}", "\"t\"", "'t'", "é"] {
             assert!(Token::new(bad, None).is_err(), "{bad:?}");
         }
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_beyond_all_time_is_none() {
+    fn expiry_out_of_range_is_ignored() {
         let expires = |exp: u64| {
             let text = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"exp": {exp}}}"#)));
             Token::new(&text, None).unwrap().expires()

@@ -1,20 +1,16 @@
-//! `completions`: what a shell needs to complete commands, options and their values.
+//! `completions`: prints the script with which a shell completes commands, options and values.
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
 use super::failure::Failure;
-use super::{Cli, Exit};
+use super::{Exit, help};
 use crate::terminal;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  flowbind completions bash > /etc/bash_completion.d/flowbind\n  \
-    flowbind completions zsh > ~/.zfunc/_flowbind\n  \
-    flowbind completions fish > ~/.config/fish/completions/flowbind.fish\n  \
-    flowbind completions powershell > flowbind.ps1")]
 pub(super) struct CompletionsArgs {
-    /// The shell
+    /// Shell to print the completions of
     shell: Name,
 }
 
@@ -35,7 +31,7 @@ pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
         Name::PowerShell => Shell::PowerShell,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), env!("CARGO_PKG_NAME"), &mut script);
+    clap_complete::generate(shell, &mut help::command(), env!("CARGO_PKG_NAME"), &mut script);
     let script = String::from_utf8_lossy(&script);
     terminal::print(&script).context("cannot write to stdout")?;
     Ok(Exit::Done)

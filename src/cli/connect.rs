@@ -1,19 +1,54 @@
 //! Connects to the Graph of a tenant, real or emulated.
 
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use clap::Args;
 use reqwest::Url;
 use tokio::time::timeout_at;
 
 use super::failure::Failure;
 use super::fleet::Run;
 use super::tenant::{self, TenantCheck, UnverifiedTenantPolicy};
-use crate::auth::{self, Credential, Token};
+use super::values;
+use crate::auth::{self, Credential, Kind, Token};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{self, Graph, GraphUrl};
-use crate::http::{Client, is_safe};
+use crate::http::{Client, Rate, is_safe};
 use crate::model::{Api, Cloud, Tenant};
 use crate::sandbox::Sandbox;
+
+/// Options of the commands that connect to tenants.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub(super) struct ConnectionArgs {
+    /// Use an emulated tenant from snapshot FILE (changes are written back). Repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(super) sandbox: Vec<PathBuf>,
+    /// Use only this kind of credential [default: the first that is configured]
+    #[arg(long, value_name = "KIND", value_parser = values::kind())]
+    pub(super) auth: Option<Kind>,
+    /// Time limit of the run, such as 90s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::duration)]
+    pub(super) timeout: Duration,
+    /// Root of Microsoft Graph with its version [default: from the file's cloud and api]
+    #[arg(long, value_name = "URL", conflicts_with = "sandbox", hide_short_help = true)]
+    pub(super) graph_url: Option<String>,
+    /// Also trust the certificate authorities in PEM
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Maximum concurrent requests per tenant
+    #[arg(long, value_name = "N", default_value = "16", value_parser = values::positive, hide_short_help = true)]
+    pub(super) parallelism: NonZeroU32,
+    /// Maximum tenants processed concurrently
+    #[arg(long, value_name = "N", default_value = "64", value_parser = values::positive, hide_short_help = true)]
+    pub(super) tenants_at_once: NonZeroU32,
+    /// Rate limit per tenant: N requests per SECONDS
+    #[arg(long, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::rate, hide_short_help = true)]
+    pub(super) rate: Rate,
+}
 
 /// The Graph of one tenant.
 pub(super) struct Connection {
@@ -48,7 +83,7 @@ pub(super) async fn connect(
     if let Some(sandbox) = run.sandboxes.serve(tenant_ref).await? {
         let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), tenant_ref.api), tenant_ref.api)?;
         let token = Token::new("sandbox", None).map_err(anyhow::Error::from)?;
-        let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::given(token)));
+        let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::from_token(token)));
         return Ok(Connection {
             graph,
             shown_url,
@@ -79,21 +114,21 @@ pub(super) async fn sign_in(
     cloud_url: GraphUrl,
     run: &Run<'_>,
 ) -> Result<SignedIn, Failure> {
-    let url = match &run.global.graph_url {
+    let url = match &run.connection_args.graph_url {
         Some(text) => GraphUrl::parse(text, tenant_ref.api)?,
         None => cloud_url,
     };
     let authority = authority(tenant_ref, run)?;
-    let sign_in = auth::Place {
+    let sign_in = auth::SignInTarget {
         tenant: tenant_ref.tenant.to_string(),
         client_id: tenant_ref.client_id.map(str::to_owned),
         authority: authority.clone(),
         scope: graph::scope(tenant_ref.cloud),
-        exchange: graph::token_exchange(tenant_ref.cloud),
+        assertion_audience: graph::token_exchange(tenant_ref.cloud),
     };
     let settings = &run.environment.credentials;
     let login = run.login();
-    let credential = auth::sign_in(run.global.auth, settings, &sign_in, &login);
+    let credential = auth::sign_in(run.connection_args.auth, settings, &sign_in, &login);
     // Neither depends on the other.
     let signing_in = async {
         tokio::join!(credential, tenant::resolve_expected_tenant_id(tenant_ref, &url, &authority, &login))

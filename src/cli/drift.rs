@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::connect::ConnectionArgs;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{FilesArgs, Run, ShardArgs};
@@ -16,19 +17,19 @@ use crate::render::{Document, escape};
 use crate::{files, render};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  flowbind drift --strict\n  flowbind drift tenants --format text --out drift.prom"
-)]
 pub(super) struct DriftArgs {
     #[command(flatten)]
     files: FilesArgs,
-    #[command(flatten)]
-    shard: ShardArgs,
-    /// Read the whole tenant; bindings that are not in the file count as drift
+    /// Read all flows of the tenant; bindings that are not in the file count as drift
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
     outputs: OutputArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
+    // Last, because its heading applies to all options after it.
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 pub(super) async fn run(
@@ -36,8 +37,8 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
-    let run = Run::start(global, environment, signals::no_shutdown());
+    let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, &args.connection), environment)?;
+    let run = Run::start(global, &args.connection, environment, signals::no_shutdown());
     let scope = if args.strict { Scope::All } else { Scope::Listed };
     let request = Request { policy: UnverifiedTenantPolicy::Warn, scope, overrides: Overrides::default() };
     let mut plan = match &run {
@@ -49,7 +50,8 @@ pub(super) async fn run(
     let json = &|| files::plan::to_json(&plan, &at);
     let next = |run: &Run<'_>| -> String {
         let is_complete = plan.complete_targets();
-        let options = |target| is_complete(target).then(|| options(global, &run.sandboxes, &target.tenant));
+        let options =
+            |target| is_complete(target).then(|| options(&args.connection, &run.sandboxes, &target.tenant));
         let actions = |target| render::drift(target, args.strict, options(target).as_deref());
         plan.targets.iter().map(actions).collect()
     };
@@ -73,9 +75,9 @@ pub(super) fn exit(plan: &Plan) -> Exit {
 }
 
 /// Returns the options that select the same tenant in another command.
-fn options(global: &Global, sandboxes: &Sandboxes, tenant: &str) -> String {
+fn options(connection: &ConnectionArgs, sandboxes: &Sandboxes, tenant: &str) -> String {
     let sandbox = sandboxes.path_of(tenant).map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
-    let url = global.graph_url.as_ref().map(|url| ("--graph-url", url.clone()));
+    let url = connection.graph_url.as_ref().map(|url| ("--graph-url", url.clone()));
     let options = sandbox.into_iter().chain(url);
     options.map(|(name, value)| format!(" {name} {}", escape::shell(&value))).collect()
 }

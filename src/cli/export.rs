@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::connect::{TenantRef, connect};
+use super::connect::{ConnectionArgs, TenantRef, connect};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, Run};
@@ -25,28 +25,28 @@ use crate::snapshot::{self, Snapshot};
 use crate::{current, plan, render, terminal};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  flowbind export --tenant contoso.onmicrosoft.com\n  flowbind export --tenant contoso.onmicrosoft.com --format snapshot"
-)]
 pub(super) struct ExportArgs {
     /// Tenant domain or GUID; repeatable with --out-dir
     #[arg(long, required = true)]
     tenant: Vec<Tenant>,
-    /// National cloud
-    #[arg(long, default_value = "global", value_parser = values::cloud())]
-    cloud: Cloud,
-    /// Version of Microsoft Graph: beta, or v1.0, which has B2X flows only
-    #[arg(long, default_value = "beta", value_parser = values::api())]
-    api: Api,
-    /// Steps to export, separated by commas [default: postFederationSignup,postAttributeCollection]
-    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step())]
-    steps: Vec<Step>,
     /// Output format
     #[arg(long, default_value = "desired")]
     format: ExportFormat,
     /// Write one file per tenant to DIR: TENANT.yaml, or TENANT.json for a snapshot
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
+    /// Steps to export, separated by commas [default: postFederationSignup,postAttributeCollection]
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step())]
+    steps: Vec<Step>,
+    /// National cloud
+    #[arg(long, default_value = "global", value_parser = values::cloud())]
+    cloud: Cloud,
+    /// Version of Microsoft Graph: beta, or v1.0, which has B2X flows only
+    #[arg(long, default_value = "beta", value_parser = values::api())]
+    api: Api,
+    // Last, because its heading applies to all options after it.
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,7 +93,7 @@ pub(super) async fn run(
         }
         None => {}
     }
-    let run = Run::start(global, environment, signals::no_shutdown())?;
+    let run = Run::start(global, &args.connection, environment, signals::no_shutdown())?;
     let work = async |group: &[usize]| {
         let mut exported = Vec::new();
         for tenant in group.iter().filter_map(|at| args.tenant.get(*at)) {
@@ -139,7 +139,7 @@ impl ExportArgs {
     }
 
     async fn export(&self, tenant: &Tenant, run: &Run<'_>) -> Result<Exported, Failure> {
-        let Self { tenant: _, cloud, api, steps, format, out_dir: _ } = self;
+        let Self { tenant: _, cloud, api, steps, format, out_dir: _, connection: _ } = self;
         let steps = if steps.is_empty() { Step::DEFAULT.to_vec() } else { sorted(steps) };
         let tenant_ref = TenantRef { tenant, client_id: None, cloud: *cloud, api: *api };
         let connection = connect(&tenant_ref, run, UnverifiedTenantPolicy::Warn).await?;

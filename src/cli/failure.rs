@@ -57,13 +57,13 @@ impl Failure {
 
     /// Creates the error of a sign-in without a usable credential, the reason first.
     pub(super) fn no_credential(tenant: &Tenant, none: &NoCredential) -> Self {
-        let NoCredential { lacking, failed, untried } = none;
+        let NoCredential { missing, failed, untried } = none;
         let add =
             |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
         let message = format!("no usable credential for `{tenant}`");
         let problem = Diagnostic::error(Code::NoCredential, message);
         let failure = failed.as_ref().map(|(kind, error)| (*kind, error.to_string()));
-        let problem = failure.iter().chain(lacking).fold(problem, add);
+        let problem = failure.iter().chain(missing).fold(problem, add);
         let problem = match failed {
             Some((Kind::AzureCli, _)) => problem
                 .hint(format!("on your own machine: `az login --tenant {tenant} --allow-no-subscriptions`")),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Global;
+use super::connect::ConnectionArgs;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::progress::Progress;
@@ -42,7 +43,7 @@ impl FilesArgs {
 #[derive(Debug, Args)]
 pub(super) struct ShardArgs {
     /// Process only shard K of N; combine the results with `show`
-    #[arg(long, value_name = "K/N", value_parser = values::shard)]
+    #[arg(long, value_name = "K/N", value_parser = values::shard, hide_short_help = true)]
     pub(super) shard: Option<Shard>,
 }
 
@@ -71,6 +72,7 @@ pub(super) fn members(files: &[Desired]) -> Vec<Member> {
 /// State that all tenants of a run share.
 pub(super) struct Run<'a> {
     pub(super) global: &'a Global,
+    pub(super) connection_args: &'a ConnectionArgs,
     pub(super) environment: &'a Environment,
     /// Deadline of the run.
     pub(super) deadline: Instant,
@@ -92,15 +94,17 @@ impl<'a> Run<'a> {
     /// Starts the clock and reads the sandboxes.
     pub(super) fn start(
         global: &'a Global,
+        connection_args: &'a ConnectionArgs,
         environment: &'a Environment,
         stop: Stop,
     ) -> Result<Self, Failure> {
-        let deadline = saturating_add(Instant::now(), global.timeout);
-        let sandboxes = Sandboxes::read(&global.sandbox)?;
-        let connections = connections(global.ca_file.as_deref())?
+        let deadline = saturating_add(Instant::now(), connection_args.timeout);
+        let sandboxes = Sandboxes::read(&connection_args.sandbox)?;
+        let connections = connections(connection_args.ca_file.as_deref())?
             .reject_proxied_if_invalid(environment.invalid_proxy_variable);
         let connections = Arc::new(connections);
-        Ok(Self { global, environment, deadline, stop, sandboxes, connections, meter: Arc::default() })
+        let meter = Arc::default();
+        Ok(Self { global, connection_args, environment, deadline, stop, sandboxes, connections, meter })
     }
 
     /// Returns the client for the login authority of one tenant, without a rate limit. A throttled app delays no
@@ -114,8 +118,8 @@ impl<'a> Run<'a> {
     /// Returns the settings of one tenant's client.
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            parallelism: self.global.parallelism,
-            rate: self.global.rate,
+            parallelism: self.connection_args.parallelism,
+            rate: self.connection_args.rate,
             deadline: self.deadline,
             retry: Policy::default(),
             stop: self.stop.clone(),
@@ -134,7 +138,7 @@ impl<'a> Run<'a> {
         let shown = terminal::stderr_is_terminal() && !self.global.quiet;
         let progress = Progress::new(groups.len(), &self.meter, shown);
         let work = async |group: &[usize]| progress.on_one(work(group)).await;
-        progress.during(for_each_in_order(groups, self.global.tenants_at_once, work, handle)).await;
+        progress.during(for_each_in_order(groups, self.connection_args.tenants_at_once, work, handle)).await;
     }
 }
 

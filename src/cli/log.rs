@@ -1,5 +1,4 @@
-//! The log on stderr. What others say gets into it, so each line is made harmless here, where nothing
-//! that logs can forget it.
+//! Log on stderr. Log lines contain text of the service, so this module escapes every line.
 
 use std::io::{self, Write};
 
@@ -13,7 +12,7 @@ use super::Global;
 use crate::render::escape;
 use crate::terminal;
 
-/// Logs from here on what the options ask for.
+/// Starts logging to stderr, at the level that the options select.
 pub(super) fn to_stderr(global: &Global) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => Level::ERROR,
@@ -27,16 +26,16 @@ pub(super) fn to_stderr(global: &Global) {
         .without_time()
         // A log line that cannot be written must not end the run: the default is to panic.
         .log_internal_errors(false)
-        .with_writer(|| Harmless(terminal::Log));
-    // Our own lines alone: what others log is not held to show no secret.
-    let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
-    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+        .with_writer(|| EscapedLines(terminal::Log));
+    // Log lines of dependencies are dropped, because they may contain secrets.
+    let own_lines = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
+    tracing_subscriber::registry().with(lines.with_filter(own_lines)).init();
 }
 
-/// Writes each line, which comes in one piece, such that nothing in it acts.
-struct Harmless<W>(W);
+/// Writer that escapes each line. A line arrives in one call.
+struct EscapedLines<W>(W);
 
-impl<W: Write> Write for Harmless<W> {
+impl<W: Write> Write for EscapedLines<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -54,9 +53,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_stays_one_line_and_nothing_in_it_acts() {
+    fn line_with_control_characters_is_escaped() {
         let mut written = Vec::new();
-        Harmless(&mut written).write_all(" WARN a\n::error::b \u{202e}##[error]é\n".as_bytes()).unwrap();
+        EscapedLines(&mut written).write_all(" WARN a\n::error::b \u{202e}##[error]é\n".as_bytes()).unwrap();
         let shown = " WARN a\\n::error::b \\u{202e}\\u{23}#[error]é\n";
         assert_eq!(String::from_utf8(written).unwrap(), shown);
     }

@@ -1,37 +1,125 @@
-//! `man`: manual pages, made from what `--help` says.
+//! `man`: prints or writes the manual pages, which have the texts of `--help`.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::Args;
+use clap_mangen::Man;
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
+use super::Exit;
 use super::failure::Failure;
-use super::{Cli, Exit};
-use crate::terminal;
+use super::help::{self, Entry, Help, NAME};
+use crate::{files, terminal};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  flowbind man /usr/local/share/man/man1\n  flowbind man > flowbind.1")]
 pub(super) struct ManArgs {
-    /// Folder for the page of each command; without it stdout gets the page of flowbind itself
+    /// Folder for the pages of all commands; without it, the page of flowbind goes to stdout
     dir: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
-    // The pages of `help` would say the same again.
-    let command = Cli::command().disable_help_subcommand(true);
+    let mut command = help::command().disable_help_subcommand(true);
+    // Sets the usage and the full name of each command.
+    command.build();
     match &args.dir {
         None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(command).render(&mut page).context("cannot make the manual page")?;
-            terminal::print(&String::from_utf8_lossy(&page)).context("cannot write to stdout")?;
+            let page = page(&command).context("cannot create the manual page")?;
+            terminal::print(&page).context("cannot write to stdout")?;
         }
         Some(dir) => {
             let shown = dir.display();
-            fs::create_dir_all(dir).with_context(|| format!("cannot make the folder `{shown}`"))?;
-            clap_mangen::generate_to(command, dir)
-                .with_context(|| format!("cannot write manual pages into `{shown}`"))?;
+            fs::create_dir_all(dir).with_context(|| format!("cannot create the folder `{shown}`"))?;
+            for command in [&command].into_iter().chain(command.get_subcommands()) {
+                let write = || files::write(&dir.join(format!("{}.1", name(command))), &page(command)?);
+                write().with_context(|| format!("cannot write manual pages to `{shown}`"))?;
+            }
         }
     }
     Ok(Exit::Done)
+}
+
+/// Returns the name of a command's page, such as `flowbind-apply`.
+fn name(command: &clap::Command) -> &str {
+    command.get_display_name().unwrap_or_else(|| command.get_name())
+}
+
+/// Returns the manual page of a command.
+fn page(command: &clap::Command) -> io::Result<String> {
+    let Help { examples, notes, exit_codes, environment, files } = help::of(command.get_name());
+    let mut page = Vec::new();
+    let source = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
+    // clap_mangen leaves out the help of options that `-h` hides.
+    let full = command.clone().mut_args(|arg| arg.hide_short_help(false));
+    // The date is empty, so that equal versions write equal pages. Only a quoted empty argument keeps its position.
+    let man = Man::new(full).title(name(command)).date("\"\"").source(source).manual("flowbind manual");
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    let mut roff = Roff::new();
+    let usage = command.clone().render_usage().to_string();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text([roman(usage.trim_start_matches("Usage: "))]);
+    roff.to_writer(&mut page)?;
+    man.render_description_section(&mut page)?;
+    let mut roff = Roff::new();
+    for note in notes {
+        roff.control("PP", []);
+        roff.text([roman(*note)]);
+    }
+    roff.to_writer(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let subcommands: Vec<_> = command.get_subcommands().collect();
+    if !subcommands.is_empty() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    let mut roff = Roff::new();
+    let exit_codes = exit_codes.iter().map(|(exit, meaning)| (format!("{}", *exit as u8), *meaning));
+    list(&mut roff, "EXIT STATUS", exit_codes);
+    list(&mut roff, "ENVIRONMENT", entries(environment));
+    list(&mut roff, "FILES", entries(files));
+    if !examples.is_empty() {
+        roff.control("SH", ["EXAMPLES"]);
+        for example in examples {
+            roff.control("PP", []);
+            roff.control("nf", []);
+            roff.text([bold(format!("{NAME} {example}"))]);
+            roff.control("fi", []);
+        }
+    }
+    roff.control("SH", ["SEE ALSO"]);
+    roff.text(see_also(command));
+    roff.to_writer(&mut page)?;
+    String::from_utf8(page).map_err(io::Error::other)
+}
+
+fn entries(entries: &[Entry]) -> impl Iterator<Item = (String, &'static str)> {
+    entries.iter().map(|(name, meaning)| ((*name).to_owned(), *meaning))
+}
+
+/// Adds a section with a list of names and their meanings.
+fn list(roff: &mut Roff, title: &str, entries: impl Iterator<Item = (String, &'static str)>) {
+    let entries: Vec<_> = entries.collect();
+    if entries.is_empty() {
+        return;
+    }
+    roff.control("SH", [title]);
+    for (name, meaning) in entries {
+        roff.control("TP", []);
+        roff.text([bold(name)]);
+        roff.text([roman(meaning)]);
+    }
+}
+
+/// Returns references to the pages of the other commands.
+fn see_also(command: &clap::Command) -> Vec<Inline> {
+    let all = help::command();
+    let names = all.get_subcommands().map(|other| format!("{NAME}-{}", other.get_name()));
+    let others: Vec<_> =
+        std::iter::once(NAME.to_owned()).chain(names).filter(|other| other != name(command)).collect();
+    let last = others.len().saturating_sub(1);
+    let reference =
+        |(at, other): (usize, String)| [italic(other), roman(if at == last { "(1)" } else { "(1), " })];
+    others.into_iter().enumerate().flat_map(reference).collect()
 }

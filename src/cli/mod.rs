@@ -8,9 +8,11 @@ mod completions;
 mod connect;
 mod drift;
 mod environment;
+mod explain;
 mod export;
 mod failure;
 mod fleet;
+mod help;
 mod input;
 mod log;
 mod man;
@@ -24,21 +26,18 @@ mod schema;
 mod show;
 mod signals;
 mod tenant;
+mod usage;
 mod validate;
 mod values;
 mod whoami;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::auth::Kind;
 use crate::diagnostic::Diagnostic;
-use crate::http::Rate;
 use crate::plan::Problem;
 use crate::{render, terminal};
 use environment::Environment;
@@ -88,7 +87,13 @@ impl Exit {
 
 /// Manage API connector bindings of Microsoft Graph user flows from YAML
 #[derive(Debug, Parser)]
-#[command(name = "flowbind", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "flowbind",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -96,33 +101,10 @@ struct Cli {
     command: Command,
 }
 
+/// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// Root of Microsoft Graph with its version [default: from the file's cloud and api]
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "sandbox")]
-    graph_url: Option<String>,
-    /// Use only this kind of credential [default: the first that is configured]
-    #[arg(long, global = true, value_name = "KIND", value_parser = values::kind())]
-    auth: Option<Kind>,
-    /// Also trust the certificate authorities in PEM
-    #[arg(long, global = true, value_name = "PEM")]
-    ca_file: Option<PathBuf>,
-    /// Use an emulated tenant from snapshot FILE (changes are written back). Repeatable
-    #[arg(long, global = true, value_name = "FILE")]
-    sandbox: Vec<PathBuf>,
-    /// Time limit of the run, in seconds
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "600", value_parser = values::seconds)]
-    timeout: Duration,
-    /// Maximum concurrent requests per tenant
-    #[arg(long, global = true, value_name = "N", default_value = "16", value_parser = values::positive)]
-    parallelism: std::num::NonZeroU32,
-    /// Maximum tenants processed concurrently
-    #[arg(long, global = true, value_name = "N", default_value = "64", value_parser = values::positive)]
-    tenants_at_once: std::num::NonZeroU32,
-    /// Rate limit per tenant: N requests per SECONDS
-    #[arg(long, global = true, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::rate)]
-    rate: Rate,
     /// When to color the output
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -143,40 +125,38 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a tenant's current bindings as a desired-state file
+    Export(export::ExportArgs),
     /// Validate files offline
     Validate(validate::ValidateArgs),
     /// Compare files with their tenants and print the changes
     Plan(plan::PlanArgs),
+    /// Plan, ask for approval, apply, and verify
+    Apply(apply::ApplyArgs),
     /// Report drift: exit 2 if a tenant differs from its file
     Drift(drift::DriftArgs),
     /// Print saved plans or reports
     Show(show::ShowArgs),
-    /// Plan, ask for approval, apply, and verify
-    Apply(apply::ApplyArgs),
-    /// Write a tenant's current bindings as a desired-state file
-    Export(export::ExportArgs),
     /// Show the credential, tenant and permissions in use
     Whoami(whoami::WhoamiArgs),
+    /// Explain the id of an error, a warning or a blocker
+    Explain(explain::ExplainArgs),
     /// Serve an emulated tenant on loopback until interrupted
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema
     Schema(schema::SchemaArgs),
     /// Print shell completions
     Completions(completions::CompletionsArgs),
-    /// Print the manual page, or write those of all commands to a folder
+    /// Print the manual page, or write those of all commands to DIR
     Man(man::ManArgs),
 }
 
 /// Runs a command line.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.collect();
+    let cli = match parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            _ = error.print();
-            // clap exits with 2 for usage errors, which means "differs" here.
-            let exit = if error.use_stderr() { Exit::Error } else { Exit::Done };
-            return ExitCode::from(exit as u8);
-        }
+        Err(exit) => return ExitCode::from(exit as u8),
     };
     terminal::set_color(match cli.global.color {
         Color::Auto => terminal::ColorChoice::Auto,
@@ -193,29 +173,43 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Parses a command line. Prints help, the version or a usage error, and returns the exit code for it.
+fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
+    if let Some(problem) = usage::single_dash_option(arguments) {
+        report(&[problem]);
+        return Err(Exit::Error);
+    }
+    let matches = help::command().try_get_matches_from(arguments);
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(usage::print)
+}
+
+/// Runs a command. Offline commands read no environment, so that no variable can make them fail.
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
-    let environment = Environment::read()?;
+    match command {
+        Command::Export(args) => block_on(export::run(args, global, &Environment::read()?)),
+        Command::Validate(args) => validate::run(args, global),
+        Command::Plan(args) => block_on(plan::run(args, global, &Environment::read()?)),
+        Command::Apply(args) => block_on(apply::run(args, global, &Environment::read()?)),
+        Command::Drift(args) => block_on(drift::run(args, global, &Environment::read()?)),
+        Command::Show(args) => block_on(show::run(args, &Environment::read()?)),
+        Command::Whoami(args) => block_on(whoami::run(args, global, &Environment::read()?)),
+        Command::Explain(args) => explain::run(args),
+        Command::Sandbox(args) => block_on(sandbox::run(args)),
+        Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}
+
+/// Runs an asynchronous command.
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     // One thread suffices, because a run mostly waits for requests.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
-    let ended = runtime.block_on(async {
-        match command {
-            Command::Validate(args) => validate::run(args, global),
-            Command::Plan(args) => plan::run(args, global, &environment).await,
-            Command::Drift(args) => drift::run(args, global, &environment).await,
-            Command::Show(args) => show::run(args, &environment).await,
-            Command::Apply(args) => apply::run(args, global, &environment).await,
-            Command::Export(args) => export::run(args, global, &environment).await,
-            Command::Whoami(args) => whoami::run(args, global, &environment).await,
-            Command::Sandbox(args) => sandbox::run(args).await,
-            Command::Schema(args) => schema::run(args),
-            Command::Completions(args) => completions::run(args),
-            Command::Man(args) => man::run(args),
-        }
-    });
+    let ended = runtime.block_on(command);
     // A thread that waits for a terminal or a reader must not delay the exit.
     runtime.shutdown_background();
     ended
@@ -239,31 +233,4 @@ fn report_problems(problems: &[Problem], several: bool) {
         plan::prefix_with_tenant(tenant, several && !tenant.is_empty(), vec![diagnostic.clone()])
     });
     report(&prefixed.collect::<Vec<_>>());
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::{CommandFactory as _, Parser as _};
-
-    use super::Cli;
-
-    #[test]
-    fn command_line_definition_is_valid() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn command_examples_parse() {
-        for command in Cli::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            let examples: Vec<_> = help.lines().filter_map(|line| line.strip_prefix("  flowbind ")).collect();
-            assert!(!examples.is_empty(), "{}", command.get_name());
-            for example in examples {
-                // The rest belongs to the shell.
-                let arguments = example.split(" > ").next().unwrap_or_default().split(' ');
-                let parsed = Cli::try_parse_from(std::iter::once("flowbind").chain(arguments));
-                assert!(parsed.is_ok(), "{example}: {parsed:?}");
-            }
-        }
-    }
 }

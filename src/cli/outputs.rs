@@ -55,12 +55,12 @@ impl FromStr for OutPath {
 /// Format of stdout, and output files.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// Output format
+    /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) out: Vec<OutPath>,
+    /// Output format on stdout
     #[arg(long, default_value = "text", value_parser = values::format())]
     pub(super) format: Format,
-    /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Vec<OutPath>,
 }
 
 /// Value to print or write, in every format.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use clap::Args;
 
-use super::connect::{Connection, TenantRef, connect};
+use super::connect::{Connection, ConnectionArgs, TenantRef, connect};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run, ShardArgs};
@@ -22,22 +22,21 @@ use crate::render::Document;
 use crate::{current, desired, files, plan, render};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  flowbind plan --out plan.json --out plan.md\n  flowbind plan tenants --detailed-exitcode --format github"
-)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     files: FilesArgs,
     #[command(flatten)]
-    shard: ShardArgs,
-    #[command(flatten)]
     outputs: OutputArgs,
-    /// Exit with 2 if something differs
+    /// Exit with 2 if the plan has changes
     #[arg(long)]
     detailed_exitcode: bool,
-    // Last, because its heading applies to all options after it.
+    #[command(flatten)]
+    shard: ShardArgs,
+    // Last, because their headings apply to all options after them.
     #[command(flatten)]
     overrides: OverrideArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// Flags that override guards.
@@ -91,9 +90,9 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, global), environment)?;
+    let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, &args.connection), environment)?;
     let request = args.overrides.request(UnverifiedTenantPolicy::Warn);
-    let run = Run::start(global, environment, signals::no_shutdown());
+    let run = Run::start(global, &args.connection, environment, signals::no_shutdown());
     let plan = match &run {
         Ok(run) => plan_and_print(&args.files, &args.shard, run, &request, &mut outputs).await,
         Err(failure) => plan_of_errors(&failure.diagnostics, &args.shard, global),
@@ -108,8 +107,8 @@ pub(super) async fn run(
 }
 
 /// Returns the files that no output may replace.
-pub(super) fn inputs<'a>(files: &'a FilesArgs, global: &'a Global) -> Vec<&'a Path> {
-    files.files.iter().chain(&global.sandbox).map(PathBuf::as_path).collect()
+pub(super) fn inputs<'a>(files: &'a FilesArgs, connection: &'a ConnectionArgs) -> Vec<&'a Path> {
+    files.files.iter().chain(&connection.sandbox).map(PathBuf::as_path).collect()
 }
 
 /// Plans the tenants of all files. Prints each target as soon as it and those before it are planned. If nothing

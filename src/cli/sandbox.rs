@@ -1,4 +1,4 @@
-//! `sandbox`: serves an emulated tenant until it is stopped.
+//! `sandbox`: serves an emulated tenant until it is interrupted.
 
 use std::fs::File;
 #[cfg(unix)]
@@ -21,34 +21,31 @@ use crate::sandbox::{Options, Throttle};
 use crate::terminal;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  flowbind sandbox tenant.json --listen 127.0.0.1:8080 --latency 50 --fail 0.05"
-)]
 pub(super) struct SandboxArgs {
-    /// Snapshot of the tenant; what is written to the tenant is kept in it
+    /// Snapshot of the tenant (changes are written back)
     file: PathBuf,
-    /// Loopback address and port to listen on; port 0 takes a free one
+    /// Loopback address and port to listen on; port 0 selects a free one
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     listen: SocketAddr,
-    /// Milliseconds that every answer takes
+    /// Delay of every response, in milliseconds
     #[arg(long, value_name = "MS", default_value = "0", value_parser = values::milliseconds)]
     latency: Duration,
-    /// Request budget: beyond it the answer is 429
+    /// Rate limit: N requests per SECONDS; requests above it are answered 429
     #[arg(long, value_name = "N/SECONDS", value_parser = values::rate)]
     throttle: Option<Rate>,
     /// Share of requests that fail with 429, 500, 502, 503 or 504
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = values::share)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = values::share)]
     fail: f64,
-    /// Items on a page of a list
+    /// Items per page of a list
     #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
     page_size: NonZeroU32,
-    /// Milliseconds for which reads still show the value before a write
+    /// Time for which reads return the old value after a write, in milliseconds
     #[arg(long, value_name = "MS", default_value = "0", value_parser = values::milliseconds)]
     lag: Duration,
-    /// Seed of all chance: the same seed fails the same requests
+    /// Seed of the random numbers: with the same seed, the same requests fail
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// File that gets a JSON line for each request, tokens masked
+    /// Write a JSON line per request to FILE, with tokens masked
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }
@@ -68,7 +65,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
         seed: args.seed,
         faults: Vec::new(),
     };
-    // Caught from here on, so that whoever reads the URL may stop the sandbox at once.
+    // Signals are caught before the URL is printed, because its reader may stop the sandbox at once.
     let signals = Signals::catch()?;
     let sandbox = snapshot_file.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
@@ -80,11 +77,11 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Opens the journal, which begins anew only once the sandbox serves.
+/// Opens the journal. It is truncated only after the sandbox has started.
 fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
     let file = File::options().append(true).create(true).open(path);
     let file = file.with_context(|| format!("cannot write the journal `{}`", path.display()))?;
-    // To begin it anew would be the end of the snapshot.
+    // Truncating the journal would destroy the snapshot.
     if is_same(&file, path, snapshot) {
         return Err(Diagnostic::error(Code::OutputConflict, "the journal cannot be the snapshot itself")
             .hint("give `--journal` a file of its own")
@@ -93,7 +90,7 @@ fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// Whether two files are one, by whatever names.
+/// Returns whether two paths lead to one file.
 #[cfg(unix)]
 fn is_same(file: &File, _: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,4 +1,4 @@
-//! `schema`: prints the JSON Schemas that `schemas/` holds.
+//! `schema`: prints the JSON Schemas of `schemas/`.
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -8,21 +8,20 @@ use super::failure::Failure;
 use crate::{desired, files, snapshot, terminal};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  flowbind schema desired")]
 pub(super) struct SchemaArgs {
-    /// The format that it describes
+    /// Format that the schema describes
     name: Name,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Name {
-    /// The desired-state file
+    /// Desired-state file
     Desired,
-    /// A saved plan
+    /// Saved plan
     Plan,
-    /// The report of an apply
+    /// Saved report of an apply
     Report,
-    /// The snapshot that a sandbox is loaded from
+    /// Snapshot of a tenant, for `--sandbox`
     Snapshot,
 }
 

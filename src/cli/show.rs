@@ -18,12 +18,9 @@ use crate::plan::{self, Change, Plan, Problem, ShardInfo, Target};
 use crate::render::{self, Document};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  flowbind show plan.json --format html\n  flowbind show shard-1.json shard-2.json --out plan.md"
-)]
 pub(super) struct ShowArgs {
-    /// Saved plans, or reports; several are joined
-    #[arg(required = true)]
+    /// Saved plans, or saved reports; several are joined
+    #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     outputs: OutputArgs,

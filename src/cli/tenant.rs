@@ -40,7 +40,7 @@ pub(super) async fn resolve_expected_tenant_id(
         Some(guid) => Some(Ok(guid.to_owned())),
         None if graph_url.is_loopback() => None,
         None => {
-            let guid = tenant::of_domain(login, authority, tenant_ref.tenant.as_str()).await;
+            let guid = tenant::resolve_tenant_id(login, authority, tenant_ref.tenant.as_str()).await;
             Some(guid.map_err(|error| error.to_string()))
         }
     }

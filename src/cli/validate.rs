@@ -11,7 +11,6 @@ use crate::render::escape;
 use crate::{desired, render, terminal};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  flowbind validate\n  flowbind validate tenants --print")]
 pub(super) struct ValidateArgs {
     #[command(flatten)]
     files: FilesArgs,

@@ -1,100 +1,151 @@
-//! Values on the command line, each with a message that says what would be right.
+//! Parsers of option values. Each error names what is expected.
 
+use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 
 use crate::auth::Kind;
+use crate::diagnostic::Code;
 use crate::http::Rate;
 use crate::model::{Api, Cloud, FlowId, Step};
 use crate::plan::Shard;
 use crate::render::Format;
 
-/// A whole number from 1.
+/// Parses an integer from 1.
 pub(super) fn positive(text: &str) -> Result<NonZeroU32, &'static str> {
-    text.parse().map_err(|_| "it must be a whole number from 1")
+    text.parse().map_err(|_| "expected an integer from 1")
 }
 
-/// Whole seconds from 1.
-pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds: NonZeroU32 = text.parse().map_err(|_| "it must be a whole number of seconds from 1")?;
-    Ok(Duration::from_secs(seconds.get().into()))
+/// Parses a duration from 1 s: an integer with the unit `s`, `m` or `h`; without a unit, seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+    const UNITS: [(char, u32); 3] = [('s', 1), ('m', 60), ('h', 3600)];
+    let in_unit = |(unit, factor): (char, u32)| Some((text.strip_suffix(unit)?, factor));
+    let (number, factor) = UNITS.into_iter().find_map(in_unit).unwrap_or((text, 1));
+    let seconds = positive(number).ok().and_then(|number| number.get().checked_mul(factor));
+    let seconds = seconds.ok_or("expected a duration from 1 s, such as 90s, 10m or 1h")?;
+    Ok(Duration::from_secs(seconds.into()))
 }
 
-/// Whole milliseconds from 0.
+/// Parses an integer of milliseconds from 0.
 pub(super) fn milliseconds(text: &str) -> Result<Duration, &'static str> {
-    let milliseconds: u32 = text.parse().map_err(|_| "it must be a whole number of milliseconds")?;
+    let milliseconds: u32 = text.parse().map_err(|_| "expected an integer of milliseconds from 0")?;
     Ok(Duration::from_millis(milliseconds.into()))
 }
 
-/// So many requests in so many seconds.
+/// Parses `N/SECONDS`: N requests per SECONDS.
 pub(super) fn rate(text: &str) -> Result<Rate, &'static str> {
-    let wrong = "it must be a number of requests and of seconds, both from 1, such as 200/60";
-    let (requests, per) = text.split_once('/').ok_or(wrong)?;
-    Ok(Rate { requests: positive(requests).map_err(|_| wrong)?, per: seconds(per).map_err(|_| wrong)? })
+    let numbers = text
+        .split_once('/')
+        .and_then(|(requests, per)| Some((positive(requests).ok()?, positive(per).ok()?)));
+    let (requests, per) =
+        numbers.ok_or("expected N/SECONDS, both integers from 1, such as 200/60 (200 requests per 60 s)")?;
+    Ok(Rate { requests, per: Duration::from_secs(per.get().into()) })
 }
 
-/// The K-th of N parts of a fleet.
+/// Parses `K/N`: shard K of N.
 pub(super) fn shard(text: &str) -> Result<Shard, &'static str> {
     let numbers =
         text.split_once('/').and_then(|(number, of)| Some((positive(number).ok()?, positive(of).ok()?)));
     let shard = numbers.and_then(|(number, of)| Shard::new(number.get(), of.get()));
-    shard.ok_or("it must be K/N, the K-th of N parts, such as 2/5: K from 1 to N, N to 10000")
+    shard.ok_or("expected K/N, shard K of N, such as 2/5; K is from 1 to N, N at most 10000")
 }
 
-/// A share from 0 to 1.
+/// Parses a share from 0 to 1.
 pub(super) fn share(text: &str) -> Result<f64, &'static str> {
     let share: Option<f64> = text.parse().ok();
-    share.filter(|share| (0.0..=1.0).contains(share)).ok_or("it must be a share from 0 to 1, such as 0.1")
+    share.filter(|share| (0.0..=1.0).contains(share)).ok_or("expected a share from 0 to 1, such as 0.1")
 }
 
-/// A national cloud.
+/// Returns the parser of a national cloud.
 pub(super) fn cloud() -> impl TypedValueParser<Value = Cloud> {
-    named(&Cloud::ALL, Cloud::name)
+    named(&Cloud::ALL, |cloud| PossibleValue::new(cloud.name()))
 }
 
-/// A version of Graph.
+/// Returns the parser of a version of Graph.
 pub(super) fn api() -> impl TypedValueParser<Value = Api> {
-    named(&Api::ALL, Api::name)
+    named(&Api::ALL, |api| PossibleValue::new(api.name()))
 }
 
-/// A format of a plan or a report.
+/// Returns the parser of an output format.
 pub(super) fn format() -> impl TypedValueParser<Value = Format> {
-    named(&Format::ALL, Format::name)
+    let help = |format| match format {
+        Format::Text => "Text for a terminal",
+        Format::Json => "JSON for programs; `apply --plan` and `show` read it",
+        Format::Markdown => "Comment on a pull request",
+        Format::Diff => "Unified diff of current and desired bindings",
+        Format::Github => "Workflow commands of GitHub Actions: annotations, job summary and step outputs",
+        Format::Junit => "JUnit test suite for the test report of a pipeline",
+        Format::Html => "Page for readers without YAML",
+        Format::Prom => "Metrics for the textfile collector of Prometheus' node exporter",
+    };
+    named(&Format::ALL, move |format| PossibleValue::new(format.name()).help(help(format)))
 }
 
-/// A kind of credential.
+/// Returns the parser of a kind of credential.
 pub(super) fn kind() -> impl TypedValueParser<Value = Kind> {
-    named(&Kind::ALL, Kind::name)
+    let help = |kind| match kind {
+        Kind::AccessToken => "Access token for Microsoft Graph",
+        Kind::ClientSecret => "Secret of the app",
+        Kind::ClientCertificate => "Certificate of the app",
+        Kind::FederatedToken => "Token file of another issuer that the app trusts, such as Kubernetes",
+        Kind::GithubOidc => "Token of a GitHub Actions job with `id-token: write`",
+        Kind::AzurePipelinesOidc => "Token of a service connection of Azure Pipelines",
+        Kind::ManagedIdentity => "Identity of the Azure resource that runs flowbind",
+        Kind::AzureCli => "Account that is signed in to the Azure CLI",
+    };
+    named(&Kind::ALL, move |kind| PossibleValue::new(kind.name()).help(help(kind)))
 }
 
-/// A step.
+/// Returns the parser of a step.
 pub(super) fn step() -> impl TypedValueParser<Value = Step> {
-    named(&Step::ALL, Step::name)
+    named(&Step::ALL, |step| PossibleValue::new(step.name()))
 }
 
-/// One of several values by its name, which help and completions list.
+/// Returns the parser of a value with a name. Help and completions list the names.
 fn named<T: Copy + Send + Sync + 'static>(
     all: &'static [T],
-    name: fn(T) -> &'static str,
+    possible_value: impl Fn(T) -> PossibleValue + Clone + Send + Sync + 'static,
 ) -> impl TypedValueParser<Value = T> {
-    let of_name = move |text: String| {
-        let found = all.iter().copied().find(|value| name(*value) == text);
-        found.ok_or("it is none of the possible values")
-    };
-    PossibleValuesParser::new(all.iter().map(|value| name(*value))).try_map(of_name)
+    let possible_values: Vec<_> = all.iter().map(|value| possible_value(*value)).collect();
+    PossibleValuesParser::new(possible_values).try_map(move |name: String| {
+        let found = all.iter().copied().find(|value| possible_value(*value).get_name() == name);
+        found.ok_or("expected one of the possible values")
+    })
 }
 
-/// A binding, as `FLOW/STEP`.
+/// Parses a binding, as `FLOW/STEP`.
 pub(super) fn binding(text: &str) -> Result<(FlowId, Step), String> {
     let (flow, step) =
-        text.rsplit_once('/').ok_or("it must be FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
-    let flow = FlowId::parse(flow).map_err(|error| format!("`{flow}` is no user flow's id: {error}"))?;
+        text.rsplit_once('/').ok_or("expected FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
+    let flow = FlowId::parse(flow).map_err(|error| format!("invalid flow id `{flow}`: {error}"))?;
     let known = || Step::ALL.map(Step::name).join(", ");
     let step =
-        Step::from_name(step).ok_or_else(|| format!("`{step}` is no step; the steps are {}", known()))?;
+        Step::from_name(step).ok_or_else(|| format!("unknown step `{step}`; the steps are {}", known()))?;
     Ok((flow, step))
+}
+
+/// Parser of the id of a problem. It accepts any text, so that the command can suggest ids; completions offer the ids.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProblemId;
+
+impl TypedValueParser for ProblemId {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let value = |code: &Code| PossibleValue::new(code.id()).help(code.explanation().title);
+        Some(Box::new(Code::ALL.iter().map(value)))
+    }
 }
 
 #[cfg(test)]
@@ -102,10 +153,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_of_ours_is_refused() {
+    fn duration_has_an_optional_unit() {
+        for (text, seconds) in [("1", 1), ("90", 90), ("60s", 60), ("10m", 600), ("2h", 7200)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["0s", "m", "1d", "10ms", "1h30m", "10 m", "10M", "4294967295h", "-1s"] {
+            assert!(duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn invalid_number_is_rejected() {
         for bad in ["", "0", "-1", "1.5", "x", "99999999999", " 1", "1e3"] {
             assert!(positive(bad).is_err(), "{bad:?}");
-            assert!(seconds(bad).is_err(), "{bad:?}");
+            assert!(duration(bad).is_err(), "{bad:?}");
         }
         for bad in ["", "200", "/60", "200/", "0/60", "200/0", "200/60/2", "-1/60", "a/b"] {
             assert!(rate(bad).is_err(), "{bad:?}");

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::connect::{SignedIn, TenantRef, sign_in};
+use super::connect::{ConnectionArgs, SignedIn, TenantRef, sign_in};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run};
@@ -26,11 +26,12 @@ use crate::render::escape;
 use crate::terminal;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  flowbind whoami\n  flowbind whoami tenants --auth azure-cli\n\n\
-    Without FILES and flowbind.yaml, it uses the tenant of AZURE_TENANT_ID.")]
 pub(super) struct WhoamiArgs {
     #[command(flatten)]
     files: FilesArgs,
+    // Last, because its heading applies to all options after it.
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// Tenant to sign in to, and the commands to check.
@@ -55,7 +56,7 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let subjects = subjects(&args.files.files, environment)?;
-    let run = Run::start(global, environment, signals::no_shutdown())?;
+    let run = Run::start(global, &args.connection, environment, signals::no_shutdown())?;
     let groups: Vec<_> = (0..subjects.len()).map(|at| vec![at]).collect();
     let work = async |group: &[usize]| {
         let mut identities = Vec::new();

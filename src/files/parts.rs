@@ -253,6 +253,8 @@ impl TryFrom<ErrorPart> for Problem {
             _ => None,
         };
         let (severity, code) = (Severity::Error, self::code(&id)?);
+        // The summary of a run starts lines with this name.
+        let tenant = tenant.map(self::tenant).transpose()?;
         let diagnostic = Diagnostic { severity, code, message, location, causes, notes, hints };
         Ok(Self { diagnostic, tenant })
     }

@@ -80,7 +80,8 @@ async fn send_all(
         let most = u32::try_from(queued.len().min(MAX_ITEMS)).ok().and_then(NonZeroU32::new);
         let Some(most) = most else { break };
         // Without a permit in time, each separate read fails with its own error.
-        let Ok(permit) = graph.http.acquire_batch_permit(most, budget).await else { break };
+        let url = graph.root().join(&["$batch"], None);
+        let Ok(permit) = graph.http.acquire_batch_permit(&url, most, budget).await else { break };
         let items: Vec<_> = (0..permit.requests()).filter_map(|_| queued.pop_front()).collect();
         drop(queued);
         results.extend(send(graph, reads, permit, &items, budget).await);

@@ -91,8 +91,8 @@ impl Client {
             let permit = self.acquire_permit(NonZeroU32::MIN, request.retry_budget);
             let permit = host.unless_given_up(probe.as_ref(), permit);
             let permit = self.unless_stopped(request.retry_budget, request.halt.as_ref(), permit).await;
-            let permit = permit.map(|permit| permit.map_err(SendErrorKind::Unreachable).flatten());
-            let permit = permit.flatten().map_err(|kind| history.error(kind))?;
+            let permit = permit.and_then(|permit| permit.map_err(SendErrorKind::Unreachable).flatten());
+            let permit = permit.map_err(|kind| history.error(kind))?;
             if probe.is_none() && host.is_failing() {
                 continue;
             }
@@ -189,16 +189,19 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until a batch of up to `most` requests may be sent.
+    /// Waits until a batch of up to `most` requests may be sent to the host of a URL.
     ///
     /// # Errors
-    /// The rate limit admits none in time, or the run is stopped.
+    /// The rate limit admits none in time, the host was given up, or the run is stopped.
     pub async fn acquire_batch_permit(
         &self,
+        url: &Url,
         most: NonZeroU32,
         budget: RetryBudget,
     ) -> Result<RequestPermit<'_>, SendErrorKind> {
-        self.unless_stopped(budget, None, self.acquire_permit(most, budget)).await.flatten()
+        let host = self.host(url);
+        let permit = host.unless_given_up(None, self.acquire_permit(most, budget));
+        self.unless_stopped(budget, None, permit).await?.map_err(SendErrorKind::Unreachable).flatten()
     }
 
     /// Sends a batch request without retrying, because its items can be retried individually. Returns `None` if

@@ -41,10 +41,10 @@ pub enum ClientError {
     #[error("{0}")]
     InvalidPem(String),
     /// The file of certificate authorities has no certificate.
-    #[error("it holds no certificate")]
+    #[error("no certificate in the file")]
     NoCertificate,
     /// An environment variable should be a proxy URL and is not.
-    #[error("`{0}` is no http or https address of a proxy")]
+    #[error("`{0}` is not the URL of an http or https proxy")]
     InvalidProxyVariable(&'static str),
     /// The client cannot be built, for example because the system has no certificate authorities.
     #[error("{0}")]

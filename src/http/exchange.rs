@@ -53,10 +53,10 @@ pub(super) async fn exchange(
         if error.is_connect() {
             return ExchangeError::NotConnected(ConnectFailure::new(&error, host.is_proxied()));
         }
-        ExchangeError::NotAnswered(FailureReason::of_sent_request(&error, started.elapsed()))
+        ExchangeError::NotAnswered(FailureReason::from_sent_request(&error, started.elapsed()))
     };
     let interrupted = |error: reqwest::Error| {
-        let reason = FailureReason::of_sent_request(&error, READ_TIMEOUT);
+        let reason = FailureReason::from_sent_request(&error, READ_TIMEOUT);
         ExchangeError::Other(SendErrorKind::Broken(reason))
     };
     let secrets = Redactor::from_headers(headers.values().chain(authorization));

@@ -120,7 +120,7 @@ impl ConnectFailure {
 
 impl FailureReason {
     /// Classifies an error of a request that was sent, `waited` after it was begun.
-    pub(super) fn of_sent_request(error: &reqwest::Error, waited: Duration) -> Self {
+    pub(super) fn from_sent_request(error: &reqwest::Error, waited: Duration) -> Self {
         if error.is_timeout() {
             return Self::NoAnswer(waited);
         }

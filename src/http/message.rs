@@ -128,31 +128,31 @@ pub enum SendErrorKind {
     #[error("{0}")]
     SignIn(AuthorizeError),
     /// `Retry-After` is longer than the time that is left.
-    #[error("the service asks for a pause of {} s, which is more than the time left", .0.as_secs_f64().ceil())]
+    #[error("the service asked to wait {} s, which is more than the time left", .0.as_secs_f64().ceil())]
     PauseBeyondTimeout(Duration),
     /// The service throttles without `Retry-After`, and the next attempt would come too late.
-    #[error("the service throttles the run, and too little time is left to ask again")]
+    #[error("the service throttles the run (429), and too little time is left to retry")]
     ThrottledUntilDeadline,
     /// The rate limit admits no request before the deadline.
-    #[error("the request budget (`--rate`) has no room in the time left")]
+    #[error("the rate limit (`--rate`) admits no further request in the time left")]
     RateLimitBeyondTimeout,
     /// The deadline of the run is over.
     #[error("the time for the whole run (`--timeout`) is over")]
     RunTimeout,
     /// The time for this request is over.
-    #[error("there was no answer in the time for it")]
+    #[error("timed out: no answer in the time for this request")]
     RequestTimeout,
     /// The response is larger than any valid one.
     #[error("the answer is larger than 2 MiB")]
     TooLarge,
     /// The responses of all requests in flight are too large together.
-    #[error("the answers that come in at once are larger than 32 MiB")]
+    #[error("the answers in flight are larger than 32 MiB together")]
     TooLargeTogether,
     /// The run was stopped by a signal.
     #[error("the run was stopped")]
     Stopped,
     /// The request was cancelled through [`Request::halt`].
-    #[error("the request was not sent again, since another one failed before")]
+    #[error("not retried, because another change failed before")]
     Halted,
 }
 

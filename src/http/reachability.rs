@@ -248,27 +248,27 @@ impl Host {
         }
     }
 
-    /// Whether requests to the host go through a proxy.
+    /// Returns whether requests to the host go through a proxy.
     pub(super) fn is_proxied(&self) -> bool {
         self.proxy.is_some()
     }
 
-    /// Whether the host failed and has not answered since.
+    /// Returns whether the host failed and has not answered since.
     pub(super) fn is_failing(&self) -> bool {
         self.state.borrow().outage.is_some()
     }
 
-    /// The error of the current outage.
+    /// Returns the error of the current outage.
     pub(super) fn error(&self) -> Option<Arc<Unreachable>> {
         self.state.borrow().outage.as_ref().map(|outage| Arc::clone(&outage.error))
     }
 
-    /// Whether the host has ever answered.
+    /// Returns whether the host has ever answered.
     pub(super) fn has_answered(&self) -> bool {
         self.state.borrow().has_answered
     }
 
-    /// The error that names this host.
+    /// Returns the error that names this host.
     pub(super) fn unreachable(&self, reason: FailureReason) -> Unreachable {
         Unreachable { host: self.name.clone(), proxy: self.proxy.clone(), reason }
     }
@@ -286,8 +286,8 @@ impl Host {
         });
     }
 
-    /// Records a failed attempt. An attempt that was not the probe of the outage was made beside it, and
-    /// does not count as a retry.
+    /// Records a failed attempt. During an outage only the attempts of the probe count as
+    /// retries; others were in flight already.
     pub(super) fn record_failure(&self, attempt: FailedAttempt, probe: Option<Probe<'_>>, policy: &Policy) {
         let FailedAttempt { reason, is_permanent, began } = attempt;
         let now = Instant::now();

@@ -8,7 +8,6 @@ use unicode_width::UnicodeWidthStr;
 
 use super::escape;
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, Span};
-use crate::plan::Blocker;
 
 const STRONG: Style = Style::new().bold();
 const FRAME: Style = AnsiColor::Blue.on_default().bold();
@@ -61,19 +60,6 @@ pub fn prefixed_diagnostic(prefix: &str, diagnostic: &Diagnostic) -> String {
         push_detail("docs", &format!("flowbind explain {code}"));
     }
     text
-}
-
-/// Returns a blocker as a problem. Readers copy the flag in its hint, so the flag is quoted for a shell: the id of a
-/// flow may contain `$` and backticks.
-pub(super) fn blocker_diagnostic(blocker: &Blocker) -> Diagnostic {
-    let problem = blocker.diagnostic();
-    match blocker.lifted_by() {
-        None => problem,
-        Some(flag) => {
-            let hint = format!("if this is intended: `{}`", escape::flag(&flag.to_string()));
-            Diagnostic { hints: vec![hint], ..problem }
-        }
-    }
 }
 
 /// Renders the location of a span and its line, with carets below the span.

@@ -133,12 +133,6 @@ pub fn path(path: &str) -> Cow<'_, str> {
     if path.starts_with('-') { shell(&format!("./{path}")).into_owned().into() } else { shell(path) }
 }
 
-/// Quotes a flag, and its value after a space if it has one, as words of a POSIX shell.
-pub fn flag(flag: &str) -> String {
-    let words = flag.split_once(' ').map_or(vec![flag], |(name, value)| vec![name, value]);
-    words.into_iter().map(shell).collect::<Vec<_>>().join(" ")
-}
-
 /// Writes a string as YAML: plain if every YAML version reads it as this string, otherwise in quotes.
 pub fn yaml(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
@@ -312,10 +306,6 @@ mod tests {
         assert_eq!(shell(""), "''");
         assert_eq!(path("--plan=x.yaml"), "./--plan=x.yaml");
         assert_eq!(path("my -f.yaml"), "'my -f.yaml'");
-        assert_eq!(flag("--allow-empty"), "--allow-empty");
-        assert_eq!(flag("--max-changes 2"), "--max-changes 2");
-        let value = "--allow-protected B2C_1_$(id)`id`/postFederationSignup";
-        assert_eq!(flag(value), "--allow-protected 'B2C_1_$(id)`id`/postFederationSignup'");
     }
 
     #[test]

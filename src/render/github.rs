@@ -1,7 +1,8 @@
 //! Renders workflow commands of GitHub Actions: annotations at the lines of the files, and outputs
 //! (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
 
-use super::diagnostic::blocker_diagnostic;
+use std::collections::BTreeMap;
+
 use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
@@ -53,22 +54,15 @@ pub fn outputs(document: Document<'_>) -> String {
 
 /// Renders the most dangerous problems of all tenants first: a step shows at most ten annotations of a level.
 fn plan_annotations(text: &mut String, plan: &Plan) {
-    let strict = plan.is_strict();
     let targets = || plan.targets.iter().map(|target| (target, start_of_file(target)));
-    for problem in &plan.errors {
-        problem_annotation(text, problem);
-    }
+    let problems = plan.problems();
+    problem_annotations(text, plan, problems.iter().filter(|it| it.diagnostic.severity == Severity::Error));
     // Blockers do not concern drift.
     let is_drift = plan.drift.is_some();
     let level = if is_drift { "warning" } else { "error" };
     for (target, file) in targets() {
         for blocker in blockers_and_pins(target, is_drift).0 {
-            diagnostic_annotation(text, level, file.as_ref(), &target.tenant, &blocker_diagnostic(blocker));
-        }
-    }
-    for (target, file) in targets() {
-        for cause in target.unreadable_causes() {
-            diagnostic_annotation(text, "error", file.as_ref(), &target.tenant, &cause);
+            diagnostic_annotation(text, level, file.as_ref(), &target.tenant, &blocker.diagnostic());
         }
     }
     let names: Vec<_> = plan.targets.iter().map(Names::from_target).collect();
@@ -88,12 +82,8 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
             }
         }
     }
-    for (target, file) in targets() {
-        for warning in target.warnings() {
-            diagnostic_annotation(text, "warning", file.as_ref(), &target.tenant, &warning.diagnostic());
-        }
-    }
-    for ((target, file), names) in targets().zip(&names).filter(|_| strict) {
+    problem_annotations(text, plan, problems.iter().filter(|it| it.diagnostic.severity == Severity::Warning));
+    for ((target, file), names) in targets().zip(&names).filter(|_| plan.is_strict()) {
         for unmanaged in &target.unmanaged {
             let Unmanaged { flow, step, current } = unmanaged;
             let message = format!("bound to {}, but not in the file", names.bound(current));
@@ -106,7 +96,7 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
 /// Renders the changes that are not done first.
 fn report_annotations(text: &mut String, report: &Report) {
     for problem in &report.errors {
-        problem_annotation(text, problem);
+        problem_annotation(text, None, problem);
     }
     let names: Vec<_> = report.targets.iter().map(Names::from_report).collect();
     for outcome in OUTCOMES {
@@ -132,12 +122,30 @@ fn report_annotations(text: &mut String, report: &Report) {
     }
 }
 
-fn problem_annotation(text: &mut String, Problem { diagnostic, tenant }: &Problem) {
+/// Renders problems of a plan, those without a location at the beginning of the first file of their tenant.
+fn problem_annotations<'a>(text: &mut String, plan: &Plan, problems: impl Iterator<Item = &'a Problem>) {
+    let mut files = BTreeMap::new();
+    for target in &plan.targets {
+        files.entry(target.tenant.to_ascii_lowercase()).or_insert_with(|| start_of_file(target));
+    }
+    for problem in problems {
+        let tenant = problem.tenant.as_ref().map(|tenant| tenant.to_ascii_lowercase());
+        let file = tenant.and_then(|tenant| files.get(&tenant)?.as_ref());
+        problem_annotation(text, file, problem);
+    }
+}
+
+/// Renders a problem, at its own location if it has one, otherwise at `fallback`.
+fn problem_annotation(
+    text: &mut String,
+    fallback: Option<&SourceLocation>,
+    Problem { diagnostic, tenant }: &Problem,
+) {
     let level = match diagnostic.severity {
         Severity::Error | Severity::Blocked => "error",
         Severity::Warning => "warning",
     };
-    diagnostic_annotation(text, level, None, tenant.as_deref().unwrap_or("flowbind"), diagnostic);
+    diagnostic_annotation(text, level, fallback, tenant.as_deref().unwrap_or("flowbind"), diagnostic);
 }
 
 /// Renders a problem, at its own location if it has one, otherwise at `fallback`.

@@ -1,7 +1,6 @@
 //! Renders a test suite for each tenant, with a test case for each managed binding and each problem, so that
 //! pipelines show drift among their tests. The dialect is that of Jenkins' JUnit plugin.
 
-use super::diagnostic::blocker_diagnostic;
 use super::document::Document;
 use super::escape::xml;
 use super::text::{self, Names, push_line};
@@ -166,7 +165,7 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     }
     // Blockers do not concern drift.
     for blocker in target.blockers.iter().filter(|_| drift.is_none()) {
-        let failure = Failure::failure(blocker.code().id(), text::one_line(&blocker_diagnostic(blocker)));
+        let failure = Failure::failure(blocker.code().id(), text::one_line(&blocker.diagnostic()));
         suite.add("blockers", &blocker.to_string(), failure);
     }
     if let Some(drift) = drift {

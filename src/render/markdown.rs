@@ -7,10 +7,10 @@ use super::document::Document;
 use super::escape;
 use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
 use super::prose::{self, code, flag};
-use super::report::outcome_counts;
+use super::report::{hints, outcome_counts};
 use super::text::{self, Names, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
-use crate::diagnostic::{Diagnostic, Location, SourceLocation};
+use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, Bound};
 use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Target, Unmanaged};
 
@@ -127,9 +127,6 @@ fn render_plan(plan: &Plan, document: Document<'_>) -> String {
         Section::new(format!("\n**{head}**\n\n"), flat_map_targets(&targets, render), name)
     };
     let is_drift = plan.drift.is_some();
-    let several_tenants = plan.has_several_tenants();
-    let errors = plan.blocking_errors();
-    let errors = errors.iter().map(|error| problem_item(error, several_tenants)).collect();
     let sections = [
         Section::new(
             table_head(&["", "Flow", "Step", "Now", "Then", "Where"], several),
@@ -144,7 +141,7 @@ fn render_plan(plan: &Plan, document: Document<'_>) -> String {
             },
             "blockers",
         ),
-        Section::new("\n**Errors**\n\n", errors, "errors"),
+        Section::new("\n**Errors**\n\n", problem_items(plan, Severity::Error), "errors"),
         list(
             "Connector address differs from its pin",
             &|it, names| {
@@ -155,21 +152,10 @@ fn render_plan(plan: &Plan, document: Document<'_>) -> String {
         ),
         list(
             "Planned with",
-            &|it, _| {
-                it.overrides.iter().map(|lifted| item(it, several, &flag(&lifted.to_string()))).collect()
-            },
+            &|it, _| it.overrides.iter().map(|lifted| item(it, several, &flag(lifted))).collect(),
             "flags",
         ),
-        list(
-            "Warnings",
-            &|it, _| {
-                let warnings = it.warnings();
-                let problem = |it: &Target, problem| Problem::of_tenant(&it.tenant, problem);
-                let problems = warnings.iter().map(|warning| problem(it, warning.diagnostic()));
-                problems.map(|problem| problem_item(&problem, several)).collect()
-            },
-            "warnings",
-        ),
+        Section::new("\n**Warnings**\n\n", problem_items(plan, Severity::Warning), "warnings"),
         Section { foot: "\n</details>\n", ..Section::new(unmanaged_head, unmanaged, "unmanaged bindings") },
     ];
     let tenants = plan.targets.iter().map(target_line).collect();
@@ -250,7 +236,7 @@ fn plan_end(plan: &Plan) -> String {
     let mut overrides = plan.targets.iter().map(|target| target.overrides.iter().collect::<BTreeSet<_>>());
     let flags = overrides.next().unwrap_or_default();
     let have_equal_flags = overrides.all(|others| others == flags);
-    let flags = flags.into_iter().map(|flag| escape::flag(&flag.to_string()));
+    let flags = flags.into_iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
     let arguments = files.chain(flags).collect::<Vec<_>>().join(" ");
     // A flag applies to all files of a command. The saved plan has the flags of each file, and is short.
     let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;
@@ -317,6 +303,13 @@ fn item(target: &Target, several: bool, content: &str) -> String {
     format!("- {tenant}{content}\n")
 }
 
+/// Renders the problems of a plan with this severity as list items.
+fn problem_items(plan: &Plan, severity: Severity) -> Vec<String> {
+    let several = plan.has_several_tenants();
+    let problems = plan.problems().into_iter().filter(|problem| problem.diagnostic.severity == severity);
+    problems.map(|problem| problem_item(&problem, several)).collect()
+}
+
 /// Renders a problem as a list item, with its tenant if there are several.
 fn problem_item(Problem { diagnostic, tenant }: &Problem, several: bool) -> String {
     let mut item = problem_line(diagnostic, tenant.as_deref().filter(|_| several));
@@ -337,7 +330,7 @@ fn blocker_item(target: &Target, blocker: &Blocker, several: bool) -> String {
     match blocker.lifted_by() {
         None => problem_item(&Problem::of_tenant(&target.tenant, problem), several),
         Some(lifting) => {
-            let hint = format!("  - Hint: if this is intended: {}\n", flag(&lifting.to_string()));
+            let hint = format!("  - Hint: if this is intended: {}\n", flag(&lifting));
             problem_line(&problem, Some(&*target.tenant).filter(|_| several)) + &hint
         }
     }
@@ -373,8 +366,11 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
         }
     }
     let columns = ["", "Flow", "Step", "Before", "Planned", "Why", "Request"];
+    let hints: BTreeSet<_> = report.targets.iter().flat_map(|target| hints(&target.changes)).collect();
+    let hints = hints.into_iter().map(|(id, hint)| format!("- `{id}`: {}\n", prose::message(hint)));
     let sections = [
         Section::new(table_head(&columns, several), rows, "changes"),
+        Section::new("\n**Hints**\n\n", hints.collect(), "hints"),
         Section::new("\n**Errors**\n\n", errors, "errors"),
     ];
     page(beginning, &sections, &end)
@@ -382,7 +378,7 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
 
 /// Returns the cells of a row of a report.
 fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
-    let ChangeReport { change, outcome, attempts: _, request_id, error, hint } = report;
+    let ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } = report;
     let label = match outcome {
         Outcome::Applied => "✅ applied",
         Outcome::Already => "✅ already",
@@ -392,15 +388,14 @@ fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
     };
     let id = outcome.code().map(|id| format!("`{id}`"));
     let error = error.as_deref().map(prose::message);
-    let hint = hint.as_deref().map(|hint| format!("Hint: {}", prose::message(hint)));
-    let reasons = [id.zip(error).map(|(id, error)| format!("{id}: {error}")), hint];
+    let error = id.zip(error).map(|(id, error)| format!("{id}: {error}"));
     [
         label.to_owned(),
         code(change.flow.as_str()),
         change.step.name().to_owned(),
         bound(&change.current, names),
         bound(&change.desired, names),
-        reasons.into_iter().flatten().collect::<Vec<_>>().join(". "),
+        error.unwrap_or_default(),
         request_id.as_deref().map(code).unwrap_or_default(),
     ]
 }

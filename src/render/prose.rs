@@ -5,6 +5,7 @@
 
 use super::escape;
 use crate::diagnostic::clipped;
+use crate::plan::Override;
 
 /// Limit of one name or message in characters. The other formats have the complete text.
 const MAX_TEXT: usize = 300;
@@ -15,8 +16,8 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// Renders a flag, quoted for a shell. It is complete, because readers copy it.
-pub(super) fn flag(flag: &str) -> String {
-    element(&escape::flag(flag))
+pub(super) fn flag(flag: &Override) -> String {
+    element(&escape::text(&flag.to_shell()))
 }
 
 /// Renders a message. Values in backticks and words that are not plain become code elements.
@@ -41,12 +42,21 @@ fn split_value(text: &str) -> Option<(&str, &str, &str)> {
     Some((before, value, after))
 }
 
-/// Appends words; consecutive words that are not plain share a code element.
+/// Appends words; consecutive words that are not plain share a code element, without the punctuation at its end.
 fn push_words(rendered: &mut String, words: &str) {
     let words: Vec<_> = words.split(' ').collect();
     let runs = words.chunk_by(|one, next| is_plain(one) == is_plain(next)).map(|run| {
         let text = run.join(" ");
-        if run.iter().all(|word| is_plain(word)) { text } else { element(&text) }
+        if run.iter().all(|word| is_plain(word)) {
+            return text;
+        }
+        let value = text.trim_end_matches([',', '.', ':', ';']);
+        let punctuation = text.strip_prefix(value).unwrap_or_default();
+        if value.is_empty() || value.starts_with(':') || punctuation.len() > 1 {
+            element(&text)
+        } else {
+            element(value) + punctuation
+        }
     });
     rendered.push_str(&runs.collect::<Vec<_>>().join(" "));
 }
@@ -137,6 +147,14 @@ mod tests {
             let code = escape::markdown(word);
             assert_eq!(rendered, format!("see <code>{code} {code}</code> now"), "{word}");
         }
+    }
+
+    #[test]
+    fn message_with_punctuation_after_a_url_keeps_it_out_of_the_code() {
+        let code = |text| format!("<code>{}</code>", escape::markdown(text));
+        assert_eq!(message("GET https://a.b/c: 403"), format!("GET {}: 403", code("https://a.b/c")));
+        assert_eq!(message("a :tada: b"), format!("a {} b", code(":tada:")));
+        assert_eq!(message("a :: b"), format!("a {} b", code("::")));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::escape;
 use super::text::{Names, STRONG, flow, pluralize, problem, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
+use crate::diagnostic::Code;
 use crate::model::Step;
 use crate::plan::{Problem, Target};
 
@@ -17,12 +18,12 @@ pub fn report(report: &Report) -> String {
 
 /// Renders the end of a report: these problems, then the summary, each after a blank line.
 pub fn end(report: &Report, problems: &[Problem]) -> String {
-    let several = report.has_several_tenants();
-    let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
     if report.changes().next().is_none() && report.errors.is_empty() {
-        return text;
+        return String::new();
     }
+    let several = report.has_several_tenants();
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
+    let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
     text.push('\n');
     if several && !is_untouched {
         for tenant in report.tenants() {
@@ -48,12 +49,13 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     text
 }
 
-/// Returns the numbers of changes with each outcome that occurs; empty without changes.
+/// Returns the number of changes with each outcome that occurs, such as `2 applied, 1 failed`. Empty without
+/// changes.
 pub(super) fn outcome_counts<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
     let changes: Vec<_> = changes.collect();
     let count = |outcome| changes.iter().filter(|change| change.outcome == outcome).count();
-    let shown = Outcome::ALL.into_iter().filter(|outcome| count(*outcome) > 0);
-    let counts = shown.map(|outcome| format!("{} {}", count(outcome), outcome.name().replace('-', " ")));
+    let occurring = Outcome::ALL.into_iter().filter(|outcome| count(*outcome) > 0);
+    let counts = occurring.map(|outcome| format!("{} {}", count(outcome), outcome.name().replace('-', " ")));
     counts.collect::<Vec<_>>().join(", ")
 }
 
@@ -83,21 +85,24 @@ pub fn target(target: &TargetReport) -> String {
             text.push_str(&self::change(change, &names));
         }
     }
-    // One hint concerns many changes.
-    let mut hints: Vec<(Outcome, &str)> = Vec::new();
-    for change in changes {
-        if let Some(hint) = &change.hint
-            && !hints.iter().any(|(_, known)| known == hint)
-        {
-            hints.push((change.outcome, hint));
-        }
-    }
-    for (outcome, hint) in hints {
-        let docs = outcome.code().map(|code| format!("  = docs: flowbind explain {code}\n"));
-        let docs = docs.unwrap_or_default();
-        text.push_str(&format!("\n  = hint: {}\n{docs}", escape::text(hint)));
+    for (id, hint) in hints(changes) {
+        push_line(&mut text, format_args!("\n  = hint: {}", escape::text(hint)));
+        push_line(&mut text, format_args!("  = docs: flowbind explain {id}"));
     }
     text
+}
+
+/// Returns the hints of changes, each once: one hint may concern many changes.
+pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
+    let mut hints: Vec<(Code, &str)> = Vec::new();
+    for change in changes {
+        if let (Some(id), Some(hint)) = (change.outcome.code(), change.hint.as_deref())
+            && !hints.contains(&(id, hint))
+        {
+            hints.push((id, hint));
+        }
+    }
+    hints
 }
 
 fn change(report: &ChangeReport, names: &Names<'_>) -> String {

@@ -8,12 +8,13 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::diagnostic::{blocker_diagnostic, prefixed_diagnostic};
+use super::diagnostic::prefixed_diagnostic;
 use super::escape;
+use super::order::blockers_and_pins;
 use crate::apply::TargetReport;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Action, Bound, Connector, ConnectorId, FlowId, Step, is_guid};
-use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
+use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
 
 pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -30,13 +31,11 @@ pub fn plan(plan: &Plan) -> String {
 fn problems(plan: &Plan) -> String {
     let several = plan.has_several_tenants();
     let mut problems = plan.problems();
-    problems.retain(|problem| problem.diagnostic.severity != Severity::Blocked);
-    problems.sort_by_key(|problem| problem.diagnostic.severity == Severity::Error);
-    let blockers = plan.targets.iter().flat_map(|target| {
-        let problem = |blocker| Problem::of_tenant(&target.tenant, blocker_diagnostic(blocker));
-        target.blockers.iter().map(problem)
+    problems.sort_by_key(|problem| match problem.diagnostic.severity {
+        Severity::Warning => 0,
+        Severity::Error => 1,
+        Severity::Blocked => 2,
     });
-    problems.extend(blockers);
     problems.iter().map(|problem| self::problem(problem, several) + "\n").collect()
 }
 
@@ -152,7 +151,7 @@ fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
 
 /// Renders the changes to one tenant, without its problems.
 pub fn target(target: &Target) -> String {
-    let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, pins, overrides, .. } = target;
+    let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, overrides, .. } = target;
     let names = Names::from_target(target);
     let mut text = String::new();
     let (tenant, file) = (escape::text(tenant), escape::text(file));
@@ -168,9 +167,8 @@ pub fn target(target: &Target) -> String {
         text.push('\n');
     }
     // A broken pin that blocks the changes is one of the problems.
-    let is_blocker = |pin: &&BrokenPin| target.blockers.contains(&Blocker::PinMismatch((*pin).clone()));
-    let mut pins = pins.iter().filter(|pin| !is_blocker(pin)).peekable();
-    if pins.peek().is_some() {
+    let pins = blockers_and_pins(target, false).1;
+    if !pins.is_empty() {
         push_line(&mut text, format_args!("{ALARM}Connector address differs from its pin:{ALARM:#}"));
         for BrokenPin { connector, expected, actual } in pins {
             let connector = names.connector(connector);
@@ -205,7 +203,7 @@ pub fn target(target: &Target) -> String {
 
 /// Returns the flags that a plan was made with, as a part of a command.
 pub(super) fn override_flags(target: &Target) -> String {
-    let flags = target.overrides.iter().map(|flag| escape::flag(&flag.to_string()));
+    let flags = target.overrides.iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
     flags.collect::<Vec<_>>().join(" ")
 }
 

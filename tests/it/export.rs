@@ -58,7 +58,10 @@ fn export_snapshot_equals_the_tenant() {
         ["export", "--tenant", "contoso.onmicrosoft.com", "--format", "snapshot", "--sandbox", quickstart];
     let outcome = flowbind(args).within(&package("")).run();
     assert_eq!(outcome.code, 0, "{outcome}");
-    assert!(outcome.stderr.contains("contoso.onmicrosoft.com has 3 user flows of the kind B2C"), "{outcome}");
+    assert!(
+        outcome.stderr.contains("contoso.onmicrosoft.com: 3 B2C user flows, 4 API connectors "),
+        "{outcome}"
+    );
     let mut original: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(package(quickstart)).unwrap()).unwrap();
     original["takenAt"] = "2026-11-02T08:00:00Z".into();
@@ -99,8 +102,43 @@ fn export_with_unreadable_data_fails() {
         serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
-    assert!(outcome.stderr.contains("B2C_1_b/apiConnectorConfiguration: answered 403"), "{outcome}");
-    assert!(outcome.stderr.contains("/beta/identity/apiConnectors: answered 403"), "{outcome}");
+    for error in [
+        "error[connectors-unreadable]: cannot list the tenant's connectors\n  = cause: 403\n",
+        "request: GET /beta/identity/apiConnectors (request-id ",
+        "error[permission-missing]: could not read `B2C_1_b` (postFederationSignup, postAttributeCollection): 403\n",
+        "request: GET /beta/identity/b2cUserFlows/B2C_1_b/apiConnectorConfiguration (request-id ",
+    ] {
+        assert!(outcome.stderr.contains(error), "{error}: {outcome}");
+    }
+}
+
+#[test]
+fn export_with_one_cause_for_many_flows_reports_one_error() {
+    let faults = vec![answer_get("apiConnectorConfiguration", 0, 403, &[], "")];
+    let flows: Vec<_> = (0..30).map(|number| format!("B2C_1_{number:03}")).collect();
+    let flows: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 1, 0)).collect();
+    let served = serve(tenant(&flows), Options { faults, ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
+    assert!(
+        outcome.stderr.starts_with("error[permission-missing]: 30 flows could not be read: 403\n"),
+        "{outcome}"
+    );
+    let flows = "flows: `B2C_1_000`, `B2C_1_001`, `B2C_1_002`, `B2C_1_003`, `B2C_1_004` and 25 more\n";
+    assert!(outcome.stderr.contains(flows), "{outcome}");
+}
+
+/// A refused connection ends the run with one error, whatever was to be read.
+#[test]
+fn export_from_unreachable_service_reports_one_error() {
+    let outcome = flowbind(["export", "--tenant", "contoso.onmicrosoft.com", "--timeout", "2"])
+        .args(["--graph-url", "http://127.0.0.1:9/beta"])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
+    assert!(outcome.stderr.contains("error[graph-unreachable]: cannot reach 127.0.0.1:9: "), "{outcome}");
 }
 
 #[test]
@@ -109,8 +147,12 @@ fn export_with_both_flow_lists_denied_reports_both_reasons() {
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("/beta/identity/b2cUserFlows: answered 403"), "{outcome}");
-    assert!(outcome.stderr.contains("/beta/identity/b2xUserFlows: answered 403"), "{outcome}");
+    assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
+    let error = "error[flows-unreadable]: cannot list the tenant's user flows\n  = cause: 403\n";
+    assert!(outcome.stderr.contains(error), "{outcome}");
+    for request in ["request: GET /beta/identity/b2cUserFlows (", "; GET /beta/identity/b2xUserFlows ("] {
+        assert!(outcome.stderr.contains(request), "{outcome}");
+    }
 }
 
 #[test]
@@ -212,7 +254,9 @@ fn export_with_unreadable_list_is_not_empty() {
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
-    assert!(outcome.stderr.contains("/beta/identity/b2cUserFlows: answered 400"), "{outcome}");
+    let error = "error[flows-unreadable]: cannot list the tenant's user flows\n  = cause: 400\n";
+    assert!(outcome.stderr.contains(error), "{outcome}");
+    assert!(outcome.stderr.contains("request: GET /beta/identity/b2cUserFlows ("), "{outcome}");
 }
 
 #[test]
@@ -251,7 +295,10 @@ fn export_with_malformed_response_fails() {
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
-    for error in ["the flow `B2C_1/c`: ", "the flow `B2C_1_a` at `postFederationSignup`: "] {
+    for error in [
+        "the list of flows has an invalid id `B2C_1/c`: ",
+        "could not read `B2C_1_a` (postFederationSignup): unexpected response from Graph: ",
+    ] {
         assert!(outcome.stderr.contains(error), "{outcome}");
     }
     assert!(!outcome.stderr.contains("B2C_1_b"), "{outcome}");
@@ -265,7 +312,7 @@ fn connector_listed_twice_is_one_connector() {
     for format in ["desired", "snapshot"] {
         let outcome = export(&served, &["--format", format]);
         assert_eq!(outcome.code, 0, "{outcome}");
-        assert!(outcome.stderr.contains(" and 1 API connector\n"), "{outcome}");
+        assert!(outcome.stderr.contains(", 1 API connector ("), "{outcome}");
     }
 }
 

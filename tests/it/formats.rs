@@ -94,8 +94,8 @@ fn diff_has_one_line_per_change() {
 #[test]
 fn output_with_unknown_extension_or_missing_folder_fails_before_reading() {
     for (out, why) in [
-        ("plan.yaml", "its ending tells the format, one of .txt .json .md .diff .xml .html .prom"),
-        ("plan", "its ending tells the format"),
+        ("plan.yaml", "the extension selects the format; use one of .txt .json .md .diff .xml .html .prom"),
+        ("plan", "the extension selects the format"),
         ("missing/plan.md", "cannot write `missing/plan.md`"),
     ] {
         let outcome = flowbind(["plan", "missing.yaml", "--out", out]).within(&package("")).run();
@@ -123,5 +123,5 @@ fn output_on_full_disk_keeps_the_existing_file() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("cannot write `") && stderr.contains("File too large"), "{stderr}");
     assert_eq!(fs::read_to_string(folder.path().join("plan.html")).unwrap(), "the old one");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 }

@@ -6,30 +6,70 @@ use expect_test::expect_file;
 
 use crate::support::{flowbind, package};
 
+/// All commands, in the order of the help.
+const COMMANDS: [&str; 12] = [
+    "export",
+    "validate",
+    "plan",
+    "apply",
+    "drift",
+    "show",
+    "whoami",
+    "explain",
+    "sandbox",
+    "schema",
+    "completions",
+    "man",
+];
+
 const QUICKSTART: [&str; 4] =
     ["plan", "examples/quickstart/flowbind.yaml", "--sandbox", "examples/quickstart/tenant.json"];
 
 #[test]
 fn help_of_each_command_matches_its_file() {
-    for command in [
-        "",
-        "validate",
-        "plan",
-        "drift",
-        "show",
-        "apply",
-        "export",
-        "whoami",
-        "sandbox",
-        "schema",
-        "completions",
-        "man",
-    ] {
-        let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
-        let outcome = flowbind(args).run();
-        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
-        let name = if command.is_empty() { "flowbind" } else { command };
-        expect_file![package("tests/help").join(format!("{name}.txt"))].assert_eq(&outcome.stdout);
+    for command in [""].iter().chain(&COMMANDS) {
+        for (option, suffix) in [("-h", "-short"), ("--help", "")] {
+            let args: Vec<_> = [command, option].into_iter().filter(|arg| !arg.is_empty()).collect();
+            let outcome = flowbind(args).run();
+            assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+            let name = if command.is_empty() { "flowbind" } else { command };
+            let file = package("tests/help").join(format!("{name}{suffix}.txt"));
+            expect_file![file].assert_eq(&outcome.stdout);
+        }
+    }
+}
+
+#[test]
+fn help_lists_every_command_with_a_file() {
+    let help = flowbind(["-h"]).run().stdout;
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let commands: Vec<_> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(commands, [&COMMANDS[..], &["help"]].concat());
+}
+
+#[test]
+fn offline_commands_have_no_connection_options() {
+    for command in COMMANDS {
+        let help = flowbind([command, "--help"]).run().stdout;
+        let connects = ["export", "plan", "apply", "drift", "whoami"].contains(&command);
+        for option in
+            ["--sandbox", "--auth", "--timeout", "--graph-url", "--ca-file", "--parallelism", "--rate"]
+        {
+            assert_eq!(help.contains(&format!("      {option} <")), connects, "{command} {option}");
+        }
+    }
+    let outcome = flowbind(["validate", "--sandbox", "tenant.json"]).run();
+    assert!(outcome.stderr.starts_with("error[usage]: unexpected argument '--sandbox' found\n"), "{outcome}");
+}
+
+#[test]
+fn offline_commands_do_not_read_the_environment() {
+    for args in
+        [&["validate", "examples/quickstart/flowbind.yaml"][..], &["explain"], &["schema", "plan"], &["man"]]
+    {
+        let outcome = flowbind(args).env("SOURCE_DATE_EPOCH", "soon").within(&package("")).run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}");
     }
 }
 
@@ -43,11 +83,12 @@ fn usage_error_exits_1_with_a_suggestion() {
         (vec!["plan", "--format", "yaml"], "[possible values: text, json, markdown,"),
         (
             vec!["plan", "--out", "plan.yaml"],
-            "its ending tells the format, one of .txt .json .md .diff .xml .html .prom",
+            "the extension selects the format; use one of .txt .json .md .diff .xml .html .prom",
         ),
-        (vec!["plan", "--timeout", "0"], "a whole number of seconds from 1"),
-        (vec!["plan", "--timeout", "soon"], "a whole number of seconds from 1"),
-        (vec!["plan", "--parallelism", "0"], "a whole number from 1"),
+        (vec!["plan", "--timeout", "0"], "a duration from 1 s, such as 90s, 10m or 1h"),
+        (vec!["plan", "--timeout", "soon"], "a duration from 1 s, such as 90s, 10m or 1h"),
+        (vec!["apply", "--verify-timeout", "1.5m"], "a duration from 1 s, such as 90s, 10m or 1h"),
+        (vec!["plan", "--parallelism", "0"], "an integer from 1"),
         (vec!["plan", "--rate", "0/60"], "such as 200/60"),
         (vec!["plan", "--rate", "200"], "such as 200/60"),
         (vec!["plan", "--color", "blue"], "[possible values: auto, always, never]"),
@@ -55,14 +96,38 @@ fn usage_error_exits_1_with_a_suggestion() {
         (vec!["plan", "-q", "-v"], "cannot be used with"),
         (vec!["sandbox"], "<FILE>"),
         (vec!["sandbox", "x", "--fail", "2"], "a share from 0 to 1"),
-        (vec!["sandbox", "x", "--latency=-1"], "a whole number of milliseconds"),
+        (vec!["sandbox", "x", "--latency=-1"], "an integer of milliseconds"),
         (vec!["sandbox", "x", "--listen", "here"], "invalid socket address"),
-        (vec!["sandbox", "x", "--page-size", "0"], "a whole number from 1"),
+        (vec!["sandbox", "x", "--page-size", "0"], "an integer from 1"),
         (vec!["schema", "plans"], "[possible values: desired, plan, report, snapshot]"),
     ] {
         let outcome = flowbind(&args).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}: {outcome}");
         assert!(outcome.stderr.contains(why), "{args:?}: {outcome}");
+        let prefix = if args.is_empty() { "Manage API connector bindings" } else { "error[usage]: " };
+        assert!(outcome.stderr.starts_with(prefix), "{args:?}: {outcome}");
+    }
+}
+
+#[test]
+fn unknown_option_is_not_suggested_as_a_value() {
+    let outcome = flowbind(["plan", "-y"]).run();
+    let usage = "error[usage]: unexpected argument '-y' found\n\n\
+                 Usage: flowbind plan [OPTIONS] [FILES]...\n\n\
+                 For more information, try '--help'.\n";
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (1, usage));
+}
+
+/// `-out=FILE` would otherwise be `-o` with the value `ut=FILE`.
+#[test]
+fn long_option_with_a_single_dash_is_an_error() {
+    for (args, hint) in [
+        (["plan", "-out=plan.json"], "use `--out`, with two dashes"),
+        (["apply", "-auto-approve"], "use `--yes`"),
+    ] {
+        let outcome = flowbind(args).run();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}: {outcome}");
+        assert!(outcome.stderr.contains(hint), "{args:?}: {outcome}");
     }
 }
 
@@ -124,7 +189,7 @@ fn invalid_environment_variable_is_an_error() {
     for epoch in ["garbage", "99999999999999", "1.5"] {
         let outcome = flowbind(QUICKSTART).env("SOURCE_DATE_EPOCH", epoch).within(&package("")).run();
         assert_eq!(outcome.code, 1);
-        assert!(outcome.stderr.contains("`SOURCE_DATE_EPOCH` is no number of seconds"), "{outcome}");
+        assert!(outcome.stderr.contains("`SOURCE_DATE_EPOCH` is not a number of seconds"), "{outcome}");
     }
 }
 

@@ -59,7 +59,7 @@ fn collection_above_the_limit_is_an_error() {
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .run();
         assert_eq!(outcome.code, code, "{pages}: {outcome}");
-        let error = "its pages are larger than 8 MiB together";
+        let error = "the pages of the collection exceed 8 MiB";
         assert_eq!(outcome.stderr.contains(error), code == 1, "{outcome}");
     }
 }
@@ -96,7 +96,7 @@ fn concurrent_responses_above_the_total_limit_are_errors() {
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        let error = "the answers that come in at once are larger than 32 MiB";
+        let error = "the answers in flight are larger than 32 MiB together";
         assert_eq!(outcome.stdout.contains(error), beyond, "{parallelism}: {outcome}");
     }
 }
@@ -218,15 +218,15 @@ fn saved_file_above_the_limit_is_an_error() {
         (&["show", "/dev/zero"], "cannot read `/dev/zero`"),
     ] {
         let outcome = run(args);
-        assert_eq!((outcome.code, &*outcome.stdout), (1, ""), "{outcome}");
-        let larger = format!("error: {problem}\n  = caused by: it is larger than 64 MiB\n");
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let larger = format!("error[system]: {problem}\n  = cause: larger than 64 MiB\n");
         assert!(outcome.stderr.starts_with(&larger), "{outcome}");
     }
     // A file of exactly the limit is read and then rejected for its content.
     sparse_file(folder.path(), "large", 64 << 20);
     let outcome = run(&["show", "large"]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.starts_with("error: `large` cannot be used: "), "{outcome}");
+    assert!(outcome.stderr.starts_with("error[saved-file-invalid]: "), "{outcome}");
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn plan_workflow_with_blocked_plan_fails_and_comments() {
     let job = repository.run("plan.yml");
     assert!(!job.succeeded, "{job:?}");
     let comment = fs::read_to_string(repository.state("comment.md")).unwrap();
-    assert!(comment.contains("### flowbind plan, refused: "), "{comment}");
+    assert!(comment.contains("### flowbind plan, blocked: "), "{comment}");
 }
 
 #[test]
@@ -218,7 +218,10 @@ fn apply_workflow_applies_only_the_reviewed_plan() {
     assert!(repository.run("plan.yml").succeeded);
     // The commit does not belong to a pull request.
     let job = repository.run("apply.yml");
-    assert!(!job.succeeded && job.log.contains("nobody reviewed a plan of it"), "{job:?}");
+    assert!(
+        !job.succeeded && job.log.contains("has no pull request, so no plan of it was reviewed"),
+        "{job:?}"
+    );
     file(&repository.folder.path().join("state"), "number", "12\n");
     let job = repository.run("apply.yml");
     assert!(job.succeeded, "{job:?}");
@@ -229,10 +232,13 @@ fn apply_workflow_applies_only_the_reviewed_plan() {
     assert!(repository.folder.path().join("work/report.json").exists());
     // The comment is unchanged, but the tenant has changed.
     let job = repository.run("apply.yml");
-    assert!(!job.succeeded && job.log.contains("this is not the plan that was approved"), "{job:?}");
+    assert!(
+        !job.succeeded && job.log.contains("error[fingerprint-mismatch]: the plan is not the approved one"),
+        "{job:?}"
+    );
     fs::remove_file(repository.state("comment.md")).unwrap();
     let job = repository.run("apply.yml");
-    assert!(!job.succeeded && job.log.contains("has no comment with a plan"), "{job:?}");
+    assert!(!job.succeeded && job.log.contains("has no comment with a complete plan"), "{job:?}");
 }
 
 #[test]
@@ -276,7 +282,10 @@ fn fork_plan_workflow_accepts_only_valid_requests() {
     let state = repository.folder.path().join("state");
     file(&state, "head", "another\n");
     let job = repository.run("fork-plan.yml");
-    assert!(!job.succeeded && job.log.contains("of another commit than the pull request"), "{job:?}");
+    assert!(
+        !job.succeeded && job.log.contains("for another commit than the head of the pull request"),
+        "{job:?}"
+    );
     file(&state, "head", "abc\n");
     let job = repository.run("fork-plan.yml");
     assert!(job.succeeded, "{job:?}");
@@ -411,7 +420,7 @@ fn commands_of_timers_and_hooks_are_valid() {
             .replace("/var/lib/node_exporter", &here)
             .replace("/tenants", &here);
         let (_, log, _) = repository.shell(&format!("flowbind {command}"), &BTreeMap::new());
-        assert!(!log.contains("error:"), "{command}: {log}");
+        assert!(!log.contains("error["), "{command}: {log}");
     }
     let counts = fs::read_to_string(work.join("flowbind.prom")).unwrap();
     assert!(counts.contains("flowbind_drift 1"), "{counts}");

@@ -684,10 +684,10 @@ fn annotations_are_sorted_by_danger() {
     assert_eq!(
         titles,
         [
-            "empty-prune (s)",
-            "empty-prune (t)",
             "graph-rejected (s)",
             "graph-rejected (t)",
+            "empty-prune (s)",
+            "empty-prune (t)",
             "disable B2C_1_s_off postFederationSignup (s)",
             "disable B2C_1_t_off postFederationSignup (t)",
             "replace B2C_1_s_over postFederationSignup (s)",

@@ -477,7 +477,7 @@ fn show_of_plan_without_targets_prints_its_errors() {
     assert_eq!((planned.code, shown.code), (1, 1), "{planned}{shown}");
     for outcome in [planned, shown] {
         assert!(
-            outcome.stdout.contains("error[unsupported-version]: unsupported file version 2"),
+            outcome.stdout.contains("error[unsupported-version]: unsupported file version `2`"),
             "{outcome}"
         );
         let end = "\nPlan incomplete: 3 errors. It cannot be applied.\n";

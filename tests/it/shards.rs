@@ -95,8 +95,8 @@ fn joined_shard_plans_equal_the_unsharded_plan() {
             let joined = show(folder.path(), &files, format);
             let shown = show(folder.path(), &["unsharded.json".into()], format);
             assert_eq!(
-                mask_request_ids(&joined.stdout),
-                mask_request_ids(&shown.stdout),
+                remove_guids(&joined.stdout),
+                remove_guids(&shown.stdout),
                 "{tenants} in {of}, {format}"
             );
             assert_eq!(

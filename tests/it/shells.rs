@@ -41,6 +41,17 @@ fn bash_completes_credential_kinds() {
 }
 
 #[test]
+fn bash_completes_problem_ids() {
+    let folder = folder();
+    let script = file(folder.path(), "flowbind.bash", completions("bash"));
+    let ask = "source \"$0\"; COMP_WORDS=(flowbind explain stale); COMP_CWORD=2; \
+               _flowbind flowbind stale explain; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    // Skipped on machines without bash.
+    let Ok(output) = Command::new("bash").args(["-c", ask]).arg(&script).output() else { return };
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "stale-plan\n");
+}
+
+#[test]
 fn man_writes_a_page_per_command() {
     let folder = folder();
     let pages = folder.path().join("share/man1");
@@ -51,10 +62,17 @@ fn man_writes_a_page_per_command() {
         assert!(text.contains(".TH flowbind") && text.contains("NAME"), "{page}");
     }
     let plan = std::fs::read_to_string(pages.join("flowbind-plan.1")).unwrap();
-    assert!(plan.contains("detailed\\-exitcode") && plan.contains("Examples"), "{plan}");
+    assert!(plan.contains("detailed\\-exitcode"), "{plan}");
+    assert!(plan.contains(".TH flowbind-plan 1 \"\" \"flowbind "), "{plan}");
+    assert!(plan.contains("flowbind plan [OPTIONS] [FILES]...\n"), "{plan}");
+    assert!(plan.contains("Process only shard K of N"), "options that `-h` hides have their help: {plan}");
+    for section in ["\"EXIT STATUS\"", "ENVIRONMENT", "FILES", "EXAMPLES", "\"SEE ALSO\""] {
+        assert!(plan.contains(&format!("\n.SH {section}\n")), "{section}: {plan}");
+    }
+    assert!(!plan.contains("EXTRA"), "{plan}");
     assert!(flowbind(["man"]).run().stdout.contains(".TH flowbind 1"));
     let existing = file(folder.path(), "file", "");
     let outcome = flowbind(["man", existing.to_str().unwrap()]).run();
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("cannot make the folder"), "{outcome}");
+    assert!(outcome.stderr.contains("cannot create the folder"), "{outcome}");
 }

@@ -108,6 +108,7 @@ fn file_with_alias_bomb_is_an_error() {
     file(folder.path(), "bomb.yaml", yaml);
     let outcome = flowbind(["validate", "bomb.yaml"]).within(folder.path()).run();
     assert_eq!(outcome.code, 1);
-    let message = "error[yaml-limit]: YAML aliases expand to more than 1000000 keys and values\n --> bomb.yaml:";
+    let message =
+        "error[yaml-limit]: YAML aliases expand to more than 1000000 keys and values\n --> bomb.yaml:";
     assert!(outcome.stderr.starts_with(message), "{outcome}");
 }

@@ -1,4 +1,4 @@
-//! How `az` is run: not a moment longer than somebody waits for it.
+//! Runs `az`, and kills it when the future is dropped.
 
 use std::ffi::OsStr;
 use std::io;
@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use azure_identity::Executor;
 use tokio::process::Command;
 
-/// Runs a command that ends with all that it started once nobody waits for it any more. The crate's own
-/// way lets it live on.
+/// Executor that kills a command and its children when the future is dropped. The crate's own executor lets them
+/// run on.
 #[derive(Debug)]
-pub(super) struct Tied;
+pub(super) struct KillOnDropExecutor;
 
-/// Runs a command in a group of processes of its own, which is killed as soon as the other end of stdin
-/// is closed: by us, or by whatever ended us. `az` is a script, so it would not do to kill what we started.
+/// Runs a command in its own process group, which is killed when the other end of stdin is closed: by us, or
+/// because we were killed. `az` is a script, so killing the started process alone is not enough.
 #[cfg(unix)]
-const TIED: &str = r#"
+const KILL_ON_STDIN_CLOSE: &str = r#"
 exec 3<&0 </dev/null
 { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
 "$@" 3<&-
@@ -26,12 +26,12 @@ exit $code
 "#;
 
 #[async_trait]
-impl Executor for Tied {
+impl Executor for KillOnDropExecutor {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
         #[cfg(unix)]
         let mut command = {
             let mut command = Command::new("/bin/sh");
-            command.args(["-c", TIED, "sh"]).arg(program).process_group(0);
+            command.args(["-c", KILL_ON_STDIN_CLOSE, "sh"]).arg(program).process_group(0);
             command
         };
         #[cfg(not(unix))]

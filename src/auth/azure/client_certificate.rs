@@ -1,8 +1,9 @@
-//! A certificate of the app: a statement that its private key signed
+//! Client certificate: an assertion signed with its private key
 //! (<https://learn.microsoft.com/entra/identity-platform/certificate-credentials>).
 //!
-//! Signed here, since the crate's own way needs OpenSSL.
+//! Signed here, because the crate's own implementation needs OpenSSL.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -21,18 +22,18 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Secret, Settings, SignInError};
 
-/// How long a statement is good for.
-const LIFE: Duration = Duration::from_secs(600);
+/// Lifetime of an assertion.
+const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A certificate and its private key.
 #[derive(Debug)]
 pub(super) struct Certificate {
     key: KeyPair,
-    /// Of the certificate, so that the service finds it.
+    /// Thumbprint by which the service finds the certificate.
     thumbprint: String,
 }
 
-/// What the key states: that the app asks the authority.
+/// Signed assertion that the app requests a token.
 #[derive(Debug)]
 pub(super) struct Assertion {
     certificate: Certificate,
@@ -44,74 +45,97 @@ pub(super) struct Assertion {
 pub(super) async fn read(settings: &Settings) -> Result<Certificate, SignInError> {
     let path = settings.certificate.clone().unwrap_or_default();
     let bytes = super::read(path.clone()).await?;
-    let read = if bytes.windows(10).any(|bytes| bytes == b"-----BEGIN") { of_pem } else { of_pfx };
+    let read = if bytes.windows(10).any(|bytes| bytes == b"-----BEGIN") { from_pem } else { from_pfx };
     let certificate = read(&bytes, settings.certificate_password.as_ref());
-    certificate.map_err(|why| SignInError::new(format!("`{}`: {why}", path.display())))
+    certificate.map_err(|error| SignInError::new(format!("`{}`: {error}", path.display())))
 }
 
-fn of_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String> {
-    let blocks = pem::parse_many(bytes).map_err(|error| format!("it is no PEM: {}", wrong_in_pem(&error)))?;
+/// Error of a file without a usable certificate.
+#[derive(Debug, thiserror::Error)]
+enum CertificateError {
+    #[error("not valid PEM: {0}")]
+    InvalidPem(&'static str),
+    #[error("neither PEM nor a PKCS#12 that `AZURE_CLIENT_CERTIFICATE_PASSWORD` opens: {0}")]
+    InvalidPkcs12(String),
+    #[error("no certificate in the file")]
+    NoCertificate,
+    #[error("no private key in the file")]
+    NoKey,
+    #[error("the private key is not a usable RSA key: {0}")]
+    InvalidKey(String),
+    #[error("the private key is not a usable RSA key: unsupported format")]
+    UnsupportedKey,
+    #[error("the key is encrypted in an outdated format; convert it with `openssl pkcs8 -topk8`")]
+    OutdatedEncryption,
+    #[error("the key is encrypted, and `AZURE_CLIENT_CERTIFICATE_PASSWORD` is not set")]
+    NoPassword,
+    #[error("`AZURE_CLIENT_CERTIFICATE_PASSWORD` does not decrypt the key")]
+    WrongPassword,
+}
+
+fn invalid_key(error: impl fmt::Display) -> CertificateError {
+    CertificateError::InvalidKey(error.to_string())
+}
+
+fn from_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, CertificateError> {
+    let blocks = pem::parse_many(bytes).map_err(|error| CertificateError::InvalidPem(pem_problem(&error)))?;
     let mut certificate = None;
     let mut key = None;
     for block in &blocks {
         let der = block.contents();
         let found = match block.tag() {
-            // The first is the app's, those after it are its issuers'.
+            // The first certificate is the app's, the following ones are its issuers'.
             "CERTIFICATE" => {
                 certificate = certificate.or(Some(der));
                 continue;
             }
             _ if block.headers().get("Proc-Type").is_some() => {
-                return Err(
-                    "its key is encrypted in an outdated way; `openssl pkcs8 -topk8` makes a new one".into(),
-                );
+                return Err(CertificateError::OutdatedEncryption);
             }
-            "PRIVATE KEY" => KeyPair::from_pkcs8(der).map_err(|error| error.to_string()),
-            "RSA PRIVATE KEY" => KeyPair::from_der(der).map_err(|error| error.to_string()),
-            "ENCRYPTED PRIVATE KEY" => decrypted(der, password),
-            other if other.ends_with("PRIVATE KEY") => Err("it is of another kind".into()),
+            "PRIVATE KEY" => KeyPair::from_pkcs8(der).map_err(invalid_key),
+            "RSA PRIVATE KEY" => KeyPair::from_der(der).map_err(invalid_key),
+            "ENCRYPTED PRIVATE KEY" => decrypt_key(der, password),
+            other if other.ends_with("PRIVATE KEY") => Err(CertificateError::UnsupportedKey),
             _ => continue,
         };
-        key = Some(found.map_err(|why| format!("its private key is no RSA key that can be used: {why}"))?);
+        key = Some(found?);
     }
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Certificate::new(certificate, key)),
-        (None, _) => Err("it holds no certificate".into()),
-        (_, None) => Err("it holds no private key".into()),
+        (None, _) => Err(CertificateError::NoCertificate),
+        (_, None) => Err(CertificateError::NoKey),
     }
 }
 
-/// What is wrong, without what stands there: it may be the key.
-fn wrong_in_pem(error: &PemError) -> &'static str {
+/// Returns the problem without the text of the file, which may be the key.
+fn pem_problem(error: &PemError) -> &'static str {
     match error {
         PemError::MismatchedTags(..)
         | PemError::MalformedFraming
         | PemError::MissingBeginTag
-        | PemError::MissingEndTag => "a block's BEGIN and END do not fit",
-        PemError::InvalidHeader(_) => "a block has an empty line in it",
-        PemError::MissingData | PemError::InvalidData(_) | PemError::NotUtf8(_) => "a block is no base64",
+        | PemError::MissingEndTag => "BEGIN and END of a block do not match",
+        PemError::InvalidHeader(_) => "a block contains an empty line",
+        PemError::MissingData | PemError::InvalidData(_) | PemError::NotUtf8(_) => "a block is not base64",
     }
 }
 
-fn decrypted(der: &[u8], password: Option<&Secret>) -> Result<KeyPair, String> {
-    let password = password.ok_or("it is encrypted, and `AZURE_CLIENT_CERTIFICATE_PASSWORD` is not set")?;
-    let key = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|error| error.to_string())?;
+fn decrypt_key(der: &[u8], password: Option<&Secret>) -> Result<KeyPair, CertificateError> {
+    let password = password.ok_or(CertificateError::NoPassword)?;
+    let key = EncryptedPrivateKeyInfoRef::try_from(der).map_err(invalid_key)?;
     let key = key.decrypt(password.expose());
-    let key = key.map_err(|_| "`AZURE_CLIENT_CERTIFICATE_PASSWORD` does not decrypt it")?;
-    KeyPair::from_pkcs8(key.as_bytes()).map_err(|error| error.to_string())
+    let key = key.map_err(|_| CertificateError::WrongPassword)?;
+    KeyPair::from_pkcs8(key.as_bytes()).map_err(invalid_key)
 }
 
-fn of_pfx(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, String> {
+fn from_pfx(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, CertificateError> {
     let password = password.map(Secret::expose).unwrap_or_default();
-    let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(|error| {
-        format!("it is neither PEM nor a PKCS#12 that `AZURE_CLIENT_CERTIFICATE_PASSWORD` opens: {error}")
-    })?;
-    let key = archive.keys.first().ok_or("it holds no private key")?;
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password)
+        .map_err(|error| CertificateError::InvalidPkcs12(error.to_string()))?;
+    let key = archive.keys.first().ok_or(CertificateError::NoKey)?;
     let id = key.local_key_id.as_ref().map(|id| id.0.as_slice());
     let its_own = archive.certs.iter().find(|cert| id.is_some() && cert.local_key_id.as_deref() == id);
-    let certificate = its_own.or(archive.certs.first()).ok_or("it holds no certificate")?;
-    let key = KeyPair::from_pkcs8(key.key.as_der())
-        .map_err(|error| format!("its private key is no RSA key that can be used: {error}"))?;
+    let certificate = its_own.or(archive.certs.first()).ok_or(CertificateError::NoCertificate)?;
+    let key = KeyPair::from_pkcs8(key.key.as_der()).map_err(invalid_key)?;
     Ok(Certificate::new(certificate.cert.as_der(), key))
 }
 
@@ -120,7 +144,7 @@ impl Certificate {
         Self { key, thumbprint: BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(der)) }
     }
 
-    /// What the key states for an app to an authority's token endpoint.
+    /// Creates the assertion for a token endpoint.
     pub(super) fn assertion(self, app: String, audience: String) -> Assertion {
         Assertion { certificate: self, app, audience }
     }
@@ -138,13 +162,13 @@ impl ClientAssertion for Assertion {
             "sub": app,
             "jti": uuid::Uuid::new_v4().to_string(),
             "nbf": now.as_secs(),
-            "exp": now.saturating_add(LIFE).as_secs(),
+            "exp": now.saturating_add(LIFETIME).as_secs(),
         });
         let encode = |json: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
-        let statement = format!("{}.{}", encode(header), encode(claims));
+        let signed = format!("{}.{}", encode(header), encode(claims));
         let mut signature = vec![0; key.public_modulus_len()];
-        key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), statement.as_bytes(), &mut signature)
+        key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
             .map_err(|_| SignInError::new("the certificate's key cannot sign"))?;
-        Ok(format!("{statement}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+        Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
     }
 }

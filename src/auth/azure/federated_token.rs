@@ -1,4 +1,4 @@
-//! A token of another issuer, in a file that its issuer keeps fresh
+//! Token of another issuer, in a file that the issuer keeps up to date
 //! (<https://learn.microsoft.com/azure/aks/workload-identity-overview>).
 
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use azure_identity::ClientAssertion;
 
 use super::{Settings, SignInError};
 
-/// The file of a token.
+/// File of a federated token.
 #[derive(Debug)]
 pub(super) struct FederatedToken(PathBuf);
 
 impl FederatedToken {
-    /// The file that the settings name.
+    /// Returns the file of the settings.
     pub(super) fn new(settings: &Settings) -> Self {
         Self(settings.federated_token_file.clone().unwrap_or_default())
     }
@@ -22,14 +22,14 @@ impl FederatedToken {
 
 #[async_trait]
 impl ClientAssertion for FederatedToken {
-    // The crate's own reader keeps a line end, which no token has.
+    // The crate's own reader keeps a trailing line break, which is invalid in a token.
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let Self(path) = self;
         let bytes = super::read(path.clone()).await?;
         match str::from_utf8(&bytes).map(str::trim) {
             Ok("") => Err(SignInError::new(format!("`{}` is empty", path.display())).into()),
             Ok(token) => Ok(token.to_owned()),
-            Err(_) => Err(SignInError::new(format!("`{}` holds no token", path.display())).into()),
+            Err(_) => Err(SignInError::new(format!("`{}` has no token", path.display())).into()),
         }
     }
 }

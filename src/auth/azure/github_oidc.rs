@@ -1,4 +1,4 @@
-//! The token that GitHub Actions issues for a job with `permissions: id-token: write`
+//! OIDC token that GitHub Actions issues for a job with `permissions: id-token: write`
 //! (<https://docs.github.com/actions/reference/security/oidc>).
 
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::transport::ask;
+use super::transport::send;
 use super::{Settings, SignInError};
 use crate::http::{Client, is_safe};
 
-/// Where a job's token is asked for.
+/// Token endpoint of a job.
 #[derive(Debug)]
 pub(super) struct GithubOidc {
     url: Url,
@@ -26,12 +26,12 @@ impl GithubOidc {
     pub(super) fn new(settings: &Settings, audience: &str, http: Arc<Client>) -> Result<Self, SignInError> {
         let url = settings.github_url.as_deref().and_then(|url| Url::parse(url).ok()).filter(is_safe);
         let mut url =
-            url.ok_or_else(|| SignInError::new("`ACTIONS_ID_TOKEN_REQUEST_URL` is no https address"))?;
+            url.ok_or_else(|| SignInError::new("`ACTIONS_ID_TOKEN_REQUEST_URL` is not an https URL"))?;
         url.query_pairs_mut().append_pair("audience", audience);
         let token = settings.github_token.as_ref().map(|token| format!("Bearer {}", token.expose()));
         let token = token.and_then(|token| HeaderValue::from_str(&token).ok());
         let mut token =
-            token.ok_or_else(|| SignInError::new("`ACTIONS_ID_TOKEN_REQUEST_TOKEN` is no token"))?;
+            token.ok_or_else(|| SignInError::new("`ACTIONS_ID_TOKEN_REQUEST_TOKEN` is not a token"))?;
         token.set_sensitive(true);
         Ok(Self { url, headers: HeaderMap::from_iter([(AUTHORIZATION, token)]), http })
     }
@@ -45,12 +45,13 @@ impl ClientAssertion for GithubOidc {
             value: String,
         }
         let headers = self.headers.clone();
-        let answer = ask(&self.http, Method::GET, self.url.clone(), headers, String::new()).await?;
-        // The body is not shown: it may hold a token under another name.
+        let answer = send(&self.http, Method::GET, self.url.clone(), headers, String::new()).await?;
+        // The body is not printed, because it may contain a token under another name.
         let status = answer.status;
         let issued = serde_json::from_slice::<Issued>(&answer.body).ok();
         let issued = issued.filter(|issued| status == 200 && !issued.value.trim().is_empty());
-        let none = || SignInError::new(format!("GitHub issued no token for the job: answered {status}"));
-        Ok(issued.ok_or_else(none)?.value)
+        let not_issued =
+            || SignInError::new(format!("GitHub issued no token for the job: answered {status}"));
+        Ok(issued.ok_or_else(not_issued)?.value)
     }
 }

@@ -1,4 +1,4 @@
-//! The identity of the Azure resource that this runs on
+//! Managed identity of the Azure resource that this runs on
 //! (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/overview>).
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use azure_identity::{
 use super::options;
 use super::transport::Transport;
 
-/// The identity of that client id, or else the resource's own.
+/// Creates a credential of the identity with a client id, or of the resource's own identity.
 pub(super) fn new(
     client_id: Option<String>,
     transport: Transport,
@@ -25,16 +25,16 @@ pub(super) fn new(
     ManagedIdentityCredential::new(Some(options))
 }
 
-/// An identity's token as the proof of an app that trusts the identity.
+/// Token of a managed identity, as the assertion of an app that trusts it.
 #[derive(Debug)]
-pub(super) struct Proof {
+pub(super) struct IdentityAssertion {
     pub(super) identity: Arc<ManagedIdentityCredential>,
-    /// What such a token has to be for.
+    /// Audience of such a token.
     pub(super) audience: &'static str,
 }
 
 #[async_trait]
-impl ClientAssertion for Proof {
+impl ClientAssertion for IdentityAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let scope = format!("{}/.default", self.audience);
         let token = self.identity.get_token(&[scope.as_str()], None).await?;

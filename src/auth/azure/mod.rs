@@ -1,8 +1,8 @@
-//! The kinds of credentials that ask somebody for their token, with Microsoft's own crate for it.
+//! Credentials that request their token, based on Microsoft's crate `azure_identity`.
 //!
-//! The crate's own cache and retries are not used: a [`Credential`](super::Credential) keeps the
-//! token, and each token is asked for by a credential made anew, so that a file that was rotated is
-//! read again; [`Client`] sends again what may pass.
+//! The cache and the retries of the crate are not used. [`Credential`](super::Credential) caches the token.
+//! Each token is requested by a new `azure_identity` credential, so that a rotated file is read again.
+//! [`Client`] retries.
 
 mod azure_cli;
 mod client_certificate;
@@ -31,27 +31,27 @@ use futures_util::future::BoxFuture;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::credential::Issuer;
-use super::kind::{Kind, Place, Settings};
+use super::credential::TokenSource;
+use super::kind::{Kind, Settings, SignInTarget};
 use super::{InvalidToken, Secret, SignInError, Token};
 use crate::http::{Client, RetryBudget, SendErrorKind};
 use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
-use transport::{Transport, one_line};
+use transport::{Transport, single_line};
 
-/// How long the Azure CLI may take: it may be cold, and it may wait for somebody for ever.
-const CLI_PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit of the Azure CLI: its start may be slow, and it may wait for input for ever.
+const CLI_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How one kind signs in to one tenant.
+/// Sign-in to one tenant with one kind of credential.
 #[derive(Debug)]
 pub(super) struct SignIn {
     kind: Kind,
     settings: Settings,
-    place: Place,
+    target: SignInTarget,
     http: Arc<Client>,
 }
 
-/// As the crate's error, which its credentials hand on and do not retry.
+/// Converts to the crate's error type. Its credentials pass it on without retries.
 impl From<SignInError> for azure_core::Error {
     fn from(error: SignInError) -> Self {
         Self::new(ErrorKind::Credential, error)
@@ -59,13 +59,13 @@ impl From<SignInError> for azure_core::Error {
 }
 
 impl SignIn {
-    pub(super) fn new(kind: Kind, settings: Settings, place: Place, http: Arc<Client>) -> Self {
-        Self { kind, settings, place, http }
+    pub(super) fn new(kind: Kind, settings: Settings, target: SignInTarget, http: Arc<Client>) -> Self {
+        Self { kind, settings, target, http }
     }
 
-    async fn ask(&self) -> azure_core::Result<AccessToken> {
+    async fn request_token(&self) -> azure_core::Result<AccessToken> {
         match self.kind {
-            Kind::AccessToken => Err(SignInError::new("it cannot be renewed").into()),
+            Kind::AccessToken => Err(SignInError::new("a given token cannot be renewed").into()),
             Kind::ClientSecret => self.client_secret().await,
             Kind::ClientCertificate => {
                 let certificate = client_certificate::read(&self.settings).await?;
@@ -75,7 +75,7 @@ impl SignIn {
             Kind::FederatedToken => self.exchange(FederatedToken::new(&self.settings)).await,
             Kind::GithubOidc => {
                 let http = Arc::clone(&self.http);
-                self.exchange(GithubOidc::new(&self.settings, self.place.exchange, http)?).await
+                self.exchange(GithubOidc::new(&self.settings, self.target.assertion_audience, http)?).await
             }
             Kind::AzurePipelinesOidc => self.azure_pipelines().await,
             Kind::ManagedIdentity => self.managed_identity().await,
@@ -86,30 +86,30 @@ impl SignIn {
     async fn client_secret(&self) -> azure_core::Result<AccessToken> {
         let secret = azure_secret(self.settings.client_secret.as_ref());
         let options = ClientSecretCredentialOptions { client_options: self.options() };
-        let credential = ClientSecretCredential::new(&self.place.tenant, self.app(), secret, Some(options))?;
-        credential.get_token(&[&self.place.scope], None).await
+        let credential = ClientSecretCredential::new(&self.target.tenant, self.app(), secret, Some(options))?;
+        credential.get_token(&[&self.target.scope], None).await
     }
 
     async fn azure_cli(&self) -> azure_core::Result<AccessToken> {
-        let tenant_id = Some(self.place.tenant.clone());
-        let executor: Option<Arc<dyn Executor>> = Some(Arc::new(azure_cli::Tied));
+        let tenant_id = Some(self.target.tenant.clone());
+        let executor: Option<Arc<dyn Executor>> = Some(Arc::new(azure_cli::KillOnDropExecutor));
         let options =
             AzureCliCredentialOptions { tenant_id, executor, ..AzureCliCredentialOptions::default() };
         let credential = AzureCliCredential::new(Some(options))?;
-        let scopes = [self.place.scope.as_str()];
-        let asked = timeout(CLI_PATIENCE, credential.get_token(&scopes, None)).await;
+        let scopes = [self.target.scope.as_str()];
+        let asked = timeout(CLI_TIMEOUT, credential.get_token(&scopes, None)).await;
         asked.unwrap_or_else(|_| {
-            let problem = format!("`az` did not answer for {} s", CLI_PATIENCE.as_secs());
+            let problem = format!("`az` did not answer for {} s", CLI_TIMEOUT.as_secs());
             Err(SignInError::new(problem).into())
         })
     }
 
-    /// The app that signs in.
+    /// Returns the client id of the app.
     fn app(&self) -> String {
-        let Self { kind, settings, place, http: _ } = self;
+        let Self { kind, settings, target, http: _ } = self;
         let connection =
             settings.service_connection_app.as_ref().filter(|_| *kind == Kind::AzurePipelinesOidc);
-        let app = place.client_id.as_ref().or(settings.client_id.as_ref()).or(connection);
+        let app = target.client_id.as_ref().or(settings.client_id.as_ref()).or(connection);
         app.cloned().unwrap_or_default()
     }
 
@@ -117,37 +117,42 @@ impl SignIn {
         let Settings { pipelines_token, service_connection, .. } = &self.settings;
         let options = AzurePipelinesCredentialOptions { credential_options: self.assertion_options() };
         let credential = AzurePipelinesCredential::new(
-            self.place.tenant.clone(),
+            self.target.tenant.clone(),
             self.app(),
             service_connection.as_deref().unwrap_or_default(),
             azure_secret(pipelines_token.as_ref()),
             Some(options),
         )?;
-        credential.get_token(&[&self.place.scope], None).await
+        credential.get_token(&[&self.target.scope], None).await
     }
 
-    /// The identity of a machine is one of the machine's own tenant. Where the file names an app, the
-    /// identity's token is the proof by which that app signs in to the file's tenant
+    /// A managed identity belongs to the tenant of its machine. If the file names an app, the identity's token is
+    /// the assertion with which that app signs in to the file's tenant
     /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>);
-    /// else the identity signs in itself.
+    /// Otherwise the identity signs in itself.
     async fn managed_identity(&self) -> azure_core::Result<AccessToken> {
-        let identity =
-            managed_identity::new(self.settings.client_id.clone(), Transport::of_machine(&self.http))?;
-        match &self.place.client_id {
+        let identity = managed_identity::new(
+            self.settings.client_id.clone(),
+            Transport::for_metadata_service(&self.http),
+        )?;
+        match &self.target.client_id {
             Some(app) if self.settings.client_id.as_ref().is_none_or(|id| !id.eq_ignore_ascii_case(app)) => {
-                let proof = managed_identity::Proof { identity, audience: self.place.exchange };
-                self.exchange(proof).await
+                let assertion = managed_identity::IdentityAssertion {
+                    identity,
+                    audience: self.target.assertion_audience,
+                };
+                self.exchange(assertion).await
             }
-            _ => identity.get_token(&[&self.place.scope], None).await,
+            _ => identity.get_token(&[&self.target.scope], None).await,
         }
     }
 
-    /// Exchanges a proof of who asks for a token.
-    async fn exchange(&self, proof: impl ClientAssertion + 'static) -> azure_core::Result<AccessToken> {
-        let tenant = self.place.tenant.clone();
+    /// Exchanges an assertion for a token.
+    async fn exchange(&self, assertion: impl ClientAssertion + 'static) -> azure_core::Result<AccessToken> {
+        let tenant = self.target.tenant.clone();
         let options = Some(self.assertion_options());
-        let credential = ClientAssertionCredential::new(tenant, self.app(), proof, options)?;
-        credential.get_token(&[&self.place.scope], None).await
+        let credential = ClientAssertionCredential::new(tenant, self.app(), assertion, options)?;
+        credential.get_token(&[&self.target.scope], None).await
     }
 
     fn assertion_options(&self) -> ClientAssertionCredentialOptions {
@@ -156,21 +161,21 @@ impl SignIn {
 
     fn options(&self) -> ClientOptions {
         let mut custom = CustomConfiguration::default();
-        custom.authority_host = self.place.authority.to_string();
+        custom.authority_host = self.target.authority.to_string();
         let cloud = CloudConfiguration::from(custom);
-        ClientOptions { cloud: Some(Arc::new(cloud)), ..options(Transport::to_others(&self.http)) }
+        ClientOptions { cloud: Some(Arc::new(cloud)), ..options(Transport::for_authorities(&self.http)) }
     }
 
     fn tenant_url(&self) -> String {
-        format!("{}/{}", self.place.authority.as_str().trim_end_matches('/'), self.place.tenant)
+        format!("{}/{}", self.target.authority.as_str().trim_end_matches('/'), self.target.tenant)
     }
 }
 
-impl Issuer for SignIn {
+impl TokenSource for SignIn {
     fn token(&self) -> BoxFuture<'_, Result<Token, SignInError>> {
         Box::pin(async {
             tokio::select! {
-                asked = self.ask() => taken(asked.map_err(|error| said(&error))?).map_err(SignInError::new),
+                token = self.request_token() => token.map_err(|error| error_message(&error))?.try_into(),
                 () = self.http.stopped(RetryBudget::UntilDeadline) => {
                     Err(SignInError::new(SendErrorKind::Stopped.to_string()))
                 }
@@ -179,20 +184,20 @@ impl Issuer for SignIn {
     }
 }
 
-/// The beginning of a file, as far as a key or a token can reach. It may be a pipe that nobody writes into,
-/// which must not hold up what else goes on.
+/// Reads the first MiB of a file, which is enough for a key or a token. Runs on a blocking thread, because the
+/// file may be a pipe without a writer.
 async fn read(path: PathBuf) -> Result<Vec<u8>, SignInError> {
-    const LONGEST: u64 = 1 << 20;
+    const MAX_LIFETIME: u64 = 1 << 20;
     let shown = path.display().to_string();
     let reading = spawn_blocking(move || {
         let mut bytes = Vec::new();
-        File::open(path)?.take(LONGEST).read_to_end(&mut bytes).map(|_| bytes)
+        File::open(path)?.take(MAX_LIFETIME).read_to_end(&mut bytes).map(|_| bytes)
     });
     let read = reading.await.map_err(io::Error::from).flatten();
     read.map_err(|error| SignInError::new(format!("cannot read `{shown}`: {error}")))
 }
 
-/// Sends by our own client, which sends again by itself.
+/// Returns options that use our own client, which retries.
 fn options(transport: Transport) -> ClientOptions {
     ClientOptions {
         transport: Some(AzureTransport::new(Arc::new(transport))),
@@ -201,51 +206,55 @@ fn options(transport: Transport) -> ClientOptions {
     }
 }
 
-/// As the crate's own. An absent one is empty, which the crate refuses.
+/// Converts to the crate's type. A missing secret is empty, which the crate rejects.
 fn azure_secret(secret: Option<&Secret>) -> AzureSecret {
     AzureSecret::new(secret.map(Secret::expose).unwrap_or_default().to_owned())
 }
 
-/// Takes the crate's token over.
-fn taken(token: AccessToken) -> Result<Token, String> {
-    let (expires, token) = (token.expires_on.into(), token.token.secret());
-    if token.trim().is_empty() {
-        return Err("the answer holds no access token".into());
+/// Converts a token of the crate.
+impl TryFrom<AccessToken> for Token {
+    type Error = SignInError;
+
+    fn try_from(token: AccessToken) -> Result<Self, SignInError> {
+        let (expires, token) = (token.expires_on.into(), token.token.secret());
+        if token.trim().is_empty() {
+            return Err(SignInError::new("the response has no access token"));
+        }
+        Self::new(token, Some(expires)).map_err(|InvalidToken| {
+            SignInError::new("the response has an access token with invalid characters")
+        })
     }
-    let odd = |InvalidToken| "the answer holds an access token with characters that no token has".into();
-    Token::new(token, Some(expires)).map_err(odd)
 }
 
-/// What an error says, without the crate's own names and links: the innermost of our words, or of the
+/// Returns the error without the crate's own names and links: the innermost error that is ours or the
 /// service's.
-fn said(error: &azure_core::Error) -> SignInError {
-    let mut words = error.to_string();
+fn error_message(error: &azure_core::Error) -> SignInError {
+    let mut message = error.to_string();
     let mut status = error.http_status();
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(theirs) = inner.downcast_ref::<azure_core::Error>() {
-            (words, status) = (theirs.to_string(), theirs.http_status());
-        } else if let Some(ours) = inner.downcast_ref::<SignInError>() {
-            if ours.unreachable().is_some() {
-                return ours.clone();
+            (message, status) = (theirs.to_string(), theirs.http_status());
+        } else if let Some(error) = inner.downcast_ref::<SignInError>() {
+            if error.unreachable().is_some() {
+                return error.clone();
             }
-            (words, status) = (ours.to_string(), None);
+            (message, status) = (error.to_string(), None);
         } else if inner.is::<serde_json::Error>() {
-            words = without_text(&words);
+            message = without_quoted_text(&message);
         }
         cause = inner.source();
     }
     SignInError::new(match status {
-        Some(status) if words.trim().is_empty() => format!("answered {}", u16::from(status)),
-        _ => one_line(&words),
+        Some(status) if message.trim().is_empty() => format!("answered {}", u16::from(status)),
+        _ => single_line(&message),
     })
 }
 
-/// What a reader of JSON says, without the text that stood where something else was expected: it may be
-/// the token.
-fn without_text(words: &str) -> String {
-    match (words.split_once('"'), words.rsplit_once('"')) {
+/// Returns the message of a JSON error without the unexpected text that it quotes, which may be the token.
+fn without_quoted_text(message: &str) -> String {
+    match (message.split_once('"'), message.rsplit_once('"')) {
         (Some((before, _)), Some((_, after))) => format!("{before}\"***\"{after}"),
-        _ => words.to_owned(),
+        _ => message.to_owned(),
     }
 }

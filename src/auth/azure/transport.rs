@@ -1,4 +1,4 @@
-//! Sends what the credentials ask for by our own client, and lets no secret come back in an answer.
+//! HTTP transport for the credentials of `azure_identity`: uses our own client and redacts secrets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,34 +15,34 @@ use url::form_urlencoded;
 use super::SignInError;
 use crate::http::{Answer, Client, Redactor, Request, RetryBudget, is_link_local, is_safe, truncate};
 
-/// The longest life of a token that is believed: it is added to the time of day.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// Maximum lifetime of a token that is accepted, because it is added to the current time.
+const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// Sends the requests of credentials.
+/// Transport of one credential.
 #[derive(Debug)]
 pub(super) struct Transport {
     http: Arc<Client>,
-    /// Whether it may ask the host that this machine runs on, without TLS.
+    /// Whether link-local addresses may be requested without TLS.
     machine: bool,
 }
 
 impl Transport {
-    /// Asks authorities and issuers.
-    pub(super) fn to_others(http: &Arc<Client>) -> Self {
+    /// Creates a transport for login authorities and issuers.
+    pub(super) fn for_authorities(http: &Arc<Client>) -> Self {
         Self { http: Arc::clone(http), machine: false }
     }
 
-    /// Asks the metadata service of the machine.
-    pub(super) fn of_machine(http: &Arc<Client>) -> Self {
+    /// Creates a transport for the metadata service of the machine.
+    pub(super) fn for_metadata_service(http: &Arc<Client>) -> Self {
         Self { http: Arc::clone(http), machine: true }
     }
 
     async fn send(&self, request: &AzureRequest) -> Result<Answer, SignInError> {
         let url = request.url().clone();
         if !(is_safe(&url) || self.machine && url.scheme() == "http" && is_link_local(&url)) {
-            let place = place(&url);
+            let url = without_query(&url);
             return Err(SignInError::new(format!(
-                "`{place}` is neither https nor on this machine: a secret would travel in the clear"
+                "`{url}` is neither https nor on this machine: a secret would travel in the clear"
             )));
         }
         let body = match request.body() {
@@ -50,9 +50,9 @@ impl Transport {
             Body::SeekableStream(_) => return Err(SignInError::new("a body of unknown length")),
         };
         let (method, headers) = (request.method().as_ref().parse().unwrap_or_default(), headers(request)?);
-        let answer = ask(&self.http, method, url, headers, body).await?;
-        match description(&answer) {
-            // The crate has words of its own for a 400, and asks again after others.
+        let answer = send(&self.http, method, url, headers, body).await?;
+        match error_description(&answer) {
+            // The crate replaces the message of a 400, and retries other statuses.
             Some(description) if !self.machine || answer.status == 400 => Err(SignInError::new(description)),
             _ => Ok(answer),
         }
@@ -73,18 +73,19 @@ impl HttpClient for Transport {
     }
 }
 
-/// Asks for JSON that decides who we are.
+/// Sends a request of a sign-in and returns its JSON response.
 ///
 /// # Errors
-/// No answer, or one that is no JSON or makes no sense, with the place that gave it.
-pub(super) async fn ask(
+/// There is no response, or it is not JSON, or the lifetime of its token is out of range. The error names
+/// the URL.
+pub(super) async fn send(
     http: &Client,
     method: reqwest::Method,
     url: Url,
     headers: HeaderMap,
     body: String,
 ) -> Result<Answer, SignInError> {
-    let line = format!("{method} {}", place(&url));
+    let line = format!("{method} {}", without_query(&url));
     let request = Request {
         method,
         url,
@@ -97,39 +98,39 @@ pub(super) async fn ask(
     let sent = http.send(&request).await;
     let mut answer = sent.map_err(|error| SignInError::from_send_error(&line, &error))?;
     let form = request.body.as_deref().unwrap_or_default();
-    in_form(form).redact(&mut answer.headers, &mut answer.body);
+    form_secrets(form).redact(&mut answer.headers, &mut answer.body);
     let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
-        return Err(SignInError::new(format!("{line}: answered {}, with no JSON", answer.status)));
+        return Err(SignInError::new(format!("{line}: answered {}, not JSON", answer.status)));
     };
     let life = json.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
-    if !(0..=LONGEST.as_secs()).contains(&u64::try_from(life).unwrap_or(u64::MAX)) {
-        return Err(SignInError::new(format!("{line}: answered with a token that lives for {life} s")));
+    if !(0..=MAX_LIFETIME.as_secs()).contains(&u64::try_from(life).unwrap_or(u64::MAX)) {
+        return Err(SignInError::new(format!("{line}: answered with a token lifetime of {life} s")));
     }
     Ok(answer)
 }
 
-/// The authority's words for a refusal. The crate's own reader fails where they hold a line end, as
-/// they do.
-fn description(answer: &Answer) -> Option<String> {
+/// Returns the `error_description` of a rejection. The crate's own reader fails if it contains a line break,
+/// which is usual.
+fn error_description(answer: &Answer) -> Option<String> {
     #[derive(Deserialize)]
     struct Refusal {
         error_description: String,
     }
     let refusal = serde_json::from_slice::<Refusal>(&answer.body).ok().filter(|_| answer.status >= 400)?;
-    Some(one_line(&refusal.error_description))
+    Some(single_line(&refusal.error_description))
 }
 
-/// Somebody's words in one line, as long as a person reads on.
-pub(super) fn one_line(words: &str) -> String {
-    truncate(words.split_whitespace().collect::<Vec<_>>().join(" "))
+/// Returns a text in one line, truncated.
+pub(super) fn single_line(text: &str) -> String {
+    truncate(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// A URL without what it carries along.
-fn place(url: &Url) -> String {
+/// Returns a URL without user info and query.
+fn without_query(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// What is sent besides the body. Redactor are marked sensitive.
+/// Converts the headers of a request, and marks secrets as sensitive.
 fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     let header = |(name, value): (&AzureName, &AzureValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
@@ -139,13 +140,14 @@ fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     };
     let headers = request.headers().iter().map(|both| {
         let name = both.0.as_str();
-        header(both).ok_or_else(|| SignInError::new(format!("`{name}` has characters that no header has")))
+        header(both)
+            .ok_or_else(|| SignInError::new(format!("`{name}` has characters that are invalid in a header")))
     });
     headers.collect()
 }
 
-/// The secrets in a form.
-fn in_form(body: &str) -> Redactor<'_> {
+/// Returns a redactor of the secrets in a form.
+fn form_secrets(body: &str) -> Redactor<'_> {
     let fields = form_urlencoded::parse(body.as_bytes());
     let secrets = fields.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));
     Redactor::new(secrets.map(|(_, value)| value))

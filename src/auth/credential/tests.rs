@@ -1,4 +1,4 @@
-//! Renewals, in virtual time.
+//! Renewals in virtual time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Takes its time for each token, and gives one or a reason.
+/// A source that takes a while and returns prepared tokens or errors.
 #[derive(Debug, Default)]
 struct Slow {
     asked: Arc<AtomicUsize>,
@@ -19,21 +19,21 @@ struct Slow {
     gives: Mutex<VecDeque<Result<Duration, &'static str>>>,
 }
 
-impl Issuer for Slow {
+impl TokenSource for Slow {
     fn token(&self) -> BoxFuture<'_, Result<Token, SignInError>> {
         Box::pin(async {
             let number = self.asked.fetch_add(1, Ordering::Relaxed);
             if number > 0 {
                 sleep(self.takes).await;
             }
-            let given = self.gives.lock().unwrap().pop_front().unwrap_or(Err("nobody answers"));
+            let given = self.gives.lock().unwrap().pop_front().unwrap_or(Err("no answer"));
             let life = given.map_err(SignInError::new)?;
             Ok(Token::new(&number.to_string(), Some(SystemTime::now() + life)).unwrap())
         })
     }
 }
 
-/// A credential whose first token lives for an hour, and a count of how often one was asked for.
+/// Returns a credential whose first token is valid for an hour, and the number of requested tokens.
 async fn credential(
     takes: Duration,
     later: &[Result<Duration, &'static str>],
@@ -41,7 +41,7 @@ async fn credential(
     let gives = [&[Ok(HOUR)], later].concat().into();
     let slow = Slow { takes, gives: Mutex::new(gives), ..Slow::default() };
     let asked = Arc::clone(&slow.asked);
-    (Credential::issued_by(slow, Kind::AzureCli).await.unwrap(), asked)
+    (Credential::from_source(slow, Kind::AzureCli).await.unwrap(), asked)
 }
 
 async fn number(credential: &Credential) -> Result<String, String> {
@@ -49,7 +49,7 @@ async fn number(credential: &Credential) -> Result<String, String> {
     Ok(header.to_str().unwrap().trim_start_matches("Bearer ").to_owned())
 }
 
-/// What somebody gets who does not wait at all.
+/// Returns the token if it is available without waiting.
 async fn at_once(credential: &Credential) -> Option<Result<String, String>> {
     timeout(Duration::ZERO, number(credential)).await.ok()
 }
@@ -59,7 +59,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_took_long_and_failed_is_not_tried_again_at_once() {
+async fn failed_slow_renewal_is_not_retried_at_once() {
     let (credential, asked) = credential(seconds(60), &[Err("no"), Ok(HOUR)]).await;
     advance(HOUR - seconds(200)).await;
     assert_eq!(number(&credential).await.unwrap(), "0");
@@ -67,12 +67,12 @@ async fn a_renewal_that_took_long_and_failed_is_not_tried_again_at_once() {
         assert_eq!(at_once(&credential).await.unwrap().unwrap(), "0");
     }
     assert_eq!(asked.load(Ordering::Relaxed), 2);
-    advance(PATIENCE).await;
+    advance(RETRY_INTERVAL).await;
     assert_eq!(number(&credential).await.unwrap(), "2");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_another_token_while_the_old_one_serves() {
+async fn requests_use_the_valid_token_during_a_renewal() {
     let (credential, asked) = credential(seconds(60), &[Ok(HOUR)]).await;
     advance(HOUR - seconds(200)).await;
     let others = async {
@@ -89,7 +89,7 @@ async fn nobody_waits_for_another_token_while_the_old_one_serves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_end_one_renewal_is_for_all_who_wait_even_where_it_fails() {
+async fn expired_token_is_renewed_once_for_all_waiting_requests_even_if_it_fails() {
     let (credential, asked) = credential(seconds(60), &[Err("no"), Ok(HOUR)]).await;
     advance(HOUR + seconds(1)).await;
     let began = Instant::now();
@@ -99,7 +99,7 @@ async fn after_the_end_one_renewal_is_for_all_who_wait_even_where_it_fails() {
     assert_eq!(began.elapsed(), seconds(60));
     assert!(at_once(&credential).await.unwrap().is_err());
     assert_eq!(asked.load(Ordering::Relaxed), 2);
-    advance(PATIENCE).await;
+    advance(RETRY_INTERVAL).await;
     for answer in join_all((0..16).map(|_| number(&credential))).await {
         assert_eq!(answer.unwrap(), "2");
     }
@@ -107,7 +107,7 @@ async fn after_the_end_one_renewal_is_for_all_who_wait_even_where_it_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_failed_is_tried_once_more_when_the_token_expires() {
+async fn failed_renewal_is_retried_when_the_token_expires() {
     let (credential, _) = credential(seconds(1), &[Err("no"), Ok(HOUR)]).await;
     advance(HOUR - seconds(10)).await;
     assert_eq!(number(&credential).await.unwrap(), "0");
@@ -116,7 +116,7 @@ async fn a_renewal_that_failed_is_tried_once_more_when_the_token_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_nobody_waits_for_any_more_is_begun_by_the_next() {
+async fn cancelled_renewal_is_restarted_by_the_next_request() {
     let (credential, asked) = credential(seconds(60), &[Ok(HOUR)]).await;
     advance(HOUR + seconds(1)).await;
     assert!(timeout(seconds(10), number(&credential)).await.is_err());
@@ -125,7 +125,7 @@ async fn a_renewal_that_nobody_waits_for_any_more_is_begun_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_goes_out_with_a_refused_token_while_another_is_asked_for() {
+async fn rejected_token_is_not_used_while_a_new_one_is_requested() {
     let (credential, asked) = credential(seconds(2), &[Ok(HOUR)]).await;
     let refused = credential.header().await.unwrap();
     let other = async {
@@ -137,13 +137,13 @@ async fn nothing_goes_out_with_a_refused_token_while_another_is_asked_for() {
     let (first, second, ()) = tokio::join!(renewed, credential.renewed(&refused), other);
     assert!(first && second);
     assert_eq!(asked.load(Ordering::Relaxed), 2);
-    // It took the place of a refused one: if it is refused too, another will be.
+    // It replaced a rejected token, so it is not replaced again.
     let refused = credential.header().await.unwrap();
     assert!(!credential.renewed(&refused).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_token_is_used_on_where_there_is_no_other() {
+async fn rejected_token_is_used_again_if_there_is_no_new_one() {
     let (credential, asked) = credential(seconds(2), &[Err("no")]).await;
     let refused = credential.header().await.unwrap();
     assert!(timeout(seconds(1), credential.renewed(&refused)).await.is_err());

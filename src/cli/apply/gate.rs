@@ -1,7 +1,5 @@
 //! Preconditions of an apply: a complete plan, the expected fingerprint, no blockers, and approval.
 
-use std::collections::BTreeSet;
-
 use super::Abort;
 use super::session::ApplySession;
 use crate::cli::approval::{Approval, approval};
@@ -27,14 +25,18 @@ pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
         Some(Abort { reasons, exit })
     });
     // A tenant that could not be planned has no target. A plan that was saved without it is incomplete.
-    let targets: BTreeSet<_> =
-        session.plan.targets.iter().map(|target| target.tenant.to_ascii_lowercase()).collect();
-    let without_target = session.plan.errors.iter().filter(|error| match &error.tenant {
-        Some(tenant) => !targets.contains(&tenant.to_ascii_lowercase()),
-        None => targets.is_empty(),
-    });
-    if saved && without_target.count() > 0 {
-        record_abort(session, None, vec![incomplete(saved)]);
+    if !saved {
+        return;
+    }
+    let targets = &session.plan.targets;
+    let mut tenants = session.plan.tenants();
+    tenants.retain(|tenant| session.plan.targets_of(tenant).next().is_none());
+    let mut without_target: Vec<_> = tenants.into_iter().map(Some).collect();
+    if targets.is_empty() && session.plan.errors.iter().any(|error| error.tenant.is_none()) {
+        without_target.push(None);
+    }
+    for tenant in without_target {
+        record_abort(session, tenant, vec![incomplete(saved)]);
         session.exits.push(Exit::Refused);
     }
 }

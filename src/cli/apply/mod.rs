@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::connect::ConnectionArgs;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run, ShardArgs};
@@ -31,38 +32,37 @@ use session::ApplySession;
 use tenant::TargetResult;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  flowbind apply --plan plan.json --out report.json\n  flowbind apply --expect 3bd2d49827b5fe6b2df631f6baeafdcd820e951e636de848a9fafa63ed118c40\n\nWith a format other than text, stdout has only the report, and stderr the plan."
-)]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     files: FilesArgs,
-    #[command(flatten)]
-    shard: ShardArgs,
-    /// Apply the changes of this saved plan
+    /// Apply the changes of a saved plan
     #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
     plan: Option<PathBuf>,
     /// Skip the prompt and apply
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
     /// Apply only if the plan has this fingerprint
     #[arg(long, value_name = "FINGERPRINT")]
     expect: Option<String>,
-    /// Stop after the first failed change (per tenant)
-    #[arg(long)]
-    fail_fast: bool,
-    /// Time for reading changes back, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = values::seconds)]
-    verify_timeout: Duration,
-    /// Proceed even if the token's tenant cannot be verified
-    #[arg(long)]
-    tenant_unchecked: bool,
     // With a format other than text, stdout has only the report, and the plan goes to stderr.
     #[command(flatten)]
     outputs: OutputArgs,
-    // Last, because its heading applies to all options after it.
+    /// Stop after the first failed change (per tenant)
+    #[arg(long)]
+    fail_fast: bool,
+    /// Time limit for reading changes back, such as 60s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration, hide_short_help = true)]
+    verify_timeout: Duration,
+    /// Proceed even if the token's tenant cannot be verified
+    #[arg(long, hide_short_help = true)]
+    tenant_unchecked: bool,
+    #[command(flatten)]
+    shard: ShardArgs,
+    // Last, because their headings apply to all options after them.
     #[command(flatten)]
     overrides: OverrideArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// Reasons that abort a tenant or the run before anything is changed.
@@ -100,13 +100,13 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     // Outputs are opened before the first request.
     let saved = args.plan.as_deref();
-    let inputs: Vec<_> = inputs(&args.files, global).into_iter().chain(saved).collect();
+    let inputs: Vec<_> = inputs(&args.files, &args.connection).into_iter().chain(saved).collect();
     let mut outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     let signals = Signals::catch()?;
     let started = environment.now().to_string();
     let mut session = ApplySession::default();
-    let writable = global.sandbox.iter().try_for_each(|sandbox| outputs::open(sandbox).map(drop));
-    let run = writable.and_then(|()| Run::start(global, environment, signals.stop.clone()));
+    let writable = args.connection.sandbox.iter().try_for_each(|sandbox| outputs::open(sandbox).map(drop));
+    let run = writable.and_then(|()| Run::start(global, &args.connection, environment, signals.stop.clone()));
     let ended = match &run {
         Ok(run) => apply_session(args, run, &signals, &mut outputs, &mut session).await,
         Err(failure) => Err(Abort::from(failure.clone())),

@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::diagnostic::blocker_diagnostic;
 use super::document::Document;
 use super::escape::{self, xml};
 use super::order::{self, blockers_and_pins};
@@ -250,7 +249,7 @@ fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget {
     for blocker in blockers {
         // Blockers do not concern drift.
         let class = if drift.is_none() { "alarm" } else { "warning" };
-        let note = format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker_diagnostic(blocker)));
+        let note = format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()));
         section.notes.push((class, note));
     }
     for pin in pins {

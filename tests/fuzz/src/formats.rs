@@ -65,7 +65,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
         }
     });
     let mut target = Target {
-        tenant: tenant(texts),
+        tenant: domain(texts.next_text()),
         tenant_id: texts.next_option(),
         unverified: texts.next_option(),
         client_id: texts.next_option(),
@@ -104,7 +104,9 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             actual: texts.next_option(),
         }],
         blockers: vec![
+            Blocker::MaxChanges { changes: 3, limit: 2 },
             Blocker::MaxDisables { disables: 2, limit: 1 },
+            Blocker::EmptyPrune,
             Blocker::Protected {
                 flow: texts.next_flow(),
                 step: Step::ALL[texts.next_number() % 3],
@@ -117,7 +119,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
                 actual: texts.next_option(),
             }),
         ],
-        lifted: Vec::new(),
+        lifted: vec![Blocker::MaxDisables { disables: 2, limit: 0 }],
         overrides: vec![Override::AllowProtected(texts.next_flow(), Step::ALL[texts.next_number() % 3])],
     };
     target.dangling = target.unmanaged.clone();
@@ -131,7 +133,10 @@ fn problem(texts: &mut InputTexts<'_>, has_location: bool) -> Problem {
         .note(texts.next_string())
         .hint(texts.next_string());
     let location = has_location.then_some(Location::Position(location));
-    Problem { diagnostic: Diagnostic { location, ..diagnostic }, tenant: texts.next_option() }
+    Problem {
+        diagnostic: Diagnostic { location, ..diagnostic },
+        tenant: texts.next_option().as_deref().map(domain),
+    }
 }
 
 fn location(texts: &mut InputTexts<'_>) -> SourceLocation {
@@ -165,9 +170,9 @@ fn plain_text(styled: &str) -> String {
     plain
 }
 
-/// Returns a valid tenant domain. Files and saved plans accept only domains and GUIDs.
-fn tenant(texts: &mut InputTexts<'_>) -> String {
-    let label: String = texts.next_text().chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+/// Returns a valid tenant domain from a text. Files and saved plans accept only domains and GUIDs.
+fn domain(text: &str) -> String {
+    let label: String = text.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
     format!("t{label}.com")
 }
 

@@ -154,8 +154,8 @@ fn unverified_tenant_warns_in_plan_and_blocks_apply() {
     let cases: [Case; 5] = [
         (|| "http://127.0.0.1:9".into(), token_of(OURS), "cannot reach 127.0.0.1:9: connection refused"),
         (|| authority("404 Not Found", String::new()), token_of(OURS), "404"),
-        (|| authority("200 OK", "<html>".into()), token_of(OURS), "makes no sense"),
-        (|| authority("200 OK", issuer("common")), token_of(OURS), "makes no sense"),
+        (|| authority("200 OK", "<html>".into()), token_of(OURS), "not an OpenID configuration"),
+        (|| authority("200 OK", issuer("common")), token_of(OURS), "not an OpenID configuration"),
         (|| "http://127.0.0.1:9".into(), "opaque".into(), "does not say which tenant it is for"),
     ];
     for (authority, token, why) in cases {

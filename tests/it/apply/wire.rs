@@ -255,7 +255,7 @@ fn report_is_written_without_changes_and_with_errors() {
     let (outcome, report) = served.apply("version: 2\ntenant: a.com\nflows: {}\n", &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(report["errors"][0]["id"], "unsupported-version");
-    assert_eq!(report["errors"][0]["message"], "unsupported file version 2");
+    assert_eq!(report["errors"][0]["message"], "unsupported file version `2`");
     assert_eq!(report["errors"][0]["line"], 1);
 }
 
@@ -335,7 +335,7 @@ fn deferred_change_after_fail_fast_reports_its_reason() {
     let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
     let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
-    assert!(error.contains("another one failed before; the answer before was 503 AADB2C: no"), "{error}");
+    assert!(error.contains("another change failed before; the last response was 503 AADB2C: no"), "{error}");
     assert!(!error.contains("stopped"), "{error}");
 }
 
@@ -537,7 +537,8 @@ fn plan_of_two_files_without_a_credential_reports_it_once() {
     let folder = folder();
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
-    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--auth", "token"]).within(folder.path()).run();
+    let outcome =
+        flowbind(["plan", "a.yaml", "b.yaml", "--auth", "access-token"]).within(folder.path()).run();
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(outcome.stdout.matches("error[").count(), 1, "{outcome}");
 }

@@ -46,7 +46,7 @@ fn az_is_killed_at_the_timeout() {
     let (files, tools) = (folder(), folder());
     let outcome = run_with_blocking_az(files.path(), tools.path(), &["plan", "--timeout", "2"]).run();
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("before a token was there"), "{outcome}");
+    assert!(outcome.stderr.contains("before a token was issued"), "{outcome}");
     let pid = started(tools.path());
     until(|| is_over(&pid).then_some(()));
 }
@@ -106,6 +106,6 @@ fn tenant_is_rechecked_after_another_waited_in_vain() {
     let output = running.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("the tenant changed since the plan was made"), "{stderr}");
+    assert!(stderr.contains("the tenant changed after the plan was made"), "{stderr}");
     assert_eq!(served.puts(), 1, "somebody else's");
 }

@@ -110,19 +110,19 @@ fn unusable_certificate_reports_its_reason() {
     let sec1 = file(folder.path(), "sec1.pem", elliptic.replace(" PRIVATE KEY", " EC PRIVATE KEY"));
     for (path, password, why) in [
         (certificates.join("encrypted.pem"), None, "`AZURE_CLIENT_CERTIFICATE_PASSWORD` is not set"),
-        (certificates.join("encrypted.pem"), Some("wr0ng-p4ss"), "does not decrypt it"),
+        (certificates.join("encrypted.pem"), Some("wr0ng-p4ss"), "does not decrypt the key"),
         (certificates.join("aes.pfx"), Some("wr0ng-p4ss"), "that `AZURE_CLIENT_CERTIFICATE_PASSWORD` opens"),
-        (certificates.join("outdated.pem"), Some("p4ssw0rd"), "`openssl pkcs8 -topk8` makes a new one"),
-        (certificates.join("elliptic.pem"), None, "its private key is no RSA key that can be used"),
-        (certificates.join("no-key.pem"), None, "it holds no private key"),
-        (certificates.join("no-certificate.pem"), None, "it holds no certificate"),
+        (certificates.join("outdated.pem"), Some("p4ssw0rd"), "convert it with `openssl pkcs8 -topk8`"),
+        (certificates.join("elliptic.pem"), None, "the private key is not a usable RSA key"),
+        (certificates.join("no-key.pem"), None, "no private key in the file"),
+        (certificates.join("no-certificate.pem"), None, "no certificate in the file"),
         (certificates.join("missing.pem"), None, "No such file"),
         (certificates, None, "Is a directory"),
-        (nonsense, None, "it is neither PEM nor a PKCS#12"),
-        (cut, Some("p4ssw0rd"), "it is neither PEM nor a PKCS#12"),
-        (empty, None, "it is neither PEM nor a PKCS#12"),
-        (halved, None, "it holds no"),
-        (sec1, None, "its private key is no RSA key that can be used: it is of another kind"),
+        (nonsense, None, "neither PEM nor a PKCS#12"),
+        (cut, Some("p4ssw0rd"), "neither PEM nor a PKCS#12"),
+        (empty, None, "neither PEM nor a PKCS#12"),
+        (halved, None, "in the file"),
+        (sec1, None, "the private key is not a usable RSA key: unsupported format"),
     ] {
         let run =
             run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap());
@@ -130,7 +130,8 @@ fn unusable_certificate_reports_its_reason() {
             .into_iter()
             .fold(run, |run, password| run.env("AZURE_CLIENT_CERTIFICATE_PASSWORD", password));
         let outcome = entra.run(run);
-        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stdout.ends_with("\nPlan incomplete: 1 error. It cannot be applied.\n"), "{outcome}");
         assert!(outcome.stderr.contains("client-certificate: "), "{outcome}");
         assert!(outcome.stderr.contains(why), "{why}: {outcome}");
         assert!(!outcome.stderr.contains("wr0ng-p4ss"), "{outcome}");
@@ -160,7 +161,7 @@ fn key_in_broken_certificate_is_not_printed() {
             run_in(folder.path(), &["plan"]).env("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap());
         let outcome = entra.run(run);
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stderr.contains("it is no PEM: "), "{outcome}");
+        assert!(outcome.stderr.contains("not valid PEM: "), "{outcome}");
         let shown = outcome.to_string();
         let parts = line.as_bytes().chunks(32).map(|part| std::str::from_utf8(part).unwrap());
         assert_eq!(parts.filter(|part| shown.contains(part)).count(), 0, "{outcome}");
@@ -285,7 +286,10 @@ fn managed_identity_without_token_reports_the_response() {
     }
     let outcome = entra.run(run().env("IDENTITY_HEADER", "identity-\u{1}"));
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("`x-identity-header` has characters that no header has"), "{outcome}");
+    assert!(
+        outcome.stderr.contains("`x-identity-header` has characters that are invalid in a header"),
+        "{outcome}"
+    );
 }
 
 /// A B2C tenant has no managed identities. The token of the identity is the federated assertion of the app
@@ -368,11 +372,11 @@ fn azure_cli_without_token_reports_its_error() {
         ),
         (
             "echo '{\"accessToken\": \"a b\", \"tokenType\": \"Bearer\", \"expires_on\": 4000000000}'",
-            "azure-cli: the answer holds an access token with characters that no token has\n",
+            "azure-cli: the response has an access token with invalid characters\n",
         ),
         (
             "echo '{\"accessToken\": \"\", \"tokenType\": \"Bearer\", \"expires_on\": 4000000000}'",
-            "azure-cli: the answer holds no access token\n",
+            "azure-cli: the response has no access token\n",
         ),
         (
             "echo '{\"accessToken\": \"t\", \"tokenType\": \"B\", \"expires_on\": 9000000000000000}'",
@@ -395,21 +399,24 @@ fn no_usable_credential_lists_what_each_kind_lacks() {
     let folder = folder();
     write_file_with_one_change(folder.path());
     let outcome = entra.run(flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere"));
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert_eq!(outcome.code, 1, "{outcome}");
     let expected = "\
-error: no credential serves to sign in to `contoso.onmicrosoft.com`
-  = caused by: access-token: `FLOWBIND_ACCESS_TOKEN` is not set
-  = caused by: client-secret: `AZURE_CLIENT_SECRET` is not set
-  = caused by: client-certificate: `AZURE_CLIENT_CERTIFICATE_PATH` is not set
-  = caused by: federated-token: `AZURE_FEDERATED_TOKEN_FILE` is not set
-  = caused by: github-oidc: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not set
-  = caused by: azure-pipelines-oidc: `SYSTEM_OIDCREQUESTURI`, `SYSTEM_ACCESSTOKEN` and `AZURESUBSCRIPTION_SERVICE_CONNECTION_ID` are not set
-  = caused by: managed-identity: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are not set
-  = caused by: azure-cli: az not found on PATH
-  = hint: on a machine of your own: `az login --tenant contoso.onmicrosoft.com --allow-no-subscriptions`
-  = hint: or rehearse without a tenant: `--sandbox FILE`
+error[no-credential]: no usable credential for `contoso.onmicrosoft.com`
+  = cause: azure-cli: az not found on PATH
+  = cause: access-token: `FLOWBIND_ACCESS_TOKEN` is not set
+  = cause: client-secret: `AZURE_CLIENT_SECRET` is not set
+  = cause: client-certificate: `AZURE_CLIENT_CERTIFICATE_PATH` is not set
+  = cause: federated-token: `AZURE_FEDERATED_TOKEN_FILE` is not set
+  = cause: github-oidc: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not set
+  = cause: azure-pipelines-oidc: `SYSTEM_OIDCREQUESTURI`, `SYSTEM_ACCESSTOKEN` and `AZURESUBSCRIPTION_SERVICE_CONNECTION_ID` are not set
+  = cause: managed-identity: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are not set
+  = hint: on your own machine: `az login --tenant contoso.onmicrosoft.com --allow-no-subscriptions`
+  = hint: to try flowbind without a tenant, pass `--sandbox FILE`
+  = docs: flowbind explain no-credential
 ";
     assert!(outcome.stderr.ends_with(expected), "{outcome}");
+    let summary = "\nPlan incomplete: 1 error. It cannot be applied.\n";
+    assert_eq!(outcome.stdout, format!("{expected}{summary}"));
 }
 
 #[test]
@@ -419,8 +426,7 @@ fn credential_without_client_id_is_reported() {
     write_file_with_one_change(folder.path());
     let run = flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere");
     let outcome = entra.run(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
-    let said =
-        "client-secret: it is not said which app signs in: neither `clientId` nor `AZURE_CLIENT_ID` is set";
+    let said = "client-secret: no app id: set `clientId` in the file, or `AZURE_CLIENT_ID`";
     assert!(outcome.stderr.contains(said), "{outcome}");
     assert_eq!(entra.token_requests(), []);
 }
@@ -444,9 +450,12 @@ fn credential_without_client_id_does_not_fall_back() {
     ] {
         let outcome = entra.run(run().env(variable, "/nowhere/client-s3cr3t.pem"));
         assert_eq!(outcome.code, 1, "{outcome}");
-        let said = format!("{kind}: it is not said which app signs in");
+        let said = format!("{kind}: no app id: set `clientId` in the file, or `AZURE_CLIENT_ID`");
         assert!(outcome.stderr.contains(&said), "{outcome}");
-        assert!(outcome.stderr.contains(&format!("not tried, since {kind} is set up")), "{outcome}");
+        assert!(
+            outcome.stderr.contains(&format!("not tried, because {kind} is configured (no fallback)")),
+            "{outcome}"
+        );
         assert!(!tools.path().join("asked").exists(), "az was asked");
     }
     let outcome = entra.run(
@@ -472,7 +481,7 @@ fn failed_configured_credential_does_not_fall_back() {
     assert!(outcome.stderr.contains(said), "{outcome}");
     assert!(
         outcome.stderr.contains(
-            "managed-identity, azure-cli: not tried, since client-secret is set up and has to serve"
+            "managed-identity, azure-cli: not tried, because client-secret is configured (no fallback)"
         ),
         "{outcome}"
     );
@@ -494,7 +503,7 @@ fn auth_flag_selects_one_kind() {
     assert_eq!(entra.token_requests().len(), 1);
     let outcome = entra.run(run("github-oidc"));
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert_eq!(outcome.stderr.matches("= caused by:").count(), 1, "{outcome}");
+    assert_eq!(outcome.stderr.matches("= cause:").count(), 1, "{outcome}");
     assert!(!outcome.stderr.contains("az login"), "no login would be used: {outcome}");
     let outcome = entra.run(run("password"));
     assert!(outcome.stderr.contains("[possible values: access-token, client-secret,"), "{outcome}");
@@ -539,22 +548,22 @@ fn token_endpoint_error_is_reported() {
             "AADSTS700016: Application was not found.",
         ),
         (400, "{}", "client-secret: answered 400"),
-        (403, "<html>proxy</html>", "oauth2/v2.0/token: answered 403, with no JSON"),
-        (200, "", "answered 200, with no JSON"),
+        (403, "<html>proxy</html>", "oauth2/v2.0/token: answered 403, not JSON"),
+        (200, "", "answered 200, not JSON"),
         (200, "[]", "client-secret: "),
-        (200, "{}", "client-secret: the answer holds no access token"),
+        (200, "{}", "client-secret: the response has no access token"),
         (
             200,
             r#"{"access_token": " ", "expires_in": 60}"#,
-            "client-secret: the answer holds no access token",
+            "client-secret: the response has no access token",
         ),
         (
             200,
             r#"{"access_token": "a b", "expires_in": 60}"#,
-            "client-secret: the answer holds an access token with characters that no token has\n",
+            "client-secret: the response has an access token with invalid characters\n",
         ),
-        (200, r#"{"access_token": "t", "expires_in": -5}"#, "answered with a token that lives for -5 s"),
-        (200, &huge, "answered with a token that lives for 9223372036854775807 s"),
+        (200, r#"{"access_token": "t", "expires_in": -5}"#, "answered with a token lifetime of -5 s"),
+        (200, &huge, "answered with a token lifetime of 9223372036854775807 s"),
         (302, "", "answered 302"),
     ] {
         entra.behave(|behavior| behavior.token_error = Some((status, body.to_owned())));

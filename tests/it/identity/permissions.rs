@@ -23,8 +23,10 @@ fn denied_read_names_the_missing_permission() {
         "The application does not have any of the required permissions: Some.Read.All, Some.ReadWrite.All.";
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let prunes = format!("{yaml}prune: flows\n");
-    let bindings = ["IdentityUserFlow.ReadWrite.All", "IdentityUserFlow.Read.All` may do"];
-    let connectors = ["APIConnectors.ReadWrite.All", "APIConnectors.Read.All` may do"];
+    // The least privileged permission comes first.
+    let bindings =
+        ["grant `IdentityUserFlow.Read.All` ", "still answers 403, `IdentityUserFlow.ReadWrite.All`"];
+    let connectors = ["grant `APIConnectors.Read.All` ", "still answers 403, `APIConnectors.ReadWrite.All`"];
     let export = ["export", "--tenant", CONTOSO.0];
     for (args, yaml, part, names) in [
         (&["plan"][..], &yaml, "/apiConnectorConfiguration", &bindings[..]),
@@ -32,7 +34,7 @@ fn denied_read_names_the_missing_permission() {
         (&["drift", "--strict"], &yaml, "/apiConnectors", &connectors),
         (&["plan"], &yaml, "/apiConnectors", &connectors),
         (&["plan"], &prunes, "UserFlows?", &[]),
-        (&["plan"], &prunes, "/b2cUserFlows", &["IdentityUserFlow.ReadWrite.All"]),
+        (&["plan"], &prunes, "/b2cUserFlows", &["`IdentityUserFlow.ReadWrite.All`"]),
         (&export, &yaml, "/apiConnectorConfiguration", &bindings),
         (&export, &yaml, "/apiConnectors", &connectors),
         (&export, &yaml, "UserFlows", &["`IdentityUserFlow.Read.All`"]),
@@ -43,7 +45,7 @@ fn denied_read_names_the_missing_permission() {
             continue;
         }
         assert_eq!(outcome.code, 1, "{args:?} {part}: {outcome}");
-        assert!(outcome.to_string().contains(message), "whole: {outcome}");
+        assert!(outcome.to_string().contains(message), "not truncated: {outcome}");
         for name in names {
             assert!(outcome.stderr.contains(name), "{args:?} {part} {name}: {outcome}");
         }
@@ -55,9 +57,9 @@ fn denied_put_names_the_missing_permission() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
     let (outcome, entra) = run(&["apply", "--yes"], &yaml, "$ref", 403, "Access is denied.");
     assert_eq!(outcome.code, 4, "{outcome}");
-    let said = "answered 403: AADB2C: Access is denied.";
-    assert!(outcome.stdout.contains(said), "{outcome}");
-    assert!(outcome.stdout.contains("grant it the permission `IdentityUserFlow.ReadWrite.All`"), "{outcome}");
+    let error = "$ref: 403 AADB2C: Access is denied. (client-request-id ";
+    assert!(outcome.stdout.contains(error), "{outcome}");
+    assert!(outcome.stdout.contains("hint: grant `IdentityUserFlow.ReadWrite.All` "), "{outcome}");
     assert_eq!(entra.requests_to("$ref").len(), 1);
 }
 
@@ -84,7 +86,7 @@ fn file_with_pins_needs_the_connector_permission() {
             run(&["apply", "--yes"], &yaml, "/identity/apiConnectors", 403, "Access is denied.");
         assert_eq!(outcome.code, code, "{entry}: {outcome}");
         assert_eq!(entra.requests_to("/identity/apiConnectors").len(), asked, "{entry}");
-        let error = "the tenant's connectors could not be read, so names and pins cannot be checked";
+        let error = "cannot list the tenant's connectors, so names and pins cannot be resolved";
         assert_eq!(outcome.stderr.contains(error), code == 1, "{entry}: {outcome}");
     }
 }
@@ -97,16 +99,22 @@ fn file_on_the_wrong_kind_of_tenant_is_reported() {
     let is_b2c = "'contoso' is an Azure AD B2C directory. Access to this Api can only be made elsewhere.";
     let is_not = "'8b7e1c52' is not an Azure AD B2C directory. Access is for others.";
     let disabled = "The feature self service sign up is not enabled for the tenant 'contoso'.";
-    for (yaml, part, status, message, said) in [
-        (&b2x, "/b2xUserFlows", 403, is_b2c, "the tenant is one of Azure AD B2C"),
-        (&b2c, "/b2cUserFlows", 403, is_not, "the tenant is a workforce tenant"),
-        (&b2c, "/b2cUserFlows", 401, is_not, "the tenant is a workforce tenant"),
-        (&b2x, "/apiConnectors", 400, disabled, "self-service sign-up is not enabled"),
+    for (yaml, part, status, message, meaning) in [
+        (&b2x, "/b2xUserFlows", 403, is_b2c, "but the tenant is an Azure AD B2C tenant"),
+        (&b2c, "/b2cUserFlows", 403, is_not, "but the tenant is a workforce tenant"),
+        (&b2c, "/b2cUserFlows", 401, is_not, "but the tenant is a workforce tenant"),
+        (
+            &b2x,
+            "/apiConnectors",
+            400,
+            disabled,
+            "the tenant is a workforce tenant without self-service sign-up",
+        ),
     ] {
         for command in ["plan", "drift"] {
             let (outcome, _) = run(&[command], yaml, part, status, message);
             assert_eq!(outcome.code, 1, "{outcome}");
-            assert!(outcome.stderr.contains(said), "{said}: {outcome}");
+            assert!(outcome.stderr.contains(meaning), "{meaning}: {outcome}");
             assert!(outcome.stderr.contains(message), "{message}: {outcome}");
         }
         let (outcome, entra) = run(&["apply", "--yes"], yaml, part, status, message);

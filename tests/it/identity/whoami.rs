@@ -10,11 +10,11 @@ use crate::support::{
 
 /// Returns stdout without the expiry time, which differs in every run.
 fn stdout_without_time(outcome: &Outcome) -> String {
-    let stdout_without_time = outcome.stdout.lines().map(|line| match line.split_once("Z") {
-        Some((before, rest)) if before.trim_start().starts_with("expires") => format!("  expires …{rest}\n"),
+    let lines = outcome.stdout.lines().map(|line| match line.split_once('Z') {
+        Some((before, rest)) if before.starts_with("  expire") => format!("{}…{rest}\n", &before[..10]),
         _ => format!("{line}\n"),
     });
-    stdout_without_time.collect()
+    lines.collect()
 }
 
 fn whoami(entra: &Entra, yaml: &str) -> Outcome {
@@ -56,24 +56,23 @@ fn whoami_shows_missing_permissions_per_command() {
     let by_name = yaml_binding_connector_1(&["B2C_1_a"]);
     let by_id = by_name.replace("Connector 1", &connector_id(1));
     let read = ["IdentityUserFlow.Read.All", "APIConnectors.Read.All"];
-    let perhaps =
-        "perhaps: the documentation names APIConnectors.ReadWrite.All and IdentityUserFlow.ReadWrite.All";
-    let no_change = "no: it lacks IdentityUserFlow.ReadWrite.All";
-    let nothing = "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and \
-                   IdentityUserFlow.ReadWrite.All (or perhaps IdentityUserFlow.Read.All)";
-    let no_connectors = "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All)";
+    let probably =
+        "probably: Microsoft documents only APIConnectors.ReadWrite.All and IdentityUserFlow.ReadWrite.All";
+    let no_change = "no: missing IdentityUserFlow.ReadWrite.All";
+    // The least privileged permission comes first.
+    let no_reads = "no: missing APIConnectors.Read.All (or APIConnectors.ReadWrite.All) and \
+                    IdentityUserFlow.Read.All (or IdentityUserFlow.ReadWrite.All)";
+    let no_connectors = "no: missing APIConnectors.Read.All (or APIConnectors.ReadWrite.All)";
     for (yaml, roles, verdicts) in [
-        (&by_name, &read[..], [perhaps, perhaps, no_change, perhaps]),
+        (&by_name, &read[..], [probably, probably, no_change, probably]),
         (
             &by_name,
             &[],
             [
-                nothing,
-                "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and \
-             IdentityUserFlow.Read.All and IdentityUserFlow.ReadWrite.All (or perhaps IdentityUserFlow.Read.All)",
-                "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and IdentityUserFlow.ReadWrite.All",
-                "no: it lacks APIConnectors.ReadWrite.All (or perhaps APIConnectors.Read.All) and \
-             IdentityUserFlow.Read.All and IdentityUserFlow.ReadWrite.All (or perhaps IdentityUserFlow.Read.All)",
+                no_reads,
+                no_reads,
+                "no: missing APIConnectors.Read.All (or APIConnectors.ReadWrite.All) and IdentityUserFlow.ReadWrite.All",
+                no_reads,
             ],
         ),
         (&by_id, &["IdentityUserFlow.ReadWrite.All"], ["yes", no_connectors, "yes", no_connectors]),
@@ -81,7 +80,7 @@ fn whoami_shows_missing_permissions_per_command() {
             &by_id,
             &read[..1],
             [
-                "perhaps: the documentation names IdentityUserFlow.ReadWrite.All",
+                "probably: Microsoft documents only IdentityUserFlow.ReadWrite.All",
                 no_connectors,
                 no_change,
                 no_connectors,
@@ -107,7 +106,7 @@ fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("  credential      access-token\n"), "{outcome}");
     assert!(
-        outcome.stdout.contains("  permissions     it does not tell\n  plan, drift     unknown\n"),
+        outcome.stdout.contains("  permissions     not in the token\n  plan, drift     unknown\n"),
         "{outcome}"
     );
     assert!(!outcome.to_string().contains("an-opaque-t0ken"), "{outcome}");
@@ -116,7 +115,10 @@ fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
     assert_eq!(outcome.code, 1, "{outcome}");
     let said = format!("  tenant          {}, and not contoso.onmicrosoft.com\n", FABRIKAM.1);
     assert!(outcome.stdout.contains(&said), "{outcome}");
-    assert!(outcome.stderr.contains("error: the access token is for the tenant"), "{outcome}");
+    assert!(
+        outcome.stderr.contains("error[tenant-mismatch]: the access token is for the tenant"),
+        "{outcome}"
+    );
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn whoami_reports_expired_token() {
     entra.behave(|behavior| behavior.token_lifetime = Duration::ZERO);
     let token = entra.token_for(CONTOSO.1);
     let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
-    assert!(stdout_without_time(&outcome).contains("  expires …: it expired\n"), "{outcome}");
+    assert!(stdout_without_time(&outcome).contains("  expired … (less than 1 min ago)\n"), "{outcome}");
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn whoami_without_file_uses_the_environment_tenant() {
     );
     let outcome = entra.run(run().env("AZURE_TENANT_ID", "no tenant"));
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("`AZURE_TENANT_ID` is no tenant"), "{outcome}");
+    assert!(outcome.stderr.contains("`AZURE_TENANT_ID` is not a tenant"), "{outcome}");
     let outcome = entra.run(run());
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("flowbind.yaml"), "{outcome}");
@@ -166,7 +168,7 @@ fn whoami_lists_all_tenants_in_order() {
     let heads: Vec<_> =
         outcome.stdout.lines().filter(|line| line.contains(".com") && !line.starts_with(' ')).collect();
     assert_eq!(heads, [FABRIKAM.0, CONTOSO.0]);
-    let said = "error: unknown.example.com: no credential serves to sign in to `unknown.example.com`";
+    let said = "error[no-credential]: unknown.example.com: no usable credential for `unknown.example.com`";
     assert!(outcome.stderr.contains(said), "{outcome}");
     assert!(outcome.stderr.contains("AADSTS90002: Tenant not found."), "{outcome}");
 }
@@ -183,7 +185,7 @@ fn whoami_on_sandbox_needs_no_credential() {
     .run();
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(
-        outcome.stdout.contains("none is needed: `examples/quickstart/tenant.json` is an emulated tenant"),
+        outcome.stdout.contains("not needed: `examples/quickstart/tenant.json` is an emulated tenant"),
         "{outcome}"
     );
 }
@@ -198,8 +200,14 @@ fn whoami_with_sandbox_never_signs_in_to_other_tenants() {
     file(folder.path(), "china.yaml", format!("{yaml}cloud: china\n"));
     file(folder.path(), "contoso.json", tenant(&[("B2C_1_a", 0, 0)]).to_json());
     for (name, why) in [
-        ("fabrikam.yaml", "error: no `--sandbox` is of the tenant `fabrikam.onmicrosoft.com`"),
-        ("china.yaml", "error: `contoso.json` is of the cloud `global`, not of `china`"),
+        (
+            "fabrikam.yaml",
+            "error[sandbox-mismatch]: no `--sandbox` snapshot for tenant `fabrikam.onmicrosoft.com`",
+        ),
+        (
+            "china.yaml",
+            "error[sandbox-mismatch]: `contoso.json` is a snapshot of cloud `global`, not of `china`",
+        ),
     ] {
         let [whoami, plan] = ["whoami", "plan"].map(|command| {
             let run = run_in(folder.path(), &[command, name, "--sandbox", "contoso.json"]);

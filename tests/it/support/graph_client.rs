@@ -28,6 +28,6 @@ pub fn settings(stop: &watch::Receiver<bool>, time: Duration) -> Settings {
 pub fn graph(url: &str, settings: Settings, connections: &Arc<Connections>) -> Graph {
     let url = GraphUrl::parse(url, Api::Beta).unwrap();
     let http = Client::new(settings, Arc::clone(connections));
-    let credential = Credential::given(Token::new("t", None).unwrap());
+    let credential = Credential::from_token(Token::new("t", None).unwrap());
     Graph::new(http, url.clone(), url, Arc::new(credential))
 }

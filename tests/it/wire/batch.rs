@@ -181,7 +181,12 @@ fn failed_batch_item_is_retried_separately() {
     }
     let (served, outcome) = plan(vec![answer_get("B2C_1_007", 0, 403, &[], "")]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("B2C_1_007/apiConnectorConfiguration: answered 403"), "{outcome}");
+    assert!(
+        outcome
+            .stdout
+            .contains("could not read `B2C_1_007` (postFederationSignup, postAttributeCollection): 403\n"),
+        "{outcome}"
+    );
     assert_eq!(counts(&served), (2 + FLOWS, FLOWS));
 }
 
@@ -189,7 +194,8 @@ fn failed_batch_item_is_retried_separately() {
 fn rejected_token_in_batch_is_reported_once() {
     let (served, outcome) = plan(vec![answer_get("Connectors", 0, 401, &[], ""), answers(0, 401, "")]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("POST /beta/$batch: answered 401"), "{outcome}");
+    assert!(outcome.stdout.contains("error[token-rejected]: 40 flows could not be read: 401\n"), "{outcome}");
+    assert!(outcome.stdout.contains("request: POST /beta/$batch (request-id "), "{outcome}");
     assert_eq!(served.requests().len(), 3);
 }
 
@@ -232,8 +238,8 @@ fn retry_after_of_batch_item_pauses_only_that_item() {
     ];
     let (_, outcome) = plan(faults);
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
-    assert!(outcome.stdout.contains("B2C_1_008/apiConnectorConfiguration: answered 404"), "{outcome}");
+    assert!(outcome.stdout.contains("the service asked to wait 3600 s"), "{outcome}");
+    assert!(outcome.stdout.contains("could not read `B2C_1_008` (postFederationSignup, postAttributeCollection): 404 AADB2C90063: none\n"), "{outcome}");
 }
 
 /// Polling for a change honours `Retry-After`.
@@ -246,7 +252,7 @@ fn deferred_read_back_in_batch_waits_for_retry_after() {
     assert_eq!(outcome.code, 4, "{outcome}");
     let batches = served.requests().iter().filter(|line| line.contains("$batch")).count();
     assert!(batches <= 2 + 2, "two to plan and one look: {:?}", served.requests());
-    assert!(outcome.stdout.contains("the service asks for a pause of 300 s"), "{outcome}");
+    assert!(outcome.stdout.contains("the service asked to wait 300 s"), "{outcome}");
 }
 
 /// A pause of an hour ends the run, without an early retry.
@@ -261,7 +267,7 @@ fn batch_retry_after_beyond_the_deadline_is_an_error() {
     for (fault, singly) in [(on_batch(0, of_all), 1), (answer_get("B2C_1_007", 0, 503, &pause, ""), 1)] {
         let (served, outcome) = plan(vec![fault]);
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stdout.contains("the service asks for a pause of 3600 s"), "{outcome}");
+        assert!(outcome.stdout.contains("the service asked to wait 3600 s"), "{outcome}");
         let (requests, batched) = counts(&served);
         assert_eq!(requests - batched, singly, "the connectors: {outcome}");
     }
@@ -273,7 +279,7 @@ fn throttled_batch_item_pauses_all_requests() {
     let served = served(FLOWS, faults);
     let outcome = served.plan(&yaml(FLOWS), &["--timeout", "20"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("the service asks for a pause of 900 s"), "{outcome}");
+    assert!(outcome.stdout.contains("the service asked to wait 900 s"), "{outcome}");
     assert_eq!(counts(&served), (1 + FLOWS, FLOWS));
 }
 

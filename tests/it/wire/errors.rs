@@ -24,14 +24,14 @@ fn denied_flow_is_unknown_and_the_others_are_planned() {
     let served = serve(tenant(&flows.map(|flow| (flow, 0, 0))), Options { faults, ..Options::default() });
     let outcome = served.plan(&yaml_binding_connector_1(&flows), &[]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("? B2C_1_b postFederationSignup, postAttributeCollection"), "{outcome}");
-    assert!(
-        outcome.stdout.contains("answered 403: AADB2C: The application needs IdentityUserFlow.Read.All."),
-        "{outcome}"
-    );
-    assert!(outcome.stdout.contains("client-request-id "), "{outcome}");
-    assert!(outcome.stdout.contains("Plan: 2 to enable, 0 to replace, 0 to disable."), "{outcome}");
-    assert!(outcome.stderr.contains("bindings that could not be read: 2"), "{outcome}");
+    let error = "error[permission-missing]: could not read `B2C_1_b` (postFederationSignup, postAttributeCollection): \
+                 403 AADB2C: The application needs IdentityUserFlow.Read.All.\n";
+    for output in [&outcome.stdout, &outcome.stderr] {
+        assert!(output.contains(error) && output.contains("client-request-id "), "{outcome}");
+    }
+    assert_eq!(outcome.stdout.matches("+ enable ").count(), 2, "{outcome}");
+    let summary = "\nPlan incomplete: 1 of 3 bindings could not be compared. It cannot be applied.\n";
+    assert!(outcome.stdout.ends_with(summary), "{outcome}");
     // The same responses, as JSON output.
     let outcome =
         served.plan(&yaml_binding_connector_1(&flows), &["--format", "json", "--detailed-exitcode"]);
@@ -106,7 +106,7 @@ fn malformed_step_leaves_the_other_step_known() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let outcome = served.plan(yaml, &[]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("? B2C_1_a postFederationSignup"), "{outcome}");
+    assert!(outcome.stdout.contains("could not read `B2C_1_a` (postFederationSignup): "), "{outcome}");
     assert!(outcome.stdout.contains("- DISABLE  postAttributeCollection"), "{outcome}");
 }
 
@@ -116,8 +116,9 @@ fn unreadable_connectors_fail_names_but_not_ids() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults: faults(), ..Options::default() });
     let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("connectors could not be read"), "{outcome}");
-    assert!(outcome.stderr.contains("flowbind.yaml:5:27"), "{outcome}");
+    assert!(outcome.stderr.contains("cannot list the tenant's connectors"), "{outcome}");
+    // The file is not at fault.
+    assert!(!outcome.stderr.contains("flowbind.yaml:"), "{outcome}");
     assert!(outcome.stderr.contains("APIConnectors.Read.All"), "{outcome}");
     let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let outcome = served.plan(&by_id, &[]);
@@ -142,11 +143,10 @@ fn unreadable_flow_and_list_is_unknown_and_not_missing() {
     let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let outcome = served.plan(&by_id, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(
-        outcome.stdout.contains("and the list of flows: GET /beta/identity/b2cUserFlows: answered 404"),
-        "{outcome}"
-    );
-    assert!(!outcome.stderr.contains("the tenant has no user flow"), "{outcome}");
+    let error = "error[flows-unreadable]: cannot list the tenant's user flows\n  = cause: 404\n";
+    assert!(outcome.stdout.contains(error), "{outcome}");
+    assert!(outcome.stdout.contains("request: GET /beta/identity/b2cUserFlows ("), "{outcome}");
+    assert!(!outcome.stderr.contains("flow-not-found"), "{outcome}");
 }
 
 /// The permission is only named if the service reports that it is missing, and JSON contains the reason.
@@ -160,8 +160,9 @@ fn error_is_reported_once_in_every_format() {
         let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--format", "json"]);
         let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
         assert_eq!(plan["errors"].as_array().unwrap().len(), 1, "{outcome}");
-        let message = plan["errors"][0]["message"].as_str().unwrap();
-        assert!(message.contains("The application needs IdentityUserFlow.Read.All."), "{message}");
+        let cause = plan["errors"][0]["causes"][0].as_str().unwrap();
+        assert!(cause.contains("The application needs IdentityUserFlow.Read.All."), "{outcome}");
+        assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
         assert_eq!(outcome.stderr.contains("APIConnectors.Read.All"), hint, "{status}: {outcome}");
     }
 }
@@ -174,8 +175,8 @@ fn unreadable_connectors_are_reported_with_other_errors() {
     let yaml = yaml_binding_connector_1(&["B2C_1_gone"]);
     let outcome = served.plan(&yaml, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("the tenant has no user flow `B2C_1_gone`"), "{outcome}");
-    assert!(outcome.stderr.contains("the tenant's connectors could not be read"), "{outcome}");
+    assert!(outcome.stderr.contains("no such user flow: `B2C_1_gone`"), "{outcome}");
+    assert!(outcome.stderr.contains("cannot list the tenant's connectors"), "{outcome}");
 }
 
 /// A connector can occur twice if the list changes between pages.
@@ -196,7 +197,12 @@ fn listed_flow_with_404_is_unknown() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &[]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("? B2C_1_a postFederationSignup"), "{outcome}");
+    assert!(
+        outcome
+            .stdout
+            .contains("could not read `B2C_1_a` (postFederationSignup, postAttributeCollection): 404\n"),
+        "{outcome}"
+    );
 }
 
 #[test]
@@ -209,7 +215,7 @@ fn redirect_is_an_error_and_gets_no_token() {
         let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["-vv"]);
         assert_eq!(outcome.code, 1, "{status}: {outcome}");
         assert!(
-            outcome.stdout.contains("the token goes nowhere but to the Graph URL"),
+            outcome.stdout.contains("not followed, so that the token is not sent there"),
             "{status}: {outcome}"
         );
         assert!(outcome.stdout.contains("(request-id "), "{status}: {outcome}");

@@ -85,12 +85,17 @@ impl Evidence<'_> {
         let counts = OUTCOMES.iter().filter(|outcome| count(outcome) > 0);
         let counts: Vec<_> =
             counts.map(|outcome| format!("{} {}", count(outcome), outcome.replace('-', " "))).collect();
-        let end = format!("Apply: {}.\n", counts.join(", "));
+        let is_done = |outcome: &str| matches!(outcome, "applied" | "already");
+        let is_sent = |outcome: &str| !matches!(outcome, "already" | "not-attempted");
+        let outcomes = || changes.iter().filter_map(|change| change["outcome"].as_str());
+        let unchanged = !outcomes().any(is_sent) && !outcomes().all(is_done);
+        let unchanged_sentence = if unchanged { " Nothing was changed." } else { "" };
+        let end = format!("Apply: {}.{unchanged_sentence}\n", counts.join(", "));
         ensure!(untouched || stdout.ends_with(&end), "stdout does not end with {end:?}");
         ensure!(!untouched || !stdout.contains("\nApply: "), "counts of an apply that did not start");
         let has_work = !changes.is_empty() || !list(report, "errors").is_empty();
-        let printed = stdout.lines().filter(|line| *line == "Nothing was changed.").count();
-        let expected = usize::from(untouched && has_work);
+        let printed = stdout.matches("Nothing was changed.").count();
+        let expected = usize::from(if untouched { has_work } else { unchanged });
         ensure!(printed == expected, "\"Nothing was changed.\" is printed {printed} times, not {expected}");
         Ok(())
     }

@@ -1,0 +1,62 @@
+//! `explain`: prints the explanation of the id of a problem.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use anyhow::Context as _;
+use clap::Args;
+
+use super::failure::Failure;
+use super::{Exit, help, values};
+use crate::diagnostic::code::{Area, Explanation};
+use crate::diagnostic::{Code, Diagnostic, Suggester};
+use crate::terminal;
+
+const HEADING: Style = Style::new().bold();
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Id as in `error[ID]`; without it, all ids are listed
+    #[arg(value_parser = values::ProblemId, hide_possible_values = true)]
+    id: Option<String>,
+}
+
+pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let text = match args.id.as_deref() {
+        None => list(),
+        Some(id) => explain(id.parse().map_err(|_| unknown(id))?),
+    };
+    terminal::print(&text).context("cannot write to stdout")?;
+    Ok(Exit::Done)
+}
+
+/// Returns the error of an unknown id.
+fn unknown(id: &str) -> Diagnostic {
+    let problem = Diagnostic::error(Code::Usage, format!("unknown id `{id}`"));
+    let ids = Code::ALL.iter().map(|code| code.id());
+    Suggester::default().suggest(problem, id, ids).hint("`flowbind explain` lists all ids")
+}
+
+/// Returns the explanation of an id, wrapped to the width of the terminal.
+fn explain(code: Code) -> String {
+    let Explanation { title, meaning, changed, action } = code.explanation();
+    let mut text = format!("{HEADING}{code}: {title}{HEADING:#}\n");
+    for (heading, paragraph) in [("Meaning", meaning), ("What was changed", changed), ("What to do", action)]
+    {
+        _ = write!(text, "\n{HEADING}{heading}{HEADING:#}\n  {paragraph}\n");
+    }
+    help::wrap(text)
+}
+
+/// Returns all ids with their titles, by area.
+fn list() -> String {
+    let width = Code::ALL.iter().map(|code| code.id().len()).max().unwrap_or_default();
+    let areas = Area::ALL.map(|area| {
+        let mut text = format!("{HEADING}{}{HEADING:#}\n", area.title());
+        for code in Code::ALL.iter().filter(|code| code.area() == area) {
+            _ = writeln!(text, "  {:width$}  {}", code.id(), code.explanation().title);
+        }
+        text
+    });
+    areas.join("\n")
+}
