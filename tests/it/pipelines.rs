@@ -62,8 +62,9 @@ impl Repository {
             fs::copy(package("examples/quickstart").join(name), at.join(to).join(name)).unwrap();
         }
         executable(&at.join("bin"), "gh", GH);
+        // Only commands that connect to a tenant have the option.
         let flowbind = format!(
-            "#!/bin/bash\nexec {} \"$@\" --sandbox \"$STATE/tenant.json\"\n",
+            "#!/bin/bash\ncase $1 in plan|apply|drift) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\nexec {} \"$@\"\n",
             env!("CARGO_BIN_EXE_flowbind")
         );
         executable(&at.join("bin"), "flowbind", &flowbind);
