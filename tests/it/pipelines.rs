@@ -64,7 +64,8 @@ impl Repository {
         executable(&at.join("bin"), "gh", GH);
         // Only commands that connect to a tenant have the option.
         let flowbind = format!(
-            "#!/bin/bash\ncase $1 in plan|apply|drift) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\nexec {} \"$@\"\n",
+            "#!/bin/bash\ncase $1 in plan | apply | drift | export | whoami) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\n\
+             exec {} \"$@\"\n",
             env!("CARGO_BIN_EXE_flowbind")
         );
         executable(&at.join("bin"), "flowbind", &flowbind);
