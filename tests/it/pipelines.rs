@@ -62,6 +62,7 @@ impl Repository {
             fs::copy(package("examples/quickstart").join(name), at.join(to).join(name)).unwrap();
         }
         executable(&at.join("bin"), "gh", GH);
+        // Only commands that connect to a tenant have the option.
         let flowbind = format!(
             "#!/bin/bash\ncase $1 in plan | apply | drift | export | whoami) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\n\
              exec {} \"$@\"\n",
