@@ -46,6 +46,11 @@ pub fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
+/// Whether a command connects to a tenant, and so accepts connection options.
+pub fn connects(command: &str) -> bool {
+    ["plan", "apply", "drift", "export", "whoami"].contains(&command)
+}
+
 /// Returns the id of `Connector N` in the tenant of [`tenant`].
 pub fn connector_id(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
@@ -171,6 +176,8 @@ pub fn mask_request_ids(text: &str) -> String {
     while let Some(at) =
         ["request-id ", "127.0.0.1:"].iter().filter_map(|mark| Some(rest.find(mark)? + mark.len())).min()
     {
+        // Markdown has the id in a code element.
+        let at = at + if rest[at..].starts_with("<code>") { "<code>".len() } else { 0 };
         let (before, after) = rest.split_at(at);
         let end = after.find(|char: char| !char.is_ascii_hexdigit() && char != '-').unwrap_or(after.len());
         masked.push_str(before);
