@@ -1,6 +1,6 @@
 //! Messages as inline Markdown: prose as text, values in code elements.
 //!
-//! Text from outside must stand in a code element: platforms search all other text for mentions, references
+//! Text from outside belongs in a code element: platforms search all other text for mentions, references
 //! and links. A word may stand outside of code only if no platform can find any of these in it.
 
 use super::escape;
