@@ -102,13 +102,13 @@ codes! {
             NOTHING,
             "Read the hint below the message, or run `flowbind COMMAND --help`.";
         InvalidEnvironment = "invalid-environment": "An environment variable has an unusable value",
-            "flowbind reads a few environment variables, such as `AZURE_TENANT_ID`, `AZURE_AUTHORITY_HOST` and \
-             `SOURCE_DATE_EPOCH`. One of them is set to a value that cannot be used.",
+            "flowbind reads credentials and a few settings from environment variables; `flowbind COMMAND --help` lists \
+             them. This value is not of the form that the variable needs, or is not UTF-8.",
             NOTHING,
             "Set the variable that the message names to a valid value, or unset it.";
         InvalidGraphUrl = "invalid-graph-url": "The Graph URL cannot be used",
-            "The value of `--graph-url` is not the root of Microsoft Graph with its version. It must use https, \
-             except for a host on this machine, because the access token is sent to it.",
+            "`--graph-url` needs a root of Microsoft Graph with the API version of the file. It must use https, except \
+             for loopback, because the access token is sent to it.",
             NOTHING,
             "Pass a root such as `https://graph.microsoft.com/beta`, or leave `--graph-url` out.";
         InvalidCaFile = "invalid-ca-file": "The file of certificate authorities cannot be used",
@@ -116,11 +116,11 @@ codes! {
             NOTHING,
             "Pass a PEM file with the certificates of the authorities to trust.";
         OutputNotWritable = "output-not-writable": "An output cannot be written",
-            "A file of `--out`, a summary file of the pipeline or stdout could not be written. Files are checked \
-             before the first request, so most such errors are found before anything is read. A disk that fills up \
-             is found only at the end.",
-            "If the message comes before the plan: nothing. After an `apply`: see the report on stdout or in the \
-             other outputs, and the exit code (4 means that changes were sent).",
+            "A file of `--out`, a summary file of the pipeline or stdout could not be written. Files are opened \
+             before the first request, so most such errors are found before the tenant is read. A full disk is found \
+             at the end.",
+            "Before the plan: nothing. After an `apply`: see the report on stdout or in the other outputs, and the \
+             exit code. Code 4 means that changes were sent.",
             "Pass a path in a folder that can be written to, and is not reached through a link out of the \
              repository. After an `apply`, run `flowbind plan` to see what the tenant has now.";
         OutputConflict = "output-conflict": "An output is also an input, or is given twice",
@@ -128,13 +128,13 @@ codes! {
             NOTHING,
             "Give each `--out` a file of its own.";
         InputUnreadable = "input-unreadable": "A file or folder cannot be read",
-            "The operating system does not let flowbind open the file, or it does not exist.",
+            "It does not exist, or the permissions do not allow reading it.",
             NOTHING,
             "Check the path and its permissions. Without FILES, flowbind reads `flowbind.yaml` in the working \
              directory; `flowbind export --tenant TENANT > flowbind.yaml` writes a first one.";
         InputNotAllowed = "input-not-allowed": "A file is outside the repository or not a regular file",
-            "Files in folders and bases must be regular files of the repository. A pull request could otherwise \
-             add a link to a secret outside of it, and an error message would show its lines.",
+            "Files in folders must be regular files of the repository, and links must not lead out of it. Otherwise a \
+             pull request could link to a secret file, and an error message would print lines of it.",
             NOTHING,
             "Move the file into the repository, or name the real path on the command line.";
         InvalidSnapshot = "invalid-snapshot": "A snapshot is not valid",
@@ -143,12 +143,12 @@ codes! {
             NOTHING,
             "`flowbind schema snapshot` prints the format; `flowbind export --format snapshot` writes one.";
         SandboxMismatch = "sandbox-mismatch": "The sandboxes do not match the tenants of the run",
-            "With `--sandbox`, each tenant of the run needs exactly one snapshot of that tenant and cloud.",
+            "With `--sandbox`, each tenant of the run needs exactly one snapshot, with its tenant and its cloud.",
             NOTHING,
             "Pass one `--sandbox FILE` for each tenant of the run.";
         System = "system": "The operating system reported an error",
-            "An operation that has nothing to do with the tenant failed, such as opening a socket or a folder.",
-            "If this happened before the plan was printed: nothing. Otherwise see the report.",
+            "An operation on this machine failed, such as creating a folder or opening a socket.",
+            "Before the plan: nothing. During an apply: see the report.",
             "Read the cause below the message.";
     }
     Files {
@@ -169,7 +169,7 @@ codes! {
             NOTHING,
             "Save the file as UTF-8. The message points to the first byte that is not.";
         InvalidYaml = "invalid-yaml": "A file is not valid YAML",
-            "The file cannot be parsed from the marked location on.",
+            "The parser stopped at the marked location. The mistake may be in a line above it.",
             NOTHING,
             "Indent with spaces, close quotes and brackets, and quote strings that contain `: ` or ` #`.";
         UnsupportedYaml = "unsupported-yaml": "A file uses a part of YAML that flowbind does not accept",
@@ -178,12 +178,12 @@ codes! {
             NOTHING,
             "Write the values out, use `extends` to share them, and keep one document in a file.";
         YamlLimit = "yaml-limit": "A file expands beyond the limits for YAML",
-            "Aliases that refer to aliases, or deep nesting, can expand a small file to gigabytes. The limits are \
-             far above what a desired-state file needs.",
+            "Aliases that refer to other aliases can expand a small file to gigabytes, and deep nesting can exhaust \
+             the stack. The limits are far above what a desired-state file needs.",
             NOTHING,
             "Write the values out in place of the aliases, and nest less deeply.";
         EmptyFile = "empty-file": "A desired-state file is empty",
-            "The file has no keys.",
+            "It has no keys: it is blank, has only comments, or is `null`.",
             NOTHING,
             "Write at least `version: 1`, `tenant:` and `flows:`.";
         UnsupportedVersion = "unsupported-version": "The version of a desired-state file is not supported",
@@ -201,7 +201,7 @@ codes! {
             NOTHING,
             "Add the key that the message names.";
         MissingValue = "missing-value": "A key has no value",
-            "Nothing follows the key. A half-typed line must not disable a check, so an empty value is not `null`.",
+            "An empty value does not count as `null`: a half-typed line must not disable a check.",
             NOTHING,
             "Write a value, or `null` to disable a binding.";
         InvalidType = "invalid-type": "A value has the wrong type",
@@ -213,10 +213,10 @@ codes! {
             "The value has the right type, but it is empty or not one of the accepted values.",
             NOTHING,
             "Write one of the values that the hint lists.";
-        DuplicateKey = "duplicate-key": "Something is listed twice",
-            "A key, a step or a base occurs twice in the same place. YAML parsers differ in which one wins.",
+        DuplicateKey = "duplicate-key": "A key, a step or a base is listed twice",
+            "It occurs twice in one mapping or list. YAML parsers differ in which occurrence counts.",
             NOTHING,
-            "Keep one of them; the message says where the first is.";
+            "Keep one of them. The message shows the location of the first.";
         UnknownStep = "unknown-step": "A step is not known",
             "The steps are `postFederationSignup`, `postAttributeCollection` and `preTokenIssuance`. The keys \
              `connector` and `protect` belong to the binding at a step, not to the flow.",
@@ -229,8 +229,8 @@ codes! {
             NOTHING,
             "Write the id as Graph returns it, such as `B2C_1_signup_signin`. Indent steps below their flow.";
         FlowIdCase = "flow-id-case": "Two flow ids differ only in letter case",
-            "Whether Graph distinguishes such ids is not documented, so they are treated as one flow that is \
-             listed twice.",
+            "It is not documented whether Graph distinguishes such ids. They are treated as one flow that is listed \
+             twice.",
             NOTHING,
             "Keep the spelling that the tenant has.";
         MixedFlowKinds = "mixed-flow-kinds": "A file lists flows of both kinds",
@@ -238,7 +238,7 @@ codes! {
             NOTHING,
             "Move the flows of one kind to the file of their own tenant.";
         UnlistedStep = "unlisted-step": "A bound step is not listed under `steps`",
-            "`steps` lists the steps that the file manages. A binding at another step would never be read.",
+            "`steps` lists the steps that the file manages. A binding at any other step would be ignored.",
             NOTHING,
             "Add the step to `steps`.";
         UnsupportedByApi = "unsupported-by-api": "The API version lacks what the file or the command asks for",
@@ -251,12 +251,12 @@ codes! {
             NOTHING,
             "Add the missing key. `connector: null` disables the binding.";
         UnknownShortName = "unknown-short-name": "A binding names a connector that `connectors` does not list",
-            "If a file has `connectors`, bindings use its short names. A name that is not listed is treated as a \
-             misspelling, which is found without asking the tenant.",
+            "If a file has `connectors`, its bindings use the short names or ids. A displayName that is not a short \
+             name is an error, so that misspellings are found offline.",
             NOTHING,
             "Correct the name, add it to `connectors`, or write the connector's id.";
         InvalidShortName = "invalid-short-name": "A short name is empty or a GUID",
-            "In a binding a GUID is always the id of a connector, so it cannot be a short name.",
+            "A GUID in a binding is always the id of a connector. A short name of this form could never be used.",
             NOTHING,
             "Give the connector a readable short name.";
         InvalidBase = "invalid-base": "A file under `extends` cannot be used",
@@ -273,13 +273,13 @@ codes! {
             NOTHING,
             "List a base before the files that extend it, and the same files in the same order everywhere.";
         ExtendsDepth = "extends-depth": "Too many files extend one another in a chain",
-            "The limit protects a reviewer as well as the program.",
+            "The limit of 32 files keeps the merge order reviewable.",
             NOTHING,
             "Shorten the chain of `extends`.";
         ConflictingBindings = "conflicting-bindings": "Two files manage the same binding",
             "Each binding is managed by one file. Otherwise each apply of one file would undo the other.",
             NOTHING,
-            "Keep the binding in one of the files. The message lists the bindings and where they are set.";
+            "Keep the binding in one of the files. The message shows the location in the other file.";
         ConflictingSettings = "conflicting-settings": "Files of one tenant differ in their settings",
             "All files of a tenant share one connection, so `cloud`, `api`, `clientId` and the kind of flows must \
              agree.",
@@ -306,7 +306,7 @@ codes! {
             NOTHING,
             "Find out whether the connector was renamed. Then correct one of the two, or keep only one.";
         ConnectorsUnreadable = "connectors-unreadable": "The API connectors of the tenant could not be listed",
-            "Names and pins cannot be resolved without the list, so the plan is incomplete.",
+            "Names and pins are compared with this list. Without it, the plan is incomplete.",
             NOTHING,
             "Resolve the cause below the message. `flowbind whoami` shows the permissions of the token. A file \
              that names connectors by `id` without pins does not need the list.";
@@ -315,15 +315,15 @@ codes! {
             NOTHING,
             "Resolve the cause below the message. `flowbind whoami` shows the permissions of the token.";
         TenantAlias = "tenant-alias": "One tenant is named in two ways",
-            "Two files name the same tenant, for example by a domain and by its GUID. Ownership of bindings can \
-             then not be checked before the tenants are contacted.",
+            "Two files name the same tenant, for example one by a domain and one by the GUID. Bindings that both files \
+             manage can then not be found before the tenants are read.",
             NOTHING,
             "Write the tenant in the same way in all files.";
         UndocumentedStep = "undocumented-step": "A step is not part of Graph's documentation",
-            "Graph's reference for user flows does not list `preTokenIssuance` as a step that can be bound. The \
-             service accepts it today and may stop without notice.",
-            NOTHING,
-            "Test the flow after each apply. Keep a plan for the case that the step is rejected.";
+            "Graph's metadata has `preTokenIssuance`, but its reference does not mention it. Graph may stop accepting \
+             it without notice.",
+            "The warning itself changes nothing. The plan changes a binding at this step.",
+            "Test the flow after each apply. If Graph rejects the step, remove it from `steps` and from the flows.";
         DanglingBinding = "dangling-binding": "A binding points to a deleted connector",
             "The flow refers to a connector that is not in the tenant's list. Sign-ups at this step are likely to \
              fail.",
@@ -339,16 +339,17 @@ codes! {
             "Configure the kind that you expect (see the causes below the message), choose one with `--auth`, or \
              try the file offline with `--sandbox FILE`.";
         SignInFailed = "sign-in-failed": "A token could not be renewed during the run",
-            "The run started with a valid token, which expired, and the login service did not issue another one.",
-            "Changes that were sent before are in the report. Nothing was sent after it.",
+            "The run started with a valid token. The token expired or was rejected, and the login service did not issue \
+             another one.",
+            "Before the plan: nothing. During an apply: see the report; nothing was sent after this error.",
             "Resolve the cause, then run `flowbind plan` to see what remains.";
         TenantMismatch = "tenant-mismatch": "The access token is for another tenant",
-            "Another tenant may well have flows of the same names, so nothing is even read with such a token.",
+            "Another tenant may have flows with the same ids. The run stops before the first request to Graph.",
             NOTHING,
             "Sign in to the tenant that the file names, or use the file of the token's tenant.";
         TenantUnverified = "tenant-unverified": "The tenant of the access token cannot be verified",
-            "The token has no readable tenant claim, or the login service could not be asked for the tenant's \
-             GUID. `plan` warns; `apply` stops, because it might change another tenant.",
+            "The token has no readable tenant claim, or the login service did not return the GUID of the tenant. `plan` \
+             warns; `apply` stops, because it could change another tenant.",
             NOTHING,
             "Use a token of Microsoft Entra ID. If you are sure about the tenant, add `--tenant-unchecked`.";
     }
@@ -357,12 +358,13 @@ codes! {
             "Graph answered 403. Reading needs `IdentityUserFlow.Read.All` and `APIConnectors.Read.All`; changing \
              bindings needs `IdentityUserFlow.ReadWrite.All`. A user also needs a directory role, such as External \
              ID User Flow Administrator.",
-            "If it happened while reading: nothing. A PUT that was answered 403 changed nothing.",
+            "A request that is answered 403 changes nothing.",
             "Grant the permission that the hint names, with admin consent. `flowbind whoami` shows what the token \
              has. Microsoft documents the ReadWrite permissions only; try the Read permission first.";
         TokenRejected = "token-rejected": "Graph rejected the access token",
-            "Graph answered 401: the token is expired, for another audience or cloud, or revoked.",
-            "Nothing is changed by a request that is answered 401.",
+            "Graph answered 401: the token is expired, revoked, or for another audience or cloud. If the credential can \
+             issue another token, that one was tried and rejected, too.",
+            "A request that is answered 401 changes nothing.",
             "Get a new token. `flowbind whoami` shows the credential, its tenant and cloud, and its expiry.";
         TenantKindMismatch = "tenant-kind-mismatch": "The flows do not belong to this kind of tenant",
             "`B2C_1_…` flows exist in Azure AD B2C tenants, `B2X_1_…` flows in workforce tenants. The file lists \
@@ -374,24 +376,24 @@ codes! {
             NOTHING,
             "Enable it in the external collaboration settings of the tenant, or name another tenant.";
         GraphRejected = "graph-rejected": "Graph rejected a request",
-            "Graph answered with an error that flowbind does not treat in a special way. Requests that may succeed \
-             later (408, 429, 5xx) were retried first.",
+            "The status and the message of the response are below the error. Statuses that may be temporary (408, 429, \
+             500, 502, 503, 504, 509) were retried first.",
             "A rejected read changes nothing. For a rejected PUT see `change-failed`.",
-            "Look at the status, the code and the message of Graph. Quote the request id to Microsoft support.";
-        GraphUnexpectedResponse = "graph-unexpected-response": "An answer is not what Graph sends",
-            "The answer is not JSON, lacks what was asked for, is too large, or leads to another host. A proxy or \
-             captive portal may have answered in place of Graph.",
-            "Nothing, if it happened while reading.",
-            "Look at the start of the answer in the message. Check `HTTPS_PROXY` and `--graph-url`.";
+            "Resolve what the message of Graph names. Quote the request id to Microsoft support.";
+        GraphUnexpectedResponse = "graph-unexpected-response": "A response is not what Graph sends",
+            "It is not JSON, lacks the requested data, is too large, or links to another host. A proxy or captive \
+             portal may have answered in place of Graph.",
+            "Before the plan: nothing. During an apply: see the report.",
+            "Read the start of the response in the message. Check `HTTPS_PROXY` and `--graph-url`.";
         GraphRedirect = "graph-redirect": "Graph answered with a redirect",
-            "Redirects are not followed, because the token is sent to the Graph host only. Graph does not redirect \
-             these requests; a proxy does.",
-            NOTHING,
-            "Check for the login page of a proxy, and `--graph-url`.";
+            "Redirects are not followed, because the token is sent to the Graph host only. Graph itself does not \
+             redirect these requests.",
+            "A request that is answered with a redirect changes nothing.",
+            "Check whether a proxy asks for a login, and check `--graph-url`.";
         GraphUnreachable = "graph-unreachable": "Graph or the login service cannot be reached",
             "No connection to the host could be made: the name does not resolve, the connection is refused, the \
-             certificate is not trusted, or the host does not answer. One request was retried for at most 20 s; the \
-             others of this tenant were then given up.",
+             certificate is not trusted, or the host does not answer. It was retried for 20 s, or for \
+             65 s if the host accepts connections and never responds. The run then stopped for this tenant.",
             "Before the plan: nothing. During an apply: see the report; a change whose PUT never reached the host is \
              `not attempted`.",
             "Check the network, `HTTPS_PROXY` and `NO_PROXY`. If a company proxy inspects TLS, pass its certificate \
@@ -403,18 +405,18 @@ codes! {
              `unverified` if the read-back did not show it.",
             "Run again. If the same flow fails each time, quote the request ids to Microsoft support.";
         GraphThrottled = "graph-throttled": "Graph throttles the run beyond its time limit",
-            "Graph answered 429 and asked for a pause that is longer than the time that is left, or the request \
-             budget (`--rate`) leaves no room in the time that is left.",
+            "Graph answered 429 with a pause that is longer than the rest of `--timeout`, or `--rate` allows no \
+             further request in the rest of the time.",
             "Before the plan: nothing. During an apply: see the report.",
-            "Run again later, with a larger `--timeout`. Lower `--rate` if another app shares the tenant's limits.";
+            "Run again later, or with a larger `--timeout`. If other apps share the limit of the tenant, lower `--rate`.";
         Timeout = "timeout": "The time limit of the run is over",
-            "The run took longer than `--timeout` (600 s by default), or one answer did not come in time.",
+            "The run took longer than `--timeout` (10 minutes by default), or one response did not arrive in time.",
             "Before the plan: nothing. During an apply: see the report; a change without a read-back is \
              `unverified`.",
-            "Run again with a larger `--timeout`, for example `--timeout 1800`.";
+            "Run again with a larger `--timeout`, such as `--timeout 30m`.";
         Interrupted = "interrupted": "The run was interrupted by a signal",
-            "flowbind received SIGINT or SIGTERM. No new request was started; requests in flight were finished.",
-            "See the report. If no PUT had been sent: nothing.",
+            "flowbind received SIGINT or SIGTERM. It starts no new change and finishes the requests in flight.",
+            "Before the first PUT: nothing. Otherwise see the report.",
             "Run `flowbind plan` to see what remains.";
     }
     Guards {
@@ -430,17 +432,16 @@ codes! {
             "Check that the file is complete. If all disables are intended, pass `--max-disables N` or raise \
              `guards.maxDisables`.";
         ProtectedBinding = "protected-binding": "The plan disables or replaces a protected binding",
-            "The file marks the binding with `protect: true`.",
+            "The file marks the binding with `protect: true`. Only this flag, for this binding, allows the change.",
             NOTHING,
             "If the change is intended, pass `--allow-protected FLOW/STEP` for exactly this binding.";
         EmptyPrune = "empty-prune": "`prune: flows` in a file without flows would disable every binding",
-            "A file that prunes and lists no flow disables everything in its tenant. An empty list is more often a \
-             mistake than an intention.",
+            "The file lists no flow, so pruning disables all of them. Usually the list is empty by mistake.",
             NOTHING,
             "List the flows. If everything is to be disabled, pass `--allow-empty`.";
         PinMismatch = "pin-mismatch": "A connector does not call its pinned address",
             "The file pins the connector to a `targetUrl`, and the connector in the tenant calls another one. \
-             Somebody changed the connector, or the file is out of date. No flag lifts this.",
+             The connector was changed, or the file is out of date. No flag lifts this blocker.",
             NOTHING,
             "Find out who changed the connector and why. Then update `targetUrl` in the file, or restore the \
              address in the tenant.";
@@ -449,17 +450,17 @@ codes! {
         PlanBlocked = "plan-blocked": "Guards block the plan",
             "At least one guard blocks the changes of this tenant. The blockers are listed with the plan.",
             "Nothing was changed in this tenant.",
-            "Look up the id of each blocker. Where a flag lifts it, the hint prints the flag.";
+            "Look up the id of each blocker with `flowbind explain ID`. If a flag lifts a blocker, its hint has the flag.";
         PlanIncomplete = "plan-incomplete": "The plan is incomplete",
-            "Part of the tenant could not be read or resolved. An unreadable binding is never treated as unbound, so \
+            "A part of the tenant could not be read, or a name could not be resolved. An unreadable binding is never treated as unbound, so \
              nothing is applied.",
             "Nothing was changed in this tenant.",
             "Resolve the errors that are listed with the plan, then plan again.";
         FingerprintMismatch = "fingerprint-mismatch": "The plan is not the approved one",
             "The fingerprint of the plan differs from the value of `--expect`: the file or the tenant changed after \
-             the approval, or the plan was made with other flags.",
+             the approval, or the flags differ.",
             NOTHING,
-            "Review the plan that is printed above, and pass its fingerprint. Use the flags of the review.";
+            "Use the flags of the approved plan. If the plan still differs, review it and pass its fingerprint.";
         ApprovalRequired = "approval-required": "Approval is required and stdin is not a terminal",
             "`apply` asks before it changes a tenant. Without a terminal it cannot ask.",
             NOTHING,
@@ -469,16 +470,16 @@ codes! {
             NOTHING,
             "Run the command again, and type `yes` in full to apply.";
         StalePlan = "stale-plan": "The tenant changed after the plan was made",
-            "Before the first PUT the bindings and pins of the plan are read again. One of them is no longer what \
-             the plan was made from.",
+            "A saved plan, and a plan that waited for approval or for other tenants, is checked before the first PUT. A \
+             binding or the address of a pinned connector is not what the plan was made from.",
             "Nothing was changed in this tenant.",
-            "Find out who changed the tenant, run `flowbind plan` again and review it.";
+            "Find out who changed the tenant. Then run `flowbind plan` again and review the changes.";
         WrongTarget = "wrong-target": "The saved plan is for another tenant, cloud or app",
-            "The saved plan was made for another place than the one that this run would change.",
+            "The Graph URL, the cloud, the tenant or the app of the plan differs from that of this run.",
             NOTHING,
             "Plan again for this tenant, or apply the plan with the settings that it was made with.";
         SavedFileInvalid = "saved-file-invalid": "A file is not a saved plan or report",
-            "The file is not JSON of the expected form, or it has a value that cannot occur.",
+            "The file is not JSON of the format that flowbind writes, or a value in it is invalid.",
             NOTHING,
             "Pass a file that `flowbind plan --out FILE.json` or `flowbind apply --out FILE.json` wrote.";
         SavedFileVersion = "saved-file-version": "A saved file has another format version",
@@ -490,29 +491,29 @@ codes! {
             NOTHING,
             "Create it again with `flowbind plan --out FILE.json`.";
         SavedFileKind = "saved-file-kind": "A saved file is of the wrong kind",
-            "The command needs a plan and got a report, or files of different kinds are to be joined.",
+            "`apply --plan` needs a plan and got a report, or `show` got plans and reports together.",
             NOTHING,
-            "Pass the file that the message asks for.";
+            "Pass a plan to `apply --plan`, and files of one kind to `show`.";
         CannotJoin = "cannot-join": "Saved files cannot be joined",
             "`show` joins the shards of one run, or plans of different tenants. These files belong to different \
-             runs, or two of them are about the same binding.",
+             runs, or two of them manage the same binding.",
             NOTHING,
             "Pass all shards of one run, each once, and nothing else.";
         MissingShard = "missing-shard": "A shard of the run is missing",
-            "The run was split with `--shard K/N`, and not all of its N results are here.",
-            "The missing shard may have changed its tenants; its own report says so.",
+            "The run was split with `--shard K/N`, and `show` did not get all N results.",
+            "An `apply` of the missing shard may have changed its tenants; see its own report.",
             "Find the output of the missing shard, or run it again.";
-        ShardConflict = "shard-conflict": "A saved plan is of one shard only",
-            "The plan was made with `--shard`, so it cannot be split again.",
+        ShardConflict = "shard-conflict": "A saved plan covers only one shard",
+            "It was made with `--shard` and cannot be split again.",
             NOTHING,
             "Leave `--shard` out, or join the shards with `flowbind show` first.";
         ChangeFailed = "change-failed": "A change was rejected",
-            "Graph rejected the PUT each time it was sent, so the binding is as it was before.",
+            "Graph answered the PUT with an error each time it was sent.",
             "This binding was not changed. See the report for the others.",
             "Resolve the cause that is printed with the change, then plan and apply again.";
         ChangeUnverified = "change-unverified": "It is not known whether a change took effect",
-            "The PUT was accepted or left without an answer, and the read-back did not show the new value in time.",
-            "Possibly this binding. See the report for the others.",
+            "The PUT was accepted or got no response, and reading back did not show the new value in time.",
+            "This binding may have been changed. See the report for the others.",
             "Run `flowbind plan` in a few minutes. If the change is still listed, apply again; a second PUT of the \
              same value is harmless.";
         ChangeNotAttempted = "change-not-attempted": "A change was not sent",

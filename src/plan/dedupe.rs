@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::Target;
 use crate::model::{FlowId, Step};
 
-/// Keeps each finding in one target of a tenant: in the file that manages the binding, otherwise in the
-/// first. A binding that any file manages is unmanaged in none.
+/// Keeps each finding in one of the targets of a tenant: in that of the file that manages the binding, otherwise
+/// in the first. Removes a binding from the unmanaged ones if any of the files manages it.
 ///
-/// `is_managed` is true if any of the files manages a binding, `manages` if the file of the target at this
-/// index does.
+/// `is_managed` returns whether any of the files manages a binding. `manages` returns whether the file of the
+/// target at this index does.
 pub fn dedupe_findings(
     targets: &mut [&mut Target],
     is_managed: impl Fn(&FlowId, Step) -> bool,

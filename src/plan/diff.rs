@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::prune::Managed;
+use super::prune::ManagedFlow;
 use super::resolve::{ResolveError, Resolver};
 use super::{Change, InSync, Overrides, Target, Unmanaged, UnreadableBinding, guard, prune};
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Span, Suggester};
@@ -40,7 +40,7 @@ pub fn plan(
             in_sync: Vec::new(),
             not_compared: 0,
             unmanaged: Vec::new(),
-            dangling: dangling(current),
+            dangling: find_dangling(current),
             unreadable: Vec::new(),
             pins: Vec::new(),
             blockers: Vec::new(),
@@ -49,17 +49,17 @@ pub fn plan(
         },
     };
     for flow in prune::flows(desired, current) {
-        planner.flow(&flow, &desired.steps);
+        planner.plan_flow(&flow, &desired.steps);
     }
-    planner.errors.extend(prune::unreadable_list(desired, current));
+    planner.errors.extend(prune::unreadable_list_error(desired, current));
     if let Some(Reading::Unknown(error)) = &current.connectors {
-        planner.errors.extend(connectors_unreadable(error, &planner));
+        planner.errors.extend(unreadable_connectors_error(error, &planner));
     }
     let Planner { mut target, mut errors, .. } = planner;
     target.pins.sort_unstable();
     target.pins.dedup();
     (target.blockers, target.lifted) = guard::evaluate(&target, desired, overrides);
-    // A short name that several bindings use has one location, and so one error.
+    // Several bindings can use one short name, whose error has one location and is reported once.
     errors.sort_by_key(|error| error.span().map(|span| location_key(&desired.file, span)));
     errors.dedup();
     (target, errors)
@@ -67,7 +67,7 @@ pub fn plan(
 
 /// Returns one error for all names and pins that need the list of connectors, which could not be read. A
 /// host that cannot be reached is reported with the bindings, if there are any.
-fn connectors_unreadable(error: &ReadError, planner: &Planner<'_>) -> Option<Diagnostic> {
+fn unreadable_connectors_error(error: &ReadError, planner: &Planner<'_>) -> Option<Diagnostic> {
     let is_reported = |binding: &UnreadableBinding| binding.error.cause_key() == error.cause_key();
     if error.code == Code::GraphUnreachable && planner.target.unreadable.iter().any(is_reported) {
         return None;
@@ -86,8 +86,8 @@ fn location_key(file: &str, span: &Span) -> (bool, String, usize) {
     (name != file, name.to_owned(), span.range().start)
 }
 
-/// Returns the bindings to connectors that the tenant does not list, if both were read.
-fn dangling(current: &Current) -> Vec<Unmanaged> {
+/// Returns the bindings to connectors that the tenant does not list. Empty if the list could not be read.
+fn find_dangling(current: &Current) -> Vec<Unmanaged> {
     let Some(Reading::Known(listed)) = &current.connectors else { return Vec::new() };
     let listed: BTreeSet<_> = listed.iter().map(|listed| &listed.connector.id).collect();
     let mut dangling = Vec::new();
@@ -103,6 +103,7 @@ fn dangling(current: &Current) -> Vec<Unmanaged> {
     dangling
 }
 
+/// State of the comparison of one file with its tenant.
 struct Planner<'a> {
     resolver: Resolver<'a>,
     pins: &'a Pins,
@@ -117,23 +118,24 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn flow(&mut self, flow: &Managed<'_>, steps: &[Step]) {
+    /// Compares the steps of one flow.
+    fn plan_flow(&mut self, flow: &ManagedFlow<'_>, steps: &[Step]) {
         let found = match self.current.flows.get(flow.id) {
             Some(CurrentFlow::Found(found)) => found,
-            Some(CurrentFlow::Missing(answer)) => return self.missing(flow, answer),
+            Some(CurrentFlow::Missing(answer)) => return self.report_missing_flow(flow, answer),
             None => return,
         };
-        // A step that was not requested is as unknown as one whose read was denied.
+        // A step that was not requested is unknown, like one whose read failed.
         let not_read = Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "it was not read"));
         for step in steps.iter().copied() {
             let read = found.get(step).unwrap_or(&not_read);
             if let Some(binding) = flow.bindings.get(step) {
-                self.managed(flow.id, step, binding, read);
+                self.plan_binding(flow.id, step, binding, read);
             } else if let Reading::Known(current @ Some(_)) = read {
                 let unmanaged = Unmanaged { flow: flow.id.clone(), step, current: current.clone() };
                 self.target.unmanaged.push(unmanaged);
             }
-            // Reported for unmanaged bindings as well: `unmanaged` would otherwise be incomplete.
+            // Also reported for bindings that the file does not manage, because `unmanaged` is incomplete without them.
             if let Reading::Unknown(error) = read {
                 let unreadable = UnreadableBinding { flow: flow.id.clone(), step, error: error.clone() };
                 self.target.unreadable.push(unreadable);
@@ -141,7 +143,8 @@ impl Planner<'_> {
         }
     }
 
-    fn managed(&mut self, flow: &FlowId, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
+    /// Compares one managed binding.
+    fn plan_binding(&mut self, flow: &FlowId, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
         let desired = binding.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
         let desired = match desired {
             Ok(desired) => desired,
@@ -157,10 +160,10 @@ impl Planner<'_> {
         if let Some(desired) = &desired
             && self.checked_pins.insert(desired.connector.id.clone())
         {
-            self.target.pins.extend(guard::broken_pins(self.pins, desired));
+            self.target.pins.extend(guard::find_broken_pins(self.pins, desired));
         }
         let desired = desired.map(|resolved| resolved.connector);
-        // If several pins differ, some do not hold, and block the plan.
+        // If several pins differ, at least one is broken and blocks the plan, so the first is enough.
         let pin = desired.as_ref().and_then(|connector| self.pins.for_connector(connector).next());
         let Reading::Known(current) = read else {
             self.target.not_compared = self.target.not_compared.saturating_add(1);
@@ -185,10 +188,11 @@ impl Planner<'_> {
         }
     }
 
-    fn missing(&mut self, flow: &Managed<'_>, answer: &ReadError) {
+    /// Adds the error for a flow that the tenant does not have.
+    fn report_missing_flow(&mut self, flow: &ManagedFlow<'_>, answer: &ReadError) {
         let bindings = flow.bindings.iter().count();
         self.target.not_compared = self.target.not_compared.saturating_add(bindings);
-        // All ids share a prefix, which would make all of them similar.
+        // The common prefix is not compared, because it would make all ids similar.
         let prefix = flow.id.kind().prefix();
         let name = |id| str::strip_prefix(id, prefix);
         let others = match &self.current.flow_list {

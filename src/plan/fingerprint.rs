@@ -1,7 +1,10 @@
-//! Fingerprint of a plan: SHA-256 over what it would change and where, as ids and values.
+//! Fingerprint of a plan: SHA-256 over the tenant, the changes and the blockers, as ids and values.
 //!
-//! It covers the displayNames that a reviewer saw, so a saved plan cannot show another name for an id. It
-//! protects against accidents: anyone who can rewrite a plan can compute it as well.
+//! It covers the displayNames of the changes, so a saved plan cannot show a reviewer another name for an id. It
+//! covers the lifted blockers, so a plan that needs an override flag differs from one that does not. It does
+//! not cover messages and unmanaged bindings, because they do not change what a run would do.
+//!
+//! It protects against accidents: anyone who can rewrite a plan can compute it as well.
 
 use std::fmt::Write as _;
 
@@ -11,8 +14,8 @@ use sha2::{Digest, Sha256};
 use super::{Blocker, Target};
 use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step};
 
-/// Hashed content. Fields are in the order of their names, which makes the JSON canonical. Messages are not
-/// part of it, so that they can change in any version.
+/// Hashed content. Fields are sorted by name, which makes the JSON canonical. Another `format` gives every plan
+/// another fingerprint.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Canonical<'a> {
@@ -25,6 +28,7 @@ struct Canonical<'a> {
     tenant: &'a str,
 }
 
+/// The values of a change that decide which PUT is sent, and what a reviewer saw of them.
 #[derive(Serialize)]
 struct CanonicalChange<'a> {
     current: Option<CanonicalConnector<'a>>,
@@ -65,7 +69,7 @@ fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
 }
 
 /// Returns the fingerprint of one target, as 64 hexadecimal digits.
-pub(super) fn of_target(target: &Target) -> String {
+pub(super) fn target_fingerprint(target: &Target) -> String {
     let changes = target.changes.iter().map(|change| CanonicalChange {
         current: canonical_connector(&change.current),
         desired: canonical_connector(&change.desired),
@@ -90,14 +94,14 @@ pub(super) fn of_target(target: &Target) -> String {
     };
     #[expect(
         clippy::expect_used,
-        reason = "strings, numbers and lists are always JSON; a default would give all plans one fingerprint"
+        reason = "strings, numbers and lists are always JSON; a default would give all plans the same fingerprint"
     )]
     let json = serde_json::to_vec(&canonical).expect("strings, numbers and lists are JSON");
     sha256(&json)
 }
 
-/// Returns the fingerprint of a run: its target's, or that of the sorted ones of several.
-pub(super) fn of_run(mut targets: Vec<String>) -> String {
+/// Returns the fingerprint of a run: that of its only target, or the hash of the sorted fingerprints of several.
+pub(super) fn run_fingerprint(mut targets: Vec<String>) -> String {
     targets.sort_unstable();
     match targets.as_slice() {
         [only] => only.clone(),
@@ -107,7 +111,7 @@ pub(super) fn of_run(mut targets: Vec<String>) -> String {
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
+        // Writing to a `String` never fails.
         _ = write!(hex, "{byte:02x}");
         hex
     })

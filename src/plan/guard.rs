@@ -1,6 +1,6 @@
 //! Guards: finds all blockers of a plan, each with the flag that lifts it.
 //!
-//! A guard protects against accidents. Whoever may change the file can also change its guards.
+//! A guard protects against accidents, not against users who can change the file: they can change its guards.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Returns the overrides as single values, each once.
+    /// Returns the overrides as single flags, without duplicates.
     pub fn to_vec(&self) -> Vec<Override> {
         let Self { max_changes, max_disables, allow_protected, allow_empty } = self;
         let mut overrides = Vec::new();
@@ -80,7 +80,7 @@ impl fmt::Display for Override {
     }
 }
 
-/// Error of a text that is not one of the flags that override a guard.
+/// Error for a text that is not a flag that overrides a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a flag that overrides a guard")]
 pub struct InvalidOverride;
@@ -128,7 +128,7 @@ pub enum Blocker {
         flow: FlowId,
         /// The step.
         step: Step,
-        /// What would be done to it.
+        /// The change that it blocks.
         action: Action,
         /// Location of the binding in the file.
         source: SourceLocation,
@@ -175,7 +175,7 @@ impl Blocker {
         }
     }
 
-    /// Whether both are the same guard at the same binding, whatever the numbers.
+    /// Whether both are the same guard at the same binding. Counts and limits may differ.
     fn is_same_guard(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -192,10 +192,10 @@ impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MaxChanges { changes, limit } => {
-                write!(f, "{} `maxChanges: {limit}`", exceed(*changes, "change"))
+                write!(f, "{} `maxChanges: {limit}`", count_exceeds(*changes, "change"))
             }
             Self::MaxDisables { disables, limit } => {
-                write!(f, "{} `maxDisables: {limit}`", exceed(*disables, "disable"))
+                write!(f, "{} `maxDisables: {limit}`", count_exceeds(*disables, "disable"))
             }
             Self::Protected { flow, step, action, source } => {
                 write!(f, "would {} `{flow}` `{step}`, which is protected ({source})", action.name())
@@ -211,7 +211,8 @@ impl fmt::Display for Blocker {
     }
 }
 
-fn exceed(number: usize, unit: &str) -> String {
+/// Returns a count with its unit and the verb: `1 change exceeds`, `2 changes exceed`.
+fn count_exceeds(number: usize, unit: &str) -> String {
     if number == 1 { format!("1 {unit} exceeds") } else { format!("{number} {unit}s exceed") }
 }
 
@@ -221,13 +222,13 @@ pub(super) fn evaluate(
     desired: &Desired,
     overrides: &Overrides,
 ) -> (Vec<Blocker>, Vec<Blocker>) {
-    let blockers = blockers(target, desired, overrides);
-    let mut lifted = self::blockers(target, desired, &Overrides::default());
+    let blockers = find_blockers(target, desired, overrides);
+    let mut lifted = find_blockers(target, desired, &Overrides::default());
     lifted.retain(|guard| !blockers.iter().any(|blocker| blocker.is_same_guard(guard)));
     (blockers, lifted)
 }
 
-fn blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Blocker> {
+fn find_blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Blocker> {
     let Guards { max_changes, max_disables } = desired.guards;
     let changes = target.changes.len();
     let disables = target.changes.iter().filter(|change| change.action == Action::Disable).count();
@@ -257,7 +258,7 @@ fn blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Bl
 }
 
 /// Returns the pins of a connector that do not hold.
-pub(super) fn broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
+pub(super) fn find_broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
     let Resolved { connector, target_url } = resolved;
     let broken = pins.for_connector(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
     broken.map(|pin| BrokenPin {
@@ -267,7 +268,7 @@ pub(super) fn broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Ite
     })
 }
 
-/// Whether a change would bind the connector of the pin: a broken pin blocks these changes only.
+/// Whether a change would bind the connector of the pin. A broken pin blocks only plans with such a change.
 fn is_bound_by(target: &Target, pin: &BrokenPin) -> bool {
     target.changes.iter().any(|change| bound_id(&change.desired) == Some(&pin.connector.id))
 }
@@ -277,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn override_with_characters_of_a_shell_is_quoted() {
+    fn override_to_shell_with_special_characters_is_quoted() {
         let flag = |flow| Override::AllowProtected(FlowId::parse(flow).unwrap(), Step::PostFederationSignup);
         let plain = flag("B2C_1_sign-up.2").to_shell();
         assert_eq!(plain, "--allow-protected B2C_1_sign-up.2/postFederationSignup");

@@ -54,7 +54,7 @@ pub struct Drift {
 pub struct Problem {
     /// The problem.
     pub diagnostic: Diagnostic,
-    /// Tenant that cannot be changed because of it; `None` if it concerns the whole run.
+    /// Tenant that cannot be changed because of it; `None` if it concerns the run.
     pub tenant: Option<String>,
 }
 
@@ -211,15 +211,15 @@ pub fn unique_tenants<'a>(tenants: impl Iterator<Item = &'a str>) -> Vec<String>
     tenants.filter(|tenant| seen.insert(tenant.to_ascii_lowercase())).map(str::to_owned).collect()
 }
 
-/// Returns the fingerprint of a run from those of its targets: that of the only one, or that of the sorted
-/// ones of several. `None` if any target has none.
+/// Returns the fingerprint of a run, computed from those of its targets in any order. A run with one target has
+/// its fingerprint. `None` if any target has none.
 pub fn fingerprint(targets: impl IntoIterator<Item = Option<String>>) -> Option<String> {
     let targets: Option<Vec<_>> = targets.into_iter().collect();
-    targets.map(fingerprint::of_run)
+    targets.map(fingerprint::run_fingerprint)
 }
 
-/// Returns one problem for each target whose tenant has two names in the plan, such as a domain and its
-/// GUID: ownership of bindings cannot be checked for files of such a tenant.
+/// Returns one problem for each target whose tenant has two names in the plan, such as a domain and its GUID.
+/// Files that name one tenant differently are not compared, so two of them could manage the same binding.
 pub fn aliased_tenants(targets: &[Target]) -> Vec<Problem> {
     let mut names = BTreeMap::<_, BTreeSet<_>>::new();
     for target in targets {
@@ -240,7 +240,7 @@ pub fn aliased_tenants(targets: &[Target]) -> Vec<Problem> {
 }
 
 impl Plan {
-    /// Returns a predicate: true if neither the target nor another one of its tenant has errors or
+    /// Returns a predicate that is true if neither the target nor another target of its tenant has errors or
     /// unreadable bindings.
     pub fn complete_targets(&self) -> impl Fn(&Target) -> bool + use<> {
         let concerns_all = self.errors.iter().any(|error| error.tenant.is_none());
@@ -275,8 +275,8 @@ impl Plan {
     /// Returns the tenants of the plan, each once, in the order of the files. Tenants without a target, which
     /// only errors name, come last.
     pub fn tenants(&self) -> Vec<String> {
-        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_deref());
-        unique_tenants(self.targets.iter().map(|target| target.tenant.as_str()).chain(of_errors))
+        let with_errors = self.errors.iter().filter_map(|error| error.tenant.as_deref());
+        unique_tenants(self.targets.iter().map(|target| target.tenant.as_str()).chain(with_errors))
     }
 
     /// Whether the plan is about more than one tenant.
@@ -325,8 +325,8 @@ impl Plan {
         self.targets.iter().map(Target::summary).sum()
     }
 
-    /// Returns the fingerprint of the run: equal for equal changes, on any day. `None` if the plan is
-    /// incomplete.
+    /// Returns the fingerprint of the run. It is equal for equal changes, whenever and wherever they are planned.
+    /// `None` if the plan is incomplete.
     pub fn fingerprint(&self) -> Option<String> {
         if !self.errors.is_empty() {
             return None;
@@ -337,7 +337,7 @@ impl Plan {
     /// Returns the fingerprint of each target; `None` for incomplete ones.
     pub fn target_fingerprints(&self) -> Vec<Option<String>> {
         let is_complete = self.complete_targets();
-        let fingerprint = |target| is_complete(target).then(|| fingerprint::of_target(target));
+        let fingerprint = |target| is_complete(target).then(|| fingerprint::target_fingerprint(target));
         self.targets.iter().map(fingerprint).collect()
     }
 
@@ -393,7 +393,7 @@ impl Target {
 
     /// Returns what a reviewer should know.
     pub fn warnings(&self) -> Vec<Warning> {
-        warning::warnings(self)
+        warning::collect_warnings(self)
     }
 
     /// Returns one problem for each cause that keeps bindings of this target from being read.
@@ -454,7 +454,7 @@ impl Problem {
 }
 
 impl From<Diagnostic> for Problem {
-    /// Creates a problem of the whole run.
+    /// Creates a problem of the run, which concerns every tenant.
     fn from(diagnostic: Diagnostic) -> Self {
         Self { diagnostic, tenant: None }
     }

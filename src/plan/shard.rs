@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::Problem;
 use crate::diagnostic::{Code, Diagnostic};
 
-/// Largest number of shards: each one that is missing is reported.
+/// Largest number of shards. Each missing shard is reported, so the number bounds the size of a report.
 const MAX_SHARDS: u32 = 10_000;
 
 /// Shard K of N.
@@ -36,8 +36,8 @@ impl Shard {
         self.count.get()
     }
 
-    /// Whether a tenant belongs to this shard. Only its name counts, so a tenant that is added or removed
-    /// moves no other. Every tenant belongs to exactly one of N shards.
+    /// Whether a tenant belongs to this shard. Each tenant belongs to exactly one of N shards. The shard depends
+    /// on its name only, so that adding or removing a tenant does not move others.
     pub fn contains(self, tenant: &str) -> bool {
         let digest = Sha256::digest(tenant.to_ascii_lowercase().as_bytes());
         let number = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
@@ -112,7 +112,7 @@ pub fn join<T>(
     shards: Vec<(ShardInfo, Vec<T>, Vec<Problem>)>,
     tenant: impl Fn(&T) -> &str,
 ) -> Result<Joined<T>, JoinError> {
-    // A shard that could not read its files does not list them; the others do.
+    // A shard that could not read its files has an empty list of files.
     let has_files = |(info, ..): &&(ShardInfo, Vec<T>, Vec<Problem>)| !info.fleet.is_empty();
     let Some((first, ..)) = shards.iter().find(has_files).or_else(|| shards.first()) else {
         return Ok(Joined { fleet: None, targets: Vec::new(), errors: Vec::new(), missing: Vec::new() });
@@ -128,7 +128,7 @@ pub fn join<T>(
     let (mut targets, mut errors) = (Vec::new(), Vec::<Problem>::new());
     for (_, more, problems) in shards {
         targets.extend(more);
-        // An error of the files occurs in every shard.
+        // Errors of the files are the same in every shard.
         let new = problems.into_iter().filter(|it| it.tenant.is_some() || !errors.contains(it));
         errors.extend(new.collect::<Vec<_>>());
     }
@@ -153,7 +153,7 @@ pub fn join<T>(
     Ok(Joined { fleet: Some(first.fleet), targets, errors, missing })
 }
 
-/// Sorts errors: those of the whole run first, then by tenant in the order of the files.
+/// Sorts errors: those of the run first, then by tenant in the order of the files.
 pub fn sort(errors: &mut [Problem], fleet: &[Member]) {
     let positions = positions_by_tenant(fleet);
     let position =

@@ -1,4 +1,4 @@
-//! Warnings: facts that a reviewer should know and that do not keep a plan from being applied.
+//! Warnings: facts that a reviewer should know. They do not block a plan.
 
 use super::{Target, Unmanaged};
 use crate::diagnostic::{Code, Diagnostic};
@@ -38,7 +38,7 @@ impl Warning {
 }
 
 /// Returns the warnings of a target.
-pub(super) fn warnings(target: &Target) -> Vec<Warning> {
+pub(super) fn collect_warnings(target: &Target) -> Vec<Warning> {
     let unverified = target.unverified.iter().cloned().map(Warning::TenantUnverified);
     let undocumented = target.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
     let undocumented = undocumented.map(|change| Warning::UndocumentedStep(change.step));

@@ -3,9 +3,10 @@
 
 use super::document::Document;
 use super::escape::xml;
+use super::order::blockers_and_pins;
 use super::text::{self, Names, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
-use crate::diagnostic::{Code, Location};
+use crate::diagnostic::{Code, Diagnostic, Location};
 use crate::model::{FlowId, Step};
 use crate::plan::{Drift, InSync, Plan, Problem, Target, UnreadableBinding};
 
@@ -159,12 +160,13 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     for UnreadableBinding { flow, step, error } in &target.unreadable {
         suite.binding(flow, *step, Failure::error(error.code, error.to_string()));
     }
-    for pin in &target.pins {
+    let (blockers, pins) = blockers_and_pins(target, drift.is_some());
+    for pin in pins {
         let failure = Failure::failure(Code::PinMismatch.id(), text::describe_pin(pin));
         suite.add("pins", &names.connector(&pin.connector), failure);
     }
     // Blockers do not concern drift.
-    for blocker in target.blockers.iter().filter(|_| drift.is_none()) {
+    for blocker in blockers.into_iter().filter(|_| drift.is_none()) {
         let failure = Failure::failure(blocker.code().id(), text::one_line(&blocker.diagnostic()));
         suite.add("blockers", &blocker.to_string(), failure);
     }
@@ -209,10 +211,10 @@ fn report_suite(target: &TargetReport) -> Suite {
 fn errors_suite(errors: &[Problem]) -> Option<Suite> {
     let mut suite = Suite::new("errors");
     for Problem { diagnostic, tenant } in errors {
-        let message = diagnostic.summary();
         let location = diagnostic.location.as_ref().map(Location::position);
-        let name = location.map_or_else(|| message.clone(), |location| location.to_string());
+        let name = location.map_or_else(|| diagnostic.summary(), |location| location.to_string());
         let class = tenant.as_deref().unwrap_or("run");
+        let message = text::one_line(&Diagnostic { location: None, ..diagnostic.clone() });
         suite.add(class, &name, Failure::error(diagnostic.code, message));
     }
     Some(suite).filter(|suite| !suite.cases.is_empty())

@@ -42,23 +42,21 @@ fn split_value(text: &str) -> Option<(&str, &str, &str)> {
     Some((before, value, after))
 }
 
-/// Appends words; consecutive words that are not plain share a code element, without the punctuation at its end.
+/// Appends words. A word that is not plain becomes a code element, without the punctuation around it.
 fn push_words(rendered: &mut String, words: &str) {
-    let words: Vec<_> = words.split(' ').collect();
-    let runs = words.chunk_by(|one, next| is_plain(one) == is_plain(next)).map(|run| {
-        let text = run.join(" ");
-        if run.iter().all(|word| is_plain(word)) {
-            return text;
+    let words = words.split(' ').map(|word| {
+        if is_plain(word) {
+            return word.to_owned();
         }
-        let value = text.trim_end_matches([',', '.', ':', ';']);
-        let punctuation = text.strip_prefix(value).unwrap_or_default();
-        if value.is_empty() || value.starts_with(':') || punctuation.len() > 1 {
-            element(&text)
-        } else {
-            element(value) + punctuation
+        let value = word.trim_start_matches('(').trim_end_matches([',', '.', ':', ';', ')']);
+        // What is left of a word such as `:tada:` or `::` is not a value.
+        match word.split_once(value).filter(|_| value.starts_with(|char: char| char.is_ascii_alphanumeric()))
+        {
+            Some((before, after)) => format!("{before}{}{after}", element(value)),
+            None => element(word),
         }
     });
-    rendered.push_str(&runs.collect::<Vec<_>>().join(" "));
+    rendered.push_str(&words.collect::<Vec<_>>().join(" "));
 }
 
 /// Whether a word has no meaning in Markdown, and no platform takes it or a part of it for a mention, a reference,
@@ -129,7 +127,7 @@ mod tests {
             ":tada:",
             "https://a.b",
             "www.a.b",
-            "(WWW.a.b)",
+            "WWW.a.b",
             "/close",
             "deadbeef",
             "0123456789abcdef0123456789abcdef01234567",
@@ -143,16 +141,16 @@ mod tests {
             "é",
             "\u{3164}",
         ] {
-            let rendered = message(&format!("see {word} {word} now"));
-            let code = escape::markdown(word);
-            assert_eq!(rendered, format!("see <code>{code} {code}</code> now"), "{word}");
+            let rendered = message(&format!("see {word} now"));
+            assert_eq!(rendered, format!("see <code>{}</code> now", escape::markdown(word)), "{word}");
         }
     }
 
     #[test]
-    fn message_with_punctuation_after_a_url_keeps_it_out_of_the_code() {
+    fn message_with_punctuation_around_a_url_keeps_it_out_of_the_code() {
         let code = |text| format!("<code>{}</code>", escape::markdown(text));
         assert_eq!(message("GET https://a.b/c: 403"), format!("GET {}: 403", code("https://a.b/c")));
+        assert_eq!(message("(f.yaml:7:39), b"), format!("({}), b", code("f.yaml:7:39")));
         assert_eq!(message("a :tada: b"), format!("a {} b", code(":tada:")));
         assert_eq!(message("a :: b"), format!("a {} b", code("::")));
     }

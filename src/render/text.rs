@@ -306,10 +306,12 @@ pub(super) fn flow(id: &FlowId) -> String {
 
 /// Returns a problem in one line: location, message, causes, notes and hints.
 pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
-    let Diagnostic { severity: _, code: _, message: _, location, causes: _, notes, hints } = diagnostic;
+    let Diagnostic { severity: _, code: _, message, location, causes, notes, hints } = diagnostic;
     let location = location.as_ref().map(|location| format!("{}: ", location.position()));
+    let causes = Some(causes.join("; ")).filter(|causes| !causes.is_empty());
+    let causes = causes.map(|causes| format!(": {causes}")).unwrap_or_default();
     let details = notes.iter().chain(hints).map(|detail| format!("; {detail}")).collect::<String>();
-    format!("{}{}{details}", location.unwrap_or_default(), diagnostic.summary())
+    format!("{}{message}{causes}{details}", location.unwrap_or_default())
 }
 
 /// Returns the pinned and the actual address of a connector in one line.

@@ -12,14 +12,14 @@ fn explain_prints_the_four_parts_of_an_id() {
         stale-plan: The tenant changed after the plan was made
 
         Meaning
-          Before the first PUT the bindings and pins of the plan are read again. One of them is no longer
-          what the plan was made from.
+          A saved plan, and a plan that waited for approval or for other tenants, is checked before the
+          first PUT. A binding or the address of a pinned connector is not what the plan was made from.
 
         What was changed
           Nothing was changed in this tenant.
 
         What to do
-          Find out who changed the tenant, run `flowbind plan` again and review it.
+          Find out who changed the tenant. Then run `flowbind plan` again and review the changes.
     "#]]
     .assert_eq(&outcome.stdout);
 }
@@ -74,7 +74,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           missing-value              A key has no value
           invalid-type               A value has the wrong type
           invalid-value              A value is not one that the key accepts
-          duplicate-key              Something is listed twice
+          duplicate-key              A key, a step or a base is listed twice
           unknown-step               A step is not known
           invalid-flow-id            An id is not the id of a user flow
           flow-id-case               Two flow ids differ only in letter case
@@ -114,7 +114,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           tenant-kind-mismatch       The flows do not belong to this kind of tenant
           self-service-disabled      Self-service sign-up is not enabled in the tenant
           graph-rejected             Graph rejected a request
-          graph-unexpected-response  An answer is not what Graph sends
+          graph-unexpected-response  A response is not what Graph sends
           graph-redirect             Graph answered with a redirect
           graph-unreachable          Graph or the login service cannot be reached
           graph-no-response          Graph did not answer a request
@@ -143,7 +143,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           saved-file-kind            A saved file is of the wrong kind
           cannot-join                Saved files cannot be joined
           missing-shard              A shard of the run is missing
-          shard-conflict             A saved plan is of one shard only
+          shard-conflict             A saved plan covers only one shard
           change-failed              A change was rejected
           change-unverified          It is not known whether a change took effect
           change-not-attempted       A change was not sent

@@ -189,7 +189,12 @@ fn invalid_environment_variable_is_an_error() {
     for epoch in ["garbage", "99999999999999", "1.5"] {
         let outcome = flowbind(QUICKSTART).env("SOURCE_DATE_EPOCH", epoch).within(&package("")).run();
         assert_eq!(outcome.code, 1);
-        assert!(outcome.stderr.contains("`SOURCE_DATE_EPOCH` is not a number of seconds"), "{outcome}");
+        assert!(
+            outcome
+                .stderr
+                .contains("error[invalid-environment]: `SOURCE_DATE_EPOCH` is not a number of seconds"),
+            "{outcome}"
+        );
     }
 }
 

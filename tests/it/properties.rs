@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flowbind::diagnostic::Code;
+use flowbind::diagnostic::{Code, SourceLocation};
 use flowbind::files::Saved;
 use flowbind::model::{
-    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Guards, ListedConnector, ReadError,
-    Reading, Step,
+    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, FlowId, Guards, ListedConnector,
+    ReadError, Reading, Step,
 };
-use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, plan};
+use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, Unmanaged, plan};
 use flowbind::{desired, files, render};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -181,6 +181,112 @@ proptest! {
         prop_assert_eq!(one.fingerprint(), reversed.fingerprint());
     }
 
+    /// A saved plan cannot show another name for the connectors of a change than the reviewer saw.
+    #[test]
+    fn fingerprint_with_another_display_name_in_a_change_differs(
+        wanted in bindings(),
+        has in bindings(),
+        at in any::<Index>(),
+        of_desired: bool,
+        name in prop::option::of("[a-z ]{0,4}"),
+    ) {
+        let desired = file(&wanted, false);
+        let plan = planned(&desired, &tenant(&has, &desired));
+        let mut edited = plan.clone();
+        let changes = &mut edited.targets[0].changes;
+        prop_assume!(!changes.is_empty());
+        let at = at.index(changes.len());
+        let change = &mut changes[at];
+        let bound = if of_desired { &mut change.desired } else { &mut change.current };
+        prop_assume!(bound.is_some());
+        // No generated connector has such a name.
+        bound.as_mut().unwrap().display_name = name;
+        prop_assert_ne!(plan.fingerprint(), edited.fingerprint());
+    }
+
+    /// Texts, locations and bindings that the plan does not change can differ from run to run.
+    #[test]
+    fn fingerprint_ignores_messages_locations_and_unchanged_bindings(
+        wanted in bindings(),
+        has in bindings(),
+        others in bindings(),
+        text in "[a-z ]{1,8}",
+        line in 1..9usize,
+    ) {
+        let desired = file(&wanted, false);
+        let plan = planned(&desired, &tenant(&has, &desired));
+        let mut edited = plan.clone();
+        let target = &mut edited.targets[0];
+        let unmanaged = others.iter().map(|((number, step), bound)| Unmanaged {
+            flow: FlowId::parse(&flow(*number)).unwrap(),
+            step: *step,
+            current: bound.map(connector),
+        });
+        target.unmanaged = unmanaged.collect();
+        target.dangling = target.unmanaged.clone();
+        target.in_sync.clear();
+        target.unverified = Some(text.clone());
+        target.file.clone_from(&text);
+        let sources = target.changes.iter_mut().map(|change| &mut change.source);
+        sources.for_each(|source| *source = SourceLocation { file: text.clone(), line, column: 1 });
+        prop_assert_eq!(plan.fingerprint(), edited.fingerprint());
+    }
+
+    /// A plan that needs an override flag differs from one with the same changes that needs none.
+    #[test]
+    fn fingerprint_with_another_blocker_or_lifted_blocker_differs(
+        wanted in bindings(),
+        has in bindings(),
+        protected in vec(any::<bool>(), 24),
+        max_disables in 0..4u32,
+        at in any::<Index>(),
+    ) {
+        let mut desired = file(&wanted, false);
+        desired.guards = Guards { max_changes: None, max_disables };
+        let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
+        bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect);
+        let current = tenant(&has, &desired);
+        let plan_with = |overrides: &Overrides| {
+            let (target, _) = plan(&desired, &current, URL, overrides);
+            Plan { targets: vec![target], ..Plan::default() }
+        };
+        let blocked = plan_with(&Overrides::default());
+        let blockers = &blocked.targets[0].blockers;
+        prop_assume!(!blockers.is_empty());
+        let flags: Vec<_> = blockers.iter().map(|blocker| blocker.lifted_by().unwrap()).collect();
+        let lifted = plan_with(&overrides(&flags));
+        prop_assert_eq!(&lifted.targets[0].changes, &blocked.targets[0].changes);
+        let mut edited = lifted.clone();
+        edited.targets[0].lifted.remove(at.index(blockers.len()));
+        let mut without = lifted.clone();
+        without.targets[0].lifted.clear();
+        let fingerprints = [&blocked, &lifted, &without].map(Plan::fingerprint);
+        prop_assert_eq!(BTreeSet::from(fingerprints).len(), 3);
+        prop_assert_ne!(lifted.fingerprint(), edited.fingerprint());
+        // The flags that were given are not part of it, only what they lift.
+        let mut higher = overrides(&flags);
+        higher.max_disables = higher.max_disables.map(|limit| limit + 1);
+        prop_assert_eq!(plan_with(&higher).fingerprint(), lifted.fingerprint());
+    }
+
+    /// An incomplete plan has no fingerprint that could be approved.
+    #[test]
+    fn fingerprint_of_incomplete_plan_is_none(wanted in bindings(), has in bindings(), at in any::<Index>()) {
+        let desired = file(&wanted, true);
+        let mut current = tenant(&has, &desired);
+        prop_assume!(!desired.flows.is_empty());
+        let id = &desired.flows[at.index(desired.flows.len())].id;
+        if let Some(CurrentFlow::Found(steps)) = current.flows.get_mut(id) {
+            let denied = Reading::Unknown(ReadError::new(Code::GraphRejected, "denied"));
+            steps.values_mut().for_each(|read| *read = denied.clone());
+        }
+        let plan = planned(&desired, &current);
+        prop_assert_eq!(plan.fingerprint(), None);
+        prop_assert_eq!(plan.target_fingerprints(), vec![None]);
+        let text = render::plan_text(&plan);
+        prop_assert!(!text.contains("Fingerprint:") && !text.contains("Plan:"), "{}", text);
+    }
+
     /// With exactly the suggested flags, no blocker is left; with one flag less, one is.
     #[test]
     fn plan_with_suggested_override_flags_is_not_blocked(
@@ -224,17 +330,17 @@ proptest! {
             let to = to.index(changes.len());
             changes.swap(from, to);
         }
-        let Ok(Saved::Plan(shuffled, _)) = files::read(&shuffled.to_string()) else { panic!("it fits its fingerprint") };
+        let Ok(Saved::Plan(shuffled, _)) = files::read(&shuffled.to_string()) else { panic!("the fingerprint does not depend on the order") };
         prop_assert_eq!(shuffled.fingerprint(), plan.fingerprint());
     }
 
     /// An unreadable binding is neither changed nor treated as unbound.
     #[test]
-    fn unreadable_bindings_are_never_changed(wanted in bindings(), has in bindings(), gone in any::<Index>()) {
+    fn unreadable_bindings_are_never_changed(wanted in bindings(), has in bindings(), at in any::<Index>()) {
         let desired = file(&wanted, true);
         let mut current = tenant(&has, &desired);
         prop_assume!(!desired.flows.is_empty());
-        let flow = desired.flows[gone.index(desired.flows.len())].clone();
+        let flow = desired.flows[at.index(desired.flows.len())].clone();
         if let Some(CurrentFlow::Found(steps)) = current.flows.get_mut(&flow.id) {
             steps.values_mut().for_each(|read| *read = Reading::Unknown(ReadError::new(Code::GraphRejected, "denied")));
         }

@@ -78,6 +78,7 @@ fn apply_at_terminal_accepts_only_yes() {
         let Some(outcome) = run_at_terminal(&served, || {}, answer) else { return };
         assert_eq!(outcome.code, code, "{answer:?}: {outcome}");
         assert_eq!(served.puts(), usize::from(code == 0), "{answer:?}");
+        assert_eq!(outcome.stdout.contains("error[approval-denied]: "), code == 3, "{outcome}");
         assert!(
             outcome.stdout.contains("Apply 1 change to contoso.onmicrosoft.com? Type 'yes': "),
             "{outcome}"

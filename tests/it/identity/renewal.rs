@@ -81,6 +81,7 @@ fn token_without_renewal_is_used_until_it_expires() {
     let outcome = run(&entra, &flows, &[&["plan", "--format", "json"], &SLOW[..]].concat());
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("WARN cannot renew the access token: AADSTS7000222"), "{outcome}");
+    assert!(outcome.stderr.contains("error[sign-in-failed]"), "{outcome}");
     let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     let unknown = plan["targets"][0]["unknown"].as_array().unwrap();
     assert!((2..60).contains(&unknown.len()), "what was read before is known: {}", unknown.len());

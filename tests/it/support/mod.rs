@@ -171,6 +171,8 @@ pub fn mask_request_ids(text: &str) -> String {
     while let Some(at) =
         ["request-id ", "127.0.0.1:"].iter().filter_map(|mark| Some(rest.find(mark)? + mark.len())).min()
     {
+        // Markdown has the id in a code element.
+        let at = at + if rest[at..].starts_with("<code>") { "<code>".len() } else { 0 };
         let (before, after) = rest.split_at(at);
         let end = after.find(|char: char| !char.is_ascii_hexdigit() && char != '-').unwrap_or(after.len());
         masked.push_str(before);
