@@ -26,7 +26,7 @@ fn expected(ending: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn show(folder: &std::path::Path, format: &str) -> Outcome {
+fn run(folder: &std::path::Path, format: &str) -> Outcome {
     let command = fs::read_to_string(folder.join("command")).unwrap();
     flowbind(command.trim().split(' ')).args(["--format", format]).within(&package("")).run()
 }
@@ -38,7 +38,7 @@ fn outputs_of_each_folder_match_in_every_format() {
         let codes: Vec<_> = FORMATS
             .iter()
             .map(|(format, ending)| {
-                let outcome = show(&folder, format);
+                let outcome = run(&folder, format);
                 expect_file![folder.join(format!("expected.{ending}"))]
                     .assert_eq(&mask_request_ids(&outcome.stdout));
                 outcome.code
