@@ -453,9 +453,9 @@ fn apply_with_one_stale_tenant_changes_the_others() {
     let outcome = run(&["apply", "--plan", "plan.json", "--out", "report.json"]);
     assert_eq!(outcome.code, 3, "{outcome}");
     assert!(
-        outcome
-            .stderr
-            .contains("t1.onmicrosoft.com: plan is stale: the tenant changed after the plan was made"),
+        outcome.stderr.contains(
+            "error[stale-plan]: t1.onmicrosoft.com: plan is stale: the tenant changed after the plan was made"
+        ),
         "{outcome}"
     );
     assert!(outcome.stdout.ends_with("Apply: 4 applied, 2 not attempted.\n"), "{outcome}");

@@ -466,8 +466,10 @@ fn only_apply_sends_puts() {
         &["schema", "desired"],
         &["apply"],
     ] {
+        let graph_url = served.graph_url();
+        let connection = ["--graph-url", &graph_url];
         let outcome = crate::support::flowbind(command)
-            .args(["--graph-url", &served.graph_url()])
+            .args(if crate::support::connects(command[0]) { &connection[..] } else { &[] })
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .within(folder.path())
             .run();
