@@ -24,7 +24,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity, SourceLocation};
 use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, ReadError, Step, TargetUrl};
 
 pub use dedupe::dedupe_findings;
-pub use diff::plan;
+pub use diff::{plan, unplanned};
 pub use guard::{Blocker, Override, Overrides};
 pub use shard::{Member, Shard, ShardInfo};
 pub use warning::Warning;
