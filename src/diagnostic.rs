@@ -22,8 +22,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// What failed: lower case, no full stop, values in backticks.
     pub message: String,
-    /// Location in a file, if the problem has one.
-    pub location: Option<Location>,
+    /// Location in a file, if the problem has one. Boxed, because problems are returned as errors.
+    pub location: Option<Box<Location>>,
     /// Causes, nearest first.
     pub causes: Vec<String>,
     /// Facts that help to find the cause, such as request ids.
@@ -129,7 +129,7 @@ impl Diagnostic {
     /// Sets the location.
     #[must_use]
     pub fn at(mut self, span: &Span) -> Self {
-        self.location = Some(Location::Span(span.clone()));
+        self.location = Some(Box::new(Location::Span(span.clone())));
         self
     }
 
@@ -163,7 +163,7 @@ impl Diagnostic {
 
     /// Returns the span, if the text is loaded.
     pub fn span(&self) -> Option<&Span> {
-        match &self.location {
+        match self.location.as_deref() {
             Some(Location::Span(span)) => Some(span),
             Some(Location::Position(_)) | None => None,
         }

@@ -216,7 +216,7 @@ fn dedupe_tenant_findings(files: &[Desired], planned: &mut [Planned]) {
     let mut seen = BTreeSet::new();
     for one in planned.iter_mut() {
         one.errors.retain(|error| {
-            let location = error.location.as_ref().map(Location::position);
+            let location = error.location.as_deref().map(Location::position);
             seen.insert((error.code, location, error.summary()))
         });
     }

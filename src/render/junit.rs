@@ -211,7 +211,7 @@ fn report_suite(target: &TargetReport) -> Suite {
 fn errors_suite(errors: &[Problem]) -> Option<Suite> {
     let mut suite = Suite::new("errors");
     for Problem { diagnostic, tenant } in errors {
-        let location = diagnostic.location.as_ref().map(Location::position);
+        let location = diagnostic.location.as_deref().map(Location::position);
         let name = location.map_or_else(|| diagnostic.summary(), |location| location.to_string());
         let class = tenant.as_deref().unwrap_or("run");
         let message = text::one_line(&Diagnostic { location: None, ..diagnostic.clone() });

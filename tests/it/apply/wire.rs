@@ -158,7 +158,7 @@ fn failed_change_does_not_stop_the_others() {
         assert_eq!(outcome.code, 4, "{outcome}");
         assert_eq!(outcomes(&report), ["applied", "failed", "applied"], "{status}");
         assert!(
-            outcome.stdout.contains(&format!("[change-failed] PUT "))
+            outcome.stdout.contains("[change-failed] PUT ")
                 && outcome.stdout.contains(&format!(": {status} AADB2C: no (request-id ")),
             "{outcome}"
         );
