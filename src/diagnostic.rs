@@ -22,7 +22,7 @@ pub struct Diagnostic {
     pub code: Code,
     /// What failed: lower case, no full stop, values in backticks.
     pub message: String,
-    /// Location in a file, if the problem has one.
+    /// Location in a file, if the problem has one. Boxed, because problems are returned as errors.
     pub location: Option<Box<Location>>,
     /// Causes, nearest first.
     pub causes: Vec<String>,
