@@ -22,8 +22,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// What failed: lower case, no full stop, values in backticks.
     pub message: String,
-    /// Location in a file, if the problem has one.
-    pub location: Option<Location>,
+    /// Location in a file, if the problem has one. Boxed, because problems are returned as errors.
+    pub location: Option<Box<Location>>,
     /// Causes, nearest first.
     pub causes: Vec<String>,
     /// Facts that help to find the cause, such as request ids.
@@ -44,7 +44,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Word that introduces the message.
+    /// Returns the word in front of the message.
     pub fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -54,17 +54,17 @@ impl Severity {
     }
 }
 
-/// Location of a problem: in a text that is at hand, or as a saved file records it.
+/// Location of a problem: in a loaded text, or as a saved file records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// Piece of a text.
+    /// Span of a loaded text.
     Span(Span),
-    /// File, line and column alone.
+    /// File, line and column, without the text.
     Position(SourceLocation),
 }
 
 impl Location {
-    /// File, line and column.
+    /// Returns file, line and column.
     pub fn position(&self) -> SourceLocation {
         match self {
             Self::Span(span) => span.into(),
@@ -129,11 +129,11 @@ impl Diagnostic {
     /// Sets the location.
     #[must_use]
     pub fn at(mut self, span: &Span) -> Self {
-        self.location = Some(Location::Span(span.clone()));
+        self.location = Some(Box::new(Location::Span(span.clone())));
         self
     }
 
-    /// Adds a cause, further away than those before it.
+    /// Adds a cause. The nearest cause is added first.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
@@ -161,9 +161,9 @@ impl Diagnostic {
         if names.is_empty() { self } else { self.hint(format!("did you mean {}?", names.join(" or "))) }
     }
 
-    /// Returns the span, if the text is at hand.
+    /// Returns the span, if the text is loaded.
     pub fn span(&self) -> Option<&Span> {
-        match &self.location {
+        match self.location.as_deref() {
             Some(Location::Span(span)) => Some(span),
             Some(Location::Position(_)) | None => None,
         }
@@ -176,8 +176,8 @@ impl Diagnostic {
     }
 }
 
-/// Suggests similar names within a work limit: comparing all candidates for each of thousands of problems
-/// would take minutes.
+/// Suggests similar names. Its work is limited, because comparing all candidates for each of thousands of
+/// problems would take minutes.
 #[derive(Debug)]
 pub struct Suggester {
     /// Number of pairs of characters that may still be compared.
@@ -191,7 +191,7 @@ impl Default for Suggester {
 }
 
 impl Suggester {
-    /// Adds `did you mean …` if `candidates` hold something similar to `word`.
+    /// Adds `did you mean …` if any of the candidates is similar to `word`.
     pub fn suggest<'a>(
         &self,
         problem: Diagnostic,
@@ -201,18 +201,19 @@ impl Suggester {
         problem.did_you_mean(self.nearest(word, candidates))
     }
 
-    /// Returns the candidates nearest to `word`, at most three. Names that differ only in case come alone.
+    /// Returns the candidates nearest to `word`, at most three. If some differ from it only in case, returns only
+    /// these.
     pub fn nearest<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-        let left = self.budget.get();
-        if left == 0 || word.len() > MAX_NAME_LENGTH {
+        let budget = self.budget.get();
+        if budget == 0 || word.len() > MAX_NAME_LENGTH {
             return Vec::new();
         }
         let candidates: Vec<_> =
             candidates.into_iter().filter(|candidate| candidate.len() <= MAX_NAME_LENGTH).collect();
         let cost = |cost: usize, it: &&str| cost.saturating_add(word.len().max(1).saturating_mul(it.len()));
         let cost = candidates.iter().fold(candidates.len(), cost);
-        self.budget.set(left.saturating_sub(cost));
-        if cost > left { Vec::new() } else { nearest(word, candidates) }
+        self.budget.set(budget.saturating_sub(cost));
+        if cost > budget { Vec::new() } else { nearest(word, candidates) }
     }
 }
 
@@ -231,16 +232,16 @@ fn nearest<'a>(word: &str, mut candidates: Vec<&'a str>) -> Vec<&'a str> {
     similar::get_close_matches(word, &candidates, 3, 0.6)
 }
 
-/// Shortens a text of more than `most` characters to its beginning and its end, with `…` between. The end
-/// stays, because request ids are there.
-pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
+/// Shortens a text of more than `max` characters to its beginning and its end, with `…` between. The end is kept,
+/// because request ids are there.
+pub fn clipped(text: &str, max: usize) -> Cow<'_, str> {
     let count = text.chars().count();
-    if count <= most {
+    if count <= max {
         return Cow::Borrowed(text);
     }
-    let last = most.saturating_mul(2) / 5;
+    let last = max.saturating_mul(2) / 5;
     let start = |of: usize| text.char_indices().nth(of).map_or(text.len(), |(at, _)| at);
-    let (beginning, end) = (start(most.saturating_sub(last)), start(count.saturating_sub(last)));
+    let (beginning, end) = (start(max.saturating_sub(last)), start(count.saturating_sub(last)));
     let (beginning, end) = (text.get(..beginning), text.get(end..));
     Cow::Owned(format!("{}…{}", beginning.unwrap_or_default(), end.unwrap_or_default()))
 }
@@ -278,7 +279,7 @@ pub struct Position {
 }
 
 impl Source {
-    /// Creates a source from a text without a byte order mark and the name to show for it.
+    /// Creates a source from its name and a text without a byte order mark.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
     }
@@ -304,16 +305,19 @@ impl Source {
     pub fn offset(&self, position: Position) -> usize {
         let lines = self.line_starts();
         let after =
-            lines.partition_point(|mark| (mark.line, mark.column) <= (position.line, position.column));
-        let Some(mark) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
+            lines.partition_point(|entry| (entry.line, entry.column) <= (position.line, position.column));
+        let Some(entry) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
             return 0;
         };
-        let rest = self.text.get(mark.offset..).unwrap_or_default();
+        let rest = self.text.get(entry.offset..).unwrap_or_default();
         let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-        let skip =
-            if mark.line == position.line { position.column.saturating_sub(mark.column) } else { usize::MAX };
+        let skip = if entry.line == position.line {
+            position.column.saturating_sub(entry.column)
+        } else {
+            usize::MAX
+        };
         let within = line.char_indices().nth(skip).map_or(line.len(), |(at, _)| at);
-        mark.offset.saturating_add(within)
+        entry.offset.saturating_add(within)
     }
 
     fn line_starts(&self) -> &[LineStart] {
@@ -322,20 +326,20 @@ impl Source {
 
     fn position(&self, offset: usize) -> Position {
         let lines = self.line_starts();
-        let after = lines.partition_point(|mark| mark.offset <= offset);
-        let Some(mark) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
+        let after = lines.partition_point(|entry| entry.offset <= offset);
+        let Some(entry) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
             return Position { line: 1, column: 1 };
         };
-        let between = self.text.get(mark.offset..offset).unwrap_or_default();
-        Position { line: mark.line, column: mark.column.saturating_add(between.chars().count()) }
+        let between = self.text.get(entry.offset..offset).unwrap_or_default();
+        Position { line: entry.line, column: entry.column.saturating_add(between.chars().count()) }
     }
 }
 
-/// Builds the index. Lines end at `\n`, `\r\n` or a lone `\r`, as in YAML 1.2. Long lines get entries
-/// within, so that finding a column stays cheap on a line of megabytes.
+/// Builds the index. Lines end at `\n`, `\r\n` or a lone `\r`, as in YAML 1.2. Long lines get additional entries,
+/// so that the search for a column is fast on a line of megabytes.
 fn line_starts(text: &str) -> Vec<LineStart> {
-    const APART: usize = 4096;
-    let mut marks = vec![LineStart { offset: 0, line: 1, column: 1 }];
+    const MAX_GAP: usize = 4096;
+    let mut entries = vec![LineStart { offset: 0, line: 1, column: 1 }];
     let (mut line, mut column, mut last) = (1_usize, 1_usize, 0);
     let mut chars = text.char_indices().peekable();
     while let Some((offset, char)) = chars.next() {
@@ -346,12 +350,12 @@ fn line_starts(text: &str) -> Vec<LineStart> {
         } else {
             column = column.saturating_add(1);
         }
-        if ends_line || next.saturating_sub(last) >= APART {
+        if ends_line || next.saturating_sub(last) >= MAX_GAP {
             last = next;
-            marks.push(LineStart { offset: next, line, column });
+            entries.push(LineStart { offset: next, line, column });
         }
     }
-    marks
+    entries
 }
 
 impl fmt::Debug for Source {

@@ -7,23 +7,24 @@
 //!                                          └──apply──▶ PUTs, read-back ──▶ Report ──render──▶
 //! ```
 //!
-//! Everything between the arrows is a value of [`model`], [`plan`] or [`apply`]. [`desired`] and
-//! [`current`] only make theirs, [`plan`] is pure, [`render`] and [`files`] show and keep them, and [`apply`]
-//! alone writes to a tenant. What goes wrong is a value of [`diagnostic`]. [`cli`] puts them
-//! together: it alone knows of arguments, the environment and exit codes. [`terminal`] prints.
-//! [`graph`] speaks Microsoft Graph over [`http`] with what [`auth`] gives it; [`sandbox`] is a Graph
-//! of our own for rehearsals and tests, which shares nothing with the client but the [`snapshot`]
-//! format.
+//! The values between the arrows are types of [`model`], [`plan`] and [`apply`]. [`desired`] reads files,
+//! [`current`] reads a tenant, and [`plan`] compares them without I/O. [`render`] and [`files`] print and save
+//! the results. Only [`apply`] writes to a tenant. A problem is a [`diagnostic`] with a stable id.
 //!
-//! The library exists so that tests can call the pieces. Its API promises nothing; the command
-//! line, the exit codes and the file formats do.
+//! [`cli`] connects these modules. Only it reads arguments and the environment, and sets exit codes.
+//! [`terminal`] prints. [`graph`] is the typed client of Microsoft Graph, on top of [`http`] (limits, retries,
+//! redaction) and [`auth`] (credentials). [`sandbox`] emulates Graph for rehearsals and tests; it shares only
+//! the [`snapshot`] format with the client.
+//!
+//! The library exists for tests. Its API is not stable; the command line, the exit codes and the file formats
+//! are.
 
 #![cfg_attr(
     test,
     allow(
         clippy::arithmetic_side_effects,
         clippy::string_slice,
-        reason = "a test that cannot go on has failed, and `clippy.toml` has no setting for these"
+        reason = "a test that cannot continue has failed, and `clippy.toml` has no setting for these"
     )
 )]
 

@@ -263,23 +263,23 @@ impl fmt::Display for ReadError {
     }
 }
 
-/// What a tenant has, as far as it was read.
+/// Everything that was read of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Current {
-    /// The tenant's connectors; `None` where nothing needs them.
+    /// The tenant's connectors; `None` if nothing needs them.
     pub connectors: Option<Reading<Vec<ListedConnector>>>,
-    /// The flows that were asked for.
+    /// The requested flows.
     pub flows: BTreeMap<FlowId, CurrentFlow>,
-    /// The ids of all flows of the tenant; `None` where nothing needed them.
+    /// The ids of all flows of the tenant; `None` if nothing needed them.
     pub flow_list: Option<Reading<Vec<String>>>,
 }
 
-/// What a tenant says of one flow.
+/// State of one flow in the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CurrentFlow {
-    /// The tenant has no such flow; with the service's answer.
+    /// The tenant has no such flow; with the response of Graph.
     Missing(ReadError),
-    /// The steps that were asked for.
+    /// Values of the requested steps.
     Found(StepMap<Reading<Bound>>),
 }
 

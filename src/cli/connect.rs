@@ -15,7 +15,7 @@ use super::tenant::{self, TenantCheck, UnverifiedTenantPolicy};
 use super::values;
 use crate::auth::{self, Credential, Kind, Token};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{self, Graph, GraphUrl};
+use crate::graph::{self, Graph, GraphUrl, InvalidGraphUrl};
 use crate::http::{Client, Rate, is_safe};
 use crate::model::{Api, Cloud, Tenant};
 use crate::sandbox::Sandbox;
@@ -91,7 +91,7 @@ pub(super) async fn connect(
             _sandbox: Some(sandbox),
         });
     }
-    let SignedIn { credential, url, tenant_check } = sign_in(tenant_ref, cloud_url, run).await?;
+    let SignedIn { credential, url, tenant_check } = sign_in(tenant_ref, run).await?;
     let tenant_check = tenant_check?;
     if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (&tenant_check, policy) {
         return Err(Failure::tenant_unverified(tenant_ref.tenant, why));
@@ -108,16 +108,17 @@ pub(super) struct SignedIn {
     pub(super) tenant_check: Result<TenantCheck, Failure>,
 }
 
+/// Returns the root of Graph for a tenant: `--graph-url`, otherwise that of its cloud.
+pub(super) fn graph_url(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<GraphUrl, InvalidGraphUrl> {
+    match &run.connection_args.graph_url {
+        Some(text) => GraphUrl::parse(text, tenant_ref.api),
+        None => GraphUrl::for_cloud(tenant_ref.cloud, tenant_ref.api),
+    }
+}
+
 /// Signs in to a tenant.
-pub(super) async fn sign_in(
-    tenant_ref: &TenantRef<'_>,
-    cloud_url: GraphUrl,
-    run: &Run<'_>,
-) -> Result<SignedIn, Failure> {
-    let url = match &run.connection_args.graph_url {
-        Some(text) => GraphUrl::parse(text, tenant_ref.api)?,
-        None => cloud_url,
-    };
+pub(super) async fn sign_in(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<SignedIn, Failure> {
+    let url = graph_url(tenant_ref, run)?;
     let authority = authority(tenant_ref, run)?;
     let sign_in = auth::SignInTarget {
         tenant: tenant_ref.tenant.to_string(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::failure::Failure;
 use crate::auth::{Secret, Settings};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::http::is_proxy_address;
@@ -30,7 +31,7 @@ pub(super) struct Environment {
 impl Environment {
     /// # Errors
     /// A variable has an unusable value.
-    pub(super) fn read() -> Result<Self, Diagnostic> {
+    pub(super) fn read() -> Result<Self, Failure> {
         let secret = |name| variable(name).map(|value| value.as_deref().and_then(Secret::new));
         let path = |name| variable(name).map(|value| value.map(PathBuf::from));
         let credentials = Settings {
@@ -79,19 +80,19 @@ fn seconds(text: &str) -> Option<Timestamp> {
 }
 
 /// Returns a variable's value without surrounding white space; an empty one counts as unset.
-fn variable(name: &str) -> Result<Option<String>, Diagnostic> {
+fn variable(name: &str) -> Result<Option<String>, Failure> {
     let value = value(name)?;
     Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
 }
 
 /// Returns a password. Surrounding white space may be part of it, except the line end of the file it came from.
-fn password(name: &str) -> Result<Option<Secret>, Diagnostic> {
+fn password(name: &str) -> Result<Option<Secret>, Failure> {
     Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
 }
 
 /// Returns the invalid proxy variable, if there is one. reqwest reads the first of each pair that is set; an empty
 /// one counts as unset.
-fn invalid_proxy_variable() -> Result<Option<&'static str>, Diagnostic> {
+fn invalid_proxy_variable() -> Result<Option<&'static str>, Failure> {
     for (upper, lower) in [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")] {
         let (name, value) = match value(upper)? {
             Some(value) => (upper, value),
@@ -105,13 +106,13 @@ fn invalid_proxy_variable() -> Result<Option<&'static str>, Diagnostic> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-fn value(name: &str) -> Result<Option<String>, Diagnostic> {
+fn value(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => {
             let problem = Diagnostic::error(Code::InvalidEnvironment, format!("`{name}` is not UTF-8"));
-            Err(problem.hint("set it again, or unset it"))
+            Err(problem.hint("set it again, or unset it").into())
         }
     }
 }

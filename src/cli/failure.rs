@@ -6,7 +6,7 @@ use super::Exit;
 use crate::auth::{Kind, NoCredential};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files::OutputError;
-use crate::graph::InvalidGraphUrl;
+use crate::graph::{InvalidGraphUrl, UNREACHABLE_HINT};
 use crate::model::Tenant;
 use crate::snapshot::SnapshotError;
 
@@ -58,6 +58,14 @@ impl Failure {
     /// Creates the error of a sign-in without a usable credential, the reason first.
     pub(super) fn no_credential(tenant: &Tenant, none: &NoCredential) -> Self {
         let NoCredential { missing, failed, untried } = none;
+        if let Some((kind, error)) = failed
+            && let Some(unreachable) = error.unreachable()
+        {
+            // The missing kinds do not matter: the configured one was not rejected.
+            let problem = Diagnostic::error(Code::GraphUnreachable, unreachable.to_string());
+            let problem = problem.caused_by(format!("needed to sign in to `{tenant}` with {kind}"));
+            return problem.hint(UNREACHABLE_HINT).into();
+        }
         let add =
             |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
         let message = format!("no usable credential for `{tenant}`");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use clap::Args;
 
-use super::connect::{Connection, ConnectionArgs, TenantRef, connect};
+use super::connect::{Connection, ConnectionArgs, TenantRef, connect, graph_url};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run, ShardArgs};
@@ -82,7 +82,8 @@ pub(super) struct Planned {
     pub(super) target: Target,
     /// Errors that make the plan incomplete.
     pub(super) errors: Vec<Diagnostic>,
-    pub(super) connection: Rc<Connection>,
+    /// Connection, or the exit code of the failure to connect.
+    pub(super) connection: Result<Rc<Connection>, Exit>,
 }
 
 pub(super) async fn run(
@@ -129,14 +130,9 @@ pub(super) async fn plan_and_print(
     plan.shard = shard.info(fleet.clone(), run.global.quiet);
     let desired = filter_by_shard(desired, plan.shard.as_ref());
     plan_tenants(desired, run, request, |tenant, planned| {
-        let errors = match planned {
-            Ok(Planned { target, errors, connection: _ }) => {
-                outputs.print(&render::target_text(&target));
-                plan.targets.push(target);
-                errors
-            }
-            Err(failure) => failure.diagnostics,
-        };
+        let Planned { target, errors, connection: _ } = planned;
+        outputs.print(&render::target_text(&target));
+        plan.targets.push(target);
         plan.errors.extend(errors.into_iter().map(|error| Problem::of_tenant(tenant, error)));
     })
     .await;
@@ -166,7 +162,7 @@ pub(super) async fn plan_tenants(
     files: Vec<Desired>,
     run: &Run<'_>,
     request: &Request,
-    mut handle: impl FnMut(&str, Result<Planned, Failure>),
+    mut handle: impl FnMut(&str, Planned),
 ) {
     let tenants: Vec<_> = files.iter().map(|desired| desired.tenant.to_string()).collect();
     let groups = fleet::group_by_tenant(tenants.iter().map(String::as_str));
@@ -188,13 +184,20 @@ pub(super) async fn plan_tenants(
                     targets.push(target(desired, &connection, request).await);
                 }
                 dedupe_tenant_findings(&files, &mut targets);
-                planned.extend(targets.into_iter().map(Ok));
+                planned = targets;
             }
-            Err(failure) => {
+            Err(Failure { diagnostics, exit, is_wrong_target: _ }) => {
+                let url = graph_url(&place, run).map(|url| url.to_string()).unwrap_or_default();
+                let unplanned = |desired| Planned {
+                    target: plan::unplanned(desired, &url, &request.overrides),
+                    errors: Vec::new(),
+                    connection: Err(exit),
+                };
+                planned.extend(files.iter().map(unplanned));
                 // One problem, whatever the number of files.
-                let repeated = Failure { diagnostics: Vec::new(), ..failure.clone() };
-                planned.push(Err(failure));
-                planned.extend(files.iter().skip(1).map(|_| Err(repeated.clone())));
+                if let Some(first) = planned.first_mut() {
+                    first.errors = diagnostics;
+                }
             }
         }
         planned
@@ -213,7 +216,7 @@ fn dedupe_tenant_findings(files: &[Desired], planned: &mut [Planned]) {
     let mut seen = BTreeSet::new();
     for one in planned.iter_mut() {
         one.errors.retain(|error| {
-            let location = error.location.as_ref().map(Location::position);
+            let location = error.location.as_deref().map(Location::position);
             seen.insert((error.code, location, error.summary()))
         });
     }
@@ -244,7 +247,7 @@ async fn target(desired: &Desired, connection: &Rc<Connection>, request: &Reques
         }
         TenantCheck::NotApplicable => {}
     }
-    Planned { target, errors, connection: Rc::clone(connection) }
+    Planned { target, errors, connection: Ok(Rc::clone(connection)) }
 }
 
 /// Prefixes each problem with the tenant, if there are several.

@@ -20,7 +20,7 @@ use crate::auth::Claims;
 use crate::current::{self, Scope};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{Grant, GraphUrl, Need};
+use crate::graph::{Grant, Need};
 use crate::model::{Api, Cloud, Desired, Tenant};
 use crate::render::escape;
 use crate::terminal;
@@ -146,8 +146,7 @@ impl Subject {
             lines.add("credential", &format!("not needed: `{path}` is an emulated tenant"));
             return Ok(Identity { text: lines.end(), failure: None });
         }
-        let url = GraphUrl::for_cloud(self.cloud, self.api)?;
-        let SignedIn { credential, url, tenant_check } = sign_in(&tenant_ref, url, run).await?;
+        let SignedIn { credential, url, tenant_check } = sign_in(&tenant_ref, run).await?;
         let token = credential.token();
         let claims = token.claims();
         lines.add("credential", credential.kind().name());

@@ -266,7 +266,7 @@ fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<(String, S
     let indent = |line: &str| line.chars().take_while(|char| *char == ' ').count();
     let is_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     let lines: Vec<_> = above.lines().collect();
-    let sibling = lines.iter().rposition(|line| is_content(&line))?;
+    let sibling = lines.iter().rposition(is_content)?;
     let (own, other) = (indent(in_line), indent(lines.get(sibling)?));
     let sibling = sibling.saturating_add(1);
     let key = truncate(in_line.trim());

@@ -43,7 +43,7 @@ impl Area {
     pub const ALL: [Self; 7] =
         [Self::Usage, Self::Files, Self::Tenant, Self::SignIn, Self::Graph, Self::Guards, Self::Apply];
 
-    /// Heading of the area.
+    /// Returns the heading of the area.
     pub fn title(self) -> &'static str {
         match self {
             Self::Usage => "Command line, environment, inputs and outputs",
@@ -73,17 +73,17 @@ macro_rules! codes {
             /// Every id, by area.
             pub const ALL: &[Self] = &[$($(Self::$variant,)+)+];
 
-            /// Id in kebab case.
+            /// Returns the id in kebab case.
             pub fn id(self) -> &'static str {
                 match self { $($(Self::$variant => $id,)+)+ }
             }
 
-            /// Area that the id belongs to.
+            /// Returns the area that the id belongs to.
             pub fn area(self) -> Area {
                 match self { $($(Self::$variant => Area::$area,)+)+ }
             }
 
-            /// Explanation of the id.
+            /// Returns the explanation of the id.
             pub fn explanation(self) -> Explanation {
                 match self {
                     $($(Self::$variant => Explanation {

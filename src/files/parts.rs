@@ -223,7 +223,7 @@ impl TryFrom<ShardPart> for ShardInfo {
 impl From<&Problem> for ErrorPart {
     fn from(Problem { diagnostic, tenant }: &Problem) -> Self {
         let Diagnostic { severity: _, code, message, location, causes, notes, hints } = diagnostic;
-        let (file, line, column) = match location.as_ref().map(Location::position) {
+        let (file, line, column) = match location.as_deref().map(Location::position) {
             Some(SourceLocation { file, line, column }) => (Some(file), Some(line), Some(column)),
             None => (None, None, None),
         };
@@ -248,7 +248,7 @@ impl TryFrom<ErrorPart> for Problem {
         let ErrorPart { id, message, causes, notes, hints, file, line, column, tenant } = part;
         let location = match (file, line, column) {
             (Some(file), Some(line), Some(column)) => {
-                Some(Location::Position(SourceLocation { file, line, column }))
+                Some(Box::new(Location::Position(SourceLocation { file, line, column })))
             }
             _ => None,
         };

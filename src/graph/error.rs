@@ -183,10 +183,7 @@ impl GraphError {
             Code::GraphUnexpectedResponse | Code::GraphRedirect => {
                 hint("check whether a proxy answers in place of Graph, and `--graph-url`")
             }
-            Code::GraphUnreachable => hint(
-                "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its certificate \
-                 authority with `--ca-file`",
-            ),
+            Code::GraphUnreachable => hint(UNREACHABLE_HINT),
             Code::GraphThrottled => match self.pause_beyond_timeout() {
                 Some(pause) => hint(&format!(
                     "run again later, or with a `--timeout` of more than {} s",
@@ -293,6 +290,10 @@ impl Rejection {
         }
     }
 }
+
+/// What to do about a host that cannot be reached.
+pub const UNREACHABLE_HINT: &str = "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its \
+                                    certificate authority with `--ca-file`";
 
 /// Meaning of a response, and what to do.
 struct Advice {

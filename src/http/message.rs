@@ -137,7 +137,7 @@ pub enum SendErrorKind {
     #[error("the rate limit (`--rate`) admits no further request in the time left")]
     RateLimitBeyondTimeout,
     /// The deadline of the run is over.
-    #[error("the time for the whole run (`--timeout`) is over")]
+    #[error("the time limit of the run (`--timeout`) is over")]
     RunTimeout,
     /// The time for this request is over.
     #[error("timed out: no answer in the time for this request")]
@@ -149,7 +149,7 @@ pub enum SendErrorKind {
     #[error("the answers in flight are larger than 32 MiB together")]
     TooLargeTogether,
     /// The run was stopped by a signal.
-    #[error("the run was stopped")]
+    #[error("the run was interrupted")]
     Stopped,
     /// The request was cancelled through [`Request::halt`].
     #[error("not retried, because another change failed before")]

@@ -1,6 +1,6 @@
 //! Compares desired with current bindings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::prune::ManagedFlow;
 use super::resolve::{ResolveError, Resolver};
@@ -63,6 +63,13 @@ pub fn plan(
     errors.sort_by_key(|error| error.span().map(|span| location_key(&desired.file, span)));
     errors.dedup();
     (target, errors)
+}
+
+/// Returns the target of a file whose tenant could not be connected: none of its bindings is compared.
+pub fn unplanned(desired: &Desired, graph_url: &str, overrides: &Overrides) -> Target {
+    let unread = Current { connectors: None, flows: BTreeMap::new(), flow_list: None };
+    let (target, _) = plan(desired, &unread, graph_url, overrides);
+    Target { not_compared: desired.managed_bindings().count(), ..target }
 }
 
 /// Returns one error for all names and pins that need the list of connectors, which could not be read. A

@@ -24,7 +24,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity, SourceLocation};
 use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, ReadError, Step, TargetUrl};
 
 pub use dedupe::dedupe_findings;
-pub use diff::plan;
+pub use diff::{plan, unplanned};
 pub use guard::{Blocker, Override, Overrides};
 pub use shard::{Member, Shard, ShardInfo};
 pub use warning::Warning;
@@ -182,12 +182,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Number of changes.
+    /// Returns the number of changes.
     pub fn changes(self) -> usize {
         [self.enable, self.replace, self.disable].into_iter().fold(0, usize::saturating_add)
     }
 
-    /// Number of managed bindings.
+    /// Returns the number of managed bindings.
     pub fn managed(self) -> usize {
         [self.changes(), self.unchanged, self.not_compared].into_iter().fold(0, usize::saturating_add)
     }

@@ -26,12 +26,12 @@ impl Shard {
         (number <= count && count.get() <= MAX_SHARDS).then_some(Self { number, count })
     }
 
-    /// Number of the shard, from 1.
+    /// Returns the number of the shard, from 1.
     pub fn number(self) -> u32 {
         self.number.get()
     }
 
-    /// Number of shards.
+    /// Returns the number of shards.
     pub fn count(self) -> u32 {
         self.count.get()
     }

@@ -37,7 +37,7 @@ pub fn prefixed_diagnostic(prefix: &str, diagnostic: &Diagnostic) -> String {
     let (level, prefix, message) = (severity.name(), escape::text(prefix), escape::text(message));
     let mut text = format!("{style}{level}[{code}]{style:#}{STRONG}: {prefix}{message}{STRONG:#}\n");
     let mut indent = 1;
-    match location {
+    match location.as_deref() {
         Some(Location::Span(span)) => {
             indent = span.position().line.to_string().len();
             text.push_str(&marked_line(span, style, indent));

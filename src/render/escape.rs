@@ -39,7 +39,7 @@ fn is_command(text: &str) -> bool {
 }
 
 /// Escapes a text for a `<code>` element of Markdown. Every character that has a meaning in Markdown, its dialects or
-/// the references of a platform becomes a character reference. The text must stand in a code element, because
+/// the references of a platform becomes a character reference. The text must be inside a code element, because
 /// platforms search for mentions and references outside of code after they resolved character references.
 pub fn markdown(text: &str) -> String {
     let text = self::text(text);

@@ -130,7 +130,8 @@ impl<'a> ShortNames<'a> {
         names
     }
 
-    /// Returns the slug, with the first unused number if the slug is used. `numbers` has the last number of each slug.
+    /// Returns the slug, with the first unused number if the slug is used. `numbers` has the last number of
+    /// each slug.
     fn unused_name(&self, slug: String, numbers: &mut BTreeMap<String, u32>) -> String {
         if !self.connectors.contains_key(&slug) {
             return slug;

@@ -156,7 +156,7 @@ fn diagnostic_annotation(
     tenant: &str,
     diagnostic: &Diagnostic,
 ) {
-    let location = diagnostic.location.as_ref().map(Location::position);
+    let location = diagnostic.location.as_deref().map(Location::position);
     let message = one_line(&Diagnostic { location: None, ..diagnostic.clone() });
     annotate(text, level, location.as_ref().or(fallback), &title(diagnostic.code, tenant), &message);
 }

@@ -59,7 +59,7 @@ struct Failure {
 }
 
 impl Failure {
-    fn failure(kind: &'static str, message: String) -> Option<Self> {
+    fn failed(kind: &'static str, message: String) -> Option<Self> {
         Some(Self { element: "failure", kind, message })
     }
 
@@ -155,30 +155,30 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     for change in &target.changes {
         let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
         let message = format!("{}: {current} → {desired}", change.action.name());
-        suite.binding(&change.flow, change.step, Failure::failure("change", message));
+        suite.binding(&change.flow, change.step, Failure::failed("change", message));
     }
     for UnreadableBinding { flow, step, error } in &target.unreadable {
         suite.binding(flow, *step, Failure::error(error.code, error.to_string()));
     }
     let (blockers, pins) = blockers_and_pins(target, drift.is_some());
     for pin in pins {
-        let failure = Failure::failure(Code::PinMismatch.id(), text::describe_pin(pin));
+        let failure = Failure::failed(Code::PinMismatch.id(), text::describe_pin(pin));
         suite.add("pins", &names.connector(&pin.connector), failure);
     }
     // Blockers do not concern drift.
     for blocker in blockers.into_iter().filter(|_| drift.is_none()) {
-        let failure = Failure::failure(blocker.code().id(), text::one_line(&blocker.diagnostic()));
+        let failure = Failure::failed(blocker.code().id(), text::one_line(&blocker.diagnostic()));
         suite.add("blockers", &blocker.to_string(), failure);
     }
     if let Some(drift) = drift {
         for dangling in &target.dangling {
             let message = format!("bound to the deleted connector {}", names.bound(&dangling.current));
-            let failure = Failure::failure(Code::DanglingBinding.id(), message);
+            let failure = Failure::failed(Code::DanglingBinding.id(), message);
             suite.binding(&dangling.flow, dangling.step, failure);
         }
         for unmanaged in target.unmanaged.iter().filter(|_| drift.strict) {
             let message = format!("bound to {}, but not in the file", names.bound(&unmanaged.current));
-            suite.binding(&unmanaged.flow, unmanaged.step, Failure::failure("unmanaged", message));
+            suite.binding(&unmanaged.flow, unmanaged.step, Failure::failed("unmanaged", message));
         }
     }
     suite.sort();
@@ -198,7 +198,7 @@ fn report_suite(target: &TargetReport) -> Suite {
         let kind = outcome.code().map(Code::id).unwrap_or_default();
         let failure = match outcome {
             Outcome::Applied | Outcome::Already => None,
-            Outcome::Failed => Failure::failure(kind, message()),
+            Outcome::Failed => Failure::failed(kind, message()),
             Outcome::Unverified => Some(Failure { element: "error", kind, message: message() }),
             Outcome::NotAttempted => Some(Failure { element: "skipped", kind, message: message() }),
         };
@@ -211,7 +211,7 @@ fn report_suite(target: &TargetReport) -> Suite {
 fn errors_suite(errors: &[Problem]) -> Option<Suite> {
     let mut suite = Suite::new("errors");
     for Problem { diagnostic, tenant } in errors {
-        let location = diagnostic.location.as_ref().map(Location::position);
+        let location = diagnostic.location.as_deref().map(Location::position);
         let name = location.map_or_else(|| diagnostic.summary(), |location| location.to_string());
         let class = tenant.as_deref().unwrap_or("run");
         let message = text::one_line(&Diagnostic { location: None, ..diagnostic.clone() });

@@ -1,7 +1,7 @@
 //! Messages as inline Markdown: prose as text, values in code elements.
 //!
-//! Text from outside must stand in a code element: platforms search all other text for mentions, references
-//! and links. A word may stand outside of code only if no platform can find any of these in it.
+//! Text from outside must be inside a code element: platforms search all other text for mentions, references
+//! and links. A word may be outside of code only if no platform can find any of these in it.
 
 use super::escape;
 use crate::diagnostic::clipped;

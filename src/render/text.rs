@@ -1,6 +1,6 @@
 //! Renders a plan as text, for a terminal or a log.
 //!
-//! No color carries a meaning of its own: a word beside it has the same meaning.
+//! Colors only repeat the text: the output without colors has the same meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -198,7 +198,7 @@ fn drift_heading_and_counts_show_all_kinds() {
     let heading = output(&["--format", "markdown", "--strict"]);
     assert!(heading.contains("drift: 1 binding to a deleted connector; 1 unmanaged\n"), "{heading}");
     let counts = output(&["--format", "prom"]);
-    assert!(counts.contains("flowbind_gone{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
+    assert!(counts.contains("flowbind_dangling{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
     let text = output(&[]);
     assert!(text.contains("To disable bindings to deleted connectors, add to flowbind.yaml"), "{text}");
     assert!(text.contains("postAttributeCollection: null  # its connector was deleted"), "{text}");
@@ -248,8 +248,8 @@ fn drift_lists_dangling_bindings_once() {
         assert_eq!(run(&["drift", name, "--strict", "--out", out]).code, 2);
     }
     let joined = flowbind(["show", "a.json", "b.json", "--format", "markdown"]).within(folder.path()).run();
-    let whole = run(&["drift", "a.yaml", "b.yaml", "--strict", "--format", "markdown"]);
-    assert_eq!((joined.code, &joined.stdout), (2, &whole.stdout), "{joined}");
+    let unsplit = run(&["drift", "a.yaml", "b.yaml", "--strict", "--format", "markdown"]);
+    assert_eq!((joined.code, &joined.stdout), (2, &unsplit.stdout), "{joined}");
 }
 
 /// Accepting the value of the tenant keeps `protect`.
@@ -349,10 +349,13 @@ fn strict_drift_with_unreadable_lists_is_an_error() {
             crate::support::answer_get("/apiConnectors", 0, 403, &[], ""),
             "error[connectors-unreadable]: cannot list the tenant's connectors",
         ),
-        (crate::support::answer_get("b2cUserFlows", 1, 200, &[], odd), "which is no user flow's id"),
+        (
+            crate::support::answer_get("b2cUserFlows", 1, 200, &[], odd),
+            "the list of flows has an invalid id `B2C_1_with space`",
+        ),
     ] {
         let mut fault = fault;
-        if why.contains("flow's id") {
+        if why.contains("list of flows") {
             // The path suffix matches only the list, not its flows.
             fault.path_contains = "/identity/b2cUserFlows".into();
             fault.method = Some("GET".into());

@@ -12,8 +12,8 @@ use proptest::prelude::*;
 
 use crate::fuzz_corpus::fuzz::export::assert_plan_is_empty;
 use crate::support::{
-    Outcome, SandboxServer, answer_get, code_blocks, connector_id, file, flowbind, folder, package, serve,
-    tenant,
+    Outcome, SandboxServer, answer_get, code_blocks, connector_id, connects, file, flowbind, folder, package,
+    serve, tenant,
 };
 
 fn export(served: &SandboxServer, args: &[&str]) -> Outcome {
@@ -176,8 +176,9 @@ fn the_path_from_a_portal_to_a_repository_can_be_walked() {
     for line in commands.iter().flat_map(|(_, block)| block.lines()) {
         let (command, into) =
             line.split_once(" > ").map_or((line, None), |(command, into)| (command, Some(into)));
-        let arguments = command.strip_prefix("flowbind ").unwrap().split(' ');
-        let outcome = flowbind(arguments).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+        let arguments: Vec<_> = command.strip_prefix("flowbind ").unwrap().split(' ').collect();
+        let sandbox: &[&str] = if connects(arguments[0]) { &["--sandbox", "tenant.json"] } else { &[] };
+        let outcome = flowbind(arguments).args(sandbox).within(folder.path()).run();
         assert_eq!(outcome.code, 0, "{line}: {outcome}");
         if let Some(into) = into {
             file(folder.path(), into, outcome.stdout);

@@ -11,34 +11,34 @@ use expect_test::expect_file;
 
 use crate::support::{FORMATS, Outcome, flowbind, mask_request_ids, package};
 
-fn shown() -> Vec<PathBuf> {
-    let mut shown: Vec<_> =
+fn folders() -> Vec<PathBuf> {
+    let mut folders: Vec<_> =
         fs::read_dir(package("tests/formats")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    shown.sort();
-    shown
+    folders.sort();
+    folders
 }
 
 /// Returns name and expected output of each folder, for the format with this extension.
 fn expected(ending: &str) -> impl Iterator<Item = (String, String)> {
-    shown().into_iter().map(move |folder| {
+    folders().into_iter().map(move |folder| {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         (name, fs::read_to_string(folder.join(format!("expected.{ending}"))).unwrap_or_default())
     })
 }
 
-fn show(folder: &std::path::Path, format: &str) -> Outcome {
+fn run(folder: &std::path::Path, format: &str) -> Outcome {
     let command = fs::read_to_string(folder.join("command")).unwrap();
     flowbind(command.trim().split(' ')).args(["--format", format]).within(&package("")).run()
 }
 
 #[test]
 fn outputs_of_each_folder_match_in_every_format() {
-    assert!(shown().len() >= 8);
-    for folder in shown() {
+    assert!(folders().len() >= 8);
+    for folder in folders() {
         let codes: Vec<_> = FORMATS
             .iter()
             .map(|(format, ending)| {
-                let outcome = show(&folder, format);
+                let outcome = run(&folder, format);
                 expect_file![folder.join(format!("expected.{ending}"))]
                     .assert_eq(&mask_request_ids(&outcome.stdout));
                 outcome.code

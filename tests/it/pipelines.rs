@@ -62,8 +62,9 @@ impl Repository {
             fs::copy(package("examples/quickstart").join(name), at.join(to).join(name)).unwrap();
         }
         executable(&at.join("bin"), "gh", GH);
+        // Only commands that connect to a tenant have the option.
         let flowbind = format!(
-            "#!/bin/bash\ncase $1 in show | validate) ;; *) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\n\
+            "#!/bin/bash\ncase $1 in plan | apply | drift | export | whoami) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\n\
              exec {} \"$@\"\n",
             env!("CARGO_BIN_EXE_flowbind")
         );
@@ -396,7 +397,7 @@ fn indexed_job_pods_plan_a_fleet() {
         let (succeeded, log, _) = repository.shell(&local(shell.as_str().unwrap()), &index);
         assert!(succeeded, "{log}");
     }
-    let (_, join) = text.split_once("# `flowbind show").unwrap();
+    let (_, join) = text.split_once("# Afterwards `flowbind show").unwrap();
     let join = format!("flowbind show{}", join.split_once('`').unwrap().0);
     let (succeeded, log, _) = repository.shell(&local(&join), &BTreeMap::new());
     assert!(succeeded && log.contains("Plan: 2 to enable"), "{log}");

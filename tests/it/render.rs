@@ -209,7 +209,7 @@ fn report_with_errors_is_incomplete_in_every_format() {
 fn report_text_has_its_errors_before_the_summary() {
     let mut report = report(vec![target_report("t", vec![change_report("a", Outcome::Applied)])], 4);
     let located = Diagnostic {
-        location: Some(Location::Position(location("f.yaml", 3))),
+        location: Some(Box::new(Location::Position(location("f.yaml", 3)))),
         ..Diagnostic::error(Code::System, "no")
     };
     report.errors =
@@ -382,7 +382,7 @@ fn pin_that_blocks_a_change_is_one_problem() {
 fn problem_has_its_id_and_tenant_in_every_format() {
     let mut plan = plan(vec![target("t", Vec::new()), target("u", Vec::new())]);
     let diagnostic = Diagnostic {
-        location: Some(Location::Position(location("f.yaml", 3))),
+        location: Some(Box::new(Location::Position(location("f.yaml", 3)))),
         ..Diagnostic::error(Code::ConnectorNotFound, "the tenant has no connector named `Fraud @check`")
             .caused_by("it was renamed to `Fraud`")
             .note("request: GET https://graph.example/beta (request-id 1)")

@@ -152,7 +152,8 @@ fn sandbox_with_invalid_snapshot_or_address_is_an_error() {
         file(folder.path(), name, text);
         let outcome = flowbind(["plan", "--sandbox", name]).within(folder.path()).run();
         assert_eq!(outcome.code, 1, "{name}: {outcome}");
-        assert!(outcome.stdout.ends_with("\nPlan incomplete: 1 error. It cannot be applied.\n"), "{outcome}");
+        assert!(outcome.stdout.contains("\nPlan incomplete: "), "{outcome}");
+        assert!(outcome.stdout.ends_with(". It cannot be applied.\n"), "{outcome}");
         assert!(outcome.stderr.contains(name) && !outcome.panicked(), "{outcome}");
     }
     let sandbox = |args: &[&str]| flowbind(["sandbox"]).args(args).within(folder.path()).run();

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{
-    Outcome, SandboxServer, answer_get, connector_id, file, flowbind, folder, package, serve, tenant,
-    yaml_binding_connector_1,
+    Outcome, SandboxServer, answer_get, connector_id, connects, file, flowbind, folder, package, serve,
+    tenant, yaml_binding_connector_1,
 };
 
 pub const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
@@ -23,8 +23,10 @@ pub fn three(numbers: [usize; 3]) -> Snapshot {
 }
 
 pub fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Outcome {
+    let graph_url = served.graph_url();
+    let connection = ["--graph-url", &graph_url];
     flowbind(args)
-        .args(["--graph-url", &served.graph_url()])
+        .args(if connects(args[0]) { &connection[..] } else { &[] })
         .env("FLOWBIND_ACCESS_TOKEN", "t")
         .within(folder)
         .run()

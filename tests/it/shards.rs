@@ -306,7 +306,7 @@ fn shard_with_invalid_numbers_is_an_error() {
     for shard in ["0/3", "4/3", "1/0", "1", "a/b", "1/3/5", ""] {
         let outcome = flowbind(["plan", "--shard", shard]).run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stderr.contains("the K-th of N parts, such as 2/5"), "{outcome}");
+        assert!(outcome.stderr.contains("expected K/N, shard K of N"), "{outcome}");
     }
 }
 

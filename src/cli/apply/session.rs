@@ -65,17 +65,9 @@ pub(super) async fn plan_files(
     let desired = filter_by_shard(desired, session.plan.shard.as_ref());
     let mut plan = session.plan.clone();
     plan_tenants(desired, run, request, |tenant, planned| {
-        let errors = match planned {
-            Ok(Planned { target, errors, connection }) => {
-                plan.targets.push(target);
-                session.connections.push(Ok(connection));
-                errors
-            }
-            Err(Failure { diagnostics, exit, is_wrong_target: _ }) => {
-                session.exits.push(exit);
-                diagnostics
-            }
-        };
+        let Planned { target, errors, connection } = planned;
+        plan.targets.push(target);
+        session.connections.push(connection);
         plan.errors.extend(errors.into_iter().map(|error| Problem::of_tenant(tenant, error)));
     })
     .await;

@@ -132,7 +132,7 @@ fn problem(texts: &mut InputTexts<'_>, has_location: bool) -> Problem {
         .caused_by(texts.next_string())
         .note(texts.next_string())
         .hint(texts.next_string());
-    let location = has_location.then_some(Location::Position(location));
+    let location = has_location.then(|| Box::new(Location::Position(location)));
     Problem {
         diagnostic: Diagnostic { location, ..diagnostic },
         tenant: texts.next_option().as_deref().map(domain),

@@ -156,7 +156,7 @@ fn unverified_tenant_warns_in_plan_and_blocks_apply() {
         (|| authority("404 Not Found", String::new()), token_of(OURS), "404"),
         (|| authority("200 OK", "<html>".into()), token_of(OURS), "not an OpenID configuration"),
         (|| authority("200 OK", issuer("common")), token_of(OURS), "not an OpenID configuration"),
-        (|| "http://127.0.0.1:9".into(), "opaque".into(), "does not say which tenant it is for"),
+        (|| "http://127.0.0.1:9".into(), "opaque".into(), "has no tenant claim"),
     ];
     for (authority, token, why) in cases {
         let outcome = run(&["plan"], &authority(), &token);

@@ -158,7 +158,7 @@ fn failed_change_does_not_stop_the_others() {
         assert_eq!(outcome.code, 4, "{outcome}");
         assert_eq!(outcomes(&report), ["applied", "failed", "applied"], "{status}");
         assert!(
-            outcome.stdout.contains(&format!("[change-failed] PUT "))
+            outcome.stdout.contains("[change-failed] PUT ")
                 && outcome.stdout.contains(&format!(": {status} AADB2C: no (request-id ")),
             "{outcome}"
         );
@@ -466,8 +466,10 @@ fn only_apply_sends_puts() {
         &["schema", "desired"],
         &["apply"],
     ] {
+        let graph_url = served.graph_url();
+        let connection = ["--graph-url", &graph_url];
         let outcome = crate::support::flowbind(command)
-            .args(["--graph-url", &served.graph_url()])
+            .args(if crate::support::connects(command[0]) { &connection[..] } else { &[] })
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .within(folder.path())
             .run();

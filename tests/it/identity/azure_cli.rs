@@ -76,7 +76,7 @@ fn az_ends_when_the_run_is_stopped() {
 
 /// The plan of the first tenant waits for the second, even if that fails.
 #[test]
-fn tenant_is_rechecked_after_another_waited_in_vain() {
+fn tenant_is_rechecked_after_another_failed_late() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let (files, tools) = (folder(), folder());
     file(files.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
@@ -107,5 +107,5 @@ fn tenant_is_rechecked_after_another_waited_in_vain() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("the tenant changed after the plan was made"), "{stderr}");
-    assert_eq!(served.puts(), 1, "somebody else's");
+    assert_eq!(served.puts(), 1, "the PUT of another client");
 }

@@ -46,6 +46,11 @@ pub fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
+/// Whether a command connects to a tenant, and so accepts connection options.
+pub fn connects(command: &str) -> bool {
+    ["plan", "apply", "drift", "export", "whoami"].contains(&command)
+}
+
 /// Returns the id of `Connector N` in the tenant of [`tenant`].
 pub fn connector_id(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012}")

@@ -22,7 +22,12 @@ fn plan_without_token_and_sandbox_is_an_error() {
     for token in [None, Some(""), Some(" \n")] {
         let outcome = plan(&[], token);
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stdout.ends_with("\nPlan incomplete: 1 error. It cannot be applied.\n"), "{outcome}");
+        assert!(
+            outcome.stdout.ends_with(
+                "\nPlan incomplete: 1 of 1 binding could not be compared. It cannot be applied.\n"
+            ),
+            "{outcome}"
+        );
         assert!(outcome.stderr.contains("`FLOWBIND_ACCESS_TOKEN` is not set"), "{outcome}");
         assert!(outcome.stderr.contains("--sandbox FILE"), "{outcome}");
     }

@@ -108,7 +108,7 @@ fn silent_service_ends_at_the_timeout() {
     };
     let (outcome, _, took) = plan_with(fault, &["--timeout", "1"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stdout.contains("the time for the whole run (`--timeout`) is over"), "{outcome}");
+    assert!(outcome.stdout.contains("the time limit of the run (`--timeout`) is over"), "{outcome}");
     assert!(took >= Duration::from_secs(1));
 }
 
