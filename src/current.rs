@@ -23,7 +23,9 @@ pub enum Scope {
     All,
 }
 
-/// Returns what has to be read, and so permitted.
+/// Returns what [`read`] reads, and so the permissions that the app needs: the list of flows if `scope` is
+/// `All` or the file prunes flows, bindings if so or if the file lists flows, and connectors if `scope` is
+/// `All` or a binding needs the list of connectors, which an id without pins does not.
 pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
     let all = scope == Scope::All;
     let lists_flows = all || matches!(desired.prune, Some((Prune::Flows, _)));
@@ -33,8 +35,9 @@ pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
     flows.into_iter().chain(bindings).chain(connectors).collect()
 }
 
-/// Reads the bindings of the flows that `desired` lists, and more if `scope` asks for it. A file that prunes
-/// flows needs all of them.
+/// Reads the bindings of the flows that `desired` lists, and of all flows if `scope` is `All` or the file
+/// prunes flows. Reads the list of connectors if needed, and the list of flows also if a flow returns 404.
+/// What could not be read is unknown in the result.
 pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     let needs = needs(desired, scope);
     let (lists_flows, lists_connectors) = (needs.contains(&Need::Flows), needs.contains(&Need::Connectors));
@@ -66,7 +69,8 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     Current { connectors, flows: states.collect(), flow_list }
 }
 
-/// Reads the list of flows, and then the bindings of those that the file does not list.
+/// Reads the list of flows, and then the bindings of those that the file does not list. If the list is
+/// unreadable or has an invalid id, returns it as unknown, without bindings.
 async fn unlisted_flows(
     graph: &Graph,
     desired: &Desired,
@@ -81,7 +85,8 @@ async fn unlisted_flows(
     (list, others.into_iter().zip(reads).collect())
 }
 
-/// Reads the same steps of several flows, in their order.
+/// Reads the same steps of several flows, and returns one result for each flow, in their order. `concurrent`
+/// is the number of other requests that are sent at the same time.
 async fn configurations<'a>(
     graph: &Graph,
     flows: impl Iterator<Item = &'a FlowId>,
@@ -92,7 +97,8 @@ async fn configurations<'a>(
     graph.configurations(&reads, concurrent, RetryBudget::UntilDeadline).await
 }
 
-/// Returns the kinds of flows that a file's tenant may have.
+/// Returns the kinds of flows to list: the kind of the first flow of the file. For a file without flows, all
+/// kinds with the beta API, and only B2X with v1.0.
 fn kinds(desired: &Desired) -> Vec<FlowKind> {
     match (desired.flows.first(), desired.api) {
         (Some(flow), _) => vec![flow.id.kind()],
@@ -101,8 +107,9 @@ fn kinds(desired: &Desired) -> Vec<FlowKind> {
     }
 }
 
-/// Returns the flows of the tenant that the file does not list. Whether the service distinguishes ids by case
-/// is not documented, so one that differs only in case counts as listed.
+/// Returns the flows of `list` that the file does not list, sorted and without duplicates. Fails if an id is
+/// invalid. Whether the service distinguishes ids by case is not documented, so one that differs only in case
+/// counts as listed.
 fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, ReadError> {
     let listed: BTreeSet<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();
     let mut others = BTreeSet::new();
@@ -142,7 +149,8 @@ impl Unreadable {
     }
 }
 
-/// Reads everything that a tenant has at the given steps, of the first kind of flows that it has.
+/// Reads all connectors, and all flows of the first of `kinds` that the tenant has any of, with their
+/// bindings at the given steps. If any part could not be read, returns all such parts as the error.
 ///
 /// # Errors
 /// Everything that could not be read: an unreadable part is never left out.
@@ -192,13 +200,14 @@ fn invalid_flow_id(id: &str, error: &InvalidId) -> ReadError {
     ReadError::new(Code::GraphUnexpectedResponse, cause)
 }
 
-/// Returns the bindings of a flow that could not be read.
+/// Returns bindings that are unknown, with this error, at each of the steps.
 fn unknown_at(steps: &[Step], error: &ReadError) -> Bindings {
     steps.iter().map(|step| (*step, Reading::Unknown(error.clone()))).collect()
 }
 
-/// Lists the flows of the first kind that the tenant has any of. Each kind of tenant denies requests for the
-/// other kind.
+/// Lists the flows of the first of `kinds` that the tenant has any of. An empty list is returned only if
+/// every other kind is also empty or denied; otherwise the errors are. Each kind of tenant denies requests
+/// for the other kind.
 async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>> {
     let mut empty = None;
     let mut errors = Vec::new();
@@ -219,8 +228,8 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(ReadError::from).collect())
 }
 
-/// Whether any binding needs the list of connectors: by name, by id and name, or by an id that a pin may apply
-/// to.
+/// Returns whether any binding needs the list of connectors: by name, by id and name, or by an id that a pin
+/// may apply to.
 fn names_connectors(desired: &Desired) -> bool {
     desired
         .flows
@@ -240,7 +249,8 @@ fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {
     }
 }
 
-/// Joins the errors of the lists of several kinds of flows into one, which keeps the first code and hint.
+/// Joins the errors of the lists of several kinds of flows into one with all different causes, and the first
+/// code and hint. Without errors, returns one that no list was requested.
 fn join_errors(errors: Vec<ReadError>) -> ReadError {
     let mut errors = errors.into_iter();
     let Some(first) = errors.next() else {
@@ -262,8 +272,8 @@ fn join_errors(errors: Vec<ReadError>) -> ReadError {
     })
 }
 
-/// Returns the state of a flow that could not be read: missing if Graph answers 404 and the list of flows
-/// agrees, otherwise unreadable. A list that could not be read is a problem of its own.
+/// Returns the state of a flow that could not be read. It is missing if Graph answered 404 and a readable
+/// list of flows does not have it; otherwise it is found, with every step unknown.
 fn flow_from_error(
     flow: &FlowId,
     error: &GraphError,

@@ -4,6 +4,7 @@
 //! ([`Code`]) and name suggestions. It does not print: `render::diagnostic` does.
 
 pub mod code;
+pub mod secrets;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -126,7 +127,7 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, message)
     }
 
-    /// Sets the location.
+    /// Sets the location to a span.
     #[must_use]
     pub fn at(mut self, span: &Span) -> Self {
         self.location = Some(Box::new(Location::Span(span.clone())));
@@ -154,14 +155,14 @@ impl Diagnostic {
         self
     }
 
-    /// Adds `did you mean …` if there are any `names`.
+    /// Adds the hint ``did you mean `a` or `b`?`` with all `names`; none if there are no names.
     #[must_use]
     pub fn did_you_mean(self, names: impl IntoIterator<Item = impl fmt::Display>) -> Self {
         let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
         if names.is_empty() { self } else { self.hint(format!("did you mean {}?", names.join(" or "))) }
     }
 
-    /// Returns the span, if the text is loaded.
+    /// Returns the span of the location; `None` without a location or if the text is not loaded.
     pub fn span(&self) -> Option<&Span> {
         match self.location.as_deref() {
             Some(Location::Span(span)) => Some(span),
@@ -169,7 +170,7 @@ impl Diagnostic {
         }
     }
 
-    /// Returns the message with its causes, in one line.
+    /// Returns the message and its causes in one line, joined by `: `.
     pub fn summary(&self) -> String {
         let parts = std::iter::once(&self.message).chain(&self.causes).map(String::as_str);
         parts.collect::<Vec<_>>().join(": ")
@@ -191,7 +192,8 @@ impl Default for Suggester {
 }
 
 impl Suggester {
-    /// Adds `did you mean …` if any of the candidates is similar to `word`.
+    /// Adds a hint `did you mean …` with the candidates that [`Self::nearest`] returns; none if it returns
+    /// none.
     pub fn suggest<'a>(
         &self,
         problem: Diagnostic,
@@ -201,8 +203,9 @@ impl Suggester {
         problem.did_you_mean(self.nearest(word, candidates))
     }
 
-    /// Returns the candidates nearest to `word`, at most three. If some differ from it only in case, returns only
-    /// these.
+    /// Returns the candidates nearest to `word`, at most three. If some differ from it only in case, returns
+    /// only these. Empty if none is similar or the limit of the work is reached. Names of more than 256 bytes
+    /// are not compared.
     pub fn nearest<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         let budget = self.budget.get();
         if budget == 0 || word.len() > MAX_NAME_LENGTH {
@@ -232,8 +235,8 @@ fn nearest<'a>(word: &str, mut candidates: Vec<&'a str>) -> Vec<&'a str> {
     similar::get_close_matches(word, &candidates, 3, 0.6)
 }
 
-/// Shortens a text of more than `max` characters to its beginning and its end, with `…` between. The end is kept,
-/// because request ids are there.
+/// Shortens a text of more than `max` characters to `max` characters from its beginning and its end, with `…`
+/// between. The end is kept, because request ids are there.
 pub fn clipped(text: &str, max: usize) -> Cow<'_, str> {
     let count = text.chars().count();
     if count <= max {
@@ -279,7 +282,7 @@ pub struct Position {
 }
 
 impl Source {
-    /// Creates a source from its name and a text without a byte order mark.
+    /// Creates a source from its name and a text, which must not begin with a byte order mark.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
     }
@@ -335,8 +338,9 @@ impl Source {
     }
 }
 
-/// Builds the index. Lines end at `\n`, `\r\n` or a lone `\r`, as in YAML 1.2. Long lines get additional entries,
-/// so that the search for a column is fast on a line of megabytes.
+/// Returns the offset, line and column of each line start. Lines end at `\n`, `\r\n` or a lone `\r`, as in
+/// YAML 1.2. Long lines get additional entries, so that the search for a column is fast on a line of
+/// megabytes.
 fn line_starts(text: &str) -> Vec<LineStart> {
     const MAX_GAP: usize = 4096;
     let mut entries = vec![LineStart { offset: 0, line: 1, column: 1 }];

@@ -69,7 +69,8 @@ pub struct Inventory {
 /// Value of a binding: a connector, or `None` if nothing is bound.
 pub type Bound = Option<Connector>;
 
-/// Returns the id by which binding values are compared. Names may not have been read.
+/// Returns the id by which binding values are compared; `None` if nothing is bound. Names may not have been
+/// read.
 pub fn bound_id(bound: &Bound) -> Option<&ConnectorId> {
     bound.as_ref().map(|connector| &connector.id)
 }
@@ -110,7 +111,8 @@ impl Desired {
         })
     }
 
-    /// Returns whether the file manages all flows of its tenant, including those that it does not list.
+    /// Returns whether the file manages all flows of its tenant, including those that it does not list
+    /// (`prune: flows`).
     pub fn prunes_flows(&self) -> bool {
         matches!(self.prune, Some((Prune::Flows, _)))
     }
@@ -226,22 +228,23 @@ pub struct ReadError {
 }
 
 impl ReadError {
-    /// Creates an error that no single request explains.
+    /// Creates an error with only a code and a cause, if no single request explains it.
     pub fn new(code: Code, cause: impl Into<Arc<str>>) -> Self {
         Self { code, cause: cause.into(), meaning: None, hint: None, request: None }
     }
 
-    /// Returns what is equal for all values that one cause keeps from being read.
+    /// Returns code, cause and meaning, which are equal for all values that one cause keeps from being read.
     pub fn cause_key(&self) -> (Code, &str, Option<&str>) {
         (self.code, &self.cause, self.meaning.as_deref())
     }
 
-    /// Adds the cause, its meaning, the request and the hint to a problem.
+    /// Adds the cause and its meaning as causes of a problem, the request as a note, and the hint.
     pub fn explain(&self, problem: Diagnostic) -> Diagnostic {
         self.add_details(problem.caused_by(&*self.cause))
     }
 
-    /// Creates a problem of its own: `subject` is what could not be read.
+    /// Creates an error with the message `subject: cause`, and adds the meaning, the request and the hint.
+    /// `subject` is what could not be read.
     pub fn diagnostic(&self, subject: &str) -> Diagnostic {
         self.add_details(Diagnostic::error(self.code, format!("{subject}: {}", self.cause)))
     }
@@ -299,7 +302,8 @@ impl Action {
     /// All actions.
     pub const ALL: [Self; 3] = [Self::Enable, Self::Replace, Self::Disable];
 
-    /// Returns the action that changes `current` to `desired`; `None` if they are equal.
+    /// Returns the action that changes `current` to `desired`; `None` if their ids are equal or both are
+    /// `None`.
     pub fn from_values(current: Option<&Connector>, desired: Option<&Connector>) -> Option<Self> {
         match (current, desired) {
             (None, None) => None,

@@ -223,7 +223,7 @@ pub fn json_schema() -> schemars::Schema {
 }
 
 impl Snapshot {
-    /// Parses a snapshot from JSON.
+    /// Parses a snapshot from JSON, and checks its version and content.
     ///
     /// # Errors
     /// If the text is malformed, has an unsupported version, or has content that a tenant cannot
@@ -261,8 +261,8 @@ impl Snapshot {
     }
 }
 
-/// Checks only the version, so that the error of a newer file names the version and not an unknown
-/// key.
+/// Checks that the text is JSON with a `formatVersion` of "1"; any other version is an error. Checks nothing
+/// else, so that the error of a newer file names the version and not an unknown key.
 fn check_version(text: &str) -> Result<(), SnapshotError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -303,7 +303,7 @@ fn deserialize_bindings<'de, D: Deserializer<'de>>(
     json.deserialize_map(Bindings)
 }
 
-/// Returns the ids that equal an earlier id, ignoring case.
+/// Returns the ids that equal an earlier id, ignoring case, in their own spelling.
 fn duplicate_ids<'a>(ids: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
     let mut seen = BTreeSet::new();
     ids.filter(move |id| !seen.insert(id.to_lowercase())).map(str::to_owned)

@@ -13,7 +13,7 @@ use same_file::Handle;
 /// Current status line, if any.
 static STATUS_LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Sets the color choice of both streams.
+/// Sets the color choice of stdout and stderr.
 pub fn set_color(choice: ColorChoice) {
     choice.write_global();
 }
@@ -48,7 +48,7 @@ impl StatusLine {
         Self(())
     }
 
-    /// Shows this text.
+    /// Shows this text in the status line, if it is still shown.
     pub fn set_text(&self, text: String) {
         if let Some(bar) = lock_status_line().as_ref() {
             bar.set_message(text);
@@ -93,13 +93,14 @@ impl Write for Log {
     }
 }
 
-/// Whether stdout and stderr are the same file, so that a message on both would appear twice.
+/// Returns whether stdout and stderr are the same file, so that a message on both would appear twice. False
+/// if this cannot be determined.
 pub fn streams_are_the_same() -> bool {
     let (Ok(stdout), Ok(stderr)) = (Handle::stdout(), Handle::stderr()) else { return false };
     stdout == stderr
 }
 
-/// Writes data to stdout.
+/// Writes data to stdout and flushes it, without styles if color is off.
 ///
 /// # Errors
 /// If writing fails, except for a closed pipe.
@@ -110,7 +111,8 @@ pub fn print(text: &str) -> io::Result<()> {
     })
 }
 
-/// Writes a message to stderr. Errors are ignored, because they cannot be reported.
+/// Writes a message to stderr, without styles if color is off. Errors are ignored, because they cannot be
+/// reported.
 pub fn eprint(text: &str) {
     let stderr = anstream::stderr();
     // One write without color, so that stdout and stderr do not mix in a log. The stripping stream would

@@ -43,7 +43,7 @@ pub struct Report {
     pub fingerprint: Option<String>,
     /// One for each tenant, in the plan's order.
     pub targets: Vec<TargetReport>,
-    /// Problems that kept the run from changing anything.
+    /// Problems of the run, and of tenants in which nothing was started.
     pub errors: Vec<Problem>,
     /// Exit code of the run.
     pub exit_code: u8,
@@ -107,7 +107,7 @@ impl Outcome {
     pub const ALL: [Self; 5] =
         [Self::Applied, Self::Already, Self::Failed, Self::Unverified, Self::NotAttempted];
 
-    /// Returns the outcome with this name.
+    /// Returns the outcome with this name in reports.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
@@ -123,7 +123,7 @@ impl Outcome {
         }
     }
 
-    /// Returns the id of the problem, if the outcome is one.
+    /// Returns the id of the problem; `None` for an outcome that is done.
     pub fn code(self) -> Option<Code> {
         match self {
             Self::Applied | Self::Already => None,
@@ -133,14 +133,15 @@ impl Outcome {
         }
     }
 
-    /// Whether the binding is known to be as desired.
+    /// Returns whether the binding is known to be as desired.
     pub fn is_done(self) -> bool {
         matches!(self, Self::Applied | Self::Already)
     }
 }
 
 impl Report {
-    /// Creates the report of a plan before anything was sent.
+    /// Creates the report of a plan before anything was sent: every change is not attempted, the errors are
+    /// those of the plan, and the exit code is 0.
     pub fn not_attempted(plan: &Plan) -> Self {
         Self {
             fingerprint: plan.fingerprint(),
@@ -166,36 +167,38 @@ impl Report {
         self.changes().filter(|change| change.outcome == outcome).count()
     }
 
-    /// Whether every change is known to be done. The errors of an interrupted run show what was left out.
+    /// Returns whether every change is known to be done, no error was reported, and the exit code is 0, or
+    /// 130 or 143 of an interrupted run. The errors of an interrupted run show what was left out.
     pub fn is_complete(&self) -> bool {
         let interrupted_or_done = matches!(self.exit_code, 0 | 130 | 143);
         interrupted_or_done && self.errors.is_empty() && self.changes().all(|change| change.outcome.is_done())
     }
 
-    /// Whether any PUT was sent.
+    /// Returns whether any PUT was sent.
     pub fn has_sent(&self) -> bool {
         self.targets.iter().any(TargetReport::has_sent)
     }
 
-    /// Returns the tenants of the report, each once, in the order of the files.
+    /// Returns the tenants of the report, each once, in the order of the files. Tenants that only errors name
+    /// come last.
     pub fn tenants(&self) -> Vec<String> {
         let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_deref());
         unique_tenants(self.targets.iter().map(|target| target.tenant.as_str()).chain(of_errors))
     }
 
-    /// Whether the report is about more than one tenant.
+    /// Returns whether the report is about more than one tenant.
     pub fn has_several_tenants(&self) -> bool {
         self.tenants().len() > 1
     }
 
-    /// Returns the targets of a tenant.
+    /// Returns the targets of a tenant, ignoring case.
     pub fn targets_of<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a TargetReport> {
         self.targets.iter().filter(move |target| target.tenant.eq_ignore_ascii_case(tenant))
     }
 }
 
 impl TargetReport {
-    /// Creates the report of a target before anything was sent.
+    /// Creates the report of a target before anything was sent: every change is not attempted.
     pub fn not_attempted(target: &Target, fingerprint: Option<String>) -> Self {
         Self {
             tenant: target.tenant.clone(),
@@ -208,17 +211,17 @@ impl TargetReport {
         }
     }
 
-    /// Whether any PUT was sent.
+    /// Returns whether any PUT was sent.
     pub fn has_sent(&self) -> bool {
         self.changes.iter().any(|change| change.attempts > 0)
     }
 
-    /// Whether every change is known to be as desired.
+    /// Returns whether every change is known to be as desired.
     pub fn is_done(&self) -> bool {
         self.changes.iter().all(|change| change.outcome.is_done())
     }
 
-    /// Whether nothing was sent and no change has an error of its own.
+    /// Returns whether every change is not attempted and has no error of its own; true without changes.
     pub fn is_untouched(&self) -> bool {
         self.changes.iter().all(|change| change.outcome == Outcome::NotAttempted && change.error.is_none())
     }
@@ -243,6 +246,7 @@ impl ChangeReport {
 }
 
 /// Applies the changes of one target, except those that `staleness` found done already, and reads them back.
+/// Returns the outcome of each change; a failed request is an outcome, not an error.
 pub async fn apply(
     graph: &Graph,
     target: &Target,

@@ -10,7 +10,9 @@ use crate::graph::GraphError;
 use crate::model::{Bound, ReadError, Reading, bound_id};
 use crate::plan::Change;
 
-/// Classifies the outcome of a change.
+/// Returns the report of a change. A PUT that was accepted or has an unknown result is applied if the last
+/// reading has the desired value, otherwise unverified. A rejected PUT is failed, one that was not sent is
+/// not attempted, and a skipped one is already done.
 pub(super) fn classify_outcome(change: Change, put: PutResult, seen: Option<Reading<Bound>>) -> ChangeReport {
     let is_confirmed = seen.as_ref().is_some_and(|seen| matches_desired(&change, seen));
     let report = |change, outcome| ChangeReport {
@@ -47,7 +49,10 @@ pub(super) fn classify_outcome(change: Change, put: PutResult, seen: Option<Read
         }
         // A PUT without a response may still take effect. A rejection of the retry does not prove that the
         // first attempt failed.
-        PutResult::Indeterminate(error) => with_error(report(change, Outcome::Unverified), error),
+        PutResult::Indeterminate(error) => {
+            let report = with_error(report(change, Outcome::Unverified), error);
+            ChangeReport { hint: report.hint.or(Some(UNVERIFIED_HINT.into())), ..report }
+        }
     }
 }
 
@@ -55,12 +60,16 @@ const UNVERIFIED_HINT: &str =
     "run `flowbind plan` in a few minutes; if the change is still listed, apply again";
 
 fn with_error(report: ChangeReport, error: GraphError) -> ChangeReport {
-    let (text, hint) = (error.to_string(), error.hint());
+    let text = match error.meaning() {
+        Some(meaning) => format!("{error}: {meaning}"),
+        None => error.to_string(),
+    };
+    let hint = error.hint();
     let (attempts, request_id) = (error.attempts, error.request_id);
     ChangeReport { attempts, request_id, error: Some(text), hint, ..report }
 }
 
-/// Describes what the read-back of an accepted PUT returned.
+/// Returns the error of an accepted PUT without confirmation: what its read-back returned, if there was one.
 fn unconfirmed(change: &Change, seen: Option<&Reading<Bound>>) -> String {
     match seen {
         Some(Reading::Known(bound)) if bound_id(bound) == bound_id(&change.current) => {

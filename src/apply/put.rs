@@ -39,13 +39,15 @@ pub(super) enum NotSent {
 }
 
 impl PutResult {
-    /// Whether the tenant may have the desired value because of the PUT.
+    /// Returns whether the tenant may have the desired value because of the PUT.
     pub(super) fn may_have_worked(&self) -> bool {
         matches!(self, Self::Accepted(_) | Self::Indeterminate(_))
     }
 }
 
-/// Sends the PUTs of all changes. Returns the result of each, in the order of the changes.
+/// Sends one PUT for each change except those that are `already` done, until the run is interrupted or, with
+/// `--fail-fast`, one fails. Returns the result of each, in the order of the changes. Flows are sent
+/// concurrently, the steps of one flow in sequence.
 pub(super) async fn put_all(
     graph: &Graph,
     changes: &[Change],

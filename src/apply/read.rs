@@ -9,7 +9,8 @@ use crate::model::{Bound, FlowId, ReadError, Reading, Step};
 /// Steps to read, by flow.
 pub(super) type Steps<'a> = BTreeMap<&'a FlowId, Vec<Step>>;
 
-/// Reads the steps while `concurrent_requests` other requests run. Returns the value of each.
+/// Reads the steps while `concurrent_requests` other requests run. Returns the value of each step, or why it
+/// could not be read.
 pub(super) async fn read_bindings<'a>(
     graph: &Graph,
     steps: &Steps<'a>,
@@ -27,7 +28,7 @@ pub(super) async fn read_bindings<'a>(
                 Err(error) => Some(Reading::Unknown(error.clone())),
             };
             let reading = reading.unwrap_or_else(|| {
-                Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "it was not read"))
+                Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "the step was not requested"))
             });
             values.insert((flow, *step), reading);
         }

@@ -33,13 +33,15 @@ pub struct StaleBinding {
 }
 
 impl StalenessCheck {
-    /// Whether the tenant already has the desired value of a change.
+    /// Returns whether the tenant already had the desired value of a change when it was checked.
     pub fn is_already(&self, change: &Change) -> bool {
         self.already.contains(&(change.flow.clone(), change.step))
     }
 }
 
-/// Reads the bindings of a plan again, and the connectors if it pins any; nothing else of the tenant.
+/// Reads the bindings of a target's changes again, and the connectors if it pins any; nothing else of the
+/// tenant. Returns which changes are already done or stale, which pins no longer hold, and what could not be
+/// read.
 pub async fn check_staleness(graph: &Graph, target: &Target) -> StalenessCheck {
     let mut steps = Steps::new();
     for change in &target.changes {

@@ -15,8 +15,8 @@ use crate::plan::Change;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Reads back the changes whose PUT may have worked. Returns the last value of each binding; `None` if it was
-/// not read.
+/// Reads back the changes whose PUT may have worked, until all have the desired value, the time is over or
+/// the run is interrupted. Returns the last value of each binding; `None` if it was not read.
 pub(super) async fn read_back(
     graph: &Graph,
     changes: &[Change],
@@ -65,7 +65,8 @@ pub(super) async fn read_back(
     seen
 }
 
-/// Returns the changes that may have worked and are not confirmed yet, by flow.
+/// Returns the steps, by flow, whose PUT was accepted or has an unknown outcome and whose reading does not show the
+/// change yet. The slices are parallel.
 fn unconfirmed_steps<'a>(
     changes: &'a [Change],
     puts: &[PutResult],
@@ -81,7 +82,8 @@ fn unconfirmed_steps<'a>(
     steps
 }
 
-/// Whether a value is the desired one.
+/// Returns whether a reading has the connector id, or the absence of one, that a change desires. False if it
+/// could not be read.
 pub(super) fn matches_desired(change: &Change, seen: &Reading<Bound>) -> bool {
     matches!(seen, Reading::Known(bound) if bound_id(bound) == bound_id(&change.desired))
 }

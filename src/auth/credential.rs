@@ -108,7 +108,8 @@ impl Credential {
         Self::new(Kind::AccessToken, None, token)
     }
 
-    /// Requests the first token.
+    /// Requests a token from a source, and creates a credential with it that can request further ones there.
+    /// Fails if there is no token.
     #[cfg_attr(not(feature = "azure"), expect(dead_code, reason = "without the feature there is no source"))]
     pub(super) async fn from_source(
         source: impl TokenSource + 'static,
@@ -118,12 +119,12 @@ impl Credential {
         Ok(Self::new(kind, Some(Box::new(source)), token))
     }
 
-    /// Returns the kind.
+    /// Returns the kind of the credential.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Returns the cached token.
+    /// Returns the cached token, even if it is expired. Requests none.
     pub fn token(&self) -> Token {
         self.state().token.clone()
     }
@@ -133,8 +134,9 @@ impl Credential {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Requests a new token. It must be for the tenant of the first one, because only that was compared with the
-    /// file: `az login` may have switched meanwhile.
+    /// Requests a new token and caches it. An error without change if it is for another tenant than the
+    /// cached one, because only the tenant of the first token was compared with the file: `az login` may have
+    /// switched meanwhile.
     async fn renew(&self, source: &dyn TokenSource, is_replacement: bool) -> Result<(), SignInError> {
         let token = source.token().await?;
         let tenant = |token: &Token| token.claims().and_then(|claims| claims.tid.clone());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::http::{AuthorizeError, SendError, Unreachable};
+use crate::http::{AuthorizeError, ClientError, SendError, SendErrorKind, Unreachable};
 
 /// Error of a sign-in, or of the renewal of a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,30 +10,37 @@ pub enum SignInError {
     /// The login host, the source of a proof or the metadata service cannot be reached.
     #[error("{0}")]
     Unreachable(Arc<Unreachable>),
+    /// No request can be made: the proxy or the certificate store is not usable.
+    #[error("{0}")]
+    Client(ClientError),
     /// Any other reason, as text for the user.
     #[error("{0}")]
     Other(String),
 }
 
 impl SignInError {
-    /// An error with a text for the user.
+    /// Creates an `Other` error with a text for the user.
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self::Other(message.into())
     }
 
-    /// The error of a request that is shown as `line`.
+    /// Converts the error of a request that is shown as `line`: `Unreachable` if a host cannot be reached,
+    /// `Client` if the proxy or the certificate store is not usable, otherwise `Other` with `line` and the
+    /// error.
     pub(super) fn from_send_error(line: &str, error: &SendError) -> Self {
-        match error.unreachable() {
-            Some(unreachable) => Self::Unreachable(Arc::clone(unreachable)),
-            None => Self::Other(format!("{line}: {error}")),
+        match (error.unreachable(), &error.kind) {
+            (Some(unreachable), _) => Self::Unreachable(Arc::clone(unreachable)),
+            (None, SendErrorKind::Client(ClientError::Request(_))) => Self::Other(format!("{line}: {error}")),
+            (None, SendErrorKind::Client(error)) => Self::Client(error.clone()),
+            (None, _) => Self::Other(format!("{line}: {error}")),
         }
     }
 
-    /// The host that cannot be reached, if that is the reason.
+    /// Returns the host that cannot be reached, if that is the reason.
     pub fn unreachable(&self) -> Option<&Arc<Unreachable>> {
         match self {
             Self::Unreachable(unreachable) => Some(unreachable),
-            Self::Other(_) => None,
+            Self::Client(_) | Self::Other(_) => None,
         }
     }
 }

@@ -126,7 +126,8 @@ pub struct NoCredential {
 }
 
 impl Kind {
-    /// Returns a text with the missing settings; `None` if the kind is configured.
+    /// Returns a text with the unset environment variables of this kind; `None` if all are set. The Azure CLI
+    /// needs none.
     fn missing_settings(self, settings: &Settings) -> Option<String> {
         let unset = |name: &str, is_set: bool| (!is_set).then(|| format!("`{name}`"));
         let missing = match self {
@@ -182,8 +183,9 @@ impl Kind {
     }
 }
 
-/// Signs in to a tenant with the `wanted` kind, or with the first that is configured. There is no fallback: if a
-/// configured credential fails, the sign-in fails, so that flowbind never acts as a different identity.
+/// Signs in with the `wanted` kind, or with the first that is configured, and returns its credential with a
+/// token. If a configured credential fails, the sign-in fails, so that flowbind never acts as a different
+/// identity. A token of a pipeline without a client id counts as not configured.
 ///
 /// # Errors
 /// The reason for each kind.
@@ -229,7 +231,8 @@ async fn obtain_credential(
     http: &Arc<Client>,
 ) -> Result<Credential, SignInError> {
     if kind == Kind::AccessToken {
-        let token = settings.access_token.as_ref().ok_or_else(|| SignInError::new("it is not set"))?;
+        let unset = || SignInError::new("`FLOWBIND_ACCESS_TOKEN` is not set");
+        let token = settings.access_token.as_ref().ok_or_else(unset)?;
         return Token::new(token.expose(), None).map(Credential::from_token).map_err(|InvalidToken| {
             SignInError::new(
                 "`FLOWBIND_ACCESS_TOKEN` is not a bare token (it contains a space, quote or line break); \

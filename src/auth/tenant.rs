@@ -12,11 +12,11 @@ use crate::http::{Client, Request, RetryBudget};
 /// Time limit of the request.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Returns the id of the tenant that a domain belongs to: the issuer in its OpenID configuration
-/// (<https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>).
+/// Requests the OpenID configuration of a domain from the login host, for at most 10 s, and returns the
+/// tenant id in its issuer (<https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>).
 ///
 /// # Errors
-/// The login host cannot be reached, or its response has no tenant id.
+/// The login host cannot be reached, or its response is not a 200 with a tenant id.
 pub async fn resolve_tenant_id(http: &Client, authority: &Url, domain: &str) -> Result<String, SignInError> {
     #[derive(Deserialize)]
     struct Configuration {

@@ -45,7 +45,8 @@ pub struct Claims {
 }
 
 impl Token {
-    /// Parses a token. If `expires` is `None`, the expiry is read from the token.
+    /// Creates a token from its bare text, and reads its claims if it is a JWT. If `expires` is `None`, the
+    /// expiry is the `exp` claim, if it has one.
     ///
     /// # Errors
     /// The text has characters that a token cannot have, such as spaces or quotes.
@@ -65,7 +66,7 @@ impl Token {
         Ok(Self { header, expires: expires.or(exp), claims })
     }
 
-    /// Returns the value of `Authorization`, marked as sensitive.
+    /// Returns `Bearer` and the token as the value of `Authorization`, marked as sensitive.
     pub fn header(&self) -> &HeaderValue {
         &self.header
     }
@@ -91,8 +92,9 @@ fn claims(token: &str) -> Option<Claims> {
 }
 
 impl Claims {
-    /// Reads each claim separately: a malformed claim, or one that exists under both of its names, must not
-    /// affect the others. If `tid` is not a string, the token counts as opaque.
+    /// Reads the known claims; `None` if `tid` is neither a string nor null, because the token then counts as
+    /// opaque. Each claim is read separately: a malformed claim, or one that exists under both of its names,
+    /// must not affect the others.
     fn read(all: &BTreeMap<String, Box<RawValue>>) -> Option<Self> {
         Some(Self {
             tid: match all.get("tid") {
@@ -115,7 +117,7 @@ impl Claims {
     }
 }
 
-/// Returns a claim if it has the expected type.
+/// Returns a claim if it exists and has the expected type.
 fn claim<'a, T: Deserialize<'a>>(all: &'a BTreeMap<String, Box<RawValue>>, name: &str) -> Option<T> {
     serde_json::from_str(all.get(name)?.get()).ok()
 }

@@ -22,7 +22,9 @@ pub(super) enum Approval {
     Interrupted,
 }
 
-/// Asks for `yes` unless it was given on the command line. `question` names the changes and the tenants.
+/// Returns `Given` if `given`. Otherwise prints `question` on stderr and waits for a line from stdin or a
+/// signal: `yes` is `Typed`, any other line `Denied`. Asks nothing and returns `NotInteractive` without a
+/// terminal.
 pub(super) async fn approval(given: bool, question: &str, signals: &Signals) -> Approval {
     if given {
         return Approval::Given;

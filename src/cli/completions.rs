@@ -1,6 +1,5 @@
 //! `completions`: prints the script with which a shell completes commands, options and values.
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
@@ -33,6 +32,6 @@ pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut help::command(), env!("CARGO_PKG_NAME"), &mut script);
     let script = String::from_utf8_lossy(&script);
-    terminal::print(&script).context("cannot write to stdout")?;
+    terminal::print(&script).map_err(Failure::stdout)?;
     Ok(Exit::Done)
 }

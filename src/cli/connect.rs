@@ -13,10 +13,10 @@ use super::failure::Failure;
 use super::fleet::Run;
 use super::tenant::{self, TenantCheck, UnverifiedTenantPolicy};
 use super::values;
-use crate::auth::{self, Credential, Kind, Token};
+use crate::auth::{self, Credential, Kind, NoCredential, SignInError, Token};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{self, Graph, GraphUrl, InvalidGraphUrl};
-use crate::http::{Client, Rate, is_safe};
+use crate::graph::{self, Graph, GraphUrl, INVALID_PROXY_HINT, InvalidGraphUrl};
+use crate::http::{Client, ClientError, Rate, is_safe};
 use crate::model::{Api, Cloud, Tenant};
 use crate::sandbox::Sandbox;
 
@@ -28,10 +28,10 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) sandbox: Vec<PathBuf>,
     /// Use only this kind of credential [default: the first that is configured]
-    #[arg(long, value_name = "KIND", value_parser = values::kind())]
+    #[arg(long, value_name = "KIND", value_parser = values::kind_parser())]
     pub(super) auth: Option<Kind>,
     /// Time limit of the run, such as 90s or 10m
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = values::parse_duration)]
     pub(super) timeout: Duration,
     /// Root of Microsoft Graph with its version [default: from the file's cloud and api]
     #[arg(long, value_name = "URL", conflicts_with = "sandbox", hide_short_help = true)]
@@ -40,13 +40,13 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_name = "PEM", hide_short_help = true)]
     pub(super) ca_file: Option<PathBuf>,
     /// Maximum concurrent requests per tenant
-    #[arg(long, value_name = "N", default_value = "16", value_parser = values::positive, hide_short_help = true)]
+    #[arg(long, value_name = "N", default_value = "16", value_parser = values::parse_positive, hide_short_help = true)]
     pub(super) parallelism: NonZeroU32,
     /// Maximum tenants processed concurrently
-    #[arg(long, value_name = "N", default_value = "64", value_parser = values::positive, hide_short_help = true)]
+    #[arg(long, value_name = "N", default_value = "64", value_parser = values::parse_positive, hide_short_help = true)]
     pub(super) tenants_at_once: NonZeroU32,
     /// Rate limit per tenant: N requests per SECONDS
-    #[arg(long, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::rate, hide_short_help = true)]
+    #[arg(long, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::parse_rate, hide_short_help = true)]
     pub(super) rate: Rate,
 }
 
@@ -71,7 +71,8 @@ pub(super) struct TenantRef<'a> {
     pub(super) api: Api,
 }
 
-/// Connects to a tenant, after checking that the token is not for another one.
+/// Connects to a tenant: starts its sandbox if the run uses sandboxes, otherwise signs in. A token for
+/// another tenant is an error, and so is an unverified tenant if `policy` is `Reject`.
 pub(super) async fn connect(
     tenant_ref: &TenantRef<'_>,
     run: &Run<'_>,
@@ -108,7 +109,8 @@ pub(super) struct SignedIn {
     pub(super) tenant_check: Result<TenantCheck, Failure>,
 }
 
-/// Returns the root of Graph for a tenant: `--graph-url`, otherwise that of its cloud.
+/// Returns the root of Graph for a real tenant: `--graph-url` if it is given, otherwise that of the cloud and
+/// API version. An unusable `--graph-url` is an error.
 pub(super) fn graph_url(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<GraphUrl, InvalidGraphUrl> {
     match &run.connection_args.graph_url {
         Some(text) => GraphUrl::parse(text, tenant_ref.api),
@@ -116,7 +118,8 @@ pub(super) fn graph_url(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<Gra
     }
 }
 
-/// Signs in to a tenant.
+/// Signs in to a real tenant (never to a sandbox) and checks the tenant of the token. A failed check is in
+/// `tenant_check`, not an error: the caller must test it.
 pub(super) async fn sign_in(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<SignedIn, Failure> {
     let url = graph_url(tenant_ref, run)?;
     let authority = authority(tenant_ref, run)?;
@@ -128,7 +131,7 @@ pub(super) async fn sign_in(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result
         assertion_audience: graph::token_exchange(tenant_ref.cloud),
     };
     let settings = &run.environment.credentials;
-    let login = run.login();
+    let login = run.login_client();
     let credential = auth::sign_in(run.connection_args.auth, settings, &sign_in, &login);
     // Neither depends on the other.
     let signing_in = async {
@@ -138,12 +141,27 @@ pub(super) async fn sign_in(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result
         let message = "the time limit of the run (`--timeout`) was over before a token was issued";
         Diagnostic::error(Code::Timeout, message).hint("run again with a larger `--timeout`")
     })?;
-    let credential = credential.map_err(|none| Failure::no_credential(tenant_ref.tenant, &none))?;
+    let credential = credential.map_err(|none| sign_in_failure(tenant_ref.tenant, &none))?;
     let tenant_check = tenant::check(credential.token().claims(), tenant_ref, &url, expected);
     Ok(SignedIn { credential: Arc::new(credential), url, tenant_check })
 }
 
-/// Returns the login authority of the tenant.
+/// Creates the error of a failed sign-in: the error of the HTTP client if that is why the credential failed,
+/// such as an invalid proxy variable; otherwise [`Failure::no_credential`].
+fn sign_in_failure(tenant: &Tenant, none: &NoCredential) -> Failure {
+    let Some((kind, SignInError::Client(error))) = &none.failed else {
+        return Failure::no_credential(tenant, none);
+    };
+    let problem = Diagnostic::error(error.into(), error.to_string());
+    let problem = problem.caused_by(format!("needed to sign in to `{tenant}` with {kind}"));
+    match error {
+        ClientError::InvalidProxyVariable(_) => problem.hint(INVALID_PROXY_HINT).into(),
+        _ => problem.into(),
+    }
+}
+
+/// Returns the login authority: `AZURE_AUTHORITY_HOST` if it is set, otherwise that of the tenant's cloud. A
+/// URL that [`is_plain_and_safe`] rejects is an error.
 fn authority(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<Url, Failure> {
     let host =
         run.environment.authority_host.as_deref().unwrap_or_else(|| graph::authority(tenant_ref.cloud));
@@ -155,8 +173,9 @@ fn authority(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result<Url, Failure> 
     Ok(url)
 }
 
-/// Whether the URL is an https root. The authority decides which tenant is changed, so its answer must not be
-/// changed on the way. A path would apply to the tenant's configuration, but not to its tokens.
+/// Returns whether the URL is an https root, or an http root on loopback, without user info, query and
+/// fragment. The authority decides which tenant is changed, so its answer must not be changed in transit. A
+/// path would apply to the tenant's configuration, but not to its tokens.
 fn is_plain_and_safe(url: &Url) -> bool {
     let bare = url.username().is_empty() && url.password().is_none();
     bare && url.path() == "/" && url.query().is_none() && url.fragment().is_none() && is_safe(url)

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::fleet::{FilesArgs, Run, ShardArgs};
 use super::outputs::{OutputArgs, Outputs, RenderedRun};
-use super::plan::{Request, inputs, plan_and_print, plan_of_errors};
+use super::plan::{Request, create_error_plan, inputs, plan_and_print};
 use super::sandboxes::Sandboxes;
 use super::tenant::UnverifiedTenantPolicy;
 use super::{Exit, Global, signals};
@@ -43,27 +43,29 @@ pub(super) async fn run(
     let request = Request { policy: UnverifiedTenantPolicy::Warn, scope, overrides: Overrides::default() };
     let mut plan = match &run {
         Ok(run) => plan_and_print(&args.files, &args.shard, run, &request, &mut outputs).await,
-        Err(failure) => plan_of_errors(&failure.diagnostics, &args.shard, global),
+        Err(failure) => create_error_plan(&failure.diagnostics, &args.shard, global),
     };
     plan.drift = Some(Drift { strict: args.strict });
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
     let next = |run: &Run<'_>| -> String {
         let is_complete = plan.complete_targets();
-        let options =
-            |target| is_complete(target).then(|| options(&args.connection, &run.sandboxes, &target.tenant));
+        let options = |target| {
+            is_complete(target).then(|| tenant_options(&args.connection, &run.sandboxes, &target.tenant))
+        };
         let actions = |target| render::drift(target, args.strict, options(target).as_deref());
         plan.targets.iter().map(actions).collect()
     };
     let text = render::plan_text(&plan) + &run.as_ref().map(next).unwrap_or_default();
     let document = Document::from_plan(&plan);
     let written = outputs.emit(&RenderedRun { text, json, document, at: &at }).await;
-    Outputs::report_errors(args.outputs.format, &plan.blocking_errors(), plan.has_several_tenants());
+    Outputs::report_errors(args.outputs.format, &plan.incompleteness_errors(), plan.has_several_tenants());
     written?;
     Ok(exit(&plan))
 }
 
-/// Returns the exit code of a drift run.
+/// Returns the exit code of a drift run: 1 if the plan is incomplete, otherwise 2 if anything differs,
+/// otherwise 0.
 pub(super) fn exit(plan: &Plan) -> Exit {
     if !plan.is_complete() {
         Exit::Error
@@ -74,9 +76,10 @@ pub(super) fn exit(plan: &Plan) -> Exit {
     }
 }
 
-/// Returns the options that select the same tenant in another command.
-fn options(connection: &ConnectionArgs, sandboxes: &Sandboxes, tenant: &str) -> String {
-    let sandbox = sandboxes.path_of(tenant).map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
+/// Returns the tenant's `--sandbox` and the `--graph-url` of this run, quoted for a shell and each with a
+/// space before, for a suggested command about the same tenant. Empty if neither was given.
+fn tenant_options(connection: &ConnectionArgs, sandboxes: &Sandboxes, tenant: &str) -> String {
+    let sandbox = sandboxes.find_path(tenant).map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
     let url = connection.graph_url.as_ref().map(|url| ("--graph-url", url.clone()));
     let options = sandbox.into_iter().chain(url);
     options.map(|(name, value)| format!(" {name} {}", escape::shell(&value))).collect()

@@ -29,6 +29,9 @@ pub(super) struct Environment {
 }
 
 impl Environment {
+    /// Reads all environment variables that flowbind uses; an empty one counts as unset. A value that is not
+    /// UTF-8 and an invalid `SOURCE_DATE_EPOCH` are errors; an invalid proxy is only recorded.
+    ///
     /// # Errors
     /// A variable has an unusable value.
     pub(super) fn read() -> Result<Self, Failure> {
@@ -68,7 +71,7 @@ impl Environment {
         })
     }
 
-    /// Returns the time for outputs, in seconds.
+    /// Returns the time for outputs: `SOURCE_DATE_EPOCH` if it is set, otherwise the current time in seconds.
     pub(super) fn now(&self) -> Timestamp {
         let now = || Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
         self.source_date_epoch.unwrap_or_else(now)
@@ -79,19 +82,22 @@ fn seconds(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(text.parse().ok()?).ok()
 }
 
-/// Returns a variable's value without surrounding white space; an empty one counts as unset.
+/// Returns a variable's value without surrounding white space; `None` if it is unset or empty. A value that
+/// is not UTF-8 is an error.
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     let value = value(name)?;
     Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
 }
 
-/// Returns a password. Surrounding white space may be part of it, except the line end of the file it came from.
+/// Returns a variable's value as a password, without line ends at its end; `None` if it is unset or empty.
+/// Other white space may be part of the password.
 fn password(name: &str) -> Result<Option<Secret>, Failure> {
     Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
 }
 
-/// Returns the invalid proxy variable, if there is one. reqwest reads the first of each pair that is set; an empty
-/// one counts as unset.
+/// Returns the name of the variable that sets the https proxy, if its value is not a proxy URL; otherwise
+/// `None`. As in reqwest, that is the first of `HTTPS_PROXY` and `ALL_PROXY` with a value, in upper case or,
+/// if unset, in lower case.
 fn invalid_proxy_variable() -> Result<Option<&'static str>, Failure> {
     for (upper, lower) in [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")] {
         let (name, value) = match value(upper)? {

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::Failure;
@@ -26,15 +25,15 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         None => list(),
         Some(id) => explain(id.parse().map_err(|_| unknown(id))?),
     };
-    terminal::print(&text).context("cannot write to stdout")?;
+    terminal::print(&text).map_err(Failure::stdout)?;
     Ok(Exit::Done)
 }
 
-/// Returns the error of an unknown id.
+/// Returns the usage error of an unknown id, with similar ids as a hint.
 fn unknown(id: &str) -> Diagnostic {
     let problem = Diagnostic::error(Code::Usage, format!("unknown id `{id}`"));
     let ids = Code::ALL.iter().map(|code| code.id());
-    Suggester::default().suggest(problem, id, ids).hint("`flowbind explain` lists all ids")
+    Suggester::default().suggest(problem, id, ids).hint("run `flowbind explain` to list all ids")
 }
 
 /// Returns the explanation of an id, wrapped to the width of the terminal.
@@ -48,7 +47,7 @@ fn explain(code: Code) -> String {
     help::wrap(text)
 }
 
-/// Returns all ids with their titles, by area.
+/// Returns a line with id and title for each problem, below a heading for each area.
 fn list() -> String {
     let width = Code::ALL.iter().map(|code| code.id().len()).max().unwrap_or_default();
     let areas = Area::ALL.map(|area| {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::connect::{ConnectionArgs, TenantRef, connect};
@@ -13,7 +12,7 @@ use super::failure::Failure;
 use super::fleet::{self, Run};
 use super::plan::prefix_with_tenant;
 use super::tenant::{TenantCheck, UnverifiedTenantPolicy};
-use super::{Exit, Global, outputs, report, signals, values};
+use super::{Exit, Global, outputs, print_diagnostics, signals, values};
 use crate::current::Unreadable;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files;
@@ -36,13 +35,13 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
     /// Steps to export, separated by commas [default: postFederationSignup,postAttributeCollection]
-    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step())]
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step_parser())]
     steps: Vec<Step>,
     /// National cloud
-    #[arg(long, default_value = "global", value_parser = values::cloud())]
+    #[arg(long, default_value = "global", value_parser = values::cloud_parser())]
     cloud: Cloud,
     /// Version of Microsoft Graph: beta, or v1.0, which has B2X flows only
-    #[arg(long, default_value = "beta", value_parser = values::api())]
+    #[arg(long, default_value = "beta", value_parser = values::api_parser())]
     api: Api,
     // Last, because its heading applies to all options after it.
     #[command(flatten)]
@@ -75,14 +74,13 @@ pub(super) async fn run(
     let groups = fleet::group_by_tenant(tenants.iter().copied());
     if let Some(twice) = groups.iter().find_map(|group| group.get(1)).and_then(|at| tenants.get(*at)) {
         let problem = Diagnostic::error(Code::Usage, format!("`--tenant {twice}` is given twice"));
-        return Err(problem.hint("pass each `--tenant` once").into());
+        return Err(problem.hint("name each tenant once").into());
     }
     args.check()?;
     let several = tenants.len() > 1;
     match &args.out_dir {
         Some(folder) => {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create the folder `{}`", folder.display()))?;
+            fs::create_dir_all(folder).map_err(|error| Failure::folder(folder, &error))?;
             for tenant in &tenants {
                 outputs::open(&args.path(folder, tenant))?;
             }
@@ -106,7 +104,7 @@ pub(super) async fn run(
         let tenant = tenants.get(at).copied().unwrap_or_default();
         let written = exported.and_then(|exported| args.write(tenant, exported, global));
         if let Err(Failure { diagnostics, exit, is_wrong_target: _ }) = written {
-            report(&prefix_with_tenant(tenant, several, diagnostics));
+            print_diagnostics(&prefix_with_tenant(tenant, several, diagnostics));
             exits.push(exit);
         }
     })
@@ -115,7 +113,8 @@ pub(super) async fn run(
 }
 
 impl ExportArgs {
-    /// Checks the options that a desired-state file would reject as well.
+    /// Returns an error if the API version does not support the cloud or one of the steps. A desired-state
+    /// file would be rejected for the same reason.
     fn check(&self) -> Result<(), Failure> {
         let Self { cloud, api, steps, .. } = self;
         let problem = if !api.supports_cloud(*cloud) {
@@ -129,7 +128,8 @@ impl ExportArgs {
         Err(problem.hint("use `--api beta`, or leave `--api` out").into())
     }
 
-    /// Returns the output path of a tenant. A domain or a GUID is a valid file name.
+    /// Returns the output path of a tenant: its name in lower case with `.yaml` or `.json`, in `folder`. A
+    /// domain or a GUID is a valid file name.
     fn path(&self, folder: &Path, tenant: &str) -> PathBuf {
         let extension = match self.format {
             ExportFormat::Desired => "yaml",
@@ -175,13 +175,15 @@ impl ExportArgs {
         if let Some(why) = unverified {
             let message = format!("the tenant of the access token is not verified: {why}");
             let warning = Diagnostic::warning(Code::TenantUnverified, message);
-            report(&prefix_with_tenant(tenant, self.tenant.len() > 1, vec![warning]));
+            print_diagnostics(&prefix_with_tenant(tenant, self.tenant.len() > 1, vec![warning]));
         }
         match &self.out_dir {
-            None => terminal::print(&text).context("cannot write to stdout")?,
+            None => terminal::print(&text).map_err(Failure::stdout)?,
             Some(folder) => {
                 let path = self.path(folder, tenant);
-                files::write(&path, &text).with_context(|| format!("cannot write `{}`", path.display()))?;
+                files::write(&path, &text).map_err(|error| {
+                    Failure::not_writable(format!("cannot write `{}`", path.display()), &error)
+                })?;
             }
         }
         if !global.quiet {
@@ -191,7 +193,8 @@ impl ExportArgs {
     }
 }
 
-/// Converts the parts that could not be read to problems, one for each cause.
+/// Converts what could not be read to errors, in the order connectors, flows, invalid ids, bindings. Bindings
+/// with one cause are one error, and equal errors are returned once.
 fn unreadable_problems(unreadable: Unreadable) -> Vec<Diagnostic> {
     let Unreadable { connectors, flows, invalid_ids, bindings } = unreadable;
     let list = |error: ReadError, code, message| match error.code {
@@ -226,8 +229,8 @@ fn sorted(steps: &[Step]) -> Vec<Step> {
     steps
 }
 
-/// Converts the inventory to a snapshot. The result goes through the parser of the format, so that it has no secret
-/// of an address and no invalid value.
+/// Converts the inventory to a snapshot. The result goes through the parser of the format, so that it has no
+/// secret of an address; content that the format cannot hold is an error.
 fn snapshot(inventory: &Inventory, tenant_ref: TenantRef<'_>, taken_at: String) -> Result<Snapshot, Failure> {
     let step = |(step, bound): (&Step, &Bound)| {
         let id = bound_id(bound).map(|id| id.as_str().to_owned());

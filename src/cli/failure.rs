@@ -1,9 +1,11 @@
 //! Converts domain errors to diagnostics with hints.
 
+use std::io;
 use std::path::Path;
 
 use super::Exit;
 use crate::auth::{Kind, NoCredential};
+use crate::desired::paths::PathError;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files::OutputError;
 use crate::graph::{InvalidGraphUrl, UNREACHABLE_HINT};
@@ -27,7 +29,8 @@ impl Failure {
         Self { diagnostics: vec![problem], exit: Exit::Refused, is_wrong_target: false }
     }
 
-    /// Creates the error of another tenant or cloud than the expected one.
+    /// Creates the error of another tenant or cloud than the expected one, with exit code 1 and
+    /// `is_wrong_target`.
     pub(super) fn wrong_target(problem: Diagnostic) -> Self {
         Self { diagnostics: vec![problem], exit: Exit::Error, is_wrong_target: true }
     }
@@ -37,7 +40,7 @@ impl Failure {
         let problem =
             Diagnostic::error(Code::InvalidSnapshot, format!("`{}` is not a valid snapshot", path.display()))
                 .caused_by(error.to_string())
-                .hint("`flowbind schema snapshot` prints the format");
+                .hint("compare the file with the format that `flowbind schema snapshot` prints");
         problem.into()
     }
 
@@ -48,16 +51,49 @@ impl Failure {
             .into()
     }
 
-    /// Creates the error of a token whose tenant is unknown.
+    /// Creates the error of stdout that cannot be written to.
+    pub(super) fn stdout(error: io::Error) -> Self {
+        Self::not_writable("cannot write to stdout", &error)
+    }
+
+    /// Creates the error of a folder that cannot be created.
+    pub(super) fn folder(path: &Path, error: &io::Error) -> Self {
+        Self::not_writable(format!("cannot create the folder `{}`", path.display()), error)
+    }
+
+    /// Creates the error of a failed write. `message` names the output.
+    pub(super) fn not_writable(message: impl Into<String>, error: &io::Error) -> Self {
+        Diagnostic::error(Code::OutputNotWritable, message).caused_by(error.to_string()).into()
+    }
+
+    /// Creates the error of an input that `input::read` could not read. `message` names the input. The code
+    /// is `input-not-allowed` for a path that is not allowed, otherwise `input-unreadable`.
+    pub(super) fn input(message: String, error: &io::Error) -> Self {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<PathError>());
+        let leads_out = cause.is_some_and(|cause| !matches!(cause, PathError::Unreachable(_)));
+        if leads_out {
+            return Diagnostic::error(Code::InputNotAllowed, message)
+                .caused_by(error.to_string())
+                .hint("remove the link, or pass the path that it leads to")
+                .into();
+        }
+        let problem = Diagnostic::error(Code::InputUnreadable, message).caused_by(error.to_string());
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        if is_missing { problem.hint("check the path").into() } else { problem.into() }
+    }
+
+    /// Creates the error of a token whose tenant cannot be verified, with exit code 3 and `why` as the cause.
     pub(super) fn tenant_unverified(tenant: &Tenant, why: &str) -> Self {
         let message = format!("cannot verify that the access token belongs to `{tenant}`");
         let problem = Diagnostic::error(Code::TenantUnverified, message).caused_by(why);
         Self::blocked(problem.hint("if you are sure, add `--tenant-unchecked`"))
     }
 
-    /// Creates the error of a sign-in without a usable credential, the reason first.
-    pub(super) fn no_credential(tenant: &Tenant, none: &NoCredential) -> Self {
-        let NoCredential { missing, failed, untried } = none;
+    /// Creates the error of a sign-in without a usable credential. Its causes are the failed credential, then
+    /// those that are not configured. If the failed one could not reach its host, the error is
+    /// `graph-unreachable` instead.
+    pub(super) fn no_credential(tenant: &Tenant, cause: &NoCredential) -> Self {
+        let NoCredential { missing, failed, untried } = cause;
         if let Some((kind, error)) = failed
             && let Some(unreachable) = error.unreachable()
         {
@@ -112,7 +148,8 @@ impl From<InvalidGraphUrl> for Failure {
     fn from(error: InvalidGraphUrl) -> Self {
         Diagnostic::error(Code::InvalidGraphUrl, format!("`--graph-url`: {error}"))
             .hint(
-                "pass the root with its version, such as `https://graph.microsoft.com/beta`, or leave it out",
+                "pass the root with its version, such as `https://graph.microsoft.com/beta`, or leave it out: the default \
+                 follows `cloud`",
             )
             .into()
     }

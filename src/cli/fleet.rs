@@ -43,12 +43,13 @@ impl FilesArgs {
 #[derive(Debug, Args)]
 pub(super) struct ShardArgs {
     /// Process only shard K of N; combine the results with `show`
-    #[arg(long, value_name = "K/N", value_parser = values::shard, hide_short_help = true)]
+    #[arg(long, value_name = "K/N", value_parser = values::parse_shard, hide_short_help = true)]
     pub(super) shard: Option<Shard>,
 }
 
 impl ShardArgs {
-    /// Returns the shard of a run and logs it on stderr; `None` if the run is not split.
+    /// Returns the shard of `--shard` with the files of all shards, and prints its number of tenants on
+    /// stderr unless `quiet`. Returns `None` and prints nothing without `--shard`.
     pub(super) fn info(&self, fleet: Vec<Member>, quiet: bool) -> Option<ShardInfo> {
         let shard = self.shard?;
         let tenants =
@@ -91,7 +92,8 @@ const LOGIN: Policy =
     Policy { base: Duration::from_secs(1), longest: Duration::from_secs(30), max_attempts: 3 };
 
 impl<'a> Run<'a> {
-    /// Starts the clock and reads the sandboxes.
+    /// Starts the time limit, reads the sandboxes and `--ca-file`, and creates the connections. An unusable
+    /// file is an error; nothing is sent.
     pub(super) fn start(
         global: &'a Global,
         connection_args: &'a ConnectionArgs,
@@ -107,15 +109,16 @@ impl<'a> Run<'a> {
         Ok(Self { global, connection_args, environment, deadline, stop, sandboxes, connections, meter })
     }
 
-    /// Returns the client for the login authority of one tenant, without a rate limit. A throttled app delays no
-    /// other tenant.
-    pub(super) fn login(&self) -> Arc<Client> {
-        let endless = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };
-        let settings = Settings { rate: endless, retry: LOGIN, meter: Arc::default(), ..self.settings() };
+    /// Creates a client for the login authority of one tenant: without a rate limit, with at most 3 attempts,
+    /// and not counted by the meter of the run. A throttled app delays no other tenant.
+    pub(super) fn login_client(&self) -> Arc<Client> {
+        let unlimited = Rate { requests: NonZeroU32::MAX, per: Duration::from_secs(1) };
+        let settings = Settings { rate: unlimited, retry: LOGIN, meter: Arc::default(), ..self.settings() };
         Arc::new(Client::new(settings, Arc::clone(&self.connections)))
     }
 
-    /// Returns the settings of one tenant's client.
+    /// Returns the settings of one tenant's client: parallelism and rate of the options, and deadline, stop
+    /// signal and meter of the run.
     pub(super) fn settings(&self) -> Settings {
         Settings {
             parallelism: self.connection_args.parallelism,
@@ -127,7 +130,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Processes groups concurrently, up to `--tenants-at-once`, and shows the progress. See
+    /// Calls `work` for each group of indices, at most `--tenants-at-once` concurrently, and `handle` for
+    /// each index and its result, in order. Shows the progress if stderr is a terminal, unless `--quiet`. See
     /// [`for_each_in_order`].
     pub(super) async fn for_each_in_order<R>(
         &self,
@@ -137,8 +141,10 @@ impl<'a> Run<'a> {
     ) {
         let shown = terminal::stderr_is_terminal() && !self.global.quiet;
         let progress = Progress::new(groups.len(), &self.meter, shown);
-        let work = async |group: &[usize]| progress.on_one(work(group)).await;
-        progress.during(for_each_in_order(groups, self.connection_args.tenants_at_once, work, handle)).await;
+        let work = async |group: &[usize]| progress.count_while(work(group)).await;
+        progress
+            .show_while(for_each_in_order(groups, self.connection_args.tenants_at_once, work, handle))
+            .await;
     }
 }
 
@@ -156,7 +162,8 @@ impl Drop for Run<'_> {
     }
 }
 
-/// Creates the connections, which also trust the certificates of `--ca-file`.
+/// Creates the connections of a run, which also trust the certificates in `ca_file` if it is given. A file
+/// that cannot be read or used is an error.
 fn connections(ca_file: Option<&Path>) -> Result<Connections, Failure> {
     let Some(path) = ca_file else { return Ok(Connections::default()) };
     let wrong = |why: String| {
@@ -168,7 +175,8 @@ fn connections(ca_file: Option<&Path>) -> Result<Connections, Failure> {
     Ok(Connections::with_authorities(&pem).map_err(|error| wrong(error.to_string()))?)
 }
 
-/// Groups the indices of items by tenant: they share its connection and are processed one after the other.
+/// Groups the indices of `tenants` by tenant, ignoring case, in the order of the first occurrence. The items
+/// of a group share a connection and are processed one after the other.
 pub(super) fn group_by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Vec<Vec<usize>> {
     let mut positions = BTreeMap::new();
     let mut groups = Vec::<Vec<usize>>::new();
@@ -182,8 +190,9 @@ pub(super) fn group_by_tenant<'t>(tenants: impl IntoIterator<Item = &'t str>) ->
     groups
 }
 
-/// Processes at most `at_once` groups concurrently. `work` returns a result for each item of a group; each is
-/// handled as soon as it and all before it are there.
+/// Calls `work` for at most `at_once` groups concurrently; it returns one result for each index of its group.
+/// Calls `handle` with each index and its result, in ascending order from 0, as soon as all results before it
+/// are there.
 async fn for_each_in_order<R>(
     groups: &[Vec<usize>],
     at_once: NonZeroU32,

@@ -36,7 +36,7 @@ pub(super) fn command() -> clap::Command {
 
 /// Adds the help of a command to its definition: `-h` prints the examples, `--help` everything.
 fn add(command: clap::Command) -> clap::Command {
-    let help = of(command.get_name());
+    let help = find_help(command.get_name());
     let (short, long) = (help.short(), help.long());
     command.after_help(short).after_long_help(long)
 }
@@ -149,8 +149,8 @@ const WITH_TENANT: &[Entry] = variables!((
 ));
 const WITH_OUTPUTS: &[Entry] = variables!(GITHUB);
 
-/// Returns the help of a command by its name.
-pub(super) fn of(command: &str) -> Help {
+/// Returns the help of a command by its name; for any other name, only the exit codes 0 and 1.
+pub(super) fn find_help(command: &str) -> Help {
     const OTHER: Help = Help { examples: &[], notes: &[], exit_codes: OFFLINE, environment: &[], files: &[] };
     match command {
         NAME => Help {
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn command_examples_parse() {
         for command in command().get_subcommands() {
-            let Help { examples, exit_codes, .. } = of(command.get_name());
+            let Help { examples, exit_codes, .. } = find_help(command.get_name());
             assert!(!examples.is_empty() && !exit_codes.is_empty(), "{}", command.get_name());
             for example in examples {
                 // The rest belongs to the shell.

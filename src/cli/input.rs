@@ -9,7 +9,8 @@ use crate::desired::paths;
 /// Size limit in bytes: some hundred thousand changes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Reads the text of a file or a pipe.
+/// Reads a file or a pipe as UTF-8 text of at most 64 MiB. A link that leads out of its repository is an
+/// error.
 ///
 /// # Errors
 /// The file cannot be read, is over 64 MiB, or is not UTF-8; or a link leads out of its repository.

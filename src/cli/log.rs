@@ -12,7 +12,8 @@ use super::Global;
 use crate::render::escape;
 use crate::terminal;
 
-/// Starts logging to stderr, at the level that the options select.
+/// Installs the logger of the process, which writes the log lines of flowbind to stderr and drops those of
+/// dependencies. The level is warn, error with `--quiet`, info with `-v`, or debug with `-vv`.
 pub(super) fn to_stderr(global: &Global) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => Level::ERROR,

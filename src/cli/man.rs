@@ -27,14 +27,16 @@ pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
     match &args.dir {
         None => {
             let page = page(&command).context("cannot create the manual page")?;
-            terminal::print(&page).context("cannot write to stdout")?;
+            terminal::print(&page).map_err(Failure::stdout)?;
         }
         Some(dir) => {
             let shown = dir.display();
-            fs::create_dir_all(dir).with_context(|| format!("cannot create the folder `{shown}`"))?;
+            fs::create_dir_all(dir).map_err(|error| Failure::folder(dir, &error))?;
             for command in [&command].into_iter().chain(command.get_subcommands()) {
                 let write = || files::write(&dir.join(format!("{}.1", name(command))), &page(command)?);
-                write().with_context(|| format!("cannot write manual pages to `{shown}`"))?;
+                write().map_err(|error| {
+                    Failure::not_writable(format!("cannot write manual pages to `{shown}`"), &error)
+                })?;
             }
         }
     }
@@ -46,9 +48,9 @@ fn name(command: &clap::Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
 
-/// Returns the manual page of a command.
+/// Returns the manual page of a command, in roff.
 fn page(command: &clap::Command) -> io::Result<String> {
-    let Help { examples, notes, exit_codes, environment, files } = help::of(command.get_name());
+    let Help { examples, notes, exit_codes, environment, files } = help::find_help(command.get_name());
     let mut page = Vec::new();
     let source = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
     // clap_mangen leaves out the help of options that `-h` hides.
@@ -98,7 +100,7 @@ fn entries(entries: &[Entry]) -> impl Iterator<Item = (String, &'static str)> {
     entries.iter().map(|(name, meaning)| ((*name).to_owned(), *meaning))
 }
 
-/// Adds a section with a list of names and their meanings.
+/// Adds a section with a list of names and their meanings; adds nothing if there are no entries.
 fn list(roff: &mut Roff, title: &str, entries: impl Iterator<Item = (String, &'static str)>) {
     let entries: Vec<_> = entries.collect();
     if entries.is_empty() {

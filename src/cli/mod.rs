@@ -74,7 +74,8 @@ impl Exit {
         Self::Done,
     ];
 
-    /// Returns the worst of several codes. An unknown number is an error.
+    /// Returns the worst of several codes by the order of [`Exit::ALL`]; `Done` if there are none. If any
+    /// code is unknown, returns `Error`.
     fn worst(codes: impl Iterator<Item = u8> + Clone) -> Self {
         let known = |code: u8| Self::ALL.iter().any(|exit| *exit as u8 == code);
         if codes.clone().any(|code| !known(code)) {
@@ -151,7 +152,8 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// Runs a command line.
+/// Parses a command line, sets the color, starts logging and runs the command. Prints errors on stderr and
+/// returns the exit code.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.collect();
     let cli = match parse(&arguments) {
@@ -167,7 +169,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match run(&cli) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
-            report(&failure.diagnostics);
+            print_diagnostics(&failure.diagnostics);
             ExitCode::from(failure.exit as u8)
         }
     }
@@ -176,7 +178,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// Parses a command line. Prints help, the version or a usage error, and returns the exit code for it.
 fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
     if let Some(problem) = usage::single_dash_option(arguments) {
-        report(&[problem]);
+        print_diagnostics(&[problem]);
         return Err(Exit::Error);
     }
     let matches = help::command().try_get_matches_from(arguments);
@@ -202,7 +204,8 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     }
 }
 
-/// Runs an asynchronous command.
+/// Runs an asynchronous command on a new runtime with one thread. Returns its result without waiting for
+/// other threads; a runtime that cannot be started is an error.
 fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     // One thread suffices, because a run mostly waits for requests.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -215,8 +218,9 @@ fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit
     ended
 }
 
-/// Prints diagnostics on stderr, up to a limit, with a blank line between them.
-fn report(diagnostics: &[Diagnostic]) {
+/// Prints diagnostics on stderr with a blank line between them. Beyond 500, only the number of the others is
+/// printed.
+fn print_diagnostics(diagnostics: &[Diagnostic]) {
     const MAX_DIAGNOSTICS: usize = 500;
     let mut texts: Vec<_> = diagnostics.iter().take(MAX_DIAGNOSTICS).map(render::diagnostic).collect();
     let more = diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
@@ -226,11 +230,12 @@ fn report(diagnostics: &[Diagnostic]) {
     terminal::eprint(&texts.join("\n"));
 }
 
-/// Prints the problems of a run on stderr, with their tenants if there are several.
-fn report_problems(problems: &[Problem], several: bool) {
+/// Prints the problems of a run on stderr. If there are `several` tenants, the message of each problem of a
+/// tenant begins with the tenant.
+fn print_problems(problems: &[Problem], several: bool) {
     let prefixed = problems.iter().flat_map(|Problem { diagnostic, tenant }| {
         let tenant = tenant.as_deref().unwrap_or_default();
         plan::prefix_with_tenant(tenant, several && !tenant.is_empty(), vec![diagnostic.clone()])
     });
-    report(&prefixed.collect::<Vec<_>>());
+    print_diagnostics(&prefixed.collect::<Vec<_>>());
 }

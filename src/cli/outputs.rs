@@ -9,7 +9,6 @@ use std::str::FromStr;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::oneshot;
 
@@ -59,7 +58,7 @@ pub(super) struct OutputArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(super) out: Vec<OutPath>,
     /// Output format on stdout
-    #[arg(long, default_value = "text", value_parser = values::format())]
+    #[arg(long, default_value = "text", value_parser = values::format_parser())]
     pub(super) format: Format,
 }
 
@@ -74,7 +73,7 @@ pub(super) struct RenderedRun<'a> {
 }
 
 impl RenderedRun<'_> {
-    /// Returns one format without colors.
+    /// Renders the run in one format, without colors.
     fn plain(&self, format: Format) -> String {
         anstream::adapter::strip_str(&self.in_format(format)).to_string()
     }
@@ -103,7 +102,9 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Opens all outputs.
+    /// Checks that all `--out` files can be written, opens the files of the GitHub step if that is the
+    /// format, and starts the printer of stdout. A file that is given twice or is one of `inputs` is an
+    /// error.
     ///
     /// # Errors
     /// An output cannot be written, is given twice, or is an input of the run.
@@ -123,17 +124,21 @@ impl Outputs {
             let output = open(path)?;
             let is_same = |other: &Path| canonical_path(output.path()) == canonical_path(other);
             if inputs.iter().any(|input| is_same(input)) {
-                return Err(output_conflict(path, "is an input of this run"));
+                return Err(output_conflict(format!("`{}` is an input of this run", path.display())));
             }
-            if files.iter().any(|(other, _)| is_same(other.path())) {
-                return Err(output_conflict(path, "is given twice"));
+            let earlier = files.iter().zip(paths).find(|((other, _), _)| is_same(other.path()));
+            if let Some((_, earlier)) = earlier {
+                let [earlier, path] = [&earlier.path, path].map(|path| path.display());
+                let message = format!("`--out {earlier}` and `--out {path}` are the same file");
+                return Err(output_conflict(message));
             }
             files.push((output, *format));
         }
         Ok(Self { files, stdout: *format, step, printer: Printer::start(), printed: 0 })
     }
 
-    /// Prints the next part of the text. Other formats are printed at the end.
+    /// Prints the next part of the text on stdout, without waiting. Does nothing for other formats, which are
+    /// printed at the end.
     pub(super) fn print(&mut self, part: &str) {
         if self.stdout == Format::Text {
             self.printed = self.printed.saturating_add(part.len());
@@ -141,25 +146,27 @@ impl Outputs {
         }
     }
 
-    /// Prints the problems of a run on stderr, after what was printed on stdout. Text on stdout has them already: they
-    /// are not repeated if both streams are the same file.
+    /// Prints the problems of a run on stderr, with their tenants if `several`. Prints nothing for text if
+    /// stdout and stderr are the same file, because the text on stdout has them already.
     pub(super) fn report_errors(format: Format, problems: &[Problem], several: bool) {
         if Self::reports_on_stderr(format) {
-            super::report_problems(problems, several);
+            super::print_problems(problems, several);
         }
     }
 
-    /// Whether problems are printed on stderr.
+    /// Returns whether [`Self::report_errors`] prints: always, except for text if stdout and stderr are the
+    /// same file.
     pub(super) fn reports_on_stderr(format: Format) -> bool {
         format != Format::Text || !terminal::streams_are_the_same()
     }
 
-    /// Waits until everything printed so far was written.
+    /// Waits until everything printed so far was written to stdout. Returns an error of stdout once.
     pub(super) async fn flushed(&self) -> io::Result<()> {
         self.printer.flushed().await
     }
 
-    /// Writes each file, and the rest of stdout.
+    /// Writes all `--out` and step files, and prints what was not yet printed on stdout. The error has one
+    /// problem for each output that could not be written; the others are written.
     ///
     /// # Errors
     /// Lists the outputs that could not be written; the others are written.
@@ -169,8 +176,8 @@ impl Outputs {
         if unwritten.is_empty() { Ok(()) } else { Err(unwritten.into()) }
     }
 
-    /// Writes each file in its format, and the rest of stdout. Returns what could not be written. After `stopped`, a
-    /// slow reader of stdout is given up.
+    /// Writes all `--out` and step files, then prints `rest` on stdout. Returns one problem for each output
+    /// that could not be written. After `stopped`, waits 2 s at most for a slow reader of stdout.
     pub(super) async fn finish(
         self,
         rendered: &RenderedRun<'_>,
@@ -204,15 +211,15 @@ impl Outputs {
             printed = self.printer.flushed() => printed,
             () = async { stopped.await; tokio::time::sleep(READER_TIMEOUT).await } => Ok(()),
         };
-        if let Err(error) = printed.context("cannot write to stdout") {
-            let problem = Diagnostic::error(Code::OutputNotWritable, error.to_string());
-            unwritten.push(error.chain().skip(1).fold(problem, |it, cause| it.caused_by(cause.to_string())));
+        if let Err(error) = printed {
+            unwritten.extend(Failure::stdout(error).diagnostics);
         }
         unwritten
     }
 }
 
-/// Opens an output file, and checks that no link of a repository leads out of it.
+/// Checks that an output file can be written, and that no link of a repository leads out of it. The file
+/// itself is not changed.
 pub(super) fn open(path: &Path) -> Result<Output, Failure> {
     paths::check_output(path).map_err(|refused| {
         let message = format!("cannot write `{}`", path.display());
@@ -223,10 +230,10 @@ pub(super) fn open(path: &Path) -> Result<Output, Failure> {
     Output::open(path).map_err(Failure::output)
 }
 
-/// Opens a file that other programs append to as well.
+/// Opens a file for appending, because other programs append to it as well. Creates it if it does not exist.
 fn open_for_append(path: &Path) -> Result<File, Failure> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
-    Ok(opened.with_context(|| format!("cannot write `{}`", path.display()))?)
+    opened.map_err(|error| Failure::not_writable(format!("cannot write `{}`", path.display()), &error))
 }
 
 /// Printer to stdout with its own thread, so that a slow reader of stdout does not block the run.
@@ -263,12 +270,12 @@ impl Printer {
 }
 
 /// Returns the error of an output that is also an input or another output.
-fn output_conflict(path: &Path, why: &str) -> Failure {
-    let problem = Diagnostic::error(Code::OutputConflict, format!("`{}` {why}", path.display()));
+fn output_conflict(message: String) -> Failure {
+    let problem = Diagnostic::error(Code::OutputConflict, message);
     problem.hint("give each `--out` a file of its own").into()
 }
 
-/// Returns the path with links resolved, as far as it exists.
+/// Returns the path with links resolved; if that fails, such as for a new file, only made absolute.
 fn canonical_path(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }

@@ -50,7 +50,7 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_name = "N")]
     max_disables: Option<u32>,
     /// Allow disabling or replacing a protected binding. Repeatable
-    #[arg(long, value_name = "FLOW/STEP", value_parser = values::binding)]
+    #[arg(long, value_name = "FLOW/STEP", value_parser = values::parse_binding)]
     allow_protected: Vec<(FlowId, Step)>,
     /// Allow `prune: flows` in a file without flows
     #[arg(long)]
@@ -96,24 +96,24 @@ pub(super) async fn run(
     let run = Run::start(global, &args.connection, environment, signals::no_shutdown());
     let plan = match &run {
         Ok(run) => plan_and_print(&args.files, &args.shard, run, &request, &mut outputs).await,
-        Err(failure) => plan_of_errors(&failure.diagnostics, &args.shard, global),
+        Err(failure) => create_error_plan(&failure.diagnostics, &args.shard, global),
     };
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
     let text = render::plan_text(&plan);
     let written = outputs.emit(&RenderedRun { text, json, document: Document::Plan(&plan), at: &at }).await;
-    Outputs::report_errors(args.outputs.format, &plan.blocking_errors(), plan.has_several_tenants());
+    Outputs::report_errors(args.outputs.format, &plan.incompleteness_errors(), plan.has_several_tenants());
     written?;
     Ok(exit(&plan, args.detailed_exitcode))
 }
 
-/// Returns the files that no output may replace.
+/// Returns the files that no output may replace: FILES and those of `--sandbox`.
 pub(super) fn inputs<'a>(files: &'a FilesArgs, connection: &'a ConnectionArgs) -> Vec<&'a Path> {
     files.files.iter().chain(&connection.sandbox).map(PathBuf::as_path).collect()
 }
 
-/// Plans the tenants of all files. Prints each target as soon as it and those before it are planned. If nothing
-/// could be planned, the plan consists of errors.
+/// Loads the files and plans those of the shard. Prints each target to `outputs` as soon as it and those
+/// before it are planned. Errors are in the plan; invalid files give a plan that has only errors.
 pub(super) async fn plan_and_print(
     files: &FilesArgs,
     shard: &ShardArgs,
@@ -124,7 +124,7 @@ pub(super) async fn plan_and_print(
     let mut plan = Plan::default();
     let desired = match desired::load(&files.files) {
         Ok(desired) => desired,
-        Err(problems) => return plan_of_errors(&problems, shard, run.global),
+        Err(problems) => return create_error_plan(&problems, shard, run.global),
     };
     let fleet = fleet::members(&desired);
     plan.shard = shard.info(fleet.clone(), run.global.quiet);
@@ -133,7 +133,7 @@ pub(super) async fn plan_and_print(
         let Planned { target, errors, connection: _ } = planned;
         outputs.print(&render::target_text(&target));
         plan.targets.push(target);
-        plan.errors.extend(errors.into_iter().map(|error| Problem::of_tenant(tenant, error)));
+        plan.errors.extend(errors.into_iter().map(|error| Problem::for_tenant(tenant, error)));
     })
     .await;
     add_aliased_tenants(&mut plan);
@@ -141,8 +141,9 @@ pub(super) async fn plan_and_print(
     plan
 }
 
-/// Returns a plan that consists of errors.
-pub(super) fn plan_of_errors(problems: &[Diagnostic], shard: &ShardArgs, global: &Global) -> Plan {
+/// Returns a plan without targets that has these errors and `--shard`, which is also printed on stderr unless
+/// `--quiet`.
+pub(super) fn create_error_plan(problems: &[Diagnostic], shard: &ShardArgs, global: &Global) -> Plan {
     Plan {
         errors: problems.iter().cloned().map(Problem::from).collect(),
         shard: shard.info(Vec::new(), global.quiet),
@@ -156,8 +157,9 @@ pub(super) fn filter_by_shard(files: Vec<Desired>, info: Option<&ShardInfo>) -> 
     files.into_iter().filter(is_in).collect()
 }
 
-/// Plans the tenants of files, and passes the results to `handle` in the order of the files. A file is dropped
-/// as soon as its tenant is planned.
+/// Connects to the tenants of files and plans each file. Passes the tenant and the result of each file to
+/// `handle`, in the order of the files. If a connection fails, the first file of the tenant has the errors. A
+/// file is dropped as soon as its tenant is planned.
 pub(super) async fn plan_tenants(
     files: Vec<Desired>,
     run: &Run<'_>,
@@ -171,13 +173,13 @@ pub(super) async fn plan_tenants(
         let files: Vec<_> = group.iter().filter_map(|at| files.get(*at)?.take()).collect();
         let mut planned = Vec::new();
         let Some(first) = files.first() else { return planned };
-        let place = TenantRef {
+        let tenant_ref = TenantRef {
             tenant: &first.tenant,
             client_id: first.client_id.as_deref(),
             cloud: first.cloud,
             api: first.api,
         };
-        match connect(&place, run, request.policy).await.map(Rc::new) {
+        match connect(&tenant_ref, run, request.policy).await.map(Rc::new) {
             Ok(connection) => {
                 let mut targets = Vec::new();
                 for desired in &files {
@@ -187,9 +189,9 @@ pub(super) async fn plan_tenants(
                 planned = targets;
             }
             Err(Failure { diagnostics, exit, is_wrong_target: _ }) => {
-                let url = graph_url(&place, run).map(|url| url.to_string()).unwrap_or_default();
+                let url = graph_url(&tenant_ref, run).map(|url| url.to_string()).unwrap_or_default();
                 let unplanned = |desired| Planned {
-                    target: plan::unplanned(desired, &url, &request.overrides),
+                    target: plan::create_unplanned_target(desired, &url, &request.overrides),
                     errors: Vec::new(),
                     connection: Err(exit),
                 };
@@ -208,7 +210,8 @@ pub(super) async fn plan_tenants(
     .await;
 }
 
-/// Removes the findings that several files of one tenant would report twice.
+/// Removes errors and findings that several files of one tenant would report twice. A finding stays with the
+/// file that manages the binding, otherwise with the first.
 fn dedupe_tenant_findings(files: &[Desired], planned: &mut [Planned]) {
     if files.len() < 2 {
         return;
@@ -234,7 +237,8 @@ fn dedupe_tenant_findings(files: &[Desired], planned: &mut [Planned]) {
     plan::dedupe_findings(&mut targets, is_managed, manages);
 }
 
-/// Plans the changes of one file to its tenant.
+/// Reads the tenant and plans the changes of one file to it. What could not be read or resolved is in the
+/// result, also the result of the tenant check.
 async fn target(desired: &Desired, connection: &Rc<Connection>, request: &Request) -> Planned {
     let current = current::read(&connection.graph, desired, request.scope).await;
     let (mut target, errors) = plan::plan(desired, &current, &connection.shown_url, &request.overrides);
@@ -250,7 +254,8 @@ async fn target(desired: &Desired, connection: &Rc<Connection>, request: &Reques
     Planned { target, errors, connection: Ok(Rc::clone(connection)) }
 }
 
-/// Prefixes each problem with the tenant, if there are several.
+/// Returns the problems with `TENANT: ` before each message if there are `several` tenants, otherwise
+/// unchanged.
 pub(super) fn prefix_with_tenant(tenant: &str, several: bool, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     if !several {
         return problems;
@@ -260,14 +265,16 @@ pub(super) fn prefix_with_tenant(tenant: &str, several: bool, problems: Vec<Diag
     problems.into_iter().map(prefix).collect()
 }
 
-/// Adds the errors of tenants that have two names in the plan, after their GUIDs were resolved.
+/// Adds an error to the plan for each tenant that has two names in it, after their GUIDs were resolved.
+/// Errors that the plan already has are not repeated.
 pub(super) fn add_aliased_tenants(plan: &mut Plan) {
-    let problems = plan::aliased_tenants(&plan.targets);
+    let problems = plan::find_aliased_tenants(&plan.targets);
     let new: Vec<_> = problems.into_iter().filter(|problem| !plan.errors.contains(problem)).collect();
     plan.errors.extend(new);
 }
 
-/// Returns the exit code of a plan.
+/// Returns the exit code of a plan: 1 if it is incomplete, otherwise 3 if it is blocked, otherwise 2 if it
+/// has changes and `detailed` is set, otherwise 0.
 pub(super) fn exit(plan: &Plan, detailed: bool) -> Exit {
     if !plan.is_complete() {
         Exit::Error

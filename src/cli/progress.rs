@@ -24,14 +24,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Creates the progress of a run over `tenants` tenants.
+    /// Creates the progress of a run over `tenants` tenants. Without `shown`, it prints nothing.
     pub(super) fn new(tenants: usize, meter: &Arc<Meter>, shown: bool) -> Self {
         let meter = Arc::clone(meter);
         Self { tenants, done: Cell::new(0), in_flight: Cell::new(0), meter, shown }
     }
 
-    /// Counts a tenant while it is processed.
-    pub(super) async fn on_one<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs `work` and returns its result. Counts one tenant as in flight meanwhile, and as done afterwards.
+    pub(super) async fn count_while<T>(&self, work: impl Future<Output = T>) -> T {
         self.in_flight.update(|number| number.saturating_add(1));
         let done = work.await;
         self.in_flight.update(|number| number.saturating_sub(1));
@@ -39,8 +39,8 @@ impl Progress {
         done
     }
 
-    /// Updates the line until all tenants are done.
-    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs `work` and returns its result. Meanwhile updates the progress line every 250 ms, if it is shown.
+    pub(super) async fn show_while<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let mut line = None;
         loop {
@@ -56,12 +56,12 @@ impl Progress {
     fn text(&self) -> String {
         let (tenants, done, in_flight) = (self.tenants, self.done.get(), self.in_flight.get());
         let mut text = format!("{done} of {tenants} tenants done, {in_flight} in flight");
-        if let (held @ 1.., Some(until)) = self.meter.throttled() {
+        if let (throttled @ 1.., Some(until)) = self.meter.throttled() {
             let left = until.saturating_duration_since(Instant::now());
             let at =
                 SignedDuration::try_from(left).ok().and_then(|left| Timestamp::now().checked_add(left).ok());
             let at = at.map_or_else(|| "after this run".into(), |at| at.strftime("%H:%M:%SZ").to_string());
-            text.push_str(&format!(", {held} held back by `Retry-After` until {at}"));
+            text.push_str(&format!(", {throttled} throttled until {at}"));
         }
         text
     }

@@ -3,12 +3,12 @@
 use std::fs::File;
 #[cfg(unix)]
 use std::fs::{self, Metadata};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::Failure;
@@ -28,19 +28,19 @@ pub(super) struct SandboxArgs {
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     listen: SocketAddr,
     /// Delay of every response, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = values::milliseconds)]
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = values::parse_milliseconds)]
     latency: Duration,
     /// Rate limit: N requests per SECONDS; requests above it are answered 429
-    #[arg(long, value_name = "N/SECONDS", value_parser = values::rate)]
+    #[arg(long, value_name = "N/SECONDS", value_parser = values::parse_rate)]
     throttle: Option<Rate>,
     /// Share of requests that fail with 429, 500, 502, 503 or 504
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = values::share)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = values::parse_share)]
     fail: f64,
     /// Items per page of a list
-    #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = values::parse_positive)]
     page_size: NonZeroU32,
     /// Time for which reads return the old value after a write, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = values::milliseconds)]
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = values::parse_milliseconds)]
     lag: Duration,
     /// Seed of the random numbers: with the same seed, the same requests fail
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -53,7 +53,8 @@ pub(super) struct SandboxArgs {
 pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     let snapshot_file = SnapshotFile::read(&args.file)?;
     let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
-    let lines = journal.as_ref().map(File::try_clone).transpose().context("cannot write the journal")?;
+    let journal_error = |error| journal_error(args.journal.as_deref().unwrap_or(Path::new("")), &error);
+    let lines = journal.as_ref().map(File::try_clone).transpose().map_err(journal_error)?;
     let options = Options {
         listen: args.listen,
         origin: None,
@@ -69,18 +70,19 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     let signals = Signals::catch()?;
     let sandbox = snapshot_file.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
-        journal.set_len(0).context("cannot truncate the journal")?;
+        journal.set_len(0).map_err(journal_error)?;
     }
-    terminal::print(&format!("{}/beta\n", sandbox.url())).context("cannot write to stdout")?;
+    terminal::print(&format!("{}/beta\n", sandbox.url())).map_err(Failure::stdout)?;
     signals.stopped().await;
     sandbox.stop().await;
     Ok(Exit::Done)
 }
 
-/// Opens the journal. It is truncated only after the sandbox has started.
+/// Opens the journal for appending, and creates it if it does not exist. A journal that is the snapshot file
+/// is an error. It is truncated only after the sandbox has started.
 fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
     let file = File::options().append(true).create(true).open(path);
-    let file = file.with_context(|| format!("cannot write the journal `{}`", path.display()))?;
+    let file = file.map_err(|error| journal_error(path, &error))?;
     // Truncating the journal would destroy the snapshot.
     if is_same(&file, path, snapshot) {
         return Err(Diagnostic::error(Code::OutputConflict, "the journal cannot be the snapshot itself")
@@ -88,6 +90,11 @@ fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
             .into());
     }
     Ok(file)
+}
+
+/// Returns the error of a journal that cannot be written.
+fn journal_error(path: &Path, error: &io::Error) -> Failure {
+    Failure::not_writable(format!("cannot write the journal `{}`", path.display()), error)
 }
 
 /// Returns whether two paths lead to one file.

@@ -19,7 +19,8 @@ use crate::snapshot::Snapshot;
 pub(super) struct Sandboxes(BTreeMap<String, PathBuf>);
 
 impl Sandboxes {
-    /// Reads the tenant of each snapshot.
+    /// Reads the snapshots at these paths, and keeps each path by the tenant of its snapshot. An invalid
+    /// snapshot, or a second one of a tenant, is an error.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
         let mut sandboxes = BTreeMap::<_, PathBuf>::new();
         for path in paths {
@@ -34,12 +35,13 @@ impl Sandboxes {
         Ok(Self(sandboxes))
     }
 
-    /// Returns the snapshot of a tenant.
-    pub(super) fn path_of(&self, tenant: &str) -> Option<&Path> {
+    /// Returns the path of the snapshot of a tenant, ignoring case; `None` if there is none.
+    pub(super) fn find_path(&self, tenant: &str) -> Option<&Path> {
         self.0.get(&tenant.to_ascii_lowercase()).map(PathBuf::as_path)
     }
 
-    /// Starts the sandbox of a tenant, if the run uses sandboxes.
+    /// Starts the sandbox of a tenant. Returns `None` if the run uses no sandboxes; if it does, a missing
+    /// snapshot or one of another cloud is an error.
     pub(super) async fn serve(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<Sandbox>, Failure> {
         match self.snapshot_file(tenant_ref)? {
             Some(file) => file.serve(Options::default(), None).await.map(Some),
@@ -47,13 +49,14 @@ impl Sandboxes {
         }
     }
 
-    /// Reads the snapshot of a tenant and cloud, if the run uses sandboxes.
+    /// Reads the snapshot of a tenant. Returns `None` if the run uses no sandboxes; if it does, a missing
+    /// snapshot or one of another cloud is an error.
     pub(super) fn snapshot_file(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<SnapshotFile>, Failure> {
         let Self(sandboxes) = self;
         if sandboxes.is_empty() {
             return Ok(None);
         }
-        let Some(path) = self.path_of(tenant_ref.tenant.as_str()) else {
+        let Some(path) = self.find_path(tenant_ref.tenant.as_str()) else {
             let message = format!("no `--sandbox` snapshot for tenant `{}`", tenant_ref.tenant);
             let problem = Diagnostic::error(Code::SandboxMismatch, message);
             let add = |problem: Diagnostic, (tenant, path): (&String, &PathBuf)| {
@@ -81,16 +84,18 @@ pub(super) struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// Reads the snapshot at a path.
+    /// Reads and parses the snapshot at a path. An unreadable file or an invalid snapshot is an error.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let text =
-            input::read(path).with_context(|| format!("cannot read the snapshot `{}`", path.display()))?;
+        let text = input::read(path).map_err(|error| {
+            Failure::input(format!("cannot read the snapshot `{}`", path.display()), &error)
+        })?;
         let snapshot = Snapshot::parse(text.trim_start_matches('\u{feff}'))
             .map_err(|error| Failure::snapshot(path, &error))?;
         Ok(Self { path: path.to_owned(), text, snapshot })
     }
 
-    /// Starts a sandbox that writes its changes back to the file, unless the file was changed meanwhile.
+    /// Starts a sandbox that writes its changes back to the file. If another program changed the file
+    /// meanwhile, it is left unchanged and the write fails.
     pub(super) async fn serve(
         self,
         options: Options,

@@ -2,43 +2,67 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use super::failure::Failure;
 use super::{Exit, input};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files::{self, Saved, SavedFileError};
+use crate::render::escape;
 
-/// Reads a plan or a report. `other_version` is the exit code for a file of another format version. A modified file
-/// is blocked; any other invalid file is an error.
-pub(super) fn read(path: &Path, other_version: Exit) -> Result<Saved, Failure> {
-    let text = input::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+/// Command that reads a saved file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    Apply,
+    Show,
+}
+
+/// Reads and checks a saved plan or report. A modified plan is an error with exit code 3, and for `apply`
+/// also a file of another format version; any other failure has exit code 1.
+pub(super) fn read(path: &Path, reader: Reader) -> Result<Saved, Failure> {
+    let text = input::read(path)
+        .map_err(|error| Failure::input(format!("cannot read `{}`", path.display()), &error))?;
     files::read(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let exit = match error {
-            SavedFileError::Version(_) => other_version,
+            SavedFileError::Version(_) if reader == Reader::Apply => Exit::Refused,
             SavedFileError::FingerprintMismatch => Exit::Refused,
-            SavedFileError::NotASavedFile(_)
+            SavedFileError::Version(_)
+            | SavedFileError::NotASavedFile(_)
             | SavedFileError::InvalidValue(_)
             | SavedFileError::DuplicateBinding { .. } => Exit::Error,
         };
-        Failure { diagnostics: vec![invalid(path, &text, &error)], exit, is_wrong_target: false }
+        Failure { diagnostics: vec![invalid(path, &text, &error, reader)], exit, is_wrong_target: false }
     })
 }
 
-/// Describes why a saved file is rejected.
-fn invalid(path: &Path, text: &str, error: &SavedFileError) -> Diagnostic {
-    let path = path.display();
+/// Creates the error of a rejected saved file. Code and hint depend on the reason, on whether the file is a
+/// plan or looks like a desired-state file, and on the command.
+fn invalid(path: &Path, text: &str, error: &SavedFileError, reader: Reader) -> Diagnostic {
+    let shown = path.display();
+    let path = path.to_string_lossy();
+    let path = escape::path(&path);
+    let is_plan = files::find_kind(text).as_deref() == Some("plan");
     let (code, hint) = match error {
         SavedFileError::Version(_) => (
             Code::SavedFileVersion,
-            "create the file again, or use the flowbind version that wrote it".to_owned(),
+            if is_plan {
+                format!("plan again: `flowbind plan FILE… --out {path}`")
+            } else {
+                "read it with the flowbind version that wrote it".to_owned()
+            },
         ),
-        SavedFileError::FingerprintMismatch => {
-            (Code::SavedFileModified, format!("create it again with `flowbind plan --out {path}`"))
-        }
-        SavedFileError::NotASavedFile(_) if looks_like_desired_state(text) => {
-            (Code::SavedFileInvalid, format!("it looks like a desired-state file: `flowbind apply {path}`"))
-        }
+        SavedFileError::FingerprintMismatch => (
+            Code::SavedFileModified,
+            // Only the fingerprint of a plan is checked.
+            format!("plan again: `flowbind plan FILE… --out {path}`, and review it"),
+        ),
+        SavedFileError::NotASavedFile(_) if looks_like_desired_state(text) => (
+            Code::SavedFileInvalid,
+            match reader {
+                Reader::Apply => format!("to apply a desired-state file, run `flowbind apply {path}`"),
+                Reader::Show => {
+                    format!("to see the changes of a desired-state file, run `flowbind plan {path}`")
+                }
+            },
+        ),
         SavedFileError::NotASavedFile(_)
         | SavedFileError::InvalidValue(_)
         | SavedFileError::DuplicateBinding { .. } => (
@@ -46,10 +70,10 @@ fn invalid(path: &Path, text: &str, error: &SavedFileError) -> Diagnostic {
             "pass a file that `--out FILE.json` of `plan`, `drift` or `apply` wrote".to_owned(),
         ),
     };
-    Diagnostic::error(code, format!("cannot use `{path}`: {error}")).hint(hint)
+    Diagnostic::error(code, format!("cannot use `{shown}`: {error}")).hint(hint)
 }
 
-/// Whether a text starts like a desired-state file: with a key of YAML in place of a bracket.
+/// Returns whether any line of the text starts with `version:` or `tenant:`, or is `flows:`.
 fn looks_like_desired_state(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim_end);
     lines.any(|line| line.starts_with("version:") || line.starts_with("tenant:") || line == "flows:")

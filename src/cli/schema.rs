@@ -33,6 +33,6 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Name::Snapshot => snapshot::json_schema(),
     };
     let text = serde_json::to_string_pretty(&schema).context("cannot write the schema as JSON")?;
-    terminal::print(&(text + "\n")).context("cannot write to stdout")?;
+    terminal::print(&(text + "\n")).map_err(Failure::stdout)?;
     Ok(Exit::Done)
 }

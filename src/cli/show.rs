@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Exit;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::outputs::{OutputArgs, Outputs, RenderedRun};
-use super::{Exit, saved};
+use super::saved::{self, Reader};
 use crate::apply::{Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files::{self, Saved};
@@ -33,13 +34,17 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
     let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
     let outputs = Outputs::open(&args.outputs, &inputs, environment)?;
     let saved =
-        args.files.iter().map(|path| saved::read(path, Exit::Error)).collect::<Result<Vec<_>, _>>()?;
+        args.files.iter().map(|path| saved::read(path, Reader::Show)).collect::<Result<Vec<_>, _>>()?;
     match join_saved(saved)? {
         Saved::Plan(plan, at) => {
             let json = &|| files::plan::to_json(&plan, &at);
             let (text, document) = (render::plan_text(&plan), Document::from_plan(&plan));
             let written = outputs.emit(&RenderedRun { text, json, document, at: &at }).await;
-            Outputs::report_errors(args.outputs.format, &plan.blocking_errors(), plan.has_several_tenants());
+            Outputs::report_errors(
+                args.outputs.format,
+                &plan.incompleteness_errors(),
+                plan.has_several_tenants(),
+            );
             written?;
             Ok(match plan.drift {
                 Some(_) => super::drift::exit(&plan),
@@ -57,7 +62,9 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
     }
 }
 
-/// Joins several plans into one, or several reports; shards become the result of an unsharded run.
+/// Joins plans into one plan, or reports into one report; shards become the result of an unsharded run. The
+/// result has the latest time, and the earliest start. A mixture of both kinds, and parts that do not belong
+/// together, are errors.
 fn join_saved(saved: Vec<Saved>) -> Result<Saved, Failure> {
     let mut saved = saved.into_iter();
     let first =
@@ -100,7 +107,7 @@ fn join_plans(plans: Vec<Plan>) -> Result<Plan, Failure> {
     let joined = join(parts.collect(), |target: &Target| &target.tenant)?;
     let Joined { fleet, mut targets, mut errors, missing: _ } = joined;
     dedupe_tenant_findings(&mut targets);
-    let aliased = plan::aliased_tenants(&targets);
+    let aliased = plan::find_aliased_tenants(&targets);
     errors.retain(|error| !aliased.contains(error));
     errors.extend(aliased);
     if let Some(fleet) = fleet {

@@ -16,7 +16,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the signal handlers.
+    /// Installs handlers for SIGINT and SIGTERM (elsewhere than on Unix: Ctrl+C). The first signal sets
+    /// `stop` and the exit code.
     pub(super) fn catch() -> anyhow::Result<Self> {
         let (sender, stop) = watch::channel(false);
         let exit = Arc::new(OnceLock::new());
@@ -30,7 +31,7 @@ impl Signals {
         Ok(Self { stop, exit })
     }
 
-    /// Returns the exit code of the signal, if there was one.
+    /// Returns the exit code of the first signal; `None` before any signal.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit.get().copied()
     }

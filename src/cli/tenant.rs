@@ -29,7 +29,8 @@ pub(super) enum UnverifiedTenantPolicy {
     Reject,
 }
 
-/// Resolves the GUID of the expected tenant, or why it is not known; `None` if it is not needed.
+/// Returns the GUID of the expected tenant, as written or, for a domain, from the login authority; an `Err`
+/// is why it is not known. For a domain with Graph on loopback, returns `None` and sends nothing.
 pub(super) async fn resolve_expected_tenant_id(
     tenant_ref: &TenantRef<'_>,
     graph_url: &GraphUrl,
@@ -46,7 +47,9 @@ pub(super) async fn resolve_expected_tenant_id(
     }
 }
 
-/// Compares the token's tenant with the expected one.
+/// Compares the token's tenant with `expected`. Returns `Unverified` if either is unknown, and
+/// `NotApplicable` if `expected` is `None` or Graph is on loopback and the token has no tenant. A token for
+/// another tenant is an error.
 pub(super) fn check(
     claims: Option<&Claims>,
     tenant_ref: &TenantRef<'_>,

@@ -33,8 +33,8 @@ fn remove_tips(error: &mut clap::Error) {
     }
 }
 
-/// Returns the error of a long option with a single dash, as Terraform spells it. clap would parse `-out=FILE` as the
-/// short option `-o` with the value `ut=FILE`.
+/// Returns the error of the first long option with a single dash, as Terraform spells it; `None` if there is
+/// none. clap would parse `-out=FILE` as the short option `-o` with the value `ut=FILE`.
 pub(super) fn single_dash_option(arguments: &[OsString]) -> Option<Diagnostic> {
     let command = help::command();
     let options = command.get_subcommands().flat_map(|command| command.get_arguments());

@@ -1,6 +1,5 @@
 //! `validate`: checks files offline.
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::failure::Failure;
@@ -27,7 +26,7 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, Failure>
         let desired = desired::load(&args.files.files)?;
         if global.quiet { String::new() } else { desired.iter().map(summary).collect() }
     };
-    terminal::print(&text).context("cannot write to stdout")?;
+    terminal::print(&text).map_err(Failure::stdout)?;
     Ok(Exit::Done)
 }
 

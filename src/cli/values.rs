@@ -14,62 +14,63 @@ use crate::plan::Shard;
 use crate::render::Format;
 
 /// Parses an integer from 1.
-pub(super) fn positive(text: &str) -> Result<NonZeroU32, &'static str> {
+pub(super) fn parse_positive(text: &str) -> Result<NonZeroU32, &'static str> {
     text.parse().map_err(|_| "expected an integer from 1")
 }
 
 /// Parses a duration from 1 s: an integer with the unit `s`, `m` or `h`; without a unit, seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const UNITS: [(char, u32); 3] = [('s', 1), ('m', 60), ('h', 3600)];
     let in_unit = |(unit, factor): (char, u32)| Some((text.strip_suffix(unit)?, factor));
     let (number, factor) = UNITS.into_iter().find_map(in_unit).unwrap_or((text, 1));
-    let seconds = positive(number).ok().and_then(|number| number.get().checked_mul(factor));
+    let seconds = parse_positive(number).ok().and_then(|number| number.get().checked_mul(factor));
     let seconds = seconds.ok_or("expected a duration from 1 s, such as 90s, 10m or 1h")?;
     Ok(Duration::from_secs(seconds.into()))
 }
 
 /// Parses an integer of milliseconds from 0.
-pub(super) fn milliseconds(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn parse_milliseconds(text: &str) -> Result<Duration, &'static str> {
     let milliseconds: u32 = text.parse().map_err(|_| "expected an integer of milliseconds from 0")?;
     Ok(Duration::from_millis(milliseconds.into()))
 }
 
 /// Parses `N/SECONDS`: N requests per SECONDS.
-pub(super) fn rate(text: &str) -> Result<Rate, &'static str> {
+pub(super) fn parse_rate(text: &str) -> Result<Rate, &'static str> {
     let numbers = text
         .split_once('/')
-        .and_then(|(requests, per)| Some((positive(requests).ok()?, positive(per).ok()?)));
+        .and_then(|(requests, per)| Some((parse_positive(requests).ok()?, parse_positive(per).ok()?)));
     let (requests, per) =
         numbers.ok_or("expected N/SECONDS, both integers from 1, such as 200/60 (200 requests per 60 s)")?;
     Ok(Rate { requests, per: Duration::from_secs(per.get().into()) })
 }
 
 /// Parses `K/N`: shard K of N.
-pub(super) fn shard(text: &str) -> Result<Shard, &'static str> {
-    let numbers =
-        text.split_once('/').and_then(|(number, of)| Some((positive(number).ok()?, positive(of).ok()?)));
+pub(super) fn parse_shard(text: &str) -> Result<Shard, &'static str> {
+    let numbers = text
+        .split_once('/')
+        .and_then(|(number, of)| Some((parse_positive(number).ok()?, parse_positive(of).ok()?)));
     let shard = numbers.and_then(|(number, of)| Shard::new(number.get(), of.get()));
     shard.ok_or("expected K/N, shard K of N, such as 2/5; K is from 1 to N, N at most 10000")
 }
 
 /// Parses a share from 0 to 1.
-pub(super) fn share(text: &str) -> Result<f64, &'static str> {
+pub(super) fn parse_share(text: &str) -> Result<f64, &'static str> {
     let share: Option<f64> = text.parse().ok();
     share.filter(|share| (0.0..=1.0).contains(share)).ok_or("expected a share from 0 to 1, such as 0.1")
 }
 
 /// Returns the parser of a national cloud.
-pub(super) fn cloud() -> impl TypedValueParser<Value = Cloud> {
+pub(super) fn cloud_parser() -> impl TypedValueParser<Value = Cloud> {
     named(&Cloud::ALL, |cloud| PossibleValue::new(cloud.name()))
 }
 
 /// Returns the parser of a version of Graph.
-pub(super) fn api() -> impl TypedValueParser<Value = Api> {
+pub(super) fn api_parser() -> impl TypedValueParser<Value = Api> {
     named(&Api::ALL, |api| PossibleValue::new(api.name()))
 }
 
 /// Returns the parser of an output format.
-pub(super) fn format() -> impl TypedValueParser<Value = Format> {
+pub(super) fn format_parser() -> impl TypedValueParser<Value = Format> {
     let help = |format| match format {
         Format::Text => "Text for a terminal",
         Format::Json => "JSON for programs; `apply --plan` and `show` read it",
@@ -84,7 +85,7 @@ pub(super) fn format() -> impl TypedValueParser<Value = Format> {
 }
 
 /// Returns the parser of a kind of credential.
-pub(super) fn kind() -> impl TypedValueParser<Value = Kind> {
+pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
     let help = |kind| match kind {
         Kind::AccessToken => "Access token for Microsoft Graph",
         Kind::ClientSecret => "Secret of the app",
@@ -99,7 +100,7 @@ pub(super) fn kind() -> impl TypedValueParser<Value = Kind> {
 }
 
 /// Returns the parser of a step.
-pub(super) fn step() -> impl TypedValueParser<Value = Step> {
+pub(super) fn step_parser() -> impl TypedValueParser<Value = Step> {
     named(&Step::ALL, |step| PossibleValue::new(step.name()))
 }
 
@@ -116,7 +117,7 @@ fn named<T: Copy + Send + Sync + 'static>(
 }
 
 /// Parses a binding, as `FLOW/STEP`.
-pub(super) fn binding(text: &str) -> Result<(FlowId, Step), String> {
+pub(super) fn parse_binding(text: &str) -> Result<(FlowId, Step), String> {
     let (flow, step) =
         text.rsplit_once('/').ok_or("expected FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
     let flow = FlowId::parse(flow).map_err(|error| format!("invalid flow id `{flow}`: {error}"))?;
@@ -155,31 +156,31 @@ mod tests {
     #[test]
     fn duration_has_an_optional_unit() {
         for (text, seconds) in [("1", 1), ("90", 90), ("60s", 60), ("10m", 600), ("2h", 7200)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for bad in ["0s", "m", "1d", "10ms", "1h30m", "10 m", "10M", "4294967295h", "-1s"] {
-            assert!(duration(bad).is_err(), "{bad:?}");
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn invalid_number_is_rejected() {
         for bad in ["", "0", "-1", "1.5", "x", "99999999999", " 1", "1e3"] {
-            assert!(positive(bad).is_err(), "{bad:?}");
-            assert!(duration(bad).is_err(), "{bad:?}");
+            assert!(parse_positive(bad).is_err(), "{bad:?}");
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
         for bad in ["", "200", "/60", "200/", "0/60", "200/0", "200/60/2", "-1/60", "a/b"] {
-            assert!(rate(bad).is_err(), "{bad:?}");
+            assert!(parse_rate(bad).is_err(), "{bad:?}");
         }
         for bad in
             ["", "0/3", "4/3", "1/0", "3", "1/", "/3", "1/3/3", "-1/3", "a/b", " 1/3", "1.0/3", "1/10001"]
         {
-            assert!(shard(bad).is_err(), "{bad:?}");
+            assert!(parse_shard(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(shard("3/3").unwrap().to_string(), "3/3");
+        assert_eq!(parse_shard("3/3").unwrap().to_string(), "3/3");
         for bad in ["", "-0.1", "1.1", "NaN", "inf", "x"] {
-            assert!(share(bad).is_err(), "{bad:?}");
+            assert!(parse_share(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(rate("200/60").unwrap().requests.get(), 200);
+        assert_eq!(parse_rate("200/60").unwrap().requests.get(), 200);
     }
 }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 
@@ -15,7 +14,7 @@ use super::failure::Failure;
 use super::fleet::{self, FilesArgs, Run};
 use super::plan::prefix_with_tenant;
 use super::tenant::TenantCheck;
-use super::{Exit, Global, report, signals};
+use super::{Exit, Global, print_diagnostics, signals};
 use crate::auth::Claims;
 use crate::current::{self, Scope};
 use crate::desired;
@@ -35,7 +34,7 @@ pub(super) struct WhoamiArgs {
 }
 
 /// Tenant to sign in to, and the commands to check.
-struct Subject {
+struct SignInSubject {
     tenant: Tenant,
     client_id: Option<String>,
     cloud: Cloud,
@@ -79,14 +78,15 @@ pub(super) async fn run(
         }
     })
     .await;
-    let printed = terminal::print(&text).context("cannot write to stdout");
-    report(&problems);
+    let printed = terminal::print(&text).map_err(Failure::stdout);
+    print_diagnostics(&problems);
     printed?;
     Ok(Exit::worst(exits.iter().map(|exit| *exit as u8)))
 }
 
-/// Returns the tenants of the files; without files, that of the environment.
-fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<Subject>, Failure> {
+/// Returns the tenants of the files, each once. If no FILES are given and flowbind.yaml does not exist,
+/// returns that of `AZURE_TENANT_ID`, if set. Invalid files and an invalid variable are errors.
+fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<SignInSubject>, Failure> {
     let by_default = matches!(files, [file] if file.as_os_str() == FilesArgs::DEFAULT && !file.exists());
     let tenant = environment.tenant.as_ref().filter(|_| by_default);
     if let Some(tenant) = tenant {
@@ -97,7 +97,13 @@ fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<Subject>
         })?;
         let reads = BTreeSet::from([Need::Bindings, Need::Connectors]);
         let commands = commands(&reads, &all_reads());
-        return Ok(vec![Subject { tenant, client_id: None, cloud: Cloud::Global, api: Api::Beta, commands }]);
+        return Ok(vec![SignInSubject {
+            tenant,
+            client_id: None,
+            cloud: Cloud::Global,
+            api: Api::Beta,
+            commands,
+        }]);
     }
     let desired = desired::load(files)?;
     let groups = fleet::group_by_tenant(desired.iter().map(|desired| desired.tenant.as_str()));
@@ -105,7 +111,7 @@ fn subjects(files: &[PathBuf], environment: &Environment) -> Result<Vec<Subject>
         let files: Vec<_> = group.iter().filter_map(|at| desired.get(*at)).collect();
         let needs = |scope| files.iter().flat_map(|file| current::needs(file, scope)).collect();
         let first: &Desired = files.first()?;
-        Some(Subject {
+        Some(SignInSubject {
             tenant: first.tenant.clone(),
             client_id: first.client_id.clone(),
             cloud: first.cloud,
@@ -132,7 +138,7 @@ fn commands(listed: &BTreeSet<Need>, all: &BTreeSet<Need>) -> Vec<(&'static str,
     ]
 }
 
-impl Subject {
+impl SignInSubject {
     async fn identity(&self, run: &Run<'_>) -> Result<Identity, Failure> {
         let tenant_ref = TenantRef {
             tenant: &self.tenant,
@@ -179,7 +185,8 @@ impl Subject {
         Ok(Identity { text: lines.end(), failure: tenant_check.err() })
     }
 
-    /// Returns domain and GUID of the token's tenant, and whether it is verified.
+    /// Returns domain and GUID of the token's tenant, or that it is not verified and why, or that it is
+    /// another tenant.
     fn tenant_line(&self, claims: Option<&Claims>, tenant_check: Option<&TenantCheck>) -> String {
         let claimed = claims.and_then(|claims| claims.tid.as_deref()).unwrap_or("not in the token");
         match tenant_check {
@@ -198,7 +205,8 @@ fn permissions(claims: &Claims) -> Vec<&str> {
     claims.roles.iter().map(String::as_str).chain(delegated).collect()
 }
 
-/// Returns the label and the text of the expiry.
+/// Returns the label `expires` or `expired`, and the time as text, with its age if it is over. Without a
+/// time, the text is `not in the token`.
 fn expiry(expires: Option<SystemTime>) -> (&'static str, String) {
     let Some(expires) = expires else { return ("expires", "not in the token".into()) };
     let at = Timestamp::try_from(expires).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
@@ -209,7 +217,7 @@ fn expiry(expires: Option<SystemTime>) -> (&'static str, String) {
     }
 }
 
-/// Returns a duration in its largest unit, rounded down.
+/// Returns a duration rounded down: in minutes below 2 h, in hours below 2 days, otherwise in days.
 fn rough_duration(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     match minutes {
@@ -220,10 +228,12 @@ fn rough_duration(duration: Duration) -> String {
     }
 }
 
-/// Returns whether the permissions suffice for a command.
+/// Returns whether the permissions suffice: `yes`, `no` with those that are missing, `probably` if only
+/// undocumented ones are granted, or `unknown` without `permissions`. If `delegated`, adds the role that the
+/// user also needs.
 fn verdict(needs: &BTreeSet<Need>, permissions: Option<&[&str]>, delegated: bool) -> String {
     let Some(permissions) = permissions else { return "unknown".into() };
-    let with = |grant| needs.iter().filter(move |need| need.met_by(permissions) == grant);
+    let with = |grant| needs.iter().filter(move |need| need.grant_from(permissions) == grant);
     let missing: BTreeSet<_> = with(Grant::None).map(|need| need.accepted()).collect();
     // The higher permission, if it is missing as well, covers the lower one.
     let is_covered = |accepted: &[&str]| {

@@ -7,7 +7,7 @@ use super::schema::{Binding, File, Flow};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Api, FlowKind, NameMistake, Step, is_guid};
 
-/// Reports every rule that a composed file breaks.
+/// Reports every rule between keys that a composed file breaks to `problems`.
 pub(super) fn check(problems: &mut Problems, file: &File) {
     check_flows_present(problems, file);
     check_connectors_named(problems, file);
@@ -32,7 +32,8 @@ fn check_flows_present(problems: &mut Problems, file: &File) {
     }
 }
 
-/// A file may leave out keys that a base has, so this holds for the composed file only.
+/// Reports entries of `connectors` without `displayName` and `id`, and bindings without `connector`. A file
+/// may leave out keys that a base has, so this holds for the composed file only.
 fn check_connectors_named(problems: &mut Problems, file: &File) {
     for (name, entry) in file.connectors.iter().flatten() {
         if entry.display_name.is_none() && entry.id.is_none() && !entry.is_invalid {
@@ -50,8 +51,8 @@ fn check_connectors_named(problems: &mut Problems, file: &File) {
     }
 }
 
-/// Whether the service distinguishes ids by case is not known, so two ids that differ only in case are
-/// treated as a misspelling.
+/// Reports flow ids that differ only in case. Whether the service distinguishes them is not known, so they
+/// are treated as a misspelling.
 fn check_flow_id_case(problems: &mut Problems, file: &File) {
     let mut ids: Vec<_> = flows(file).map(|flow| (flow.id.value.as_str().to_lowercase(), &flow.id)).collect();
     ids.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -102,7 +103,7 @@ fn check_steps_listed(problems: &mut Problems, file: &File) {
     }
 }
 
-/// Graph v1.0 has B2X flows only, two steps only, and neither in the US Government clouds
+/// Reports a cloud, B2C flows and steps that `api: v1.0` does not support; nothing for another API
 /// (<https://learn.microsoft.com/graph/api/b2xidentityuserflow-get-apiconnectorconfiguration>).
 fn check_api_support(problems: &mut Problems, file: &File) {
     let Some(api) = file.api.as_ref().filter(|api| api.value == Api::V1) else {
@@ -127,7 +128,8 @@ fn check_api_support(problems: &mut Problems, file: &File) {
     }
 }
 
-/// If a file has `connectors`, any other name in a binding is a misspelling, which is found offline.
+/// If the file has `connectors`, reports each binding to a name that is neither listed there nor a GUID: it
+/// is a misspelling, which is found offline.
 fn check_short_names(problems: &mut Problems, file: &File) {
     let Some(connectors) = &file.connectors else {
         return;

@@ -58,8 +58,9 @@ pub(super) fn merge_order(bases: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> 
     Ok(order)
 }
 
-/// Follows precedence from the head of a row to a row that has this head further back, until a file
-/// repeats. The files since its first visit form the cycle.
+/// Finds a cycle if no file can be merged next. `rows` are the orders of the files still to merge; each first
+/// file (head) is behind another head. From a head, goes to the head of a row that has it further back, until
+/// a head repeats. Returns the heads of this cycle.
 fn find_cycle(rows: &[&[usize]]) -> Vec<usize> {
     let mut visited = Vec::new();
     let mut next = rows.iter().find_map(|row| row.first());
@@ -127,7 +128,8 @@ fn merge_connector(base: ConnectorEntry, over: ConnectorEntry) -> ConnectorEntry
     }
 }
 
-/// Merges flows: those of the base in its order, then new ones in the order of `over`.
+/// Merges flows: those of the base in its order, then new ones in the order of `over`. A flow in both is
+/// merged by step and by field of its binding; `over` wins.
 fn merge_flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
     let mut over: BTreeMap<_, _> =
         over.into_iter().enumerate().map(|(at, flow)| (flow.id.value.clone(), (at, flow))).collect();

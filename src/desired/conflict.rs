@@ -9,7 +9,8 @@ use super::schema::{File, Flow};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{Prune, Step};
 
-/// Reports contradictions between files of the same tenant.
+/// Reports to `findings` the bindings that several files of one tenant manage, and settings in which a file
+/// differs from the first one of its tenant.
 pub(super) fn check(files: &[TenantFile], findings: &mut Findings) {
     let mut tenants = BTreeMap::<_, Vec<_>>::new();
     for file in files {
@@ -39,7 +40,7 @@ struct Setting<'f> {
     span: &'f Span,
 }
 
-/// Returns the settings of a file that all files of its tenant must share.
+/// Returns cloud, API, client id and kind of flows of a file, which all files of its tenant must share.
 fn settings(file: &File) -> [Setting<'_>; 4] {
     let default = tenant_span(file);
     let flow = file.flows.iter().flatten().next();
@@ -67,7 +68,8 @@ fn settings(file: &File) -> [Setting<'_>; 4] {
     ]
 }
 
-/// Reports the first setting in which two files of one tenant differ.
+/// Returns an error for the first setting in which two files of one tenant differ; `None` if they agree. The
+/// kind of flows is compared only if both files have flows.
 fn conflicting_settings(earlier: &TenantFile, later: &TenantFile) -> Option<Diagnostic> {
     let flows_of_both = |file: &TenantFile| file.file.flows.iter().flatten().next().is_some();
     let have_flows = flows_of_both(earlier) && flows_of_both(later);
@@ -79,19 +81,20 @@ fn conflicting_settings(earlier: &TenantFile, later: &TenantFile) -> Option<Diag
     let shown = |value: &Option<String>| {
         value.as_ref().map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"))
     };
+    let tenant = later.file.tenant.as_ref().map(|tenant| tenant.value.as_str()).unwrap_or_default();
     let message = format!(
-        "`{}` and `{}` are for one tenant, but {} is {} in one and {} in the other",
-        earlier.name,
-        later.name,
+        "for `{tenant}`, {} is {} in `{}` but {} in `{}`",
         one.name,
         shown(&one.value),
-        shown(&other.value)
+        earlier.name,
+        shown(&other.value),
+        later.name
     );
     let hint = format!("write the same value in all files of one tenant (other: {})", one.span);
     Some(Diagnostic::error(Code::ConflictingSettings, message).at(other.span).hint(hint))
 }
 
-/// Returns the location of the tenant in a file.
+/// Returns the location of the tenant in a file, or the start of the file if it has none.
 fn tenant_span(file: &File) -> &Span {
     file.tenant.as_ref().map_or(&file.span, |tenant| &tenant.span)
 }
@@ -133,8 +136,8 @@ impl<'f> Owners<'f> {
         }
     }
 
-    /// Reports the bindings that an earlier file also manages: one problem for each pair of files, one for
-    /// bindings that come from the same line of a base, and one for bindings that come from pruning.
+    /// Returns errors for the bindings that an earlier file also manages: one for each pair of files, one for
+    /// all bindings that come from the same line of a base, and one for all that come from pruning.
     fn overlaps(&self, later: &TenantFile, managed: &ManagedBindings<'_>) -> Vec<Diagnostic> {
         let mut overlaps = BTreeMap::<&str, Vec<Overlap<'_>>>::new();
         let (mut shared, mut pruned) = (None, None);
@@ -249,7 +252,8 @@ impl<'f> ManagedBindings<'f> {
         self.prune.is_some_and(|(prune, _)| prune == Prune::Flows)
     }
 
-    /// Returns the bindings of the listed flows. The span is `None` if the file prunes the binding.
+    /// Returns the bindings that a file manages in its listed flows: those that it mentions, and with `None`
+    /// as the span those that it prunes.
     fn listed(&self) -> impl Iterator<Item = (&'f Flow, Step, Option<&'f Span>)> {
         self.flows.values().flat_map(move |flow| {
             let mentioned =

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::source::{Node, Value};
+use crate::diagnostic::secrets::masked;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester, clipped};
 use crate::model::NameMistake;
 
@@ -47,7 +48,7 @@ impl Problems {
         self.suggester.suggest(problem, word, candidates)
     }
 
-    /// Returns the problems since the last call.
+    /// Removes and returns all problems.
     pub(super) fn take(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.found)
     }
@@ -131,12 +132,14 @@ impl<'s> Decoder<'s> {
         self.source.text().get(range.clone()).unwrap_or_default()
     }
 
-    /// Returns whether a null is spelled out. For YAML, an empty value is also null.
+    /// Returns whether a null is spelled out: `null`, `Null`, `NULL` or `~`. For YAML, an empty value is also
+    /// null.
     pub(super) fn is_spelled_null(&self, literal: &Range<usize>) -> bool {
         matches!(self.text(literal), "null" | "Null" | "NULL" | "~")
     }
 
-    /// Decodes a string that is not empty. `expected` describes valid values.
+    /// Decodes a string that is not empty. Reports any other value, with a hint to write `expected`, and
+    /// returns `None`.
     fn string<'n>(
         &mut self,
         node: &'n Node<'n>,
@@ -158,7 +161,8 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// Decodes a name. Any string is allowed; one that looks like a number must be in quotes.
+    /// Decodes a string that is not empty. Reports any other value and returns `None`; for a number or a
+    /// boolean, the hint is to put it in quotes.
     pub(super) fn name<'a>(
         &mut self,
         node: &Node<'_>,
@@ -177,7 +181,7 @@ impl<'s> Decoder<'s> {
         Some(Spanned { value: value.to_owned(), span })
     }
 
-    /// Decodes `true` or `false`.
+    /// Decodes `true` or `false`. Reports any other value and returns `None`.
     pub(super) fn boolean(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<bool>> {
         let Value::Bool(value) = node.value else {
             self.wrong_type(node, key, "a boolean", "`true` or `false`");
@@ -186,7 +190,7 @@ impl<'s> Decoder<'s> {
         Some(Spanned { value, span: self.span(node) })
     }
 
-    /// Decodes a non-negative integer.
+    /// Decodes an integer from 0 to 4294967295. Reports any other value and returns `None`.
     pub(super) fn count(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<u32>> {
         let expected = "an integer from 0 to 4294967295";
         let Value::Number { literal } = &node.value else {
@@ -203,7 +207,8 @@ impl<'s> Decoder<'s> {
         Some(Spanned { value: count?, span: self.span(node) })
     }
 
-    /// Decodes a string with `parse`.
+    /// Decodes a string with `parse`. Reports its error or a value that is not a string, with a hint to write
+    /// `expected`, and returns `None`.
     pub(super) fn parsed<T, E: Display>(
         &mut self,
         node: &Node<'_>,
@@ -226,7 +231,8 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// Decodes a string that is one of the names of `all`.
+    /// Decodes a string that is one of the names of `all`. Reports any other value, with the similar and all
+    /// valid names, and returns `None`.
     pub(super) fn one_of<T: Copy, const N: usize>(
         &mut self,
         node: &Node<'_>,
@@ -234,9 +240,21 @@ impl<'s> Decoder<'s> {
         all: [T; N],
         name: fn(T) -> &'static str,
     ) -> Option<Spanned<T>> {
+        self.one_of_expected(node, key, all, name, &join_with_or(&all.map(name)))
+    }
+
+    /// Decodes a string that is one of the names of `all`. Reports any other value, with similar names and
+    /// `expected`, and returns `None`.
+    pub(super) fn one_of_expected<T: Copy, const N: usize>(
+        &mut self,
+        node: &Node<'_>,
+        key: &str,
+        all: [T; N],
+        name: fn(T) -> &'static str,
+        expected: &str,
+    ) -> Option<Spanned<T>> {
         let names = all.map(name);
-        let expected = join_with_or(&names);
-        let Spanned { value: text, span } = self.string(node, key.into(), &expected)?;
+        let Spanned { value: text, span } = self.string(node, key.into(), expected)?;
         match all.into_iter().find(|value| name(*value) == text) {
             Some(value) => Some(Spanned { value, span }),
             None => {
@@ -249,7 +267,8 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// Returns the entries of a mapping whose keys are strings, each once.
+    /// Returns the entries of a mapping. Reports and leaves out keys that are not strings, `<<`, and each key
+    /// that occurs again. Reports a value that is not a mapping, and returns `None`.
     pub(super) fn entries<'n>(
         &mut self,
         node: &'n Node<'n>,
@@ -261,7 +280,8 @@ impl<'s> Decoder<'s> {
         Some(entries)
     }
 
-    /// Returns the entries of a mapping whose keys are strings.
+    /// Returns the entries of a mapping, with duplicate keys. Reports and leaves out keys that are not
+    /// strings, and `<<`. Reports a value that is not a mapping, and returns `None`.
     pub(super) fn all_entries<'n>(
         &mut self,
         node: &'n Node<'n>,
@@ -284,7 +304,9 @@ impl<'s> Decoder<'s> {
             if name == "<<" {
                 let message = "YAML merge keys (`<<`) are not supported";
                 let problem = Diagnostic::error(Code::UnsupportedYaml, message).at(&span);
-                self.report(problem.hint("write the keys out, or use `extends`"));
+                self.report(problem.hint(
+                    "write the keys here, or move them to a base file and name it in the top-level `extends`",
+                ));
                 continue;
             }
             entries.push(Entry { key: Spanned { value: name.as_ref(), span }, value });
@@ -300,7 +322,7 @@ impl<'s> Decoder<'s> {
         for same in by_name.chunk_by(|(_, one), (_, next)| one.value == next.value) {
             if let [(_, first), others @ ..] = same {
                 for (at, key) in others {
-                    self.report(duplicate(key.value, &key.span, &first.span));
+                    self.report(duplicate_error(key.value, &key.span, &first.span));
                     later.insert(*at);
                 }
             }
@@ -309,7 +331,8 @@ impl<'s> Decoder<'s> {
         entries.retain(|_| at.next().is_none_or(|at| !later.contains(&at)));
     }
 
-    /// Returns the entries of a mapping with a fixed set of keys.
+    /// Returns the entries of a mapping with a fixed set of keys, each once; `None` if the value is not a
+    /// mapping. Reports what [`Self::entries`] reports; [`Fields::finish`] reports unknown keys.
     pub(super) fn fields<'n>(
         &mut self,
         node: &'n Node<'n>,
@@ -320,7 +343,8 @@ impl<'s> Decoder<'s> {
         Some(Fields { span: self.span(node), entries, known: Vec::new() })
     }
 
-    /// Reports a value that is missing or does not have the expected type.
+    /// Reports a value that is missing or does not have the expected type, with a hint to write `expected`. A
+    /// string such as `key:value` in place of a mapping is reported as a missing space.
     pub(super) fn wrong_type<'a>(
         &mut self,
         node: &Node<'_>,
@@ -359,14 +383,16 @@ fn entry_without_space(text: &str) -> Option<(&str, &str)> {
 }
 
 impl<'n> Fields<'n> {
-    /// Takes the value of a key, if it is given. A key that is never taken is unknown.
+    /// Removes the entry with a key, and returns its value; `None` if the key is not given. A key that is
+    /// never taken is unknown.
     pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Node<'n>> {
         self.known.push(name);
         let at = self.entries.iter().position(|entry| entry.key.value == name)?;
         Some(self.entries.remove(at).value)
     }
 
-    /// Takes the value of a required key.
+    /// Takes the value of a required key. If the key is not given, reports it with `example` and returns
+    /// `None`.
     pub(super) fn require(
         &mut self,
         decoder: &mut Decoder<'_>,
@@ -385,7 +411,7 @@ impl<'n> Fields<'n> {
         &self.span
     }
 
-    /// Reports the keys that were not taken.
+    /// Reports each key that was not taken as unknown, with similar and all valid keys.
     pub(super) fn finish(self, decoder: &mut Decoder<'_>) {
         for Entry { key, value: _ } in self.entries {
             let message = format!("unknown key `{}`", truncate(key.value));
@@ -396,9 +422,13 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// Truncates a text of the file for a message. The text may be long, and the excerpt shows it anyway.
+/// Shortens a text of the file to 80 characters, for a message. The text may be long, and the excerpt shows
+/// it anyway.
 pub(super) fn truncate(text: &str) -> Cow<'_, str> {
-    clipped(text, 80)
+    match clipped(text, 80) {
+        Cow::Borrowed(text) => masked(text),
+        Cow::Owned(text) => masked(&text).into_owned().into(),
+    }
 }
 
 /// Returns the error for a missing key.
@@ -409,7 +439,7 @@ pub(super) fn missing(name: &str, span: &Span, example: &str) -> Diagnostic {
 }
 
 /// Returns the error for a second `name`, with the location of the first.
-pub(super) fn duplicate(name: &str, second: &Span, first: &Span) -> Diagnostic {
+pub(super) fn duplicate_error(name: &str, second: &Span, first: &Span) -> Diagnostic {
     Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)))
         .at(second)
         .hint(format!("keep one of them (first: line {})", first.position().line))

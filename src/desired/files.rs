@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::compose::{merge, merge_order};
-use super::decoder::{Decoder, Spanned, duplicate, missing, truncate};
+use super::decoder::{Decoder, Spanned, duplicate_error, truncate};
 use super::findings::Findings;
 use super::inputs::{FileKey, InputFile, InputFiles, expand_paths, path_name};
 use super::paths::{self, PathError};
@@ -25,8 +25,9 @@ pub(super) struct TenantFile {
     pub(super) file: Arc<File>,
 }
 
-/// Loads the files at these paths and in these folders, with their bases. Returns the files that have a
-/// tenant, in order. Problems go to `findings`.
+/// Loads the files at these paths and in these folders, and merges each with its bases. Returns the merged
+/// files in order, without those that cannot be parsed or merged, and without bases that have no tenant.
+/// Problems go to `findings`; a returned file may have some.
 pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile> {
     let InputFiles { files: inputs, is_complete } = expand_paths(paths, findings);
     let mut loader = Loader {
@@ -59,19 +60,23 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile
     with_tenant
 }
 
-/// Returns an error if a file that no other file extends has no tenant.
+/// Returns the error of a file without the key `tenant`; `None` if it has the key, even with an invalid
+/// value. The caller makes sure that no other file extends it.
 pub(super) fn require_tenant(file: &File) -> Option<Diagnostic> {
     let is_given = file.tenant.is_some() || file.invalid_keys.contains("tenant");
     (!is_given).then(|| {
-        missing("tenant", &file.span, "contoso.onmicrosoft.com")
-            .hint("or, if this file is a base, also name a file with a `tenant` that extends it")
+        Diagnostic::error(Code::MissingKey, "missing key `tenant`").at(&file.span).hint(
+            "add `tenant:` with the domain of the tenant; or, if this file is a base, also name a file with a \
+             `tenant` that extends it",
+        )
     })
 }
 
 /// Keys of one file without its bases, and its problems.
 type ParseResult = (Option<File>, Vec<Diagnostic>);
 
-/// Parses files on all processors. For a fleet this is most of the work, and no file needs another.
+/// Reads and parses the files, without their bases, on all processors. Returns the path and the result of
+/// each. For a fleet this is most of the work, and no file needs another.
 fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = inputs.len().div_ceil(threads).max(1);
@@ -102,7 +107,8 @@ fn read_and_parse(path: &Path, real: &Path) -> ParseResult {
     }
 }
 
-/// Parses one file. The file is `None` if it cannot be parsed or has no keys.
+/// Parses one file without its bases. Returns the file and all its problems. The file is `None` if it is not
+/// valid YAML, is empty, or is not a mapping, each of which is a problem.
 pub(super) fn parse(source: &Arc<Source>) -> ParseResult {
     let root = match source::parse(source) {
         Ok(root) => root,
@@ -150,7 +156,8 @@ struct Loader<'f> {
 }
 
 impl Loader<'_> {
-    /// Reads a file and merges it with its bases. Returns `None` if any of these files is invalid.
+    /// Reads a file and merges it with its bases. Returns `None` if one of these files cannot be parsed or
+    /// its `extends` is invalid; problems go to `findings`.
     fn compose(&mut self, path: &Path, key: &FileKey) -> Option<Arc<File>> {
         self.compose_with_depth(path, key).0.map(|composed| composed.file)
     }
@@ -221,7 +228,8 @@ impl Loader<'_> {
         Some(ComposedFile { file: Arc::new(merge(base, File::clone(&file))), order })
     }
 
-    /// Returns the indices of all direct and indirect bases of a file, in merge order.
+    /// Returns the indices of all direct and indirect bases of a file, in merge order. A base that is listed
+    /// twice and a contradictory order are errors.
     fn merge_order(
         &self,
         extends: &[Spanned<String>],
@@ -232,7 +240,7 @@ impl Loader<'_> {
         for (written, base) in extends.iter().zip(bases) {
             let first = *firsts.entry(base.order.last()).or_insert(written);
             if first.span != written.span {
-                problems.push(duplicate(&written.value, &written.span, &first.span));
+                problems.push(duplicate_error(&written.value, &written.span, &first.span));
             }
         }
         if !problems.is_empty() {
@@ -245,7 +253,7 @@ impl Loader<'_> {
         })
     }
 
-    /// Describes files each of which would have to override the next, and the last one the first.
+    /// Creates the error for files each of which would have to override the next, and the last one the first.
     fn contradictory_order(&self, cycle: &[usize]) -> Diagnostic {
         let name = |index: &usize| self.files.get(*index).map_or("", |file| file.name.as_str());
         let lower = cycle.iter().skip(1).chain(cycle.first());
@@ -257,7 +265,8 @@ impl Loader<'_> {
             .hint("list a base before the files that extend it, and the same files in the same order everywhere")
     }
 
-    /// Composes a base, whose path is written in the file at `from`.
+    /// Reads and merges a base, whose path is written in the file at `from`, and raises `depth` to the length
+    /// of the chain. Returns `None` if the base cannot be used, parsed or merged, which is reported.
     fn compose_base(
         &mut self,
         from: &Path,
@@ -282,7 +291,8 @@ impl Loader<'_> {
         }
     }
 
-    /// Returns the identity of a base, if the file may be read.
+    /// Returns the identity of a base, and records that it is extended. A path that is not allowed, a cycle
+    /// and a chain that is too long are errors.
     fn resolve_base(
         &mut self,
         path: &Path,
@@ -319,7 +329,8 @@ impl Loader<'_> {
             let cycle = self.chain.iter().skip(start).chain(self.chain.get(start));
             let cycle: Vec<_> = cycle.map(|(_, name)| format!("`{name}`")).collect();
             let message = format!("files extend one another in a cycle: {}", cycle.join(" → "));
-            return Err(Diagnostic::error(Code::ExtendsCycle, message).hint("remove one of the `extends`"));
+            let hint = format!("remove one of the entries, such as `{}` here", truncate(written));
+            return Err(Diagnostic::error(Code::ExtendsCycle, message).hint(hint));
         }
         if self.chain.len() >= MAX_DEPTH {
             return Err(chain_too_long());

@@ -50,14 +50,15 @@ impl Findings {
     }
 }
 
-/// Deduplicates problems at one location. YAML aliases can make thousands of flows share one span.
+/// Returns the problems at one location, each once, with the files that extend the faulty one as a cause.
+/// YAML aliases can make thousands of flows share one span.
 fn dedupe_at_location(same_location: &[Finding]) -> Vec<Diagnostic> {
     let mut unique = Vec::<(&Diagnostic, Vec<Option<&str>>)>::new();
     let mut indices = BTreeMap::new();
     for Finding { problem, included_by, .. } in same_location {
-        let Diagnostic { severity: _, code: _, message, location: _, causes, notes: _, hints } = problem;
+        let Diagnostic { severity: _, code, message, location: _, causes, notes, hints } = problem;
         let included_by = included_by.as_deref();
-        let index = *indices.entry((message, causes, hints)).or_insert(unique.len());
+        let index = *indices.entry((code, message, causes, notes, hints)).or_insert(unique.len());
         match unique.get_mut(index) {
             Some((_, files)) if files.last() == Some(&included_by) => {}
             Some((_, files)) => files.push(included_by),
@@ -68,7 +69,8 @@ fn dedupe_at_location(same_location: &[Finding]) -> Vec<Diagnostic> {
     unique.map(|(problem, included_by)| with_including_files(problem.clone(), &included_by)).collect()
 }
 
-/// Adds the files that extend the faulty one, unless the faulty file has the problem alone.
+/// Adds the files that extend the faulty one as a cause. Adds none if one entry is `None`, because the faulty
+/// file then has the problem alone.
 fn with_including_files(problem: Diagnostic, included_by: &[Option<&str>]) -> Diagnostic {
     match included_by.iter().copied().collect::<Option<Vec<_>>>().as_deref() {
         None | Some([]) => problem,
@@ -76,5 +78,27 @@ fn with_including_files(problem: Diagnostic, included_by: &[Option<&str>]) -> Di
         Some([one, others @ ..]) => {
             problem.caused_by(format!("`{one}` and {} more extend this file", others.len()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Code;
+
+    #[test]
+    fn finish_keeps_problems_that_differ_in_code_or_hint() {
+        let mut findings = Findings::default();
+        let problem = |code, hint: &str| Diagnostic::error(code, "invalid").hint(hint);
+        let one = problem(Code::InvalidValue, "write it");
+        let problems = [
+            one.clone(),
+            problem(Code::InvalidType, "write it"),
+            problem(Code::InvalidValue, "remove it"),
+            one.clone(),
+        ];
+        findings.extend("a.yaml", problems.clone());
+        let [first, second, third, _] = problems;
+        assert_eq!(findings.finish(), [first, second, third]);
     }
 }

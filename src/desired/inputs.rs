@@ -38,7 +38,8 @@ impl FileKey {
     }
 }
 
-/// Expands paths of files and folders to files. Problems go to `findings`.
+/// Expands paths of files and folders to files, each once. Paths that are not allowed, empty folders and
+/// files that are given twice go to `findings`.
 pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputFiles {
     let mut inputs = InputFiles { files: Vec::new(), is_complete: true };
     let mut seen = BTreeMap::<FileKey, String>::new();
@@ -84,15 +85,16 @@ fn input_not_allowed(path: &Path, error: &PathError) -> Diagnostic {
 }
 
 fn file_given_twice(name: &str, first: &str) -> Diagnostic {
-    let mut problem = Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is named twice"));
+    let mut problem =
+        Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is given twice on the command line"));
     if name != first {
         problem = problem.caused_by(format!("same file as `{first}`"));
     }
     problem.hint("name each file once, directly or through its folder")
 }
 
-/// Returns every `*.yaml` and `*.yml` file directly in a folder, by name; or the folder with an error if it
-/// cannot be read.
+/// Returns every `*.yaml` and `*.yml` file directly in a folder that is not hidden, by name, each with its
+/// identity or why it is not allowed. If the folder cannot be read, returns only the folder with an error.
 fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
     // The folder itself may be reached through a link from elsewhere.
     let listed = yaml_files(folder)
@@ -129,7 +131,7 @@ fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-/// Returns the name under which a file is shown.
+/// Returns the path as text, under which messages show the file.
 pub(super) fn path_name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::decoder::{Decoder, Entry, Spanned, Subject, duplicate, join_quoted, truncate};
+use super::decoder::{Decoder, Entry, Spanned, Subject, duplicate_error, join_quoted, truncate};
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic};
@@ -15,7 +15,12 @@ use crate::model::{
     StepMap, TargetUrl, Tenant, is_guid,
 };
 
-/// Decodes a file. Returns `None` if the file has no keys.
+/// Values of `prune`, with what each disables.
+const PRUNE_VALUES: &str = "`none`, `steps` (also disables the unlisted steps of listed flows) or `flows` (also those \
+                            of unlisted flows)";
+
+/// Decodes a file, and reports unknown keys and invalid values, which are left out. A file that is empty or
+/// not a mapping is reported, and `None` is returned.
 pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<File> {
     if let Value::Null { .. } = root.value {
         decoder.report(
@@ -50,7 +55,9 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
     let connectors = fields.take("connectors").and_then(|node| decode_connectors(decoder, node));
     // A value of the wrong type was already reported, so it must not be reported as missing.
     let flows = fields.take("flows").map(|node| decode_flows(decoder, node).unwrap_or_default());
-    let prune = fields.take("prune").and_then(|node| decoder.one_of(node, "prune", Prune::ALL, Prune::name));
+    let prune = fields
+        .take("prune")
+        .and_then(|node| decoder.one_of_expected(node, "prune", Prune::ALL, Prune::name, PRUNE_VALUES));
     let guards = fields.take("guards").and_then(|node| decode_guards(decoder, node));
     let span = fields.span().clone();
     fields.finish(decoder);
@@ -71,7 +78,8 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
     })
 }
 
-/// Decodes the paths of the bases, as they are written.
+/// Decodes the paths of the bases, as they are written: a string or a list of strings. Reports other values
+/// and an empty list, and leaves them out.
 fn decode_extends(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Vec<Spanned<String>> {
     const EXPECTED: &str = "a path, or a list of paths: `[base.yaml, europe.yaml]`";
     let Value::Sequence(items) = &node.value else {
@@ -168,7 +176,7 @@ fn decode_steps(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Ve
             continue;
         };
         match steps.iter().find(|earlier| earlier.value == step) {
-            Some(first) => decoder.report(duplicate(step.name(), &span, &first.span)),
+            Some(first) => decoder.report(duplicate_error(step.name(), &span, &first.span)),
             None => steps.push(Spanned { value: step, span }),
         }
     }
@@ -229,7 +237,8 @@ fn decode_connector(decoder: &mut Decoder<'_>, key: &Spanned<&str>, node: &Node<
     entry
 }
 
-/// Decodes an address. The message does not repeat an invalid one, because it may contain a key.
+/// Decodes an address. Reports an invalid one and returns `None`; the message does not repeat it, because it
+/// may contain a key.
 fn decode_target_url(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Arc<TargetUrl>>> {
     let expected = "the connector's address, such as `https://fraud.contoso.com/score`";
     let Spanned { value, span } = decoder.name(node, "targetUrl", expected)?;
@@ -289,7 +298,8 @@ fn report_misplaced_steps<'n>(decoder: &mut Decoder<'_>, entries: Vec<Entry<'n>>
     flows
 }
 
-/// Reports `steps` that follow the last of `flows`, and removes them.
+/// Reports `steps` that follow the last of `flows` as one problem, and empties `steps`. Also removes this
+/// flow if it has no value. Does nothing without steps.
 fn report_steps_after(decoder: &mut Decoder<'_>, flows: &mut Vec<Entry<'_>>, steps: &mut Vec<Entry<'_>>) {
     let names: Vec<_> = steps.iter().map(|step| step.key.value).collect();
     let message = match names[..] {
@@ -334,7 +344,8 @@ fn invalid_flow_id(key: &Spanned<&str>, error: &InvalidId, kind: FlowKind) -> Di
     }
 }
 
-/// Adds the prefix of a kind of flows, or corrects its case.
+/// Returns the text with the prefix of a flow id in correct case, or with that of `kind` in front; `None` if
+/// the result is not a valid id.
 fn with_prefix(text: &str, kind: FlowKind) -> Option<String> {
     let corrected = FlowKind::ALL.into_iter().find_map(|kind| {
         let (start, name) = text.split_at_checked(kind.prefix().len())?;
@@ -386,8 +397,8 @@ fn decode_binding(decoder: &mut Decoder<'_>, step: &Spanned<&str>, node: &Node<'
     Some(binding(connector, protect))
 }
 
-/// Decodes the connector of a binding; `null` only if it is spelled out. A key without a value is an error,
-/// because a half-typed line must not disable a check.
+/// Decodes the connector of a binding, or `null` if it is spelled out. Reports any other value and returns
+/// `None`, also for a key without a value, because a half-typed line must not disable a check.
 fn binding_value(decoder: &mut Decoder<'_>, key: &str, node: &Node<'_>) -> Option<Spanned<Option<String>>> {
     const EXPECTED: &str = "a connector, or `null` to disable";
     match &node.value {

@@ -5,7 +5,8 @@ use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
 use crate::diagnostic::Span;
 use crate::model::{Listing, ListingLine, Literal};
 
-/// Returns the keys of a composed file.
+/// Returns the keys and values of a composed file as lines, in the order of the format. Keys that are not
+/// given are left out.
 pub(super) fn to_listing(name: &str, file: &File) -> Listing {
     let File {
         span: _,
@@ -74,7 +75,8 @@ impl Lines {
         self.value(3, "protect", protect, yaml);
     }
 
-    /// Adds a key and the entries below it.
+    /// Adds a key, and below it what `entry` adds for each of `entries`. Without entries, the value of the
+    /// key is `{}`.
     fn mapping<T>(
         &mut self,
         depth: usize,
@@ -92,7 +94,7 @@ impl Lines {
         self.0.push(ListingLine { depth, key: key.to_owned(), value, span: None });
     }
 
-    /// Adds a key with a value, if it is given.
+    /// Adds a key with its value and location; nothing if the value is `None`.
     fn value<T>(
         &mut self,
         depth: usize,

@@ -83,7 +83,8 @@ pub fn json_schema() -> schemars::Schema {
     schema::json_schema()
 }
 
-/// Loads the files that have a tenant, and checks all rules.
+/// Loads the files that have a tenant, and checks the rules between keys and between files. Any problem of
+/// any file is an error; all are returned.
 fn load_checked(paths: &[PathBuf]) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let files = files::load(paths, &mut findings);

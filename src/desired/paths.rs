@@ -43,7 +43,8 @@ pub(super) fn allowed_root(folder: &Path) -> io::Result<PathBuf> {
 }
 
 /// Returns the nearest folder upward that contains `.git`, otherwise the working directory if it contains
-/// `folder`. Anyone with commit access can change the links in it.
+/// `folder` and is not the root directory; otherwise `None`. Anyone with commit access can change the links
+/// in it.
 fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
     if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
         return Ok(Some(repository.to_owned()));
@@ -67,7 +68,8 @@ fn canonicalize_within(path: &Path, folders: &[&Path], allow_folder: bool) -> Re
     if kind.is_file() || (allow_folder && kind.is_dir()) { Ok(real) } else { Err(PathError::Special) }
 }
 
-/// Checks that a resolved path is inside one of the folders, and not in data of the system or of git.
+/// Checks that a resolved path is inside one of the folders, and is neither a virtual file of the system nor
+/// in `.git`. Any other path is an error.
 fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
     // `/dev/shm` has regular files in memory.
     let is_virtual = |system: &&str| real.starts_with(system) && !real.starts_with("/dev/shm");
@@ -83,9 +85,9 @@ fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
     if within.components().any(|part| part.as_os_str() == ".git") { Err(PathError::Git) } else { Ok(()) }
 }
 
-/// Resolves a path given on the command line. Any path is allowed, but a symlink inside a repository must not
-/// lead out of it, because anyone with commit access could redirect it. Links of the system, such as standard
-/// input, are allowed.
+/// Resolves a path given on the command line; a path that cannot be resolved is returned unchanged. A symlink
+/// inside a repository that leads out of it is an error, because anyone with commit access could redirect it.
+/// Links of the system, such as standard input, are allowed.
 ///
 /// # Errors
 /// If a link leads out of its repository.
@@ -99,7 +101,8 @@ pub fn resolve_input(path: &Path) -> Result<PathBuf, PathError> {
     Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
 }
 
-/// Checks a path given on the command line that will be written. The file need not exist yet.
+/// Checks a path given on the command line that will be written. The file need not exist yet. A symlink
+/// inside a repository that leads out of it is an error.
 ///
 /// # Errors
 /// If a link leads out of its repository.

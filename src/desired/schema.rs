@@ -200,7 +200,7 @@ pub(super) struct Binding {
 }
 
 impl File {
-    /// Returns the managed steps in the order of [`Step::ALL`].
+    /// Returns the managed steps in the order of [`Step::ALL`]; [`Step::DEFAULT`] if the file has no `steps`.
     pub(super) fn step_list(&self) -> Vec<Step> {
         let Some(Spanned { value: steps, span: _ }) = &self.steps else { return Step::DEFAULT.to_vec() };
         let mut steps: Vec<_> = steps.iter().map(|step| step.value).collect();

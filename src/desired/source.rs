@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,9 +69,15 @@ pub(super) enum Value<'s> {
 /// If the file cannot be read, is over 16 MiB, or is not UTF-8.
 pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let unreadable = |error: std::io::Error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => {
+                "check the path, or write a first file: `flowbind export --tenant TENANT > flowbind.yaml`"
+            }
+            _ => "name a desired-state file that can be read",
+        };
         Diagnostic::error(Code::InputUnreadable, format!("cannot read `{name}`"))
             .caused_by(error.to_string())
-            .hint("name a desired-state file, or write a first one with `flowbind export --tenant TENANT`")
+            .hint(hint)
     };
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
@@ -109,7 +115,8 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
     }
 }
 
-/// Parses a source, which must be one YAML document.
+/// Parses a source, which must be one YAML document within the limits of this module. The error describes the
+/// first mistake, with its location and a hint.
 ///
 /// # Errors
 /// If the text is not valid YAML, at the first location that is not.
@@ -213,36 +220,51 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
             "define the anchor with `&` before it is used, or quote a string that starts with `*`",
         ),
         _ => {
-            let (what, hint) = common_mistake(source, &span, what).unwrap_or_else(|| {
+            let Mistake { what, hint, start } = common_mistake(source, &span, what).unwrap_or_else(|| {
                 let hint = "indent with spaces, close quotes and brackets, and quote strings that contain `: ` or \
                             ` #` or start with one of `@ % * & ! | > [ {`";
-                (what.to_owned(), hint.to_owned())
+                Mistake::new(what, hint)
             });
-            problem(Code::InvalidYaml, format!("invalid YAML: {what}"), &hint)
+            let span = start.map_or_else(|| span.clone(), |start| source.span(start..start));
+            Diagnostic::error(Code::InvalidYaml, format!("invalid YAML: {what}")).at(&span).hint(hint)
         }
     }
 }
 
-/// Explains a common mistake in YAML with a message and a hint. `what` is the message of the parser, whose
-/// terms few users know.
-fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<(String, String)> {
+/// Mistake in YAML.
+struct Mistake {
+    what: String,
+    hint: String,
+    /// Byte where it starts, if it is not where the parser failed.
+    start: Option<usize>,
+}
+
+impl Mistake {
+    fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into(), start: None }
+    }
+}
+
+/// Returns what is wrong and a hint if the error is a common mistake in YAML; otherwise `None`. `what` is the
+/// message of the parser, whose terms few users know.
+fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<Mistake> {
     let (before, after) = source.text().split_at_checked(span.range().start)?;
     let start = before.rfind(['\n', '\r']).map_or(0, |at| at.saturating_add(1));
     let (above, in_line) = before.split_at_checked(start)?;
     let number = span.position().line;
     if what.contains("tabs disallowed") && in_line.trim_start_matches(' ').starts_with('\t') {
-        return Some((format!("line {number} is indented with a tab"), "indent with spaces".to_owned()));
+        return Some(Mistake::new(format!("line {number} is indented with a tab"), "indent with spaces"));
     }
     if let Some(char) = what.strip_prefix("unexpected character: `").and_then(|it| it.strip_suffix('\'')) {
         let hint = match char {
             "@" | "%" | "`" => "put the value in quotes",
             _ => "put the value in double quotes, and write the character as an escape such as `\\u0007`",
         };
-        return Some((format!("unexpected character `{char}`"), hint.to_owned()));
+        return Some(Mistake::new(format!("unexpected character `{char}`"), hint));
     }
     if what == "unclosed quote" {
         let quote = after.chars().next().filter(|char| matches!(char, '"' | '\''))?;
-        return Some((
+        return Some(Mistake::new(
             format!("missing closing `{quote}`"),
             format!("add `{quote}` at the end of the value"),
         ));
@@ -257,8 +279,8 @@ fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<(String, S
         // An address may contain a key, so it is not repeated.
         let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://");
         let quoted = is_plain.then(|| format!("put the value in quotes: `\"{}\"`", truncate(value.trim())));
-        return Some((
-            "a value with `: ` is not in quotes".to_owned(),
+        return Some(Mistake::new(
+            "a value with `: ` is not in quotes",
             quoted.unwrap_or_else(|| "put the value in quotes".to_owned()),
         ));
     }
@@ -270,15 +292,14 @@ fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<(String, S
     let (own, other) = (indent(in_line), indent(lines.get(sibling)?));
     let sibling = sibling.saturating_add(1);
     let key = truncate(in_line.trim());
-    (own > other).then(|| {
-        (
-            format!("`{key}` is indented deeper than line {sibling}, which already has a value"),
-            format!("indent `{key}` by {other} spaces, like line {sibling}"),
-        )
+    (own > other).then(|| Mistake {
+        what: format!("`{key}` is indented deeper than line {sibling}, which already has a value"),
+        hint: format!("indent `{key}` by {other} spaces, like line {sibling}"),
+        start: Some(start.saturating_add(own)),
     })
 }
 
-/// Describes the exceeded limit.
+/// Returns the exceeded limit as text, such as `more than 16 levels of nesting`.
 fn exceeded_limit(breach: &BudgetBreach) -> String {
     match breach {
         BudgetBreach::Depth { .. } => format!("more than {MAX_DEPTH} levels of nesting"),

@@ -116,9 +116,9 @@ codes! {
             NOTHING,
             "Pass a PEM file with the certificates of the authorities to trust.";
         OutputNotWritable = "output-not-writable": "An output cannot be written",
-            "A file of `--out`, a summary file of the pipeline or stdout could not be written. Files are opened \
-             before the first request, so most such errors are found before the tenant is read. A full disk is found \
-             at the end.",
+            "A file of `--out`, a folder, a journal, a summary file of the pipeline or stdout could not be written. \
+             Files of `--out` are opened before the first request, so most such errors are found before the tenant is \
+             read. A full disk is found at the end.",
             "Before the plan: nothing. After an `apply`: see the report on stdout or in the other outputs, and the \
              exit code. Code 4 means that changes were sent.",
             "Pass a path in a folder that can be written to, and is not reached through a link out of the \
@@ -128,7 +128,7 @@ codes! {
             NOTHING,
             "Give each `--out` a file of its own.";
         InputUnreadable = "input-unreadable": "A file or folder cannot be read",
-            "It does not exist, or the permissions do not allow reading it.",
+            "It does not exist, the permissions do not allow reading it, or it is too large or not UTF-8.",
             NOTHING,
             "Check the path and its permissions. Without FILES, flowbind reads `flowbind.yaml` in the working \
              directory; `flowbind export --tenant TENANT > flowbind.yaml` writes a first one.";
@@ -147,7 +147,7 @@ codes! {
             NOTHING,
             "Pass one `--sandbox FILE` for each tenant of the run.";
         System = "system": "The operating system reported an error",
-            "An operation on this machine failed, such as creating a folder or opening a socket.",
+            "An operation on this machine failed, such as opening a socket.",
             "Before the plan: nothing. During an apply: see the report.",
             "Read the cause below the message.";
     }
@@ -156,8 +156,8 @@ codes! {
             "For a folder, flowbind reads all `*.yaml` and `*.yml` files directly in it. This one has none.",
             NOTHING,
             "Name another folder, or the files themselves. Subfolders are not read.";
-        FileGivenTwice = "file-given-twice": "A file is named twice",
-            "The same file is named twice on the command line, directly, through its folder or through a link.",
+        FileGivenTwice = "file-given-twice": "A file is given twice",
+            "The same file is given twice on the command line, directly, through its folder or through a link.",
             NOTHING,
             "Name each file once.";
         FileTooLarge = "file-too-large": "A file is larger than 16 MiB",
@@ -485,11 +485,11 @@ codes! {
         SavedFileVersion = "saved-file-version": "A saved file has another format version",
             "Saved plans and reports name the version of their format. This flowbind reads version 2 only.",
             NOTHING,
-            "Create the file again with this flowbind, or read it with the version that wrote it.";
+            "For a plan, plan again. For a report, use the flowbind version that wrote it.";
         SavedFileModified = "saved-file-modified": "A saved plan was modified after it was written",
             "The content does not match the fingerprint in the file. It was edited, truncated or merged.",
             NOTHING,
-            "Create it again with `flowbind plan --out FILE.json`.";
+            "Plan again with `flowbind plan FILE… --out FILE.json`, and review the plan.";
         SavedFileKind = "saved-file-kind": "A saved file is of the wrong kind",
             "`apply --plan` needs a plan and got a report, or `show` got plans and reports together.",
             NOTHING,

@@ -6,7 +6,7 @@ pub mod plan;
 pub mod report;
 
 pub use output::{Output, OutputError, write};
-pub use parts::SavedFileError;
+pub use parts::{SavedFileError, find_kind};
 
 use crate::apply::Report;
 use crate::plan::Plan;
@@ -20,7 +20,8 @@ pub enum Saved {
     Report(Report, String, String),
 }
 
-/// Reads a plan or a report.
+/// Parses the text of a saved plan or report; its key `kind` decides which. Any other text or format version
+/// is an error, and so is a plan that does not match its fingerprint.
 ///
 /// # Errors
 /// The text is neither, of another version, or was modified.

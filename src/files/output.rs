@@ -1,6 +1,6 @@
 //! Atomic output files: a reader sees the complete old content or the complete new one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,10 @@ use tempfile::{Builder, NamedTempFile};
 /// Output file that was found writable before there is anything to write.
 #[derive(Debug)]
 pub struct Output {
+    /// Path that is written, with links resolved.
     path: PathBuf,
+    /// Path as the user gave it, for messages.
+    given: PathBuf,
 }
 
 /// Output that cannot be written.
@@ -21,14 +24,15 @@ pub struct OutputError {
 }
 
 impl Output {
-    /// Checks that a file can be written: creates a temporary file in its folder, and removes it at once, because
-    /// a process that is killed later could not remove it. The file itself is not changed.
+    /// Checks that a file can be written: creates a temporary file in its folder, and removes it at once,
+    /// because a process that is killed later could not remove it. The file itself is not changed.
     ///
     /// # Errors
     /// The folder does not exist or cannot be written to, or the path is not a regular file.
-    pub fn open(path: &Path) -> Result<Self, OutputError> {
-        let opened = resolve_links(path).and_then(|path| temporary_file(&path).map(|_| Self { path }));
-        opened.map_err(|error| OutputError { path: path.to_owned(), error })
+    pub fn open(given: &Path) -> Result<Self, OutputError> {
+        let opened = resolve_links(given)
+            .and_then(|path| temporary_file(&path).map(|_| Self { path, given: given.to_owned() }));
+        opened.map_err(|error| OutputError { path: given.to_owned(), error })
     }
 
     /// Returns the path that is written, with links resolved.
@@ -36,30 +40,34 @@ impl Output {
         &self.path
     }
 
-    /// Writes the file by renaming a temporary one, so that no reader sees a part of it, and a full disk leaves the
-    /// old file complete.
+    /// Writes the file by renaming a temporary one, so that no reader sees a part of it, and a full disk
+    /// leaves the old file complete.
     ///
     /// # Errors
     /// Any failure to write; the old file is unchanged.
     pub fn write(self, text: &str) -> Result<(), OutputError> {
-        let Self { path } = self;
+        let Self { path, given } = self;
         let written = temporary_file(&path).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.as_file().sync_all()?;
             file.persist(&path).map(drop).map_err(|failed| failed.error)
         });
-        written.map_err(|error| OutputError { path, error })
+        written.map_err(|error| OutputError { path: given, error })
     }
 }
 
-/// Creates a temporary file in the same folder, with the permissions of the file that it will replace.
+/// Creates a temporary file in the same folder, with the permissions of the file that it will replace. A path
+/// that exists and is not a regular file is an error.
 fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     // A rename would replace a device or a pipe by a regular file.
     if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it exists, but is not a regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = builder().tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    // The file gets the permissions of any new file, reduced by the umask: with those of `tempfile_in`, only the
+    // owner could read a report. The errors of `make_in` do not contain the temporary path.
+    let create = |path: &Path| File::options().write(true).create_new(true).open(path);
+    let file = Builder::new().make_in(folder.unwrap_or(Path::new(".")), create)?;
     if let Ok(old) = fs::metadata(path) {
         file.as_file().set_permissions(old.permissions())?;
     }
@@ -83,16 +91,8 @@ fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// Returns a builder of temporary files with the permissions of any new file, reduced by the umask. By default
-/// only the owner could read a report.
-fn builder() -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-}
-
-/// Writes a file atomically.
+/// Writes a file by renaming a temporary one, so that no reader sees a part of it. A symbolic link stays, and
+/// its target is written.
 ///
 /// # Errors
 /// Any failure to write; the old file is unchanged.
@@ -121,6 +121,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(Output::open(&folder.path().join("no/such/folder")).is_err());
         assert!(Output::open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn open_in_a_missing_folder_reports_the_given_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("plan.json");
+        let error = Output::open(&path).unwrap_err().to_string();
+        let message = format!("cannot write `{}`: ", path.display());
+        let cause = error.strip_prefix(&message).unwrap();
+        assert!(!cause.contains("missing"), "{cause}");
     }
 
     #[cfg(unix)]

@@ -17,7 +17,7 @@ pub enum SavedFileError {
     #[error("not a flowbind plan or report: {0}")]
     NotASavedFile(String),
     /// Another version of the format.
-    #[error("it has format version {0}, but this flowbind reads version {FORMAT_VERSION}")]
+    #[error("format version {0} is not supported; this flowbind reads version {FORMAT_VERSION}")]
     Version(String),
     /// A value that cannot occur.
     #[error("invalid value: {0}")]
@@ -33,7 +33,7 @@ pub enum SavedFileError {
         step: Step,
     },
     /// The content does not match the fingerprint in the file.
-    #[error("it was modified after flowbind wrote it (fingerprint mismatch)")]
+    #[error("modified after flowbind wrote the file (fingerprint mismatch)")]
     FingerprintMismatch,
 }
 
@@ -51,7 +51,8 @@ struct Head {
     kind: String,
 }
 
-/// Returns the kind of a saved file, if its version can be read.
+/// Returns the `kind` of a saved file. Any other major format version, and a text that is not JSON with both
+/// keys, are errors.
 pub(super) fn kind(text: &str) -> Result<String, SavedFileError> {
     let Head { format_version, kind } = serde_json::from_str(text)?;
     // Keys are added within a major version; older readers ignore them.
@@ -59,6 +60,12 @@ pub(super) fn kind(text: &str) -> Result<String, SavedFileError> {
         Some(FORMAT_VERSION) => Ok(kind),
         _ => Err(SavedFileError::Version(format_version)),
     }
+}
+
+/// Returns the `kind` of a saved file of any format version; `None` if the text is not a saved file.
+pub fn find_kind(text: &str) -> Option<String> {
+    let head: Head = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    Some(head.kind)
 }
 
 /// Program that wrote the file.
@@ -71,7 +78,7 @@ pub(super) struct Tool {
 }
 
 impl Tool {
-    /// Returns this program.
+    /// Returns the name and version of this program.
     pub(super) fn this() -> Self {
         Self { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() }
     }
@@ -169,12 +176,12 @@ impl TryFrom<ConnectorPart> for Connector {
     }
 }
 
-/// Converts a connector or null.
+/// Converts a connector, or null to `None`. An invalid id is an error.
 pub(super) fn binding_value(part: Option<ConnectorPart>) -> Result<Bound, SavedFileError> {
     part.map(Connector::try_from).transpose()
 }
 
-/// Converts the value of `key`, which must be a known name.
+/// Converts `name`, the value of `key`, with `find`. Fails if it is not a known name.
 pub(super) fn from_name<T>(
     key: &str,
     name: &str,
@@ -183,19 +190,20 @@ pub(super) fn from_name<T>(
     find(name).ok_or_else(|| SavedFileError::InvalidValue(format!("`{key}`: `{name}`")))
 }
 
-/// Checks the name of a tenant.
+/// Returns the name of a tenant unchanged if it is a domain or a GUID; any other text is an error.
 pub(super) fn tenant(name: String) -> Result<String, SavedFileError> {
     let invalid = || SavedFileError::InvalidValue(format!("`tenant`: `{name}`"));
     name.parse::<Tenant>().map_err(|_| invalid())?;
     Ok(name)
 }
 
-/// Converts the id of a flow.
+/// Parses the id of a flow. An invalid id is an error.
 pub(super) fn flow_id(id: String) -> Result<FlowId, SavedFileError> {
     FlowId::parse(&id).map_err(|_| SavedFileError::InvalidValue(format!("`flow`: `{id}`")))
 }
 
-/// Converts an action, which must follow from the two values: the fingerprint covers the values only.
+/// Parses the name of an action. Any name but that of the action from `current` to `desired` is an error: the
+/// fingerprint covers the values only.
 pub(super) fn action(name: &str, current: &Bound, desired: &Bound) -> Result<Action, SavedFileError> {
     let fits = |action: &Action| Action::from_values(current.as_ref(), desired.as_ref()) == Some(*action);
     from_name("action", name, |name| Action::from_name(name).filter(fits))
@@ -260,7 +268,7 @@ impl TryFrom<ErrorPart> for Problem {
     }
 }
 
-/// Converts the id of a problem.
+/// Parses the id of a problem. An unknown id is an error.
 pub(super) fn code(id: &str) -> Result<Code, SavedFileError> {
     from_name("id", id, |id| id.parse().ok())
 }

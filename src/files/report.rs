@@ -13,7 +13,7 @@ use crate::diagnostic::SourceLocation;
 use crate::model::{Action, Api, Cloud, Step};
 use crate::plan::{Change, Problem, ShardInfo};
 
-/// Serializes a report. The times are RFC 3339.
+/// Serializes a report to indented JSON. The times are RFC 3339.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
     let Report { fingerprint, targets, errors, exit_code, shard } = report;
     let file = ReportFile {
@@ -32,7 +32,8 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
     serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
 }
 
-/// Parses a report whose kind is known.
+/// Parses a report, whose `kind` and version the caller has checked. Exit code 0 in a report whose changes
+/// are not all done is an error.
 ///
 /// # Errors
 /// The text is not of this shape, or has a value that cannot occur.

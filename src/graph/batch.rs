@@ -17,7 +17,7 @@ use super::error::GraphError;
 use super::permission::Need;
 use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
 use crate::http::{
-    Answer, Request, RequestPermit, RetryBudget, SendError, SendErrorKind, client_request_id, retry,
+    Answer, Request, RequestPermit, RetryBudget, SendError, SendErrorKind, new_client_request_id, retry,
     retry_after, server_time,
 };
 use crate::model::{FlowId, Reading, Step};
@@ -48,8 +48,9 @@ pub(super) type Reads<'a> = [(&'a FlowId, &'a [Step])];
 /// Results by their index in [`Reads`]. Reads without a result are to be sent separately.
 type Results = Vec<(usize, Result<Bindings, GraphError>)>;
 
-/// Reads in batches, if that saves round trips; otherwise returns no results. `concurrent` is the number of
-/// other requests that are sent at the same time.
+/// Reads configurations in batches, if that saves round trips and no batch was rejected before; otherwise
+/// sends nothing and returns no results. A read without a usable response has no result. `concurrent` is the
+/// number of other requests that are sent at the same time.
 pub(super) async fn read(
     graph: &Graph,
     reads: &Reads<'_>,
@@ -67,7 +68,8 @@ pub(super) async fn read(
     join_all(senders).await.into_iter().flatten().collect()
 }
 
-/// Sends batches until the queue is empty, each with as many reads as the rate limit admits.
+/// Sends batches until the queue is empty, batches are rejected, or no permit is available in time. Each has
+/// as many reads as the rate limit admits. Returns the results of all these batches.
 async fn send_all(
     graph: &Graph,
     reads: &Reads<'_>,
@@ -89,7 +91,9 @@ async fn send_all(
     results
 }
 
-/// Sends one batch with these items, which are indices of `reads`.
+/// Sends one batch with these items, which are indices of `reads`, and returns the usable results. A 401, or
+/// a `Retry-After` beyond the deadline, is the error of every item. An unusable batch has no results; a send
+/// error or an unexpected response also disables batches for the run.
 async fn send(
     graph: &Graph,
     reads: &Reads<'_>,
@@ -127,7 +131,7 @@ async fn send(
                 // The token was renewed already, so separate reads would be rejected as well.
                 401 => {
                     let rejected = || {
-                        GraphError::rejected(
+                        GraphError::from_rejection(
                             graph.request_line(Need::Bindings, "POST", &request.url),
                             &answer,
                         )
@@ -156,14 +160,14 @@ fn deferred_error(graph: &Graph, request: &Request<'_>, answer: &Answer, pause: 
         may_have_acted: false,
         last: None,
     };
-    GraphError::not_sent(graph.request_line(Need::Bindings, "POST", &request.url), error)
+    GraphError::from_send_error(graph.request_line(Need::Bindings, "POST", &request.url), error)
 }
 
 fn body(graph: &Graph, reads: &Reads<'_>, items: &[usize]) -> String {
     let item = |at: &usize| {
         let (flow, steps) = reads.get(*at)?;
         let url = graph.root().relative(&graph.configuration_url(flow, steps));
-        let headers = BatchHeaders { client_request_id: client_request_id() };
+        let headers = BatchHeaders { client_request_id: new_client_request_id() };
         Some(BatchRequest { id: at.to_string(), method: "GET", url, headers })
     };
     let requests = BatchRequests { requests: items.iter().filter_map(item).collect() };
@@ -171,7 +175,8 @@ fn body(graph: &Graph, reads: &Reads<'_>, items: &[usize]) -> String {
     serde_json::to_string(&requests).unwrap_or_default()
 }
 
-/// Returns the responses to the items of a batch; `None` if it has none.
+/// Returns the responses to these items by index, one or several for each. `None` if the body is not a batch
+/// response, or has no response to any of them.
 fn parse_items<'a>(items: &[usize], answer: &'a Answer) -> Option<BTreeMap<usize, Vec<BatchItem<'a>>>> {
     let Batch { responses } = serde_json::from_slice(&answer.body).ok()?;
     let mut parsed = BTreeMap::<usize, Vec<BatchItem<'_>>>::new();
@@ -183,8 +188,9 @@ fn parse_items<'a>(items: &[usize], answer: &'a Answer) -> Option<BTreeMap<usize
     Some(parsed).filter(|parsed| !parsed.is_empty())
 }
 
-/// Returns the usable results. Records throttled items in the rate limiter, and waits for the `Retry-After` of
-/// items that failed temporarily.
+/// Returns the results of the items with a complete configuration, and an error for each whose `Retry-After`
+/// exceeds the deadline; the others have no result. Records throttled items in the rate limiter, and waits
+/// for the `Retry-After` of items that failed temporarily.
 async fn collect_results(
     graph: &Graph,
     reads: &Reads<'_>,

@@ -51,7 +51,7 @@ impl Graph {
         Self { http, batch_support: BatchSupport::default(), root, reference_root, credential }
     }
 
-    /// Lists the tenant's connectors.
+    /// Returns all connectors of the tenant, from all pages, each id once.
     /// <https://learn.microsoft.com/graph/api/identityapiconnector-list>
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Graph {
         Ok(dedupe_by(connectors, |listed| listed.connector.id.clone()))
     }
 
-    /// Lists the tenant's flows of one kind.
+    /// Returns all flows of one kind in the tenant, from all pages, each id once.
     /// <https://learn.microsoft.com/graph/api/identitycontainer-list-b2cuserflows>
     ///
     /// # Errors
@@ -77,8 +77,9 @@ impl Graph {
         Ok(dedupe_by(flows, |flow| flow.id.clone()))
     }
 
-    /// Reads the bindings of several flows, in as few round trips as possible. `concurrent` is the number of other
-    /// requests that are sent at the same time.
+    /// Reads the bindings of several flows, each at its steps, in as few round trips as possible. Returns one
+    /// result for each flow, in the order of `reads`. `concurrent` is the number of other requests that are
+    /// sent at the same time.
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-get-apiconnectorconfiguration>
     ///
     /// # Errors
@@ -113,7 +114,7 @@ impl Graph {
         let url = self.configuration_url(flow, steps);
         let (answer, configuration) = self.get::<Configuration>(Need::Bindings, url.clone(), budget).await?;
         if configuration.is_error() {
-            return Err(GraphError::rejected(self.request_line(Need::Bindings, "GET", &url), &answer));
+            return Err(GraphError::from_rejection(self.request_line(Need::Bindings, "GET", &url), &answer));
         }
         Ok(configuration.bindings(steps))
     }
@@ -123,8 +124,9 @@ impl Graph {
         self.root.join(&configuration_path(flow), Some(&format!("$expand={}", names.join(","))))
     }
 
-    /// Binds a connector to a step of a flow; `None` disables the step. No other request changes a tenant. The
-    /// request is not started after `halt` became true.
+    /// Sends the PUT that binds a connector to a step of a flow, with retries; `None` disables the step. A
+    /// 2xx answer with an error in its body is an `Err`. If `halt` is true before an attempt starts, nothing
+    /// more is sent and an `Err` is returned. This is the only request of the program that changes a tenant.
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-put-apiconnectorconfiguration>
     ///
     /// # Errors
@@ -158,12 +160,13 @@ impl Graph {
         let answer = self.send(Need::Changes, request).await?;
         // A success status with an error in the body is an error.
         if serde_json::from_slice::<Configuration>(&answer.body).is_ok_and(|body| body.is_error()) {
-            return Err(GraphError::rejected(line, &answer));
+            return Err(GraphError::from_rejection(line, &answer));
         }
         Ok(AcceptedPut { attempts: answer.attempts, request_id: error::request_id(&answer) })
     }
 
-    /// Reads one JSON document.
+    /// Sends a GET, with retries. Returns the 2xx response and the value parsed from its JSON body. Any other
+    /// status, or a body that is not such a value, is an error.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         need: Need,
@@ -190,13 +193,13 @@ impl Graph {
         }
     }
 
-    /// Sends a request. Every status but 2xx is an error.
+    /// Sends a request, with retries, and returns its 2xx response. Every other status is an error.
     async fn send(&self, need: Need, request: Request<'_>) -> Result<Answer, GraphError> {
         let line = self.request_line(need, request.method.as_str(), &request.url);
         match self.http.send(&request).await {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
-            Ok(answer) => Err(GraphError::rejected(line, &answer)),
-            Err(error) => Err(GraphError::not_sent(line, error)),
+            Ok(answer) => Err(GraphError::from_rejection(line, &answer)),
+            Err(error) => Err(GraphError::from_send_error(line, error)),
         }
     }
 
@@ -215,7 +218,8 @@ impl Graph {
     }
 }
 
-/// Removes duplicates: a list that changes while its pages are read may have an item twice.
+/// Removes items with the same id as an earlier one: a list that changes while its pages are read may have an
+/// item twice.
 fn dedupe_by<T, Id: Ord>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> Id) -> Vec<T> {
     let mut seen = BTreeSet::new();
     items.filter(|item| seen.insert(id(item))).collect()

@@ -7,7 +7,7 @@ use reqwest::Url;
 use crate::http::{is_loopback, is_safe};
 use crate::model::{Api, Cloud};
 
-/// Returns the Graph host of a cloud (<https://learn.microsoft.com/graph/deployments>).
+/// Returns the URL of Graph in a cloud, without a version (<https://learn.microsoft.com/graph/deployments>).
 fn root(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Global => "https://graph.microsoft.com",
@@ -17,7 +17,7 @@ fn root(cloud: Cloud) -> &'static str {
     }
 }
 
-/// Returns the login host of a cloud (<https://learn.microsoft.com/graph/deployments>).
+/// Returns the URL of the login host of a cloud (<https://learn.microsoft.com/graph/deployments>).
 pub fn authority(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Global => "https://login.microsoftonline.com",
@@ -71,7 +71,8 @@ impl GraphUrl {
         Self::parse(&format!("{}/{api}", root(cloud)), api)
     }
 
-    /// Parses a root URL that the user passed.
+    /// Parses a root URL that the user passed: https, or http for loopback, ending in the version `api`.
+    /// Removes trailing slashes.
     ///
     /// # Errors
     /// The text is not a URL, is not https (except for loopback), has other parts, or ends in another version.
@@ -95,12 +96,12 @@ impl GraphUrl {
         Ok(Self(url))
     }
 
-    /// Whether the host is this machine.
+    /// Returns whether the host is `localhost` or a loopback address.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 
-    /// Whether a URL has the same scheme, host and port.
+    /// Returns whether a URL has the same scheme, host and port as this root.
     pub fn is_origin_of(&self, url: &Url) -> bool {
         self.0.origin() == url.origin()
     }
@@ -115,7 +116,8 @@ impl GraphUrl {
         url
     }
 
-    /// Returns a URL relative to the root, with its query, as batches need it.
+    /// Returns a URL relative to this root, which has the API version, as batches need it: with a leading slash and
+    /// the query, such as `/identity/apiConnectors?x`. A URL outside the root keeps its complete path.
     pub(super) fn relative(&self, url: &Url) -> String {
         let path = url.path().strip_prefix(self.0.path()).unwrap_or_else(|| url.path());
         match url.query() {
@@ -124,13 +126,15 @@ impl GraphUrl {
         }
     }
 
-    /// Resolves a link of a response, which is usually absolute.
+    /// Resolves a link of a response, absolute or relative to this root; `None` if it is not valid. The host
+    /// may be another one.
     pub(super) fn resolve(&self, link: &str) -> Option<Url> {
         self.0.join(link).ok()
     }
 }
 
-/// Removes the part before an `@`, which may contain a password.
+/// Returns the text after the last `@`, because the part before it may contain a password. Without an `@`,
+/// returns the complete text.
 fn without_user_info(text: &str) -> String {
     text.rsplit_once('@').map_or(text, |(_, rest)| rest).to_owned()
 }

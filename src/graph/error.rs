@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::permission::Need;
 use crate::diagnostic::{Code, clipped};
-use crate::http::{Answer, SendError, SendErrorKind, Unreachable, truncate};
+use crate::http::{Answer, ClientError, SendError, SendErrorKind, Unreachable, truncate};
 use crate::model::ReadError;
 
 /// Failed request to Graph.
@@ -84,7 +84,8 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// Returns the text about the last response to an earlier attempt.
+/// Returns a text about the last response to an earlier attempt, without its number of attempts; empty if
+/// there is none.
 fn preceding(rejection: Option<&Rejection>) -> String {
     let without_attempts = |it: &Rejection| Rejection { attempts: 1, ..it.clone() };
     rejection.map(|it| format!("; the last response was {}", without_attempts(it))).unwrap_or_default()
@@ -99,12 +100,12 @@ fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
 }
 
 impl GraphError {
-    /// Whether Graph answered 404.
+    /// Returns whether Graph answered 404.
     pub fn is_not_found(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 404, .. }))
     }
 
-    /// Whether Graph rejected the credential (401) or its permissions (403).
+    /// Returns whether Graph rejected the credential (401) or its permissions (403).
     pub fn is_denied(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 401 | 403, .. }))
     }
@@ -116,7 +117,7 @@ impl GraphError {
         error.unreachable()
     }
 
-    /// Whether Graph asked for a pause that is longer than the time that is left.
+    /// Returns whether Graph asked for a pause that is longer than the time that is left.
     pub(super) fn is_deferred(&self) -> bool {
         self.pause_beyond_timeout().is_some()
     }
@@ -131,7 +132,8 @@ impl GraphError {
         }
     }
 
-    /// Returns the id of the problem.
+    /// Returns the code of the diagnostic: by status, code and message for a rejection, else by the reason
+    /// why there is no usable response.
     pub fn code(&self) -> Code {
         match &self.kind {
             GraphErrorKind::Rejected(rejection) => match rejection.tenant_problem() {
@@ -147,9 +149,10 @@ impl GraphError {
             }
             GraphErrorKind::Redirect(_) => Code::GraphRedirect,
             GraphErrorKind::NoAnswer { .. } if self.unreachable().is_some() => Code::GraphUnreachable,
-            GraphErrorKind::NoAnswer { error, .. } => match error.kind {
+            GraphErrorKind::NoAnswer { error, .. } => match &error.kind {
                 SendErrorKind::Broken(_) => Code::GraphNoResponse,
-                SendErrorKind::Unreachable(_) | SendErrorKind::Client(_) => Code::GraphUnreachable,
+                SendErrorKind::Unreachable(_) => Code::GraphUnreachable,
+                SendErrorKind::Client(error) => error.into(),
                 SendErrorKind::SignIn(_) => Code::SignInFailed,
                 SendErrorKind::PauseBeyondTimeout(_)
                 | SendErrorKind::ThrottledUntilDeadline
@@ -184,6 +187,7 @@ impl GraphError {
                 hint("check whether a proxy answers in place of Graph, and `--graph-url`")
             }
             Code::GraphUnreachable => hint(UNREACHABLE_HINT),
+            Code::InvalidEnvironment => hint(INVALID_PROXY_HINT),
             Code::GraphThrottled => match self.pause_beyond_timeout() {
                 Some(pause) => hint(&format!(
                     "run again later, or with a `--timeout` of more than {} s",
@@ -203,12 +207,19 @@ impl GraphError {
         }
     }
 
+    /// Returns what the response means, if that is known.
+    pub fn meaning(&self) -> Option<&'static str> {
+        self.advice().and_then(|advice| advice.meaning)
+    }
+
     /// Returns the hint, if what to do is known.
     pub fn hint(&self) -> Option<String> {
         self.advice().map(|advice| advice.hint)
     }
 
-    pub(super) fn not_sent(request: RequestLine, mut error: SendError) -> Self {
+    /// Creates the error of a request without a usable response. Keeps the ids and attempts of `error`, and
+    /// the last response that was to be retried.
+    pub(super) fn from_send_error(request: RequestLine, mut error: SendError) -> Self {
         let last = error.last.take().map(|answer| parse_rejection(&answer));
         let (before, request_id) = last.unzip();
         Self {
@@ -222,8 +233,9 @@ impl GraphError {
         }
     }
 
-    /// Creates the error of a response with an error status.
-    pub fn rejected(request: RequestLine, answer: &Answer) -> Self {
+    /// Creates the error of a response that is an error: `Redirect` for a 3xx with `Location`, else
+    /// `Rejected` with the status and the code and message of the body.
+    pub fn from_rejection(request: RequestLine, answer: &Answer) -> Self {
         let (rejection, request_id) = parse_rejection(answer);
         let kind = match redirect_target(answer) {
             Some(target) => GraphErrorKind::Redirect(target),
@@ -276,7 +288,8 @@ impl Rejection {
         }
     }
 
-    /// Returns the id of a problem of the tenant itself, if this is one.
+    /// Returns the code of the diagnostic if the rejection is due to the tenant itself, not to the request:
+    /// the tenant is of the other kind, or self-service sign-up is disabled. Otherwise `None`.
     fn tenant_problem(&self) -> Option<Code> {
         let message = self.message.as_deref().unwrap_or_default();
         if self.tenant_kind().is_some() {
@@ -295,6 +308,19 @@ impl Rejection {
 pub const UNREACHABLE_HINT: &str = "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its \
                                     certificate authority with `--ca-file`";
 
+/// What to do about an environment variable that is not the URL of a proxy.
+pub const INVALID_PROXY_HINT: &str = "set it to a URL such as `http://proxy.example.com:8080`, or unset it";
+
+impl From<&ClientError> for Code {
+    fn from(error: &ClientError) -> Self {
+        match error {
+            ClientError::InvalidProxyVariable(_) => Self::InvalidEnvironment,
+            ClientError::InvalidPem(_) | ClientError::NoCertificate => Self::InvalidCaFile,
+            ClientError::Build(_) | ClientError::Request(_) => Self::System,
+        }
+    }
+}
+
 /// Meaning of a response, and what to do.
 struct Advice {
     meaning: Option<&'static str>,
@@ -308,11 +334,11 @@ mod advice {
 
     pub(super) const B2C_FLOWS_IN_WORKFORCE_TENANT: Known = (
         "the user flows are of Azure AD B2C (`B2C_1_…`), but the tenant is a workforce tenant",
-        "name the B2C tenant, or list the workforce tenant's own flows (`B2X_1_…`)",
+        "set `tenant:` to the B2C tenant, or list the workforce tenant's own flows (`B2X_1_…`)",
     );
     pub(super) const B2X_FLOWS_IN_B2C_TENANT: Known = (
         "the user flows are of a workforce tenant (`B2X_1_…`), but the tenant is an Azure AD B2C tenant",
-        "name the workforce tenant, or list the B2C tenant's own flows (`B2C_1_…`)",
+        "set `tenant:` to the workforce tenant, or list the B2C tenant's own flows (`B2C_1_…`)",
     );
     pub(super) const SELF_SERVICE_DISABLED: Known = (
         "the tenant is a workforce tenant without self-service sign-up, so it has no user flows",
@@ -368,13 +394,15 @@ impl From<&GraphError> for ReadError {
     }
 }
 
-/// Returns the origin that a redirect leads to.
+/// Returns the origin that a redirect leads to, for messages. `None` if the status is not 3xx or there is no
+/// `Location`.
 fn redirect_target(answer: &Answer) -> Option<String> {
     let location = answer.headers.get("location").filter(|_| (300..400).contains(&answer.status))?;
     Some(origin(&String::from_utf8_lossy(location.as_bytes())))
 }
 
-/// Returns the origin of a link for messages, without its path and query, which may hold secrets.
+/// Returns the origin of a link in backticks, for messages, without its path and query, which may hold
+/// secrets. For a link that has no host, or that is relative or invalid, returns a text that describes this.
 pub(super) fn origin(link: &str) -> String {
     match Url::parse(link) {
         Ok(url) if url.has_host() => format!("`{}`", url.origin().ascii_serialization()),
@@ -395,8 +423,9 @@ fn parse_rejection(answer: &Answer) -> (Rejection, Option<String>) {
     (rejection, request_id(answer).or(error.inner_error.request_id.map(truncate)))
 }
 
-/// Describes a response that is not the JSON that was asked for. Its beginning is shown if it is not JSON at
-/// all: that is how the sign-in page of a proxy is recognized.
+/// Describes a response that is not the JSON that was asked for: with the parse error if its content type is
+/// JSON, otherwise with the content type and the beginning of the body. That is how the sign-in page of a
+/// proxy is recognized.
 pub(super) fn describe_unexpected(answer: &Answer, error: &serde_json::Error) -> String {
     const SHOWN: usize = 80;
     let content_type =
@@ -409,7 +438,7 @@ pub(super) fn describe_unexpected(answer: &Answer, error: &serde_json::Error) ->
     truncate(format!("not JSON ({content_type}: \"{}\")", clipped(&start.join(" "), SHOWN)))
 }
 
-/// Returns Graph's id of the request.
+/// Returns Graph's id of the request, from the header `request-id`; `None` if it is missing.
 pub(super) fn request_id(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("request-id")?;
     header.to_str().ok().map(str::to_owned).map(truncate)
@@ -453,7 +482,7 @@ mod tests {
         let (client_request_id, may_have_acted) = ("ours".into(), false);
         let answer = Answer { status: 403, headers, body, client_request_id, attempts: 1, may_have_acted };
         let request = RequestLine { need: Need::Flows, line: "GET /x".into() };
-        GraphError::rejected(request, &answer).to_string()
+        GraphError::from_rejection(request, &answer).to_string()
     }
 
     #[test]
@@ -466,6 +495,21 @@ mod tests {
                 rejected(Some("h"), &body),
                 "GET /x: 403 C: M. (request-id h, client-request-id ours)"
             );
+        }
+    }
+
+    #[test]
+    fn request_without_client_is_not_an_unreachable_host() {
+        for (error, code) in [
+            (ClientError::InvalidProxyVariable("HTTPS_PROXY"), Code::InvalidEnvironment),
+            (ClientError::Build("x".into()), Code::System),
+            (ClientError::Request("x".into()), Code::System),
+        ] {
+            let kind = SendErrorKind::Client(error);
+            let error =
+                SendError { kind, client_request_id: None, attempts: 0, may_have_acted: false, last: None };
+            let request = RequestLine { need: Need::Flows, line: "GET /x".into() };
+            assert_eq!(GraphError::from_send_error(request, error).code(), code);
         }
     }
 

@@ -19,7 +19,8 @@ const MAX_PAGES: usize = 1_000;
 /// Size limit of all pages together, in bytes.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Reads a collection, beginning with its first page.
+/// Reads all pages of a collection, beginning with the URL of its first page, and returns their items. Fails
+/// if any page is unreadable, a link is not followed, or the pages have more than 8 MiB or do not end.
 pub(super) async fn read_all<T: DeserializeOwned>(
     graph: &Graph,
     need: Need,
@@ -32,7 +33,7 @@ pub(super) async fn read_all<T: DeserializeOwned>(
     loop {
         let (answer, page) = graph.get::<Page<T>>(need, next.clone(), RetryBudget::UntilDeadline).await?;
         if page.is_error() {
-            return Err(GraphError::rejected(graph.request_line(need, "GET", &next), &answer));
+            return Err(GraphError::from_rejection(graph.request_line(need, "GET", &next), &answer));
         }
         bytes = bytes.saturating_add(answer.body.len());
         if bytes > MAX_BYTES {
@@ -48,7 +49,8 @@ pub(super) async fn read_all<T: DeserializeOwned>(
     }
 }
 
-/// Resolves the link to the next page, after the pages that were `seen`.
+/// Returns the URL of the next page, to which `link` leads from `root`. An error if it leads to another
+/// origin, has user info, is one of the `seen` pages, or comes after 1,000 pages.
 ///
 /// # Errors
 /// The link leads to another host than `root`, which would receive the token; or the pages do not end.

@@ -31,11 +31,13 @@ const CONNECTORS_READ: &str = "APIConnectors.Read.All";
 const CONNECTORS_WRITE: &str = "APIConnectors.ReadWrite.All";
 
 impl Need {
-    /// Returns the permission that the documentation names:
-    /// <https://learn.microsoft.com/graph/api/identitycontainer-list-b2cuserflows>,
-    /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-get-apiconnectorconfiguration>,
-    /// <https://learn.microsoft.com/graph/api/identityapiconnector-list>,
-    /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-put-apiconnectorconfiguration>.
+    /// Returns the least permission that Microsoft documents. For listing flows this is the Read permission.
+    /// For reading bindings and connectors, as for changing bindings, it is the ReadWrite permission:
+    ///
+    /// - <https://learn.microsoft.com/graph/api/identitycontainer-list-b2cuserflows>
+    /// - <https://learn.microsoft.com/graph/api/b2cidentityuserflow-get-apiconnectorconfiguration>
+    /// - <https://learn.microsoft.com/graph/api/identityapiconnector-list>
+    /// - <https://learn.microsoft.com/graph/api/b2cidentityuserflow-put-apiconnectorconfiguration>
     pub fn documented(self) -> &'static str {
         match self {
             Self::Flows => FLOWS_READ,
@@ -54,7 +56,7 @@ impl Need {
     }
 
     /// Returns how far the permissions of a token meet the need.
-    pub fn met_by(self, permissions: &[&str]) -> Grant {
+    pub fn grant_from(self, permissions: &[&str]) -> Grant {
         let is_held = |wanted: &&str| permissions.iter().any(|held| held.eq_ignore_ascii_case(wanted));
         let mut documented = self.accepted().iter().skip_while(|accepted| **accepted != self.documented());
         if documented.any(is_held) {
@@ -74,13 +76,13 @@ mod tests {
     #[test]
     fn read_permission_meets_reading_and_never_changes() {
         let read = [FLOWS_READ, CONNECTORS_READ];
-        assert_eq!(Need::Flows.met_by(&read), Grant::Full);
-        assert_eq!(Need::Bindings.met_by(&read), Grant::Lower);
-        assert_eq!(Need::Connectors.met_by(&read), Grant::Lower);
-        assert_eq!(Need::Changes.met_by(&read), Grant::None);
+        assert_eq!(Need::Flows.grant_from(&read), Grant::Full);
+        assert_eq!(Need::Bindings.grant_from(&read), Grant::Lower);
+        assert_eq!(Need::Connectors.grant_from(&read), Grant::Lower);
+        assert_eq!(Need::Changes.grant_from(&read), Grant::None);
         for need in [Need::Flows, Need::Bindings, Need::Changes] {
-            assert_eq!(need.met_by(&[FLOWS_WRITE]), Grant::Full);
-            assert_eq!(need.met_by(&["Directory.ReadWrite.All", "IdentityUserFlow.Read"]), Grant::None);
+            assert_eq!(need.grant_from(&[FLOWS_WRITE]), Grant::Full);
+            assert_eq!(need.grant_from(&["Directory.ReadWrite.All", "IdentityUserFlow.Read"]), Grant::None);
         }
     }
 }

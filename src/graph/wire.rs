@@ -27,7 +27,8 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Whether this is an error in a response with a success status.
+    /// Returns whether the page has an `error` that is not null: the response is an error although its status is
+    /// success.
     pub fn is_error(&self) -> bool {
         self.error.is_some()
     }
@@ -54,7 +55,7 @@ pub struct FlowEntity {
     user_flow_type_version: Option<Box<RawValue>>,
 }
 
-/// Parses a property that may be of any type; `None` if it is of another type.
+/// Parses a property that may be of any type; `None` if it is absent or of another type than `T`.
 fn parse_lenient<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(value?.get()).ok()
 }
@@ -155,7 +156,7 @@ pub struct BatchItem<'a> {
 }
 
 impl BatchItem<'_> {
-    /// Returns a header by its name, ignoring case.
+    /// Returns a header by its name, ignoring case; `None` if it is missing or not a string.
     pub fn header(&self, name: &str) -> Option<String> {
         let headers = self.headers.iter().flatten();
         headers
@@ -163,7 +164,8 @@ impl BatchItem<'_> {
             .find_map(|(_, value)| parse_lenient(Some(value)))
     }
 
-    /// Returns the configuration, if this is a success.
+    /// Returns the `apiConnectorConfiguration` of the flow that the item reads. `None` if the status is not a
+    /// success, or if the body is an error or cannot be parsed.
     pub fn configuration(&self) -> Option<Configuration> {
         let body = self.body.filter(|_| (200..300).contains(&self.status))?;
         let configuration: Configuration = serde_json::from_str(body.get()).ok()?;
@@ -207,7 +209,8 @@ impl From<ConnectorEntity> for ListedConnector {
 }
 
 impl Configuration {
-    /// Returns the binding at a step. Nothing is bound if the step is null, absent, or an object without an id.
+    /// Removes and returns the binding at a step. Nothing is bound if the step is null, absent, or an object
+    /// without an id. A malformed step is unknown.
     pub fn bound(&mut self, step: Step) -> Reading<Bound> {
         #[derive(Deserialize)]
         struct Entity {
@@ -229,12 +232,14 @@ impl Configuration {
         Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, cause))
     }
 
-    /// Returns the bindings at the given steps.
+    /// Returns the binding at each of the given steps. Nothing is bound at an absent step, and a malformed
+    /// one is unknown.
     pub fn bindings(mut self, steps: &[Step]) -> StepMap<Reading<Bound>> {
         steps.iter().map(|step| (*step, self.bound(*step))).collect()
     }
 
-    /// Whether this is an error in a response with a success status.
+    /// Returns whether the body has a key `error`, of any value: the response is an error although its status is
+    /// success.
     pub fn is_error(&self) -> bool {
         self.is_error
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::info;
 
 use super::connections::{ClientGeneration, Connections};
-use super::exchange::{ExchangeError, client_request_id, exchange, retry_after};
+use super::exchange::{ExchangeError, exchange, new_client_request_id, retry_after};
 use super::failure::ConnectFailure;
 use super::history::{AttemptHistory, is_definite_rejection};
 use super::message::{Answer, Request, RetryBudget, SendError, SendErrorKind};
@@ -53,7 +53,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Creates a client that uses the connections of the run.
+    /// Creates a client that uses the given connections, and registers its rate limiter with the meter of the
+    /// settings. Sends nothing.
     pub fn new(settings: Settings, connections: Arc<Connections>) -> Self {
         let limiter = Arc::new(RateLimiter::new(settings.rate));
         settings.meter.watch(&limiter);
@@ -72,16 +73,16 @@ impl Client {
         self.settings.parallelism.get() as usize
     }
 
-    /// Sends a request, with retries, and returns the final response of any status.
+    /// Sends a request and returns the final response of any status. Retries transient failures, 429, and a
+    /// 401 once if there is a new token, as long as `retry_budget` allows. Waits for the limits and for a
+    /// host that is down.
     ///
     /// # Errors
     /// There is no response in time, or it is not usable.
     pub async fn send(&self, request: &Request<'_>) -> Result<Answer, SendError> {
         let mut history = AttemptHistory::default();
-        let mut client = self
-            .connections
-            .client_for(&request.url)
-            .map_err(|kind| AttemptHistory::default().error(kind))?;
+        let client = self.connections.client_for(&request.url);
+        let mut client = client.map_err(|kind| history.error(kind))?;
         let host = self.host(&request.url);
         let mut spent = Duration::ZERO;
         loop {
@@ -129,11 +130,11 @@ impl Client {
                 Err(SendErrorKind::Broken(reason)) => (AttemptResult::Broken, reason.to_string()),
                 Err(_) => return attempted.map_err(|kind| history.error(kind)),
             };
-            let is_requested = matches!(result, AttemptResult::Answered(_, Some(_)));
+            let has_retry_after = matches!(result, AttemptResult::Answered(_, Some(_)));
             let next = match request.retry_budget {
                 RetryBudget::FinalAttempt(_) => Decision::Stop,
                 RetryBudget::UntilDeadline | RetryBudget::For(_) => {
-                    self.settings.retry.next(history.count_of(result), result, fastrand::f64())
+                    self.settings.retry.next(history.count_attempts(result), result, fastrand::f64())
                 }
             };
             let Request { method, url, .. } = request;
@@ -141,7 +142,7 @@ impl Client {
                 Decision::Stop => return attempted.map_err(|kind| history.error(kind)),
                 Decision::Retry(pause) if deadline.saturating_duration_since(Instant::now()) < pause => {
                     // A `Retry-After` beyond the deadline explains more than the status does.
-                    if !is_requested {
+                    if !has_retry_after {
                         return attempted.map_err(|kind| history.error(kind));
                     }
                     self.wait_out_deadline(request.retry_budget, spent.saturating_add(began.elapsed())).await;
@@ -150,7 +151,7 @@ impl Client {
                 }
                 Decision::PauseAll(pause) => {
                     info!("{method} {}: {what}; retrying after the pause", url.path());
-                    self.throttle(1, pause, is_requested);
+                    self.throttle(1, pause, has_retry_after);
                     history.last = attempted.ok().map(Box::new);
                 }
                 Decision::Retry(pause) => {
@@ -169,7 +170,8 @@ impl Client {
         }
     }
 
-    /// Waits before a retry.
+    /// Waits for `pause`. Then replaces `client` by one with new connections if `unavailable`, i.e. after a
+    /// 503. Fails if the run or the request is stopped meanwhile.
     async fn wait(
         &self,
         client: &mut ClientGeneration,
@@ -189,7 +191,8 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until a batch of up to `most` requests may be sent to the host of a URL.
+    /// Waits until a batch may be sent to the host of a URL. Returns a permit for 1 to `most` requests, as
+    /// many as the rate limit admits.
     ///
     /// # Errors
     /// The rate limit admits none in time, the host was given up, or the run is stopped.
@@ -204,8 +207,9 @@ impl Client {
         self.unless_stopped(budget, None, permit).await?.map_err(SendErrorKind::Unreachable).flatten()
     }
 
-    /// Sends a batch request without retrying, because its items can be retried individually. Returns `None` if
-    /// the token was renewed after a 401, if the request must wait, or if the host cannot be reached.
+    /// Sends a batch request without retrying, because its items can be retried individually. Returns the
+    /// response of any status; a 429 also pauses the tenant. Returns `None` if the token was renewed after a
+    /// 401, if the tenant is paused, or if the host cannot be reached.
     ///
     /// # Errors
     /// There is no usable response.
@@ -215,10 +219,7 @@ impl Client {
         request: &Request<'_>,
     ) -> Result<Option<Answer>, SendError> {
         let mut history = AttemptHistory::default();
-        let client = self
-            .connections
-            .client_for(&request.url)
-            .map_err(|kind| AttemptHistory::default().error(kind))?;
+        let client = self.connections.client_for(&request.url).map_err(|kind| history.error(kind))?;
         let host = self.host(&request.url);
         if host.is_failing() {
             return Ok(None);
@@ -241,7 +242,9 @@ impl Client {
         Ok(Some(answer))
     }
 
-    /// Returns the deadline of a request that was tried for `spent`, not counting time spent in the rate limiter.
+    /// Returns when a request must end: at the deadline of the run, or at the end of a `FinalAttempt`. A
+    /// `For` budget ends earlier, after its time less `spent`, the time it used so far outside the rate
+    /// limiter.
     fn deadline(&self, budget: RetryBudget, spent: Duration) -> Instant {
         match budget {
             RetryBudget::UntilDeadline => self.settings.deadline,
@@ -252,12 +255,14 @@ impl Client {
         }
     }
 
-    /// Returns the reachability of the host of a URL.
+    /// Returns the state of the host of a URL, which all requests of this client to the host share.
     fn host(&self, url: &Url) -> Arc<Host> {
         self.reachability.host(url, || self.connections.proxy(url))
     }
 
-    /// Waits while the host of a request is not reachable, unless this request is the one that probes it.
+    /// Waits while the host of a request is not reachable. Returns a `Probe` if this request is to probe the
+    /// host, `None` if it is an ordinary one. Fails if the host is given up, at the deadline, or if the run
+    /// or the request is stopped.
     async fn admit<'h>(
         &self,
         host: &'h Host,
@@ -274,7 +279,9 @@ impl Client {
         admission.map_err(SendErrorKind::Unreachable)
     }
 
-    /// Sends a request once.
+    /// Gets the `Authorization` header, sends the request once, and records the attempt in `history`, the
+    /// permit and the meter. Returns `Throttled` without sending if the tenant is paused, and `Failed` if the
+    /// host could not be reached. Every other failure is an error.
     async fn attempt(
         &self,
         client: &ClientGeneration,
@@ -309,7 +316,7 @@ impl Client {
         if self.limiter.paused_until().is_some() {
             return Ok(Attempt::Throttled);
         }
-        let id = client_request_id();
+        let id = new_client_request_id();
         let is_retry = history.attempts > 0;
         permit.rate.mark_sent();
         self.settings.meter.record_sent(permit.requests(), is_retry);
@@ -318,30 +325,26 @@ impl Client {
         let exchange =
             exchange(connections, client, host, request, history.authorization.as_ref(), &id, meter);
         let exchanged = timeout_at(deadline, exchange).await;
-        if let Ok(Err(ExchangeError::NotConnected(ConnectFailure { reason, is_permanent }))) = exchanged {
-            permit.rate.mark_not_sent();
-            meter.take_back_sent(permit.requests(), is_retry);
-            return Ok(Attempt::Failed(FailedAttempt { reason, is_permanent, began }));
-        }
-        history.attempts = history.attempts.saturating_add(1);
-        history.last_id = Some(id.clone());
         match exchanged {
             Err(_) => {
-                history.may_have_acted = true;
+                history.record_attempt(id, true);
                 Err(host.error().map_or_else(|| self.deadline_error(deadline), SendErrorKind::Unreachable))
             }
-            Ok(Err(error)) => {
-                history.may_have_acted = true;
-                match error {
-                    ExchangeError::Other(kind) => Err(kind),
-                    ExchangeError::NotAnswered(reason) if !host.has_answered() => {
-                        Ok(Attempt::Failed(FailedAttempt { reason, is_permanent: false, began }))
-                    }
-                    ExchangeError::NotAnswered(reason)
-                    | ExchangeError::NotConnected(ConnectFailure { reason, .. }) => {
-                        Err(SendErrorKind::Broken(reason))
-                    }
+            Ok(Err(ExchangeError::NotConnected(ConnectFailure { reason, is_permanent }))) => {
+                permit.rate.mark_not_sent();
+                meter.revert_sent(permit.requests(), is_retry);
+                Ok(Attempt::Failed(FailedAttempt { reason, is_permanent, began }))
+            }
+            Ok(Err(ExchangeError::NotAnswered(reason))) => {
+                history.record_attempt(id, true);
+                if host.has_answered() {
+                    return Err(SendErrorKind::Broken(reason));
                 }
+                Ok(Attempt::Failed(FailedAttempt { reason, is_permanent: false, began }))
+            }
+            Ok(Err(ExchangeError::Other(kind))) => {
+                history.record_attempt(id, true);
+                Err(kind)
             }
             Ok(Ok(answer)) => {
                 // After any other status the service may have processed the items of a batch.
@@ -349,14 +352,14 @@ impl Client {
                     permit.rate.mark_sent_as_one();
                 }
                 history.throttled = history.throttled.saturating_add(u32::from(answer.status == 429));
-                history.may_have_acted |= !is_definite_rejection(answer.status);
+                history.record_attempt(id.clone(), !is_definite_rejection(answer.status));
                 let (attempts, may_have_acted) = (history.attempts, history.may_have_acted);
                 Ok(Attempt::Answered(Answer { client_request_id: id, attempts, may_have_acted, ..answer }))
             }
         }
     }
 
-    /// Returns the error of a request at its deadline.
+    /// Returns `RequestTimeout` if `deadline` is before the deadline of the run, otherwise `RunTimeout`.
     fn deadline_error(&self, deadline: Instant) -> SendErrorKind {
         if deadline < self.settings.deadline {
             SendErrorKind::RequestTimeout
@@ -365,7 +368,8 @@ impl Client {
         }
     }
 
-    /// Returns whether there is a new token after a 401. Asks for one once per request.
+    /// Asks the credential for a new token after a 401, at most once per request, and returns whether there
+    /// is one. False also without a credential, at the deadline, or if the run or the request is stopped.
     async fn has_new_token(
         &self,
         request: &Request<'_>,
@@ -383,7 +387,8 @@ impl Client {
         matches!(renewal.await, Ok(Ok(true)))
     }
 
-    /// Waits for the concurrency limit and the rate limit.
+    /// Waits for the concurrency limit and the rate limit. Returns a permit for 1 to `most` requests, or the
+    /// reason why there is none before the deadline of the run or the end of a `FinalAttempt`.
     async fn acquire_permit(
         &self,
         most: NonZeroU32,
@@ -408,7 +413,8 @@ impl Client {
         }
     }
 
-    /// Waits for `waiting` until the run or the request is stopped.
+    /// Returns the result of `waiting`, or `Stopped` or `Halted` if the run or the request is stopped first.
+    /// A final attempt ignores that the run is stopped.
     async fn unless_stopped<T>(
         &self,
         budget: RetryBudget,

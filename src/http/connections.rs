@@ -101,10 +101,11 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// Creates connections that trust additional certificate authorities, given as PEM.
+    /// Creates connections that trust additional certificate authorities, given as PEM. Builds a client to
+    /// check the certificates.
     ///
     /// # Errors
-    /// The PEM has no valid certificate.
+    /// The PEM has no valid certificate, or no client can be built.
     pub fn with_authorities(pem: &[u8]) -> Result<Self, ClientError> {
         let authorities = Certificate::from_pem_bundle(pem)
             .map_err(|error| ClientError::InvalidPem(with_causes(&error)))?;
@@ -117,14 +118,15 @@ impl Connections {
         Ok(connections)
     }
 
-    /// Sets the maximum number of requests in flight.
+    /// Sets the maximum number of requests in flight of all tenants together.
     #[must_use]
     pub fn with_max_in_flight(self, requests: usize) -> Self {
         Self { permits: Semaphore::new(requests), ..self }
     }
 
-    /// Rejects every request that would go through a proxy if `variable` is set: its value is not a proxy URL,
-    /// and reqwest would connect directly.
+    /// Makes every request to another machine fail if `variable` is `Some`: the name of an environment
+    /// variable whose value is not a proxy URL, which reqwest would ignore and connect directly. `None`
+    /// rejects no request.
     #[must_use]
     pub fn reject_proxied_if_invalid(self, variable: Option<&'static str>) -> Self {
         Self { invalid_proxy_variable: variable, ..self }
@@ -136,7 +138,8 @@ impl Connections {
         Self { resolver: Resolver(resolver), ..self }
     }
 
-    /// Returns host and port of the proxy that requests to a URL go through.
+    /// Returns host and port of the proxy that requests to a URL go through; `None` if they are sent
+    /// directly.
     pub(super) fn proxy(&self, url: &Url) -> Option<String> {
         if ProxyMode::for_url(url) != ProxyMode::Proxied {
             return None;
@@ -147,7 +150,8 @@ impl Connections {
         Some(uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
     }
 
-    /// Returns the client for a URL.
+    /// Returns the newest client for a URL; builds it on first use. There is one for hosts that may need a
+    /// proxy, one for this machine, and one for this machine without TLS.
     pub(super) fn client_for(&self, url: &Url) -> Result<ClientGeneration, SendErrorKind> {
         self.open(url, |_| true).map_err(SendErrorKind::Client)
     }
@@ -162,13 +166,14 @@ impl Connections {
         self.open(url, |open| open.generation != used.generation)
     }
 
-    /// Waits until one more request may be in flight.
+    /// Waits until one more request of all tenants may be in flight. It counts until the permit is dropped.
     pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
         self.permits.acquire().await.ok()
     }
 
-    /// Starts to count the bytes of one response.
+    /// Creates a counter for the bytes of one response. They count towards the maximum of all responses until
+    /// the counter is dropped.
     pub(super) fn count_in_flight(&self) -> InFlightBytes<'_> {
         InFlightBytes { all: &self.received, bytes: 0 }
     }
@@ -255,7 +260,8 @@ impl ProxyMode {
     }
 }
 
-/// Returns whether a text is the URL of an HTTP proxy. reqwest ignores any other value and connects directly:
+/// Returns whether a text is the URL of an HTTP proxy: http, https or no scheme, and a host. reqwest ignores
+/// any other value and connects directly:
 /// <https://docs.rs/hyper-util/0.1/hyper_util/client/proxy/matcher/struct.Matcher.html>.
 pub fn is_proxy_address(text: &str) -> bool {
     text.parse::<hyper::Uri>().is_ok_and(|uri| {
@@ -264,13 +270,13 @@ pub fn is_proxy_address(text: &str) -> bool {
     })
 }
 
-/// Returns whether the host of a URL is loopback.
+/// Returns whether the host of a URL is `localhost` or a loopback address.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
 }
 
-/// Returns whether requests to a URL can neither be read nor changed on the way: https, or loopback.
+/// Returns whether requests to a URL are protected in transit: https, or loopback.
 pub fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
@@ -290,7 +296,8 @@ fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Formats an error and its causes in one line.
+/// Returns the messages of an error and its causes, joined by `: `. Omits a message that the text already
+/// contains.
 pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

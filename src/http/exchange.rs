@@ -34,7 +34,9 @@ pub(super) enum ExchangeError {
     Other(SendErrorKind),
 }
 
-/// Sends a request once and receives the complete response.
+/// Sends a request once and returns its response of any status, with the secrets of the request headers
+/// redacted. Cuts an error response at 64 KiB. Counts bytes in `meter`, and records in `host` that it
+/// answered. The caller sets the remaining fields of the `Answer`.
 pub(super) async fn exchange(
     connections: &Connections,
     client: &ClientGeneration,
@@ -46,7 +48,9 @@ pub(super) async fn exchange(
 ) -> Result<Answer, ExchangeError> {
     let Request { method, url, headers, authorization: _, body, retry_budget: _, halt: _ } = request;
     let started = Instant::now();
+    // The query of a URL may be a secret, such as `$skiptoken`.
     let not_answered = |error: reqwest::Error| {
+        let error = error.without_url();
         if error.is_builder() {
             return ExchangeError::Other(SendErrorKind::Client(ClientError::Request(root_message(&error))));
         }
@@ -56,6 +60,7 @@ pub(super) async fn exchange(
         ExchangeError::NotAnswered(FailureReason::from_sent_request(&error, started.elapsed()))
     };
     let interrupted = |error: reqwest::Error| {
+        let error = error.without_url();
         let reason = FailureReason::from_sent_request(&error, READ_TIMEOUT);
         ExchangeError::Other(SendErrorKind::Broken(reason))
     };
@@ -77,7 +82,10 @@ pub(super) async fn exchange(
     host.record_answer();
     let status = response.status();
     let mut headers = response.headers().clone();
-    let mut body = Vec::new();
+    // A body that grows by reallocation needs up to twice its size.
+    let limit = if status.is_success() { MAX_BODY } else { MAX_ERROR_BODY };
+    let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let mut body = Vec::with_capacity(length.unwrap_or(0).min(limit));
     let mut in_flight = connections.count_in_flight();
     while let Some(chunk) = response.chunk().await.map_err(interrupted)? {
         meter.record_body(chunk.len());
@@ -100,18 +108,20 @@ pub(super) async fn exchange(
     Ok(Answer { status, headers, body, client_request_id: String::new(), attempts: 0, may_have_acted: false })
 }
 
-/// Creates the id of one request.
-pub fn client_request_id() -> String {
+/// Returns a new random UUID, the `client-request-id` of one request.
+pub fn new_client_request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// Returns the `Date` of a response, or the local time. A date in `Retry-After` is relative to it.
+/// Returns the `Date` of a response, or the local time if it is missing or malformed. A date in `Retry-After`
+/// is relative to it.
 pub fn server_time(headers: &HeaderMap) -> SystemTime {
     let date = headers.get(header::DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
     date.unwrap_or_else(SystemTime::now)
 }
 
-/// Returns the `Retry-After` of a response.
+/// Returns the pause that the `Retry-After` of a response asks for: seconds, or the time from the `Date` of
+/// the response to a date. `None` if it is missing or malformed.
 pub fn retry_after(answer: &Answer) -> Option<Duration> {
     let asked = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     retry::parse_retry_after(asked, server_time(&answer.headers))

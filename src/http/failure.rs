@@ -74,9 +74,10 @@ pub(super) struct ConnectFailure {
 }
 
 impl ConnectFailure {
-    /// Classifies an error of the connection phase.
+    /// Classifies an error of the connection phase by its innermost cause: name resolution, TLS, I/O or
+    /// timeout. Any other error is `Proxy` if `is_proxied`, else `Other`. Only a TLS error can be permanent.
     pub(super) fn new(error: &reqwest::Error, is_proxied: bool) -> Self {
-        if let Some(ResolveError { source, .. }) = find(error) {
+        if let Some(ResolveError { source }) = find(error) {
             let reason = FailureReason::NameNotResolved(truncate(source.to_string()));
             return Self { reason, is_permanent: false };
         }
@@ -95,8 +96,9 @@ impl ConnectFailure {
         Self { reason, is_permanent: false }
     }
 
-    /// A handshake that was answered with garbage or broke off may succeed next time. A certificate that is
-    /// not trusted, or a peer that supports nothing of what we support, stays as it is.
+    /// Classifies a TLS error. Permanent are a rejected or missing certificate, an incompatible peer, a
+    /// general error, and every alert of the peer except an internal error. Any other failed handshake may
+    /// succeed in the next attempt.
     fn from_tls(error: &rustls::Error) -> Self {
         let message = truncate(error.to_string());
         match error {
@@ -119,7 +121,8 @@ impl ConnectFailure {
 }
 
 impl FailureReason {
-    /// Classifies an error of a request that was sent, `waited` after it was begun.
+    /// Returns `NoAnswer` with `waited` if the error of a request that was sent is a timeout, otherwise
+    /// `Interrupted` with the message of the innermost cause.
     pub(super) fn from_sent_request(error: &reqwest::Error, waited: Duration) -> Self {
         if error.is_timeout() {
             return Self::NoAnswer(waited);
@@ -148,12 +151,12 @@ fn from_io(error: &io::Error) -> Option<FailureReason> {
     }
 }
 
-/// The error and what caused it, outermost first.
+/// Returns the error and its causes, outermost first.
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     successors(Some(error), |error| cause(*error))
 }
 
-/// The cause of an error. An `io::Error` hides the error that it wraps from `source`.
+/// Returns the cause of an error. An `io::Error` hides the error that it wraps from `source`.
 fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
@@ -161,12 +164,12 @@ fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stati
     }
 }
 
-/// The innermost error of a type.
+/// Returns the innermost error of type `T` among an error and its causes; `None` if there is none.
 fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
     chain(error).filter_map(|error| error.downcast_ref()).last()
 }
 
-/// The innermost I/O error whose kind is known.
+/// Returns the innermost I/O error, among an error and its causes, whose kind is not `Other`.
 fn io_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
     chain(error)
         .filter_map(|error| error.downcast_ref::<io::Error>())
@@ -174,7 +177,7 @@ fn io_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
         .last()
 }
 
-/// The message of the innermost error that has one.
+/// Returns the message of the innermost cause that has one; empty if none has.
 pub(super) fn root_message(error: &(dyn Error + 'static)) -> String {
     chain(error).map(ToString::to_string).filter(|message| !message.is_empty()).last().unwrap_or_default()
 }

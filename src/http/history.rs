@@ -16,6 +16,7 @@ pub(super) struct AttemptHistory {
     pub(super) may_have_acted: bool,
     /// The `client-request-id` of the last attempt.
     pub(super) last_id: Option<String>,
+    /// The last response, which is to be retried.
     pub(super) last: Option<Box<Answer>>,
     /// The `Authorization` header of the last attempt.
     pub(super) authorization: Option<HeaderValue>,
@@ -23,21 +24,31 @@ pub(super) struct AttemptHistory {
     pub(super) renewed: bool,
 }
 
-/// Returns whether the service surely did not process the request. A 408 may come after it began to.
+/// Returns whether a response of this status shows that the service did not process the request: 4xx except
+/// 408, which may come after it began to.
 pub(super) fn is_definite_rejection(status: u16) -> bool {
     matches!(status, 400..=407 | 409..500)
 }
 
 impl AttemptHistory {
+    /// Counts an attempt that was sent, and keeps its `client-request-id`. `may_have_acted` is whether the
+    /// service may have processed the request in this attempt; once true, it stays true.
+    pub(super) fn record_attempt(&mut self, id: String, may_have_acted: bool) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.last_id = Some(id);
+        self.may_have_acted |= may_have_acted;
+    }
+
     /// Returns the number of throttled attempts if this one was throttled, else the number of the others.
-    pub(super) fn count_of(&self, result: AttemptResult) -> u32 {
+    pub(super) fn count_attempts(&self, result: AttemptResult) -> u32 {
         match result {
             AttemptResult::Answered(429, _) => self.throttled,
             _ => self.attempts.saturating_sub(self.throttled),
         }
     }
 
-    /// Returns the error that ends the request.
+    /// Creates the error that ends the request, from `kind` and the recorded attempts. Moves the last id and
+    /// the last response into it.
     pub(super) fn error(&mut self, kind: SendErrorKind) -> SendError {
         SendError {
             kind,

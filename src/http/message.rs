@@ -46,10 +46,12 @@ pub struct AuthorizeError {
 /// Source of `Authorization` headers. Each attempt asks for one, because a token may expire while a request
 /// waits.
 pub trait Authorize: fmt::Debug + Send + Sync {
-    /// Returns the header of a request that is sent now, marked as sensitive.
+    /// Returns the `Authorization` header of a request that is sent now, marked as sensitive. May request a
+    /// new token first.
     fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>>;
 
-    /// Returns whether there is another header now than the one that the service rejected with 401.
+    /// Requests a new token unless another request did so already. Returns whether there is another header
+    /// now than the one that the service rejected with 401.
     fn renewed<'a>(&'a self, rejected: &'a HeaderValue) -> BoxFuture<'a, bool>;
 }
 
@@ -65,7 +67,7 @@ pub enum RetryBudget {
 }
 
 impl RetryBudget {
-    /// Returns the budget of final attempts that start now: 10 s.
+    /// Returns a `FinalAttempt` that ends 10 s from now.
     pub fn final_attempt() -> Self {
         const FINAL_ATTEMPT: Duration = Duration::from_secs(10);
         Self::FinalAttempt(saturating_add(Instant::now(), FINAL_ATTEMPT))

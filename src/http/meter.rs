@@ -36,31 +36,34 @@ pub struct Figures {
 }
 
 impl Meter {
-    /// Returns the values so far.
+    /// Returns the current values of the counters. A wait that has not ended is not counted yet.
     pub fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Figures {
             requests: read(&self.requests),
             exchanges: read(&self.exchanges),
             retries: read(&self.retries),
-            waited: *locked(&self.waited),
+            waited: *lock(&self.waited),
             bytes: read(&self.bytes),
         }
     }
 
-    /// Returns how many tenants are paused by a 429 now, and when the last pause ends.
+    /// Returns how many tenants are paused by a 429 now, and when the last of these pauses ends; `None`
+    /// without a pause.
     pub fn throttled(&self) -> (usize, Option<Instant>) {
-        let mut limiters = locked(&self.limiters);
+        let mut limiters = lock(&self.limiters);
         limiters.retain(|limiter| limiter.strong_count() > 0);
         let paused: Vec<_> =
             limiters.iter().filter_map(|limiter| limiter.upgrade()?.paused_until()).collect();
         (paused.len(), paused.into_iter().max())
     }
 
+    /// Adds the rate limiter of a tenant, whose pauses [`Self::throttled`] reads.
     pub(super) fn watch(&self, limiter: &Arc<RateLimiter>) {
-        locked(&self.limiters).push(Arc::downgrade(limiter));
+        lock(&self.limiters).push(Arc::downgrade(limiter));
     }
 
+    /// Counts an exchange of `requests` requests (one, or the items of a batch), and a retry if `is_retry`.
     pub(super) fn record_sent(&self, requests: u32, is_retry: bool) {
         self.requests.fetch_add(requests.into(), Ordering::Relaxed);
         self.exchanges.fetch_add(1, Ordering::Relaxed);
@@ -68,12 +71,13 @@ impl Meter {
     }
 
     /// Reverts [`Self::record_sent`] for a request that had no connection.
-    pub(super) fn take_back_sent(&self, requests: u32, is_retry: bool) {
+    pub(super) fn revert_sent(&self, requests: u32, is_retry: bool) {
         self.requests.fetch_sub(requests.into(), Ordering::Relaxed);
         self.exchanges.fetch_sub(1, Ordering::Relaxed);
         self.retries.fetch_sub(is_retry.into(), Ordering::Relaxed);
     }
 
+    /// Counts the bytes of a body, or of a part of it, that was sent or received.
     pub(super) fn record_body(&self, bytes: usize) {
         self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -95,8 +99,10 @@ impl WaitTimer {
         Self { meter, waiting: Mutex::default() }
     }
 
+    /// Counts a request as waiting until the guard is dropped. The time in which at least one request waits
+    /// is added to the meter when the last one ends.
     pub(super) fn begin(&self) -> WaitGuard<'_> {
-        let mut waiting = locked(&self.waiting);
+        let mut waiting = lock(&self.waiting);
         let (number, since) = *waiting;
         *waiting = (number.saturating_add(1), since.or_else(|| Some(Instant::now())));
         WaitGuard(self)
@@ -105,17 +111,17 @@ impl WaitTimer {
 
 impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
-        let mut waiting = locked(&self.0.waiting);
+        let mut waiting = lock(&self.0.waiting);
         let (number, since) = *waiting;
         *waiting = (number.saturating_sub(1), since.filter(|_| number > 1));
         if let (1, Some(since)) = (number, since) {
-            let mut waited = locked(&self.0.meter.waited);
+            let mut waited = lock(&self.0.meter.waited);
             *waited = waited.saturating_add(since.elapsed());
         }
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -17,7 +17,7 @@ mod truncate;
 
 pub use client::{Client, RequestPermit, Settings};
 pub use connections::{ClientError, Connections, is_link_local, is_loopback, is_proxy_address, is_safe};
-pub use exchange::{client_request_id, retry_after, server_time};
+pub use exchange::{new_client_request_id, retry_after, server_time};
 pub use failure::{FailureReason, Unreachable};
 pub use message::{Answer, Authorize, AuthorizeError, Request, RetryBudget, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};

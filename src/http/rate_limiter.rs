@@ -23,7 +23,8 @@ pub struct Rate {
     pub per: Duration,
 }
 
-/// Returns `time + wait`. A time that the clock cannot represent becomes one after any deadline.
+/// Returns `time + wait`. If the clock cannot represent it, returns a time about 136 years after `time`,
+/// which is after any deadline.
 pub fn saturating_add(time: Instant, wait: Duration) -> Instant {
     /// About 136 years.
     const FAR: Duration = Duration::from_secs(u32::MAX as u64);
@@ -114,7 +115,8 @@ impl RateLimiter {
         Self { rate, state: Mutex::new(state), answered: Notify::new() }
     }
 
-    /// Waits until at least one request may be sent. The permit is for up to `most` requests.
+    /// Waits until at least one request may be sent. Returns a permit for as many as are admitted at that
+    /// time, up to `most`.
     ///
     /// # Errors
     /// No request is admitted before the deadline.
@@ -138,8 +140,8 @@ impl RateLimiter {
         }
     }
 
-    /// Records that the last `requests` were throttled, and pauses all requests. Returns whether this pause ends
-    /// later than the current one.
+    /// Records that the last `requests` were throttled: lowers the limit, and pauses all requests unless they
+    /// are paused for longer. Returns true if there was no pause or if this one ends later.
     pub(super) fn record_throttling(&self, requests: u32, pause: Duration, requested: bool) -> bool {
         let mut state = self.state();
         let now = Instant::now();
@@ -153,7 +155,7 @@ impl RateLimiter {
         longer
     }
 
-    /// Returns when the current pause ends.
+    /// Returns when the current pause ends; `None` without a pause.
     pub(super) fn paused_until(&self) -> Option<Instant> {
         self.state().pause.map(|pause| pause.until).filter(|until| *until > Instant::now())
     }
@@ -169,17 +171,19 @@ impl RatePermit<'_> {
         self.requests
     }
 
-    /// Counts all requests of the permit.
+    /// Counts all requests of the permit as sent: they stay in the window after the permit is dropped.
     pub(super) fn mark_sent(&mut self) {
         self.sent = self.requests;
     }
 
-    /// Counts none of them, because there was no connection.
+    /// Gives the requests of this permit back to the limiter, because they were not sent: there was no
+    /// connection.
     pub(super) fn mark_not_sent(&mut self) {
         self.sent = 0;
     }
 
-    /// Counts them as one, because the service rejected the batch without processing its items.
+    /// Counts the requests of the permit as one, because the service rejected the batch without processing
+    /// its items.
     pub(super) fn mark_sent_as_one(&mut self) {
         self.sent = 1;
     }
@@ -198,7 +202,8 @@ impl Drop for RatePermit<'_> {
 }
 
 impl State {
-    /// Admits at most `most` requests. Returns how many, or when to check again.
+    /// Admits 1 to `most` requests, counts them as in flight, and returns how many. If none is admitted,
+    /// returns the reason and when to check again.
     fn admit(&mut self, rate: Rate, most: u32, now: Instant) -> Result<u32, Wait> {
         if let Some(Pause { until, requested }) = self.pause.filter(|pause| pause.until > now) {
             return Err((
@@ -238,7 +243,8 @@ impl State {
         }
     }
 
-    /// Marks the last `requests` as throttled, newest first, and lowers the limit.
+    /// Marks the last `requests` as throttled, newest first, and lowers the limit to the requests that were
+    /// accepted or are in flight. Counts a failed probe if the limit was exceeded.
     fn record_429(&mut self, requests: u32) {
         let beyond = self.in_flight.saturating_add(self.accepted()) > self.limit_at_last_429;
         let mut left = requests;
@@ -257,7 +263,7 @@ impl State {
         self.limit_at_last_429 = self.limit;
     }
 
-    /// Returns how many requests count for the configured rate.
+    /// Returns how many requests count for the configured rate: those in flight and those of the window.
     fn sent(&self) -> u32 {
         self.window.iter().fold(self.in_flight, |sum, answered| sum.saturating_add(answered.requests))
     }

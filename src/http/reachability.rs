@@ -11,7 +11,7 @@
 //!   host that comes back can still be read.
 //!
 //! A failure to connect always starts an outage. A request that was sent and not answered does so only as
-//! long as the host has never answered: later it is a matter of that request alone.
+//! long as the host has never answered: later it fails only that request.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,8 +29,8 @@ use super::retry::{AttemptResult, Decision, Policy};
 /// Time for the retries of a host that cannot be connected to, of all requests together.
 const CONNECT_BUDGET: Duration = Duration::from_secs(20);
 
-/// The same for a host that accepts connections and never answers. No attempt begins that would end saturating_add,
-/// so with a read timeout of 30 s there are two attempts, which take 60 s.
+/// The same for a host that accepts connections and never answers. An attempt that would end later is not
+/// started, so with a read timeout of 30 s there are two attempts, which take 60 s.
 const SILENCE_BUDGET: Duration = Duration::from_secs(65);
 
 /// Time between the last failure of a host that was given up and the next probe.
@@ -55,7 +55,7 @@ pub(super) struct Host {
     name: String,
     proxy: Option<String>,
     state: watch::Sender<State>,
-    /// InFlightBytes by the request that probes the host during an outage.
+    /// Held by the request that probes the host during an outage.
     probing: Semaphore,
 }
 
@@ -81,7 +81,7 @@ struct Outage {
     is_given_up: bool,
 }
 
-/// What a request has to do before it is sent.
+/// Decision whether a request may be sent.
 enum Admission {
     Send,
     /// Probe the host, but not before `at`.
@@ -125,6 +125,7 @@ impl Outage {
 }
 
 impl State {
+    /// Decides whether a request may be sent, may probe the host, or fails: depends on the current outage.
     /// `failures_before` is the number of failures when the request began to wait.
     fn admission(&self, failures_before: Option<u32>, is_final_attempt: bool) -> Admission {
         let Some(outage) = &self.outage else { return Admission::Send };
@@ -159,11 +160,12 @@ impl Host {
         Self { name, proxy, state: watch::Sender::default(), probing: Semaphore::new(1) }
     }
 
-    /// Waits until a request may be sent: at once if there is no outage. Returns a permission if the request
-    /// is the one that probes the host. `is_final_attempt` allows a probe before its time.
+    /// Waits until a request may be sent: at once if there is no outage. Returns a [`Probe`] if this request is to
+    /// probe the host, `None` for an ordinary request. `is_final_attempt` allows a probe before the next probe is
+    /// due.
     ///
     /// # Errors
-    /// The host was given up, or is not reachable until `deadline`.
+    /// The host was given up, or the outage lasts until `deadline`.
     pub(super) async fn admit(
         &self,
         deadline: Instant,
@@ -210,7 +212,8 @@ impl Host {
         changes.borrow_and_update().admission(failures_before, is_final_attempt)
     }
 
-    /// Waits for `waiting`, but not longer than until the host is given up.
+    /// Returns the result of `waiting`, or an error as soon as the host is given up. Waits without this limit
+    /// for the probe of a host that was given up before.
     ///
     /// # Errors
     /// The host was given up.
@@ -258,7 +261,7 @@ impl Host {
         self.state.borrow().outage.is_some()
     }
 
-    /// Returns the error of the current outage.
+    /// Returns the error of the current outage; `None` without an outage.
     pub(super) fn error(&self) -> Option<Arc<Unreachable>> {
         self.state.borrow().outage.as_ref().map(|outage| Arc::clone(&outage.error))
     }
@@ -268,12 +271,12 @@ impl Host {
         self.state.borrow().has_answered
     }
 
-    /// Returns the error that names this host.
+    /// Creates an error with the name and the proxy of this host, and the given reason. Changes no state.
     pub(super) fn unreachable(&self, reason: FailureReason) -> Unreachable {
         Unreachable { host: self.name.clone(), proxy: self.proxy.clone(), reason }
     }
 
-    /// Records a response, whatever its status.
+    /// Records that the host answered, with any status. Ends an outage and logs its end.
     pub(super) fn record_answer(&self) {
         self.state.send_if_modified(|state| {
             if let Some(outage) = state.outage.take() {
@@ -286,8 +289,10 @@ impl Host {
         });
     }
 
-    /// Records a failed attempt. During an outage only the attempts of the probe count as
-    /// retries; others were in flight already.
+    /// Records a failed attempt: starts an outage, or counts as its next failure. Then schedules the next
+    /// probe, or gives the host up if no retry is left or if the failure is permanent and the host never
+    /// answered. During an outage, ignores transient failures of attempts without a probe, which were in
+    /// flight already.
     pub(super) fn record_failure(&self, attempt: FailedAttempt, probe: Option<Probe<'_>>, policy: &Policy) {
         let FailedAttempt { reason, is_permanent, began } = attempt;
         let now = Instant::now();
@@ -334,7 +339,8 @@ impl Host {
         drop(probe);
     }
 
-    /// Gives the host up for all requests.
+    /// Marks the host as given up during an outage, so that all waiting requests fail, and returns `error`
+    /// unchanged.
     fn give_up(&self, error: Arc<Unreachable>) -> Arc<Unreachable> {
         self.state.send_if_modified(|state| match &mut state.outage {
             Some(outage) if !outage.is_given_up => {

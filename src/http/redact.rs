@@ -18,7 +18,8 @@ impl<'a> Redactor<'a> {
         Self(secrets.into_iter().map(Into::into).filter(|secret| secret.len() >= SHORTEST).collect())
     }
 
-    /// Creates a redactor of the headers that are marked as sensitive.
+    /// Creates a redactor of the values of the headers that are marked as sensitive, without a leading
+    /// `Bearer `. Ignores values that are not UTF-8 or have fewer than eight bytes.
     pub fn from_headers(headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let secret = |header: &'a HeaderValue| {
             let text = str::from_utf8(header.as_bytes()).ok().filter(|_| header.is_sensitive())?;
@@ -27,7 +28,9 @@ impl<'a> Redactor<'a> {
         Self::new(headers.into_iter().filter_map(secret))
     }
 
-    /// Redacts a response.
+    /// Replaces each secret by `***` in the header values and in the body of a response. Finds it as plain
+    /// text, as JSON escapes, and percent-encoded or form-encoded. The body does not have to be valid JSON or
+    /// UTF-8.
     pub fn redact(&self, headers: &mut HeaderMap, body: &mut Vec<u8>) {
         if let Some(redacted) = self.redacted(body) {
             *body = redacted;
@@ -40,7 +43,7 @@ impl<'a> Redactor<'a> {
         }
     }
 
-    /// Returns the redacted bytes if they contain a secret.
+    /// Returns the bytes with each of the secrets replaced by `***`; `None` if they contain none of them.
     fn redacted(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut redacted: Option<Vec<u8>> = None;
         for secret in &self.0 {
@@ -51,7 +54,8 @@ impl<'a> Redactor<'a> {
     }
 }
 
-/// Returns the bytes without a secret if they contain it.
+/// Returns the bytes with each occurrence of the secret, in any encoding, replaced by `***`; `None` if there
+/// is none.
 fn without(bytes: &[u8], secret: &str) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     let mut rest = bytes;
@@ -66,11 +70,14 @@ fn without(bytes: &[u8], secret: &str) -> Option<Vec<u8>> {
             }
         }
     }
-    (!kept.is_empty()).then(|| [kept.as_slice(), rest].concat())
+    (!kept.is_empty()).then(|| {
+        kept.extend_from_slice(rest);
+        kept
+    })
 }
 
-/// Returns the bytes after a secret that they begin with, for the longest match. A character has several
-/// encodings, so there may be several matches.
+/// Returns the bytes that follow the secret if the given bytes begin with it in any encoding, otherwise
+/// `None`. A character has several encodings, so there may be several matches: the longest counts.
 fn match_secret<'a>(bytes: &'a [u8], secret: &str) -> Option<&'a [u8]> {
     let mut chars = secret.chars();
     let mut matches: Vec<_> = match_char(bytes, chars.next()?).collect();
@@ -95,7 +102,7 @@ fn plain(bytes: &[u8], char: char) -> Option<&[u8]> {
     bytes.strip_prefix(char.encode_utf8(&mut [0; 4]).as_bytes())
 }
 
-/// Matches a JSON escape sequence.
+/// Returns the bytes after the JSON escape sequence of a character; `None` if they do not begin with it.
 fn escaped(bytes: &[u8], char: char) -> Option<&[u8]> {
     let escape = bytes.strip_prefix(b"\\")?;
     let short = match char {
@@ -120,7 +127,8 @@ fn in_json(bytes: &[u8], char: char) -> Option<&[u8]> {
     plain(bytes, char).or_else(|| escaped(bytes, char))
 }
 
-/// Matches percent-encoding, whose characters may be JSON escapes in turn.
+/// Returns the bytes after the percent-encoding of a character; `None` if they do not begin with it. The
+/// characters of the encoding may be JSON escapes in turn.
 fn percent_encoded(bytes: &[u8], char: char) -> Option<&[u8]> {
     char.encode_utf8(&mut [0; 4]).bytes().try_fold(bytes, |rest, byte| {
         let rest = in_json(rest, '%')?;

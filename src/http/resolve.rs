@@ -9,8 +9,6 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 #[derive(Debug, thiserror::Error)]
 #[error("{source}")]
 pub struct ResolveError {
-    /// The name that was looked up.
-    pub name: String,
     /// The error of the system's resolver.
     pub source: io::Error,
 }
@@ -26,7 +24,7 @@ impl Resolve for SystemResolver {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
             let found: Vec<SocketAddr> = match found {
                 Ok(found) => found.collect(),
-                Err(source) => return Err(ResolveError { name: name.as_str().to_owned(), source }.into()),
+                Err(source) => return Err(ResolveError { source }.into()),
             };
             let addresses: Addrs = Box::new(found.into_iter());
             Ok(addresses)

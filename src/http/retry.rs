@@ -42,8 +42,10 @@ pub enum Decision {
 }
 
 impl Policy {
-    /// Decides after an attempt. `attempt` counts from 1: throttled attempts if this one was throttled, else
-    /// the others. `jitter` is in 0..1 and spreads our own pauses over their second half.
+    /// Returns whether to retry after an attempt, and the pause. Retried are 408, 429, 500, 502, 503, 504,
+    /// 509 and a missing response, up to the maximum of attempts, which a 429 does not have. `attempt` counts
+    /// from 1: throttled attempts if this one was throttled, else the others. `jitter` is in 0..1 and spreads
+    /// our own pauses over their second half.
     ///
     /// Statuses after <https://learn.microsoft.com/graph/errors>; pauses after
     /// <https://learn.microsoft.com/graph/throttling>.

@@ -65,7 +65,8 @@ pub enum InvalidId {
 }
 
 impl FlowId {
-    /// Parses an id in the spelling of Graph.
+    /// Parses the id of a flow in the spelling of Graph: `B2C_1_` or `B2X_1_`, and a name. Any other text is
+    /// an error.
     ///
     /// # Errors
     /// If the prefix is unknown or nothing follows it, or if the text contains white space, a control
@@ -122,7 +123,8 @@ fn reject_unsafe_characters(text: &str) -> Result<(), InvalidId> {
 pub struct ConnectorId(Arc<str>);
 
 impl ConnectorId {
-    /// Parses an id in the spelling of Graph.
+    /// Parses the id of a connector in the spelling of Graph, and converts a GUID to lower case. A text that
+    /// is empty or has a character that is unsafe in a URL is an error.
     ///
     /// # Errors
     /// If the text is empty or only dots, or contains white space, a control character or one of

@@ -10,7 +10,8 @@ pub enum NameMistake {
 }
 
 impl NameMistake {
-    /// Detects a mistake in a text that matches no name.
+    /// Returns `Nothing` for a word such as `off` in any case, and `Variable` for a text with `${`, `$(` or
+    /// `{{`; otherwise `None`. The text must already match no name.
     pub fn detect(text: &str) -> Option<Self> {
         const NOTHING: [&str; 8] = ["null", "off", "no", "none", "nothing", "false", "disable", "disabled"];
         if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) {
@@ -19,7 +20,7 @@ impl NameMistake {
         ["${", "$(", "{{"].iter().any(|start| text.contains(start)).then_some(Self::Variable)
     }
 
-    /// Returns the hint for a message.
+    /// Returns the hint that corrects the mistake, for a message.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Nothing => "to call nothing, write `null` without quotes",

@@ -14,7 +14,8 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Adds a pin for the connectors that match a key.
+    /// Adds a pin: for the connector with the id of `key`, or if the key has none, for all connectors with
+    /// its name.
     pub fn insert(&mut self, key: &ConnectorKey, pin: Arc<TargetUrl>) {
         let pins = match key {
             ConnectorKey::Id(id) | ConnectorKey::IdAndName(id, _) => {
@@ -37,7 +38,8 @@ impl Pins {
         self.by_name.get(name).into_iter().flatten()
     }
 
-    /// Returns whether a pin could apply to the connector with this id and an unknown name.
+    /// Returns whether a pin could apply to the connector with this id, whose name is unknown: any pin by
+    /// name could.
     pub fn could_apply_to(&self, id: &ConnectorId) -> bool {
         self.by_id.contains_key(id) || !self.by_name.is_empty()
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::Target;
 use crate::model::{FlowId, Step};
 
-/// Keeps each finding in one of the targets of a tenant: in that of the file that manages the binding, otherwise
-/// in the first. Removes a binding from the unmanaged ones if any of the files manages it.
+/// Keeps each unreadable or dangling binding in one of the targets of a tenant: in that of the file that
+/// manages it, otherwise in the first. Keeps each unmanaged binding in the first target, and removes it if
+/// any of the files manages it.
 ///
 /// `is_managed` returns whether any of the files manages a binding. `manages` returns whether the file of the
 /// target at this index does.
@@ -31,7 +32,7 @@ pub fn dedupe_findings(
 struct Seen(BTreeSet<(FlowId, Step)>);
 
 impl Seen {
-    /// Returns whether the binding is new.
+    /// Adds a binding. Returns whether it is new.
     fn insert(&mut self, flow: &FlowId, step: Step) -> bool {
         self.0.insert((flow.clone(), step))
     }

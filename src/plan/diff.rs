@@ -11,8 +11,9 @@ use crate::model::{
     Reading, Step, bound_id,
 };
 
-/// Compares what a file lists with what its tenant has. Returns the target's plan, and the errors that make
-/// it incomplete, in the file's order.
+/// Compares what a file lists with what its tenant has, and evaluates pins and guards. Returns the target's
+/// plan, and the errors that make it incomplete, in the file's order. Bindings that could not be read are in
+/// the plan, not in the errors.
 pub fn plan(
     desired: &Desired,
     current: &Current,
@@ -65,15 +66,17 @@ pub fn plan(
     (target, errors)
 }
 
-/// Returns the target of a file whose tenant could not be connected: none of its bindings is compared.
-pub fn unplanned(desired: &Desired, graph_url: &str, overrides: &Overrides) -> Target {
+/// Creates the target of a file whose tenant could not be connected: no guard is evaluated, and all managed
+/// bindings count as not compared.
+pub fn create_unplanned_target(desired: &Desired, graph_url: &str, overrides: &Overrides) -> Target {
     let unread = Current { connectors: None, flows: BTreeMap::new(), flow_list: None };
     let (target, _) = plan(desired, &unread, graph_url, overrides);
-    Target { not_compared: desired.managed_bindings().count(), ..target }
+    let not_compared = desired.managed_bindings().count();
+    Target { not_compared, blockers: Vec::new(), lifted: Vec::new(), ..target }
 }
 
-/// Returns one error for all names and pins that need the list of connectors, which could not be read. A
-/// host that cannot be reached is reported with the bindings, if there are any.
+/// Returns one error for all names and pins that need the list of connectors, which could not be read. `None`
+/// if the host cannot be reached and the bindings already report it.
 fn unreadable_connectors_error(error: &ReadError, planner: &Planner<'_>) -> Option<Diagnostic> {
     let is_reported = |binding: &UnreadableBinding| binding.error.cause_key() == error.cause_key();
     if error.code == Code::GraphUnreachable && planner.target.unreadable.iter().any(is_reported) {
@@ -125,7 +128,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Compares the steps of one flow.
+    /// Compares the steps of one flow and adds its bindings to the target as changed, in sync, unmanaged or
+    /// unreadable. Adds an error for a flow that the tenant does not have. Skips a flow that was not read.
     fn plan_flow(&mut self, flow: &ManagedFlow<'_>, steps: &[Step]) {
         let found = match self.current.flows.get(flow.id) {
             Some(CurrentFlow::Found(found)) => found,
@@ -133,7 +137,8 @@ impl Planner<'_> {
             None => return,
         };
         // A step that was not requested is unknown, like one whose read failed.
-        let not_read = Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "it was not read"));
+        let not_read =
+            Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "the step was not requested"));
         for step in steps.iter().copied() {
             let read = found.get(step).unwrap_or(&not_read);
             if let Some(binding) = flow.bindings.get(step) {
@@ -150,7 +155,9 @@ impl Planner<'_> {
         }
     }
 
-    /// Compares one managed binding.
+    /// Compares one managed binding and adds it to the changes or to those in sync. Counts it as not compared
+    /// if it could not be read or its connector could not be resolved. Also checks the pins of the connector,
+    /// once.
     fn plan_binding(&mut self, flow: &FlowId, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
         let desired = binding.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
         let desired = match desired {
@@ -195,7 +202,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the error for a flow that the tenant does not have.
+    /// Adds the error for a flow that the tenant does not have, with a similar name of the tenant's flows.
+    /// Counts the managed bindings of the flow as not compared.
     fn report_missing_flow(&mut self, flow: &ManagedFlow<'_>, answer: &ReadError) {
         let bindings = flow.bindings.iter().count();
         self.target.not_compared = self.target.not_compared.saturating_add(bindings);

@@ -1,8 +1,9 @@
 //! Fingerprint of a plan: SHA-256 over the tenant, the changes and the blockers, as ids and values.
 //!
 //! It covers the displayNames of the changes, so a saved plan cannot show a reviewer another name for an id. It
-//! covers the lifted blockers, so a plan that needs an override flag differs from one that does not. It does
-//! not cover messages and unmanaged bindings, because they do not change what a run would do.
+//! covers the lifted blockers, so a plan that needs an override flag differs from one that does not, and the
+//! pins and the app, because `apply` uses them. It does not cover messages and unmanaged bindings, because they
+//! do not change what a run would do, nor the GUID of the tenant, which a plan from a snapshot may not have.
 //!
 //! It protects against accidents: anyone who can rewrite a plan can compute it as well.
 
@@ -21,6 +22,7 @@ use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step};
 struct Canonical<'a> {
     blockers: Vec<Vec<String>>,
     changes: Vec<CanonicalChange<'a>>,
+    client_id: Option<&'a str>,
     cloud: Cloud,
     format: u32,
     graph_url: &'a str,
@@ -28,12 +30,14 @@ struct Canonical<'a> {
     tenant: &'a str,
 }
 
-/// The values of a change that decide which PUT is sent, and what a reviewer saw of them.
+/// The values of a change that decide whether and which PUT is sent, and what a reviewer saw of them.
 #[derive(Serialize)]
 struct CanonicalChange<'a> {
     current: Option<CanonicalConnector<'a>>,
     desired: Option<CanonicalConnector<'a>>,
     flow: &'a FlowId,
+    pin: Option<String>,
+    protected: bool,
     step: Step,
 }
 
@@ -61,8 +65,8 @@ fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
         }
         Blocker::EmptyPrune => Vec::new(),
         Blocker::PinMismatch(pin) => {
-            let actual = pin.actual.clone().unwrap_or_default();
-            vec![pin.connector.id.as_str().to_owned(), pin.expected.clone(), actual]
+            let values = [pin.connector.id.as_str(), &pin.expected];
+            values.into_iter().chain(pin.actual.as_deref()).map(str::to_owned).collect()
         }
     });
     parts
@@ -74,6 +78,8 @@ pub(super) fn target_fingerprint(target: &Target) -> String {
         current: canonical_connector(&change.current),
         desired: canonical_connector(&change.desired),
         flow: &change.flow,
+        pin: change.pin.as_ref().map(ToString::to_string),
+        protected: change.protected,
         step: change.step,
     });
     let mut changes: Vec<_> = changes.collect();
@@ -86,6 +92,7 @@ pub(super) fn target_fingerprint(target: &Target) -> String {
     let canonical = Canonical {
         blockers: sorted(&target.blockers),
         changes,
+        client_id: target.client_id.as_deref(),
         cloud: target.cloud,
         format: 2,
         graph_url: &target.graph_url,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::resolve::Resolved;
 use super::{BrokenPin, Change, Target};
-use crate::diagnostic::{Code, Diagnostic, SourceLocation};
+use crate::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use crate::model::{Action, Desired, FlowId, Guards, Pins, Prune, Step, TargetUrl, bound_id};
 
 /// Guards as the command line overrides them.
@@ -24,7 +24,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Returns the overrides as single flags, without duplicates.
+    /// Returns the flags that are set, each once: limits, then protected bindings, then `--allow-empty`.
     pub fn to_vec(&self) -> Vec<Override> {
         let Self { max_changes, max_disables, allow_protected, allow_empty } = self;
         let mut overrides = Vec::new();
@@ -55,7 +55,8 @@ pub enum Override {
 }
 
 impl Override {
-    /// Returns the flag for a shell command. A flow id may have characters that a shell would interpret.
+    /// Returns the flag with its value for a shell command, in quotes if its flow id has characters that a
+    /// shell would interpret.
     pub fn to_shell(&self) -> String {
         let is_plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
         match self {
@@ -151,7 +152,8 @@ impl Blocker {
         }
     }
 
-    /// Returns the flag that lifts the blocker, if one does.
+    /// Returns the flag that lifts the blocker, with the lowest limit that does. `None` for a pin, which no
+    /// flag lifts.
     pub fn lifted_by(&self) -> Option<Override> {
         match self {
             Self::MaxChanges { changes, .. } => u32::try_from(*changes).ok().map(Override::MaxChanges),
@@ -162,20 +164,25 @@ impl Blocker {
         }
     }
 
-    /// Returns the blocker as a problem.
+    /// Returns the blocker as a problem. Its hint is the flag that lifts it, or what to do about a pin. A
+    /// protected binding has its location, and a pin has both addresses as causes.
     pub fn diagnostic(&self) -> Diagnostic {
         let problem = Diagnostic::blocked(self.code(), self.to_string());
         match (self, self.lifted_by()) {
+            (Self::Protected { source, .. }, Some(flag)) => Diagnostic {
+                location: Some(Box::new(Location::Position(source.clone()))),
+                ..problem.hint(override_hint(&format!("`{}`", flag.to_shell())))
+            },
             (Self::PinMismatch(pin), _) => problem
                 .caused_by(format!("pinned to {}", pin.expected))
                 .caused_by(format!("calls {}", pin.actual.as_deref().unwrap_or("no address")))
                 .hint("find out who changed the connector; then update `targetUrl` or restore the connector"),
-            (_, Some(flag)) => problem.hint(format!("if this is intended: `{}`", flag.to_shell())),
+            (_, Some(flag)) => problem.hint(override_hint(&format!("`{}`", flag.to_shell()))),
             (_, None) => problem,
         }
     }
 
-    /// Whether both are the same guard at the same binding. Counts and limits may differ.
+    /// Returns whether both are the same guard at the same binding. Counts and limits may differ.
     fn is_same_guard(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -197,8 +204,8 @@ impl fmt::Display for Blocker {
             Self::MaxDisables { disables, limit } => {
                 write!(f, "{} `maxDisables: {limit}`", count_exceeds(*disables, "disable"))
             }
-            Self::Protected { flow, step, action, source } => {
-                write!(f, "would {} `{flow}` `{step}`, which is protected ({source})", action.name())
+            Self::Protected { flow, step, action, source: _ } => {
+                write!(f, "would {} `{flow}` `{step}`, which is protected", action.name())
             }
             Self::EmptyPrune => {
                 f.write_str("`prune: flows` with no flows listed would disable every binding of the tenant")
@@ -209,6 +216,12 @@ impl fmt::Display for Blocker {
             }
         }
     }
+}
+
+/// Returns the hint `if this is intended: FLAGS` of blockers that these flags lift. The caller marks the
+/// flags as code.
+pub fn override_hint(flags: &str) -> String {
+    format!("if this is intended: {flags}")
 }
 
 /// Returns a count with its unit and the verb: `1 change exceeds`, `2 changes exceed`.
@@ -257,7 +270,7 @@ fn find_blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> V
     blockers
 }
 
-/// Returns the pins of a connector that do not hold.
+/// Returns the pins that apply to a connector and have another address than it.
 pub(super) fn find_broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
     let Resolved { connector, target_url } = resolved;
     let broken = pins.for_connector(connector).filter(|pin| target_url.as_ref() != Some(&***pin));
@@ -268,7 +281,8 @@ pub(super) fn find_broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterato
     })
 }
 
-/// Whether a change would bind the connector of the pin. A broken pin blocks only plans with such a change.
+/// Returns whether a change would bind the connector of the pin. A broken pin blocks only plans with such a
+/// change.
 fn is_bound_by(target: &Target, pin: &BrokenPin) -> bool {
     target.changes.iter().any(|change| bound_id(&change.desired) == Some(&pin.connector.id))
 }

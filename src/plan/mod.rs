@@ -24,8 +24,8 @@ use crate::diagnostic::{Code, Diagnostic, Severity, SourceLocation};
 use crate::model::{Action, Api, Bound, Cloud, Connector, FlowId, ReadError, Step, TargetUrl};
 
 pub use dedupe::dedupe_findings;
-pub use diff::{plan, unplanned};
-pub use guard::{Blocker, Override, Overrides};
+pub use diff::{create_unplanned_target, plan};
+pub use guard::{Blocker, Override, Overrides, override_hint};
 pub use shard::{Member, Shard, ShardInfo};
 pub use warning::Warning;
 
@@ -205,7 +205,7 @@ impl std::iter::Sum for Summary {
     }
 }
 
-/// Returns each tenant once, in order, ignoring case.
+/// Returns each tenant once, in order, ignoring case and in its first spelling.
 pub fn unique_tenants<'a>(tenants: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     tenants.filter(|tenant| seen.insert(tenant.to_ascii_lowercase())).map(str::to_owned).collect()
@@ -218,18 +218,24 @@ pub fn fingerprint(targets: impl IntoIterator<Item = Option<String>>) -> Option<
     targets.map(fingerprint::run_fingerprint)
 }
 
-/// Returns one problem for each target whose tenant has two names in the plan, such as a domain and its GUID.
-/// Files that name one tenant differently are not compared, so two of them could manage the same binding.
-pub fn aliased_tenants(targets: &[Target]) -> Vec<Problem> {
+/// Returns one problem for each tenant name whose GUID another name in the plan has too, such as a domain and
+/// its GUID. Files that name one tenant differently are not compared, so two of them could manage the same
+/// binding.
+pub fn find_aliased_tenants(targets: &[Target]) -> Vec<Problem> {
     let mut names = BTreeMap::<_, BTreeSet<_>>::new();
     for target in targets {
         if let Some(id) = &target.tenant_id {
             names.entry(id.to_ascii_lowercase()).or_default().insert(target.tenant.to_ascii_lowercase());
         }
     }
+    let mut seen = BTreeSet::new();
     let problem = |target: &Target| {
         let id = target.tenant_id.as_ref()?.to_ascii_lowercase();
         let names = names.get(&id).filter(|names| names.len() > 1)?;
+        // The files of one tenant share the problem.
+        if !seen.insert(target.tenant.to_ascii_lowercase()) {
+            return None;
+        }
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
         let message = format!("{} are the same tenant, `{id}`", names.join(" and "));
         let diagnostic = Diagnostic::error(Code::TenantAlias, message);
@@ -241,7 +247,7 @@ pub fn aliased_tenants(targets: &[Target]) -> Vec<Problem> {
 
 impl Plan {
     /// Returns a predicate that is true if neither the target nor another target of its tenant has errors or
-    /// unreadable bindings.
+    /// unreadable bindings. It is always false if an error concerns the run and not one tenant.
     pub fn complete_targets(&self) -> impl Fn(&Target) -> bool + use<> {
         let concerns_all = self.errors.iter().any(|error| error.tenant.is_none());
         let with_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
@@ -251,8 +257,16 @@ impl Plan {
         move |target| !concerns_all && !incomplete.contains(&target.tenant.to_ascii_lowercase())
     }
 
-    /// Returns the first binding, with its tenant, that two targets manage or that one target lists twice.
-    /// No plan that was made by [`plan`] has one.
+    /// Returns a predicate that is true if nothing of the target's tenant was read, such as after a failed
+    /// sign-in: the target has no findings, and its tenant has an error.
+    pub fn unread_targets(&self) -> impl Fn(&Target) -> bool + use<> {
+        let with_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
+        let with_errors: BTreeSet<_> = with_errors.map(|tenant| tenant.to_ascii_lowercase()).collect();
+        move |target| !target.has_findings() && with_errors.contains(&target.tenant.to_ascii_lowercase())
+    }
+
+    /// Returns the first binding, with its tenant, that two targets of this tenant manage or that one target
+    /// has twice, ignoring case. No plan that was made by [`plan`] has one.
     pub fn find_duplicate_binding(&self) -> Option<(&str, &FlowId, Step)> {
         let mut managed = BTreeSet::new();
         self.targets.iter().find_map(|target| {
@@ -279,12 +293,12 @@ impl Plan {
         unique_tenants(self.targets.iter().map(|target| target.tenant.as_str()).chain(with_errors))
     }
 
-    /// Whether the plan is about more than one tenant.
+    /// Returns whether the plan is about more than one tenant.
     pub fn has_several_tenants(&self) -> bool {
         self.tenants().len() > 1
     }
 
-    /// Returns the targets of a tenant.
+    /// Returns the targets of a tenant, ignoring case.
     pub fn targets_of<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a Target> {
         self.targets.iter().filter(move |target| target.tenant.eq_ignore_ascii_case(tenant))
     }
@@ -307,20 +321,21 @@ impl Plan {
                 .map(Warning::diagnostic)
                 .chain(unreadable_causes(targets.iter().flat_map(|it| &it.unreadable)));
             let diagnostics = diagnostics.chain(blockers.map(Blocker::diagnostic));
-            problems.extend(diagnostics.map(|diagnostic| Problem::of_tenant(&tenant, diagnostic)));
+            problems.extend(diagnostics.map(|diagnostic| Problem::for_tenant(&tenant, diagnostic)));
         }
         problems.extend(self.errors.iter().cloned());
         problems
     }
 
-    /// Returns the problems that make the plan incomplete.
-    pub fn blocking_errors(&self) -> Vec<Problem> {
+    /// Returns the problems that make the plan incomplete: its errors, and one for each cause of unreadable
+    /// bindings.
+    pub fn incompleteness_errors(&self) -> Vec<Problem> {
         let mut problems = self.problems();
         problems.retain(|problem| problem.diagnostic.severity == Severity::Error);
         problems
     }
 
-    /// Returns the counts over all tenants.
+    /// Returns the numbers of bindings of each kind over all targets.
     pub fn summary(&self) -> Summary {
         self.targets.iter().map(Target::summary).sum()
     }
@@ -334,31 +349,32 @@ impl Plan {
         fingerprint(self.target_fingerprints())
     }
 
-    /// Returns the fingerprint of each target; `None` for incomplete ones.
+    /// Returns the fingerprint of each target, in order; `None` for incomplete ones.
     pub fn target_fingerprints(&self) -> Vec<Option<String>> {
         let is_complete = self.complete_targets();
         let fingerprint = |target| is_complete(target).then(|| fingerprint::target_fingerprint(target));
         self.targets.iter().map(fingerprint).collect()
     }
 
-    /// Whether anything would change.
+    /// Returns whether anything would change.
     pub fn has_changes(&self) -> bool {
         self.targets.iter().any(|target| !target.changes.is_empty())
     }
 
-    /// Whether bindings that the files do not list count as drift.
+    /// Returns whether bindings that the files do not list count as drift.
     pub fn is_strict(&self) -> bool {
         self.drift.is_some_and(|drift| drift.strict)
     }
 
-    /// Whether the tenants differ from their files; `None` if not everything could be read and no
+    /// Returns whether the tenants differ from their files; `None` if not everything could be read and no
     /// difference was found in the rest.
     pub fn is_drifted(&self) -> Option<bool> {
         let differs = self.differs();
         (differs || self.is_complete()).then_some(differs)
     }
 
-    /// Whether anything that was read differs from its file.
+    /// Returns whether anything that was read differs from its file: changes and broken pins, in a drift run
+    /// also dangling bindings, and in a strict one also unmanaged bindings.
     pub fn differs(&self) -> bool {
         self.has_changes()
             || self.targets.iter().any(|target| {
@@ -367,19 +383,19 @@ impl Plan {
             })
     }
 
-    /// Whether guards block any changes.
+    /// Returns whether guards block any changes.
     pub fn is_blocked(&self) -> bool {
         self.targets.iter().any(|target| !target.blockers.is_empty())
     }
 
-    /// Whether everything that the plan needs could be read and resolved.
+    /// Returns whether everything that the plan needs could be read and resolved.
     pub fn is_complete(&self) -> bool {
         self.errors.is_empty() && self.targets.iter().all(|target| target.unreadable.is_empty())
     }
 }
 
 impl Target {
-    /// Returns the counts of this target.
+    /// Returns the numbers of bindings of each kind in this target.
     pub fn summary(&self) -> Summary {
         let count = |action| self.changes.iter().filter(|change| change.action == action).count();
         Summary {
@@ -391,7 +407,15 @@ impl Target {
         }
     }
 
-    /// Returns what a reviewer should know.
+    /// Returns whether anything that was read of the tenant is in the target.
+    fn has_findings(&self) -> bool {
+        let Self { changes, in_sync, unmanaged, dangling, unreadable, pins, .. } = self;
+        let has_bindings = !(changes.is_empty() && in_sync.is_empty() && unmanaged.is_empty());
+        has_bindings || !(dangling.is_empty() && unreadable.is_empty() && pins.is_empty())
+    }
+
+    /// Returns the warnings of this target: a tenant that could not be verified, a changed undocumented step,
+    /// and bindings to deleted connectors.
     pub fn warnings(&self) -> Vec<Warning> {
         warning::collect_warnings(self)
     }
@@ -419,8 +443,9 @@ pub fn unreadable_causes<'a>(bindings: impl IntoIterator<Item = &'a UnreadableBi
 
 fn unreadable_cause(error: &ReadError, bindings: &[&UnreadableBinding]) -> Diagnostic {
     const LISTED: usize = 5;
-    let mut flows: Vec<&FlowId> = bindings.iter().map(|binding| &binding.flow).collect();
-    flows.dedup();
+    let mut seen = BTreeSet::new();
+    let flows = bindings.iter().map(|binding| &binding.flow).filter(|flow| seen.insert(*flow));
+    let flows: Vec<&FlowId> = flows.collect();
     match flows.as_slice() {
         // The host is the cause, whatever was to be read from it.
         _ if error.code == Code::GraphUnreachable => {
@@ -443,12 +468,12 @@ fn unreadable_cause(error: &ReadError, bindings: &[&UnreadableBinding]) -> Diagn
 
 impl Problem {
     /// Creates a problem of one tenant.
-    pub fn of_tenant(tenant: &str, diagnostic: Diagnostic) -> Self {
+    pub fn for_tenant(tenant: &str, diagnostic: Diagnostic) -> Self {
         Self { tenant: Some(tenant.to_owned()), diagnostic }
     }
 
-    /// Whether the problem is about this tenant.
-    pub fn is_of_tenant(&self, tenant: &str) -> bool {
+    /// Returns whether the problem is about this tenant, ignoring case. A problem of the run is about none.
+    pub fn concerns_tenant(&self, tenant: &str) -> bool {
         self.tenant.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(tenant))
     }
 }

@@ -45,7 +45,7 @@ fn add_pruned_bindings<'a>(mut flow: ManagedFlow<'a>, desired: &Desired) -> Mana
     flow
 }
 
-/// Returns the error for a flow list that was requested and could not be read.
+/// Returns the error for a flow list that was requested and could not be read; otherwise `None`.
 pub(super) fn unreadable_list_error(desired: &Desired, current: &Current) -> Option<Diagnostic> {
     let Some(Reading::Unknown(error)) = &current.flow_list else { return None };
     let problem = |message| Diagnostic::error(Code::FlowsUnreadable, message);

@@ -60,7 +60,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Finds the connector that a file names.
+    /// Returns the connector that a file names by id, by name or by both, with its address if the list of
+    /// connectors was read. Fails if none or several match, or if the list is needed but unreadable. Without
+    /// a list, an id is used as it is.
     pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved, ResolveError> {
         let connector = match &wanted.key {
             ConnectorKey::Id(id) => self.by_id(id, wanted)?,
@@ -131,7 +133,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Describes a name that matches no connector.
+    /// Returns the error for a name that matches no connector. It lists names of the tenant, and has hints: a
+    /// likely mistake alone, or similar names, or for a pinned name the connectors that call its address.
     fn not_found(&self, name: &str, wanted: &ConnectorRef) -> Diagnostic {
         const LISTED: usize = 8;
         let message = format!("the tenant has no connector named `{name}`");

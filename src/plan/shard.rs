@@ -20,7 +20,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Creates shard `number` (from 1) of `count`; `None` if there are fewer, or more than 10,000.
+    /// Creates shard `number` of `count`. `None` if `number` is not in 1 to `count`, or if `count` exceeds
+    /// 10,000.
     pub fn new(number: u32, count: u32) -> Option<Self> {
         let (number, count) = (NonZeroU32::new(number)?, NonZeroU32::new(count)?);
         (number <= count && count.get() <= MAX_SHARDS).then_some(Self { number, count })
@@ -36,8 +37,9 @@ impl Shard {
         self.count.get()
     }
 
-    /// Whether a tenant belongs to this shard. Each tenant belongs to exactly one of N shards. The shard depends
-    /// on its name only, so that adding or removing a tenant does not move others.
+    /// Returns whether a tenant belongs to this shard. Each tenant belongs to exactly one of N shards. The
+    /// shard depends on its name only, ignoring case, so that adding or removing a tenant does not move
+    /// others.
     pub fn contains(self, tenant: &str) -> bool {
         let digest = Sha256::digest(tenant.to_ascii_lowercase().as_bytes());
         let number = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
@@ -103,8 +105,9 @@ pub struct Joined<T> {
     pub missing: Vec<Shard>,
 }
 
-/// Joins the shards of one run: the targets in the order of its files, and the errors as [`sort`] sorts
-/// them. Each missing shard is an additional error.
+/// Joins the shards of one run: the targets in the order of its files, and the errors as [`sort`] sorts them.
+/// Equal errors of the run are kept once, and each missing shard is an additional error. Without shards, the
+/// result is empty.
 ///
 /// # Errors
 /// The shards are not of one run, or one is given twice.
@@ -153,7 +156,8 @@ pub fn join<T>(
     Ok(Joined { fleet: Some(first.fleet), targets, errors, missing })
 }
 
-/// Sorts errors: those of the run first, then by tenant in the order of the files.
+/// Sorts errors: those of the run first, then by tenant in the order of the files, then those of other
+/// tenants.
 pub fn sort(errors: &mut [Problem], fleet: &[Member]) {
     let positions = positions_by_tenant(fleet);
     let position =

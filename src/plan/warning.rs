@@ -37,7 +37,8 @@ impl Warning {
     }
 }
 
-/// Returns the warnings of a target.
+/// Returns the warnings of a target, in this order: an unverified tenant, an undocumented step among its
+/// changes, and each binding to a deleted connector.
 pub(super) fn collect_warnings(target: &Target) -> Vec<Warning> {
     let unverified = target.unverified.iter().cloned().map(Warning::TenantUnverified);
     let undocumented = target.changes.iter().find(|change| change.step == Step::PreTokenIssuance);

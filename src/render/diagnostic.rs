@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::escape;
-use crate::diagnostic::{Code, Diagnostic, Location, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Location, Severity, Span, secrets};
 
 const STRONG: Style = Style::new().bold();
 const FRAME: Style = AnsiColor::Blue.on_default().bold();
@@ -27,7 +27,9 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> String {
     prefixed_diagnostic("", diagnostic)
 }
 
-/// Renders one diagnostic with a prefix before its message, such as the tenant.
+/// Renders one diagnostic as styled, escaped lines, with a prefix before its message, such as the tenant:
+/// severity, id and message, location with the source line if it is loaded, causes, notes, hints, and the
+/// `flowbind explain` command.
 pub fn prefixed_diagnostic(prefix: &str, diagnostic: &Diagnostic) -> String {
     let Diagnostic { severity, code, message, location, causes, notes, hints } = diagnostic;
     let style = match severity {
@@ -62,7 +64,8 @@ pub fn prefixed_diagnostic(prefix: &str, diagnostic: &Diagnostic) -> String {
     text
 }
 
-/// Renders the location of a span and its line, with carets below the span.
+/// Renders the location of a span and the line in which it starts, with carets below the span. The line is
+/// truncated around the span and escaped; possible secrets in it are masked.
 fn marked_line(span: &Span, style: Style, indent: usize) -> String {
     let line = span.position().line;
     let location = span.to_string();
@@ -86,9 +89,9 @@ fn marked_line(span: &Span, style: Style, indent: usize) -> String {
     .replace(" \n", "\n")
 }
 
-/// Returns the line that a span starts in, in three pieces: the text before the span, the span as far as it is in
-/// that line, and the text after it. Long pieces are truncated. Text far away from the span is not read, because a
-/// line may have megabytes.
+/// Returns the line that a span starts in, in three pieces: the text before the span, the span as far as it
+/// is in that line, and the text after it. Long pieces are truncated, and possible secrets are masked. Text
+/// far away from the span is not read, because a line may have megabytes.
 fn excerpt(span: &Span) -> (String, String, String) {
     let text = span.source().text();
     let range = span.range();
@@ -101,7 +104,7 @@ fn excerpt(span: &Span) -> (String, String, String) {
     line.reverse();
     let before = line.len();
     line.extend(tail.chars().take_while(|char| !line_end(char)).take(MAX_AFTER + 1));
-    mask_secrets(&mut line);
+    secrets::mask(&mut line);
 
     let (before, tail) = line.split_at(before);
     let (marked, after) = tail.split_at(marked.min(tail.len()));
@@ -118,31 +121,10 @@ fn excerpt(span: &Span) -> (String, String, String) {
     (cut_before, marked.iter().collect(), cut_after)
 }
 
-/// Masks the parts of URLs that may be keys: user info, query and fragment. The number of characters stays the same,
-/// so that columns do not change.
-fn mask_secrets(line: &mut [char]) {
-    let mut rest = line;
-    while let Some(at) = rest.windows(3).position(|three| three == [':', '/', '/']) {
-        let (_, url) = rest.split_at_mut(at.saturating_add(3));
-        let ends = |char: &char| char.is_whitespace() || matches!(char, '"' | '\'' | '}' | ',' | '`');
-        let end = url.iter().position(ends).unwrap_or(url.len());
-        let (url, after) = url.split_at_mut(end);
-        let query = url.iter().position(|char| matches!(char, '?' | '#')).unwrap_or(url.len());
-        let path = url.iter().position(|char| *char == '/').unwrap_or(url.len()).min(query);
-        let host = url.iter().take(path).rposition(|char| *char == '@').unwrap_or(0);
-        for (at, char) in url.iter_mut().enumerate() {
-            if at < host || at > query {
-                *char = '*';
-            }
-        }
-        rest = after;
-    }
-}
-
 /// Escape of a `#` that a command of a pipeline runner may begin with.
 const ESCAPED_HASH: &str = "\\u{23}";
 
-/// Escapes a piece of a source line; tabs become spaces.
+/// Escapes a piece of a source line for a terminal; each tab becomes four spaces.
 fn escape_line(text: &str) -> String {
     escape::text(&text.replace('\t', "    ")).into_owned()
 }

@@ -12,7 +12,8 @@ use crate::apply::{Outcome, TargetReport};
 use crate::model::{Bound, FlowId, Step};
 use crate::plan::Target;
 
-/// Renders a diff for each target that differs. The diff of a report has the applied changes.
+/// Renders a diff for each target that differs. For a report, only the applied changes are in the diff. Empty if
+/// nothing differs.
 pub(super) fn render(document: Document<'_>) -> String {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => plan.targets.iter().map(target_diff).collect(),
@@ -83,7 +84,8 @@ fn unified(one: &Side<'_>, other: &Side<'_>, from: &str, to: &str) -> String {
     diff.unified_diff().context_radius(3).header(&escape::text(from), &escape::text(to)).to_string()
 }
 
-/// Returns a binding in the syntax of the file: the name with the id in a comment, or the id if there is no name.
+/// Returns a binding in the syntax of the file: the name with the id in a comment, the id if there is no
+/// name, or `null` if nothing is bound.
 fn value(bound: &Bound) -> String {
     match bound {
         None => "null".to_owned(),

@@ -52,7 +52,8 @@ impl Format {
         }
     }
 
-    /// Returns the extension of files with this format. Workflow commands are for stdout only.
+    /// Returns the extension of files with this format, without a dot. `None` for workflow commands, which
+    /// are for stdout only.
     pub fn extension(self) -> Option<&'static str> {
         match self {
             Self::Text => Some("txt"),
@@ -95,7 +96,8 @@ impl Document<'_> {
         }
     }
 
-    /// Returns the suffix of a title: `, incomplete`, `, blocked`, or both.
+    /// Returns the suffix of a title: `, incomplete` or nothing; for a plan also `, blocked`, alone or after
+    /// it. Blockers do not concern drift and reports.
     pub(super) fn status_suffix(self) -> String {
         let (complete, blocked) = match self {
             Self::Plan(plan) => (plan.is_complete(), plan.is_blocked()),

@@ -7,9 +7,11 @@ use super::text::push_line;
 use crate::model::{Bound, Connector, ConnectorId, FlowId, Step, bound_id, is_guid};
 use crate::plan::{BrokenPin, Target, Unmanaged};
 
-/// Renders the actions for the differences of a target, with `strict` also for unlisted bindings. Empty without
-/// differences. `options` are those that select the same tenant; `None` omits the command, because the plan is
-/// incomplete.
+/// Renders what to do about the drift of a target: the command that reverts its changes, and the lines that
+/// accept the changes, the unlisted bindings and the new addresses of pinned connectors. Without `strict`,
+/// only unlisted bindings to deleted connectors are rendered, as lines that disable them. Empty if none of
+/// these exist. `options` are those that select the same tenant; `None` omits the command, because the plan
+/// is incomplete.
 pub fn drift(target: &Target, strict: bool, options: Option<&str>) -> String {
     let dangling: BTreeSet<_> = target.dangling.iter().map(|it| (&it.flow, it.step)).collect();
     let mut text = String::new();
@@ -52,7 +54,8 @@ pub fn drift(target: &Target, strict: bool, options: Option<&str>) -> String {
     text
 }
 
-/// Renders the command that reverts the drift, without flags that override a guard.
+/// Renders the command that reverts the drift, without flags that override a guard but with a note if guards
+/// block it. Empty if no flag lifts one of the blockers.
 fn apply_command(target: &Target, options: &str) -> String {
     if target.blockers.iter().any(|blocker| blocker.lifted_by().is_none()) {
         return String::new();
@@ -80,7 +83,8 @@ impl<'a> BindingLine<'a> {
     }
 }
 
-/// Renders the lines of a desired-state file for these bindings.
+/// Renders the `flows:` lines of a desired-state file for these bindings, sorted by flow. A binding whose
+/// connector was deleted becomes `null`, and one that a file cannot name becomes a comment.
 fn render_bindings<'a>(
     bindings: impl Iterator<Item = BindingLine<'a>>,
     dangling: &BTreeSet<(&FlowId, Step)>,

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use crate::model::is_guid;
 
-/// Escapes a text for a terminal and a log: control characters, characters that change the direction or the lines of
-/// text, and commands of the runners of GitHub Actions and Azure Pipelines. Commands are `::` at the beginning, and
-/// `##[` and `##vso[` anywhere.
+/// Escapes a text for a terminal and a log, as `\n` or `\u{1b}`: control characters, characters that change
+/// the direction or the lines of text, and commands of the runners of GitHub Actions and Azure Pipelines.
+/// Commands are `::` at the beginning, and `##[` and `##vso[` anywhere.
 pub fn text(text: &str) -> Cow<'_, str> {
     let may_have_commands = text.trim_start().starts_with("::") || text.contains("##");
     if !may_have_commands && !text.chars().any(is_unsafe) {
@@ -32,15 +32,16 @@ pub fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whether the text begins with a command of a pipeline runner.
+/// Returns whether the text begins with `##[` or `##vso[`, in any case: a command of a pipeline runner.
 fn is_command(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("##") else { return false };
     rest.starts_with('[') || rest.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("vso["))
 }
 
-/// Escapes a text for a `<code>` element of Markdown. Every character that has a meaning in Markdown, its dialects or
-/// the references of a platform becomes a character reference. The text must be inside a code element, because
-/// platforms search for mentions and references outside of code after they resolved character references.
+/// Escapes a text for a `<code>` element of Markdown, after [`text`]. Every character that has a meaning in
+/// Markdown, its dialects or the references of a platform becomes a character reference. The text must be
+/// inside a code element, because platforms search for mentions and references outside of code after they
+/// resolved character references.
 pub fn markdown(text: &str) -> String {
     let text = self::text(text);
     let mut escaped = String::with_capacity(text.len());
@@ -67,7 +68,8 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
-/// Escapes unsafe characters and commands of pipeline runners in a JSON document. Its values stay the same.
+/// Escapes unsafe characters, except line ends, and the commands `##[` and `##vso[` of pipeline runners in a
+/// JSON document, as `\u0023`. Its values stay the same.
 pub fn json(document: &str) -> String {
     let mut escaped = String::with_capacity(document.len());
     for (at, char) in document.char_indices() {
@@ -81,7 +83,7 @@ pub fn json(document: &str) -> String {
     escaped
 }
 
-/// Escapes a text for XML and HTML, between tags and in quoted attributes.
+/// Escapes a text for XML and HTML, between tags and in quoted attributes, after [`text`].
 pub fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in self::text(text).chars() {
@@ -97,29 +99,31 @@ pub fn xml(text: &str) -> String {
     escaped
 }
 
-/// Escapes a text for the value of a Prometheus label
+/// Escapes a text for the value of a Prometheus label, after [`text`]
 /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 pub fn label(text: &str) -> String {
     self::text(text).replace('\\', r"\\").replace('"', "\\\"")
 }
 
-/// Escapes a text for the message of a workflow command
+/// Escapes a text for the message of a workflow command, after [`text`]
 /// (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
 pub fn command(text: &str) -> String {
     self::text(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Escapes a text for a property of a workflow command.
+/// Escapes a text for a property of a workflow command: as [`command`], and also colons and commas.
 pub fn property(text: &str) -> String {
     command(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Returns the hexadecimal digits of a fingerprint that was read from a file, at most 64.
+/// Returns the first 64 hexadecimal digits of a fingerprint that was read from a file, without any other
+/// characters.
 pub fn fingerprint(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).take(64).collect()
 }
 
-/// Quotes a string as one word of a POSIX shell.
+/// Returns a string as one word of a POSIX shell: unchanged if it is not empty and has only safe characters,
+/// otherwise in single quotes, after [`text`].
 pub fn shell(word: &str) -> Cow<'_, str> {
     let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+,".contains(char);
     if !word.is_empty() && word.chars().all(plain) {
@@ -128,12 +132,14 @@ pub fn shell(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", text(word).replace('\'', "'\\''")))
 }
 
-/// Quotes the path of a file as one word of a POSIX shell. No command takes the word for an option.
+/// Returns the path of a file as one word of a POSIX shell, as [`shell`] does. A path that begins with `-`
+/// gets the prefix `./`, so that no command reads it as an option.
 pub fn path(path: &str) -> Cow<'_, str> {
     if path.starts_with('-') { shell(&format!("./{path}")).into_owned().into() } else { shell(path) }
 }
 
-/// Writes a string as YAML: plain if every YAML version reads it as this string, otherwise in quotes.
+/// Returns a string as a YAML value: plain if it is a simple text that every YAML version reads as this
+/// string, otherwise in double quotes. Unsafe characters and commands of pipeline runners are escaped.
 pub fn yaml(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -151,8 +157,8 @@ pub fn yaml(text: &str) -> Cow<'_, str> {
     Cow::Owned(quoted + "\"")
 }
 
-/// Writes a YAML key with its colon, indented by `indent` spaces. A key in one line has at most 1024 characters
-/// (<https://yaml.org/spec/1.2.2/#742-flow-mappings>); a longer key needs two lines.
+/// Returns a YAML key with its colon, indented by `indent` spaces. A key in one line has at most 1024
+/// characters (<https://yaml.org/spec/1.2.2/#742-flow-mappings>); a longer key needs two lines.
 pub fn yaml_key(key: &str, indent: usize) -> String {
     const MAX_KEY: usize = 1024;
     let key = yaml(key);
@@ -161,8 +167,8 @@ pub fn yaml_key(key: &str, indent: usize) -> String {
     format!("{:indent$}{question}{key}{colon}", "")
 }
 
-/// Whether a string needs no quotes in YAML: it begins with a letter, and no version of YAML reads it as a boolean, a
-/// null, a comment or a key.
+/// Returns whether a string needs no quotes in YAML: it is a GUID, or it begins with a letter, has only ASCII
+/// letters, digits and ` _-./():`, and no version of YAML reads it as a boolean, a null or a key.
 fn is_plain(text: &str) -> bool {
     const KEYWORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let is_allowed = |char: char| char.is_ascii_alphanumeric() || " _-./():".contains(char);
@@ -175,10 +181,10 @@ fn is_plain(text: &str) -> bool {
             && !KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(text))
 }
 
-/// Whether a character controls a terminal or misleads a reader: C0 and C1 controls, the line and paragraph
-/// separators, and the bidirectional formatting characters of
-/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>. Also the characters that XML or YAML
-/// cannot represent, not even in comments, or would drop.
+/// Returns whether a character controls a terminal or misleads a reader: C0 and C1 controls, the line and
+/// paragraph separators, and the bidirectional formatting characters of
+/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>. Also the characters that XML or
+/// YAML cannot represent, not even in comments, or would drop.
 fn is_unsafe(char: char) -> bool {
     char.is_control()
         || matches!(

@@ -8,7 +8,9 @@ use crate::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Inventory, ListedConnector, Step, Tenant, bound_id, is_guid,
 };
 
-/// Renders a desired-state file. `taken_at` is RFC 3339.
+/// Renders an inventory as a desired-state file in YAML: the connectors with short names, and the bindings of
+/// all flows. Cloud, API version and steps are written only if they are not the defaults. `taken_at`, in RFC
+/// 3339, is part of a comment.
 pub fn export(
     inventory: &Inventory,
     tenant: &Tenant,
@@ -85,7 +87,8 @@ fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
     text
 }
 
-/// Appends one binding. Returns whether the file can manage it.
+/// Appends one binding as a line. Returns whether the file can manage it; otherwise the line is a comment,
+/// because the connector has no short name.
 fn push_binding(text: &mut String, step: Step, bound: &Bound, names: &ShortNames<'_>) -> bool {
     match bound_id(bound).map(|id| (id, names.short(id))) {
         None => push_line(text, format_args!("    {step}: null")),
@@ -130,8 +133,8 @@ impl<'a> ShortNames<'a> {
         names
     }
 
-    /// Returns the slug, with the first unused number if the slug is used. `numbers` has the last number of
-    /// each slug.
+    /// Returns the slug if no connector has it, otherwise the slug with the next unused number from 2.
+    /// `numbers` keeps the last number of each slug, and is updated.
     fn unused_name(&self, slug: String, numbers: &mut BTreeMap<String, u32>) -> String {
         if !self.connectors.contains_key(&slug) {
             return slug;
@@ -150,13 +153,15 @@ impl<'a> ShortNames<'a> {
         self.by_id.get(id).map(String::as_str)
     }
 
-    /// Whether a displayName identifies one connector.
+    /// Returns whether a displayName is not empty and only one connector has it.
     fn is_unique(&self, name: &str) -> bool {
         !name.is_empty() && !self.shared.contains(name)
     }
 }
 
-/// Returns a readable short name: lower-case letters and digits with hyphens between.
+/// Returns a readable short name: lower-case ASCII letters and digits with hyphens between, at most 60
+/// characters, never empty and never a GUID. A name without letters and digits becomes `connector`; a GUID
+/// gets the prefix `connector-`.
 fn slug(name: &str) -> String {
     let lower: String = name
         .chars()

@@ -12,7 +12,8 @@ use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, FlowId, Step};
 use crate::plan::{Plan, Problem, Summary, Target, Unmanaged};
 
-/// Renders an annotation for each change and each problem.
+/// Renders an annotation for each change and each problem, which includes blockers and broken pins. In a
+/// strict drift run, also for each binding that the file does not list.
 pub(super) fn annotations(document: Document<'_>) -> String {
     let mut text = String::new();
     match document {
@@ -22,7 +23,9 @@ pub(super) fn annotations(document: Document<'_>) -> String {
     text
 }
 
-/// Renders the outputs of a step: one `name=value` per line. The fingerprint of an incomplete plan is empty.
+/// Renders the outputs of a step, one `name=value` per line: the numbers of changes, the drift (`true`,
+/// `false` or `unknown`), the fingerprint, and whether the plan is blocked or the apply ended with exit code
+/// 3. The fingerprint of an incomplete plan is empty.
 pub fn outputs(document: Document<'_>) -> String {
     let (summary, fingerprint, refused, drift) = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
@@ -52,7 +55,8 @@ pub fn outputs(document: Document<'_>) -> String {
     )
 }
 
-/// Renders the most dangerous problems of all tenants first: a step shows at most ten annotations of a level.
+/// Appends the annotations of a plan or of drift, the most dangerous of all tenants first: a step shows at
+/// most ten annotations of a level.
 fn plan_annotations(text: &mut String, plan: &Plan) {
     let targets = || plan.targets.iter().map(|target| (target, start_of_file(target)));
     let problems = plan.problems();
@@ -93,7 +97,7 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
     }
 }
 
-/// Renders the changes that are not done first.
+/// Appends the annotations of a report: the errors, then the changes, those that are not done first.
 fn report_annotations(text: &mut String, report: &Report) {
     for problem in &report.errors {
         problem_annotation(text, None, problem);
@@ -122,7 +126,8 @@ fn report_annotations(text: &mut String, report: &Report) {
     }
 }
 
-/// Renders problems of a plan, those without a location at the beginning of the first file of their tenant.
+/// Appends problems of a plan. Those without a location are at the beginning of the first file of their
+/// tenant, or without a location if they concern the run.
 fn problem_annotations<'a>(text: &mut String, plan: &Plan, problems: impl Iterator<Item = &'a Problem>) {
     let mut files = BTreeMap::new();
     for target in &plan.targets {
@@ -135,7 +140,8 @@ fn problem_annotations<'a>(text: &mut String, plan: &Plan, problems: impl Iterat
     }
 }
 
-/// Renders a problem, at its own location if it has one, otherwise at `fallback`.
+/// Appends a problem at its own location if it has one, otherwise at `fallback`. The severity is the level;
+/// the title has the tenant, or `flowbind` for a problem of the run.
 fn problem_annotation(
     text: &mut String,
     fallback: Option<&SourceLocation>,
@@ -148,7 +154,8 @@ fn problem_annotation(
     diagnostic_annotation(text, level, fallback, tenant.as_deref().unwrap_or("flowbind"), diagnostic);
 }
 
-/// Renders a problem, at its own location if it has one, otherwise at `fallback`.
+/// Appends a diagnostic with this level, at its own location if it has one, otherwise at `fallback`. The
+/// title has its id and the tenant, the message all details.
 fn diagnostic_annotation(
     text: &mut String,
     level: &str,
@@ -171,13 +178,14 @@ fn binding_title(state: &str, flow: &FlowId, step: Step, tenant: &str) -> String
     format!("{state} {flow} {step} ({tenant})")
 }
 
-/// Returns the beginning of a target's file, for problems without a line.
+/// Returns the beginning of a target's file, for problems without a line. `None` if the target has no file
+/// name.
 fn start_of_file(target: &Target) -> Option<SourceLocation> {
     Some(SourceLocation { file: target.file.clone(), line: 1, column: 1 })
         .filter(|location| !location.file.is_empty())
 }
 
-/// Appends an annotation.
+/// Appends an annotation as one workflow command, with title and message escaped. `None` omits the location.
 fn annotate(text: &mut String, level: &str, location: Option<&SourceLocation>, title: &str, message: &str) {
     let title = escape::property(title);
     let location = location.map(|SourceLocation { file, line, column }| {

@@ -10,7 +10,9 @@ use crate::diagnostic::{Code, Diagnostic, Location};
 use crate::model::{FlowId, Step};
 use crate::plan::{Drift, InSync, Plan, Problem, Target, UnreadableBinding};
 
-/// Renders the suites. `at` is RFC 3339.
+/// Renders a document as JUnit XML: a suite for each target, and one for the errors of the run. Targets of a
+/// plan whose tenant was not read have no suite. `at` is the time of the run in RFC 3339, written without its
+/// `Z`.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let suites = match document {
         Document::Plan(plan) | Document::Drift(plan) => plan_suites(plan),
@@ -81,7 +83,8 @@ impl Suite {
         self.add(flow.as_str(), step.name(), failure);
     }
 
-    /// Sorts the cases by flow and joins those of one binding.
+    /// Sorts the cases by class and name, and joins those of one binding into one, which fails if any failed
+    /// and has the messages of all failures.
     fn sort(&mut self) {
         self.cases.sort_by(|one, other| (&one.class, &one.name).cmp(&(&other.class, &other.name)));
         self.cases.dedup_by(|next, one| {
@@ -141,7 +144,10 @@ impl Suite {
 }
 
 fn plan_suites(plan: &Plan) -> Vec<Suite> {
-    let mut suites: Vec<_> = plan.targets.iter().map(|target| target_suite(target, plan.drift)).collect();
+    let is_unread = plan.unread_targets();
+    // The suite of a tenant that was not read would be empty and pass.
+    let targets = plan.targets.iter().filter(|target| !is_unread(target));
+    let mut suites: Vec<_> = targets.map(|target| target_suite(target, plan.drift)).collect();
     suites.extend(errors_suite(&plan.errors));
     suites
 }
@@ -207,7 +213,7 @@ fn report_suite(target: &TargetReport) -> Suite {
     suite
 }
 
-/// Renders the errors of the run, if there are any.
+/// Returns a suite with one case for each error; `None` without errors.
 fn errors_suite(errors: &[Problem]) -> Option<Suite> {
     let mut suite = Suite::new("errors");
     for Problem { diagnostic, tenant } in errors {

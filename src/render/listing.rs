@@ -8,7 +8,8 @@ use crate::model::{Listing, ListingLine, Literal};
 /// Maximum width of the column before the comments. Longer lines do not move the comments of the others.
 const MAX_COLUMN: usize = 60;
 
-/// Renders a file, below a comment with its name.
+/// Renders a file as YAML, below a comment with its name. A comment after each value has the file and line of
+/// the value.
 pub fn listing(listing: &Listing) -> String {
     let Listing { file, lines } = listing;
     let keys: Vec<_> = lines.iter().map(key_and_value).collect();

@@ -1,5 +1,5 @@
 //! Renders a comment on a pull request: the counts, then the most dangerous changes first, within the size that
-//! the platform accepts. Items that do not fit are pluralize.
+//! the platform accepts. Items that do not fit are counted.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::text::{self, Names, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, Bound};
-use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Target, Unmanaged};
+use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
 const COMMENT_LIMIT: usize = 60_000;
@@ -26,7 +26,8 @@ const MAX_COMMAND: usize = 4_000;
 /// Number of causes, notes and hints of one problem that are shown.
 const MAX_DETAILS: usize = 5;
 
-/// Renders the comment.
+/// Renders a document as a Markdown comment within [`COMMENT_LIMIT`]. It begins with an invisible marker of
+/// its kind.
 pub(super) fn render(document: Document<'_>) -> String {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => render_plan(plan, document),
@@ -54,13 +55,14 @@ impl Section {
         if items == 0 { 0 } else { items.saturating_add(head.len()).saturating_add(foot.len()) }
     }
 
-    /// Returns the bytes that are reserved for the section.
+    /// Returns the number of bytes that are reserved for the section: its size, but at most [`MIN_SECTION`].
     fn min_size(&self) -> usize {
         self.size().min(MIN_SECTION)
     }
 
-    /// Renders as many items as fit into `room` bytes, and the number of the others. [`Section::min_size`] bytes are
-    /// always enough.
+    /// Renders as many items as fit into `room` bytes, and the number of the others. If none fits, renders
+    /// the first line of the first item, or only the number. Empty without items. [`Section::min_size`] bytes
+    /// are always enough.
     fn render(&self, room: usize) -> String {
         let Self { head, items, foot, name } = self;
         let size = self.size();
@@ -92,7 +94,8 @@ impl Section {
     }
 }
 
-/// Renders sections between a beginning and an end. The beginning and the end are always complete.
+/// Renders sections between a beginning and an end, within [`COMMENT_LIMIT`]. Items of sections that do not fit are
+/// left out and counted. The beginning and the end are always complete.
 fn page(beginning: String, sections: &[Section], end: &str) -> String {
     let mut reserved: usize = sections.iter().map(Section::min_size).sum();
     let mut text = beginning;
@@ -183,7 +186,7 @@ fn target_line(Target { tenant, cloud, api, file, in_sync, .. }: &Target) -> Str
     format!("\n{tenant} (cloud {cloud}, api {api}) from {file}{unchanged}\n")
 }
 
-/// Returns the heading of the comment.
+/// Returns the heading of the comment: the command with its status, then the counts, or the kinds of drift.
 fn title(document: Document<'_>) -> String {
     let suffix = document.status_suffix();
     match document {
@@ -205,7 +208,8 @@ fn title(document: Document<'_>) -> String {
     }
 }
 
-/// Returns the number of differences of each kind that occurs.
+/// Returns the number of differences of each kind that occurs. Bindings that the file does not list count
+/// only in a strict drift run.
 fn differences(plan: &Plan) -> String {
     let count = |of: fn(&Target) -> usize| plan.targets.iter().map(of).fold(0, usize::saturating_add);
     let unmanaged = count(|target| target.unmanaged.len());
@@ -224,7 +228,9 @@ fn differences(plan: &Plan) -> String {
     changes.into_iter().chain(others).collect::<Vec<_>>().join("; ")
 }
 
-/// Renders the fingerprint and the command that applies exactly this plan, or why the plan is incomplete.
+/// Renders the fingerprint, and the command that applies exactly this plan if it has changes and is not
+/// blocked. An incomplete plan has only the reason. The command names a saved plan if the flags of the files
+/// differ or if it would be too long.
 fn plan_end(plan: &Plan) -> String {
     let Some(fingerprint) = plan.fingerprint() else {
         return format!("\n{}\n", text::total(plan));
@@ -258,7 +264,7 @@ fn table_head(columns: &[&str], several: bool) -> String {
     format!("\n| {} |\n| {} |\n", columns.join(" | "), rule.join(" | "))
 }
 
-/// Renders a row of a table.
+/// Renders a row of a table, with the tenant as its first cell if there are several targets.
 fn row(tenant: &str, several: bool, cells: &[String]) -> String {
     let tenant = several.then(|| code(tenant));
     let cells: Vec<_> = tenant.iter().chain(cells).map(String::as_str).collect();
@@ -310,7 +316,8 @@ fn problem_items(plan: &Plan, severity: Severity) -> Vec<String> {
     problems.map(|problem| problem_item(&problem, several)).collect()
 }
 
-/// Renders a problem as a list item, with its tenant if there are several.
+/// Renders a problem as a list item, with its tenant if there are several. Its causes, notes and hints are
+/// nested items, at most [`MAX_DETAILS`] of each; the others are counted.
 fn problem_item(Problem { diagnostic, tenant }: &Problem, several: bool) -> String {
     let mut item = problem_line(diagnostic, tenant.as_deref().filter(|_| several));
     for (name, details) in
@@ -324,13 +331,14 @@ fn problem_item(Problem { diagnostic, tenant }: &Problem, several: bool) -> Stri
     item
 }
 
-/// Renders a blocker as a list item. The flag that lifts it is complete, because readers copy it.
+/// Renders a blocker as a list item with the flag that lifts it as the only detail. The flag is complete,
+/// because readers copy it. Without such a flag, the item is that of any problem.
 fn blocker_item(target: &Target, blocker: &Blocker, several: bool) -> String {
     let problem = blocker.diagnostic();
     match blocker.lifted_by() {
-        None => problem_item(&Problem::of_tenant(&target.tenant, problem), several),
+        None => problem_item(&Problem::for_tenant(&target.tenant, problem), several),
         Some(lifting) => {
-            let hint = format!("  - Hint: if this is intended: {}\n", flag(&lifting));
+            let hint = format!("  - Hint: {}\n", override_hint(&flag(&lifting)));
             problem_line(&problem, Some(&*target.tenant).filter(|_| several)) + &hint
         }
     }
@@ -376,7 +384,8 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
     page(beginning, &sections, &end)
 }
 
-/// Returns the cells of a row of a report.
+/// Returns the cells of a change in a report: outcome, flow, step, value before, planned value, error with
+/// its id, and request id. The last two are empty if there is none.
 fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
     let ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } = report;
     let label = match outcome {
@@ -400,7 +409,7 @@ fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
     ]
 }
 
-/// Renders a connector, or the word for none.
+/// Renders a connector as a code element; `nothing` if nothing is bound.
 fn bound(bound: &Bound, names: &Names<'_>) -> String {
     bound.as_ref().map_or("nothing".to_owned(), |connector| code(&names.connector(connector)))
 }

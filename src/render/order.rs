@@ -14,8 +14,8 @@ pub(super) const ACTIONS: [Action; 3] = [Action::Disable, Action::Replace, Actio
 pub(super) const OUTCOMES: [Outcome; 5] =
     [Outcome::Failed, Outcome::Unverified, Outcome::NotAttempted, Outcome::Applied, Outcome::Already];
 
-/// Returns the blockers and the broken pins of a target without those that both list. In a plan, a pin that blocks a
-/// change is a blocker; in drift, it is a difference.
+/// Returns the blockers and the broken pins of a target. A pin that both list is only a blocker in a plan,
+/// and only a broken pin in drift, where it is a difference.
 pub(super) fn blockers_and_pins(target: &Target, is_drift: bool) -> (Vec<&Blocker>, Vec<&BrokenPin>) {
     let blocking_pin = |blocker: &Blocker| match blocker {
         Blocker::PinMismatch(pin) => Some(pin.clone()),
@@ -27,9 +27,9 @@ pub(super) fn blockers_and_pins(target: &Target, is_drift: bool) -> (Vec<&Blocke
     (blockers.collect(), pins.collect())
 }
 
-/// Returns the flows of a target's changes and of its bindings in sync, each once. Each of the two lists is in the
-/// order of the flows, but only together they have all flows. If both lists leave the order open, the locations in
-/// the files decide.
+/// Returns the flows of a target's changes and of its bindings in sync, each once, in the order of the files.
+/// Each of the two lists is in this order, but only together they have all flows. If both lists leave the
+/// order open, the locations in the files decide.
 pub(super) fn flows(target: &Target) -> Vec<&FlowId> {
     let changes = distinct(target.changes.iter().map(|it| (&it.flow, &it.source)));
     let in_sync = distinct(target.in_sync.iter().map(|it| (&it.flow, &it.source)));

@@ -9,7 +9,8 @@ use super::text::push_line;
 use crate::apply::Outcome;
 use crate::plan::Summary;
 
-/// Renders the counts of each tenant, and the time and success of the run. `at` is RFC 3339.
+/// Renders the counts of each tenant, and the time and success of the run; for drift also whether there is
+/// any, if known. Tenants of a plan that were not read have no counts. `at` is RFC 3339.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let mut families = Families::default();
     let command = document.command();
@@ -20,7 +21,9 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     };
     let success = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            for target in &plan.targets {
+            let is_unread = plan.unread_targets();
+            // The counts of a tenant that was not read are unknown.
+            for target in plan.targets.iter().filter(|target| !is_unread(target)) {
                 let Summary { enable, replace, disable, unchanged, not_compared: _ } = target.summary();
                 for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
                     let labels = format!(",action=\"{action}\"");
@@ -83,7 +86,8 @@ struct Family {
 }
 
 impl Families {
-    /// Adds a sample. The counts of several files of one tenant are added up.
+    /// Adds a value to the sample with this name and these labels, which starts at zero. So the counts of
+    /// several files of one tenant are added up.
     fn add(&mut self, name: &'static str, help: &'static str, labels: &str, value: i64) {
         let Family { samples, .. } =
             self.0.entry(name).or_insert_with(|| Family { help, samples: BTreeMap::new() });

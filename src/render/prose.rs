@@ -10,17 +10,18 @@ use crate::plan::Override;
 /// Limit of one name or message in characters. The other formats have the complete text.
 const MAX_TEXT: usize = 300;
 
-/// Renders a text from outside as a code element.
+/// Renders a text from outside as a code element, escaped and shortened to [`MAX_TEXT`] characters.
 pub(super) fn code(text: &str) -> String {
     element(&clipped(&escape::text(text), MAX_TEXT))
 }
 
-/// Renders a flag, quoted for a shell. It is complete, because readers copy it.
+/// Renders a flag as a code element, quoted for a shell. It is complete, because readers copy it.
 pub(super) fn flag(flag: &Override) -> String {
     element(&escape::text(&flag.to_shell()))
 }
 
-/// Renders a message. Values in backticks and words that are not plain become code elements.
+/// Renders a message, escaped and shortened to [`MAX_TEXT`] characters. Values in backticks and words that
+/// are not plain become code elements.
 pub(super) fn message(text: &str) -> String {
     let text = escape::text(text);
     let text = clipped(&text, MAX_TEXT);
@@ -35,7 +36,8 @@ pub(super) fn message(text: &str) -> String {
     rendered
 }
 
-/// Returns the text before the first value in backticks, the value, and the text after it.
+/// Returns the text before the first value in backticks, the value, and the text after it. `None` without a
+/// pair of backticks.
 fn split_value(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('`')?;
     let (value, after) = rest.split_once('`')?;
@@ -59,8 +61,8 @@ fn push_words(rendered: &mut String, words: &str) {
     rendered.push_str(&words.collect::<Vec<_>>().join(" "));
 }
 
-/// Whether a word has no meaning in Markdown, and no platform takes it or a part of it for a mention, a reference,
-/// an emoji or a link.
+/// Returns whether a word has no meaning in Markdown, and no platform takes it or a part of it for a mention,
+/// a reference, an emoji or a link.
 fn is_plain(word: &str) -> bool {
     const MIN_COMMIT_ID: usize = 7;
     let may_be_commit =

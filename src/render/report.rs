@@ -16,7 +16,9 @@ pub fn report(report: &Report) -> String {
     text.trim_start_matches('\n').to_owned()
 }
 
-/// Renders the end of a report: these problems, then the summary, each after a blank line.
+/// Renders the end of a report: these problems, then the summary, each after a blank line. The summary has
+/// the counts of each of several tenants, the total, and whether nothing was changed. Empty if the report has
+/// neither changes nor errors.
 pub fn end(report: &Report, problems: &[Problem]) -> String {
     if report.changes().next().is_none() && report.errors.is_empty() {
         return String::new();
@@ -24,28 +26,38 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     let several = report.has_several_tenants();
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
     let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
-    text.push('\n');
+    let mut summary = String::new();
     if several && !is_untouched {
         for tenant in report.tenants() {
             let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);
             let outcomes = outcome_counts(changes);
-            let errors = report.errors.iter().filter(|error| error.is_of_tenant(&tenant)).count();
+            let errors = report.errors.iter().filter(|error| error.concerns_tenant(&tenant)).count();
             let result = match errors {
                 _ if !outcomes.is_empty() => outcomes,
                 0 => "no changes".to_owned(),
                 errors => pluralize(errors, "error", "errors"),
             };
-            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {result}", escape::text(&tenant)));
+            push_line(&mut summary, format_args!("{STRONG}{}{STRONG:#}: {result}", escape::text(&tenant)));
         }
     }
-    let counts = Some(outcome_counts(report.changes())).filter(|_| !is_untouched);
+    // A missing shard may have changed its tenants.
+    let lacks_shard = report.errors.iter().any(|error| error.diagnostic.code == Code::MissingShard);
+    let counts = outcome_counts(report.changes());
+    let counts = Some(counts).filter(|counts| !counts.is_empty() && (!is_untouched || lacks_shard));
     let counts = counts.map(|counts| format!("Apply: {counts}."));
     let is_unsent =
         |change: &ChangeReport| matches!(change.outcome, Outcome::Already | Outcome::NotAttempted);
     let is_unchanged = report.changes().all(is_unsent) && !report.changes().all(|it| it.outcome.is_done());
-    let unchanged = (is_untouched || is_unchanged).then(|| "Nothing was changed.".to_owned());
+    let unchanged =
+        (!lacks_shard && (is_untouched || is_unchanged)).then(|| "Nothing was changed.".to_owned());
     let sentences = counts.into_iter().chain(unchanged).collect::<Vec<_>>().join(" ");
-    push_line(&mut text, format_args!("{STRONG}{sentences}{STRONG:#}"));
+    if !sentences.is_empty() {
+        push_line(&mut summary, format_args!("{STRONG}{sentences}{STRONG:#}"));
+    }
+    if !summary.is_empty() {
+        text.push('\n');
+        text.push_str(&summary);
+    }
     text
 }
 
@@ -68,7 +80,8 @@ pub fn stale(target: &Target, stale: &StaleBinding) -> String {
     format!("`{}` `{}`: the plan expected {current}, the tenant now has {now}", change.flow, change.step)
 }
 
-/// Renders the outcome of each change to one tenant, after a blank line; empty if none was started.
+/// Renders the outcome of each change to one tenant and then their hints, after a blank line; empty if none
+/// was started.
 pub fn target(target: &TargetReport) -> String {
     if target.is_untouched() {
         return String::new();
@@ -92,7 +105,8 @@ pub fn target(target: &TargetReport) -> String {
     text
 }
 
-/// Returns the hints of changes, each once: one hint may concern many changes.
+/// Returns the hints of the changes that are not done, with the id of the problem, each once: one hint may
+/// concern many changes.
 pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
     let mut hints: Vec<(Code, &str)> = Vec::new();
     for change in changes {

@@ -27,7 +27,8 @@ pub fn plan(plan: &Plan) -> String {
     targets + &problems(plan) + &summary(plan)
 }
 
-/// Renders the warnings, the errors by cause, and the blockers of a plan.
+/// Renders the problems of a plan, each followed by a blank line: the warnings, then the errors, then the
+/// blockers. Bindings that could not be read for one cause are one error.
 fn problems(plan: &Plan) -> String {
     let several = plan.has_several_tenants();
     let mut problems = plan.problems();
@@ -39,7 +40,8 @@ fn problems(plan: &Plan) -> String {
     problems.iter().map(|problem| self::problem(problem, several) + "\n").collect()
 }
 
-/// Renders one problem, with its tenant if the run has several.
+/// Renders one problem as text. Its tenant, if it has one, is before the message if the run has `several`
+/// tenants.
 pub fn problem(problem: &Problem, several: bool) -> String {
     let tenant = problem.tenant.as_ref().filter(|_| several);
     let prefix = tenant.map(|tenant| format!("{tenant}: ")).unwrap_or_default();
@@ -64,7 +66,9 @@ fn summary(plan: &Plan) -> String {
     text
 }
 
-/// Returns the counts of a plan, or why it is incomplete, as a sentence.
+/// Returns the counts of a plan's changes and blockers as sentences: `Plan: 1 to enable. Blocked by 1
+/// guard.`, or `No changes.` For an incomplete plan, returns why it is incomplete, and whether all or how
+/// many of its tenants cannot be applied.
 pub(super) fn total(plan: &Plan) -> String {
     if !plan.is_complete() {
         let is_complete = plan.complete_targets();
@@ -105,7 +109,8 @@ pub(super) fn result(plan: &Plan) -> Option<String> {
     Some(result).filter(|result| !result.is_empty())
 }
 
-/// Returns why a plan is incomplete, such as `10 of 60 bindings could not be compared`.
+/// Returns why a plan is incomplete: `10 of 60 bindings could not be compared`. If all were compared, returns
+/// the number of errors, or without errors `not all bindings could be read`.
 fn incompleteness(summary: Summary, errors: usize) -> String {
     match summary.not_compared {
         0 if errors > 0 => pluralize(errors, "error", "errors"),
@@ -125,13 +130,15 @@ pub(super) fn action_counts(Summary { enable, replace, disable, .. }: Summary) -
     counts.map(|(number, action)| format!("{number} to {action}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns each tenant of a run with its counts, or why it is incomplete, in the order of the files.
+/// Returns each tenant of the plan with a summary: the counts of its changes, or why it is incomplete. The
+/// counts end with `, blocked` if a guard blocks the tenant, or with a note if only the run is incomplete.
+/// Tenants are in the order of the files, those without a target last.
 fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
     let is_complete = plan.complete_targets();
     let line = |tenant: String| {
         let targets: Vec<_> = plan.targets_of(&tenant).collect();
         let summary: Summary = targets.iter().map(|target| target.summary()).sum();
-        let errors = plan.errors.iter().filter(|error| error.is_of_tenant(&tenant)).count();
+        let errors = plan.errors.iter().filter(|error| error.concerns_tenant(&tenant)).count();
         let counts = Some(action_counts(summary)).filter(|counts| !counts.is_empty());
         let counts = counts.unwrap_or_else(|| "no changes".to_owned());
         let is_read = errors == 0 && targets.iter().all(|target| target.unreadable.is_empty());
@@ -149,7 +156,9 @@ fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
     plan.tenants().into_iter().map(line).collect()
 }
 
-/// Renders the changes to one tenant, without its problems.
+/// Renders one target: a line with its tenant and file, the changes, the broken pins that do not block them,
+/// the override flags, the unmanaged bindings, and the number of unchanged ones. Does not render its
+/// problems.
 pub fn target(target: &Target) -> String {
     let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, overrides, .. } = target;
     let names = Names::from_target(target);
@@ -201,7 +210,8 @@ pub fn target(target: &Target) -> String {
     text
 }
 
-/// Returns the flags that a plan was made with, as a part of a command.
+/// Returns the flags that override guards in a target's plan, separated by spaces and quoted for a shell.
+/// Empty without flags.
 pub(super) fn override_flags(target: &Target) -> String {
     let flags = target.overrides.iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
     flags.collect::<Vec<_>>().join(" ")
@@ -269,7 +279,8 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Whether a name needs its id: it looks like a keyword of the output, like an id, or is too long to compare.
+/// Returns whether a name needs its id: it looks like a keyword of the output, contains a GUID, has more than
+/// [`MAX_NAME`] characters, or has invisible characters or outer spaces.
 fn needs_id(name: &str) -> bool {
     let keyword = confusable_key(name) == "nothing" || name.contains('→') || name.contains("(protected)");
     let is_long = name.chars().nth(MAX_NAME).is_some();
@@ -279,14 +290,14 @@ fn needs_id(name: &str) -> bool {
 /// Number of characters up to which names are compared at a glance.
 const MAX_NAME: usize = 120;
 
-/// Whether a name contains a GUID.
+/// Returns whether a name contains a GUID.
 fn has_guid(name: &str) -> bool {
     // Bytes, because a GUID is ASCII, and every name in every format is checked.
     name.as_bytes().windows(36).any(|bytes| str::from_utf8(bytes).is_ok_and(is_guid))
 }
 
-/// Whether each character of a name is visible, except single spaces within. The Hangul fillers are invisible
-/// letters.
+/// Returns whether a name has no white space at its ends, and no characters of width zero. The Hangul fillers
+/// are also invisible.
 fn is_visible(name: &str) -> bool {
     let blank = |char: char| {
         char.width() == Some(0) || matches!(char, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
@@ -294,17 +305,18 @@ fn is_visible(name: &str) -> bool {
     name.trim() == name && !name.chars().any(blank)
 }
 
-/// Returns a name without case, spaces and invisible characters: names with the same key look alike.
+/// Returns only the letters and digits of a name, in lower case: names with the same key look alike.
 fn confusable_key(name: &str) -> String {
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Returns the id of a flow, escaped.
+/// Returns the id of a flow, escaped for a terminal.
 pub(super) fn flow(id: &FlowId) -> String {
     escape::text(id.as_str()).into_owned()
 }
 
-/// Returns a problem in one line: location, message, causes, notes and hints.
+/// Returns a problem in one line, not escaped: location, message, causes, notes and hints, without severity
+/// and id.
 pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
     let Diagnostic { severity: _, code: _, message, location, causes, notes, hints } = diagnostic;
     let location = location.as_ref().map(|location| format!("{}: ", location.position()));
@@ -314,7 +326,7 @@ pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
     format!("{}{message}{causes}{details}", location.unwrap_or_default())
 }
 
-/// Returns the pinned and the actual address of a connector in one line.
+/// Returns the pinned and the actual address in one line, without the connector.
 pub(super) fn describe_pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
     format!("pinned to {expected}, but calls {}", actual.as_deref().unwrap_or("no address"))
 }

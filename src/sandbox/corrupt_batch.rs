@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::message::Response;
 
-/// Removes the last item response.
+/// Removes the last item response of a batch response. Any other response is returned unchanged.
 pub(super) fn drop_last_item(response: Response) -> Response {
     edit_item_responses(response, |items| _ = items.pop())
 }
 
-/// Replaces the first item response with a copy of the last.
+/// Replaces the first item response of a batch response with a copy of the last. Any other response is
+/// returned unchanged.
 pub(super) fn duplicate_last_item(response: Response) -> Response {
     edit_item_responses(response, |items| {
         if let (Some(last), Some(first)) = (items.last().cloned(), items.first_mut()) {

@@ -90,7 +90,8 @@ impl Faults {
         Self(faults)
     }
 
-    /// Returns the effect for the request. Decrements the counts of the faults that it reaches.
+    /// Returns the effect of the first fault that matches the request and is not used up; `None` without one.
+    /// Decrements `skip` of the matching faults before it, and `times` of this fault.
     pub(super) fn next_fault(&mut self, request: &Request) -> Option<Effect> {
         let Self(faults) = self;
         let target = request.target();
@@ -133,7 +134,7 @@ impl RandomFaults {
         Self { seed, rate, request_counts: BTreeMap::new() }
     }
 
-    /// Returns the failure of the request, if any.
+    /// Counts the request, and returns its random failure, if any: 429, 500, 502, 503 or 504.
     pub(super) fn sample(&mut self, request: &Request) -> Option<ErrorResponse> {
         // Also avoids counting requests that cannot fail.
         if self.rate <= 0.0 {
@@ -163,7 +164,8 @@ fn random_error(rng: &mut fastrand::Rng) -> ErrorResponse {
     }
 }
 
-/// Hashes with SHA-256, so that a seed has the same result with every build.
+/// Returns the first eight bytes of the SHA-256 of a text, so that a seed has the same result with every
+/// build.
 fn hash(text: &str) -> u64 {
     Sha256::digest(text.as_bytes()).iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }

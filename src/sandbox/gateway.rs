@@ -81,7 +81,8 @@ impl Gateway {
         self.tenant.snapshot()
     }
 
-    /// Returns the reply to a request that arrived at `now`.
+    /// Serves a request that arrived at `now`, or each item of a batch: applies throttling and faults,
+    /// changes and saves the tenant, and writes the journal. Returns what to do on the connection.
     pub(super) fn respond(&mut self, request: &Request, now: Timestamp) -> Reply {
         self.with_journal(request, None, |gateway, n| {
             if route::is_batch(&request.path) {
@@ -92,7 +93,7 @@ impl Gateway {
         })
     }
 
-    /// Returns a 413 for a request whose body exceeds the limit.
+    /// Returns a 413 for a request whose body exceeds the limit, and writes the request to the journal.
     pub(super) fn reject_body(&mut self, request: &Request, now: Timestamp) -> Reply {
         self.with_journal(request, None, |gateway, _| {
             let error = ErrorResponse::new(413, "RequestEntityTooLarge", "the body is larger than 4 MiB");
@@ -113,7 +114,9 @@ impl Gateway {
         reply
     }
 
-    /// Serves one request. Throttling comes first: a throttled request does not consume a fault.
+    /// Serves one request: with a 429 if it is throttled, else with a configured fault, else with a random
+    /// failure, else with the response of the tenant. Also returns the name of the fault. A throttled request
+    /// does not consume a fault.
     fn serve(&mut self, request: &Request, now: Timestamp) -> ReplyWithFault {
         if let Err(seconds) = self.window.admit(now) {
             let error = ErrorResponse::new(429, "TooManyRequests", "the rate limit is exceeded")
@@ -134,7 +137,8 @@ impl Gateway {
         (Reply::Send(self.finish_response(request, now, result)), None)
     }
 
-    /// Serves a batch. Throttling and random failures apply to its items, not to the batch.
+    /// Serves a batch, and also returns the name of a configured fault that the batch itself gets. Throttling
+    /// and random failures apply to its items, not to the batch.
     fn serve_batch(&mut self, batch: &Request, n: u64, now: Timestamp) -> ReplyWithFault {
         if let Some(effect) = self.faults.next_fault(batch) {
             let name = effect.name();
@@ -175,7 +179,8 @@ impl Gateway {
         (Reply::Send(self.finish_response(request, now, Err(error))), None)
     }
 
-    /// Applies a fault to a request. `run` executes the request.
+    /// Returns the reply that a fault defines for a request. `run` executes the request; it is called only if
+    /// the effect executes the request.
     fn apply_fault(
         &mut self,
         effect: Effect,
@@ -221,7 +226,8 @@ impl Gateway {
         }
     }
 
-    /// Handles a request and saves the changed snapshot. Undoes the write if it cannot be saved.
+    /// Handles a request and, if it changed the tenant, passes the new snapshot to `on_change`. If that
+    /// fails, undoes the write and returns a 500.
     fn handle_and_save(&mut self, request: &Request, now: Timestamp) -> Result<Response, ErrorResponse> {
         let before = (request.method == "PUT").then(|| self.tenant.clone());
         let response = self.tenant.handle(request, now)?;
@@ -236,7 +242,8 @@ impl Gateway {
         Ok(response)
     }
 
-    /// Renders an error response, and adds the headers of every response.
+    /// Returns the response, or the rendered error, with the headers of every response: a new `request-id`,
+    /// and the `client-request-id` of the request.
     fn finish_response(
         &mut self,
         request: &Request,

@@ -47,7 +47,9 @@ pub(super) struct JournalEntry {
 }
 
 impl JournalEntry {
-    /// Creates the entry of request number `n`. `batch` is the number of the batch that contains it.
+    /// Creates the entry of request number `n`, with tokens and the secrets of target URLs redacted. Omits a
+    /// body that is not JSON, and the body of a batch. `batch` is the number of the batch that contains the
+    /// request.
     pub(super) fn new(n: u64, request: &Request, batch: Option<u64>) -> Self {
         Self {
             n,
@@ -79,15 +81,15 @@ impl Journal {
         Self { out, next_number: 1, next_line: 1, pending: BTreeMap::new() }
     }
 
-    /// Returns the number of a request that arrives now. Each number must be passed to `record`.
+    /// Returns the next number, for a request that arrives now. Each number must be passed to `record`.
     pub(super) fn take_number(&mut self) -> u64 {
         let n = self.next_number;
         self.next_number = n.saturating_add(1);
         n
     }
 
-    /// Writes the entry after all earlier ones. A failed write is logged and the line is lost,
-    /// because the journal must not influence responses.
+    /// Writes the entry as a line of JSON, but keeps it until all earlier numbers are recorded. A failed
+    /// write is logged and the line is lost, because the journal must not influence responses.
     pub(super) fn record(&mut self, entry: JournalEntry) {
         self.pending.insert(entry.n, entry);
         while let Some(entry) = self.pending.remove(&self.next_line) {
@@ -109,7 +111,8 @@ impl Journal {
     }
 }
 
-/// Redacts tokens and the secret parts of target URLs in a body.
+/// Replaces the value of each `authorization` in a JSON body by `Bearer ***`, and removes user info, query
+/// and fragment from each `targetUrl`.
 fn redact(value: Value) -> Value {
     match value {
         Value::Object(object) => object

@@ -43,7 +43,8 @@ impl Request {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Returns the `client-request-id` if it can be echoed in a response header.
+    /// Returns the `client-request-id` if it has 1 to 128 visible ASCII characters, so that it can be echoed
+    /// in a response header.
     pub(super) fn client_request_id(&self) -> Option<&str> {
         self.header("client-request-id")
             .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))

@@ -95,7 +95,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Serves `snapshot` on the current Tokio runtime.
+    /// Listens on `options.listen`, serves `snapshot` there in a background task of the current Tokio
+    /// runtime, and returns the running sandbox.
     ///
     /// Writes a line of JSON per request to `journal`. After each write that changes the tenant,
     /// `on_change` receives the new snapshot before the response is sent. If it fails, the write is
@@ -125,7 +126,8 @@ impl Sandbox {
         Ok(Self { url, server, task })
     }
 
-    /// Returns the URL that replaces `https://graph.microsoft.com`, without version and trailing slash.
+    /// Returns the URL of the listener, without version and trailing slash. It replaces
+    /// `https://graph.microsoft.com`.
     pub fn url(&self) -> String {
         self.url.clone()
     }

@@ -45,7 +45,8 @@ impl ResourceUrl<'_> {
         format!("{}/$metadata#{}{suffix}", self.root, self.path).into()
     }
 
-    /// Renders one page of a collection. A full page links to the next page.
+    /// Renders the page of a collection that starts after the skipped members of `query`, with at most `size`
+    /// members, or `$top` if that is smaller. A full page links to the next page.
     ///
     /// That next page may be empty, because Graph also permits an empty last page.
     pub(super) fn render_page(
@@ -66,7 +67,7 @@ impl ResourceUrl<'_> {
         body.into_iter().chain(next).collect()
     }
 
-    /// Renders one member of a collection.
+    /// Renders one member of a collection: its selected properties and its `@odata.context`.
     pub(super) fn render_entity(&self, entity: Map<String, Value>, query: &Query) -> Value {
         let mut body = query.project(entity);
         let names = query.select.as_ref().map(|names| format!("({})", names.join(",")));

@@ -74,7 +74,7 @@ impl Query {
         entity
     }
 
-    /// Returns the query of the page that starts after `skip` members.
+    /// Returns the query of the page that starts after `skip` members, with the same `$select` and `$top`.
     pub(super) fn next_page_query(&self, skip: usize) -> String {
         let select = self.select.as_ref().map(|names| format!("$select={}", names.join(",")));
         let top = self.top.map(|top| format!("$top={top}"));

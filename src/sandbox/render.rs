@@ -65,12 +65,13 @@ pub(super) fn connector(connector: &Connector) -> Map<String, Value> {
     ])
 }
 
-/// Renders a deleted connector to which a step is still bound: only its id is left.
+/// Renders a deleted connector to which a step is still bound: its id, and null as name and address.
 pub(super) fn deleted_connector(id: &str) -> Map<String, Value> {
     object([("id", json!(id)), ("displayName", Value::Null), ("targetUrl", Value::Null)])
 }
 
-/// Renders a flow. Its bindings are only part of its `apiConnectorConfiguration` resource.
+/// Renders a flow without its bindings: they are only part of its `apiConnectorConfiguration` resource, which
+/// is empty here. A B2C flow also has its two language properties.
 pub(super) fn flow(flow: &Flow, kind: FlowKind) -> Map<String, Value> {
     let Flow { id, user_flow_type, user_flow_type_version, bindings: _ } = flow;
     let mut entity = object([

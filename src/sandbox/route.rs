@@ -38,7 +38,8 @@ impl Version {
             .ok_or_else(|| unknown_segment(name))
     }
 
-    /// Parses the name of a collection of flows. v1.0 only has the one of workforce tenants.
+    /// Parses the name of a collection of flows; any other name is a 400. v1.0 only has the one of workforce
+    /// tenants.
     fn parse_flow_kind(self, collection: &str) -> Result<FlowKind, ErrorResponse> {
         match (self, collection) {
             (_, "b2xUserFlows") => Ok(FlowKind::B2x),
@@ -74,7 +75,7 @@ impl Resource {
         }
     }
 
-    /// Returns the kind of flows that the resource belongs to.
+    /// Returns the kind of flows that the resource belongs to; `None` for connectors.
     pub(super) fn flow_kind(&self) -> Option<FlowKind> {
         match self {
             Self::Connectors | Self::Connector(_) => None,
@@ -115,7 +116,7 @@ impl Route {
     }
 }
 
-/// Returns whether the path is the `$batch` endpoint.
+/// Returns whether the path is the `$batch` endpoint of beta or v1.0.
 pub(super) fn is_batch(path: &str) -> bool {
     decode_segments(path).is_ok_and(|segments| {
         matches!(segments.as_slice(), [version, batch]

@@ -73,7 +73,8 @@ impl Server {
         }
     }
 
-    /// Responds to a request. An error closes the connection.
+    /// Passes a request to the gateway and executes its reply after the latency. A body of more than 4 MiB is
+    /// rejected with 413. An error closes the connection, and a hanging reply never returns.
     async fn respond(
         &self,
         request: hyper::Request<Incoming>,

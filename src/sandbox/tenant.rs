@@ -64,7 +64,7 @@ impl Tenant {
         &self.snapshot
     }
 
-    /// Handles one request at `now`.
+    /// Returns the response to one request at `now`. A PUT changes the binding that it names.
     ///
     /// # Errors
     /// The error that Graph would return. A request that fails has no effect on the tenant.
@@ -173,7 +173,7 @@ impl Tenant {
         }
     }
 
-    /// Renders a bound connector. Of a deleted connector only the id is left.
+    /// Renders a bound connector. A deleted connector has only its id.
     fn render_bound_connector(&self, id: &str) -> Map<String, Value> {
         match self.find_connector(id) {
             Ok(connector) => render::connector(connector),
@@ -213,7 +213,7 @@ impl Tenant {
     }
 }
 
-/// Renders one member of a collection.
+/// Renders one member of a collection; a 400 if the query has an unsupported option or an unknown property.
 fn render_member(
     call: &RoutedRequest<'_>,
     collection: &Collection,

@@ -52,7 +52,8 @@ impl fmt::Display for TargetUrl {
     }
 }
 
-/// Removes user info, query and fragment. Of an invalid URL it may remove more than these.
+/// Returns a URL without user info, query and fragment. If the port is not a number, it may be part of a
+/// password, so only the scheme is left.
 fn strip_secrets(url: &str) -> String {
     let (scheme, rest) = split_scheme(url.split(['?', '#']).next().unwrap_or_default());
     // A backslash equals a slash only in http and https URLs. Elsewhere it may be part of a password.

@@ -61,7 +61,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
 
         Desired-state files
           empty-folder               A folder has no desired-state file
-          file-given-twice           A file is named twice
+          file-given-twice           A file is given twice
           file-too-large             A file is larger than 16 MiB
           file-not-utf8              A file is not UTF-8
           invalid-yaml               A file is not valid YAML
@@ -158,7 +158,7 @@ fn explain_of_an_unknown_id_suggests_the_nearest() {
     expect![[r#"
         error[usage]: unknown id `connector-not-fund`
           = hint: did you mean `connector-not-found` or `connectors-unreadable` or `connector-ambiguous`?
-          = hint: `flowbind explain` lists all ids
+          = hint: run `flowbind explain` to list all ids
     "#]]
     .assert_eq(&outcome.stderr);
 }

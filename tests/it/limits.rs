@@ -219,7 +219,7 @@ fn saved_file_above_the_limit_is_an_error() {
     ] {
         let outcome = run(args);
         assert_eq!(outcome.code, 1, "{outcome}");
-        let larger = format!("error[system]: {problem}\n  = cause: larger than 64 MiB\n");
+        let larger = format!("error[input-unreadable]: {problem}\n  = cause: larger than 64 MiB\n");
         assert!(outcome.stderr.starts_with(&larger), "{outcome}");
     }
     // A file of exactly the limit is read and then rejected for its content.

@@ -46,8 +46,8 @@ fn progress_at_terminal_shows_tenants_done() {
 #[test]
 fn progress_at_terminal_shows_end_of_retry_after() {
     let Some(shown) = run_at_terminal(&slow(true), "") else { return };
-    let held = shown.split("1 held back by `Retry-After` until ").nth(1).unwrap_or_default();
-    let time = held.get(..9).unwrap_or_default().as_bytes();
+    let until = shown.split("1 throttled until ").nth(1).unwrap_or_default();
+    let time = until.get(..9).unwrap_or_default().as_bytes();
     assert!(matches!(time, [_, _, b':', _, _, b':', _, _, b'Z']), "{shown:?}");
 }
 

@@ -1,6 +1,7 @@
 //! Property tests of parsing and planning, for random tenants and files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use flowbind::diagnostic::{Code, SourceLocation};
 use flowbind::files::Saved;
@@ -8,7 +9,7 @@ use flowbind::model::{
     Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, FlowId, Guards, ListedConnector,
     ReadError, Reading, Step,
 };
-use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, Unmanaged, plan};
+use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, Target, Unmanaged, plan};
 use flowbind::{desired, files, render};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -202,6 +203,31 @@ proptest! {
         // No generated connector has such a name.
         bound.as_mut().unwrap().display_name = name;
         prop_assert_ne!(plan.fingerprint(), edited.fingerprint());
+    }
+
+    /// An edited plan cannot skip the check of an address, hide a protection or sign in with another app.
+    #[test]
+    fn fingerprint_with_another_pin_protection_or_app_differs(
+        wanted in bindings(),
+        has in bindings(),
+        at in any::<Index>(),
+    ) {
+        let desired = file(&wanted, false);
+        let plan = planned(&desired, &tenant(&has, &desired));
+        let at = match plan.targets[0].changes.len() {
+            0 => return Err(TestCaseError::reject("no change")),
+            changes => at.index(changes),
+        };
+        let edits: [fn(&mut Target, usize); 3] = [
+            |target, at| target.changes[at].pin = Some(Arc::new("https://pin.example/".parse().unwrap())),
+            |target, at| target.changes[at].protected ^= true,
+            |target, _| target.client_id = Some("app".into()),
+        ];
+        for edit in edits {
+            let mut edited = plan.clone();
+            edit(&mut edited.targets[0], at);
+            prop_assert_ne!(plan.fingerprint(), edited.fingerprint());
+        }
     }
 
     /// Texts, locations and bindings that the plan does not change can differ from run to run.

@@ -241,6 +241,25 @@ fn report_text_without_a_put_ends_with_nothing_was_changed() {
     assert_eq!(end(&[Outcome::Unverified, Outcome::NotAttempted]), "Apply: 1 unverified, 1 not attempted.");
 }
 
+/// A shard whose report is missing may have changed its tenants.
+#[test]
+fn report_text_with_a_missing_shard_does_not_end_with_nothing_was_changed() {
+    let missing = Diagnostic::error(Code::MissingShard, "shard 2/2 is missing");
+    for (targets, last) in [
+        (vec![], "  = docs: flowbind explain missing-shard"),
+        (
+            vec![target_report("t", vec![change_report("a", Outcome::NotAttempted)])],
+            "Apply: 1 not attempted.",
+        ),
+    ] {
+        let mut report = report(targets, 1);
+        report.errors = vec![missing.clone().into()];
+        let text = flowbind::render::report_text(&report);
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(text.lines().next_back(), Some(last), "{text}");
+    }
+}
+
 #[test]
 fn html_shows_override_flags_and_request_ids() {
     let mut target = target("t", vec![change("a", None, connector(1, "One"), location("flowbind.yaml", 5))]);
@@ -252,8 +271,8 @@ fn html_shows_override_flags_and_request_ids() {
     assert_eq!(
         notes,
         [
-            "Blocked [protected-binding]: would disable `B2C_1_$(id)` `postFederationSignup`, which is protected \
-             (f.yaml:5:1); if this is intended: `--allow-protected 'B2C_1_$(id)/postFederationSignup'`",
+            "Blocked [protected-binding]: f.yaml:5:1: would disable `B2C_1_$(id)` `postFederationSignup`, which is \
+             protected; if this is intended: `--allow-protected 'B2C_1_$(id)/postFederationSignup'`",
             "Planned with --max-changes 9 --allow-protected 'B2C_1_`id`/postFederationSignup'",
         ]
     );
@@ -728,6 +747,19 @@ fn text_marks_protected_bindings() {
     change.protected = true;
     let text = flowbind::render::plan_text(&plan(vec![target("t", vec![change])]));
     assert!(text.contains("One → nothing  (protected)\n"), "{text}");
+}
+
+#[test]
+fn tenant_that_was_not_read_has_no_samples_and_no_suite() {
+    let read = target("read", vec![change("a", None, connector(1, "One"), location("f.yaml", 1))]);
+    let mut plan = plan(vec![read, target("unread", Vec::new())]);
+    let error = Diagnostic::error(Code::SignInFailed, "cannot sign in");
+    plan.errors = vec![Problem::for_tenant("Unread", error)];
+    let metrics = rendered(Document::Plan(&plan), Format::Prom);
+    assert!(metrics.contains("tenant=\"read\"") && !metrics.contains("tenant=\"unread\""), "{metrics}");
+    let suites = rendered(Document::Plan(&plan), Format::Junit);
+    assert!(suites.contains("<testsuite name=\"read\"") && suites.contains("cannot sign in"), "{suites}");
+    assert!(!suites.contains("<testsuite name=\"unread\""), "{suites}");
 }
 
 #[test]

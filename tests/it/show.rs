@@ -70,7 +70,7 @@ fn show_of_invalid_report_is_an_error() {
             "newer.json",
             report.replace(r#""formatVersion": "2""#, r#""formatVersion": "3""#),
             1,
-            "it has format version 3, but this flowbind reads version 2",
+            "format version 3 is not supported; this flowbind reads version 2",
         ),
         (
             "odd.json",

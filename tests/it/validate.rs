@@ -19,6 +19,7 @@ fn validate_of_each_bad_file_reports_all_problems() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let outcome = flowbind(["validate", name]).within(&package("tests/bad")).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{name}: {outcome}");
+        assert!(!outcome.stderr.contains("s3cr3t"), "{name}: {outcome}");
         expect_file![path.with_extension("txt")].assert_eq(&outcome.stderr);
     }
 }

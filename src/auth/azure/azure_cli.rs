@@ -38,7 +38,7 @@ impl Executor for KillOnDropExecutor {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut running = command.kill_on_drop(true).spawn()?;
-        let _tie = running.stdin.take();
+        let _stdin = running.stdin.take();
         running.wait_with_output().await
     }
 }

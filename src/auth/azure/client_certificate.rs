@@ -41,7 +41,8 @@ pub(super) struct Assertion {
     audience: String,
 }
 
-/// Reads the certificate that the settings name: PEM, or PKCS#12 (PFX).
+/// Reads a certificate and its private key from the file that the settings name: PEM, or PKCS#12 (PFX).
+/// Decrypts the key with the password of the settings.
 pub(super) async fn read(settings: &Settings) -> Result<Certificate, SignInError> {
     let path = settings.certificate.clone().unwrap_or_default();
     let bytes = super::read(path.clone()).await?;
@@ -107,7 +108,7 @@ fn from_pem(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, Cert
     }
 }
 
-/// Returns the problem without the text of the file, which may be the key.
+/// Returns a fixed text for the kind of PEM error, without the text of the file, which may be the key.
 fn pem_problem(error: &PemError) -> &'static str {
     match error {
         PemError::MismatchedTags(..)
@@ -144,7 +145,7 @@ impl Certificate {
         Self { key, thumbprint: BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(der)) }
     }
 
-    /// Creates the assertion for a token endpoint.
+    /// Creates the assertion of an app for a token endpoint, the `audience`. It is signed when it is used.
     pub(super) fn assertion(self, app: String, audience: String) -> Assertion {
         Assertion { certificate: self, app, audience }
     }

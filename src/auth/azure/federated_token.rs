@@ -14,7 +14,7 @@ use super::{Settings, SignInError};
 pub(super) struct FederatedToken(PathBuf);
 
 impl FederatedToken {
-    /// Returns the file of the settings.
+    /// Returns the federated token whose file the settings name. The file is read when a token is requested.
     pub(super) fn new(settings: &Settings) -> Self {
         Self(settings.federated_token_file.clone().unwrap_or_default())
     }

@@ -39,7 +39,7 @@ use federated_token::FederatedToken;
 use github_oidc::GithubOidc;
 use transport::{Transport, single_line};
 
-/// Time limit of the Azure CLI: its start may be slow, and it may wait for input for ever.
+/// Time limit of the Azure CLI, which may start slowly or wait for input.
 const CLI_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sign-in to one tenant with one kind of credential.
@@ -104,7 +104,8 @@ impl SignIn {
         })
     }
 
-    /// Returns the client id of the app.
+    /// Returns the client id of the app: of the file, else `AZURE_CLIENT_ID`, else that of the service
+    /// connection of Azure Pipelines. Empty if there is none.
     fn app(&self) -> String {
         let Self { kind, settings, target, http: _ } = self;
         let connection =
@@ -126,9 +127,10 @@ impl SignIn {
         credential.get_token(&[&self.target.scope], None).await
     }
 
-    /// A managed identity belongs to the tenant of its machine. If the file names an app, the identity's token is
-    /// the assertion with which that app signs in to the file's tenant
-    /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>);
+    /// Requests a token with the managed identity, which belongs to the tenant of its machine. If the file
+    /// names another client id than `AZURE_CLIENT_ID`, the identity's token is the assertion with which that
+    /// app signs in to the file's tenant
+    /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
     /// Otherwise the identity signs in itself.
     async fn managed_identity(&self) -> azure_core::Result<AccessToken> {
         let identity = managed_identity::new(
@@ -147,7 +149,7 @@ impl SignIn {
         }
     }
 
-    /// Exchanges an assertion for a token.
+    /// Signs in as the app with an assertion in place of a secret, and returns the token.
     async fn exchange(&self, assertion: impl ClientAssertion + 'static) -> azure_core::Result<AccessToken> {
         let tenant = self.target.tenant.clone();
         let options = Some(self.assertion_options());
@@ -187,17 +189,18 @@ impl TokenSource for SignIn {
 /// Reads the first MiB of a file, which is enough for a key or a token. Runs on a blocking thread, because the
 /// file may be a pipe without a writer.
 async fn read(path: PathBuf) -> Result<Vec<u8>, SignInError> {
-    const MAX_LIFETIME: u64 = 1 << 20;
+    const MAX_BYTES: u64 = 1 << 20;
     let shown = path.display().to_string();
     let reading = spawn_blocking(move || {
         let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_LIFETIME).read_to_end(&mut bytes).map(|_| bytes)
+        File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes).map(|_| bytes)
     });
     let read = reading.await.map_err(io::Error::from).flatten();
     read.map_err(|error| SignInError::new(format!("cannot read `{shown}`: {error}")))
 }
 
-/// Returns options that use our own client, which retries.
+/// Returns options with which `azure_identity` sends its requests through `transport`, and does not retry,
+/// because our own client retries.
 fn options(transport: Transport) -> ClientOptions {
     ClientOptions {
         transport: Some(AzureTransport::new(Arc::new(transport))),
@@ -206,7 +209,7 @@ fn options(transport: Transport) -> ClientOptions {
     }
 }
 
-/// Converts to the crate's type. A missing secret is empty, which the crate rejects.
+/// Converts a secret to the type of `azure_core`. A missing secret is empty, which `azure_identity` rejects.
 fn azure_secret(secret: Option<&Secret>) -> AzureSecret {
     AzureSecret::new(secret.map(Secret::expose).unwrap_or_default().to_owned())
 }
@@ -226,8 +229,9 @@ impl TryFrom<AccessToken> for Token {
     }
 }
 
-/// Returns the error without the crate's own names and links: the innermost error that is ours or the
-/// service's.
+/// Returns the innermost error that is ours or the service's, in one line, without the names and links of
+/// `azure_identity`. An unreachable host or an unusable client stays an error of this kind. The text that a
+/// JSON error quotes is replaced by `***`.
 fn error_message(error: &azure_core::Error) -> SignInError {
     let mut message = error.to_string();
     let mut status = error.http_status();
@@ -236,7 +240,7 @@ fn error_message(error: &azure_core::Error) -> SignInError {
         if let Some(theirs) = inner.downcast_ref::<azure_core::Error>() {
             (message, status) = (theirs.to_string(), theirs.http_status());
         } else if let Some(error) = inner.downcast_ref::<SignInError>() {
-            if error.unreachable().is_some() {
+            if !matches!(error, SignInError::Other(_)) {
                 return error.clone();
             }
             (message, status) = (error.to_string(), None);
@@ -251,7 +255,8 @@ fn error_message(error: &azure_core::Error) -> SignInError {
     })
 }
 
-/// Returns the message of a JSON error without the unexpected text that it quotes, which may be the token.
+/// Returns the message of a JSON error with `***` between its first and last quote, because the unexpected
+/// text that it quotes may be the token.
 fn without_quoted_text(message: &str) -> String {
     match (message.split_once('"'), message.rsplit_once('"')) {
         (Some((before, _)), Some((_, after))) => format!("{before}\"***\"{after}"),

@@ -27,12 +27,13 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Creates a transport for login authorities and issuers.
+    /// Creates a transport for login authorities and issuers: only https and loopback URLs may be requested.
     pub(super) fn for_authorities(http: &Arc<Client>) -> Self {
         Self { http: Arc::clone(http), machine: false }
     }
 
-    /// Creates a transport for the metadata service of the machine.
+    /// Creates a transport for the metadata service of the machine: link-local addresses may be requested
+    /// without TLS.
     pub(super) fn for_metadata_service(http: &Arc<Client>) -> Self {
         Self { http: Arc::clone(http), machine: true }
     }
@@ -42,7 +43,7 @@ impl Transport {
         if !(is_safe(&url) || self.machine && url.scheme() == "http" && is_link_local(&url)) {
             let url = without_query(&url);
             return Err(SignInError::new(format!(
-                "`{url}` is neither https nor on this machine: a secret would travel in the clear"
+                "`{url}` is neither https nor on this machine: the secret would be sent unencrypted"
             )));
         }
         let body = match request.body() {
@@ -73,7 +74,8 @@ impl HttpClient for Transport {
     }
 }
 
-/// Sends a request of a sign-in and returns its JSON response.
+/// Sends a request of a sign-in, with retries, and returns its JSON response of any status. Replaces the
+/// secrets of the request headers and of the form `body` in the response by `***`.
 ///
 /// # Errors
 /// There is no response, or it is not JSON, or the lifetime of its token is out of range. The error names
@@ -109,28 +111,29 @@ pub(super) async fn send(
     Ok(answer)
 }
 
-/// Returns the `error_description` of a rejection. The crate's own reader fails if it contains a line break,
-/// which is usual.
+/// Returns the `error_description` of a response with a status of 400 or higher, in one line; `None` if it
+/// has none. `azure_identity` itself cannot read a description with a line break, and most have one.
 fn error_description(answer: &Answer) -> Option<String> {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct ErrorBody {
         error_description: String,
     }
-    let refusal = serde_json::from_slice::<Refusal>(&answer.body).ok().filter(|_| answer.status >= 400)?;
-    Some(single_line(&refusal.error_description))
+    let body = serde_json::from_slice::<ErrorBody>(&answer.body).ok().filter(|_| answer.status >= 400)?;
+    Some(single_line(&body.error_description))
 }
 
-/// Returns a text in one line, truncated.
+/// Joins the lines of a text with spaces, and truncates it to 2,000 characters.
 pub(super) fn single_line(text: &str) -> String {
     truncate(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Returns a URL without user info and query.
+/// Returns scheme, host, port and path of a URL, without user info, query and fragment.
 fn without_query(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// Converts the headers of a request, and marks secrets as sensitive.
+/// Converts the headers of a request, and marks `authorization` and `x-identity-header` as sensitive. Fails
+/// if a header has invalid characters.
 fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     let header = |(name, value): (&AzureName, &AzureValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
@@ -146,7 +149,7 @@ fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
     headers.collect()
 }
 
-/// Returns a redactor of the secrets in a form.
+/// Returns a redactor of the fields `client_secret` and `client_assertion` of a form.
 fn form_secrets(body: &str) -> Redactor<'_> {
     let fields = form_urlencoded::parse(body.as_bytes());
     let secrets = fields.filter(|(name, _)| matches!(&**name, "client_secret" | "client_assertion"));

@@ -1,5 +1,7 @@
 //! Preconditions of an apply: a complete plan, the expected fingerprint, no blockers, and approval.
 
+use std::path::Path;
+
 use super::Abort;
 use super::session::ApplySession;
 use crate::cli::approval::{Approval, approval};
@@ -7,12 +9,13 @@ use crate::cli::signals::Signals;
 use crate::cli::{Exit, fleet};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Action;
-use crate::plan::{self, Override, Plan, Problem, Target};
+use crate::plan::{self, Blocker, Override, Plan, Problem, Target};
 use crate::render::{self, escape};
 
-/// Aborts the tenants whose plan is incomplete.
-pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
-    let exit = if saved { Exit::Refused } else { Exit::Error };
+/// Aborts each tenant whose plan is incomplete, with exit code 3 for a saved plan and 1 otherwise. In a saved
+/// plan, a tenant or a run that has errors but no target is also aborted.
+pub(super) fn require_complete(session: &mut ApplySession, saved: Option<&Path>) {
+    let exit = if saved.is_some() { Exit::Refused } else { Exit::Error };
     let is_complete = session.plan.complete_targets();
     abort_tenants(session, |_, targets| {
         if targets.iter().all(|target| is_complete(target)) {
@@ -24,8 +27,8 @@ pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
             .collect();
         Some(Abort { reasons, exit })
     });
-    // A tenant that could not be planned has no target. A plan that was saved without it is incomplete.
-    if !saved {
+    // A saved plan whose files could not be read has errors and no target.
+    if saved.is_none() {
         return;
     }
     let targets = &session.plan.targets;
@@ -41,17 +44,23 @@ pub(super) fn require_complete(session: &mut ApplySession, saved: bool) {
     }
 }
 
-fn incomplete(saved: bool) -> Diagnostic {
-    let message = if saved {
-        "the saved plan is incomplete and cannot be applied"
-    } else {
-        "the plan is incomplete and cannot be applied"
-    };
-    let problem = Diagnostic::error(Code::PlanIncomplete, message);
-    problem.hint("fix the errors of the plan, then plan again")
+fn incomplete(saved: Option<&Path>) -> Diagnostic {
+    let error = |message| Diagnostic::error(Code::PlanIncomplete, message);
+    match saved {
+        Some(path) => {
+            let path = path.to_string_lossy();
+            error("the saved plan is incomplete and cannot be applied").hint(format!(
+                "`flowbind show {}` lists its errors; fix them, then plan again",
+                escape::path(&path)
+            ))
+        }
+        None => error("the plan is incomplete and cannot be applied")
+            .hint("fix the errors above, then apply again"),
+    }
 }
 
-/// Aborts all tenants if the plan is not the approved one.
+/// Aborts all tenants with exit code 3 if `expected` is given and is not the fingerprint of the plan,
+/// ignoring case. Does nothing if all tenants are aborted already.
 pub(super) fn require_fingerprint(session: &mut ApplySession, expected: Option<&str>) {
     let fingerprint = session.plan.fingerprint();
     let matches =
@@ -63,27 +72,42 @@ pub(super) fn require_fingerprint(session: &mut ApplySession, expected: Option<&
         return;
     }
     let planned = fingerprint.as_deref().unwrap_or("no fingerprint, because the plan is incomplete");
+    let hint = match fingerprint {
+        Some(_) => "review the plan above, then pass its fingerprint with `--expect`",
+        None => "fix the errors of the plan, then apply again",
+    };
     let problem = Diagnostic::error(Code::FingerprintMismatch, "the plan is not the approved one")
         .caused_by(format!("approved: {expected}"))
         .caused_by(format!("planned:  {planned}"))
-        .hint("the file, the tenant or the flags changed since the approval; review the plan above");
+        .hint(hint);
     record_abort(session, None, vec![problem]);
     abort_all(session, Exit::Refused);
 }
 
-/// Aborts the tenants whose changes are blocked.
-pub(super) fn require_no_blockers(session: &mut ApplySession) {
+/// Aborts each tenant that has blockers, with exit code 3 and one error whose causes are the blockers. The
+/// hint names the flags that lift them, if flags lift all; with a `saved` plan, for planning again.
+pub(super) fn require_no_blockers(session: &mut ApplySession, saved: bool) {
     abort_tenants(session, |_, targets| {
         let blockers: Vec<_> = targets.iter().flat_map(|target| &target.blockers).collect();
         let count = render::pluralize(blockers.len(), "guard blocks", "guards block");
         let problem = Diagnostic::error(Code::PlanBlocked, format!("{count} the plan"));
-        let causes = blockers.iter().map(|blocker| format!("{}: {blocker}", blocker.code()));
+        let cause = |blocker: &&Blocker| {
+            let Diagnostic { code, message, location, .. } = blocker.diagnostic();
+            let location = location.map(|location| format!(" ({})", location.position()));
+            format!("{code}: {message}{}", location.unwrap_or_default())
+        };
+        let causes = blockers.iter().map(cause);
         let problem = causes.fold(problem, Diagnostic::caused_by);
         let flags: Option<Vec<_>> = blockers.iter().map(|blocker| blocker.lifted_by()).collect();
         let problem = match flags {
             Some(flags) => {
                 let flags = flags.iter().map(Override::to_shell).collect::<Vec<_>>().join(" ");
-                problem.hint(format!("if this is intended: `{flags}`"))
+                problem.hint(if saved {
+                    // The flags conflict with `--plan`.
+                    format!("if this is intended, plan again with `{flags}`")
+                } else {
+                    plan::override_hint(&format!("`{flags}`"))
+                })
             }
             // No flag lifts a broken pin.
             None => problem.hint("resolve each blocker of the plan, then plan again"),
@@ -92,8 +116,9 @@ pub(super) fn require_no_blockers(session: &mut ApplySession) {
     });
 }
 
-/// Asks for approval if there are changes and it was not given. Returns whether the prompt was answered, so that
-/// the tenants may have changed meanwhile.
+/// Asks for approval of the changes of the tenants that are not aborted, unless it was `given` or there are
+/// none. Returns true only if the user typed `yes`, so that the tenants may have changed meanwhile. Without
+/// approval, aborts all tenants with exit code 3 and returns false; an interruption is an error.
 pub(super) async fn require_approval(
     session: &mut ApplySession,
     given: bool,
@@ -123,7 +148,8 @@ pub(super) async fn require_approval(
     Ok(false)
 }
 
-/// Returns the question of the prompt: `Apply 2 changes (1 disable) to contoso.onmicrosoft.com?`
+/// Returns the question of the prompt: `Apply 2 changes (1 disable) to contoso.onmicrosoft.com?` The disables
+/// are left out if there are none, and several tenants are only counted.
 fn question(targets: &[&Target]) -> String {
     let changes = || targets.iter().flat_map(|target| &target.changes);
     let disables = changes().filter(|change| change.action == Action::Disable).count();
@@ -140,7 +166,8 @@ fn question(targets: &[&Target]) -> String {
     escape::text(&format!("Apply {changes}{disables} to {tenants}?")).into_owned()
 }
 
-/// Aborts each tenant for which `reason` returns a reason.
+/// Calls `reason` with the targets of each tenant that is not aborted yet. If it returns an abort, records
+/// its reasons in the report and replaces the connections of these targets by its exit code.
 fn abort_tenants(session: &mut ApplySession, reason: impl Fn(&Plan, &[&Target]) -> Option<Abort>) {
     let groups = fleet::group_by_tenant(session.plan.targets.iter().map(|target| target.tenant.as_str()));
     for group in groups {
@@ -160,14 +187,15 @@ fn abort_tenants(session: &mut ApplySession, reason: impl Fn(&Plan, &[&Target]) 
     }
 }
 
-/// Aborts every tenant that is not aborted yet.
+/// Replaces the connections of all tenants that are not aborted yet by `exit`. Records no reason.
 fn abort_all(session: &mut ApplySession, exit: Exit) {
     for connection in session.connections.iter_mut().filter(|connection| connection.is_ok()) {
         *connection = Err(exit);
     }
 }
 
-/// Records why a tenant, or all, are aborted.
+/// Adds the reasons of an abort to the errors of the report, with the tenant, or without one if they concern
+/// the run. Aborts nothing itself.
 fn record_abort(session: &mut ApplySession, tenant: Option<String>, reasons: Vec<Diagnostic>) {
     let problems = reasons.into_iter().map(|diagnostic| Problem { diagnostic, tenant: tenant.clone() });
     session.report.errors.extend(problems);

@@ -10,7 +10,6 @@ mod tenant;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::connect::ConnectionArgs;
@@ -21,7 +20,7 @@ use super::outputs::{self, OutputArgs, Outputs, RenderedRun};
 use super::plan::{OverrideArgs, inputs};
 use super::signals::Signals;
 use super::tenant::UnverifiedTenantPolicy;
-use super::{Exit, Global, report, values};
+use super::{Exit, Global, print_diagnostics, values};
 use crate::apply::Report;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::files;
@@ -51,7 +50,7 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     fail_fast: bool,
     /// Time limit for reading changes back, such as 60s or 10m
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration, hide_short_help = true)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::parse_duration, hide_short_help = true)]
     verify_timeout: Duration,
     /// Proceed even if the token's tenant cannot be verified
     #[arg(long, hide_short_help = true)]
@@ -92,7 +91,8 @@ impl From<Failure> for Abort {
     }
 }
 
-/// Runs `flowbind apply`.
+/// Runs `flowbind apply`: plans or reads a saved plan, applies it, writes the outputs and prints problems.
+/// Returns the exit code; only outputs that cannot be opened and failed signal handlers are an error.
 pub(super) async fn run(
     args: &ApplyArgs,
     global: &Global,
@@ -145,7 +145,7 @@ pub(super) async fn run(
         terminal::eprint("\n");
     }
     Outputs::report_errors(args.outputs.format, &new_problems, report.has_several_tenants());
-    self::report(&unwritten);
+    print_diagnostics(&unwritten);
     Ok(match exit {
         exit if unwritten.is_empty() => exit,
         exit @ (Exit::Interrupted | Exit::Terminated) => exit,
@@ -155,7 +155,9 @@ pub(super) async fn run(
     })
 }
 
-/// Plans, checks the preconditions and applies. `session` has the plan as far as it is known, and the report.
+/// Plans or reads a saved plan, prints it, checks the preconditions, asks for approval, and applies. The plan
+/// as far as it is known, the report and the exit codes go to `session`. An error aborts the run before any
+/// change; aborts of single tenants are not errors.
 async fn apply_session(
     args: &ApplyArgs,
     run: &Run<'_>,
@@ -179,15 +181,14 @@ async fn apply_session(
         prepared = preparation => prepared,
     };
     session.report = Report::not_attempted(&session.plan);
-    session.report.errors.append(&mut session.unreachable);
+    session.report.errors.append(&mut session.connection_errors);
     prepared?;
-    // A tenant that could not be planned has no target, but an exit code.
-    let several = session.plan.targets.len().saturating_add(session.exits.len()) > 1;
+    let several = session.plan.targets.len() > 1;
     session.is_printed = true;
     print_plan(args, session, outputs, signals).await?;
-    gate::require_complete(session, args.plan.is_some());
+    gate::require_complete(session, args.plan.as_deref());
     gate::require_fingerprint(session, args.expect.as_deref());
-    gate::require_no_blockers(session);
+    gate::require_no_blockers(session, args.plan.is_some());
     let given = args.yes || args.expect.is_some() || args.plan.is_some();
     let asked = gate::require_approval(session, given, signals).await?;
     // The tenant may have changed since a plan was saved, while the prompt waited, or while other tenants were
@@ -202,16 +203,17 @@ async fn apply_session(
         let TargetResult { target, reasons, exit } = result;
         exits.push(exit);
         outputs.print(&render::target_report_text(&target));
-        report.errors.extend(reasons.into_iter().map(|reason| Problem::of_tenant(&target.tenant, reason)));
-        if let Some(place) = report.targets.get_mut(at) {
-            *place = target;
+        report.errors.extend(reasons.into_iter().map(|reason| Problem::for_tenant(&target.tenant, reason)));
+        if let Some(slot) = report.targets.get_mut(at) {
+            *slot = target;
         }
     })
     .await;
     Ok(())
 }
 
-/// Returns the problems of a report that were not printed with the plan. The errors of the plan are the first ones.
+/// Returns the problems of a report that were not printed with the plan; all of them if the plan was not
+/// printed. `errors` must begin with the errors of the plan.
 fn new_problems(errors: &[Problem], plan: &Plan, is_printed: bool) -> Vec<Problem> {
     if !is_printed {
         return errors.to_vec();
@@ -221,14 +223,16 @@ fn new_problems(errors: &[Problem], plan: &Plan, is_printed: bool) -> Vec<Proble
         let targets: Vec<_> = plan.targets_of(tenant).collect();
         plan::unreadable_causes(targets.iter().flat_map(|it| &it.unreadable))
             .into_iter()
-            .map(|diagnostic| Problem::of_tenant(tenant, diagnostic))
+            .map(|diagnostic| Problem::for_tenant(tenant, diagnostic))
     });
     let causes: Vec<_> = causes.collect();
     let new = errors.iter().skip(plan.errors.len()).filter(|problem| !causes.contains(problem));
     new.cloned().collect()
 }
 
-/// Prints the plan: on stdout for text, on stderr for other formats, and on both if only stderr is a terminal.
+/// Prints the plan on stdout for text, on stderr for other formats, and on both for text if only stdin and
+/// stderr are terminals. If stderr does not get the plan, prints the errors of the plan there. Waits until
+/// stdout is written or a signal arrives.
 async fn print_plan(
     args: &ApplyArgs,
     session: &mut ApplySession,
@@ -244,11 +248,11 @@ async fn print_plan(
     outputs.print(&text);
     let printed = tokio::select! {
         printed = outputs.flushed() => {
-            printed.context("cannot write to stdout").map_err(|error| Abort::from(Failure::from(error)))
+            printed.map_err(|error| Abort::from(Failure::stdout(error)))
         }
         () = signals.stopped() => Ok(()),
     };
-    let errors = session.plan.blocking_errors();
+    let errors = session.plan.incompleteness_errors();
     session.is_on_stderr = on_stderr || !errors.is_empty();
     if !on_stderr {
         Outputs::report_errors(args.outputs.format, &errors, session.plan.has_several_tenants());

@@ -27,7 +27,7 @@ pub(super) struct ApplySession {
     /// Whether the plan or its errors were printed on stderr.
     pub(super) is_on_stderr: bool,
     /// Why tenants of a saved plan cannot be changed by this run. The plan itself is still complete.
-    pub(super) unreachable: Vec<Problem>,
+    pub(super) connection_errors: Vec<Problem>,
     /// Exit codes so far.
     pub(super) exits: Vec<Exit>,
     pub(super) report: Report,
@@ -42,7 +42,7 @@ impl Default for ApplySession {
             connections: Vec::new(),
             is_printed: false,
             is_on_stderr: false,
-            unreachable: Vec::new(),
+            connection_errors: Vec::new(),
             exits: Vec::new(),
             report: Report::not_attempted(&plan),
             fleet: Vec::new(),
@@ -51,7 +51,8 @@ impl Default for ApplySession {
     }
 }
 
-/// Plans the tenants of files.
+/// Loads the files of the shard, connects to their tenants and plans them. Plan, connections and files of all
+/// shards go to `session`. Invalid files are an error; failures of single tenants are in the plan.
 pub(super) async fn plan_files(
     files: &FilesArgs,
     shard: &ShardArgs,
@@ -68,7 +69,7 @@ pub(super) async fn plan_files(
         let Planned { target, errors, connection } = planned;
         plan.targets.push(target);
         session.connections.push(connection);
-        plan.errors.extend(errors.into_iter().map(|error| Problem::of_tenant(tenant, error)));
+        plan.errors.extend(errors.into_iter().map(|error| Problem::for_tenant(tenant, error)));
     })
     .await;
     // An interrupted run has planned nothing.
@@ -77,7 +78,8 @@ pub(super) async fn plan_files(
     Ok(())
 }
 
-/// Connects to the tenants of a saved plan, or of a shard of it.
+/// Reads a saved plan, keeps the targets of `--shard`, and connects to their tenants. Plan, connections and
+/// their errors go to `session`. An unusable file is an error; a failed connection is not.
 pub(super) async fn load_saved_plan(
     path: &Path,
     shard: &ShardArgs,
@@ -85,7 +87,7 @@ pub(super) async fn load_saved_plan(
     policy: UnverifiedTenantPolicy,
     session: &mut ApplySession,
 ) -> Result<(), Abort> {
-    let plan = match saved::read(path, Exit::Refused)? {
+    let plan = match saved::read(path, saved::Reader::Apply)? {
         Saved::Plan(plan, _) => plan,
         Saved::Report(..) => {
             let message = format!("`{}` is an apply report, not a plan", path.display());
@@ -93,7 +95,7 @@ pub(super) async fn load_saved_plan(
             return Err(Abort::error(problem.hint("pass a file written by `flowbind plan --out plan.json`")));
         }
     };
-    (session.plan, session.fleet) = select_shard(plan, shard, run.global.quiet)?;
+    (session.plan, session.fleet) = select_shard(path, plan, shard, run.global.quiet)?;
     let plan = &session.plan;
     let tenants = plan.targets.iter().map(|target| {
         let message = format!("`{}` names an invalid tenant `{}`", path.display(), target.tenant);
@@ -107,23 +109,23 @@ pub(super) async fn load_saved_plan(
         let tenant = group.first().and_then(|at| tenants.get(*at));
         match (targets.first(), tenant) {
             (Some(target), Some(tenant)) => {
-                let place = TenantRef {
+                let tenant_ref = TenantRef {
                     tenant,
                     client_id: target.client_id.as_deref(),
                     cloud: target.cloud,
                     api: target.api,
                 };
-                let connection = connect(&place, run, policy).await.map(Rc::new);
+                let connection = connect(&tenant_ref, run, policy).await.map(Rc::new);
                 targets.iter().map(|other| connect_saved_target(other, target, connection.clone())).collect()
             }
             _ => Vec::new(),
         }
     };
-    let (mut connections, mut unreachable) = (Vec::new(), Vec::new());
+    let (mut connections, mut connection_errors) = (Vec::new(), Vec::new());
     run.for_each_in_order(&groups, connect_group, |at, connection| {
         let connection = connection.map_err(|Abort { reasons, exit }| {
             let tenant = plan.targets.get(at).map(|target| target.tenant.as_str()).unwrap_or_default();
-            unreachable.extend(reasons.into_iter().map(|reason| Problem::of_tenant(tenant, reason)));
+            connection_errors.extend(reasons.into_iter().map(|reason| Problem::for_tenant(tenant, reason)));
             exit
         });
         connections.push(connection);
@@ -136,13 +138,13 @@ pub(super) async fn load_saved_plan(
         }
     }
     session.connections = connections;
-    session.unreachable = unreachable;
+    session.connection_errors = connection_errors;
     // A GUID that was unknown when the plan was made may be known now.
     add_aliased_tenants(&mut session.plan);
     Ok(())
 }
 
-/// Aborts all targets of a tenant if one of them is aborted.
+/// Replaces all connections of a group by the exit code of its first aborted target, if there is one.
 fn abort_together(connections: &mut [Result<Rc<Connection>, Exit>], groups: &[Vec<usize>]) {
     for group in groups {
         let exit = group.iter().find_map(|at| connections.get(*at)?.as_ref().err().copied());
@@ -154,15 +156,27 @@ fn abort_together(connections: &mut [Result<Rc<Connection>, Exit>], groups: &[Ve
     }
 }
 
-/// Returns the shard of a saved plan, and the files of all shards.
-fn select_shard(mut plan: Plan, shard: &ShardArgs, quiet: bool) -> Result<(Plan, Vec<Member>), Abort> {
+/// Returns the part of a saved plan that is in `--shard`, and the files of all shards; without `--shard` the
+/// complete plan. Prints the shard on stderr unless `quiet`. `--shard` is an error if the plan itself is of a
+/// shard.
+fn select_shard(
+    path: &Path,
+    mut plan: Plan,
+    shard: &ShardArgs,
+    quiet: bool,
+) -> Result<(Plan, Vec<Member>), Abort> {
     if let Some(info) = &plan.shard {
         if shard.shard.is_some() {
-            let message = format!("the saved plan covers only shard {}", info.shard);
+            let is_only_shard = info.shard.count() == 1;
+            let covers = if is_only_shard { "covers" } else { "covers only" };
+            let message = format!("the saved plan `{}` {covers} shard {}", path.display(), info.shard);
             let problem = Diagnostic::error(Code::ShardConflict, message);
-            return Err(Abort::error(
-                problem.hint("leave `--shard` out, or join the shards with `flowbind show` first"),
-            ));
+            return Err(Abort::error(problem.hint(if is_only_shard {
+                "run `flowbind apply` without `--shard`"
+            } else {
+                "run `flowbind apply` without `--shard`, or join the shards first: \
+                 `flowbind show SHARD.json… --out plan.json`"
+            })));
         }
         let fleet = info.fleet.clone();
         return Ok((plan, fleet));
@@ -177,8 +191,9 @@ fn select_shard(mut plan: Plan, shard: &ShardArgs, quiet: bool) -> Result<(Plan,
     Ok((plan, fleet))
 }
 
-/// Checks that a saved target was planned for the place of this run. `first` is the target that the connection
-/// was made for.
+/// Returns the connection if the saved target has its Graph URL and tenant GUID, and the cloud and app of
+/// `first`, for which the connection was made. Any other target aborts with exit code 3; a failed connection
+/// aborts with its own code, or with 3 for a wrong tenant.
 fn connect_saved_target(
     target: &Target,
     first: &Target,
@@ -200,10 +215,18 @@ fn connect_saved_target(
         return wrong_target("Graph URL", &target.graph_url, &connection.shown_url);
     }
     let app = |target: &Target| target.client_id.as_ref().map(|id| id.to_ascii_lowercase());
-    let what = [("`cloud`", target.cloud != first.cloud), ("`clientId`", app(target) != app(first))];
-    if let Some((what, _)) = what.into_iter().find(|(_, differs)| *differs) {
-        let message =
-            format!("`{}` and `{}` target one tenant, but differ in {what}", first.file, target.file);
+    let cloud = |target: &Target| Some(target.cloud.to_string());
+    let settings = [("cloud", cloud(first), cloud(target)), ("clientId", app(first), app(target))];
+    if let Some((name, one, other)) = settings.into_iter().find(|(_, one, other)| one != other) {
+        let shown = |value: Option<String>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
+        let message = format!(
+            "for `{}`, `{name}` is {} in `{}` but {} in `{}`",
+            target.tenant,
+            shown(one),
+            first.file,
+            shown(other),
+            target.file
+        );
         let problem = Diagnostic::error(Code::WrongTarget, message);
         return Err(Abort::blocked(problem.hint("write the same value in both files, and plan again")));
     }

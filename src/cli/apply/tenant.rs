@@ -37,7 +37,9 @@ struct OpenTarget<'a> {
 }
 
 impl TenantApply<'_> {
-    /// Applies the changes to one tenant: all of its targets, or none if one must not be changed.
+    /// Applies the changes of the targets at the indices in `group`, which are all of one tenant. Checks
+    /// first that none is stale, if required: otherwise sends nothing for any of them. Returns one result for
+    /// each target, also for those without changes or already aborted.
     pub(super) async fn apply(
         &self,
         plan: &Plan,
@@ -83,7 +85,7 @@ impl TenantApply<'_> {
                 let options = self.options(aborted);
                 let staleness = staleness.as_ref();
                 one.target = apply::apply(&connection.graph, target, fingerprint, staleness, &options).await;
-                one.exit = exit_of(&one.target);
+                one.exit = exit_code(&one.target);
             }
             done.push(one);
         }
@@ -106,7 +108,9 @@ impl TenantApply<'_> {
         }
     }
 
-    /// Checks that the tenant is still what was approved.
+    /// Reads the bindings and pins of the target again, and returns what was found; `None`, without reading,
+    /// if no check is required. A change in the tenant aborts with exit code 3, an unreadable value with 1 or
+    /// the code of the signal.
     async fn require_fresh(
         &self,
         target: &Target,
@@ -152,8 +156,9 @@ impl TenantApply<'_> {
     }
 }
 
-/// Returns the exit code of a target whose changes were started.
-fn exit_of(target: &TargetReport) -> Exit {
+/// Returns the exit code of a target whose changes were started: 0 if all are done, 4 if any PUT was sent,
+/// otherwise 1.
+fn exit_code(target: &TargetReport) -> Exit {
     if target.is_done() {
         Exit::Done
     } else if target.has_sent() {

@@ -12,7 +12,7 @@ use super::parts::{ErrorPart, FORMAT_VERSION, SavedFileError, ShardPart, Tool};
 use crate::plan::{Drift, Plan, Problem, ShardInfo, Target};
 use target::PlanTarget;
 
-/// Serializes a plan. `created_at` is RFC 3339.
+/// Serializes a plan with its fingerprints to indented JSON. `created_at` is RFC 3339.
 pub fn to_json(plan: &Plan, created_at: &str) -> String {
     let targets = plan.targets.iter().zip(plan.target_fingerprints());
     let targets = targets.map(|(target, fingerprint)| PlanTarget::new(target, fingerprint));
@@ -31,7 +31,8 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
     serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
 }
 
-/// Parses a plan whose kind is known.
+/// Parses a plan, whose `kind` and version the caller has checked. A plan that does not match its
+/// fingerprints, or has a binding twice, is an error.
 ///
 /// # Errors
 /// The text is not of this shape, has a value that cannot occur, or does not match its fingerprints.

@@ -11,7 +11,9 @@ use crate::http::message::{Request, RetryBudget};
 use crate::http::retry::{AttemptResult, Decision};
 
 impl Client {
-    /// Waits for the `Retry-After` of a response, or of an item of a batch, if its status is transient.
+    /// Waits for `requested`, the `Retry-After` of a response or of an item of a batch, if its status is
+    /// transient. Returns at once for a final status, and for 429, which pauses all requests. After a 503,
+    /// later requests use new connections.
     ///
     /// # Errors
     /// The pause, if it ends after the deadline of the request.
@@ -42,7 +44,8 @@ impl Client {
         }
     }
 
-    /// Returns the pause before a retry if it ends after the deadline of a request that starts now.
+    /// Returns the requested pause before a retry if it ends after the deadline of a request that starts now.
+    /// `None` if it ends before, if the status is final, or for 429.
     pub fn pause_beyond_deadline(
         &self,
         status: u16,
@@ -53,15 +56,17 @@ impl Client {
         self.pause(status, requested).filter(|pause| left < *pause)
     }
 
-    /// Waits until the deadline of a request with its own time limit, if `Retry-After` exceeds it. Otherwise the
-    /// caller, who polls with such limits, would retry at once.
+    /// Waits until the deadline of a request with a `For` budget of which `spent` is used, or until the run
+    /// is stopped. Does nothing for other budgets. For a `Retry-After` beyond the deadline: the caller, who
+    /// polls with such limits, would retry at once.
     pub async fn wait_out_deadline(&self, budget: RetryBudget, spent: Duration) {
         if matches!(budget, RetryBudget::For(_)) {
             _ = self.unless_stopped(budget, None, sleep_until(self.deadline(budget, spent))).await;
         }
     }
 
-    /// Records that `requests` items of the last batch were throttled, and pauses all requests.
+    /// Records that `requests` items of the last batch were throttled. Pauses all requests for `requested`,
+    /// or for the first pause of the retry policy without it.
     pub fn record_throttling(&self, requests: u32, requested: Option<Duration>) {
         let next = self.settings.retry.next(1, AttemptResult::Answered(429, requested), fastrand::f64());
         if let Decision::PauseAll(pause) | Decision::Retry(pause) = next {
@@ -69,9 +74,11 @@ impl Client {
         }
     }
 
-    /// Pauses all requests. `is_requested` means that the service sent a `Retry-After`.
-    pub(super) fn throttle(&self, requests: u32, pause: Duration, is_requested: bool) {
-        if !self.limiter.record_throttling(requests, pause, is_requested) {
+    /// Pauses all requests of the tenant, lowers its rate limit, and logs the pause unless a longer one is
+    /// active. `requests` is the number of requests that were throttled: one, or several items of a batch.
+    /// `has_retry_after` is whether the service requested the pause.
+    pub(super) fn throttle(&self, requests: u32, pause: Duration, has_retry_after: bool) {
+        if !self.limiter.record_throttling(requests, pause, has_retry_after) {
             return;
         }
         if pause < Duration::from_secs(1) {

@@ -16,12 +16,12 @@ use crate::http::{FailureReason, ResolveError, Unreachable};
 struct NoNames(Duration);
 
 impl Resolve for NoNames {
-    fn resolve(&self, name: Name) -> Resolving {
+    fn resolve(&self, _: Name) -> Resolving {
         let takes = self.0;
         Box::pin(async move {
             sleep(takes).await;
             let source = io::Error::other("Name or service not known");
-            Err(ResolveError { name: name.as_str().to_owned(), source }.into())
+            Err(ResolveError { source }.into())
         })
     }
 }

@@ -21,7 +21,8 @@ use crate::plan::{Drift, Plan, Problem, Target};
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// Renders the page. `at` is RFC 3339.
+/// Renders a document as a complete HTML page: a header with the title, the errors and the filter, then a
+/// section for each target. `at` is the time of the run in RFC 3339.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let (targets, errors, fingerprint) = match document {
         Document::Plan(plan) => (plan_targets(plan), &plan.errors, plan.fingerprint()),
@@ -74,7 +75,8 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     page
 }
 
-/// Appends the form that filters the flows. The value of each choice is a class of the cells that it selects.
+/// Appends the form that filters the flows by text and by state. The choices of states depend on the kind of
+/// document; the value of each choice is a class of the cells that it selects.
 fn push_filter(page: &mut String, document: Document<'_>) {
     let choices: &[(&str, &str)] = match document {
         Document::Plan(_) | Document::Drift(_) => &[
@@ -144,7 +146,8 @@ impl HtmlTarget {
         self.steps.entry(flow.to_owned()).or_default().insert(step, cell);
     }
 
-    /// Marks a binding whose connector was deleted, in addition to its state.
+    /// Marks a binding as different because its connector was deleted, in addition to its state. Adds a cell
+    /// if the binding has none.
     fn add_dangling(&mut self, flow: &FlowId, step: Step, current: String) {
         if self.steps.get(flow.as_str()).is_none_or(|steps| !steps.contains_key(&step)) {
             self.add(flow, step, StepCell::new("same", "", current));
@@ -155,7 +158,7 @@ impl HtmlTarget {
         }
     }
 
-    /// Appends the section.
+    /// Appends the section as HTML.
     fn write_to(&self, page: &mut String) {
         let Self { name, description, notes, flows, steps } = self;
         let (name, description) = (xml(name), xml(description));
@@ -181,7 +184,7 @@ impl StepCell {
         Self { state, differs: false, is_dangling: false, label, current, desired, reason }
     }
 
-    /// Appends the cell.
+    /// Appends the cell of a step as an HTML list item.
     fn write_to(&self, page: &mut String, step: Step) {
         let Self { state, differs, is_dangling, label, current, desired, reason } = self;
         let dangling = if *is_dangling { " dangling" } else { "" };
@@ -212,7 +215,8 @@ fn portal_label(step: Step) -> &'static str {
     }
 }
 
-/// Returns the title of the page.
+/// Returns the title of the page: the kind of document with its status, then the counts, or whether the
+/// tenants drifted.
 fn title(document: Document<'_>) -> String {
     let suffix = document.status_suffix();
     match document {

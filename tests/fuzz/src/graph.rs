@@ -112,7 +112,7 @@ fn check_error(data: &[u8], status: u16) {
         may_have_acted: true,
     };
     let request = RequestLine { need: Need::Connectors, line: "GET /beta/identity/apiConnectors".into() };
-    let error = GraphError::rejected(request, &answer);
+    let error = GraphError::from_rejection(request, &answer);
     assert_eq!(error.is_denied(), [401, 403].contains(&status));
     assert!(error.to_string().chars().count() < 5_000, "{error}");
 }

@@ -1,7 +1,7 @@
 //! Saved files: a file that can be read is written and reads back unchanged.
 
 use flowbind::files::{self, Saved, SavedFileError};
-use flowbind::model::{Cloud, ConnectorId, Step};
+use flowbind::model::{Cloud, ConnectorId, Step, TargetUrl};
 use flowbind::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -64,7 +64,7 @@ fn assert_edits_are_found(plan: &str) {
     let count = |pointer: &str| plan.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len);
     for target in 0..count("/targets").min(MAX_ITEMS) {
         let target = format!("/targets/{target}");
-        for key in ["tenant", "graphUrl", "fingerprint"] {
+        for key in ["tenant", "clientId", "graphUrl", "fingerprint"] {
             assert_found(&format!("{target}/{key}"), &lengthen);
         }
         assert_found(&format!("{target}/cloud"), &|cloud| rotate(cloud, Cloud::ALL.map(Cloud::name)));
@@ -72,6 +72,10 @@ fn assert_edits_are_found(plan: &str) {
             let change = format!("{target}/changes/{change}");
             assert_found(&format!("{change}/flow"), &lengthen);
             assert_found(&format!("{change}/step"), &|step| rotate(step, Step::ALL.map(Step::name)));
+            assert_found(&format!("{change}/pin"), &|pin| *pin = Value::Null);
+            assert_found(&format!("{change}/protected"), &|protected| {
+                *protected = (protected != &Value::Bool(true)).into();
+            });
             for side in ["current", "desired"] {
                 assert_found(&format!("{change}/{side}/id"), &other_id(&plan, &change));
                 assert_found(&format!("{change}/{side}/displayName"), &lengthen);
@@ -127,7 +131,7 @@ fn other_id(plan: &Value, change: &str) -> impl Fn(&mut Value) {
 }
 
 /// Recomputes the fingerprints of a plan according to their documentation: SHA-256 of the canonical JSON
-/// of tenant, cloud, Graph URL, changes and blockers; for several targets, of their sorted fingerprints; null
+/// of tenant, app, cloud, Graph URL, changes and blockers; for several targets, of their sorted fingerprints; null
 /// for incomplete plans.
 /// Returns `None` if the text is not a plan.
 fn with_valid_fingerprints(text: &str) -> Option<String> {
@@ -172,6 +176,10 @@ fn canonical(target: &Map<String, Value>) -> Option<Value> {
         let name = change.pointer(&format!("/{side}/displayName"));
         Some(json!({"displayName": name, "id": id.as_str()}))
     };
+    let pin = |change: &Value| {
+        let pin: TargetUrl = change.get("pin")?.as_str()?.parse().ok()?;
+        Some(pin.to_string())
+    };
     let mut changes = target.get("changes")?.as_array()?.clone();
     let steps = ["postFederationSignup", "postAttributeCollection", "preTokenIssuance"];
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -183,7 +191,8 @@ fn canonical(target: &Map<String, Value>) -> Option<Value> {
         .iter()
         .map(|change| {
             json!({"current": connector(change, "current"), "desired": connector(change, "desired"),
-                "flow": change.get("flow"), "step": change.get("step")})
+                "flow": change.get("flow"), "pin": pin(change), "protected": change.get("protected"),
+                "step": change.get("step")})
         })
         .collect();
     let blockers = |key: &str| -> Option<Vec<Vec<String>>> {
@@ -192,17 +201,17 @@ fn canonical(target: &Map<String, Value>) -> Option<Value> {
         blockers.sort_unstable();
         Some(blockers)
     };
-    Some(json!({"blockers": blockers("refusals")?, "changes": changes, "cloud": target.get("cloud"),
-        "format": 2, "graphUrl": target.get("graphUrl"), "lifted": blockers("lifted")?,
+    Some(json!({"blockers": blockers("refusals")?, "changes": changes, "clientId": target.get("clientId"),
+        "cloud": target.get("cloud"), "format": 2, "graphUrl": target.get("graphUrl"), "lifted": blockers("lifted")?,
         "tenant": target.get("tenant")}))
 }
 
 /// Returns the id of a blocker and the values that identify it.
 fn canonical_blocker(blocker: &Value) -> Option<Vec<String>> {
-    let text = |pointer: &str| match blocker.pointer(pointer) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
+    let text = |pointer: &&str| match blocker.pointer(pointer)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     };
     let id = blocker.get("id")?.as_str()?;
     let keys: &[&str] = match id {
@@ -211,7 +220,7 @@ fn canonical_blocker(blocker: &Value) -> Option<Vec<String>> {
         "pin-mismatch" => &["/connector/id", "/expected", "/actual"],
         _ => &[],
     };
-    Some([id.to_owned()].into_iter().chain(keys.iter().map(|key| text(key))).collect())
+    Some([id.to_owned()].into_iter().chain(keys.iter().filter_map(text)).collect())
 }
 
 fn sha256(text: &str) -> String {

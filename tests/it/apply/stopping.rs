@@ -15,7 +15,10 @@ const FLOWS: [&str; 6] = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d", "B2C_1_e",
 
 /// Starts a slow tenant, for six sequential changes.
 fn slow_tenant() -> SandboxServer {
-    let latency = Duration::from_millis(120);
+    tenant_with_latency(Duration::from_millis(120))
+}
+
+fn tenant_with_latency(latency: Duration) -> SandboxServer {
     serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options { latency, ..Options::default() })
 }
 
@@ -88,7 +91,8 @@ fn signal_during_reads_ends_the_run_without_puts() {
 
 #[test]
 fn stopped_plan_leaves_no_files() {
-    let (served, folder) = (slow_tenant(), folder());
+    // Longer than a loaded machine needs to send the signal, so that the plan cannot end before.
+    let (served, folder) = (tenant_with_latency(Duration::from_secs(10)), folder());
     let mut child = run(&served, folder.path(), &["plan", "--out", "plan.json", "--out", "plan.md"]);
     until_asked(&served, &mut child);
     signal(&child, "INT");

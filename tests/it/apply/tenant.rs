@@ -105,9 +105,10 @@ fn aliased_tenant_in_files_is_detected_after_resolution() {
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let other = yaml_binding_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
     file(folder.path(), "b.yaml", other);
+    file(folder.path(), "c.yaml", yaml_binding_connector_1(&["B2C_1_c"]));
     for command in [&["plan"][..], &["apply", "--yes"]] {
         let outcome = flowbind(command)
-            .args(["a.yaml", "b.yaml", "--timeout", "1"])
+            .args(["a.yaml", "b.yaml", "c.yaml", "--timeout", "1"])
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
             .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
             .env("FLOWBIND_ACCESS_TOKEN", &token_of(OURS))

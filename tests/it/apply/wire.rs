@@ -162,6 +162,8 @@ fn failed_change_does_not_stop_the_others() {
                 && outcome.stdout.contains(&format!(": {status} AADB2C: no (request-id ")),
             "{outcome}"
         );
+        let explains_403 = outcome.stdout.contains("): no permission to change bindings\n");
+        assert_eq!(explains_403, status == 403, "{outcome}");
         let change = &report["targets"][0]["changes"][1];
         assert!(change["requestId"].is_string() && change["error"].is_string(), "{change}");
     }
@@ -369,7 +371,7 @@ fn output_never_replaces_inputs_or_non_files() {
     for (outs, why) in [
         (&["flow.json"][..], "is an input of this run"),
         (&["./tenant.json"], "is an input of this run"),
-        (&["a.json", "./a.json"], "is given twice"),
+        (&["a.json", "./a.json"], "are the same file"),
         (&["folder.json"], "not a regular file"),
     ] {
         let outs = outs.iter().flat_map(|out| ["--out", out]);

@@ -177,10 +177,9 @@ fn invalid_proxy_variable_is_an_error() {
             .env(variable, value)
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(
-            outcome.stderr.contains(&format!("`{variable}` is not the URL of an http or https proxy")),
-            "{outcome}"
-        );
+        let error =
+            format!("error[invalid-environment]: `{variable}` is not the URL of an http or https proxy\n");
+        assert!(outcome.stderr.contains(&error), "{outcome}");
         assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
     }
     assert_eq!(entra.requests().len(), 0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowbind::http::{
     Authorize, AuthorizeError, Client, Connections, Rate, Request, RetryBudget, SendErrorKind, Settings,
-    Stop, client_request_id,
+    Stop, new_client_request_id,
 };
 use flowbind::sandbox::{Effect, Fault, Options};
 use futures_util::future::{BoxFuture, join, join_all};
@@ -34,7 +34,7 @@ fn request<'a>(
 ) -> Request<'a> {
     Request {
         method: method.parse().unwrap(),
-        url: format!("{}/identity/{method}/{}", served.graph_url(), client_request_id()).parse().unwrap(),
+        url: format!("{}/identity/{method}/{}", served.graph_url(), new_client_request_id()).parse().unwrap(),
         headers: HeaderMap::new(),
         authorization,
         body: None,
