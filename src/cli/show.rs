@@ -130,7 +130,8 @@ fn binding(tenant: &str, flow: &FlowId, step: Step) -> (String, String, Step) {
     (tenant.to_ascii_lowercase(), flow.as_str().to_ascii_lowercase(), step)
 }
 
-/// Removes the findings that several targets of one tenant report twice.
+/// Keeps each unreadable or dangling binding once among the targets of a tenant: in the target that manages it,
+/// otherwise in the first. Keeps an unmanaged binding in the first target, and removes it if any target manages it.
 fn dedupe_tenant_findings(targets: &mut [Target]) {
     let mut tenants = BTreeMap::<_, Vec<_>>::new();
     for target in targets {

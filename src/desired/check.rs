@@ -63,9 +63,10 @@ fn check_flow_id_case(problems: &mut Problems, file: &File) {
             let (first_id, id_text) = (truncate(first.value.as_str()), truncate(id.value.as_str()));
             let message = format!("flow ids `{first_id}` and `{id_text}` differ only in case");
             let problem = Diagnostic::error(Code::FlowIdCase, message).at(&id.span);
-            problems.report(
-                problem.hint(format!("keep the spelling that the tenant has (first: {})", first.span)),
-            );
+            problems.report(problem.hint(format!(
+                "keep the spelling that the tenant has, as in `flowbind export` (first: {})",
+                first.span
+            )));
         }
     }
 }
@@ -95,7 +96,10 @@ fn check_steps_listed(problems: &mut Problems, file: &File) {
         if !listed.contains(&step) {
             let hint = match &file.steps {
                 Some(steps) => format!("add `{step}` to `steps` ({})", steps.span),
-                None => format!("add `steps: [{}]`", Step::ALL.map(Step::name).join(", ")),
+                None => format!(
+                    "add to the top level of the file: `steps: [{}]`",
+                    Step::ALL.map(Step::name).join(", ")
+                ),
             };
             let message = format!("`{step}` is bound, but `steps` does not list it");
             problems.report(Diagnostic::error(Code::UnlistedStep, message).at(&binding.step).hint(hint));

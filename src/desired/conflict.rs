@@ -185,8 +185,8 @@ impl<'f> Owners<'f> {
         problems.extend(shared.map(|message| {
             Diagnostic::error(Code::ConflictingBindings, message)
                 .at(tenant_span(&later.file))
-                .caused_by("both files are for one tenant and extend the same file")
-                .hint(HINT)
+                .caused_by("both files are for one tenant and have the binding from the same base")
+                .hint("let only one of them extend the base, or move the binding from the base into one of them")
         }));
         problems
     }

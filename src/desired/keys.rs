@@ -192,7 +192,7 @@ fn unknown_step(decoder: &Decoder<'_>, key: &Spanned<&str>) -> Diagnostic {
 
 fn decode_connectors(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<BTreeMap<String, ConnectorEntry>> {
     const HINT: &str = "give the connector a readable short name";
-    let expected = "short names: `{fraud-check: Fraud check}`";
+    let expected = "short names, which bindings then use: `{fraud-check: Fraud check}`";
     let mut connectors = BTreeMap::new();
     for Entry { key, value } in decoder.entries(node, "connectors", expected)? {
         if key.value.is_empty() {

@@ -506,7 +506,7 @@ codes! {
         ShardConflict = "shard-conflict": "A saved plan covers only one shard",
             "It was made with `--shard` and cannot be split again.",
             NOTHING,
-            "Leave `--shard` out, or join the shards with `flowbind show` first.";
+            "Leave `--shard` out, or join the shards first: `flowbind show SHARD.json… --out plan.json`.";
         ChangeFailed = "change-failed": "A change was rejected",
             "Graph answered the PUT with an error each time it was sent.",
             "This binding was not changed. See the report for the others.",

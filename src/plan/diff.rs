@@ -129,7 +129,8 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// Compares the steps of one flow and adds its bindings to the target as changed, in sync, unmanaged or
-    /// unreadable. Adds an error for a flow that the tenant does not have. Skips a flow that was not read.
+    /// unreadable. A binding whose connector cannot be resolved is only counted as not compared, with an error.
+    /// Adds an error for a flow that the tenant does not have. Skips a flow that was not read.
     fn plan_flow(&mut self, flow: &ManagedFlow<'_>, steps: &[Step]) {
         let found = match self.current.flows.get(flow.id) {
             Some(CurrentFlow::Found(found)) => found,

@@ -340,7 +340,7 @@ impl Plan {
         self.targets.iter().map(Target::summary).sum()
     }
 
-    /// Returns the fingerprint of the run. It is equal for equal changes, whenever and wherever they are planned.
+    /// Returns the fingerprint of the run. It is equal for plans that would do the same, whenever and wherever they are made.
     /// `None` if the plan is incomplete.
     pub fn fingerprint(&self) -> Option<String> {
         if !self.errors.is_empty() {

@@ -133,8 +133,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the error for a name that matches no connector. It lists names of the tenant, and has hints: a
-    /// likely mistake alone, or similar names, or for a pinned name the connectors that call its address.
+    /// Returns the error for a name that matches no connector. For a likely mistake, such as `off`, it has only the
+    /// hint for that. Otherwise it lists names of the tenant, and suggests similar names, or for a pinned name the
+    /// connectors that call its address.
     fn not_found(&self, name: &str, wanted: &ConnectorRef) -> Diagnostic {
         const LISTED: usize = 8;
         let message = format!("the tenant has no connector named `{name}`");

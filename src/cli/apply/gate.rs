@@ -110,7 +110,7 @@ pub(super) fn require_no_blockers(session: &mut ApplySession, saved: bool) {
                 })
             }
             // No flag lifts a broken pin.
-            None => problem.hint("resolve each blocker of the plan, then plan again"),
+            None => problem.hint("resolve each blocker that is shown with the plan, then plan again"),
         };
         (!blockers.is_empty()).then(|| Abort::blocked(problem))
     });

@@ -145,7 +145,10 @@ pub(super) async fn run(
         terminal::eprint("\n");
     }
     Outputs::report_errors(args.outputs.format, &new_problems, report.has_several_tenants());
-    print_diagnostics(&unwritten);
+    // Stdout that failed before the apply fails again, with the same error.
+    let is_reported = |unwritten: &&Diagnostic| report.errors.iter().any(|it| it.diagnostic == **unwritten);
+    let new: Vec<_> = unwritten.iter().filter(|it| !is_reported(it)).cloned().collect();
+    print_diagnostics(&new);
     Ok(match exit {
         exit if unwritten.is_empty() => exit,
         exit @ (Exit::Interrupted | Exit::Terminated) => exit,
@@ -181,6 +184,9 @@ async fn apply_session(
         prepared = preparation => prepared,
     };
     session.report = Report::not_attempted(&session.plan);
+    // A saved plan may already have the error of a tenant that could not be connected.
+    let saved_errors = &session.report.errors;
+    session.connection_errors.retain(|error| !saved_errors.contains(error));
     session.report.errors.append(&mut session.connection_errors);
     prepared?;
     let several = session.plan.targets.len() > 1;

@@ -69,13 +69,13 @@ fn workforce_tenants_support_both_api_versions() {
 
 #[test]
 fn export_requests_only_what_the_api_version_has() {
-    for (args, said) in [
+    for (args, expected) in [
         (["--cloud", "usgov"], "`--api v1.0` has no user flows in the cloud `usgov`"),
         (["--cloud", "usgov-dod"], "`--api v1.0` has no user flows in the cloud `usgov-dod`"),
         (["--steps", "preTokenIssuance"], "`--api v1.0` has no step `preTokenIssuance`"),
     ] {
         let outcome = flowbind(["export", "--tenant", CONTOSO.0, "--api", "v1.0"]).args(args).run();
         assert_eq!(outcome.code, 1, "{outcome}");
-        assert!(outcome.stderr.contains(said), "{outcome}");
+        assert!(outcome.stderr.contains(expected), "{outcome}");
     }
 }

@@ -208,8 +208,8 @@ fn github_actions_without_token_reports_the_response() {
             .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "github-request-t0ken");
         let outcome = entra.run(run);
         assert_eq!(outcome.code, 1, "{outcome}");
-        let said = format!("github-oidc: GitHub issued no token for the job: answered {status}\n");
-        assert!(outcome.stderr.contains(&said), "{outcome}");
+        let expected = format!("github-oidc: GitHub issued no token for the job: answered {status}\n");
+        assert!(outcome.stderr.contains(&expected), "{outcome}");
         assert_eq!(entra.token_requests(), []);
     }
 }
@@ -431,8 +431,8 @@ fn credential_without_client_id_is_reported() {
     write_file_with_one_change(folder.path());
     let run = flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere");
     let outcome = entra.run(run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
-    let said = "client-secret: no app id: set `clientId` in the file, or `AZURE_CLIENT_ID`";
-    assert!(outcome.stderr.contains(said), "{outcome}");
+    let expected = "client-secret: no app id: set `clientId` in the file, or `AZURE_CLIENT_ID`";
+    assert!(outcome.stderr.contains(expected), "{outcome}");
     assert_eq!(entra.token_requests(), []);
 }
 
@@ -455,8 +455,8 @@ fn credential_without_client_id_does_not_fall_back() {
     ] {
         let outcome = entra.run(run().env(variable, "/nowhere/client-s3cr3t.pem"));
         assert_eq!(outcome.code, 1, "{outcome}");
-        let said = format!("{kind}: no app id: set `clientId` in the file, or `AZURE_CLIENT_ID`");
-        assert!(outcome.stderr.contains(&said), "{outcome}");
+        let expected = format!("{kind}: no app id: set `clientId` in the file, or `AZURE_CLIENT_ID`");
+        assert!(outcome.stderr.contains(&expected), "{outcome}");
         assert!(
             outcome.stderr.contains(&format!("not tried, because {kind} is configured (no fallback)")),
             "{outcome}"
@@ -482,8 +482,8 @@ fn failed_configured_credential_does_not_fall_back() {
         with_az(run_in(files.path(), &["plan"]), tools.path()).env("AZURE_CLIENT_SECRET", "wr0ng-s3cr3t");
     let outcome = entra.run(run);
     assert_eq!(outcome.code, 1, "{outcome}");
-    let said = "client-secret: AADSTS7000215: Invalid client secret provided: ***. Trace ID: t";
-    assert!(outcome.stderr.contains(said), "{outcome}");
+    let expected = "client-secret: AADSTS7000215: Invalid client secret provided: ***. Trace ID: t";
+    assert!(outcome.stderr.contains(expected), "{outcome}");
     assert!(
         outcome.stderr.contains(
             "managed-identity, azure-cli: not tried, because client-secret is configured (no fallback)"
@@ -604,7 +604,7 @@ fn token_in_unexpected_field_is_not_printed() {
     let entra = entra();
     let (folder, tools) = (folder(), folder());
     write_file_with_one_change(folder.path());
-    let said = |outcome: &crate::support::Outcome| {
+    let expected = |outcome: &crate::support::Outcome| {
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(!outcome.to_string().contains("odd-t0k3n"), "{outcome}");
         assert!(outcome.stderr.contains("invalid type: string \"***\", expected "), "{outcome}");
@@ -620,10 +620,10 @@ fn token_in_unexpected_field_is_not_printed() {
         // serde reads a sequence as the fields in their order.
         match body.starts_with('[') {
             true => assert!(!entra.run(run).to_string().contains("odd-t0k3n")),
-            false => said(&entra.run(run)),
+            false => expected(&entra.run(run)),
         }
         az(tools.path(), "cat <<'END'\n\"odd-t0k3n\"\nEND");
-        said(&entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path())));
+        expected(&entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path())));
     }
 }
 

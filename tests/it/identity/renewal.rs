@@ -49,9 +49,9 @@ fn rejected_token_is_renewed_once() {
         assert_eq!(entra.token_requests().len(), 2, "four requests were refused at once: {outcome}");
         if code == 1 {
             // The response repeats the token, but the output must not.
-            let said =
+            let expected =
                 "401 InvalidAuthenticationToken: Lifetime validation failed, the token *** is expired.";
-            assert!(outcome.stdout.contains(said), "{outcome}");
+            assert!(outcome.stdout.contains(expected), "{outcome}");
             assert!(outcome.stderr.contains("= cause: Graph rejected the access token\n"), "{outcome}");
             assert!(outcome.stderr.contains("`flowbind whoami` shows"), "{outcome}");
         }
@@ -86,8 +86,8 @@ fn token_without_renewal_is_used_until_it_expires() {
     let unknown = plan["targets"][0]["unknown"].as_array().unwrap();
     assert!((2..60).contains(&unknown.len()), "what was read before is known: {}", unknown.len());
     let why = unknown[0]["error"].as_str().unwrap();
-    let said = "the access token expired and cannot be renewed: AADSTS7000222: The provided client secret keys are expired.";
-    assert!(why.contains(said), "{why}");
+    let expected = "the access token expired and cannot be renewed: AADSTS7000222: The provided client secret keys are expired.";
+    assert!(why.contains(expected), "{why}");
 }
 
 /// Terminals and pipeline runners read the log.
@@ -114,8 +114,8 @@ fn renewed_token_for_another_tenant_is_rejected() {
     entra.behave(|behavior| (behavior.rejected_tokens, behavior.later_tenant_id) = (1, Some(FABRIKAM.1)));
     let outcome = run(&entra, &["B2C_1_a"], &["apply", "--yes"]);
     assert_eq!(outcome.code, 1, "{outcome}");
-    let said = format!("the new token is for another tenant: `{}`, not `{}`", FABRIKAM.1, CONTOSO.1);
-    assert!(outcome.stderr.contains(&said), "{outcome}");
+    let expected = format!("the new token is for another tenant: `{}`, not `{}`", FABRIKAM.1, CONTOSO.1);
+    assert!(outcome.stderr.contains(&expected), "{outcome}");
     assert_eq!(entra.tenants[0].graph.requests(), Vec::<String>::new());
 }
 

@@ -113,8 +113,8 @@ fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
     let token = entra.token_for(FABRIKAM.1);
     let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
     assert_eq!(outcome.code, 1, "{outcome}");
-    let said = format!("  tenant          {}, and not contoso.onmicrosoft.com\n", FABRIKAM.1);
-    assert!(outcome.stdout.contains(&said), "{outcome}");
+    let expected = format!("  tenant          {}, and not contoso.onmicrosoft.com\n", FABRIKAM.1);
+    assert!(outcome.stdout.contains(&expected), "{outcome}");
     assert!(
         outcome.stderr.contains("error[tenant-mismatch]: the access token is for the tenant"),
         "{outcome}"
@@ -168,8 +168,9 @@ fn whoami_lists_all_tenants_in_order() {
     let heads: Vec<_> =
         outcome.stdout.lines().filter(|line| line.contains(".com") && !line.starts_with(' ')).collect();
     assert_eq!(heads, [FABRIKAM.0, CONTOSO.0]);
-    let said = "error[no-credential]: unknown.example.com: no usable credential for `unknown.example.com`";
-    assert!(outcome.stderr.contains(said), "{outcome}");
+    let expected =
+        "error[no-credential]: unknown.example.com: no usable credential for `unknown.example.com`";
+    assert!(outcome.stderr.contains(expected), "{outcome}");
     assert!(outcome.stderr.contains("AADSTS90002: Tenant not found."), "{outcome}");
 }
 
