@@ -31,7 +31,7 @@ pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
     let lists_flows = all || matches!(desired.prune, Some((Prune::Flows, _)));
     let flows = lists_flows.then_some(Need::Flows);
     let bindings = (lists_flows || !desired.flows.is_empty()).then_some(Need::Bindings);
-    let connectors = (all || names_connectors(desired)).then_some(Need::Connectors);
+    let connectors = (all || needs_connectors(desired)).then_some(Need::Connectors);
     flows.into_iter().chain(bindings).chain(connectors).collect()
 }
 
@@ -230,7 +230,7 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
 
 /// Returns whether any binding needs the list of connectors: by name, by id and name, or by an id that a pin
 /// may apply to.
-fn names_connectors(desired: &Desired) -> bool {
+fn needs_connectors(desired: &Desired) -> bool {
     desired
         .flows
         .iter()

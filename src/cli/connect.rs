@@ -128,7 +128,7 @@ pub(super) async fn sign_in(tenant_ref: &TenantRef<'_>, run: &Run<'_>) -> Result
         client_id: tenant_ref.client_id.map(str::to_owned),
         authority: authority.clone(),
         scope: graph::scope(tenant_ref.cloud),
-        assertion_audience: graph::token_exchange(tenant_ref.cloud),
+        assertion_audience: graph::token_exchange_audience(tenant_ref.cloud),
     };
     let settings = &run.environment.credentials;
     let login = run.login_client();

@@ -49,7 +49,7 @@ pub(super) async fn run(
     let at = environment.now().to_string();
     let json = &|| files::plan::to_json(&plan, &at);
     let next = |run: &Run<'_>| -> String {
-        let is_complete = plan.complete_targets();
+        let is_complete = plan.completeness_check();
         let options = |target| {
             is_complete(target).then(|| tenant_options(&args.connection, &run.sandboxes, &target.tenant))
         };

@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
         let deadline = saturating_add(Instant::now(), connection_args.timeout);
         let sandboxes = Sandboxes::read(&connection_args.sandbox)?;
         let connections = connections(connection_args.ca_file.as_deref())?
-            .reject_proxied_if_invalid(environment.invalid_proxy_variable);
+            .reject_proxied(environment.invalid_proxy_variable);
         let connections = Arc::new(connections);
         let meter = Arc::default();
         Ok(Self { global, connection_args, environment, deadline, stop, sandboxes, connections, meter })

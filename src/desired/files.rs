@@ -49,7 +49,7 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile
         let Some(file) = file else { continue };
         let name = path_name(path);
         let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
-        match require_tenant(&file) {
+        match check_tenant(&file) {
             Some(_) if is_base => {}
             problem => {
                 loader.findings.extend(&name, problem);
@@ -62,7 +62,7 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile
 
 /// Returns the error of a file without the key `tenant`; `None` if it has the key, even with an invalid
 /// value. The caller makes sure that no other file extends it.
-pub(super) fn require_tenant(file: &File) -> Option<Diagnostic> {
+pub(super) fn check_tenant(file: &File) -> Option<Diagnostic> {
     let is_given = file.tenant.is_some() || file.invalid_keys.contains("tenant");
     (!is_given).then(|| {
         Diagnostic::error(Code::MissingKey, "missing key `tenant`").at(&file.span).hint(

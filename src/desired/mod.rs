@@ -69,7 +69,7 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
             Diagnostic::error(Code::InvalidBase, message).at(&base.span).hint("remove `extends`")
         };
         findings.extend(name, file.extends.iter().map(not_supported));
-        findings.extend(name, files::require_tenant(file));
+        findings.extend(name, files::check_tenant(file));
         let mut problems = Problems::default();
         check::check(&mut problems, file);
         findings.extend(name, problems.take());

@@ -33,7 +33,7 @@ pub fn scope(cloud: Cloud) -> String {
 
 /// Returns the audience that a federated token must have to be accepted in a cloud
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
-pub fn token_exchange(cloud: Cloud) -> &'static str {
+pub fn token_exchange_audience(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Global => "api://AzureADTokenExchange",
         Cloud::Usgov | Cloud::UsgovDod => "api://AzureADTokenExchangeUSGov",

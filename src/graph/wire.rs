@@ -211,7 +211,7 @@ impl From<ConnectorEntity> for ListedConnector {
 impl Configuration {
     /// Removes and returns the binding at a step. Nothing is bound if the step is null, absent, or an object
     /// without an id. A malformed step is unknown.
-    pub fn bound(&mut self, step: Step) -> Reading<Bound> {
+    pub fn take_bound(&mut self, step: Step) -> Reading<Bound> {
         #[derive(Deserialize)]
         struct Entity {
             id: Option<IgnoredAny>,
@@ -235,7 +235,7 @@ impl Configuration {
     /// Returns the binding at each of the given steps. Nothing is bound at an absent step, and a malformed
     /// one is unknown.
     pub fn bindings(mut self, steps: &[Step]) -> StepMap<Reading<Bound>> {
-        steps.iter().map(|step| (*step, self.bound(*step))).collect()
+        steps.iter().map(|step| (*step, self.take_bound(*step))).collect()
     }
 
     /// Returns whether the body has a key `error`, of any value: the response is an error although its status is
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     fn bound(json: &str) -> Reading<Bound> {
-        serde_json::from_str::<Configuration>(json).unwrap().bound(Step::PostFederationSignup)
+        serde_json::from_str::<Configuration>(json).unwrap().take_bound(Step::PostFederationSignup)
     }
 
     #[test]

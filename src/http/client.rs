@@ -116,7 +116,7 @@ impl Client {
             drop(probe);
             let (result, what) = match &attempted {
                 Ok(Answer { status: 401, .. })
-                    if self.has_new_token(request, deadline, &mut history).await =>
+                    if self.obtain_new_token(request, deadline, &mut history).await =>
                 {
                     let Request { method, url, .. } = request;
                     info!("{method} {}: answered 401; retrying with a new token", url.path());
@@ -145,7 +145,7 @@ impl Client {
                     if !has_retry_after {
                         return attempted.map_err(|kind| history.error(kind));
                     }
-                    self.wait_out_deadline(request.retry_budget, spent.saturating_add(began.elapsed())).await;
+                    self.wait_for_deadline(request.retry_budget, spent.saturating_add(began.elapsed())).await;
                     history.last = attempted.ok().map(Box::new);
                     return Err(history.error(SendErrorKind::PauseBeyondTimeout(pause)));
                 }
@@ -235,7 +235,7 @@ impl Client {
             }
         };
         match answer.status {
-            401 if self.has_new_token(request, deadline, &mut history).await => return Ok(None),
+            401 if self.obtain_new_token(request, deadline, &mut history).await => return Ok(None),
             429 => self.record_throttling(1, retry_after(&answer)),
             _ => {}
         }
@@ -370,7 +370,7 @@ impl Client {
 
     /// Asks the credential for a new token after a 401, at most once per request, and returns whether there
     /// is one. False also without a credential, at the deadline, or if the run or the request is stopped.
-    async fn has_new_token(
+    async fn obtain_new_token(
         &self,
         request: &Request<'_>,
         deadline: Instant,

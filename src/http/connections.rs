@@ -128,7 +128,7 @@ impl Connections {
     /// variable whose value is not a proxy URL, which reqwest would ignore and connect directly. `None`
     /// rejects no request.
     #[must_use]
-    pub fn reject_proxied_if_invalid(self, variable: Option<&'static str>) -> Self {
+    pub fn reject_proxied(self, variable: Option<&'static str>) -> Self {
         Self { invalid_proxy_variable: variable, ..self }
     }
 

@@ -248,7 +248,7 @@ pub fn find_aliased_tenants(targets: &[Target]) -> Vec<Problem> {
 impl Plan {
     /// Returns a predicate that is true if neither the target nor another target of its tenant has errors or
     /// unreadable bindings. It is always false if an error concerns the run and not one tenant.
-    pub fn complete_targets(&self) -> impl Fn(&Target) -> bool + use<> {
+    pub fn completeness_check(&self) -> impl Fn(&Target) -> bool + use<> {
         let concerns_all = self.errors.iter().any(|error| error.tenant.is_none());
         let with_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
         let unreadable = self.targets.iter().filter(|target| !target.unreadable.is_empty());
@@ -259,7 +259,7 @@ impl Plan {
 
     /// Returns a predicate that is true if nothing of the target's tenant was read, such as after a failed
     /// sign-in: the target has no findings, and its tenant has an error.
-    pub fn unread_targets(&self) -> impl Fn(&Target) -> bool + use<> {
+    pub fn unread_check(&self) -> impl Fn(&Target) -> bool + use<> {
         let with_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
         let with_errors: BTreeSet<_> = with_errors.map(|tenant| tenant.to_ascii_lowercase()).collect();
         move |target| !target.has_findings() && with_errors.contains(&target.tenant.to_ascii_lowercase())
@@ -351,7 +351,7 @@ impl Plan {
 
     /// Returns the fingerprint of each target, in order; `None` for incomplete ones.
     pub fn target_fingerprints(&self) -> Vec<Option<String>> {
-        let is_complete = self.complete_targets();
+        let is_complete = self.completeness_check();
         let fingerprint = |target| is_complete(target).then(|| fingerprint::target_fingerprint(target));
         self.targets.iter().map(fingerprint).collect()
     }

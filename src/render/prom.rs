@@ -21,7 +21,7 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     };
     let success = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            let is_unread = plan.unread_targets();
+            let is_unread = plan.unread_check();
             // The counts of a tenant that was not read are unknown.
             for target in plan.targets.iter().filter(|target| !is_unread(target)) {
                 let Summary { enable, replace, disable, unchanged, not_compared: _ } = target.summary();

@@ -71,7 +71,7 @@ fn summary(plan: &Plan) -> String {
 /// many of its tenants cannot be applied.
 pub(super) fn total(plan: &Plan) -> String {
     if !plan.is_complete() {
-        let is_complete = plan.complete_targets();
+        let is_complete = plan.completeness_check();
         let tenants = plan.tenants();
         let complete = |tenant: &String| {
             let mut targets = plan.targets_of(tenant).peekable();
@@ -134,7 +134,7 @@ pub(super) fn action_counts(Summary { enable, replace, disable, .. }: Summary) -
 /// counts end with `, blocked` if a guard blocks the tenant, or with a note if only the run is incomplete.
 /// Tenants are in the order of the files, those without a target last.
 fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
-    let is_complete = plan.complete_targets();
+    let is_complete = plan.completeness_check();
     let line = |tenant: String| {
         let targets: Vec<_> = plan.targets_of(&tenant).collect();
         let summary: Summary = targets.iter().map(|target| target.summary()).sum();

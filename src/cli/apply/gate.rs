@@ -16,7 +16,7 @@ use crate::render::{self, escape};
 /// plan, a tenant or a run that has errors but no target is also aborted.
 pub(super) fn require_complete(session: &mut ApplySession, saved: Option<&Path>) {
     let exit = if saved.is_some() { Exit::Refused } else { Exit::Error };
-    let is_complete = session.plan.complete_targets();
+    let is_complete = session.plan.completeness_check();
     abort_tenants(session, |_, targets| {
         if targets.iter().all(|target| is_complete(target)) {
             return None;
@@ -39,7 +39,7 @@ pub(super) fn require_complete(session: &mut ApplySession, saved: Option<&Path>)
         without_target.push(None);
     }
     for tenant in without_target {
-        record_abort(session, tenant, vec![incomplete(saved)]);
+        record_errors(session, tenant, vec![incomplete(saved)]);
         session.exits.push(Exit::Refused);
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn require_fingerprint(session: &mut ApplySession, expected: Option<&
         .caused_by(format!("approved: {expected}"))
         .caused_by(format!("planned:  {planned}"))
         .hint(hint);
-    record_abort(session, None, vec![problem]);
+    record_errors(session, None, vec![problem]);
     abort_all(session, Exit::Refused);
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn require_approval(
                 .hint("after reviewing the plan, run again with `--expect FINGERPRINT` or `--yes`")
         }
     };
-    record_abort(session, None, vec![denied]);
+    record_errors(session, None, vec![denied]);
     abort_all(session, Exit::Refused);
     Ok(false)
 }
@@ -178,7 +178,7 @@ fn abort_tenants(session: &mut ApplySession, reason: impl Fn(&Plan, &[&Target]) 
         let targets: Vec<_> = group.iter().filter_map(|at| session.plan.targets.get(*at)).collect();
         let Some(Abort { reasons, exit }) = reason(&session.plan, &targets) else { continue };
         let tenant = targets.first().map(|target| target.tenant.clone());
-        record_abort(session, tenant, reasons);
+        record_errors(session, tenant, reasons);
         for at in group {
             if let Some(connection) = session.connections.get_mut(at) {
                 *connection = Err(exit);
@@ -196,7 +196,7 @@ fn abort_all(session: &mut ApplySession, exit: Exit) {
 
 /// Adds the reasons of an abort to the errors of the report, with the tenant, or without one if they concern
 /// the run. Aborts nothing itself.
-fn record_abort(session: &mut ApplySession, tenant: Option<String>, reasons: Vec<Diagnostic>) {
+fn record_errors(session: &mut ApplySession, tenant: Option<String>, reasons: Vec<Diagnostic>) {
     let problems = reasons.into_iter().map(|diagnostic| Problem { diagnostic, tenant: tenant.clone() });
     session.report.errors.extend(problems);
 }

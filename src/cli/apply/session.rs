@@ -116,7 +116,7 @@ pub(super) async fn load_saved_plan(
                     api: target.api,
                 };
                 let connection = connect(&tenant_ref, run, policy).await.map(Rc::new);
-                targets.iter().map(|other| connect_saved_target(other, target, connection.clone())).collect()
+                targets.iter().map(|other| check_saved_target(other, target, connection.clone())).collect()
             }
             _ => Vec::new(),
         }
@@ -194,7 +194,7 @@ fn select_shard(
 /// Returns the connection if the saved target has its Graph URL and tenant GUID, and the cloud and app of
 /// `first`, for which the connection was made. Any other target aborts with exit code 3; a failed connection
 /// aborts with its own code, or with 3 for a wrong tenant.
-fn connect_saved_target(
+fn check_saved_target(
     target: &Target,
     first: &Target,
     connection: Result<Rc<Connection>, Failure>,

@@ -59,7 +59,7 @@ impl Client {
     /// Waits until the deadline of a request with a `For` budget of which `spent` is used, or until the run
     /// is stopped. Does nothing for other budgets. For a `Retry-After` beyond the deadline: the caller, who
     /// polls with such limits, would retry at once.
-    pub async fn wait_out_deadline(&self, budget: RetryBudget, spent: Duration) {
+    pub async fn wait_for_deadline(&self, budget: RetryBudget, spent: Duration) {
         if matches!(budget, RetryBudget::For(_)) {
             _ = self.unless_stopped(budget, None, sleep_until(self.deadline(budget, spent))).await;
         }

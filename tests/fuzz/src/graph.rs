@@ -60,7 +60,7 @@ fn check_configuration(mut configuration: Configuration, data: &[u8]) {
     let Ok(raw) = serde_json::from_slice::<Value>(data) else { return };
     assert_eq!(configuration.is_error(), raw.get("error").is_some());
     for step in Step::ALL {
-        match configuration.bound(step) {
+        match configuration.take_bound(step) {
             Reading::Known(None) => {
                 let value = raw.get(step.name()).unwrap_or_default();
                 let id = value.get("id").unwrap_or_default();

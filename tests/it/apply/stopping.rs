@@ -95,7 +95,8 @@ fn stopped_plan_leaves_no_files() {
     let (served, folder) = (tenant_with_latency(Duration::from_secs(10)), folder());
     let mut child = run(&served, folder.path(), &["plan", "--out", "plan.json", "--out", "plan.md"]);
     until_asked(&served, &mut child);
-    signal(&child, "INT");
+    // A background job of a shell ignores SIGINT.
+    signal(&child, "TERM");
     assert!(!child.wait().unwrap().success());
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
