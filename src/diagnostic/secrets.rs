@@ -28,11 +28,11 @@ pub fn mask(line: &mut [char]) {
         let end = rest.iter().rposition(|char| *char == '@').filter(|end| is_user_info(*end)).unwrap_or(0);
         rest.iter_mut().take(end).for_each(|char| *char = '*');
     }
-    for colon in 0..line.len() {
-        if line.get(colon) == Some(&':') && is_secret(line.get(..colon).unwrap_or_default()) {
-            let value = line.iter_mut().skip(colon.saturating_add(1)).skip_while(|char| char.is_whitespace());
-            value.take_while(|char| !matches!(char, ',' | '}' | ']')).for_each(|char| *char = '*');
-        }
+    // A secret may contain any character, so the rest of the line is masked.
+    let ends_key = |at: &usize| line.get(*at) == Some(&':') && is_secret(line.get(..*at).unwrap_or_default());
+    if let Some(colon) = (0..line.len()).find(ends_key) {
+        let value = line.iter_mut().skip(colon.saturating_add(1)).skip_while(|char| char.is_whitespace());
+        value.for_each(|char| *char = '*');
     }
 }
 
@@ -65,8 +65,8 @@ mod tests {
             ("a: [//h/p?code=s3cr3t]", "a: [//h/p?***********]"),
             ("a: https:///u:pw@/x", "a: https://*****@/x"),
             ("a: u:pw@h/p", "a: ****@h/p"),
-            ("{clientSecret: s3cr3t, tenant: x}", "{clientSecret: ******, tenant: x}"),
-            ("password: a, secret: b", "password: *, secret: *"),
+            ("{clientSecret: s3cr3t, tenant: x}", "{clientSecret: ******************"),
+            ("password: \"s3,c}r3t\"", "password: **********"),
             ("\"client_secret\" : \"s3 cr3t\"", "\"client_secret\" : *********"),
             ("preTokenIssuance: Token enrichment # why?", "preTokenIssuance: Token enrichment # why?"),
             ("B2C_1_a?b: ##[c]#d", "B2C_1_a?b: ##[c]#d"),
