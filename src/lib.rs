@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The values between the arrows are types of [`model`], [`plan`] and [`apply`]. [`desired`] reads files,
-//! [`current`] reads a tenant, and [`plan`] compares them without I/O. [`render`] and [`files`] print and save
+//! [`current`] reads a tenant, and [`plan`] compares them without I/O. [`render`] and [`saved`] print and save
 //! the results. Only [`apply`] writes to a tenant. A problem is a [`diagnostic`] with a stable id.
 //!
 //! [`cli`] connects these modules. Only it reads arguments and the environment, and sets exit codes.
@@ -34,12 +34,12 @@ pub mod cli;
 pub mod current;
 pub mod desired;
 pub mod diagnostic;
-pub mod files;
 pub mod graph;
 pub mod http;
 pub mod model;
 pub mod plan;
 pub mod render;
 pub mod sandbox;
+pub mod saved;
 pub mod snapshot;
 pub mod terminal;

@@ -14,7 +14,7 @@ use super::{Exit, Global, signals};
 use crate::current::Scope;
 use crate::plan::{Drift, Overrides, Plan};
 use crate::render::{Document, escape};
-use crate::{files, render};
+use crate::{render, saved};
 
 #[derive(Debug, Args)]
 pub(super) struct DriftArgs {
@@ -47,7 +47,7 @@ pub(super) async fn run(
     };
     plan.drift = Some(Drift { strict: args.strict });
     let at = environment.now().to_string();
-    let json = &|| files::plan::to_json(&plan, &at);
+    let json = &|| saved::plan::to_json(&plan, &at);
     let next = |run: &Run<'_>| -> String {
         let is_complete = plan.completeness_check();
         let options = |target| {

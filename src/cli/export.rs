@@ -15,11 +15,11 @@ use super::tenant::{TenantCheck, UnverifiedTenantPolicy};
 use super::{Exit, Global, outputs, print_diagnostics, signals, values};
 use crate::current::Unreadable;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files;
 use crate::model::{
     Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, ReadError, Step, Tenant, bound_id,
 };
 use crate::plan::UnreadableBinding;
+use crate::saved;
 use crate::snapshot::{self, Snapshot};
 use crate::{current, plan, render, terminal};
 
@@ -181,7 +181,7 @@ impl ExportArgs {
             None => terminal::print(&text).map_err(Failure::stdout)?,
             Some(folder) => {
                 let path = self.path(folder, tenant);
-                files::write(&path, &text).map_err(|error| {
+                saved::write(&path, &text).map_err(|error| {
                     Failure::not_writable(format!("cannot write `{}`", path.display()), &error)
                 })?;
             }

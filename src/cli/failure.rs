@@ -7,9 +7,9 @@ use super::Exit;
 use crate::auth::{Kind, NoCredential};
 use crate::desired::paths::PathError;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files::OutputError;
 use crate::graph::{InvalidGraphUrl, UNREACHABLE_HINT};
 use crate::model::Tenant;
+use crate::saved::OutputError;
 use crate::snapshot::SnapshotError;
 
 /// Error of a command.

@@ -12,7 +12,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use super::Exit;
 use super::failure::Failure;
 use super::help::{self, Entry, Help, NAME};
-use crate::{files, terminal};
+use crate::{saved, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
             let shown = dir.display();
             fs::create_dir_all(dir).map_err(|error| Failure::folder(dir, &error))?;
             for command in [&command].into_iter().chain(command.get_subcommands()) {
-                let write = || files::write(&dir.join(format!("{}.1", name(command))), &page(command)?);
+                let write = || saved::write(&dir.join(format!("{}.1", name(command))), &page(command)?);
                 write().map_err(|error| {
                     Failure::not_writable(format!("cannot write manual pages to `{shown}`"), &error)
                 })?;

@@ -17,9 +17,9 @@ use super::failure::Failure;
 use super::values;
 use crate::desired::paths;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files::Output;
 use crate::plan::Problem;
 use crate::render::{self, Document, Format, escape};
+use crate::saved::Output;
 use crate::terminal;
 
 /// Path whose extension selects the format.

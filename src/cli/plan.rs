@@ -19,7 +19,7 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Desired, FlowId, Step};
 use crate::plan::{Overrides, Plan, Problem, ShardInfo, Target, shard};
 use crate::render::Document;
-use crate::{current, desired, files, plan, render};
+use crate::{current, desired, plan, render, saved};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
@@ -99,7 +99,7 @@ pub(super) async fn run(
         Err(failure) => create_error_plan(&failure.diagnostics, &args.shard, global),
     };
     let at = environment.now().to_string();
-    let json = &|| files::plan::to_json(&plan, &at);
+    let json = &|| saved::plan::to_json(&plan, &at);
     let text = render::plan_text(&plan);
     let written = outputs.emit(&RenderedRun { text, json, document: Document::Plan(&plan), at: &at }).await;
     Outputs::report_errors(args.outputs.format, &plan.incompleteness_errors(), plan.has_several_tenants());

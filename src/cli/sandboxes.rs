@@ -11,8 +11,8 @@ use super::connect::TenantRef;
 use super::failure::Failure;
 use super::input;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files;
 use crate::sandbox::{Options, Sandbox};
+use crate::saved;
 use crate::snapshot::Snapshot;
 
 /// Snapshots of a run, by tenant in lower case. Empty if the run is for real tenants.
@@ -109,7 +109,7 @@ impl SnapshotFile {
                 return Err(io::Error::other("the file was changed by another program"));
             }
             let text = snapshot.to_json();
-            files::write(&path, &text)?;
+            saved::write(&path, &text)?;
             *known = text;
             Ok(())
         };

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::failure::Failure;
 use super::{Exit, input};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files::{self, Saved, SavedFileError};
 use crate::render::escape;
+use crate::saved::{self, Saved, SavedFileError};
 
 /// Command that reads a saved file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum Reader {
 pub(super) fn read(path: &Path, reader: Reader) -> Result<Saved, Failure> {
     let text = input::read(path)
         .map_err(|error| Failure::input(format!("cannot read `{}`", path.display()), &error))?;
-    files::read(text.trim_start_matches('\u{feff}')).map_err(|error| {
+    saved::read(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let exit = match error {
             SavedFileError::Version(_) if reader == Reader::Apply => Exit::Refused,
             SavedFileError::FingerprintMismatch => Exit::Refused,
@@ -39,7 +39,7 @@ fn invalid(path: &Path, text: &str, error: &SavedFileError, reader: Reader) -> D
     let shown = path.display();
     let path = path.to_string_lossy();
     let path = escape::path(&path);
-    let is_plan = files::find_kind(text).as_deref() == Some("plan");
+    let is_plan = saved::find_kind(text).as_deref() == Some("plan");
     let (code, hint) = match error {
         SavedFileError::Version(_) => (
             Code::SavedFileVersion,

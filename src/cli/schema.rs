@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::Exit;
 use super::failure::Failure;
-use crate::{desired, files, snapshot, terminal};
+use crate::{desired, saved, snapshot, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
@@ -28,8 +28,8 @@ enum Name {
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.name {
         Name::Desired => desired::json_schema(),
-        Name::Plan => files::plan::json_schema(),
-        Name::Report => files::report::json_schema(),
+        Name::Plan => saved::plan::json_schema(),
+        Name::Report => saved::report::json_schema(),
         Name::Snapshot => snapshot::json_schema(),
     };
     let text = serde_json::to_string_pretty(&schema).context("cannot write the schema as JSON")?;

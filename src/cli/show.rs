@@ -12,11 +12,11 @@ use super::outputs::{OutputArgs, Outputs, RenderedRun};
 use super::saved::{self, Reader};
 use crate::apply::{Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files::{self, Saved};
 use crate::model::{FlowId, Step};
 use crate::plan::shard::{self, JoinError, Joined};
 use crate::plan::{self, Change, Plan, Problem, ShardInfo, Target};
 use crate::render::{self, Document};
+use crate::saved::Saved;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
         args.files.iter().map(|path| saved::read(path, Reader::Show)).collect::<Result<Vec<_>, _>>()?;
     match join_saved(saved)? {
         Saved::Plan(plan, at) => {
-            let json = &|| files::plan::to_json(&plan, &at);
+            let json = &|| crate::saved::plan::to_json(&plan, &at);
             let (text, document) = (render::plan_text(&plan), Document::from_plan(&plan));
             let written = outputs.emit(&RenderedRun { text, json, document, at: &at }).await;
             Outputs::report_errors(
@@ -52,7 +52,7 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
             })
         }
         Saved::Report(report, from, to) => {
-            let json = &|| files::report::to_json(&report, &from, &to);
+            let json = &|| crate::saved::report::to_json(&report, &from, &to);
             let (text, document) = (render::report_text(&report), Document::Report(&report));
             let written = outputs.emit(&RenderedRun { text, json, document, at: &to }).await;
             Outputs::report_errors(args.outputs.format, &report.errors, report.has_several_tenants());

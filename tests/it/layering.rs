@@ -20,7 +20,7 @@ const DEPENDENCIES: [(&str, &[&str]); 15] = [
     ("current", &["model", "graph", "diagnostic"]),
     ("plan", &["model", "diagnostic"]),
     ("apply", &["model", "plan", "graph", "diagnostic"]),
-    ("files", &["model", "plan", "apply", "diagnostic"]),
+    ("saved", &["model", "plan", "apply", "diagnostic"]),
     ("render", &["model", "plan", "apply", "diagnostic"]),
     ("sandbox", &["snapshot"]),
     (
@@ -30,7 +30,7 @@ const DEPENDENCIES: [(&str, &[&str]); 15] = [
             "current",
             "desired",
             "diagnostic",
-            "files",
+            "saved",
             "graph",
             "http",
             "model",

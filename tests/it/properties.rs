@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flowbind::diagnostic::{Code, SourceLocation};
-use flowbind::files::Saved;
 use flowbind::model::{
     Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, FlowId, Guards, ListedConnector,
     ReadError, Reading, Step,
 };
 use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, Target, Unmanaged, plan};
-use flowbind::{desired, files, render};
+use flowbind::saved::Saved;
+use flowbind::{desired, render, saved};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -166,7 +166,7 @@ proptest! {
         }
         let (one, other) = (planned(&desired, &current), planned(&desired, &shuffled));
         prop_assert_eq!(render::plan_text(&one), render::plan_text(&other));
-        prop_assert_eq!(files::plan::to_json(&one, "now"), files::plan::to_json(&other, "now"));
+        prop_assert_eq!(saved::plan::to_json(&one, "now"), saved::plan::to_json(&other, "now"));
     }
 
     /// The fingerprint depends on the changes and not on their order.
@@ -348,15 +348,15 @@ proptest! {
     fn saved_plan_reads_back_unchanged(wanted in bindings(), has in bindings(), at in vec(any::<Index>(), 24)) {
         let desired = file(&wanted, false);
         let plan = planned(&desired, &tenant(&has, &desired));
-        let json = files::plan::to_json(&plan, "2026-11-02T08:00:00Z");
-        prop_assert_eq!(files::read(&json).unwrap(), Saved::Plan(plan.clone(), "2026-11-02T08:00:00Z".into()));
+        let json = saved::plan::to_json(&plan, "2026-11-02T08:00:00Z");
+        prop_assert_eq!(saved::read(&json).unwrap(), Saved::Plan(plan.clone(), "2026-11-02T08:00:00Z".into()));
         let mut shuffled: serde_json::Value = serde_json::from_str(&json).unwrap();
         let changes = shuffled["targets"][0]["changes"].as_array_mut().unwrap();
         for (from, to) in at.iter().enumerate().take(changes.len()) {
             let to = to.index(changes.len());
             changes.swap(from, to);
         }
-        let Ok(Saved::Plan(shuffled, _)) = files::read(&shuffled.to_string()) else { panic!("the fingerprint does not depend on the order") };
+        let Ok(Saved::Plan(shuffled, _)) = saved::read(&shuffled.to_string()) else { panic!("the fingerprint does not depend on the order") };
         prop_assert_eq!(shuffled.fingerprint(), plan.fingerprint());
     }
 

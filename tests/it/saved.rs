@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use flowbind::files::{self, Saved};
 use flowbind::model::FlowId;
 use flowbind::sandbox::{Fault, Options};
+use flowbind::saved::{self, Saved};
 use flowbind::snapshot::Snapshot;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -50,11 +50,11 @@ fn bound(served: &SandboxServer) -> Vec<Option<String>> {
 
 /// Returns a plan with a valid fingerprint that changes its first binding twice.
 fn twice(plan: &str) -> String {
-    let Ok(Saved::Plan(mut plan, at)) = files::read(plan) else { panic!("{plan}") };
+    let Ok(Saved::Plan(mut plan, at)) = saved::read(plan) else { panic!("{plan}") };
     let mut again = plan.targets[0].changes[0].clone();
     again.flow = FlowId::parse(&again.flow.as_str().replace("_a", "_A")).unwrap();
     plan.targets[0].changes.push(again);
-    files::plan::to_json(&plan, &at)
+    saved::plan::to_json(&plan, &at)
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use flowbind::files::{self, Saved};
 use flowbind::sandbox::Options;
+use flowbind::saved::{self, Saved};
 use serde_json::Value;
 
 use crate::saved::{FLOWS, planned, run, three};
@@ -46,10 +46,10 @@ fn show_of_plans_with_aliased_tenant_is_incomplete() {
     let plan = fs::read_to_string(folder.path().join("plan.json")).unwrap();
     let guid = "11111111-1111-1111-1111-111111111111";
     for (name, tenant) in [("domain.json", "contoso.onmicrosoft.com"), ("guid.json", guid)] {
-        let Ok(Saved::Plan(mut plan, at)) = files::read(&plan) else { panic!("{plan}") };
+        let Ok(Saved::Plan(mut plan, at)) = saved::read(&plan) else { panic!("{plan}") };
         plan.targets[0].tenant = tenant.to_owned();
         plan.targets[0].tenant_id = Some(guid.to_owned());
-        file(folder.path(), name, files::plan::to_json(&plan, &at));
+        file(folder.path(), name, saved::plan::to_json(&plan, &at));
     }
     let show = ["show", "domain.json", "guid.json", "--out", "both.json"];
     let both = flowbind(show).within(folder.path()).run();

@@ -23,9 +23,9 @@ use super::tenant::UnverifiedTenantPolicy;
 use super::{Exit, Global, print_diagnostics, values};
 use crate::apply::Report;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files;
 use crate::plan::{self, Plan, Problem, ShardInfo, shard};
 use crate::render::{Document, Format};
+use crate::saved;
 use crate::{render, terminal};
 use session::ApplySession;
 use tenant::TargetResult;
@@ -132,7 +132,7 @@ pub(super) async fn run(
     let without_files = |shard| ShardInfo { shard, fleet: Vec::new() };
     report.shard = report.shard.or_else(|| args.shard.shard.map(without_files));
     let at = environment.now().to_string();
-    let json = &|| files::report::to_json(&report, &started, &at);
+    let json = &|| saved::report::to_json(&report, &started, &at);
     let (text, document) = (render::report_text(&report), Document::Report(&report));
     let rendered = RenderedRun { text, json, document, at: &at };
     let rest = match args.outputs.format {

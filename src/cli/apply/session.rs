@@ -13,9 +13,9 @@ use crate::cli::tenant::{TenantCheck, UnverifiedTenantPolicy};
 use crate::cli::{Exit, saved};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::files::Saved;
 use crate::model::Tenant;
 use crate::plan::{Member, Plan, Problem, ShardInfo, Target};
+use crate::saved::Saved;
 
 /// State of an apply.
 pub(super) struct ApplySession {

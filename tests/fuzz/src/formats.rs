@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use flowbind::apply::{Outcome, Report, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
-use flowbind::files;
 use flowbind::model::{Action, Api, Cloud, ReadError, Step, bound_id};
 use flowbind::plan::{
     Blocker, BrokenPin, Change, Drift, InSync, Member, Override, Plan, Problem, Shard, ShardInfo, Target,
     Unmanaged, UnreadableBinding,
 };
 use flowbind::render::{self, Document, Format, escape};
+use flowbind::saved;
 use serde_json::Value;
 
 use super::inert::assert_inert;
@@ -33,12 +33,12 @@ pub fn formats(data: &[u8]) {
         drift: None,
     };
     let report = report(&plan, &mut texts);
-    check_json(&files::plan::to_json(&plan, AT));
-    check_json(&files::report::to_json(&report, AT, AT));
+    check_json(&saved::plan::to_json(&plan, AT));
+    check_json(&saved::report::to_json(&report, AT, AT));
     check_plan_text(&plan);
     plain_text(&render::report_text(&report));
     let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
-    check_json(&files::plan::to_json(&drift, AT));
+    check_json(&saved::plan::to_json(&drift, AT));
     let document =
         [Document::from_plan(&plan), Document::from_plan(&drift), Document::Report(&report)][shown];
     check_formats(document);

@@ -1,7 +1,7 @@
 //! Saved files: a file that can be read is written and reads back unchanged.
 
-use flowbind::files::{self, Saved, SavedFileError};
 use flowbind::model::{Cloud, ConnectorId, Step, TargetUrl};
+use flowbind::saved::{self, Saved, SavedFileError};
 use flowbind::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 /// Checks a plan or report as it is. A plan is also checked with corrected fingerprints.
 pub fn saved(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    match files::read(text) {
+    match saved::read(text) {
         Ok(saved) => _ = assert_reads_again(&saved),
         Err(error) => _ = error.to_string(),
     }
     let Some(valid) = with_valid_fingerprints(text) else { return };
-    match files::read(&valid) {
+    match saved::read(&valid) {
         Ok(saved) => assert_edits_are_found(&assert_reads_again(&saved)),
         Err(error) => assert_ne!(error, SavedFileError::FingerprintMismatch, "{valid}"),
     }
@@ -23,11 +23,11 @@ pub fn saved(data: &[u8]) {
 /// Checks that a saved file reads back unchanged. Returns its text.
 fn assert_reads_again(saved: &Saved) -> String {
     let written = match saved {
-        Saved::Plan(plan, created) => files::plan::to_json(plan, created),
-        Saved::Report(report, started, finished) => files::report::to_json(report, started, finished),
+        Saved::Plan(plan, created) => saved::plan::to_json(plan, created),
+        Saved::Report(report, started, finished) => saved::report::to_json(report, started, finished),
     };
 
-    assert_eq!(files::read(&written).as_ref(), Ok(saved), "{written}");
+    assert_eq!(saved::read(&written).as_ref(), Ok(saved), "{written}");
     written
 }
 
@@ -41,7 +41,7 @@ fn assert_edits_are_found(plan: &str) {
         edit(value);
         if *value != before {
             assert_eq!(
-                files::read(&edited.to_string()),
+                saved::read(&edited.to_string()),
                 Err(SavedFileError::FingerprintMismatch),
                 "{pointer} of {before}"
             );
@@ -109,7 +109,7 @@ fn assert_completion_is_found(mut plan: Value) {
         target["unknown"] = json!([]);
     }
     if plan["targets"].as_array().is_some_and(|targets| !targets.is_empty()) {
-        assert_eq!(files::read(&plan.to_string()), Err(SavedFileError::FingerprintMismatch), "{plan}");
+        assert_eq!(saved::read(&plan.to_string()), Err(SavedFileError::FingerprintMismatch), "{plan}");
     }
 }
 

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use flowbind::files::{self, Saved};
 use flowbind::sandbox::Options;
+use flowbind::saved::{self, Saved};
 use serde_json::Value;
 
 use crate::support::{Outcome, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
@@ -127,13 +127,13 @@ fn aliased_tenant_in_files_is_detected_after_resolution() {
 fn aliased_tenant_in_saved_plan_is_detected() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), Options::default());
     let plan = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
-    let Ok(Saved::Plan(mut plan, at)) = files::read(&plan.stdout) else { panic!("{plan}") };
+    let Ok(Saved::Plan(mut plan, at)) = saved::read(&plan.stdout) else { panic!("{plan}") };
     plan.targets[0].graph_url = "https://graph.microsoft.com/beta".to_owned();
     let mut other = plan.targets[0].clone();
     other.tenant = OURS.to_owned();
     plan.targets.push(other);
     let folder = folder();
-    file(folder.path(), "plan.json", files::plan::to_json(&plan, &at));
+    file(folder.path(), "plan.json", saved::plan::to_json(&plan, &at));
     let outcome = flowbind(["apply", "--plan", "plan.json", "--timeout", "1", "--out", "report.json"])
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
