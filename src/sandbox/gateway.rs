@@ -14,10 +14,10 @@ use super::faults::{Effect, Faults, RandomFaults};
 use super::journal::{Journal, JournalEntry};
 use super::message::{Request, Response};
 use super::odata;
+use super::options::{OnChange, Options};
 use super::route;
 use super::tenant::Tenant;
 use super::throttle::SlidingWindow;
-use super::{OnChange, Options};
 use crate::snapshot::Snapshot;
 
 /// Action on the connection of a request.
