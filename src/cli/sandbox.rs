@@ -42,6 +42,9 @@ pub(super) struct SandboxArgs {
     /// Time for which reads return the old value after a write, in milliseconds
     #[arg(long, value_name = "MS", default_value = "0", value_parser = values::parse_milliseconds)]
     lag: Duration,
+    /// Match the ids of flows in requests regardless of letter case
+    #[arg(long, hide_short_help = true)]
+    ignore_case: bool,
     /// Seed of the random numbers: with the same seed, the same requests fail
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -63,6 +66,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
         fail: args.fail,
         page_size: args.page_size.get() as usize,
         lag: args.lag,
+        ignore_case: args.ignore_case,
         seed: args.seed,
         faults: Vec::new(),
     };

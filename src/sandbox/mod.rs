@@ -76,7 +76,7 @@ impl Sandbox {
         let url = format!("http://{}", listener.local_addr()?);
         let latency = options.latency;
         let origin = options.origin.clone().unwrap_or_else(|| url.clone());
-        let tenant = Tenant::new(snapshot, origin, options.page_size, options.lag);
+        let tenant = Tenant::new(snapshot, origin, &options);
         let gateway = Gateway::new(tenant, options, Journal::new(journal), on_change);
         let server = Arc::new(Server::new(gateway, latency));
         let task = tokio::spawn(Arc::clone(&server).run(listener));

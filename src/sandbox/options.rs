@@ -29,6 +29,9 @@ pub struct Options {
     pub page_size: usize,
     /// Time for which reads return the previous value after a write.
     pub lag: Duration,
+    /// Whether the ids of flows in requests match regardless of letter case. Responses keep the spelling of
+    /// the snapshot. Graph's documentation does not state whether the service distinguishes letter case.
+    pub ignore_case: bool,
     /// Seed for random failures, request ids and the order of batch responses.
     pub seed: u64,
     /// Faults for selected requests.
@@ -45,6 +48,7 @@ impl Default for Options {
             fail: 0.0,
             page_size: 100,
             lag: Duration::ZERO,
+            ignore_case: false,
             seed: 0,
             faults: Vec::new(),
         }

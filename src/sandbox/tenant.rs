@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::error::ErrorResponse;
 use super::message::{Request, Response};
 use super::odata::ResourceUrl;
+use super::options::Options;
 use super::query::Query;
 use super::reference;
 use super::render::{self, Collection};
@@ -26,6 +27,8 @@ pub(super) struct Tenant {
     page_size: usize,
     /// Time for which reads return the previous value after a write.
     lag: Duration,
+    /// Whether the ids of flows match regardless of letter case.
+    ignore_case: bool,
     /// Writes that reads may not return yet, oldest first.
     recent: Vec<BindingWrite>,
 }
@@ -55,8 +58,9 @@ impl RoutedRequest<'_> {
 }
 
 impl Tenant {
-    pub(super) fn new(snapshot: Snapshot, origin: String, page_size: usize, lag: Duration) -> Self {
-        Self { snapshot, origin, page_size, lag, recent: Vec::new() }
+    pub(super) fn new(snapshot: Snapshot, origin: String, options: &Options) -> Self {
+        let Options { page_size, lag, ignore_case, .. } = *options;
+        Self { snapshot, origin, page_size, lag, ignore_case, recent: Vec::new() }
     }
 
     /// Returns the actual state, including writes that reads do not return yet.
@@ -124,7 +128,7 @@ impl Tenant {
         let steps = query.expand.iter().map(|name| call.version.parse_step(name));
         let steps = steps.collect::<Result<Vec<_>, _>>()?;
         let flow = self.find_flow(id)?;
-        let path = format!("{}('{id}')/apiConnectorConfiguration", render::flow_collection(kind).path);
+        let path = format!("{}('{}')/apiConnectorConfiguration", render::flow_collection(kind).path, flow.id);
         let context = call.resource_url(&path).context(&expand_suffix(&steps));
 
         let mut body = Map::from_iter([("@odata.context".to_owned(), context)]);
@@ -139,14 +143,14 @@ impl Tenant {
     fn bind(&mut self, call: &RoutedRequest<'_>, flow: &str, step: Step) -> Result<Response, ErrorResponse> {
         Query::parse(&call.request.query, &[])?;
         call.request.require_json()?;
-        self.find_flow(flow)?;
+        let flow = self.find_flow(flow)?.id.clone();
         let public = reference::graph_root(self.snapshot.cloud);
         let roots = [call.root.clone(), format!("{public}/{}", call.version)];
         let connector = match reference::parse(&call.request.body, &roots)? {
             None => None,
             Some(id) => Some(self.find_connector(&id)?.id.clone()),
         };
-        self.write_binding(flow, step, connector, call.now);
+        self.write_binding(&flow, step, connector, call.now);
         Ok(Response::no_content())
     }
 
@@ -188,7 +192,8 @@ impl Tenant {
     }
 
     fn find_flow(&self, id: &str) -> Result<&Flow, ErrorResponse> {
-        let found = self.snapshot.flows.iter().find(|flow| flow.id == id);
+        let is_match = |flow: &&Flow| flow.id == id || (self.ignore_case && flow.id.eq_ignore_ascii_case(id));
+        let found = self.snapshot.flows.iter().find(is_match);
         found.ok_or_else(|| ErrorResponse::not_found(format!("the directory has no user flow '{id}'")))
     }
 

@@ -45,7 +45,7 @@ fn gateway_with_on_change(options: Options, on_change: Option<OnChange>) -> (Gat
         "flows": [{ "id": "B2C_1_a", "userFlowType": "signUp", "userFlowTypeVersion": 1, "bindings": {} }],
     });
     let snapshot = Snapshot::parse(&snapshot.to_string()).unwrap();
-    let tenant = Tenant::new(snapshot, "http://h".into(), options.page_size, options.lag);
+    let tenant = Tenant::new(snapshot, "http://h".into(), &options);
     let lines = JournalBuffer::default();
     let journal = Journal::new(Some(Box::new(lines.clone())));
     (Gateway::new(tenant, options, journal, on_change), lines)
@@ -179,6 +179,16 @@ fn batch_items_have_separate_results() {
     assert_eq!(responses["ok"]["body"]["id"], "c1");
     assert_eq!(responses["none"]["body"]["error"]["code"], "AADB2C");
     assert!(responses["ok"]["headers"]["request-id"].is_string());
+}
+
+#[test]
+fn batch_item_with_ignore_case_finds_a_flow_in_another_letter_case() {
+    let item = json!([{ "id": "x", "method": "GET", "url": "/identity/b2cUserFlows/b2c_1_A" }]);
+    for (ignore_case, status, id) in [(false, 404, Value::Null), (true, 200, json!("B2C_1_a"))] {
+        let (mut gateway, _) = gateway(Options { ignore_case, ..Options::default() });
+        let response = &batch(&mut gateway, &item)["x"];
+        assert_eq!((&response["status"], &response["body"]["id"]), (&json!(status), &id));
+    }
 }
 
 #[test]

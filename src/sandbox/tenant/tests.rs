@@ -25,7 +25,11 @@ fn snapshot(prefix: &str) -> Snapshot {
 }
 
 fn tenant(prefix: &str) -> Tenant {
-    Tenant::new(snapshot(prefix), ORIGIN.to_owned(), 100, Duration::ZERO)
+    tenant_with(prefix, Options::default())
+}
+
+fn tenant_with(prefix: &str, options: Options) -> Tenant {
+    Tenant::new(snapshot(prefix), ORIGIN.to_owned(), &options)
 }
 
 fn at(second: i64) -> Timestamp {
@@ -183,14 +187,41 @@ fn workforce_tenant_has_only_b2x_flows_in_both_versions() {
 fn tenant_without_flows_is_b2c() {
     let mut empty = snapshot("B2X_1_");
     empty.flows.clear();
-    let mut tenant = Tenant::new(empty, ORIGIN.to_owned(), 100, Duration::ZERO);
+    let mut tenant = Tenant::new(empty, ORIGIN.to_owned(), &Options::default());
     assert_eq!(send(&mut tenant, "GET", B2C, "").unwrap()["value"], json!([]));
     assert_eq!(send(&mut tenant, "GET", "/beta/identity/b2xUserFlows", ""), Err((403, "AADB2C")));
 }
 
 #[test]
+fn flow_in_another_letter_case_is_found_with_ignore_case() {
+    let lower = A.replace("B2C_1_a", "b2c_1_A");
+    let expand = |configuration: &str| format!("{configuration}?$expand=preTokenIssuance");
+    let mut strict = tenant("B2C_1_");
+    assert_eq!(send(&mut strict, "GET", &expand(&lower), ""), Err((404, "AADB2C")));
+    let reference = format!("{lower}/preTokenIssuance/$ref");
+    assert_eq!(send(&mut strict, "PUT", &reference, &to("c2")), Err((404, "AADB2C")));
+    assert_eq!(strict.snapshot(), &snapshot("B2C_1_"));
+
+    let lag = Duration::from_secs(10);
+    let mut lenient = tenant_with("B2C_1_", Options { ignore_case: true, lag, ..Options::default() });
+    assert_eq!(send(&mut lenient, "PUT", &reference, &to("c2")), Ok(Value::Null));
+    assert_eq!(lenient.snapshot().flows[0].bindings[&Step::PreTokenIssuance].as_deref(), Some("c2"));
+    assert_eq!(lenient.snapshot().flows[0].id, "B2C_1_a", "the spelling of the snapshot is kept");
+    let read = send(&mut lenient, "GET", &expand(&lower), "").unwrap();
+    assert_eq!(read["preTokenIssuance"], Value::Null, "the lag applies to the write");
+    assert_eq!(
+        Ok(read),
+        send(&mut lenient, "GET", &expand(A), ""),
+        "the spelling of the request has no effect"
+    );
+    let flow = send(&mut lenient, "GET", &format!("{B2C}/b2c_1_A?$select=id"), "").unwrap();
+    assert_eq!(flow["id"], "B2C_1_a");
+    assert_eq!(send(&mut lenient, "GET", &format!("{B2C}/B2C_1_z"), ""), Err((404, "AADB2C")));
+}
+
+#[test]
 fn reads_within_the_lag_return_the_previous_value() {
-    let mut tenant = Tenant::new(snapshot("B2C_1_"), ORIGIN.to_owned(), 100, Duration::from_secs(10));
+    let mut tenant = tenant_with("B2C_1_", Options { lag: Duration::from_secs(10), ..Options::default() });
     let step = "postFederationSignup";
     for (second, body) in [(0, to("c2")), (4, "{}".into())] {
         let request = Request::sample("PUT", &format!("{A}/{step}/$ref"), &body);
