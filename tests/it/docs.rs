@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use expect_test::expect_file;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::support::{code_blocks, coverage, file, flowbind, folder, package};
+use crate::support::{code_blocks, copy, coverage, file, flowbind, folder, package};
 
 /// The binary that the pages are checked against.
 const BINARY: &str = env!("CARGO_BIN_EXE_flowbind");
@@ -55,18 +55,6 @@ fn all_blocks(language: &str) -> Vec<(String, String)> {
 
 /// A folder with a copy of the examples that pages run commands on.
 fn checkout() -> tempfile::TempDir {
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let path = entry.unwrap().path();
-            let to = to.join(path.file_name().unwrap());
-            if path.is_dir() {
-                copy(&path, &to);
-            } else {
-                fs::copy(&path, &to).unwrap();
-            }
-        }
-    }
     let checkout = folder();
     copy(&package("examples"), &checkout.path().join("examples"));
     checkout

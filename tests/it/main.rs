@@ -15,9 +15,7 @@
 )]
 
 mod apply;
-
 mod campaign;
-mod cases;
 mod composition;
 mod docs;
 mod drift;
@@ -37,7 +35,6 @@ mod properties;
 mod quickstart;
 mod release;
 mod render;
-mod runs;
 mod sandbox;
 mod saved;
 mod schema;

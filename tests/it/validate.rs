@@ -1,28 +1,6 @@
-//! Invalid files `tests/bad/*.yaml`, each with all expected diagnostics.
-//!
-//! To add one, add a file and run the tests with `UPDATE_EXPECT=1`.
-
-use std::fs;
-
-use expect_test::expect_file;
+//! `validate`: counts, unreadable files and limits. The files in `tests/bad` have its diagnostics.
 
 use crate::support::{file, flowbind, folder, package};
-
-#[test]
-fn validate_of_each_bad_file_reports_all_problems() {
-    let mut files: Vec<_> =
-        fs::read_dir(package("tests/bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
-    files.sort();
-    assert!(files.len() >= 40, "{} files", files.len());
-    for path in files {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let outcome = flowbind(["validate", name]).within(&package("tests/bad")).run();
-        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{name}: {outcome}");
-        assert!(!outcome.stderr.contains("s3cr3t"), "{name}: {outcome}");
-        expect_file![path.with_extension("txt")].assert_eq(&outcome.stderr);
-    }
-}
 
 /// `plan` reports the same problems as `validate`, also in JSON.
 #[test]

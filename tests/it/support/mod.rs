@@ -46,6 +46,16 @@ pub fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
+/// Copies a folder with everything in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &to) } else { _ = std::fs::copy(&path, &to).unwrap() }
+    }
+}
+
 /// Whether a command connects to a tenant, and so accepts connection options.
 pub fn connects(command: &str) -> bool {
     ["plan", "apply", "drift", "export", "whoami"].contains(&command)
