@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join3};
+use strum::VariantArray as _;
 
 use crate::diagnostic::Code;
 use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
@@ -102,7 +103,7 @@ async fn configurations<'a>(
 fn kinds(desired: &Desired) -> Vec<FlowKind> {
     match (desired.flows.first(), desired.api) {
         (Some(flow), _) => vec![flow.id.kind()],
-        (None, Api::Beta) => FlowKind::ALL.to_vec(),
+        (None, Api::Beta) => FlowKind::VARIANTS.to_vec(),
         (None, Api::V1) => vec![FlowKind::B2x],
     }
 }

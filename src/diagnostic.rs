@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 pub use code::Code;
+use strum::IntoStaticStr;
 
 /// One problem, with its location, its causes and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub struct Diagnostic {
 }
 
 /// Effect of a [`Diagnostic`] on the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// The run fails.
     Error,
@@ -47,11 +49,7 @@ pub enum Severity {
 impl Severity {
     /// Returns the word in front of the message.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Blocked => "blocked",
-            Self::Warning => "warning",
-        }
+        self.into()
     }
 }
 

@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
@@ -24,6 +25,11 @@ pub use pins::Pins;
 pub use step::{Step, StepMap};
 pub use target_url::{InvalidTargetUrl, TargetUrl};
 pub use tenant::{Api, Cloud, InvalidTenant, Tenant};
+
+/// Returns the names of all values of an enum, in order.
+pub fn names<T: VariantArray + Copy + Into<&'static str>>() -> Vec<&'static str> {
+    T::VARIANTS.iter().map(|value| (*value).into()).collect()
+}
 
 /// Id and name of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,7 +94,7 @@ pub struct Desired {
     pub cloud: Cloud,
     /// Version of Graph to use.
     pub api: Api,
-    /// Steps that the file manages, in the order of [`Step::ALL`].
+    /// Steps that the file manages, in the order of [`Step::VARIANTS`].
     pub steps: Vec<Step>,
     /// Flows, in the order of the file.
     pub flows: Vec<DesiredFlow>,
@@ -119,7 +125,8 @@ impl Desired {
 }
 
 /// Handling of bindings that a file does not mention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Prune {
     /// Leave them unchanged.
     #[default]
@@ -131,16 +138,9 @@ pub enum Prune {
 }
 
 impl Prune {
-    /// All values.
-    pub const ALL: [Self; 3] = [Self::None, Self::Steps, Self::Flows];
-
     /// Returns the name in files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Steps => "steps",
-            Self::Flows => "flows",
-        }
+        self.into()
     }
 }
 
@@ -287,8 +287,22 @@ pub enum CurrentFlow {
 }
 
 /// Kind of change of a binding. One change is exactly one PUT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Action {
     /// From nothing to a connector.
     Enable,
@@ -299,9 +313,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// All actions.
-    pub const ALL: [Self; 3] = [Self::Enable, Self::Replace, Self::Disable];
-
     /// Returns the action that changes `current` to `desired`; `None` if their ids are equal or both are
     /// `None`.
     pub fn from_values(current: Option<&Connector>, desired: Option<&Connector>) -> Option<Self> {
@@ -313,17 +324,28 @@ impl Action {
         }
     }
 
-    /// Returns the action with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.name() == name)
-    }
-
     /// Returns the name in plans and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Enable => "enable",
-            Self::Replace => "replace",
-            Self::Disable => "disable",
+        self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    #[test]
+    fn enum_names_equal_those_of_serde() {
+        fn check<T: VariantArray + Copy + Debug + Serialize + Into<&'static str>>() {
+            for value in T::VARIANTS {
+                assert_eq!(serde_json::to_value(value).unwrap(), Into::<&str>::into(*value), "{value:?}");
+            }
         }
+        check::<Step>();
+        check::<Cloud>();
+        check::<Api>();
+        check::<Action>();
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use clap::Args;
+use strum::VariantArray as _;
 
 use super::failure::Failure;
 use super::{Exit, help, values};
@@ -32,7 +33,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
 /// Returns the usage error of an unknown id, with similar ids as a hint.
 fn unknown(id: &str) -> Diagnostic {
     let problem = Diagnostic::error(Code::Usage, format!("unknown id `{id}`"));
-    let ids = Code::ALL.iter().map(|code| code.id());
+    let ids = Code::VARIANTS.iter().map(|code| code.id());
     Suggester::default().suggest(problem, id, ids).hint("run `flowbind explain` to list all ids")
 }
 
@@ -49,13 +50,13 @@ fn explain(code: Code) -> String {
 
 /// Returns a line with id and title for each problem, below a heading for each area.
 fn list() -> String {
-    let width = Code::ALL.iter().map(|code| code.id().len()).max().unwrap_or_default();
-    let areas = Area::ALL.map(|area| {
+    let width = Code::VARIANTS.iter().map(|code| code.id().len()).max().unwrap_or_default();
+    let areas = Area::VARIANTS.iter().map(|area| {
         let mut text = format!("{HEADING}{}{HEADING:#}\n", area.title());
-        for code in Code::ALL.iter().filter(|code| code.area() == area) {
+        for code in Code::VARIANTS.iter().filter(|code| code.area() == *area) {
             _ = writeln!(text, "  {:width$}  {}", code.id(), code.explanation().title);
         }
         text
     });
-    areas.join("\n")
+    areas.collect::<Vec<_>>().join("\n")
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use strum::VariantArray as _;
 
 use super::connect::{ConnectionArgs, TenantRef, connect};
 use super::environment::Environment;
@@ -144,7 +145,7 @@ impl ExportArgs {
         let tenant_ref = TenantRef { tenant, client_id: None, cloud: *cloud, api: *api };
         let connection = connect(&tenant_ref, run, UnverifiedTenantPolicy::Warn).await?;
         let kinds = match api {
-            Api::Beta => &FlowKind::ALL[..],
+            Api::Beta => FlowKind::VARIANTS,
             Api::V1 => &[FlowKind::B2x],
         };
         let inventory =

@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
+use strum::VariantArray as _;
 
 use crate::auth::Kind;
 use crate::diagnostic::Code;
 use crate::http::Rate;
-use crate::model::{Api, Cloud, FlowId, Step};
+use crate::model::{Api, Cloud, FlowId, Step, names};
 use crate::plan::Shard;
 use crate::render::Format;
 
@@ -61,12 +62,12 @@ pub(super) fn parse_share(text: &str) -> Result<f64, &'static str> {
 
 /// Returns the parser of a national cloud.
 pub(super) fn cloud_parser() -> impl TypedValueParser<Value = Cloud> {
-    named(&Cloud::ALL, |cloud| PossibleValue::new(cloud.name()))
+    named(Cloud::VARIANTS, |cloud| PossibleValue::new(cloud.name()))
 }
 
 /// Returns the parser of a version of Graph.
 pub(super) fn api_parser() -> impl TypedValueParser<Value = Api> {
-    named(&Api::ALL, |api| PossibleValue::new(api.name()))
+    named(Api::VARIANTS, |api| PossibleValue::new(api.name()))
 }
 
 /// Returns the parser of an output format.
@@ -101,7 +102,7 @@ pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
 
 /// Returns the parser of a step.
 pub(super) fn step_parser() -> impl TypedValueParser<Value = Step> {
-    named(&Step::ALL, |step| PossibleValue::new(step.name()))
+    named(Step::VARIANTS, |step| PossibleValue::new(step.name()))
 }
 
 /// Returns the parser of a value with a name. Help and completions list the names.
@@ -121,9 +122,8 @@ pub(super) fn parse_binding(text: &str) -> Result<(FlowId, Step), String> {
     let (flow, step) =
         text.rsplit_once('/').ok_or("expected FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
     let flow = FlowId::parse(flow).map_err(|error| format!("invalid flow id `{flow}`: {error}"))?;
-    let known = || Step::ALL.map(Step::name).join(", ");
-    let step =
-        Step::from_name(step).ok_or_else(|| format!("unknown step `{step}`; the steps are {}", known()))?;
+    let known = || names::<Step>().join(", ");
+    let step = step.parse().map_err(|_| format!("unknown step `{step}`; the steps are {}", known()))?;
     Ok((flow, step))
 }
 
@@ -145,7 +145,7 @@ impl TypedValueParser for ProblemId {
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let value = |code: &Code| PossibleValue::new(code.id()).help(code.explanation().title);
-        Some(Box::new(Code::ALL.iter().map(value)))
+        Some(Box::new(Code::VARIANTS.iter().map(value)))
     }
 }
 

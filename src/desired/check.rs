@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::decoder::{Problems, Spanned, missing, truncate};
 use super::schema::{Binding, File, Flow};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Api, FlowKind, NameMistake, Step, is_guid};
+use crate::model::{Api, FlowKind, NameMistake, Step, is_guid, names};
 
 /// Reports every rule between keys that a composed file breaks to `problems`.
 pub(super) fn check(problems: &mut Problems, file: &File) {
@@ -96,10 +96,9 @@ fn check_steps_listed(problems: &mut Problems, file: &File) {
         if !listed.contains(&step) {
             let hint = match &file.steps {
                 Some(steps) => format!("add `{step}` to `steps` ({})", steps.span),
-                None => format!(
-                    "add to the top level of the file: `steps: [{}]`",
-                    Step::ALL.map(Step::name).join(", ")
-                ),
+                None => {
+                    format!("add to the top level of the file: `steps: [{}]`", names::<Step>().join(", "))
+                }
             };
             let message = format!("`{step}` is bound, but `steps` does not list it");
             problems.report(Diagnostic::error(Code::UnlistedStep, message).at(&binding.step).hint(hint));

@@ -8,10 +8,12 @@ use std::fmt::{self, Display};
 use std::ops::Range;
 use std::sync::Arc;
 
+use strum::VariantArray;
+
 use super::source::{Node, Value};
 use crate::diagnostic::secrets::masked;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester, clipped};
-use crate::model::NameMistake;
+use crate::model::{NameMistake, names};
 
 /// Value with its location in the file.
 #[derive(Clone)]
@@ -231,36 +233,31 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// Decodes a string that is one of the names of `all`. Reports any other value, with the similar and all
+    /// Decodes a string that is the name of a value of `T`. Reports any other text, with the similar and all
     /// valid names, and returns `None`.
-    pub(super) fn one_of<T: Copy, const N: usize>(
+    pub(super) fn one_of<T: VariantArray + Copy + Into<&'static str>>(
         &mut self,
         node: &Node<'_>,
         key: &str,
-        all: [T; N],
-        name: fn(T) -> &'static str,
     ) -> Option<Spanned<T>> {
-        self.one_of_expected(node, key, all, name, &join_with_or(&all.map(name)))
+        self.one_of_expected(node, key, &join_with_or(&names::<T>()))
     }
 
-    /// Decodes a string that is one of the names of `all`. Reports any other value, with similar names and
+    /// Decodes a string that is the name of a value of `T`. Reports any other text, with similar names and
     /// `expected`, and returns `None`.
-    pub(super) fn one_of_expected<T: Copy, const N: usize>(
+    pub(super) fn one_of_expected<T: VariantArray + Copy + Into<&'static str>>(
         &mut self,
         node: &Node<'_>,
         key: &str,
-        all: [T; N],
-        name: fn(T) -> &'static str,
         expected: &str,
     ) -> Option<Spanned<T>> {
-        let names = all.map(name);
         let Spanned { value: text, span } = self.string(node, key.into(), expected)?;
-        match all.into_iter().find(|value| name(*value) == text) {
+        match T::VARIANTS.iter().copied().find(|value| text == (*value).into()) {
             Some(value) => Some(Spanned { value, span }),
             None => {
                 let message = format!("invalid `{key}`: `{}`", truncate(text));
                 let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
-                let problem = self.suggest(problem, text, names);
+                let problem = self.suggest(problem, text, names::<T>());
                 self.report(problem.hint(format!("use {expected}")));
                 None
             }

@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use strum::VariantArray as _;
+
 use super::decoder::{Decoder, Entry, Spanned, Subject, duplicate_error, join_quoted, truncate};
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
-    Api, Cloud, ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Prune, Step,
-    StepMap, TargetUrl, Tenant, is_guid,
+    Api, Cloud, ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Step, StepMap,
+    TargetUrl, Tenant, is_guid, names,
 };
 
 /// Values of `prune`, with what each disables.
@@ -47,17 +49,15 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
     let client_id = fields.take("clientId").and_then(|node| {
         decoder.parsed(node, "clientId", "the application (client) id of the app registration", parse_guid)
     });
-    let cloud = fields.take("cloud").and_then(|node| decoder.one_of(node, "cloud", Cloud::ALL, Cloud::name));
-    let api = fields.take("api").and_then(|node| decoder.one_of(node, "api", Api::ALL, Api::name));
+    let cloud = fields.take("cloud").and_then(|node| decoder.one_of::<Cloud>(node, "cloud"));
+    let api = fields.take("api").and_then(|node| decoder.one_of::<Api>(node, "api"));
     mark_if_invalid(decoder, "api");
     let steps = fields.take("steps").and_then(|node| decode_steps(decoder, node));
     mark_if_invalid(decoder, "steps");
     let connectors = fields.take("connectors").and_then(|node| decode_connectors(decoder, node));
     // A value of the wrong type was already reported, so it must not be reported as missing.
     let flows = fields.take("flows").map(|node| decode_flows(decoder, node).unwrap_or_default());
-    let prune = fields
-        .take("prune")
-        .and_then(|node| decoder.one_of_expected(node, "prune", Prune::ALL, Prune::name, PRUNE_VALUES));
+    let prune = fields.take("prune").and_then(|node| decoder.one_of_expected(node, "prune", PRUNE_VALUES));
     let guards = fields.take("guards").and_then(|node| decode_guards(decoder, node));
     let span = fields.span().clone();
     fields.finish(decoder);
@@ -170,7 +170,7 @@ fn decode_steps(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Ve
         else {
             continue;
         };
-        let Some(step) = Step::from_name(&value) else {
+        let Ok(step) = value.parse::<Step>() else {
             let problem = unknown_step(decoder, &Spanned { value: &value, span });
             decoder.report(problem);
             continue;
@@ -186,8 +186,8 @@ fn decode_steps(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Ve
 fn unknown_step(decoder: &Decoder<'_>, key: &Spanned<&str>) -> Diagnostic {
     let message = format!("unknown step `{}`", truncate(key.value));
     let problem = Diagnostic::error(Code::UnknownStep, message).at(&key.span);
-    let problem = decoder.suggest(problem, key.value, Step::ALL.map(Step::name));
-    problem.hint(format!("valid steps: {}", join_quoted(&Step::ALL.map(Step::name))))
+    let problem = decoder.suggest(problem, key.value, names::<Step>());
+    problem.hint(format!("valid steps: {}", join_quoted(&names::<Step>())))
 }
 
 fn decode_connectors(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<BTreeMap<String, ConnectorEntry>> {
@@ -287,7 +287,7 @@ fn report_misplaced_steps<'n>(decoder: &mut Decoder<'_>, entries: Vec<Entry<'n>>
     let mut flows = Vec::with_capacity(entries.len());
     let mut steps = Vec::<Entry<'n>>::new();
     for entry in entries {
-        if Step::from_name(entry.key.value).is_some() {
+        if entry.key.value.parse::<Step>().is_ok() {
             steps.push(entry);
         } else {
             report_steps_after(decoder, &mut flows, &mut steps);
@@ -347,7 +347,7 @@ fn invalid_flow_id(key: &Spanned<&str>, error: &InvalidId, kind: FlowKind) -> Di
 /// Returns the text with the prefix of a flow id in correct case, or with that of `kind` in front; `None` if
 /// the result is not a valid id.
 fn with_prefix(text: &str, kind: FlowKind) -> Option<String> {
-    let corrected = FlowKind::ALL.into_iter().find_map(|kind| {
+    let corrected = FlowKind::VARIANTS.iter().find_map(|kind| {
         let (start, name) = text.split_at_checked(kind.prefix().len())?;
         start.eq_ignore_ascii_case(kind.prefix()).then(|| format!("{}{name}", kind.prefix()))
     });
@@ -359,7 +359,7 @@ fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Op
     let expected = "steps with their connectors, or `{}` to manage none";
     let mut bindings = StepMap::default();
     let entries = decoder.entries(node, Subject::Key(flow), expected)?;
-    let first_step = entries.iter().find_map(|entry| Step::from_name(entry.key.value));
+    let first_step = entries.iter().find_map(|entry| entry.key.value.parse::<Step>().ok());
     for Entry { key, value } in entries {
         if matches!(key.value, "connector" | "protect") {
             let step = first_step.unwrap_or(Step::PostFederationSignup);
@@ -369,9 +369,9 @@ fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Op
             continue;
         }
         let binding = decode_binding(decoder, &key, value);
-        match Step::from_name(key.value) {
-            Some(step) => bindings.extend(binding.map(|binding| (step, binding))),
-            None => {
+        match key.value.parse() {
+            Ok(step) => bindings.extend(binding.map(|binding| (step, binding))),
+            Err(_) => {
                 let problem = unknown_step(decoder, &key);
                 decoder.report(problem);
             }

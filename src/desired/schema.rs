@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
+use strum::VariantArray as _;
 
 use super::decoder::Spanned;
 use crate::diagnostic::Span;
-use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap, TargetUrl, Tenant};
+use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap, TargetUrl, Tenant, names};
 
 /// API connectors that the user flows of one tenant call. A file without `tenant` is a base that other files
 /// extend.
@@ -60,14 +61,14 @@ pub(super) struct File {
     /// National cloud of the tenant.
     #[schemars(
         with = "Option<String>",
-        extend("type" = "string", "enum" = Cloud::ALL.map(Cloud::name), "default" = Cloud::default().name()),
+        extend("type" = "string", "enum" = names::<Cloud>(), "default" = Cloud::default().name()),
         example = &"usgov"
     )]
     pub(super) cloud: Option<Spanned<Cloud>>,
     /// Version of Microsoft Graph. B2C user flows exist in `beta` only.
     #[schemars(
         with = "Option<String>",
-        extend("type" = "string", "enum" = Api::ALL.map(Api::name), "default" = Api::default().name()),
+        extend("type" = "string", "enum" = names::<Api>(), "default" = Api::default().name()),
         example = &"beta"
     )]
     pub(super) api: Option<Spanned<Api>>,
@@ -77,12 +78,12 @@ pub(super) struct File {
         with = "Option<Vec<String>>",
         extend(
             "type" = "array",
-            "items" = {"enum": Step::ALL.map(Step::name)},
+            "items" = {"enum": names::<Step>()},
             "minItems" = 1,
             "uniqueItems" = true,
             "default" = Step::DEFAULT.map(Step::name)
         ),
-        example = Step::ALL.map(Step::name)
+        example = names::<Step>()
     )]
     pub(super) steps: Option<Spanned<Vec<Spanned<Step>>>>,
     /// Short names of connectors. With this key, a binding uses a short name or an id; without it, a binding
@@ -104,7 +105,7 @@ pub(super) struct File {
     /// `flows` also disables the steps of all other flows.
     #[schemars(
         with = "Option<String>",
-        extend("type" = "string", "enum" = Prune::ALL.map(Prune::name), "default" = Prune::default().name()),
+        extend("type" = "string", "enum" = names::<Prune>(), "default" = Prune::default().name()),
         example = &"steps"
     )]
     pub(super) prune: Option<Spanned<Prune>>,
@@ -200,7 +201,7 @@ pub(super) struct Binding {
 }
 
 impl File {
-    /// Returns the managed steps in the order of [`Step::ALL`]; [`Step::DEFAULT`] if the file has no `steps`.
+    /// Returns the managed steps in the order of [`Step::VARIANTS`]; [`Step::DEFAULT`] if the file has no `steps`.
     pub(super) fn step_list(&self) -> Vec<Step> {
         let Some(Spanned { value: steps, span: _ }) = &self.steps else { return Step::DEFAULT.to_vec() };
         let mut steps: Vec<_> = steps.iter().map(|step| step.value).collect();
@@ -264,8 +265,9 @@ impl JsonSchema for Flow {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let binding = generator.subschema_for::<Binding>();
-        let properties: BTreeMap<_, _> = Step::ALL
-            .into_iter()
+        let properties: BTreeMap<_, _> = Step::VARIANTS
+            .iter()
+            .copied()
             .map(|step| {
                 let schema = json!({
                     "description": step_description(step),

@@ -3,8 +3,7 @@
 //! The ids are a contract with pipelines: a message may change in any version, its id may not. From this
 //! table come `error[id]` in text, `id` in JSON, `flowbind explain` and `docs/troubleshooting.md`.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// Explanation of one id, in Markdown without headings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub struct Explanation {
 }
 
 /// Area of the program that an id belongs to, in the order of the documentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Area {
     /// Command line, environment, files to read and to write.
     Usage,
@@ -39,10 +38,6 @@ pub enum Area {
 }
 
 impl Area {
-    /// Every area.
-    pub const ALL: [Self; 7] =
-        [Self::Usage, Self::Files, Self::Tenant, Self::SignIn, Self::Graph, Self::Guards, Self::Apply];
-
     /// Returns the heading of the area.
     pub fn title(self) -> &'static str {
         match self {
@@ -66,16 +61,14 @@ macro_rules! codes {
     })+) => {
         /// Stable id of a problem.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
         #[allow(missing_docs, reason = "the title of each is in its explanation")]
-        pub enum Code { $($($variant,)+)+ }
+        pub enum Code { $($(#[strum(serialize = $id)] $variant,)+)+ }
 
         impl Code {
-            /// Every id, by area.
-            pub const ALL: &[Self] = &[$($(Self::$variant,)+)+];
-
             /// Returns the id in kebab case.
             pub fn id(self) -> &'static str {
-                match self { $($(Self::$variant => $id,)+)+ }
+                self.into()
             }
 
             /// Returns the area that the id belongs to.
@@ -523,27 +516,6 @@ codes! {
     }
 }
 
-impl fmt::Display for Code {
-    /// Writes the id.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id())
-    }
-}
-
-/// Error of an id that is not in the registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the id of a problem")]
-pub struct UnknownCode;
-
-impl FromStr for Code {
-    type Err = UnknownCode;
-
-    /// Finds the problem with exactly this id.
-    fn from_str(id: &str) -> Result<Self, UnknownCode> {
-        Self::ALL.iter().copied().find(|code| code.id() == id).ok_or(UnknownCode)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -552,8 +524,8 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_kebab_case() {
-        let ids: BTreeSet<_> = Code::ALL.iter().map(|code| code.id()).collect();
-        assert_eq!(ids.len(), Code::ALL.len());
+        let ids: BTreeSet<_> = Code::VARIANTS.iter().map(|code| code.id()).collect();
+        assert_eq!(ids.len(), Code::VARIANTS.len());
         for id in ids {
             assert!(id.split('-').all(|word| !word.is_empty()), "{id}");
             assert!(id.chars().all(|char| char.is_ascii_lowercase() || "-8".contains(char)), "{id}");
@@ -563,7 +535,7 @@ mod tests {
 
     #[test]
     fn explanation_has_all_four_parts() {
-        for code in Code::ALL {
+        for code in Code::VARIANTS {
             let Explanation { title, meaning, changed, action } = code.explanation();
             assert!(!title.is_empty() && !title.ends_with('.'), "{code}: {title}");
             for part in [meaning, changed, action] {

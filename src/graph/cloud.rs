@@ -147,12 +147,14 @@ impl fmt::Display for GraphUrl {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
 
     #[test]
     fn for_cloud_with_every_version_is_valid() {
-        for cloud in Cloud::ALL {
-            for api in Api::ALL {
+        for cloud in Cloud::VARIANTS.iter().copied() {
+            for api in Api::VARIANTS.iter().copied() {
                 let url = GraphUrl::for_cloud(cloud, api).unwrap();
                 assert_eq!(url.to_string(), format!("{}/{api}", root(cloud)));
                 assert!(!url.is_loopback());

@@ -94,13 +94,13 @@ impl<'de> Visitor<'de> for Relationships {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut configuration = Configuration::default();
         while let Some(key) = map.next_key::<String>()? {
-            match Step::from_name(&key) {
-                Some(step) => {
+            match key.parse::<Step>() {
+                Ok(step) => {
                     if configuration.steps.insert(step, map.next_value()?).is_some() {
                         return Err(A::Error::custom(format!("duplicate key `{step}`")));
                     }
                 }
-                None => {
+                Err(_) => {
                     configuration.is_error |= key == "error";
                     map.next_value::<IgnoredAny>()?;
                 }

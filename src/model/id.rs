@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use strum::{IntoStaticStr, VariantArray};
 
 /// Id of a user flow. Its prefix determines the collection of the flow. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FlowId(Arc<str>);
 
 /// Kind of a user flow. All flows of a tenant are of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum FlowKind {
     /// Flows of an Azure AD B2C tenant, `B2C_1_…`.
     B2c,
@@ -19,9 +21,6 @@ pub enum FlowKind {
 }
 
 impl FlowKind {
-    /// Both kinds.
-    pub const ALL: [Self; 2] = [Self::B2c, Self::B2x];
-
     /// Returns the prefix of every id of this kind.
     pub fn prefix(self) -> &'static str {
         match self {
@@ -32,10 +31,7 @@ impl FlowKind {
 
     /// Returns the name of the kind.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::B2c => "B2C",
-            Self::B2x => "B2X",
-        }
+        self.into()
     }
 
     /// Returns the name of the collection under `/identity`.
@@ -73,8 +69,8 @@ impl FlowId {
     /// character or one of `/ \ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         reject_unsafe_characters(text)?;
-        let kind = FlowKind::ALL
-            .into_iter()
+        let kind = FlowKind::VARIANTS
+            .iter()
             .find(|kind| text.starts_with(kind.prefix()))
             .ok_or(InvalidId::Prefix)?;
         if text == kind.prefix() {

@@ -1,17 +1,32 @@
 //! Steps of a flow, and a map with a value per step.
 
-use std::array::IntoIter;
-use std::fmt;
+use std::array::{self, IntoIter};
 use std::iter::Flatten;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// Step at which a flow can call a connector: a relationship of `apiConnectorConfiguration`.
 ///
 /// Source: <https://learn.microsoft.com/graph/api/resources/userflowapiconnectorconfiguration>;
 /// `preTokenIssuance` is in the beta metadata and the portal, not in the documentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
 pub enum Step {
     /// After federation with an identity provider during sign-up.
     PostFederationSignup,
@@ -22,38 +37,22 @@ pub enum Step {
 }
 
 impl Step {
-    /// All steps, in the order of the output.
-    pub const ALL: [Self; 3] =
-        [Self::PostFederationSignup, Self::PostAttributeCollection, Self::PreTokenIssuance];
-
     /// Steps that a file manages by default: those that Graph documents.
     pub const DEFAULT: [Self; 2] = [Self::PostFederationSignup, Self::PostAttributeCollection];
 
     /// Returns the name in URLs and files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::PostFederationSignup => "postFederationSignup",
-            Self::PostAttributeCollection => "postAttributeCollection",
-            Self::PreTokenIssuance => "preTokenIssuance",
-        }
-    }
-
-    /// Returns the step with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.name() == name)
+        self.into()
     }
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+/// Number of steps.
+const COUNT: usize = Step::VARIANTS.len();
 
 /// Map with steps as keys, stored as an array. Thousands of flows have one each, and a `BTreeMap` would
 /// use several times the memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepMap<T>([Option<T>; Step::ALL.len()]);
+pub struct StepMap<T>([Option<T>; COUNT]);
 
 impl<T> StepMap<T> {
     /// Returns the value of a step.
@@ -86,17 +85,17 @@ impl<T> StepMap<T> {
         self.values().next().is_none()
     }
 
-    /// Iterates over steps and values, in the order of [`Step::ALL`].
+    /// Iterates over steps and values, in the order of [`Step::VARIANTS`].
     pub fn iter(&self) -> impl Iterator<Item = (Step, &T)> {
-        Step::ALL.into_iter().zip(&self.0).filter_map(|(step, value)| Some((step, value.as_ref()?)))
+        Step::VARIANTS.iter().zip(&self.0).filter_map(|(step, value)| Some((*step, value.as_ref()?)))
     }
 
-    /// Iterates over the values, in the order of [`Step::ALL`].
+    /// Iterates over the values, in the order of [`Step::VARIANTS`].
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }
 
-    /// Iterates over the values mutably, in the order of [`Step::ALL`].
+    /// Iterates over the values mutably, in the order of [`Step::VARIANTS`].
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.iter_mut().flatten()
     }
@@ -104,7 +103,7 @@ impl<T> StepMap<T> {
 
 impl<T> Default for StepMap<T> {
     fn default() -> Self {
-        Self(Step::ALL.map(|_| None))
+        Self(array::from_fn(|_| None))
     }
 }
 
@@ -126,10 +125,14 @@ impl<T> FromIterator<(Step, T)> for StepMap<T> {
 
 impl<T> IntoIterator for StepMap<T> {
     type Item = (Step, T);
-    type IntoIter = Flatten<IntoIter<Option<Self::Item>, { Step::ALL.len() }>>;
+    type IntoIter = Flatten<IntoIter<Option<Self::Item>, COUNT>>;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        Step::ALL.map(|step| self.remove(step).map(|value| (step, value))).into_iter().flatten()
+        let entry = |at| {
+            let step = *Step::VARIANTS.get(at)?;
+            self.remove(step).map(|value| (step, value))
+        };
+        array::from_fn(entry).into_iter().flatten()
     }
 }
 

@@ -4,12 +4,29 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{Step, is_guid};
 
 /// National cloud of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Cloud {
     /// Public cloud, including GCC.
     #[default]
@@ -23,58 +40,45 @@ pub enum Cloud {
 }
 
 impl Cloud {
-    /// All clouds.
-    pub const ALL: [Self; 4] = [Self::Global, Self::Usgov, Self::UsgovDod, Self::China];
-
     /// Returns the name in files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Global => "global",
-            Self::Usgov => "usgov",
-            Self::UsgovDod => "usgov-dod",
-            Self::China => "china",
-        }
-    }
-
-    /// Returns the cloud with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cloud| cloud.name() == name)
-    }
-}
-
-impl fmt::Display for Cloud {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        self.into()
     }
 }
 
 /// Version of Graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 pub enum Api {
     /// The only version with B2C flows.
     #[default]
     #[serde(rename = "beta")]
+    #[strum(serialize = "beta")]
     Beta,
     /// B2X flows only, and not in the US Government clouds.
     #[serde(rename = "v1.0")]
+    #[strum(serialize = "v1.0")]
     V1,
 }
 
 impl Api {
-    /// Both versions.
-    pub const ALL: [Self; 2] = [Self::Beta, Self::V1];
-
     /// Returns the name in URLs and files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Beta => "beta",
-            Self::V1 => "v1.0",
-        }
-    }
-
-    /// Returns the version with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|api| api.name() == name)
+        self.into()
     }
 
     /// Returns whether this version has user flows in a cloud
@@ -86,12 +90,6 @@ impl Api {
     /// Returns whether this version has a step.
     pub fn supports_step(self, step: Step) -> bool {
         self == Self::Beta || step != Step::PreTokenIssuance
-    }
-}
-
-impl fmt::Display for Api {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

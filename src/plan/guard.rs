@@ -98,7 +98,7 @@ impl FromStr for Override {
             "--allow-protected" => {
                 let (flow, step) = value.rsplit_once('/').ok_or(InvalidOverride)?;
                 let flow = FlowId::parse(flow).map_err(|_| InvalidOverride)?;
-                Ok(Self::AllowProtected(flow, Step::from_name(step).ok_or(InvalidOverride)?))
+                Ok(Self::AllowProtected(flow, step.parse().map_err(|_| InvalidOverride)?))
             }
             "--allow-empty" if value.is_empty() => Ok(Self::AllowEmpty),
             _ => Err(InvalidOverride),

@@ -77,7 +77,7 @@ pub struct Target {
     pub graph_url: String,
     /// File that lists the bindings.
     pub file: String,
-    /// Differences: flows in the file's order, then steps in the order of [`Step::ALL`].
+    /// Differences: flows in the file's order, then steps in the order of `Step::VARIANTS`.
     pub changes: Vec<Change>,
     /// Managed bindings that are as desired, in the order of the changes.
     pub in_sync: Vec<InSync>,

@@ -1,6 +1,7 @@
 //! Renders a report as text: the outcome of each change, and the counts.
 
 use anstyle::{AnsiColor, Style};
+use strum::VariantArray as _;
 
 use super::escape;
 use super::text::{Names, STRONG, flow, pluralize, problem, push_line};
@@ -129,7 +130,7 @@ fn change(report: &ChangeReport, names: &Names<'_>) -> String {
         Outcome::Unverified => ("UNVERIFIED   ", AnsiColor::Red.on_default().bold()),
         Outcome::NotAttempted => ("not attempted", AnsiColor::Yellow.on_default()),
     };
-    let width = Step::ALL.map(|step| step.name().len()).into_iter().max().unwrap_or_default();
+    let width = Step::VARIANTS.iter().map(|step| step.name().len()).max().unwrap_or_default();
     let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
     let mut text =
         format!("  {style}{word}{style:#}  {:width$}  {current} → {desired}\n", change.step.name());

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use strum::VariantArray as _;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::diagnostic::prefixed_diagnostic;
@@ -225,7 +226,7 @@ fn change(change: &Change, names: &Names<'_>) -> String {
         // A check that is removed must not be overlooked, with or without color.
         Action::Disable => ("- DISABLE", ALARM),
     };
-    let width = Step::ALL.map(|step| step.name().len()).into_iter().max().unwrap_or_default();
+    let width = Step::VARIANTS.iter().map(|step| step.name().len()).max().unwrap_or_default();
     let (current, desired, step) = (names.bound(current), names.bound(desired), step.name());
     let protected = if *protected { "  (protected)" } else { "" };
     format!("  {style}{mark}{style:#}  {step:width$}  {current} → {desired}{protected}\n")

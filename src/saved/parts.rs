@@ -206,7 +206,7 @@ pub(super) fn flow_id(id: String) -> Result<FlowId, SavedFileError> {
 /// fingerprint covers the values only.
 pub(super) fn action(name: &str, current: &Bound, desired: &Bound) -> Result<Action, SavedFileError> {
     let fits = |action: &Action| Action::from_values(current.as_ref(), desired.as_ref()) == Some(*action);
-    from_name("action", name, |name| Action::from_name(name).filter(fits))
+    from_name("action", name, |name| name.parse().ok().filter(fits))
 }
 
 impl From<&ShardInfo> for ShardPart {

@@ -10,7 +10,7 @@ use super::parts::{
 };
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::diagnostic::SourceLocation;
-use crate::model::{Action, Api, Cloud, Step};
+use crate::model::{Action, names};
 use crate::plan::{Change, Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
@@ -122,7 +122,7 @@ struct ReportChange {
     /// The step.
     step: String,
     /// `enable`, `replace` or `disable`.
-    #[schemars(extend("enum" = Action::ALL.map(Action::name)))]
+    #[schemars(extend("enum" = names::<Action>()))]
     action: String,
     /// Value in the tenant before; null for nothing.
     current: Option<ConnectorPart>,
@@ -209,8 +209,8 @@ impl TryFrom<ReportTarget> for TargetReport {
         Ok(Self {
             tenant: tenant(target.tenant)?,
             tenant_id: target.tenant_id,
-            cloud: from_name("cloud", &target.cloud, Cloud::from_name)?,
-            api: from_name("api", &target.api, Api::from_name)?,
+            cloud: from_name("cloud", &target.cloud, |name| name.parse().ok())?,
+            api: from_name("api", &target.api, |name| name.parse().ok())?,
             graph_url: target.graph_url,
             fingerprint: target.fingerprint,
             changes: target.changes.into_iter().map(ChangeReport::try_from).collect::<Result<_, _>>()?,
@@ -239,7 +239,7 @@ impl TryFrom<ReportChange> for ChangeReport {
         Ok(Self {
             change: Change {
                 flow: flow_id(flow)?,
-                step: from_name("step", &step, Step::from_name)?,
+                step: from_name("step", &step, |name| name.parse().ok())?,
                 action: action(&name, &current, &desired)?,
                 current,
                 desired,

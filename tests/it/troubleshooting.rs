@@ -13,6 +13,7 @@ use expect_test::expect_file;
 use flowbind::diagnostic::Code;
 use flowbind::diagnostic::code::{Area, Explanation};
 use flowbind::sandbox::{Effect, Fault, Options};
+use strum::VariantArray as _;
 
 use crate::support::{
     answer_get, file, flowbind, folder, on_put, package, serve, signal, tenant, yaml_binding_connector_1,
@@ -32,8 +33,8 @@ fn page() -> String {
          JSON, `type` in JUnit, and part of the title of an annotation in GitHub Actions. `flowbind explain ID`\n\
          prints the text of this page.\n",
     );
-    for area in Area::ALL {
-        let codes = || Code::ALL.iter().filter(move |code| code.area() == area);
+    for area in Area::VARIANTS.iter().copied() {
+        let codes = || Code::VARIANTS.iter().filter(move |code| code.area() == area);
         let links: Vec<_> = codes().map(|code| format!("[`{code}`](#{code})")).collect();
         _ = write!(page, "\n## {}\n\n{}\n", area.title(), links.join(" ·\n"));
         for code in codes() {
@@ -47,7 +48,7 @@ fn page() -> String {
 
 #[test]
 fn explanation_of_every_id_has_four_parts() {
-    for code in Code::ALL {
+    for code in Code::VARIANTS {
         let Explanation { title, meaning, changed, action } = code.explanation();
         assert!(!title.is_empty() && !title.ends_with('.') && title.len() <= 70, "{code}: {title}");
         for part in [meaning, changed, action] {
@@ -68,7 +69,8 @@ fn every_id_is_produced_by_a_test() {
         let forms = [format!("[{code}]"), format!("\"id\": \"{code}\"")];
         texts.iter().any(|text| forms.iter().any(|form| text.contains(form)))
     };
-    let missing: Vec<_> = Code::ALL.iter().filter(|code| !is_produced(code)).map(|code| code.id()).collect();
+    let missing: Vec<_> =
+        Code::VARIANTS.iter().filter(|code| !is_produced(code)).map(|code| code.id()).collect();
     assert!(missing.is_empty(), "no test produces {missing:?}");
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::parts::{
     ConnectorPart, LocationPart, SavedFileError, action, binding_value, code, flow_id, from_name,
 };
-use crate::model::{Action, ReadError, Step};
+use crate::model::{Action, ReadError, Step, names};
 use crate::plan::{Change, InSync, Unmanaged, UnreadableBinding};
 
 /// Binding that differs.
@@ -17,10 +17,10 @@ pub(super) struct PlanChange {
     /// The flow.
     flow: String,
     /// The step.
-    #[schemars(extend("enum" = Step::ALL.map(Step::name)))]
+    #[schemars(extend("enum" = names::<Step>()))]
     step: String,
     /// Kind of change.
-    #[schemars(extend("enum" = Action::ALL.map(Action::name)))]
+    #[schemars(extend("enum" = names::<Action>()))]
     action: String,
     /// Value in the tenant; null for nothing.
     current: Option<ConnectorPart>,
@@ -40,7 +40,7 @@ pub(super) struct PlanInSync {
     /// The flow.
     flow: String,
     /// The step.
-    #[schemars(extend("enum" = Step::ALL.map(Step::name)))]
+    #[schemars(extend("enum" = names::<Step>()))]
     step: String,
     /// Value in the tenant and in the file; null for nothing.
     current: Option<ConnectorPart>,
@@ -103,7 +103,7 @@ impl TryFrom<PlanChange> for Change {
         let (current, desired) = (binding_value(current)?, binding_value(desired)?);
         Ok(Self {
             flow: flow_id(flow)?,
-            step: from_name("step", &step, Step::from_name)?,
+            step: from_name("step", &step, |name| name.parse().ok())?,
             action: action(&name, &current, &desired)?,
             current,
             desired,
@@ -125,7 +125,7 @@ impl TryFrom<PlanInSync> for InSync {
     type Error = SavedFileError;
 
     fn try_from(PlanInSync { flow, step, current, source }: PlanInSync) -> Result<Self, SavedFileError> {
-        let (step, current) = (from_name("step", &step, Step::from_name)?, binding_value(current)?);
+        let (step, current) = (from_name("step", &step, |name| name.parse().ok())?, binding_value(current)?);
         Ok(Self { flow: flow_id(flow)?, step, current, source: source.into() })
     }
 }
@@ -141,7 +141,7 @@ impl TryFrom<PlanUnmanaged> for Unmanaged {
     type Error = SavedFileError;
 
     fn try_from(PlanUnmanaged { flow, step, current }: PlanUnmanaged) -> Result<Self, SavedFileError> {
-        let (step, current) = (from_name("step", &step, Step::from_name)?, binding_value(current)?);
+        let (step, current) = (from_name("step", &step, |name| name.parse().ok())?, binding_value(current)?);
         Ok(Self { flow: flow_id(flow)?, step, current })
     }
 }
@@ -175,6 +175,6 @@ impl TryFrom<PlanUnreadable> for UnreadableBinding {
             hint: text(hint),
             request: text(request),
         };
-        Ok(Self { flow: flow_id(flow)?, step: from_name("step", &step, Step::from_name)?, error })
+        Ok(Self { flow: flow_id(flow)?, step: from_name("step", &step, |name| name.parse().ok())?, error })
     }
 }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::parts::{ConnectorPart, LocationPart, SavedFileError, code, flow_id, from_name};
 use crate::diagnostic::Code;
-use crate::model::{Action, Step};
 use crate::plan::{Blocker, BrokenPin};
 
 /// Guard that blocks the changes. The keys after `allow` are the values of the guard.
@@ -93,8 +92,10 @@ impl TryFrom<PlanBlocker> for Blocker {
             Code::GuardMaxDisables => Self::MaxDisables { disables: number()?, limit: limit()? },
             Code::ProtectedBinding => Self::Protected {
                 flow: flow_id(flow.ok_or_else(|| missing("flow"))?)?,
-                step: from_name("step", &step.ok_or_else(|| missing("step"))?, Step::from_name)?,
-                action: from_name("action", &action.ok_or_else(|| missing("action"))?, Action::from_name)?,
+                step: from_name("step", &step.ok_or_else(|| missing("step"))?, |name| name.parse().ok())?,
+                action: from_name("action", &action.ok_or_else(|| missing("action"))?, |name| {
+                    name.parse().ok()
+                })?,
                 source: source.ok_or_else(|| missing("source"))?.into(),
             },
             Code::EmptyPrune => Self::EmptyPrune,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::parts::{ConnectorPart, SavedFileError, from_name, tenant};
 use super::binding::{PlanChange, PlanInSync, PlanUnmanaged, PlanUnreadable};
 use super::blocker::PlanBlocker;
-use crate::model::{Api, Cloud};
+use crate::model::{Api, Cloud, names};
 use crate::plan::{
     Blocker, BrokenPin, Change, InSync, Override, Summary, Target, Unmanaged, UnreadableBinding, Warning,
 };
@@ -24,10 +24,10 @@ pub(super) struct PlanTarget {
     /// App that signs in; null if the file names none.
     client_id: Option<String>,
     /// Cloud of the tenant.
-    #[schemars(extend("enum" = Cloud::ALL.map(Cloud::name)))]
+    #[schemars(extend("enum" = names::<Cloud>()))]
     cloud: String,
     /// Version of Graph.
-    #[schemars(extend("enum" = Api::ALL.map(Api::name)))]
+    #[schemars(extend("enum" = names::<Api>()))]
     api: String,
     /// Root of Graph, version included.
     graph_url: String,
@@ -155,8 +155,8 @@ impl TryFrom<PlanTarget> for Target {
             tenant_id: target.tenant_id,
             unverified: target.unverified,
             client_id: target.client_id,
-            cloud: from_name("cloud", &target.cloud, Cloud::from_name)?,
-            api: from_name("api", &target.api, Api::from_name)?,
+            cloud: from_name("cloud", &target.cloud, |name| name.parse().ok())?,
+            api: from_name("api", &target.api, |name| name.parse().ok())?,
             graph_url: target.graph_url,
             file: target.file,
             changes: target.changes.into_iter().map(Change::try_from).collect::<Result<_, _>>()?,

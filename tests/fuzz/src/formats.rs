@@ -13,6 +13,7 @@ use flowbind::plan::{
 use flowbind::render::{self, Document, Format, escape};
 use flowbind::saved;
 use serde_json::Value;
+use strum::VariantArray as _;
 
 use super::inert::assert_inert;
 use super::input_texts::InputTexts;
@@ -51,45 +52,46 @@ fn shard_info(texts: &mut InputTexts<'_>) -> Option<ShardInfo> {
 }
 
 fn target(texts: &mut InputTexts<'_>) -> Target {
-    let changes = Action::ALL.map(|action| {
+    let change = |action: &Action| {
         let (current, desired) = (texts.next_connector(), texts.next_connector());
         Change {
             flow: texts.next_flow(),
-            step: Step::ALL[texts.next_number() % 3],
-            action,
-            current: (action != Action::Enable).then_some(current),
-            desired: (action != Action::Disable).then_some(desired),
+            step: Step::VARIANTS[texts.next_number() % 3],
+            action: *action,
+            current: (*action != Action::Enable).then_some(current),
+            desired: (*action != Action::Disable).then_some(desired),
             protected: texts.next_number() % 2 == 1,
             pin: texts.next_text().parse().ok().map(Arc::new),
             source: location(texts),
         }
-    });
+    };
+    let changes = Action::VARIANTS.iter().map(change).collect();
     let mut target = Target {
         tenant: domain(texts.next_text()),
         tenant_id: texts.next_option(),
         unverified: texts.next_option(),
         client_id: texts.next_option(),
-        cloud: Cloud::ALL[texts.next_number() % 4],
-        api: Api::ALL[texts.next_number() % 2],
+        cloud: Cloud::VARIANTS[texts.next_number() % 4],
+        api: Api::VARIANTS[texts.next_number() % 2],
         graph_url: texts.next_string(),
         file: texts.next_string(),
-        changes: changes.into(),
+        changes,
         not_compared: texts.next_number(),
         in_sync: vec![InSync {
             flow: texts.next_flow(),
-            step: Step::ALL[texts.next_number() % 3],
+            step: Step::VARIANTS[texts.next_number() % 3],
             current: Some(texts.next_connector()),
             source: location(texts),
         }],
         unmanaged: vec![Unmanaged {
             flow: texts.next_flow(),
-            step: Step::ALL[texts.next_number() % 3],
+            step: Step::VARIANTS[texts.next_number() % 3],
             current: Some(texts.next_connector()),
         }],
         dangling: Vec::new(),
         unreadable: vec![UnreadableBinding {
             flow: texts.next_flow(),
-            step: Step::ALL[texts.next_number() % 3],
+            step: Step::VARIANTS[texts.next_number() % 3],
             error: ReadError {
                 code: Code::GraphRejected,
                 cause: texts.next_text().into(),
@@ -109,7 +111,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             Blocker::EmptyPrune,
             Blocker::Protected {
                 flow: texts.next_flow(),
-                step: Step::ALL[texts.next_number() % 3],
+                step: Step::VARIANTS[texts.next_number() % 3],
                 action: Action::Disable,
                 source: location(texts),
             },
@@ -120,7 +122,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             }),
         ],
         lifted: vec![Blocker::MaxDisables { disables: 2, limit: 0 }],
-        overrides: vec![Override::AllowProtected(texts.next_flow(), Step::ALL[texts.next_number() % 3])],
+        overrides: vec![Override::AllowProtected(texts.next_flow(), Step::VARIANTS[texts.next_number() % 3])],
     };
     target.dangling = target.unmanaged.clone();
     target

@@ -11,6 +11,7 @@ use flowbind::model::{Api, Cloud, ListedConnector, ListedFlow, ReadError, Readin
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use strum::VariantArray as _;
 
 /// Checks one body as each kind of response.
 pub fn graph(data: &[u8]) {
@@ -59,7 +60,7 @@ fn check_configuration(mut configuration: Configuration, data: &[u8]) {
     // Unknown fields are skipped, even if they are nested too deeply for `Value`.
     let Ok(raw) = serde_json::from_slice::<Value>(data) else { return };
     assert_eq!(configuration.is_error(), raw.get("error").is_some());
-    for step in Step::ALL {
+    for step in Step::VARIANTS.iter().copied() {
         match configuration.take_bound(step) {
             Reading::Known(None) => {
                 let value = raw.get(step.name()).unwrap_or_default();
@@ -83,7 +84,7 @@ fn check_batch(data: &[u8]) {
         _ = item.header("retry-after").map(|value| parse_retry_after(&value, SystemTime::UNIX_EPOCH));
         if let Some(read) = item.configuration() {
             assert!((200..300).contains(&item.status) && !read.is_error());
-            assert_eq!(read.bindings(&Step::ALL).len(), Step::ALL.len());
+            assert_eq!(read.bindings(Step::VARIANTS).len(), Step::VARIANTS.len());
             if let (Some(read), Some(body)) = (item.configuration(), bodies.get(at)) {
                 check_configuration(read, body.expect("a body").get().as_bytes());
             }
