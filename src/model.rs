@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, Diagnostic, Span};
-pub use id::{ConnectorId, FlowId, FlowKind, InvalidId, is_guid};
+pub use id::{ConnectorId, FlowId, FlowKey, FlowKind, InvalidId, is_guid};
 pub use listing::{Listing, ListingLine, Literal};
 pub use name_mistake::NameMistake;
 pub use pins::Pins;

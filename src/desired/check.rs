@@ -54,12 +54,13 @@ fn check_connectors_named(problems: &mut Problems, file: &File) {
 /// Reports flow ids that differ only in case. Whether the service distinguishes them is not known, so they
 /// are treated as a misspelling.
 fn check_flow_id_case(problems: &mut Problems, file: &File) {
-    let mut ids: Vec<_> = flows(file).map(|flow| (flow.id.value.as_str().to_lowercase(), &flow.id)).collect();
-    ids.sort_by(|(one, _), (other, _)| one.cmp(other));
-    for pair in ids.windows(2) {
-        if let [(one, first), (other, id)] = pair
-            && one == other
+    let mut flows: Vec<_> = flows(file).collect();
+    flows.sort_by_key(|flow| flow.key());
+    for pair in flows.windows(2) {
+        if let [first, other] = pair
+            && first.key() == other.key()
         {
+            let (first, id) = (&first.id, &other.id);
             let (first_id, id_text) = (truncate(first.value.as_str()), truncate(id.value.as_str()));
             let message = format!("flow ids `{first_id}` and `{id_text}` differ only in case");
             let problem = Diagnostic::error(Code::FlowIdCase, message).at(&id.span);

@@ -7,7 +7,7 @@ use super::files::TenantFile;
 use super::findings::Findings;
 use super::schema::{File, Flow};
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::model::{Prune, Step};
+use crate::model::{FlowKey, Prune, Step};
 
 /// Reports to `findings` the bindings that several files of one tenant manage, and settings in which a file
 /// differs from the first one of its tenant.
@@ -15,7 +15,7 @@ pub(super) fn check(files: &[TenantFile], findings: &mut Findings) {
     let mut tenants = BTreeMap::<_, Vec<_>>::new();
     for file in files {
         if let Some(tenant) = &file.file.tenant {
-            tenants.entry(tenant.value.as_str().to_ascii_lowercase()).or_default().push(file);
+            tenants.entry(&tenant.value).or_default().push(file);
         }
     }
     for files in tenants.values().filter(|files| files.len() > 1) {
@@ -99,16 +99,6 @@ fn tenant_span(file: &File) -> &Span {
     file.tenant.as_ref().map_or(&file.span, |tenant| &tenant.span)
 }
 
-/// Flow id in lower case, because two ids that differ only in case may be one flow.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct FoldedFlowId(String);
-
-impl From<&Flow> for FoldedFlowId {
-    fn from(flow: &Flow) -> Self {
-        Self(flow.id.value.as_str().to_lowercase())
-    }
-}
-
 /// First file that manages a binding.
 struct Owner<'f> {
     file: &'f str,
@@ -120,7 +110,7 @@ struct Owner<'f> {
 /// Owners of the bindings of the files so far.
 #[derive(Default)]
 struct Owners<'f> {
-    bindings: BTreeMap<(FoldedFlowId, Step), Owner<'f>>,
+    bindings: BTreeMap<(FlowKey<'f>, Step), Owner<'f>>,
     /// Files that prune all flows, with their steps.
     prune: Vec<(&'f str, Vec<Step>)>,
 }
@@ -129,7 +119,7 @@ impl<'f> Owners<'f> {
     fn add(&mut self, file: &'f TenantFile, managed: ManagedBindings<'f>) {
         for (flow, step, span) in managed.listed() {
             let owner = Owner { file: &file.name, flow, span };
-            self.bindings.entry((flow.into(), step)).or_insert(owner);
+            self.bindings.entry((flow.key(), step)).or_insert(owner);
         }
         if managed.prunes_flows() {
             self.prune.push((&file.name, managed.steps));
@@ -143,7 +133,7 @@ impl<'f> Owners<'f> {
         let (mut shared, mut pruned) = (None, None);
         for (flow, step, span) in managed.listed() {
             let by_pruning = || self.prune.iter().find(|(_, steps)| steps.contains(&step));
-            let owner = self.bindings.get(&(flow.into(), step)).map(|owner| (owner.file, owner.span));
+            let owner = self.bindings.get(&(flow.key(), step)).map(|owner| (owner.file, owner.span));
             let Some((name, first)) = owner.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
                 continue;
             };
@@ -163,7 +153,7 @@ impl<'f> Owners<'f> {
             .collect();
         if let Some((_, span)) = managed.prune {
             if managed.prunes_flows() {
-                let is_pruned = |(flow, step): &(FoldedFlowId, Step)| {
+                let is_pruned = |(flow, step): &(FlowKey<'_>, Step)| {
                     !managed.flows.contains_key(flow) && managed.steps.contains(step)
                 };
                 let listed = self.bindings.iter().find(|(binding, _)| is_pruned(binding));
@@ -232,7 +222,7 @@ fn overlapping_files(one: &str, other: &str, overlaps: &[Overlap<'_>]) -> Option
 
 /// Bindings that a file manages.
 struct ManagedBindings<'f> {
-    flows: BTreeMap<FoldedFlowId, &'f Flow>,
+    flows: BTreeMap<FlowKey<'f>, &'f Flow>,
     steps: Vec<Step>,
     prune: Option<(Prune, &'f Span)>,
 }
@@ -242,7 +232,7 @@ impl<'f> ManagedBindings<'f> {
         let flows = file.flows.iter().flatten();
         let prune = file.prune.as_ref().map(|prune| (prune.value, &prune.span));
         Self {
-            flows: flows.map(|flow| (flow.into(), flow)).collect(),
+            flows: flows.map(|flow| (flow.key(), flow)).collect(),
             steps: file.step_list(),
             prune: prune.filter(|(prune, _)| *prune != Prune::None),
         }

@@ -11,7 +11,9 @@ use strum::VariantArray as _;
 
 use super::decoder::Spanned;
 use crate::diagnostic::Span;
-use crate::model::{Api, Cloud, ConnectorId, FlowId, Guards, Prune, Step, StepMap, TargetUrl, Tenant, names};
+use crate::model::{
+    Api, Cloud, ConnectorId, FlowId, FlowKey, Guards, Prune, Step, StepMap, TargetUrl, Tenant, names,
+};
 
 /// API connectors that the user flows of one tenant call. A file without `tenant` is a base that other files
 /// extend.
@@ -207,6 +209,13 @@ impl File {
         let mut steps: Vec<_> = steps.iter().map(|step| step.value).collect();
         steps.sort_unstable();
         steps
+    }
+}
+
+impl Flow {
+    /// Returns the id as a key that ignores case: two ids that differ only in case may be one flow.
+    pub(super) fn key(&self) -> FlowKey<'_> {
+        (&self.id.value).into()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Ids of flows and connectors: valid characters and comparison.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -102,6 +104,52 @@ impl Serialize for FlowId {
     }
 }
 
+/// Flow id as a key that ignores case. Whether the service distinguishes ids by case is not documented.
+///
+/// Characters are compared in Unicode lower case, because an id may contain any letter.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowKey<'a>(&'a FlowId);
+
+impl FlowKey<'_> {
+    fn folded(&self) -> impl Iterator<Item = char> {
+        self.0.as_str().chars().flat_map(char::to_lowercase)
+    }
+}
+
+impl<'a> From<&'a FlowId> for FlowKey<'a> {
+    fn from(id: &'a FlowId) -> Self {
+        Self(id)
+    }
+}
+
+impl PartialEq for FlowKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded().eq(other.folded())
+    }
+}
+
+impl Eq for FlowKey<'_> {}
+
+impl PartialOrd for FlowKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for FlowKey<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl Hash for FlowKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded().for_each(|char| char.hash(state));
+        // Ends the id, so that the hash of a tuple with a key depends on where the id ends.
+        0xff_u8.hash(state);
+    }
+}
+
 fn reject_unsafe_characters(text: &str) -> Result<(), InvalidId> {
     match text.chars().find(|char| {
         char.is_whitespace() || char.is_control() || matches!(char, '/' | '\\' | '?' | '#' | '%' | '\'')
@@ -159,6 +207,8 @@ pub fn is_guid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
     use super::*;
 
     #[test]
@@ -171,6 +221,16 @@ mod tests {
         for char in "/\\?#%'\n\t\u{a0}\u{0}".chars() {
             assert!(FlowId::parse(&format!("B2C_1_{char}")).is_err(), "{char:?}");
         }
+    }
+
+    #[test]
+    fn flow_keys_ignore_case() {
+        let ids = ["B2C_1_Éa", "B2C_1_éA", "B2C_1_éa", "B2C_1_éab", "B2C_1_éb"];
+        let ids = ids.map(|id| FlowId::parse(id).unwrap());
+        let keys = ids.each_ref().map(FlowKey::from);
+        let [upper, mixed, lower, longer, other] = keys;
+        assert!(upper == mixed && mixed == lower && lower < longer && longer < other);
+        assert_eq!((BTreeSet::from(keys).len(), HashSet::from(keys).len()), (3, 3));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Tenants, clouds and versions of Graph.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -93,7 +95,7 @@ impl Api {
     }
 }
 
-/// Tenant, named by a domain or a GUID. Comparison ignores case; the spelling is preserved.
+/// Tenant, named by a domain or a GUID. Comparison, order and hash ignore case; the spelling is preserved.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Tenant(String);
@@ -112,6 +114,11 @@ impl Tenant {
     /// Returns the GUID if the tenant is written as one.
     pub fn guid(&self) -> Option<&str> {
         is_guid(&self.0).then_some(self.0.as_str())
+    }
+
+    /// Returns the text in lower case. A domain and a GUID have only ASCII characters.
+    fn folded(&self) -> impl Iterator<Item = u8> {
+        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
     }
 }
 
@@ -143,6 +150,26 @@ impl PartialEq for Tenant {
 
 impl Eq for Tenant {}
 
+impl PartialOrd for Tenant {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Tenant {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl Hash for Tenant {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded().for_each(|byte| byte.hash(state));
+        // Ends the text, as the hash of `str` does.
+        0xff_u8.hash(state);
+    }
+}
+
 impl fmt::Display for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -151,7 +178,17 @@ impl fmt::Display for Tenant {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
     use super::*;
+
+    #[test]
+    fn tenants_ignore_case() {
+        let tenants = ["Contoso.com", "contoso.COM", "contoso.com.au", "fabrikam.com"];
+        let tenants = tenants.map(|tenant| tenant.parse::<Tenant>().unwrap());
+        assert!(tenants[0] == tenants[1] && tenants[1] < tenants[2] && tenants[2] < tenants[3]);
+        assert_eq!((BTreeSet::from(tenants.clone()).len(), HashSet::from(tenants).len()), (3, 3));
+    }
 
     #[test]
     fn tenant_from_text_accepts_only_domains_and_guids() {
