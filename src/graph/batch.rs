@@ -57,7 +57,7 @@ pub(super) async fn read(
     concurrent: usize,
     budget: RetryBudget,
 ) -> Results {
-    let parallelism = graph.http.parallelism();
+    let parallelism = graph.http.limits().parallelism();
     let batches = reads.len().div_ceil(MAX_ITEMS);
     let round_trips = |requests: usize| requests.saturating_add(concurrent).div_ceil(parallelism);
     if round_trips(batches) >= round_trips(reads.len()) || graph.batch_support.is_rejected() {
@@ -203,11 +203,11 @@ async fn collect_results(
     let (throttled, others): (Vec<_>, Vec<_>) = items.values().flatten().partition(|item| item.status == 429);
     if !throttled.is_empty() {
         let pause = throttled.iter().filter_map(|item| asked(item)).max();
-        graph.http.record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
+        graph.http.limits().record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
     }
     // A separate read would get the same `Retry-After`.
     let beyond_deadline = |item: &BatchItem<'_>| {
-        graph.http.pause_beyond_deadline(item.status, asked(item)?, request.retry_budget)
+        graph.http.limits().pause_beyond_deadline(item.status, asked(item)?, request.retry_budget)
     };
     let deferred =
         |item: &BatchItem<'_>| Some(deferred_error(graph, request, answer, beyond_deadline(item)?));

@@ -96,7 +96,7 @@ impl Graph {
         let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (results.remove(&at), flow, steps));
         let reads = reads.map(async |(result, flow, steps)| match result {
             Some(Err(error)) if error.is_deferred() => {
-                self.http.wait_for_deadline(budget, Duration::ZERO).await;
+                self.http.limits().wait_for_deadline(budget, Duration::ZERO).await;
                 Err(error)
             }
             Some(result) => result,

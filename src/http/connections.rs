@@ -13,7 +13,6 @@ use reqwest::dns::Resolve;
 use reqwest::{Certificate, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::message::SendErrorKind;
 use super::resolve::SystemResolver;
 
 /// Time to establish a connection: short enough for two attempts within the 20 s of
@@ -152,8 +151,8 @@ impl Connections {
 
     /// Returns the newest client for a URL; builds it on first use. There is one for hosts that may need a
     /// proxy, one for this machine, and one for this machine without TLS.
-    pub(super) fn client_for(&self, url: &Url) -> Result<ClientGeneration, SendErrorKind> {
-        self.open(url, |_| true).map_err(SendErrorKind::Client)
+    pub(super) fn client_for(&self, url: &Url) -> Result<ClientGeneration, ClientError> {
+        self.open(url, |_| true)
     }
 
     /// Returns another client than `used`, because the service asked for a new connection. Creates it unless

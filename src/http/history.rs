@@ -31,12 +31,22 @@ pub(super) fn is_definite_rejection(status: u16) -> bool {
 }
 
 impl AttemptHistory {
-    /// Counts an attempt that was sent, and keeps its `client-request-id`. `may_have_acted` is whether the
-    /// service may have processed the request in this attempt; once true, it stays true.
-    pub(super) fn record_attempt(&mut self, id: String, may_have_acted: bool) {
+    /// Counts an attempt that was sent and has no usable response: the service may have processed it.
+    pub(super) fn record_unanswered(&mut self, id: String) {
+        self.may_have_acted = true;
+        self.record_attempt(id);
+    }
+
+    /// Counts an attempt that was answered with this status.
+    pub(super) fn record_answer(&mut self, id: String, status: u16) {
+        self.throttled = self.throttled.saturating_add(u32::from(status == 429));
+        self.may_have_acted |= !is_definite_rejection(status);
+        self.record_attempt(id);
+    }
+
+    fn record_attempt(&mut self, id: String) {
         self.attempts = self.attempts.saturating_add(1);
         self.last_id = Some(id);
-        self.may_have_acted |= may_have_acted;
     }
 
     /// Returns the number of throttled attempts if this one was throttled, else the number of the others.

@@ -9,10 +9,10 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 
-use super::Stop;
 use super::connections::ClientError;
 use super::failure::{FailureReason, Unreachable};
 use super::rate_limiter::saturating_add;
+use super::stop::Stop;
 
 /// One request, with all of its attempts.
 #[derive(Debug)]

@@ -178,7 +178,7 @@ impl TokenSource for SignIn {
         Box::pin(async {
             tokio::select! {
                 token = self.request_token() => token.map_err(|error| error_message(&error))?.try_into(),
-                () = self.http.stopped(RetryBudget::UntilDeadline) => {
+                () = self.http.limits().stopped(RetryBudget::UntilDeadline) => {
                     Err(SignInError::new(SendErrorKind::Stopped.to_string()))
                 }
             }

@@ -8,9 +8,12 @@ use reqwest::Method;
 use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::http::{FailureReason, ResolveError, Unreachable};
+use crate::http::reachability::FailedAttempt;
+use crate::http::retry::Policy;
+use crate::http::{FailureReason, Rate, ResolveError, Unreachable};
 
 /// A resolver that finds no name after the time that it takes.
 struct NoNames(Duration);
@@ -89,7 +92,7 @@ async fn unresolved_name_fails_all_requests_with_one_error_within_20_s() {
         assert_eq!(error.to_string(), text);
         assert!(took <= Duration::from_secs(20), "{requests}: {took:?}");
         assert!(took >= Duration::from_secs(5), "{requests}: {took:?}");
-        assert_eq!(client.settings.meter.figures().requests, 0);
+        assert_eq!(client.limits.settings.meter.figures().requests, 0);
     }
 }
 
@@ -202,7 +205,7 @@ async fn host_that_comes_back_answers_all_requests() {
     for answer in join_all(gets).await {
         assert_eq!(answer.unwrap().status, 200);
     }
-    assert_eq!(client.settings.meter.figures().requests, 198);
+    assert_eq!(client.limits.settings.meter.figures().requests, 198);
     serving.abort();
 }
 

@@ -1,0 +1,279 @@
+//! One request on its way: its attempts, and the waits between them.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::info;
+
+use super::connections::{ClientGeneration, Connections};
+use super::exchange::{ExchangeError, exchange, new_client_request_id, retry_after};
+use super::failure::{ConnectFailure, FailureReason};
+use super::history::{AttemptHistory, is_definite_rejection};
+use super::limits::{Limits, RequestPermit};
+use super::message::{Answer, Request, SendError, SendErrorKind};
+use super::reachability::{FailedAttempt, Host, Probe};
+use super::retry::{AttemptResult, Decision};
+
+/// Request that is being sent.
+pub(super) struct Sending<'a> {
+    limits: &'a Limits,
+    connections: &'a Connections,
+    /// Connections that the next attempt uses.
+    client: ClientGeneration,
+    host: &'a Host,
+    request: &'a Request<'a>,
+    history: AttemptHistory,
+    /// Time used so far outside the rate limiter.
+    spent: Duration,
+}
+
+/// Result of one attempt that may be followed by another.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Answered(Answer),
+    /// Nothing was sent: the tenant was throttled meanwhile.
+    Throttled,
+    /// The host could not be reached.
+    Failed(FailedAttempt),
+}
+
+impl<'a> Sending<'a> {
+    /// Prepares to send a request to `host`. Sends nothing.
+    ///
+    /// # Errors
+    /// No client can be built.
+    pub(super) fn new(
+        limits: &'a Limits,
+        connections: &'a Connections,
+        host: &'a Host,
+        request: &'a Request<'a>,
+    ) -> Result<Self, SendError> {
+        let mut history = AttemptHistory::default();
+        let client = connections.client_for(&request.url);
+        let client = client.map_err(|error| history.error(SendErrorKind::Client(error)))?;
+        Ok(Self { limits, connections, client, host, request, history, spent: Duration::ZERO })
+    }
+
+    /// Creates the error that ends the request. Moves the last response into it.
+    pub(super) fn error(&mut self, kind: SendErrorKind) -> SendError {
+        self.history.error(kind)
+    }
+
+    /// Sends the request until its response is final, and returns this response.
+    ///
+    /// # Errors
+    /// There is no response in time, or it is not usable.
+    pub(super) async fn finish(&mut self) -> Result<Answer, SendErrorKind> {
+        let (host, budget) = (self.host, self.request.retry_budget);
+        loop {
+            let began = Instant::now();
+            let probe = self.admit().await?;
+            self.spent = self.spent.saturating_add(began.elapsed());
+            let permit = host.unless_given_up(probe.as_ref(), self.limits.acquire(NonZeroU32::MIN, budget));
+            let permit = self.unless_stopped(permit).await?;
+            let permit = permit.map_err(SendErrorKind::Unreachable).flatten()?;
+            if probe.is_none() && host.is_failing() {
+                continue;
+            }
+            let began = Instant::now();
+            let deadline = self.deadline();
+            let attempted = match self.attempt(permit, deadline).await {
+                Ok(Attempt::Answered(answer)) => Ok(answer),
+                Ok(Attempt::Throttled) => continue,
+                Ok(Attempt::Failed(failed)) => {
+                    host.record_failure(failed, probe, &self.limits.settings.retry);
+                    self.spent = self.spent.saturating_add(began.elapsed());
+                    match host.error().filter(|_| budget.is_final_attempt()) {
+                        Some(error) => return Err(SendErrorKind::Unreachable(error)),
+                        None => continue,
+                    }
+                }
+                Err(SendErrorKind::Broken(reason)) => Err(reason),
+                Err(kind) => return Err(kind),
+            };
+            drop(probe);
+            if let Some(answer) = self.conclude(attempted, began, deadline).await? {
+                return Ok(answer);
+            }
+            self.spent = self.spent.saturating_add(began.elapsed());
+        }
+    }
+
+    /// Waits while the host is not reachable. Returns a `Probe` if this request is to probe the host, `None`
+    /// if it is an ordinary one. Fails if the host is given up, at the deadline, or if the run or the request
+    /// is stopped.
+    async fn admit(&self) -> Result<Option<Probe<'a>>, SendErrorKind> {
+        if !self.host.is_failing() {
+            return Ok(None);
+        }
+        let _waiting = self.limits.waits.begin();
+        let admission = self.host.admit(self.deadline(), self.request.retry_budget.is_final_attempt());
+        self.unless_stopped(admission).await?.map_err(SendErrorKind::Unreachable)
+    }
+
+    /// Gets the `Authorization` header, sends the request once, and records the attempt in the history, the
+    /// permit and the meter. Returns `Throttled` without sending if the tenant is paused, and `Failed` if the
+    /// host could not be reached. Every other failure is an error.
+    pub(super) async fn attempt(
+        &mut self,
+        mut permit: RequestPermit<'_>,
+        deadline: Instant,
+    ) -> Result<Attempt, SendErrorKind> {
+        // Not earlier: a token may expire while the request waits.
+        self.history.authorization = self.authorize(deadline).await?;
+        let in_flight = timeout_at(deadline, self.connections.acquire());
+        // The permit may be granted after the deadline. From here on the request counts as sent.
+        let _in_flight = match self.unless_stopped(in_flight).await? {
+            Ok(permit) if Instant::now() < deadline => permit,
+            _ => return Err(self.limits.deadline_error(deadline)),
+        };
+        if self.limits.limiter.paused_until().is_some() {
+            return Ok(Attempt::Throttled);
+        }
+        let id = new_client_request_id();
+        let is_retry = self.history.attempts > 0;
+        let meter = &self.limits.settings.meter;
+        permit.rate.mark_sent();
+        meter.record_sent(permit.requests(), is_retry);
+        let began = Instant::now();
+        let authorization = self.history.authorization.as_ref();
+        let exchange =
+            exchange(self.connections, &self.client, self.host, self.request, authorization, &id, meter);
+        match timeout_at(deadline, exchange).await {
+            Err(_) => {
+                self.history.record_unanswered(id);
+                let error = self.host.error().map(SendErrorKind::Unreachable);
+                Err(error.unwrap_or_else(|| self.limits.deadline_error(deadline)))
+            }
+            Ok(Err(ExchangeError::NotConnected(ConnectFailure { reason, is_permanent }))) => {
+                permit.rate.mark_not_sent();
+                meter.revert_sent(permit.requests(), is_retry);
+                Ok(Attempt::Failed(FailedAttempt { reason, is_permanent, began }))
+            }
+            Ok(Err(ExchangeError::NotAnswered(reason))) => {
+                self.history.record_unanswered(id);
+                if self.host.has_answered() {
+                    return Err(SendErrorKind::Broken(reason));
+                }
+                Ok(Attempt::Failed(FailedAttempt { reason, is_permanent: false, began }))
+            }
+            Ok(Err(ExchangeError::Other(kind))) => {
+                self.history.record_unanswered(id);
+                Err(kind)
+            }
+            Ok(Ok(answer)) => {
+                // After any other status the service may have processed the items of a batch.
+                if is_definite_rejection(answer.status) || matches!(answer.status, 300..400 | 501) {
+                    permit.rate.mark_sent_as_one();
+                }
+                self.history.record_answer(id.clone(), answer.status);
+                let AttemptHistory { attempts, may_have_acted, .. } = self.history;
+                Ok(Attempt::Answered(Answer { client_request_id: id, attempts, may_have_acted, ..answer }))
+            }
+        }
+    }
+
+    async fn authorize(&self, deadline: Instant) -> Result<Option<HeaderValue>, SendErrorKind> {
+        let Some(credential) = self.request.authorization else { return Ok(None) };
+        let header = self.unless_stopped(timeout_at(deadline, credential.header())).await?;
+        let header = header.map_err(|_| self.limits.deadline_error(deadline))?;
+        header.map(Some).map_err(SendErrorKind::SignIn)
+    }
+
+    /// Returns the response of an attempt if it is final. Otherwise waits until the next attempt may start,
+    /// and returns `None`. The attempt lasted from `began` until now.
+    ///
+    /// # Errors
+    /// There is no response and no further attempt, or the pause before it is too long.
+    async fn conclude(
+        &mut self,
+        attempted: Result<Answer, FailureReason>,
+        began: Instant,
+        deadline: Instant,
+    ) -> Result<Option<Answer>, SendErrorKind> {
+        let Request { method, url, retry_budget, .. } = self.request;
+        let (result, what) = match &attempted {
+            Ok(Answer { status: 401, .. }) if self.obtain_new_token(deadline).await => {
+                info!("{method} {}: answered 401; retrying with a new token", url.path());
+                return Ok(None);
+            }
+            Ok(answer) => (
+                AttemptResult::Answered(answer.status, retry_after(answer)),
+                format!("answered {}", answer.status),
+            ),
+            Err(reason) => (AttemptResult::Broken, reason.to_string()),
+        };
+        let has_retry_after = matches!(result, AttemptResult::Answered(_, Some(_)));
+        let next = if retry_budget.is_final_attempt() {
+            Decision::Stop
+        } else {
+            self.limits.settings.retry.next(self.history.count_attempts(result), result, fastrand::f64())
+        };
+        match next {
+            Decision::Stop => return attempted.map(Some).map_err(SendErrorKind::Broken),
+            Decision::Retry(pause) if deadline.saturating_duration_since(Instant::now()) < pause => {
+                // A `Retry-After` beyond the deadline explains more than the status does.
+                if !has_retry_after {
+                    return attempted.map(Some).map_err(SendErrorKind::Broken);
+                }
+                let spent = self.spent.saturating_add(began.elapsed());
+                self.limits.wait_for_deadline(*retry_budget, spent).await;
+                self.history.last = attempted.ok().map(Box::new);
+                return Err(SendErrorKind::PauseBeyondTimeout(pause));
+            }
+            Decision::PauseAll(pause) => {
+                info!("{method} {}: {what}; retrying after the pause", url.path());
+                self.limits.throttle(1, pause, has_retry_after);
+                self.history.last = attempted.ok().map(Box::new);
+            }
+            Decision::Retry(pause) => {
+                info!("{method} {}: {what}; retrying in {:.1} s", url.path(), pause.as_secs_f64());
+                let status = attempted.as_ref().ok().map(|answer| answer.status);
+                if let Ok(answer) = attempted {
+                    self.history.last = Some(Box::new(answer));
+                }
+                let waited = self.host.unless_given_up(None, self.wait(pause, status)).await;
+                waited.map_err(SendErrorKind::Unreachable).flatten()?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for `pause` after a response of this status. After a 503, then uses new connections. Fails if
+    /// the run or the request is stopped meanwhile.
+    pub(super) async fn wait(&mut self, pause: Duration, status: Option<u16>) -> Result<(), SendErrorKind> {
+        let waiting = self.limits.waits.begin();
+        self.unless_stopped(sleep(pause)).await?;
+        drop(waiting);
+        // After a 503 Graph asks for a new connection
+        // (<https://learn.microsoft.com/graph/best-practices-concept>). If there is none, use the old one.
+        if status == Some(503)
+            && let Ok(other) = self.connections.client_other_than(&self.client, &self.request.url)
+        {
+            self.client = other;
+        }
+        Ok(())
+    }
+
+    /// Asks the credential for a new token after a 401, at most once per request, and returns whether there
+    /// is one. False also without a credential, at the deadline, or if the run or the request is stopped.
+    pub(super) async fn obtain_new_token(&mut self, deadline: Instant) -> bool {
+        let rejected = self.history.authorization.take().filter(|_| !self.history.renewed);
+        let (Some(credential), Some(rejected)) = (self.request.authorization, rejected) else { return false };
+        self.history.renewed = true;
+        let renewal = self.unless_stopped(timeout_at(deadline, credential.renewed(&rejected)));
+        matches!(renewal.await, Ok(Ok(true)))
+    }
+
+    /// Returns when the request must end.
+    pub(super) fn deadline(&self) -> Instant {
+        self.limits.deadline(self.request.retry_budget, self.spent)
+    }
+
+    async fn unless_stopped<T>(&self, waiting: impl Future<Output = T>) -> Result<T, SendErrorKind> {
+        let Request { retry_budget, halt, .. } = self.request;
+        self.limits.unless_stopped(*retry_budget, halt.as_ref(), waiting).await
+    }
+}
