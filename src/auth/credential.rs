@@ -9,7 +9,9 @@ use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{Kind, SignInError, Token};
+use super::error::SignInError;
+use super::kind::Kind;
+use super::token::Token;
 use crate::http::{Authorize, AuthorizeError};
 
 /// Maximum time before expiry at which a token is renewed: clocks may differ by minutes.
@@ -62,7 +64,7 @@ enum TokenState {
 }
 
 impl State {
-    fn new(token: Token, is_replacement: bool) -> Self {
+    fn new(token: Token) -> Self {
         // The remaining time is computed once, because the system clock may be changed later. A new token that
         // is expired already comes from another clock; the service decides.
         let now = Instant::now();
@@ -72,7 +74,8 @@ impl State {
         let due = left.and_then(|left| {
             after(left.saturating_sub(left.checked_div(2).unwrap_or_default().min(REFRESH_MARGIN)))
         });
-        Self { token, due, expires: left.and_then(after), failure: None, is_rejected: false, is_replacement }
+        let expires = left.and_then(after);
+        Self { token, due, expires, failure: None, is_rejected: false, is_replacement: false }
     }
 
     fn token_state(&self) -> TokenState {
@@ -99,7 +102,7 @@ impl State {
 
 impl Credential {
     fn new(kind: Kind, source: Option<Box<dyn TokenSource>>, token: Token) -> Self {
-        let state = Mutex::new(State::new(token, false));
+        let state = Mutex::new(State::new(token));
         Self { kind, source, state, renewing: tokio::sync::Mutex::default() }
     }
 
@@ -137,7 +140,7 @@ impl Credential {
     /// Requests a new token and caches it. An error without change if it is for another tenant than the
     /// cached one, because only the tenant of the first token was compared with the file: `az login` may have
     /// switched meanwhile.
-    async fn renew(&self, source: &dyn TokenSource, is_replacement: bool) -> Result<(), SignInError> {
+    async fn renew(&self, source: &dyn TokenSource) -> Result<(), SignInError> {
         let token = source.token().await?;
         let tenant = |token: &Token| token.claims().and_then(|claims| claims.tid.clone());
         let (before, after) = (tenant(&self.token()), tenant(&token));
@@ -149,7 +152,7 @@ impl Credential {
             )));
         }
         info!("renewed the access token by {}", self.kind);
-        *self.state() = State::new(token, is_replacement);
+        *self.state() = State::new(token);
         Ok(())
     }
 
@@ -185,7 +188,7 @@ impl Authorize for Credential {
                 state.token_state()
             };
             if let TokenState::RefreshDue | TokenState::Expired = token_state
-                && let Err(error) = self.renew(source, false).await
+                && let Err(error) = self.renew(source).await
             {
                 self.state().record_failure(error.clone());
                 if self.current().is_ok() {
@@ -210,15 +213,13 @@ impl Authorize for Credential {
                 }
                 state.is_rejected = true;
             }
-            match self.renew(source, true).await {
-                Ok(()) => self.state().token.header() != rejected,
-                Err(error) => {
-                    warn!("the service rejected the access token, and it cannot be renewed: {error}");
-                    let mut state = self.state();
-                    (state.is_rejected, state.is_replacement) = (false, true);
-                    false
-                }
+            let renewed = self.renew(source).await;
+            if let Err(error) = &renewed {
+                warn!("the service rejected the access token, and it cannot be renewed: {error}");
             }
+            let mut state = self.state();
+            (state.is_rejected, state.is_replacement) = (false, true);
+            renewed.is_ok() && state.token.header() != rejected
         })
     }
 }

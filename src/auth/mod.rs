@@ -8,11 +8,13 @@ mod credential;
 mod error;
 mod kind;
 mod secret;
+mod sign_in;
 pub mod tenant;
 mod token;
 
 pub use credential::Credential;
 pub use error::SignInError;
-pub use kind::{Kind, NoCredential, Settings, SignInTarget, sign_in};
+pub use kind::{Kind, Settings, SignInTarget};
 pub use secret::Secret;
+pub use sign_in::{NoCredential, sign_in};
 pub use token::{Claims, InvalidToken, Token};

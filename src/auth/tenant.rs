@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::SignInError;
+use super::error::SignInError;
 use crate::http::{Client, Request, RetryBudget};
 
 /// Time limit of the request.

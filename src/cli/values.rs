@@ -97,7 +97,9 @@ pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
         Kind::ManagedIdentity => "Identity of the Azure resource that runs flowbind",
         Kind::AzureCli => "Account that is signed in to the Azure CLI",
     };
-    named(&Kind::ALL, move |kind| PossibleValue::new(kind.name()).help(help(kind)))
+    named(<Kind as strum::VariantArray>::VARIANTS, move |kind| {
+        PossibleValue::new(kind.name()).help(help(kind))
+    })
 }
 
 /// Returns the parser of a step.

@@ -20,7 +20,10 @@ use pkcs8::EncryptedPrivateKeyInfoRef;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Secret, Settings, SignInError};
+use super::file;
+use crate::auth::error::SignInError;
+use crate::auth::kind::Settings;
+use crate::auth::secret::Secret;
 
 /// Lifetime of an assertion.
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -45,7 +48,7 @@ pub(super) struct Assertion {
 /// Decrypts the key with the password of the settings.
 pub(super) async fn read(settings: &Settings) -> Result<Certificate, SignInError> {
     let path = settings.certificate.clone().unwrap_or_default();
-    let bytes = super::read(path.clone()).await?;
+    let bytes = file::read(path.clone()).await?;
     let read = if bytes.windows(10).any(|bytes| bytes == b"-----BEGIN") { from_pem } else { from_pfx };
     let certificate = read(&bytes, settings.certificate_password.as_ref());
     certificate.map_err(|error| SignInError::new(format!("`{}`: {error}", path.display())))

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use azure_core::http::ClientMethodOptions;
 use azure_identity::ClientAssertion;
 
-use super::{Settings, SignInError};
+use super::file;
+use crate::auth::error::SignInError;
+use crate::auth::kind::Settings;
 
 /// File of a federated token.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl ClientAssertion for FederatedToken {
     // The crate's own reader keeps a trailing line break, which is invalid in a token.
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let Self(path) = self;
-        let bytes = super::read(path.clone()).await?;
+        let bytes = file::read(path.clone()).await?;
         match str::from_utf8(&bytes).map(str::trim) {
             Ok("") => Err(SignInError::new(format!("`{}` is empty", path.display())).into()),
             Ok(token) => Ok(token.to_owned()),

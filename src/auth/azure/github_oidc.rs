@@ -11,7 +11,8 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::transport::send;
-use super::{Settings, SignInError};
+use crate::auth::error::SignInError;
+use crate::auth::kind::Settings;
 use crate::http::{Client, is_safe};
 
 /// Token endpoint of a job.

@@ -10,7 +10,6 @@ use azure_identity::{
     ClientAssertion, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
 
-use super::options;
 use super::transport::Transport;
 
 /// Creates a credential of the identity with a client id, or of the resource's own identity.
@@ -20,7 +19,7 @@ pub(super) fn new(
 ) -> azure_core::Result<Arc<ManagedIdentityCredential>> {
     let options = ManagedIdentityCredentialOptions {
         user_assigned_id: client_id.map(UserAssignedId::ClientId),
-        client_options: options(transport),
+        client_options: transport.options(),
     };
     ManagedIdentityCredential::new(Some(options))
 }

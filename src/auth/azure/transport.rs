@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::http::headers::{HeaderName as AzureName, HeaderValue as AzureValue, Headers};
-use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request as AzureRequest, StatusCode};
+use azure_core::http::{
+    AsyncRawResponse, Body, ClientOptions, HttpClient, Request as AzureRequest, RetryOptions, StatusCode,
+    Transport as AzureTransport,
+};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::SignInError;
-use crate::http::{Answer, Client, Redactor, Request, RetryBudget, is_link_local, is_safe, truncate};
+use super::error::single_line;
+use crate::auth::error::SignInError;
+use crate::http::{Answer, Client, Redactor, Request, RetryBudget, is_link_local, is_safe};
 
 /// Maximum lifetime of a token that is accepted, because it is added to the current time.
 const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -36,6 +40,16 @@ impl Transport {
     /// without TLS.
     pub(super) fn for_metadata_service(http: &Arc<Client>) -> Self {
         Self { http: Arc::clone(http), machine: true }
+    }
+
+    /// Returns options with which `azure_identity` sends its requests through this transport, and does not
+    /// retry, because our own client retries.
+    pub(super) fn options(self) -> ClientOptions {
+        ClientOptions {
+            transport: Some(AzureTransport::new(Arc::new(self))),
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        }
     }
 
     async fn send(&self, request: &AzureRequest) -> Result<Answer, SignInError> {
@@ -120,11 +134,6 @@ fn error_description(answer: &Answer) -> Option<String> {
     }
     let body = serde_json::from_slice::<ErrorBody>(&answer.body).ok().filter(|_| answer.status >= 400)?;
     Some(single_line(&body.error_description))
-}
-
-/// Joins the lines of a text with spaces, and truncates it to 2,000 characters.
-pub(super) fn single_line(text: &str) -> String {
-    truncate(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Returns scheme, host, port and path of a URL, without user info, query and fragment.

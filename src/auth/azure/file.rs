@@ -1,0 +1,22 @@
+//! Files with a key or a token.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use tokio::task::spawn_blocking;
+
+use crate::auth::error::SignInError;
+
+/// Reads the first MiB of a file, which is enough for a key or a token. Runs on a blocking thread, because the
+/// file may be a pipe without a writer.
+pub(super) async fn read(path: PathBuf) -> Result<Vec<u8>, SignInError> {
+    const MAX_BYTES: u64 = 1 << 20;
+    let shown = path.display().to_string();
+    let reading = spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let read = reading.await.map_err(io::Error::from).flatten();
+    read.map_err(|error| SignInError::new(format!("cannot read `{shown}`: {error}")))
+}

@@ -1,0 +1,187 @@
+//! Request of a token with each kind of credential.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::{AccessToken, Secret as AzureSecret, TokenCredential};
+use azure_core::http::ClientOptions;
+use azure_identity::{
+    AzureCliCredential, AzureCliCredentialOptions, AzurePipelinesCredential, AzurePipelinesCredentialOptions,
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions, Executor,
+};
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
+
+use super::error::sign_in_error;
+use super::federated_token::FederatedToken;
+use super::github_oidc::GithubOidc;
+use super::transport::Transport;
+use super::{azure_cli, client_certificate, managed_identity};
+use crate::auth::credential::TokenSource;
+use crate::auth::error::SignInError;
+use crate::auth::kind::{Kind, Settings, SignInTarget};
+use crate::auth::secret::Secret;
+use crate::auth::token::{InvalidToken, Token};
+use crate::http::{Client, RetryBudget, SendErrorKind};
+
+/// Time limit of the Azure CLI, which may start slowly or wait for input.
+const CLI_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Request of tokens for one tenant with one kind of credential.
+#[derive(Debug)]
+pub(crate) struct TokenRequest {
+    kind: Kind,
+    settings: Settings,
+    target: SignInTarget,
+    http: Arc<Client>,
+}
+
+impl TokenRequest {
+    pub(crate) fn new(kind: Kind, settings: Settings, target: SignInTarget, http: Arc<Client>) -> Self {
+        Self { kind, settings, target, http }
+    }
+
+    async fn request_token(&self) -> azure_core::Result<AccessToken> {
+        match self.kind {
+            Kind::AccessToken => Err(SignInError::new("a given token cannot be renewed").into()),
+            Kind::ClientSecret => self.client_secret().await,
+            Kind::ClientCertificate => {
+                let certificate = client_certificate::read(&self.settings).await?;
+                let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
+                self.exchange(certificate.assertion(self.app(), audience)).await
+            }
+            Kind::FederatedToken => self.exchange(FederatedToken::new(&self.settings)).await,
+            Kind::GithubOidc => {
+                let http = Arc::clone(&self.http);
+                self.exchange(GithubOidc::new(&self.settings, self.target.assertion_audience, http)?).await
+            }
+            Kind::AzurePipelinesOidc => self.azure_pipelines().await,
+            Kind::ManagedIdentity => self.managed_identity().await,
+            Kind::AzureCli => self.azure_cli().await,
+        }
+    }
+
+    async fn client_secret(&self) -> azure_core::Result<AccessToken> {
+        let secret = azure_secret(self.settings.client_secret.as_ref());
+        let options = ClientSecretCredentialOptions { client_options: self.options() };
+        let credential = ClientSecretCredential::new(&self.target.tenant, self.app(), secret, Some(options))?;
+        credential.get_token(&[&self.target.scope], None).await
+    }
+
+    async fn azure_cli(&self) -> azure_core::Result<AccessToken> {
+        let tenant_id = Some(self.target.tenant.clone());
+        let executor: Option<Arc<dyn Executor>> = Some(Arc::new(azure_cli::KillOnDropExecutor));
+        let options =
+            AzureCliCredentialOptions { tenant_id, executor, ..AzureCliCredentialOptions::default() };
+        let credential = AzureCliCredential::new(Some(options))?;
+        let scopes = [self.target.scope.as_str()];
+        let asked = timeout(CLI_TIMEOUT, credential.get_token(&scopes, None)).await;
+        asked.unwrap_or_else(|_| {
+            let problem = format!("`az` did not answer for {} s", CLI_TIMEOUT.as_secs());
+            Err(SignInError::new(problem).into())
+        })
+    }
+
+    /// Returns the client id of the app: of the file, else `AZURE_CLIENT_ID`, else that of the service
+    /// connection of Azure Pipelines. Empty if there is none.
+    fn app(&self) -> String {
+        let Self { kind, settings, target, http: _ } = self;
+        let connection =
+            settings.service_connection_app.as_ref().filter(|_| *kind == Kind::AzurePipelinesOidc);
+        let app = target.client_id.as_ref().or(settings.client_id.as_ref()).or(connection);
+        app.cloned().unwrap_or_default()
+    }
+
+    async fn azure_pipelines(&self) -> azure_core::Result<AccessToken> {
+        let Settings { pipelines_token, service_connection, .. } = &self.settings;
+        let options = AzurePipelinesCredentialOptions { credential_options: self.assertion_options() };
+        let credential = AzurePipelinesCredential::new(
+            self.target.tenant.clone(),
+            self.app(),
+            service_connection.as_deref().unwrap_or_default(),
+            azure_secret(pipelines_token.as_ref()),
+            Some(options),
+        )?;
+        credential.get_token(&[&self.target.scope], None).await
+    }
+
+    /// Requests a token with the managed identity, which belongs to the tenant of its machine. If the file
+    /// names another client id than `AZURE_CLIENT_ID`, the identity's token is the assertion with which that
+    /// app signs in to the file's tenant
+    /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
+    /// Otherwise the identity signs in itself.
+    async fn managed_identity(&self) -> azure_core::Result<AccessToken> {
+        let identity = managed_identity::new(
+            self.settings.client_id.clone(),
+            Transport::for_metadata_service(&self.http),
+        )?;
+        match &self.target.client_id {
+            Some(app) if self.settings.client_id.as_ref().is_none_or(|id| !id.eq_ignore_ascii_case(app)) => {
+                let assertion = managed_identity::IdentityAssertion {
+                    identity,
+                    audience: self.target.assertion_audience,
+                };
+                self.exchange(assertion).await
+            }
+            _ => identity.get_token(&[&self.target.scope], None).await,
+        }
+    }
+
+    /// Signs in as the app with an assertion in place of a secret, and returns the token.
+    async fn exchange(&self, assertion: impl ClientAssertion + 'static) -> azure_core::Result<AccessToken> {
+        let tenant = self.target.tenant.clone();
+        let options = Some(self.assertion_options());
+        let credential = ClientAssertionCredential::new(tenant, self.app(), assertion, options)?;
+        credential.get_token(&[&self.target.scope], None).await
+    }
+
+    fn assertion_options(&self) -> ClientAssertionCredentialOptions {
+        ClientAssertionCredentialOptions { client_options: self.options() }
+    }
+
+    fn options(&self) -> ClientOptions {
+        let mut custom = CustomConfiguration::default();
+        custom.authority_host = self.target.authority.to_string();
+        let cloud = CloudConfiguration::from(custom);
+        ClientOptions { cloud: Some(Arc::new(cloud)), ..Transport::for_authorities(&self.http).options() }
+    }
+
+    fn tenant_url(&self) -> String {
+        format!("{}/{}", self.target.authority.as_str().trim_end_matches('/'), self.target.tenant)
+    }
+}
+
+impl TokenSource for TokenRequest {
+    fn token(&self) -> BoxFuture<'_, Result<Token, SignInError>> {
+        Box::pin(async {
+            tokio::select! {
+                token = self.request_token() => token.map_err(|error| sign_in_error(&error))?.try_into(),
+                () = self.http.limits().stopped(RetryBudget::UntilDeadline) => {
+                    Err(SignInError::new(SendErrorKind::Stopped.to_string()))
+                }
+            }
+        })
+    }
+}
+
+/// Converts a secret to the type of `azure_core`. A missing secret is empty, which `azure_identity` rejects.
+fn azure_secret(secret: Option<&Secret>) -> AzureSecret {
+    AzureSecret::new(secret.map(Secret::expose).unwrap_or_default().to_owned())
+}
+
+/// Converts a token of the crate.
+impl TryFrom<AccessToken> for Token {
+    type Error = SignInError;
+
+    fn try_from(token: AccessToken) -> Result<Self, SignInError> {
+        let (expires, token) = (token.expires_on.into(), token.token.secret());
+        if token.trim().is_empty() {
+            return Err(SignInError::new("the response has no access token"));
+        }
+        Self::new(token, Some(expires)).map_err(|InvalidToken| {
+            SignInError::new("the response has an access token with invalid characters")
+        })
+    }
+}
