@@ -7,7 +7,7 @@ use similar::TextDiff;
 use super::document::Document;
 use super::escape;
 use super::order;
-use super::text::push_line;
+use super::wording::push_line;
 use crate::apply::{Outcome, TargetReport};
 use crate::model::{Bound, FlowId, Step};
 use crate::plan::Target;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::escape;
-use super::text::push_line;
+use super::wording::push_line;
 use crate::model::{Bound, Connector, ConnectorId, FlowId, Step, bound_id, is_guid};
 use crate::plan::{BrokenPin, Target, Unmanaged};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::escape;
-use super::text::push_line;
+use super::wording::push_line;
 use crate::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Inventory, ListedConnector, Step, Tenant, bound_id, is_guid,
 };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::document::Document;
 use super::escape;
+use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
-use super::text::{self, Names, one_line, push_line};
+use super::wording::{self, one_line, push_line};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, FlowId, Step};
@@ -72,7 +73,7 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
     let names: Vec<_> = plan.targets.iter().map(Names::from_target).collect();
     for ((target, file), names) in targets().zip(&names) {
         for pin in blockers_and_pins(target, is_drift).1 {
-            let message = format!("{}: {}", names.connector(&pin.connector), text::describe_pin(pin));
+            let message = format!("{}: {}", names.connector(&pin.connector), wording::describe_pin(pin));
             annotate(text, "error", file.as_ref(), &title(Code::PinMismatch, &target.tenant), &message);
         }
     }

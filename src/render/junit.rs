@@ -3,8 +3,9 @@
 
 use super::document::Document;
 use super::escape::xml;
+use super::names::Names;
 use super::order::blockers_and_pins;
-use super::text::{self, Names, push_line};
+use super::wording::{self, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic, Location};
 use crate::model::{FlowId, Step};
@@ -168,12 +169,12 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     }
     let (blockers, pins) = blockers_and_pins(target, drift.is_some());
     for pin in pins {
-        let failure = Failure::failed(Code::PinMismatch.id(), text::describe_pin(pin));
+        let failure = Failure::failed(Code::PinMismatch.id(), wording::describe_pin(pin));
         suite.add("pins", &names.connector(&pin.connector), failure);
     }
     // Blockers do not concern drift.
     for blocker in blockers.into_iter().filter(|_| drift.is_none()) {
-        let failure = Failure::failed(blocker.code().id(), text::one_line(&blocker.diagnostic()));
+        let failure = Failure::failed(blocker.code().id(), wording::one_line(&blocker.diagnostic()));
         suite.add("blockers", &blocker.to_string(), failure);
     }
     if let Some(drift) = drift {
@@ -220,7 +221,7 @@ fn errors_suite(errors: &[Problem]) -> Option<Suite> {
         let location = diagnostic.location.as_deref().map(Location::position);
         let name = location.map_or_else(|| diagnostic.summary(), |location| location.to_string());
         let class = tenant.as_deref().unwrap_or("run");
-        let message = text::one_line(&Diagnostic { location: None, ..diagnostic.clone() });
+        let message = wording::one_line(&Diagnostic { location: None, ..diagnostic.clone() });
         suite.add(class, &name, Failure::error(diagnostic.code, message));
     }
     Some(suite).filter(|suite| !suite.cases.is_empty())

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use super::document::Document;
 use super::escape;
+use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
 use super::prose::{self, code, flag};
 use super::report::{hints, outcome_counts};
-use super::text::{self, Names, pluralize};
+use super::wording::{self, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, Bound};
@@ -190,7 +191,7 @@ fn target_line(Target { tenant, cloud, api, file, in_sync, .. }: &Target) -> Str
 fn title(document: Document<'_>) -> String {
     let suffix = document.status_suffix();
     match document {
-        Document::Plan(plan) => match text::result(plan) {
+        Document::Plan(plan) => match wording::result(plan) {
             None if suffix.is_empty() => "plan: no changes".to_owned(),
             None => format!("plan{suffix}"),
             Some(result) => format!("plan{suffix}: {result}"),
@@ -224,7 +225,7 @@ fn differences(plan: &Plan) -> String {
     ];
     let others = others.into_iter().filter(|(number, ..)| *number > 0);
     let others = others.map(|(number, one, many)| pluralize(number, one, many));
-    let changes = Some(text::action_counts(plan.summary())).filter(|_| plan.has_changes());
+    let changes = Some(wording::action_counts(plan.summary())).filter(|_| plan.has_changes());
     changes.into_iter().chain(others).collect::<Vec<_>>().join("; ")
 }
 
@@ -233,7 +234,7 @@ fn differences(plan: &Plan) -> String {
 /// differ or if it would be too long.
 fn plan_end(plan: &Plan) -> String {
     let Some(fingerprint) = plan.fingerprint() else {
-        return format!("\n{}\n", text::total(plan));
+        return format!("\n{}\n", wording::total(plan));
     };
     if !plan.has_changes() || plan.is_blocked() {
         return format!("\nFingerprint: `{fingerprint}`\n");

@@ -6,24 +6,29 @@ mod document;
 mod drift;
 pub mod escape;
 mod export;
+mod format;
 mod github;
 mod html;
 mod junit;
 mod listing;
 mod markdown;
+mod names;
 mod order;
 mod prom;
 mod prose;
 mod report;
 mod text;
+mod wording;
 
 pub use diagnostic::{diagnostic, prefixed_diagnostic};
-pub use document::{Document, Format};
+pub use document::Document;
 pub use drift::drift;
 pub use export::export;
+pub use format::Format;
 pub use github::outputs as github_outputs;
 pub use listing::listing;
 pub use report::{
     end as report_end, report as report_text, stale as stale_text, target as target_report_text,
 };
-pub use text::{plan as plan_text, pluralize, problem as problem_text, target as target_text};
+pub use text::{plan as plan_text, problem as problem_text, target as target_text};
+pub use wording::pluralize;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::document::Document;
 use super::escape;
-use super::text::push_line;
+use super::wording::push_line;
 use crate::apply::Outcome;
 use crate::plan::Summary;
 

@@ -4,7 +4,9 @@ use anstyle::{AnsiColor, Style};
 use strum::VariantArray as _;
 
 use super::escape;
-use super::text::{Names, STRONG, flow, pluralize, problem, push_line};
+use super::names::Names;
+use super::text::{STRONG, problem};
+use super::wording::{pluralize, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
 use crate::diagnostic::Code;
 use crate::model::Step;
@@ -93,7 +95,10 @@ pub fn target(target: &TargetReport) -> String {
     push_line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}", escape::text(tenant)));
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
-            push_line(&mut text, format_args!("\n{STRONG}{}{STRONG:#}", flow(&first.change.flow)));
+            push_line(
+                &mut text,
+                format_args!("\n{STRONG}{}{STRONG:#}", escape::text(first.change.flow.as_str())),
+            );
         }
         for change in changes {
             text.push_str(&self::change(change, &names));

@@ -10,9 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::document::Document;
 use super::escape::{self, xml};
+use super::names::Names;
 use super::order::{self, blockers_and_pins};
 use super::report::outcome_counts;
-use super::text::{self, Names, one_line, pluralize, push_line};
+use super::wording::{self, one_line, pluralize, push_line};
 use crate::apply::{ChangeReport, Report, TargetReport};
 use crate::diagnostic::Code;
 use crate::model::{Action, FlowId, Step};
@@ -220,7 +221,7 @@ fn portal_label(step: Step) -> &'static str {
 fn title(document: Document<'_>) -> String {
     let suffix = document.status_suffix();
     match document {
-        Document::Plan(plan) => match text::result(plan) {
+        Document::Plan(plan) => match wording::result(plan) {
             None if suffix.is_empty() => "No changes".to_owned(),
             None => format!("Plan{suffix}"),
             Some(result) => format!("Plan{suffix}: {result}"),
@@ -258,11 +259,11 @@ fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget {
     }
     for pin in pins {
         let name = names.connector(&pin.connector);
-        let note = format!("[{}] {name}: {}", Code::PinMismatch, text::describe_pin(pin));
+        let note = format!("[{}] {name}: {}", Code::PinMismatch, wording::describe_pin(pin));
         section.notes.push(("alarm", note));
     }
     if !target.overrides.is_empty() {
-        section.notes.push(("warning", format!("Planned with {}", text::override_flags(target))));
+        section.notes.push(("warning", format!("Planned with {}", wording::override_flags(target))));
     }
     for cause in target.unreadable_causes() {
         section.notes.push(("alarm", format!("[{}] {}", cause.code, one_line(&cause))));

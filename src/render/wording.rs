@@ -1,0 +1,105 @@
+//! Phrases that several formats share.
+
+use std::fmt::Write as _;
+
+use super::escape;
+use crate::diagnostic::Diagnostic;
+use crate::plan::{BrokenPin, Plan, Summary, Target};
+
+/// Returns the counts of a plan's changes and blockers as sentences: `Plan: 1 to enable. Blocked by 1
+/// guard.`, or `No changes.` For an incomplete plan, returns why it is incomplete, and whether all or how
+/// many of its tenants cannot be applied.
+pub(super) fn total(plan: &Plan) -> String {
+    if !plan.is_complete() {
+        let is_complete = plan.completeness_check();
+        let tenants = plan.tenants();
+        let complete = |tenant: &String| {
+            let mut targets = plan.targets_of(tenant).peekable();
+            targets.peek().is_some() && targets.all(&is_complete)
+        };
+        let incomplete = tenants.iter().filter(|tenant| !complete(tenant)).count();
+        let consequence = if tenants.len() > 1 && incomplete < tenants.len() {
+            format!("{incomplete} of {} tenants cannot be applied", tenants.len())
+        } else {
+            "It cannot be applied".to_owned()
+        };
+        return format!(
+            "Plan incomplete: {}. {consequence}.",
+            incompleteness(plan.summary(), plan.errors.len())
+        );
+    }
+    let blockers: usize = plan.targets.iter().map(|target| target.blockers.len()).sum();
+    let blocked = match blockers {
+        0 => String::new(),
+        blockers => format!(" Blocked by {}.", pluralize(blockers, "guard", "guards")),
+    };
+    match action_counts(plan.summary()) {
+        counts if counts.is_empty() => format!("No changes.{blocked}"),
+        counts => format!("Plan: {counts}.{blocked}"),
+    }
+}
+
+/// Returns the number of changes of each kind that occurs, or why the plan is incomplete. `None` without changes.
+pub(super) fn result(plan: &Plan) -> Option<String> {
+    let result = if plan.is_complete() {
+        action_counts(plan.summary())
+    } else {
+        incompleteness(plan.summary(), plan.errors.len())
+    };
+    Some(result).filter(|result| !result.is_empty())
+}
+
+/// Returns why a plan is incomplete: `10 of 60 bindings could not be compared`. If all were compared, returns
+/// the number of errors, or without errors `not all bindings could be read`.
+pub(super) fn incompleteness(summary: Summary, errors: usize) -> String {
+    match summary.not_compared {
+        0 if errors > 0 => pluralize(errors, "error", "errors"),
+        0 => "not all bindings could be read".to_owned(),
+        not_compared => {
+            let managed = pluralize(summary.managed(), "binding", "bindings");
+            format!("{not_compared} of {managed} could not be compared")
+        }
+    }
+}
+
+/// Returns the number of changes of each kind that occurs, such as `1 to enable, 2 to disable`. Empty without
+/// changes.
+pub(super) fn action_counts(Summary { enable, replace, disable, .. }: Summary) -> String {
+    let counts = [(enable, "enable"), (replace, "replace"), (disable, "disable")].into_iter();
+    let counts = counts.filter(|(number, _)| *number > 0);
+    counts.map(|(number, action)| format!("{number} to {action}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the flags that override guards in a target's plan, separated by spaces and quoted for a shell.
+/// Empty without flags.
+pub(super) fn override_flags(target: &Target) -> String {
+    let flags = target.overrides.iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
+    flags.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns a problem in one line, not escaped: location, message, causes, notes and hints, without severity
+/// and id.
+pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
+    let Diagnostic { severity: _, code: _, message, location, causes, notes, hints } = diagnostic;
+    let location = location.as_ref().map(|location| format!("{}: ", location.position()));
+    let causes = Some(causes.join("; ")).filter(|causes| !causes.is_empty());
+    let causes = causes.map(|causes| format!(": {causes}")).unwrap_or_default();
+    let details = notes.iter().chain(hints).map(|detail| format!("; {detail}")).collect::<String>();
+    format!("{}{message}{causes}{details}", location.unwrap_or_default())
+}
+
+/// Returns the pinned and the actual address in one line, without the connector.
+pub(super) fn describe_pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
+    format!("pinned to {expected}, but calls {}", actual.as_deref().unwrap_or("no address"))
+}
+
+/// Returns a number with its noun: `1 error`, `2 errors`.
+pub fn pluralize(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Appends a line and its end.
+pub(super) fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    _ = writeln!(text, "{line}");
+}
