@@ -4,69 +4,61 @@
 //! only if the read-back showed it.
 
 use super::put::{NotSent, PutResult};
+use super::report::{Outcome, Reason, SentPut};
 use super::verify::matches_desired;
-use super::{ChangeReport, Outcome};
-use crate::graph::GraphError;
+use crate::graph::{AcceptedPut, GraphError};
 use crate::model::{Bound, ReadError, Reading, bound_id};
 use crate::plan::Change;
 
-/// Returns the report of a change. A PUT that was accepted or has an unknown result is applied if the last
+const UNVERIFIED_HINT: &str =
+    "run `flowbind plan` in a few minutes; if the change is still listed, apply again";
+
+/// Returns the outcome of a change. A PUT that was accepted or has an unknown result is applied if the last
 /// reading has the desired value, otherwise unverified. A rejected PUT is failed, one that was not sent is
 /// not attempted, and a skipped one is already done.
-pub(super) fn classify_outcome(change: Change, put: PutResult, seen: Option<Reading<Bound>>) -> ChangeReport {
-    let is_confirmed = seen.as_ref().is_some_and(|seen| matches_desired(&change, seen));
-    let report = |change, outcome| ChangeReport {
-        change,
-        outcome,
-        attempts: 0,
-        request_id: None,
-        error: None,
-        hint: None,
-    };
+pub(super) fn classify_outcome(change: &Change, put: PutResult, seen: Option<Reading<Bound>>) -> Outcome {
+    let is_confirmed = seen.as_ref().is_some_and(|seen| matches_desired(change, seen));
     match put {
-        PutResult::Skipped => report(change, Outcome::Already),
+        PutResult::Skipped => Outcome::Already,
         PutResult::NotSent(why) => {
             let (error, hint) = match why {
                 NotSent::Interrupted => ("interrupted before it was sent".to_owned(), None),
                 NotSent::FailFast => ("another change failed before (`--fail-fast`)".to_owned(), None),
                 NotSent::Error(error) => (error.kind.to_string(), error.hint()),
             };
-            ChangeReport { error: Some(error), hint, ..report(change, Outcome::NotAttempted) }
+            Outcome::NotAttempted(Some(Reason { error, hint }))
         }
-        PutResult::Accepted(accepted) => {
-            let (outcome, error) = match &seen {
-                _ if is_confirmed => (Outcome::Applied, None),
-                seen => (Outcome::Unverified, Some(unconfirmed(&change, seen.as_ref()))),
-            };
-            let hint = error.as_ref().map(|_| UNVERIFIED_HINT.to_owned());
-            let (attempts, request_id) = (accepted.attempts, accepted.request_id);
-            ChangeReport { attempts, request_id, error, hint, ..report(change, outcome) }
+        PutResult::Accepted(AcceptedPut { attempts, request_id }) => {
+            let put = SentPut { attempts, request_id };
+            if is_confirmed {
+                Outcome::Applied(put)
+            } else {
+                let error = unconfirmed(change, seen.as_ref());
+                Outcome::Unverified(put, Reason { error, hint: Some(UNVERIFIED_HINT.to_owned()) })
+            }
         }
-        PutResult::Rejected(error) => with_error(report(change, Outcome::Failed), error),
-        PutResult::Indeterminate(error) if is_confirmed => {
-            let report = with_error(report(change, Outcome::Applied), error);
-            ChangeReport { error: None, hint: None, ..report }
-        }
+        PutResult::Rejected(error) => Outcome::Failed(sent_put(&error), reason(&error)),
+        PutResult::Indeterminate(error) if is_confirmed => Outcome::Applied(sent_put(&error)),
         // A PUT without a response may still take effect. A rejection of the retry does not prove that the
         // first attempt failed.
         PutResult::Indeterminate(error) => {
-            let report = with_error(report(change, Outcome::Unverified), error);
-            ChangeReport { hint: report.hint.or(Some(UNVERIFIED_HINT.into())), ..report }
+            let Reason { error: text, hint } = reason(&error);
+            let hint = hint.or(Some(UNVERIFIED_HINT.to_owned()));
+            Outcome::Unverified(sent_put(&error), Reason { error: text, hint })
         }
     }
 }
 
-const UNVERIFIED_HINT: &str =
-    "run `flowbind plan` in a few minutes; if the change is still listed, apply again";
+fn sent_put(error: &GraphError) -> SentPut {
+    SentPut { attempts: error.attempts, request_id: error.request_id.clone() }
+}
 
-fn with_error(report: ChangeReport, error: GraphError) -> ChangeReport {
+fn reason(error: &GraphError) -> Reason {
     let text = match error.meaning() {
         Some(meaning) => format!("{error}: {meaning}"),
         None => error.to_string(),
     };
-    let hint = error.hint();
-    let (attempts, request_id) = (error.attempts, error.request_id);
-    ChangeReport { attempts, request_id, error: Some(text), hint, ..report }
+    Reason { error: text, hint: error.hint() }
 }
 
 /// Returns the error of an accepted PUT without confirmation: what its read-back returned, if there was one.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::Options;
+use super::options::Options;
 use crate::graph::{AcceptedPut, Graph, GraphError};
 use crate::plan::Change;
 

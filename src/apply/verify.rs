@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Options;
+use super::options::Options;
 use super::put::PutResult;
 use super::read::{Steps, read_bindings};
 use crate::graph::{Graph, RetryBudget, saturating_add, stopped};

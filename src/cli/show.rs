@@ -10,11 +10,11 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::outputs::{OutputArgs, Outputs, RenderedRun};
 use super::saved::{self, Reader};
-use crate::apply::{Outcome, Report, TargetReport};
+use crate::apply::{Outcome, Report, ReportedChange, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{FlowId, Step};
 use crate::plan::shard::{self, JoinError, Joined};
-use crate::plan::{self, Change, Plan, Problem, ShardInfo, Target};
+use crate::plan::{self, Plan, Problem, ShardInfo, Target};
 use crate::render::{self, Document};
 use crate::saved::Saved;
 
@@ -161,8 +161,8 @@ fn join_reports(reports: Vec<Report>) -> Result<Report, Failure> {
     let mut seen = BTreeSet::new();
     for TargetReport { tenant, changes, .. } in &targets {
         // One run may have done what another left undone.
-        let applied = changes.iter().filter(|report| report.outcome == Outcome::Applied);
-        for Change { flow, step, .. } in applied.map(|report| &report.change) {
+        let applied = changes.iter().filter(|report| matches!(report.outcome, Outcome::Applied(_)));
+        for ReportedChange { flow, step, .. } in applied.map(|report| &report.change) {
             if !seen.insert(binding(tenant, flow, *step)) {
                 return Err(duplicate("reports", tenant, flow, *step));
             }

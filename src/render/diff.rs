@@ -71,7 +71,7 @@ fn target_diff(target: &Target) -> String {
 
 fn report_diff(target: &TargetReport) -> String {
     let (mut before, mut after) = (Side::default(), Side::default());
-    for report in target.changes.iter().filter(|report| report.outcome == Outcome::Applied) {
+    for report in target.changes.iter().filter(|report| matches!(report.outcome, Outcome::Applied(_))) {
         before.add(&report.change.flow, report.change.step, value(&report.change.current));
         after.add(&report.change.flow, report.change.step, value(&report.change.desired));
     }

@@ -8,7 +8,7 @@ use super::escape;
 use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
 use super::wording::{self, one_line, push_line};
-use crate::apply::{ChangeReport, Outcome, Report};
+use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, FlowId, Step};
 use crate::plan::{Plan, Problem, Summary, Target, Unmanaged};
@@ -104,24 +104,22 @@ fn report_annotations(text: &mut String, report: &Report) {
         problem_annotation(text, None, problem);
     }
     let names: Vec<_> = report.targets.iter().map(Names::from_report).collect();
-    for outcome in OUTCOMES {
-        let level = match outcome {
-            Outcome::Applied | Outcome::Already => "notice",
-            Outcome::NotAttempted => "warning",
-            Outcome::Failed | Outcome::Unverified => "error",
+    for kind in OUTCOMES {
+        let level = match kind {
+            OutcomeKind::Applied | OutcomeKind::Already => "notice",
+            OutcomeKind::NotAttempted => "warning",
+            OutcomeKind::Failed | OutcomeKind::Unverified => "error",
         };
         for (target, names) in report.targets.iter().zip(&names) {
-            for ChangeReport { change, error, hint, .. } in
-                target.changes.iter().filter(|change| change.outcome == outcome)
-            {
+            let of_kind = target.changes.iter().filter(|report| report.outcome.kind() == kind);
+            for ChangeReport { change, outcome } in of_kind {
                 let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
-                let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-                let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-                let title = binding_title(outcome.name(), &change.flow, change.step, &target.tenant);
-                let id = outcome.code().map(|code| format!(" [{code}]")).unwrap_or_default();
-                let location = Some(&change.source).filter(|location| !location.file.is_empty());
+                let error = outcome.error().map(|error| format!(": {error}")).unwrap_or_default();
+                let hint = outcome.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                let title = binding_title(kind.name(), &change.flow, change.step, &target.tenant);
+                let id = kind.code().map(|code| format!(" [{code}]")).unwrap_or_default();
                 let message = format!("{current} → {desired}{error}{hint}");
-                annotate(text, level, location, &format!("{title}{id}"), &message);
+                annotate(text, level, change.source.as_ref(), &format!("{title}{id}"), &message);
             }
         }
     }

@@ -200,14 +200,14 @@ fn report_suites(report: &Report) -> Vec<Suite> {
 
 fn report_suite(target: &TargetReport) -> Suite {
     let mut suite = Suite::new(&target.tenant);
-    for ChangeReport { change, outcome, error, .. } in &target.changes {
-        let message = || error.clone().unwrap_or_else(|| outcome.name().to_owned());
-        let kind = outcome.code().map(Code::id).unwrap_or_default();
+    for ChangeReport { change, outcome } in &target.changes {
+        let message = || outcome.error().unwrap_or_else(|| outcome.kind().name()).to_owned();
+        let kind = outcome.kind().code().map(Code::id).unwrap_or_default();
         let failure = match outcome {
-            Outcome::Applied | Outcome::Already => None,
-            Outcome::Failed => Failure::failed(kind, message()),
-            Outcome::Unverified => Some(Failure { element: "error", kind, message: message() }),
-            Outcome::NotAttempted => Some(Failure { element: "skipped", kind, message: message() }),
+            Outcome::Applied(_) | Outcome::Already => None,
+            Outcome::Failed(..) => Failure::failed(kind, message()),
+            Outcome::Unverified(..) => Some(Failure { element: "error", kind, message: message() }),
+            Outcome::NotAttempted(_) => Some(Failure { element: "skipped", kind, message: message() }),
         };
         suite.binding(&change.flow, change.step, failure);
     }

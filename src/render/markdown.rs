@@ -370,7 +370,7 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
     let mut rows = Vec::new();
     for outcome in OUTCOMES {
         for (target, names) in &names {
-            let changes = target.changes.iter().filter(|change| change.outcome == outcome);
+            let changes = target.changes.iter().filter(|change| change.outcome.kind() == outcome);
             rows.extend(changes.map(|change| row(&target.tenant, several, &cells(change, names))));
         }
     }
@@ -388,17 +388,16 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
 /// Returns the cells of a change in a report: outcome, flow, step, value before, planned value, error with
 /// its id, and request id. The last two are empty if there is none.
 fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
-    let ChangeReport { change, outcome, attempts: _, request_id, error, hint: _ } = report;
+    let ChangeReport { change, outcome } = report;
     let label = match outcome {
-        Outcome::Applied => "✅ applied",
+        Outcome::Applied(_) => "✅ applied",
         Outcome::Already => "✅ already",
-        Outcome::Failed => "❌ **failed**",
-        Outcome::Unverified => "❓ **unverified**",
-        Outcome::NotAttempted => "⏸ not attempted",
+        Outcome::Failed(..) => "❌ **failed**",
+        Outcome::Unverified(..) => "❓ **unverified**",
+        Outcome::NotAttempted(_) => "⏸ not attempted",
     };
-    let id = outcome.code().map(|id| format!("`{id}`"));
-    let error = error.as_deref().map(prose::message);
-    let error = id.zip(error).map(|(id, error)| format!("{id}: {error}"));
+    let error = outcome.kind().code().zip(outcome.error());
+    let error = error.map(|(id, error)| format!("`{id}`: {}", prose::message(error)));
     [
         label.to_owned(),
         code(change.flow.as_str()),
@@ -406,7 +405,7 @@ fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
         bound(&change.current, names),
         bound(&change.desired, names),
         error.unwrap_or_default(),
-        request_id.as_deref().map(code).unwrap_or_default(),
+        outcome.request_id().map(code).unwrap_or_default(),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::apply::Outcome;
+use crate::apply::OutcomeKind;
 use crate::diagnostic::SourceLocation;
 use crate::model::{Action, FlowId};
 use crate::plan::{Blocker, BrokenPin, Target};
@@ -11,8 +11,13 @@ use crate::plan::{Blocker, BrokenPin, Target};
 pub(super) const ACTIONS: [Action; 3] = [Action::Disable, Action::Replace, Action::Enable];
 
 /// Outcomes, those of changes that are not done first.
-pub(super) const OUTCOMES: [Outcome; 5] =
-    [Outcome::Failed, Outcome::Unverified, Outcome::NotAttempted, Outcome::Applied, Outcome::Already];
+pub(super) const OUTCOMES: [OutcomeKind; 5] = [
+    OutcomeKind::Failed,
+    OutcomeKind::Unverified,
+    OutcomeKind::NotAttempted,
+    OutcomeKind::Applied,
+    OutcomeKind::Already,
+];
 
 /// Returns the blockers and the broken pins of a target. A pin that both list is only a blocker in a plan,
 /// and only a broken pin in drift, where it is a difference.

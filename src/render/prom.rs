@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use strum::VariantArray as _;
+
 use super::document::Document;
 use super::escape;
 use super::wording::push_line;
-use crate::apply::Outcome;
+use crate::apply::OutcomeKind;
 use crate::plan::Summary;
 
 /// Renders the counts of each tenant, and the time and success of the run; for drift also whether there is
@@ -49,11 +51,10 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
         }
         Document::Report(report) => {
             for target in &report.targets {
-                for outcome in Outcome::ALL {
-                    let changes = target.changes.iter().filter(|change| change.outcome == outcome).count();
+                for outcome in OutcomeKind::VARIANTS {
                     let labels = format!(",outcome=\"{}\"", outcome.name());
                     let help = "Changes of the last apply, by outcome.";
-                    count(&target.tenant, "flowbind_applied_changes", help, &labels, changes);
+                    count(&target.tenant, "flowbind_applied_changes", help, &labels, target.count(*outcome));
                 }
             }
             report.exit_code == 0

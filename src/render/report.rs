@@ -7,7 +7,7 @@ use super::escape;
 use super::names::Names;
 use super::text::{STRONG, problem};
 use super::wording::{pluralize, push_line};
-use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
+use crate::apply::{ChangeReport, Outcome, OutcomeKind, Report, StaleBinding, TargetReport};
 use crate::diagnostic::Code;
 use crate::model::Step;
 use crate::plan::{Problem, Target};
@@ -48,9 +48,7 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     let counts = outcome_counts(report.changes());
     let counts = Some(counts).filter(|counts| !counts.is_empty() && (!is_untouched || lacks_shard));
     let counts = counts.map(|counts| format!("Apply: {counts}."));
-    let is_unsent =
-        |change: &ChangeReport| matches!(change.outcome, Outcome::Already | Outcome::NotAttempted);
-    let is_unchanged = report.changes().all(is_unsent) && !report.changes().all(|it| it.outcome.is_done());
+    let is_unchanged = !report.has_sent() && !report.changes().all(|it| it.outcome.is_done());
     let unchanged =
         (!lacks_shard && (is_untouched || is_unchanged)).then(|| "Nothing was changed.".to_owned());
     let sentences = counts.into_iter().chain(unchanged).collect::<Vec<_>>().join(" ");
@@ -68,9 +66,9 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
 /// changes.
 pub(super) fn outcome_counts<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
     let changes: Vec<_> = changes.collect();
-    let count = |outcome| changes.iter().filter(|change| change.outcome == outcome).count();
-    let occurring = Outcome::ALL.into_iter().filter(|outcome| count(*outcome) > 0);
-    let counts = occurring.map(|outcome| format!("{} {}", count(outcome), outcome.name().replace('-', " ")));
+    let count = |kind| changes.iter().filter(|change| change.outcome.kind() == kind).count();
+    let counts = OutcomeKind::VARIANTS.iter().map(|kind| (count(*kind), kind.name().replace('-', " ")));
+    let counts = counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
     counts.collect::<Vec<_>>().join(", ")
 }
 
@@ -115,8 +113,8 @@ pub fn target(target: &TargetReport) -> String {
 /// concern many changes.
 pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
     let mut hints: Vec<(Code, &str)> = Vec::new();
-    for change in changes {
-        if let (Some(id), Some(hint)) = (change.outcome.code(), change.hint.as_deref())
+    for ChangeReport { outcome, .. } in changes {
+        if let (Some(id), Some(hint)) = (outcome.kind().code(), outcome.hint())
             && !hints.contains(&(id, hint))
         {
             hints.push((id, hint));
@@ -126,21 +124,21 @@ pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
 }
 
 fn change(report: &ChangeReport, names: &Names<'_>) -> String {
-    let ChangeReport { change, outcome, attempts: _, request_id: _, error, hint: _ } = report;
+    let ChangeReport { change, outcome } = report;
     let (word, style) = match outcome {
-        Outcome::Applied => ("applied      ", AnsiColor::Green.on_default()),
+        Outcome::Applied(_) => ("applied      ", AnsiColor::Green.on_default()),
         Outcome::Already => ("already      ", Style::new()),
         // A change that is not done must not be overlooked, with or without color.
-        Outcome::Failed => ("FAILED       ", AnsiColor::Red.on_default().bold()),
-        Outcome::Unverified => ("UNVERIFIED   ", AnsiColor::Red.on_default().bold()),
-        Outcome::NotAttempted => ("not attempted", AnsiColor::Yellow.on_default()),
+        Outcome::Failed(..) => ("FAILED       ", AnsiColor::Red.on_default().bold()),
+        Outcome::Unverified(..) => ("UNVERIFIED   ", AnsiColor::Red.on_default().bold()),
+        Outcome::NotAttempted(_) => ("not attempted", AnsiColor::Yellow.on_default()),
     };
     let width = Step::VARIANTS.iter().map(|step| step.name().len()).max().unwrap_or_default();
     let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
     let mut text =
         format!("  {style}{word}{style:#}  {:width$}  {current} → {desired}\n", change.step.name());
-    if let Some(error) = error {
-        let id = outcome.code().map(|code| format!("[{code}] ")).unwrap_or_default();
+    if let Some(error) = outcome.error() {
+        let id = outcome.kind().code().map(|code| format!("[{code}] ")).unwrap_or_default();
         push_line(&mut text, format_args!("      {id}{}", escape::text(error)));
     }
     text

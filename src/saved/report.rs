@@ -2,16 +2,18 @@
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use super::Saved;
 use super::parts::{
     ConnectorPart, ErrorPart, FORMAT_VERSION, SavedFileError, ShardPart, Tool, action, binding_value,
     flow_id, from_name, tenant,
 };
-use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
-use crate::diagnostic::SourceLocation;
+use crate::apply::{
+    ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
+};
 use crate::model::{Action, names};
-use crate::plan::{Change, Problem, ShardInfo};
+use crate::plan::{Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
@@ -131,8 +133,8 @@ struct ReportChange {
     /// `applied`: the read-back showed the desired value. `already`: the tenant had it before, nothing was sent.
     /// `failed`: rejected, and not changed. `unverified`: not known whether it took effect. `not-attempted`:
     /// nothing was sent.
-    #[schemars(extend("enum" = Outcome::ALL.map(Outcome::name)))]
-    outcome: String,
+    #[schemars(with = "String", extend("enum" = OutcomeKind::VARIANTS))]
+    outcome: OutcomeKind,
     /// Stable id of the problem; null for `applied` and `already`.
     id: Option<String>,
     /// Number of times the PUT was sent.
@@ -173,31 +175,31 @@ impl From<&TargetReport> for ReportTarget {
             fingerprint: fingerprint.clone(),
             changes: changes.iter().map(ReportChange::from).collect(),
             summary: ReportSummary {
-                applied: target.count(Outcome::Applied),
-                already: target.count(Outcome::Already),
-                failed: target.count(Outcome::Failed),
-                unverified: target.count(Outcome::Unverified),
-                not_attempted: target.count(Outcome::NotAttempted),
+                applied: target.count(OutcomeKind::Applied),
+                already: target.count(OutcomeKind::Already),
+                failed: target.count(OutcomeKind::Failed),
+                unverified: target.count(OutcomeKind::Unverified),
+                not_attempted: target.count(OutcomeKind::NotAttempted),
             },
         }
     }
 }
 
 impl From<&ChangeReport> for ReportChange {
-    fn from(ChangeReport { change, outcome, attempts, request_id, error, hint }: &ChangeReport) -> Self {
-        let Change { flow, step, action, current, desired, protected: _, pin: _, source: _ } = change;
+    fn from(ChangeReport { change, outcome }: &ChangeReport) -> Self {
+        let ReportedChange { flow, step, action, current, desired, source: _ } = change;
         Self {
             flow: flow.to_string(),
             step: step.name().to_owned(),
             action: action.name().to_owned(),
             current: current.as_ref().map(ConnectorPart::from),
             desired: desired.as_ref().map(ConnectorPart::from),
-            outcome: outcome.name().to_owned(),
-            id: outcome.code().map(|code| code.id().to_owned()),
-            attempts: *attempts,
-            request_id: request_id.clone(),
-            error: error.clone(),
-            hint: hint.clone(),
+            outcome: outcome.kind(),
+            id: outcome.kind().code().map(|code| code.id().to_owned()),
+            attempts: outcome.put().map_or(0, |put| put.attempts),
+            request_id: outcome.request_id().map(str::to_owned),
+            error: outcome.error().map(str::to_owned),
+            hint: outcome.hint().map(str::to_owned),
         }
     }
 }
@@ -218,41 +220,49 @@ impl TryFrom<ReportTarget> for TargetReport {
     }
 }
 
+impl ReportChange {
+    /// Returns the outcome with its values. Values that this kind of outcome cannot have are an error.
+    fn outcome(&self) -> Result<Outcome, SavedFileError> {
+        let Self { outcome: kind, attempts, request_id, error, hint, .. } = self;
+        let put = SentPut { attempts: *attempts, request_id: request_id.clone() };
+        let reason = error.clone().map(|error| Reason { error, hint: hint.clone() });
+        let outcome = match (kind, reason) {
+            (OutcomeKind::Applied, None) => Some(Outcome::Applied(put)),
+            (OutcomeKind::Already, None) => Some(Outcome::Already),
+            (OutcomeKind::Failed, Some(reason)) => Some(Outcome::Failed(put, reason)),
+            (OutcomeKind::Unverified, Some(reason)) => Some(Outcome::Unverified(put, reason)),
+            (OutcomeKind::NotAttempted, reason) => Some(Outcome::NotAttempted(reason)),
+            _ => None,
+        };
+        let fits = |outcome: &Outcome| {
+            outcome.put().is_some() == (*attempts > 0)
+                && outcome.request_id() == request_id.as_deref()
+                && outcome.hint() == hint.as_deref()
+        };
+        outcome.filter(fits).ok_or_else(|| {
+            let keys = "`attempts`, `requestId`, `error` or `hint`";
+            SavedFileError::InvalidValue(format!("`outcome`: `{}` contradicts {keys}", kind.name()))
+        })
+    }
+}
+
 impl TryFrom<ReportChange> for ChangeReport {
     type Error = SavedFileError;
 
     fn try_from(change: ReportChange) -> Result<Self, SavedFileError> {
-        let ReportChange {
-            flow,
-            step,
-            action: name,
-            current,
-            desired,
-            outcome,
-            id: _,
-            attempts,
-            request_id,
-            error,
-            hint,
-        } = change;
+        let outcome = change.outcome()?;
+        let ReportChange { flow, step, action: name, current, desired, .. } = change;
         let (current, desired) = (binding_value(current)?, binding_value(desired)?);
         Ok(Self {
-            change: Change {
+            change: ReportedChange {
                 flow: flow_id(flow)?,
                 step: from_name("step", &step, |name| name.parse().ok())?,
                 action: action(&name, &current, &desired)?,
                 current,
                 desired,
-                // A report has no values that only the plan needs.
-                protected: false,
-                pin: None,
-                source: SourceLocation { file: String::new(), line: 1, column: 1 },
+                source: None,
             },
-            outcome: from_name("outcome", &outcome, Outcome::from_name)?,
-            attempts,
-            request_id,
-            error,
-            hint,
+            outcome,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Rendering of plans, drift and reports in each format, without a run.
 
-use flowbind::apply::{ChangeReport, Outcome, Report, TargetReport};
+use flowbind::apply::{ChangeReport, Outcome, OutcomeKind, Reason, Report, SentPut, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::model::{
     Action, Api, Bound, Cloud, Connector, ConnectorId, FlowId, FlowKind, Inventory, ListedConnector,
@@ -173,14 +173,18 @@ fn target_report(tenant: &str, changes: Vec<ChangeReport>) -> TargetReport {
     TargetReport { changes, ..TargetReport::not_attempted(&target(tenant, Vec::new()), None) }
 }
 
-fn change_report(name: &str, outcome: Outcome) -> ChangeReport {
+fn change_report(name: &str, outcome: OutcomeKind) -> ChangeReport {
+    let put = SentPut { attempts: 1, request_id: Some("the-tag".to_owned()) };
+    let reason = Reason { error: "403 Forbidden".to_owned(), hint: None };
     ChangeReport {
-        change: change(name, None, connector(1, "One"), location("flowbind.yaml", 5)),
-        outcome,
-        attempts: 1,
-        request_id: Some("the-tag".to_owned()),
-        error: (!outcome.is_done()).then(|| "403 Forbidden".to_owned()),
-        hint: None,
+        change: (&change(name, None, connector(1, "One"), location("flowbind.yaml", 5))).into(),
+        outcome: match outcome {
+            OutcomeKind::Applied => Outcome::Applied(put),
+            OutcomeKind::Already => Outcome::Already,
+            OutcomeKind::Failed => Outcome::Failed(put, reason),
+            OutcomeKind::Unverified => Outcome::Unverified(put, reason),
+            OutcomeKind::NotAttempted => Outcome::NotAttempted(Some(reason)),
+        },
     }
 }
 
@@ -201,13 +205,13 @@ fn report_with_errors_is_incomplete_in_every_format() {
     assert!(
         rendered(Document::Report(&done), Format::Markdown).contains("### flowbind apply: nothing to do\n")
     );
-    let failed = report(vec![target_report("t", vec![change_report("a", Outcome::Failed)])], 4);
+    let failed = report(vec![target_report("t", vec![change_report("a", OutcomeKind::Failed)])], 4);
     assert!(outputs(&failed).contains("\ndrift=true\n"), "{}", outputs(&failed));
 }
 
 #[test]
 fn report_text_has_its_errors_before_the_summary() {
-    let mut report = report(vec![target_report("t", vec![change_report("a", Outcome::Applied)])], 4);
+    let mut report = report(vec![target_report("t", vec![change_report("a", OutcomeKind::Applied)])], 4);
     let located = Diagnostic {
         location: Some(Box::new(Location::Position(location("f.yaml", 3)))),
         ..Diagnostic::error(Code::System, "no")
@@ -223,7 +227,7 @@ fn report_text_has_its_errors_before_the_summary() {
 
 #[test]
 fn report_text_without_a_put_ends_with_nothing_was_changed() {
-    let end = |outcomes: &[Outcome]| {
+    let end = |outcomes: &[OutcomeKind]| {
         let changes = outcomes.iter().map(|outcome| change_report("a", *outcome)).collect();
         let text = flowbind::render::report_text(&report(vec![target_report("t", changes)], 4));
         let text = anstream::adapter::strip_str(&text).to_string();
@@ -231,14 +235,17 @@ fn report_text_without_a_put_ends_with_nothing_was_changed() {
         text.lines().next_back().unwrap().to_owned()
     };
     let not_attempted = "Apply: 1 not attempted. Nothing was changed.";
-    assert_eq!(end(&[Outcome::NotAttempted]), not_attempted);
+    assert_eq!(end(&[OutcomeKind::NotAttempted]), not_attempted);
     assert_eq!(
-        end(&[Outcome::Already, Outcome::NotAttempted]),
+        end(&[OutcomeKind::Already, OutcomeKind::NotAttempted]),
         "Apply: 1 already, 1 not attempted. Nothing was changed."
     );
-    assert_eq!(end(&[Outcome::Already]), "Apply: 1 already.");
-    assert_eq!(end(&[Outcome::Failed]), "Apply: 1 failed.");
-    assert_eq!(end(&[Outcome::Unverified, Outcome::NotAttempted]), "Apply: 1 unverified, 1 not attempted.");
+    assert_eq!(end(&[OutcomeKind::Already]), "Apply: 1 already.");
+    assert_eq!(end(&[OutcomeKind::Failed]), "Apply: 1 failed.");
+    assert_eq!(
+        end(&[OutcomeKind::Unverified, OutcomeKind::NotAttempted]),
+        "Apply: 1 unverified, 1 not attempted."
+    );
 }
 
 /// A shard whose report is missing may have changed its tenants.
@@ -248,7 +255,7 @@ fn report_text_with_a_missing_shard_does_not_end_with_nothing_was_changed() {
     for (targets, last) in [
         (vec![], "  = docs: flowbind explain missing-shard"),
         (
-            vec![target_report("t", vec![change_report("a", Outcome::NotAttempted)])],
+            vec![target_report("t", vec![change_report("a", OutcomeKind::NotAttempted)])],
             "Apply: 1 not attempted.",
         ),
     ] {
@@ -277,7 +284,8 @@ fn html_shows_override_flags_and_request_ids() {
         ]
     );
     assert!(select(&page, ".at")[1].ends_with(&plan.fingerprint().unwrap()), "{page}");
-    let changes = [Outcome::Failed, Outcome::Applied].map(|outcome| change_report(outcome.name(), outcome));
+    let changes =
+        [OutcomeKind::Failed, OutcomeKind::Applied].map(|outcome| change_report(outcome.name(), outcome));
     let report = report(vec![target_report("t", changes.into())], 4);
     let page = rendered(Document::Report(&report), Format::Html);
     assert_eq!(
@@ -713,7 +721,7 @@ fn annotations_are_sorted_by_danger() {
             "replace B2C_1_t_over postFederationSignup (t)",
         ]
     );
-    let both = || vec![change_report("a", Outcome::Applied), change_report("b", Outcome::Failed)];
+    let both = || vec![change_report("a", OutcomeKind::Applied), change_report("b", OutcomeKind::Failed)];
     let report = report(vec![target_report("s", both()), target_report("t", both())], 4);
     let titles = readers::github(&rendered(Document::Report(&report), Format::Github));
     assert_eq!(

@@ -76,13 +76,19 @@ fn show_of_invalid_report_is_an_error() {
             "odd.json",
             report.replace(r#""outcome": "applied""#, r#""outcome": "perhaps""#),
             1,
-            "`outcome`: `perhaps`",
+            "unknown variant `perhaps`, expected one of `applied`, `already`, `failed`, `unverified`, `not-attempted`",
         ),
         (
             "missing-one.json",
-            report.replacen("applied", "failed", 1),
+            report.replacen("applied", "failed", 1).replacen(r#""error": null"#, r#""error": "no""#, 1),
             1,
             "`exitCode`: 0, although not all changes are done",
+        ),
+        (
+            "contradiction.json",
+            report.replacen("applied", "failed", 1),
+            1,
+            "invalid value: `outcome`: `failed` contradicts `attempts`, `requestId`, `error` or `hint`",
         ),
         ("odd-action.json", report.replacen("replace", "disable", 1), 1, "`action`: `disable`"),
     ] {

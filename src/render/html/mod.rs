@@ -322,18 +322,19 @@ fn report_target(target: &TargetReport) -> HtmlTarget {
     let names = Names::from_report(target);
     let description = format!("Results of the changes, through {}", target.graph_url);
     let mut section = HtmlTarget::new(&target.tenant, description);
-    for ChangeReport { change, outcome, attempts: _, request_id, error, hint } in &target.changes {
-        let id = outcome.code().map(|code| format!("[{code}]"));
-        let error = id.zip(error.as_ref()).map(|(id, error)| format!("{id} {error}"));
-        let request_id = request_id.as_ref().filter(|_| !outcome.is_done());
+    for ChangeReport { change, outcome } in &target.changes {
+        let kind = outcome.kind();
+        let error = kind.code().zip(outcome.error()).map(|(id, error)| format!("[{id}] {error}"));
+        let request_id = outcome.request_id().filter(|_| !outcome.is_done());
         let request_id = request_id.map(|id| format!("request-id {id}"));
-        let reasons: Vec<_> = error.into_iter().chain(request_id).chain(hint.clone()).collect();
-        let label = outcome.name().replace('-', " ");
+        let hint = outcome.hint().map(str::to_owned);
+        let reasons: Vec<_> = error.into_iter().chain(request_id).chain(hint).collect();
+        let label = kind.name().replace('-', " ");
         let cell = StepCell {
             differs: !outcome.is_done(),
             desired: Some(names.bound(&change.desired)),
             reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
-            ..StepCell::new(outcome.name(), &label, names.bound(&change.current))
+            ..StepCell::new(kind.name(), &label, names.bound(&change.current))
         };
         section.add(&change.flow, change.step, cell);
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use flowbind::apply::{Outcome, Report, TargetReport};
+use flowbind::apply::{Outcome, Reason, Report, ReportedChange, SentPut, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::model::{Action, Api, Cloud, ReadError, Step, bound_id};
 use flowbind::plan::{
@@ -149,10 +149,18 @@ fn report(plan: &Plan, texts: &mut InputTexts<'_>) -> Report {
     let mut report = Report::not_attempted(plan);
     report.fingerprint = texts.next_option();
     for change in report.targets.iter_mut().flat_map(|target| &mut target.changes) {
-        change.outcome = Outcome::ALL[texts.next_number() % 5];
-        change.request_id = texts.next_option();
-        change.error = texts.next_option();
-        change.hint = texts.next_option();
+        let kind = texts.next_number() % 5;
+        let put = SentPut { attempts: 1, request_id: texts.next_option() };
+        let error = texts.next_option();
+        let hint = texts.next_option();
+        let reason = error.map(|error| Reason { error, hint });
+        change.outcome = match (kind, reason) {
+            (0, _) => Outcome::Applied(put),
+            (1, _) => Outcome::Already,
+            (2, Some(reason)) => Outcome::Failed(put, reason),
+            (3, Some(reason)) => Outcome::Unverified(put, reason),
+            (_, reason) => Outcome::NotAttempted(reason),
+        };
     }
     report
 }
@@ -199,7 +207,7 @@ fn check_plan_text(plan: &Plan) {
 fn check_formats(document: Document<'_>) {
     let changes = changes(document);
     let drawn = |format| document.render(format, AT).expect("a document format");
-    let flow = |change: &Change| escape::text(change.flow.as_str()).into_owned();
+    let flow = |change: &ReportedChange| escape::text(change.flow.as_str()).into_owned();
 
     let comment = drawn(Format::Markdown);
     let (codes, _) = readers::markdown(&comment);
@@ -247,43 +255,46 @@ fn check_formats(document: Document<'_>) {
 }
 
 /// Returns every change with the name of its action or outcome.
-fn changes(document: Document<'_>) -> Vec<(&'static str, &Change)> {
+fn changes(document: Document<'_>) -> Vec<(&'static str, ReportedChange)> {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => {
             let changes = plan.targets.iter().flat_map(|target| &target.changes);
-            changes.map(|change| (change.action.name(), change)).collect()
+            changes.map(|change| (change.action.name(), change.into())).collect()
         }
         Document::Report(report) => {
-            report.changes().map(|report| (report.outcome.name(), &report.change)).collect()
+            report.changes().map(|report| (report.outcome.kind().name(), report.change.clone())).collect()
         }
     }
 }
 
 /// Returns the changes that a diff shows: those with another id, of bindings that occur once. Of a
 /// report, only applied changes.
-fn differing<'a>(document: Document<'a>) -> Vec<&'a Change> {
+fn differing(document: Document<'_>) -> Vec<ReportedChange> {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => {
             let targets = plan.targets.iter();
             targets
-                .flat_map(|target| unique_changes(target.changes.iter().collect(), &target.in_sync))
+                .flat_map(|target| {
+                    unique_changes(target.changes.iter().map(Into::into).collect(), &target.in_sync)
+                })
                 .collect()
         }
         Document::Report(report) => {
-            let applied_changes = |TargetReport { changes, .. }: &'a TargetReport| {
-                let made = changes.iter().filter(|report| report.outcome == Outcome::Applied);
-                unique_changes(made.map(|report| &report.change).collect(), &[])
+            let applied_changes = |TargetReport { changes, .. }: &TargetReport| {
+                let made = changes.iter().filter(|report| matches!(report.outcome, Outcome::Applied(_)));
+                unique_changes(made.map(|report| report.change.clone()).collect(), &[])
             };
             report.targets.iter().flat_map(applied_changes).collect()
         }
     }
 }
 
-fn unique_changes<'a>(changes: Vec<&'a Change>, in_sync: &[InSync]) -> Vec<&'a Change> {
+fn unique_changes(changes: Vec<ReportedChange>, in_sync: &[InSync]) -> Vec<ReportedChange> {
     let changed = changes.iter().map(|change| (&change.flow, change.step));
     let places: Vec<_> = changed.chain(in_sync.iter().map(|it| (&it.flow, it.step))).collect();
-    let occurs_once =
-        |change: &Change| places.iter().filter(|place| **place == (&change.flow, change.step)).count() == 1;
-    let differs = |change: &Change| bound_id(&change.current) != bound_id(&change.desired);
-    changes.iter().copied().filter(|change| differs(change) && occurs_once(change)).collect()
+    let occurs_once = |change: &ReportedChange| {
+        places.iter().filter(|place| **place == (&change.flow, change.step)).count() == 1
+    };
+    let differs = |change: &ReportedChange| bound_id(&change.current) != bound_id(&change.desired);
+    changes.iter().filter(|change| differs(change) && occurs_once(change)).cloned().collect()
 }

@@ -137,13 +137,19 @@ fn assert_report_is_true(
         let (was, wants, is) = (before[&at], wanted[&at], actual_state[&at]);
         reported.push(at);
         let is_truthful = match change.outcome {
-            Outcome::Applied => is == wants,
+            Outcome::Applied(_) => is == wants,
             Outcome::Already => is == wants && is == was,
-            Outcome::Failed | Outcome::NotAttempted => is == was,
-            Outcome::Unverified => is == was || is == wants,
+            Outcome::Failed(..) | Outcome::NotAttempted(_) => is == was,
+            Outcome::Unverified(..) => is == was || is == wants,
         };
         prop_assert!(is_truthful, "{}: {:?}, but the tenant has {}", context, change, is);
-        prop_assert_eq!(change.error.is_none(), change.outcome.is_done(), "{}: {:?}", context, change);
+        prop_assert_eq!(
+            change.outcome.error().is_none(),
+            change.outcome.is_done(),
+            "{}: {:?}",
+            context,
+            change
+        );
     }
     for (at, was) in &before {
         prop_assert!(
