@@ -9,7 +9,8 @@
 //!
 //! The values between the arrows are types of [`model`], [`plan`] and [`apply`]. [`desired`] reads files,
 //! [`current`] reads a tenant, and [`plan`] compares them without I/O. [`render`] and [`saved`] print and save
-//! the results. Only [`apply`] writes to a tenant. A problem is a [`diagnostic`] with a stable id.
+//! the results. Only [`apply`] writes to a tenant. A problem is a [`diagnostic`] with a stable id. [`paths`]
+//! decides which files may be read and written.
 //!
 //! [`cli`] connects these modules. Only it reads arguments and the environment, and sets exit codes.
 //! [`terminal`] prints. [`graph`] is the typed client of Microsoft Graph, on top of [`http`] (limits, retries,
@@ -37,6 +38,7 @@ pub mod diagnostic;
 pub mod graph;
 pub mod http;
 pub mod model;
+pub mod paths;
 pub mod plan;
 pub mod render;
 pub mod sandbox;

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::Exit;
 use crate::auth::{Kind, NoCredential};
-use crate::desired::paths::PathError;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{InvalidGraphUrl, UNREACHABLE_HINT};
 use crate::model::Tenant;
 use crate::saved::OutputError;
+use crate::paths::PathError;
 use crate::snapshot::SnapshotError;
 
 /// Error of a command.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::desired::paths;
+use crate::paths;
 
 /// Size limit in bytes: some hundred thousand changes.
 const MAX_BYTES: u64 = 64 << 20;

@@ -11,10 +11,10 @@ use super::compose::{merge, merge_order};
 use super::decoder::{Decoder, Spanned, duplicate_error, truncate};
 use super::findings::Findings;
 use super::inputs::{FileKey, InputFile, InputFiles, expand_paths, path_name};
-use super::paths::{self, PathError};
 use super::schema::File;
 use super::{keys, source};
 use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::paths::{self, PathError};
 
 /// Maximum number of files that extend one another in a chain.
 const MAX_DEPTH: usize = 32;

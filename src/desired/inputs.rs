@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
-use super::paths::{self, PathError};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::paths::{self, PathError};
 
 /// Desired-state files of a run, each once, in order.
 pub(super) struct InputFiles {

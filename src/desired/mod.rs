@@ -1,10 +1,9 @@
 //! Desired-state files: YAML → [`Desired`], with all problems at once.
 //!
-//! `inputs` expands the paths of the command line, and `files` loads the files and their bases. [`paths`]
-//! keeps every path inside its repository. `source` parses text to a tree, `decoder` and `keys` decode the
-//! tree to the keys of `schema`, and `compose` merges a file with its bases. `check` holds the rules between
-//! keys, and `conflict` those between files. `findings` sorts the problems, and `listing` prints a composed
-//! file. Nothing here depends on the state of a tenant.
+//! `inputs` expands the paths of the command line, and `files` loads the files and their bases. `source`
+//! parses text to a tree, `decoder` and `keys` decode the tree to the keys of `schema`, and `compose` merges a
+//! file with its bases. `check` holds the rules between keys, and `conflict` those between files. `findings`
+//! sorts the problems, and `listing` prints a composed file. Nothing here depends on the state of a tenant.
 
 mod check;
 mod compose;
@@ -15,7 +14,6 @@ mod findings;
 mod inputs;
 mod keys;
 mod listing;
-pub mod paths;
 mod schema;
 mod source;
 

@@ -14,13 +14,14 @@ use crate::support::package;
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
-const DEPENDENCIES: [(&str, &[&str]); 15] = [
+const DEPENDENCIES: [(&str, &[&str]); 16] = [
     ("diagnostic", &[]),
     ("http", &[]),
+    ("paths", &[]),
     ("snapshot", &[]),
     ("terminal", &[]),
     ("model", &["diagnostic"]),
-    ("desired", &["model", "diagnostic"]),
+    ("desired", &["model", "diagnostic", "paths"]),
     ("auth", &["http"]),
     ("graph", &["model", "auth", "http", "diagnostic"]),
     ("current", &["model", "graph", "diagnostic"]),
@@ -40,6 +41,7 @@ const DEPENDENCIES: [(&str, &[&str]); 15] = [
             "graph",
             "http",
             "model",
+            "paths",
             "plan",
             "render",
             "sandbox",

@@ -33,7 +33,7 @@ const SYSTEM_FOLDERS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// Returns the folder that contains all files that may be read for a file in `folder`: its repository,
 /// otherwise the working directory. The root directory contains everything, so it is replaced by `folder`.
-pub(super) fn allowed_root(folder: &Path) -> io::Result<PathBuf> {
+pub(crate) fn allowed_root(folder: &Path) -> io::Result<PathBuf> {
     let folder = fs::canonicalize(or_current_dir(folder))?;
     if let Some(root) = repository_root(&folder)? {
         return Ok(root);
@@ -57,7 +57,7 @@ fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
 ///
 /// # Errors
 /// If the path leads elsewhere, is not a regular file, or cannot be reached.
-pub(super) fn resolve_file(path: &Path, folders: &[&Path]) -> Result<PathBuf, PathError> {
+pub(crate) fn resolve_file(path: &Path, folders: &[&Path]) -> Result<PathBuf, PathError> {
     canonicalize_within(path, folders, false)
 }
 
@@ -171,7 +171,7 @@ fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
 }
 
 /// Removes `.` and `..` from a path if the result leads to the same file; otherwise returns the path as it is.
-pub(super) fn normalize(path: &Path) -> PathBuf {
+pub(crate) fn normalize(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
         match part {
@@ -188,6 +188,6 @@ pub(super) fn normalize(path: &Path) -> PathBuf {
 }
 
 /// Replaces an empty path by `.`.
-pub(super) fn or_current_dir(folder: &Path) -> &Path {
+pub(crate) fn or_current_dir(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
