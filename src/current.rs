@@ -11,8 +11,8 @@ use strum::VariantArray as _;
 use crate::diagnostic::Code;
 use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
 use crate::model::{
-    Api, ConnectorKey, Current, CurrentFlow, Desired, FlowId, FlowKind, InvalidId, Inventory, ListedFlow,
-    Prune, ReadError, Reading, Step,
+    Api, ConnectorKey, Current, CurrentFlow, Desired, Fetched, FlowId, FlowKind, InvalidId, Inventory,
+    ListedFlow, Prune, ReadError, Reading, Step,
 };
 
 /// Part of a tenant that is read.
@@ -42,7 +42,12 @@ pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
 pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
     let needs = needs(desired, scope);
     let (lists_flows, lists_connectors) = (needs.contains(&Need::Flows), needs.contains(&Need::Connectors));
-    let connectors = async { if lists_connectors { Some(reading(graph.connectors().await)) } else { None } };
+    let connectors = async {
+        if !lists_connectors {
+            return Fetched::NotRequested;
+        }
+        graph.connectors().await.map_err(|error| ReadError::from(&error)).into()
+    };
     let listed = desired.flows.iter().map(|flow| &flow.id);
     let concurrent = usize::from(lists_connectors).saturating_add(usize::from(lists_flows));
     let configurations = configurations(graph, listed.clone(), &desired.steps, concurrent);
@@ -55,15 +60,15 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
         .zip(&configurations)
         .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
     let (flow_list, others) = match (unlisted, missing) {
-        (Some((list, others)), _) => (Some(list), others),
-        (None, Some((flow, _))) => (Some(reading_list(flows(graph, &[flow.kind()]).await)), Vec::new()),
-        (None, None) => (None, Vec::new()),
+        (Some((list, others)), _) => (list, others),
+        (None, Some((flow, _))) => (flow_ids(flows(graph, &[flow.kind()]).await), Vec::new()),
+        (None, None) => (Fetched::NotRequested, Vec::new()),
     };
     let reads = listed.cloned().zip(configurations).chain(others);
     let states = reads.map(|(flow, read)| {
         let state = match read {
             Ok(steps) => CurrentFlow::Found(steps),
-            Err(error) => flow_from_error(&flow, &error, &desired.steps, flow_list.as_ref()),
+            Err(error) => flow_from_error(&flow, &error, &desired.steps, &flow_list),
         };
         (flow, state)
     });
@@ -71,16 +76,16 @@ pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
 }
 
 /// Reads the list of flows, and then the bindings of those that the file does not list. If the list is
-/// unreadable or has an invalid id, returns it as unknown, without bindings.
+/// unreadable or has an invalid id, returns it as failed, without bindings.
 async fn unlisted_flows(
     graph: &Graph,
     desired: &Desired,
-) -> (Reading<Vec<String>>, Vec<(FlowId, Result<Bindings, GraphError>)>) {
-    let list = reading_list(flows(graph, &kinds(desired)).await);
-    let Reading::Known(known) = &list else { return (list, Vec::new()) };
+) -> (Fetched<Vec<String>>, Vec<(FlowId, Result<Bindings, GraphError>)>) {
+    let list = flow_ids(flows(graph, &kinds(desired)).await);
+    let Some(known) = list.known() else { return (list, Vec::new()) };
     let others = match others(desired, known) {
         Ok(others) => others,
-        Err(error) => return (Reading::Unknown(error), Vec::new()),
+        Err(error) => return (Fetched::Failed(error), Vec::new()),
     };
     let reads = configurations(graph, others.iter(), &desired.steps, 0).await;
     (list, others.into_iter().zip(reads).collect())
@@ -123,11 +128,8 @@ fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, ReadError> 
     Ok(others.into_iter().collect())
 }
 
-fn reading_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Reading<Vec<String>> {
-    match list {
-        Ok((_, flows)) => Reading::Known(flows.into_iter().map(|flow| flow.id).collect()),
-        Err(errors) => Reading::Unknown(join_errors(errors)),
-    }
+fn flow_ids(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Fetched<Vec<String>> {
+    list.map(|(_, flows)| flows.into_iter().map(|flow| flow.id).collect()).map_err(join_errors).into()
 }
 
 /// Parts of a tenant that could not be read.
@@ -243,13 +245,6 @@ fn needs_connectors(desired: &Desired) -> bool {
         })
 }
 
-fn reading<T>(read: Result<T, GraphError>) -> Reading<T> {
-    match read {
-        Ok(value) => Reading::Known(value),
-        Err(error) => Reading::Unknown(ReadError::from(&error)),
-    }
-}
-
 /// Joins the errors of the lists of several kinds of flows into one with all different causes, and the first
 /// code and hint. Without errors, returns one that no list was requested.
 fn join_errors(errors: Vec<ReadError>) -> ReadError {
@@ -279,10 +274,10 @@ fn flow_from_error(
     flow: &FlowId,
     error: &GraphError,
     steps: &[Step],
-    list: Option<&Reading<Vec<String>>>,
+    list: &Fetched<Vec<String>>,
 ) -> CurrentFlow {
-    let is_missing = error.is_not_found()
-        && matches!(list, Some(Reading::Known(list)) if !list.iter().any(|id| id == flow.as_str()));
+    let is_missing =
+        error.is_not_found() && list.known().is_some_and(|list| !list.iter().any(|id| id == flow.as_str()));
     let error = ReadError::from(error);
     if is_missing {
         return CurrentFlow::Missing(error);

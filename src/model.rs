@@ -211,6 +211,45 @@ pub enum Reading<T> {
     Unknown(ReadError),
 }
 
+/// Value that may not have been requested from a tenant. Only a known value is complete.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Fetched<T> {
+    /// Nothing needed the value.
+    #[default]
+    NotRequested,
+    /// The value was read.
+    Known(T),
+    /// The value was requested and could not be read.
+    Failed(ReadError),
+}
+
+impl<T> Fetched<T> {
+    /// Returns the value if it was read.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::NotRequested | Self::Failed(_) => None,
+        }
+    }
+
+    /// Returns why the value could not be read, if it was requested.
+    pub fn error(&self) -> Option<&ReadError> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::NotRequested | Self::Known(_) => None,
+        }
+    }
+}
+
+impl<T> From<Result<T, ReadError>> for Fetched<T> {
+    fn from(read: Result<T, ReadError>) -> Self {
+        match read {
+            Ok(value) => Self::Known(value),
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
+
 /// Why a value could not be read. Values with the same [`cause_key`](Self::cause_key) share one cause.
 /// The texts are shared, because one response may concern many values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,14 +306,14 @@ impl fmt::Display for ReadError {
 }
 
 /// Everything that was read of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Current {
-    /// The tenant's connectors; `None` if nothing needs them.
-    pub connectors: Option<Reading<Vec<ListedConnector>>>,
+    /// The tenant's connectors.
+    pub connectors: Fetched<Vec<ListedConnector>>,
     /// The requested flows.
     pub flows: BTreeMap<FlowId, CurrentFlow>,
-    /// The ids of all flows of the tenant; `None` if nothing needed them.
-    pub flow_list: Option<Reading<Vec<String>>>,
+    /// The ids of all flows of the tenant.
+    pub flow_list: Fetched<Vec<String>>,
 }
 
 /// State of one flow in the tenant.

@@ -1,6 +1,6 @@
 //! Compares desired with current bindings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::prune::ManagedFlow;
 use super::resolve::{ResolveError, Resolver};
@@ -53,7 +53,7 @@ pub fn plan(
         planner.plan_flow(&flow, &desired.steps);
     }
     planner.errors.extend(prune::unreadable_list_error(desired, current));
-    if let Some(Reading::Unknown(error)) = &current.connectors {
+    if let Some(error) = current.connectors.error() {
         planner.errors.extend(unreadable_connectors_error(error, &planner));
     }
     let Planner { mut target, mut errors, .. } = planner;
@@ -69,8 +69,7 @@ pub fn plan(
 /// Creates the target of a file whose tenant could not be connected: no guard is evaluated, and all managed
 /// bindings count as not compared.
 pub fn create_unplanned_target(desired: &Desired, graph_url: &str, overrides: &Overrides) -> Target {
-    let unread = Current { connectors: None, flows: BTreeMap::new(), flow_list: None };
-    let (target, _) = plan(desired, &unread, graph_url, overrides);
+    let (target, _) = plan(desired, &Current::default(), graph_url, overrides);
     let not_compared = desired.managed_bindings().count();
     Target { not_compared, blockers: Vec::new(), lifted: Vec::new(), ..target }
 }
@@ -98,7 +97,7 @@ fn location_key(file: &str, span: &Span) -> (bool, String, usize) {
 
 /// Returns the bindings to connectors that the tenant does not list. Empty if the list could not be read.
 fn find_dangling(current: &Current) -> Vec<Unmanaged> {
-    let Some(Reading::Known(listed)) = &current.connectors else { return Vec::new() };
+    let Some(listed) = current.connectors.known() else { return Vec::new() };
     let listed: BTreeSet<_> = listed.iter().map(|listed| &listed.connector.id).collect();
     let mut dangling = Vec::new();
     for (flow, found) in &current.flows {
@@ -211,11 +210,7 @@ impl Planner<'_> {
         // The common prefix is not compared, because it would make all ids similar.
         let prefix = flow.id.kind().prefix();
         let name = |id| str::strip_prefix(id, prefix);
-        let others = match &self.current.flow_list {
-            Some(Reading::Known(list)) => list.as_slice(),
-            _ => &[],
-        };
-        let others = others.iter().filter_map(|id| name(id));
+        let others = self.current.flow_list.known().into_iter().flatten().filter_map(|id| name(id));
         let wanted = name(flow.id.as_str()).unwrap_or_default();
         let nearest = self.suggester.nearest(wanted, others).into_iter().next();
         let nearest = nearest.map(|name| format!("{prefix}{name}"));

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::model::{Current, Desired, DesiredBinding, FlowId, Prune, Reading, StepMap};
+use crate::model::{Current, Desired, DesiredBinding, FlowId, Prune, StepMap};
 
 /// Flow of a file or of the tenant, with its managed bindings.
 pub(super) struct ManagedFlow<'a> {
@@ -47,7 +47,7 @@ fn add_pruned_bindings<'a>(mut flow: ManagedFlow<'a>, desired: &Desired) -> Mana
 
 /// Returns the error for a flow list that was requested and could not be read; otherwise `None`.
 pub(super) fn unreadable_list_error(desired: &Desired, current: &Current) -> Option<Diagnostic> {
-    let Some(Reading::Unknown(error)) = &current.flow_list else { return None };
+    let error = current.flow_list.error()?;
     let problem = |message| Diagnostic::error(Code::FlowsUnreadable, message);
     Some(error.explain(match &desired.prune {
         Some((Prune::Flows, span)) => {

@@ -31,10 +31,7 @@ pub(super) struct Resolved {
 impl<'a> Resolver<'a> {
     /// Creates a resolver from what was read, and the pins of the file.
     pub(super) fn new(current: &'a Current, pins: &'a Pins) -> Self {
-        let list = match &current.connectors {
-            Some(Reading::Known(list)) => Some(list),
-            Some(Reading::Unknown(_)) | None => None,
-        };
+        let list = current.connectors.known();
         let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ListedConnector { connector, .. } in list.into_iter().flatten() {
             if let Some(name) = &connector.display_name {
@@ -54,7 +51,7 @@ impl<'a> Resolver<'a> {
             listed: list.map(|list| list.iter().map(|listed| (&listed.connector.id, listed)).collect()),
             by_name,
             bound: bound.collect(),
-            is_unreadable: matches!(current.connectors, Some(Reading::Unknown(_))),
+            is_unreadable: current.connectors.error().is_some(),
             pins,
             suggester: Suggester::default(),
         }

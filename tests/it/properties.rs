@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use flowbind::diagnostic::{Code, SourceLocation};
 use flowbind::model::{
-    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, FlowId, Guards, ListedConnector,
-    ReadError, Reading, Step,
+    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Fetched, FlowId, Guards,
+    ListedConnector, ReadError, Reading, Step,
 };
 use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, Target, Unmanaged, plan};
 use flowbind::saved::Saved;
@@ -69,11 +69,11 @@ fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
         (wanted.id.clone(), CurrentFlow::Found(steps))
     });
     Current {
-        connectors: Some(Reading::Known(
+        connectors: Fetched::Known(
             (0..6).map(|number| ListedConnector { connector: connector(number), target_url: None }).collect(),
-        )),
+        ),
         flows: flows.collect(),
-        flow_list: None,
+        flow_list: Fetched::NotRequested,
     }
 }
 
@@ -159,7 +159,7 @@ proptest! {
         let desired = file(&wanted, false);
         let current = tenant(&has, &desired);
         let mut shuffled = current.clone();
-        if let Some(Reading::Known(connectors)) = &mut shuffled.connectors {
+        if let Fetched::Known(connectors) = &mut shuffled.connectors {
             for (from, to) in at.iter().enumerate() {
                 connectors.swap(from, to.index(6));
             }

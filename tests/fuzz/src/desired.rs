@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use flowbind::diagnostic::{Diagnostic, Span};
 use flowbind::model::{
-    Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired, FlowId,
-    Guards, ListedConnector, Pins, Prune, Reading, Step, Tenant,
+    Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired, Fetched,
+    FlowId, Guards, ListedConnector, Pins, Prune, Reading, Step, Tenant,
 };
 use flowbind::plan::{Overrides, Target, plan};
 use flowbind::{desired as files, render};
@@ -115,9 +115,9 @@ fn assert_planned(desired: &Desired) {
         let nothing = || CurrentFlow::Found(desired.steps.iter().map(unbound).collect());
         let ids = desired.flows.iter().map(|flow| flow.id.to_string()).collect();
         let current = Current {
-            connectors: Some(Reading::Known(connectors)),
+            connectors: Fetched::Known(connectors),
             flows: desired.flows.iter().map(|flow| (flow.id.clone(), nothing())).collect(),
-            flow_list: Some(Reading::Known(ids)),
+            flow_list: Fetched::Known(ids),
         };
         let (target, problems) =
             plan(desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flowbind::model::{
-    Api, Bound, Cloud, Connector, ConnectorId, Current, CurrentFlow, FlowId, FlowKind, Inventory,
+    Api, Bound, Cloud, Connector, ConnectorId, Current, CurrentFlow, Fetched, FlowId, FlowKind, Inventory,
     ListedConnector, ListedFlow, Reading, Step, is_guid,
 };
 use flowbind::plan::{Overrides, plan};
@@ -62,9 +62,9 @@ pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
         (id, CurrentFlow::Found(steps.iter().map(known).collect()))
     };
     let current = Current {
-        connectors: Some(Reading::Known(inventory.connectors.clone())),
+        connectors: Fetched::Known(inventory.connectors.clone()),
         flows: inventory.flows.iter().map(found).collect(),
-        flow_list: None,
+        flow_list: Fetched::NotRequested,
     };
     let (target, problems) =
         plan(&desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
