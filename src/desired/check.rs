@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decoder::{Problems, Spanned, missing, truncate};
+use super::decoder::{Problems, Spanned};
+use super::message::{missing, truncate};
 use super::schema::{Binding, File, Flow};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Api, FlowKind, NameMistake, Step, is_guid, names};

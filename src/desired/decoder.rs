@@ -2,7 +2,6 @@
 //!
 //! Handles mappings, keys and types. Which keys exist is defined in `keys`.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::ops::Range;
@@ -10,9 +9,9 @@ use std::sync::Arc;
 
 use strum::VariantArray;
 
+use super::message::{duplicate_error, join_quoted, join_with_or, missing, truncate};
 use super::source::{Node, Value};
-use crate::diagnostic::secrets::masked;
-use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester, clipped};
+use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester};
 use crate::model::{NameMistake, names};
 
 /// Value with its location in the file.
@@ -416,43 +415,6 @@ impl<'n> Fields<'n> {
             let problem = decoder.suggest(problem, key.value, self.known.iter().copied());
             decoder.report(problem.hint(format!("valid keys: {}", join_quoted(&self.known))));
         }
-    }
-}
-
-/// Shortens a text of the file to 80 characters, for a message. The text may be long, and the excerpt shows
-/// it anyway.
-pub(super) fn truncate(text: &str) -> Cow<'_, str> {
-    match clipped(text, 80) {
-        Cow::Borrowed(text) => masked(text),
-        Cow::Owned(text) => masked(&text).into_owned().into(),
-    }
-}
-
-/// Returns the error for a missing key.
-pub(super) fn missing(name: &str, span: &Span, example: &str) -> Diagnostic {
-    Diagnostic::error(Code::MissingKey, format!("missing key `{name}`"))
-        .at(span)
-        .hint(format!("add `{name}: {example}`"))
-}
-
-/// Returns the error for a second `name`, with the location of the first.
-pub(super) fn duplicate_error(name: &str, second: &Span, first: &Span) -> Diagnostic {
-    Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)))
-        .at(second)
-        .hint(format!("keep one of them (first: line {})", first.position().line))
-}
-
-/// Returns the names in backticks, separated by commas.
-pub(super) fn join_quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns the names in backticks, with `or` before the last.
-pub(super) fn join_with_or(names: &[&str]) -> String {
-    match names.split_last() {
-        Some((last, [])) => format!("`{last}`"),
-        Some((last, others)) => format!("{} or `{last}`", join_quoted(others)),
-        None => String::new(),
     }
 }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::thread;
 
 use super::compose::{merge, merge_order};
-use super::decoder::{Decoder, Spanned, duplicate_error, truncate};
+use super::decoder::{Decoder, Spanned};
 use super::findings::Findings;
 use super::inputs::{FileKey, InputFile, InputFiles, expand_paths, path_name};
+use super::message::{duplicate_error, truncate};
 use super::schema::File;
 use super::{keys, source};
 use crate::diagnostic::{Code, Diagnostic, Source};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use strum::VariantArray as _;
 
-use super::decoder::{Decoder, Entry, Spanned, Subject, duplicate_error, join_quoted, truncate};
+use super::decoder::{Decoder, Entry, Spanned, Subject};
+use super::message::{duplicate_error, join_quoted, truncate};
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic};

@@ -14,6 +14,7 @@ mod findings;
 mod inputs;
 mod keys;
 mod listing;
+mod message;
 mod schema;
 mod source;
 
@@ -26,9 +27,10 @@ use crate::model::{
     ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Pins,
     Prune, Step, is_guid,
 };
-use decoder::{Problems, Spanned, truncate};
+use decoder::{Problems, Spanned};
 use files::TenantFile;
 use findings::Findings;
+use message::truncate;
 use schema::{Binding, ConnectorEntry, File};
 
 /// Loads and checks the files at these paths and directly in these folders, with their bases. Returns the

@@ -15,7 +15,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
-use super::decoder::truncate;
+use super::message::truncate;
 use crate::diagnostic::{Code, Diagnostic, Position, Source, Span};
 
 /// Size limit of a file in bytes.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Connector, ConnectorId, ConnectorKey, TargetUrl};
+use super::connector::{Connector, ConnectorKey};
+use super::id::ConnectorId;
+use super::target_url::TargetUrl;
 
 /// Addresses to which a file pins connectors. A pin with an id applies to the connector with that id,
 /// any other pin to all connectors with its name. The keys in the bindings do not matter.

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use super::{Step, is_guid};
+use super::id::is_guid;
+use super::step::Step;
 
 /// National cloud of a tenant.
 #[derive(

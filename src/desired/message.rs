@@ -1,0 +1,43 @@
+//! Parts of messages about files.
+
+use std::borrow::Cow;
+
+use crate::diagnostic::secrets::masked;
+use crate::diagnostic::{Code, Diagnostic, Span, clipped};
+
+/// Shortens a text of the file to 80 characters, for a message. The text may be long, and the excerpt shows
+/// it anyway.
+pub(super) fn truncate(text: &str) -> Cow<'_, str> {
+    match clipped(text, 80) {
+        Cow::Borrowed(text) => masked(text),
+        Cow::Owned(text) => masked(&text).into_owned().into(),
+    }
+}
+
+/// Returns the error for a missing key.
+pub(super) fn missing(name: &str, span: &Span, example: &str) -> Diagnostic {
+    Diagnostic::error(Code::MissingKey, format!("missing key `{name}`"))
+        .at(span)
+        .hint(format!("add `{name}: {example}`"))
+}
+
+/// Returns the error for a second `name`, with the location of the first.
+pub(super) fn duplicate_error(name: &str, second: &Span, first: &Span) -> Diagnostic {
+    Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)))
+        .at(second)
+        .hint(format!("keep one of them (first: line {})", first.position().line))
+}
+
+/// Returns the names in backticks, separated by commas.
+pub(super) fn join_quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the names in backticks, with `or` before the last.
+pub(super) fn join_with_or(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, [])) => format!("`{last}`"),
+        Some((last, others)) => format!("{} or `{last}`", join_quoted(others)),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Connectors, and the keys by which files refer to them.
+
+use serde::Serialize;
+
+use super::id::ConnectorId;
+use super::target_url::TargetUrl;
+use crate::diagnostic::Span;
+
+/// Id and name of a connector.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connector {
+    /// Id, by which a binding refers to the connector.
+    pub id: ConnectorId,
+    /// Display name, if the connector has one and it was read.
+    pub display_name: Option<String>,
+}
+
+/// Connector in the list of the tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedConnector {
+    /// Id and name.
+    pub connector: Connector,
+    /// Address that the connector calls, if it is a valid URL.
+    pub target_url: Option<TargetUrl>,
+}
+
+/// Value of a binding: a connector, or `None` if nothing is bound.
+pub type Bound = Option<Connector>;
+
+/// Returns the id by which binding values are compared; `None` if nothing is bound. Names may not have been
+/// read.
+pub fn bound_id(bound: &Bound) -> Option<&ConnectorId> {
+    bound.as_ref().map(|connector| &connector.id)
+}
+
+/// Reference to a connector in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorRef {
+    /// Key to look up.
+    pub key: ConnectorKey,
+    /// Location of the name or id, for diagnostics.
+    pub span: Span,
+}
+
+/// Key by which a connector is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectorKey {
+    /// Id only. The list of connectors is not needed, unless the connector may be pinned.
+    Id(ConnectorId),
+    /// Display name only.
+    Name(String),
+    /// Id and display name, which must match the same connector.
+    IdAndName(ConnectorId, String),
+}

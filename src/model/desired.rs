@@ -1,0 +1,113 @@
+//! Desired state of a tenant.
+
+use std::sync::Arc;
+
+use strum::{IntoStaticStr, VariantArray};
+
+use super::connector::ConnectorRef;
+use super::id::FlowId;
+use super::pins::Pins;
+use super::step::{Step, StepMap};
+use super::tenant::{Api, Cloud, Tenant};
+use crate::diagnostic::Span;
+
+/// Desired state of one tenant, from one file: validated, and in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// Name of the file, as given.
+    pub file: String,
+    /// Tenant.
+    pub tenant: Tenant,
+    /// Client id of the app that signs in.
+    pub client_id: Option<String>,
+    /// Cloud of the tenant.
+    pub cloud: Cloud,
+    /// Version of Graph to use.
+    pub api: Api,
+    /// Steps that the file manages, in the order of [`Step::VARIANTS`].
+    pub steps: Vec<Step>,
+    /// Flows, in the order of the file.
+    pub flows: Vec<DesiredFlow>,
+    /// Addresses to which connectors are pinned.
+    pub pins: Pins,
+    /// Bindings to disable in addition, with the location of `prune` in the file.
+    pub prune: Option<(Prune, Span)>,
+    /// Limits on the changes of a plan.
+    pub guards: Guards,
+}
+
+impl Desired {
+    /// Returns the bindings that the file manages in its listed flows: those that it mentions and those
+    /// that it prunes.
+    pub fn managed_bindings(&self) -> impl Iterator<Item = (&FlowId, Step)> {
+        let prunes = matches!(self.prune, Some((Prune::Steps | Prune::Flows, _)));
+        self.flows.iter().flat_map(move |flow| {
+            let managed = move |step: &Step| prunes || flow.bindings.contains_key(*step);
+            self.steps.iter().copied().filter(managed).map(move |step| (&flow.id, step))
+        })
+    }
+
+    /// Returns whether the file manages all flows of its tenant, including those that it does not list
+    /// (`prune: flows`).
+    pub fn prunes_flows(&self) -> bool {
+        matches!(self.prune, Some((Prune::Flows, _)))
+    }
+}
+
+/// Handling of bindings that a file does not mention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum Prune {
+    /// Leave them unchanged.
+    #[default]
+    None,
+    /// Disable those of listed flows.
+    Steps,
+    /// Disable those of all flows.
+    Flows,
+}
+
+impl Prune {
+    /// Returns the name in files.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Limits beyond which a plan is blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guards {
+    /// Maximum number of changes; unlimited if `None`.
+    pub max_changes: Option<u32>,
+    /// Maximum number of disables.
+    pub max_disables: u32,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_changes: None, max_disables: 5 }
+    }
+}
+
+/// Desired state of one flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredFlow {
+    /// Id of the flow.
+    pub id: FlowId,
+    /// Location of the id in the file.
+    pub span: Span,
+    /// Managed bindings of the flow.
+    pub bindings: StepMap<DesiredBinding>,
+}
+
+/// Desired state of one binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredBinding {
+    /// Connector to bind; `None` to disable. Shared, because many bindings may refer to the same
+    /// connector.
+    pub connector: Option<Arc<ConnectorRef>>,
+    /// Location of the value in the file.
+    pub span: Span,
+    /// Whether a plan that disables or replaces the binding is blocked.
+    pub protect: bool,
+}
