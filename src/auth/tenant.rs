@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
@@ -27,15 +26,7 @@ pub async fn resolve_tenant_id(http: &Client, authority: &Url, domain: &str) -> 
         path.pop_if_empty().extend([domain, "v2.0", ".well-known", "openid-configuration"]);
     }
     let line = format!("GET {url}");
-    let request = Request {
-        method: Method::GET,
-        url,
-        headers: HeaderMap::new(),
-        authorization: None,
-        body: None,
-        retry_budget: RetryBudget::For(TIME_LIMIT),
-        halt: None,
-    };
+    let request = Request { retry_budget: RetryBudget::For(TIME_LIMIT), ..Request::new(Method::GET, url) };
     let answer = http.send(&request).await.map_err(|error| SignInError::from_send_error(&line, &error))?;
     if answer.status != 200 {
         return Err(SignInError::new(format!("{line}: answered {}", answer.status)));

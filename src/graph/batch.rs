@@ -7,15 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
 use tokio::sync::Mutex;
 use tracing::info;
 
-use super::client::{Bindings, Graph};
-use super::error::GraphError;
+use super::error::{GraphError, RequestLine};
 use super::permission::Need;
-use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests};
+use super::transport::Transport;
+use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests, Bindings};
 use crate::http::{
     Answer, Request, RequestPermit, RetryBudget, SendError, SendErrorKind, new_client_request_id, retry,
     retry_after, server_time,
@@ -42,137 +41,174 @@ impl BatchSupport {
     }
 }
 
-/// Configurations to read: flows, each with its steps.
-pub(super) type Reads<'a> = [(&'a FlowId, &'a [Step])];
+/// Reads the configurations of several flows in batches.
+pub(super) struct BatchReader<'a> {
+    pub(super) transport: &'a Transport,
+    pub(super) support: &'a BatchSupport,
+    /// Configurations to read: flows, each with its steps.
+    pub(super) reads: &'a [(&'a FlowId, &'a [Step])],
+    pub(super) budget: RetryBudget,
+}
 
-/// Results by their index in [`Reads`]. Reads without a result are to be sent separately.
+/// Results by their index in `reads`. Reads without a result are to be sent separately.
 type Results = Vec<(usize, Result<Bindings, GraphError>)>;
 
-/// Reads configurations in batches, if that saves round trips and no batch was rejected before; otherwise
-/// sends nothing and returns no results. A read without a usable response has no result. `concurrent` is the
-/// number of other requests that are sent at the same time.
-pub(super) async fn read(
-    graph: &Graph,
-    reads: &Reads<'_>,
-    concurrent: usize,
-    budget: RetryBudget,
-) -> Results {
-    let parallelism = graph.http.limits().parallelism();
-    let batches = reads.len().div_ceil(MAX_ITEMS);
-    let round_trips = |requests: usize| requests.saturating_add(concurrent).div_ceil(parallelism);
-    if round_trips(batches) >= round_trips(reads.len()) || graph.batch_support.is_rejected() {
-        return Vec::new();
-    }
-    let queue = Mutex::new((0..reads.len()).collect());
-    let senders = (0..batches.min(parallelism)).map(|_| send_all(graph, reads, &queue, budget));
-    join_all(senders).await.into_iter().flatten().collect()
-}
-
-/// Sends batches until the queue is empty, batches are rejected, or no permit is available in time. Each has
-/// as many reads as the rate limit admits. Returns the results of all these batches.
-async fn send_all(
-    graph: &Graph,
-    reads: &Reads<'_>,
-    queue: &Mutex<VecDeque<usize>>,
-    budget: RetryBudget,
-) -> Results {
-    let mut results = Vec::new();
-    while !graph.batch_support.is_rejected() {
-        let mut queued = queue.lock().await;
-        let most = u32::try_from(queued.len().min(MAX_ITEMS)).ok().and_then(NonZeroU32::new);
-        let Some(most) = most else { break };
-        // Without a permit in time, each separate read fails with its own error.
-        let url = graph.root().join(&["$batch"], None);
-        let Ok(permit) = graph.http.acquire_batch_permit(&url, most, budget).await else { break };
-        let items: Vec<_> = (0..permit.requests()).filter_map(|_| queued.pop_front()).collect();
-        drop(queued);
-        results.extend(send(graph, reads, permit, &items, budget).await);
-    }
-    results
-}
-
-/// Sends one batch with these items, which are indices of `reads`, and returns the usable results. A 401, or
-/// a `Retry-After` beyond the deadline, is the error of every item. An unusable batch has no results; a send
-/// error or an unexpected response also disables batches for the run.
-async fn send(
-    graph: &Graph,
-    reads: &Reads<'_>,
-    permit: RequestPermit<'_>,
-    items: &[usize],
-    budget: RetryBudget,
-) -> Results {
-    let request = Request {
-        method: Method::POST,
-        url: graph.root().join(&["$batch"], None),
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
-        authorization: Some(graph.credential()),
-        body: Some(body(graph, reads, items)),
-        retry_budget: budget,
-        halt: None,
-    };
-    let problem = match graph.http.send_once(permit, &request).await {
-        Ok(None) => return Vec::new(),
-        Ok(Some(answer)) => {
-            if let Some(asked) = retry_after(&answer)
-                && let Err(pause) = graph.http.honor_retry_after(&request, answer.status, asked).await
-            {
-                return items
-                    .iter()
-                    .map(|at| (*at, Err(deferred_error(graph, &request, &answer, pause))))
-                    .collect();
-            }
-            match answer.status {
-                200..300 => match parse_items(items, &answer) {
-                    Some(responses) => {
-                        return collect_results(graph, reads, responses, &request, &answer).await;
-                    }
-                    None => "unexpected response".to_owned(),
-                },
-                // The token was renewed already, so separate reads would be rejected as well.
-                401 => {
-                    let rejected = || {
-                        GraphError::from_rejection(
-                            graph.request_line(Need::Bindings, "POST", &request.url),
-                            &answer,
-                        )
-                    };
-                    return items.iter().map(|at| (*at, Err(rejected()))).collect();
-                }
-                429 => return Vec::new(),
-                status => format!("answered {status}"),
-            }
+impl BatchReader<'_> {
+    /// Reads configurations in batches, if that saves round trips and no batch was rejected before; otherwise
+    /// sends nothing and returns no results. A read without a usable response has no result. `concurrent` is
+    /// the number of other requests that are sent at the same time.
+    pub(super) async fn read(&self, concurrent: usize) -> Results {
+        let parallelism = self.transport.http.limits().parallelism();
+        let batches = self.reads.len().div_ceil(MAX_ITEMS);
+        let round_trips = |requests: usize| requests.saturating_add(concurrent).div_ceil(parallelism);
+        if round_trips(batches) >= round_trips(self.reads.len()) || self.support.is_rejected() {
+            return Vec::new();
         }
-        Err(error) => error.to_string(),
-    };
-    // A useless batch costs as much of the rate limit as all of its items.
-    if !graph.batch_support.reject() {
-        info!("`$batch`: {problem}; reading without batches");
+        let queue = Mutex::new((0..self.reads.len()).collect());
+        let senders = (0..batches.min(parallelism)).map(|_| self.send_all(&queue));
+        join_all(senders).await.into_iter().flatten().collect()
     }
-    Vec::new()
-}
 
-/// Creates the error of a read whose `Retry-After` is longer than the time that is left.
-fn deferred_error(graph: &Graph, request: &Request<'_>, answer: &Answer, pause: Duration) -> GraphError {
-    let error = SendError {
-        kind: SendErrorKind::PauseBeyondTimeout(pause),
-        client_request_id: Some(answer.client_request_id.clone()),
-        attempts: answer.attempts,
-        may_have_acted: false,
-        last: None,
-    };
-    GraphError::from_send_error(graph.request_line(Need::Bindings, "POST", &request.url), error)
-}
+    /// Sends batches until the queue is empty, batches are rejected, or no permit is available in time. Each
+    /// has as many reads as the rate limit admits. Returns the results of all these batches.
+    async fn send_all(&self, queue: &Mutex<VecDeque<usize>>) -> Results {
+        let http = &self.transport.http;
+        let mut results = Vec::new();
+        while !self.support.is_rejected() {
+            let mut queued = queue.lock().await;
+            let most = u32::try_from(queued.len().min(MAX_ITEMS)).ok().and_then(NonZeroU32::new);
+            let Some(most) = most else { break };
+            // Without a permit in time, each separate read fails with its own error.
+            let Ok(permit) = http.acquire_batch_permit(&self.url(), most, self.budget).await else { break };
+            let items: Vec<_> = (0..permit.requests()).filter_map(|_| queued.pop_front()).collect();
+            drop(queued);
+            results.extend(self.send(permit, &items).await);
+        }
+        results
+    }
 
-fn body(graph: &Graph, reads: &Reads<'_>, items: &[usize]) -> String {
-    let item = |at: &usize| {
-        let (flow, steps) = reads.get(*at)?;
-        let url = graph.root().relative(&graph.configuration_url(flow, steps));
-        let headers = BatchHeaders { client_request_id: new_client_request_id() };
-        Some(BatchRequest { id: at.to_string(), method: "GET", url, headers })
-    };
-    let requests = BatchRequests { requests: items.iter().filter_map(item).collect() };
-    // Lists of strings are always valid JSON.
-    serde_json::to_string(&requests).unwrap_or_default()
+    /// Sends one batch with these items, which are indices of `reads`, and returns the usable results. A 401,
+    /// or a `Retry-After` beyond the deadline, is the error of every item. An unusable batch has no results; a
+    /// send error or an unexpected response also disables batches for the run.
+    async fn send(&self, permit: RequestPermit<'_>, items: &[usize]) -> Results {
+        let http = &self.transport.http;
+        let request = self.transport.request(Method::POST, self.url(), Some(self.body(items)));
+        let request = Request { retry_budget: self.budget, ..request };
+        let fail_all = |error: &dyn Fn() -> GraphError| items.iter().map(|at| (*at, Err(error()))).collect();
+        let problem = match http.send_once(permit, &request).await {
+            Ok(None) => return Vec::new(),
+            Ok(Some(answer)) => {
+                if let Some(asked) = retry_after(&answer)
+                    && let Err(pause) = http.honor_retry_after(&request, answer.status, asked).await
+                {
+                    return fail_all(&|| self.deferred_error(&answer, pause));
+                }
+                match answer.status {
+                    200..300 => match parse_items(items, &answer) {
+                        Some(responses) => return self.collect_results(responses, &request, &answer).await,
+                        None => "unexpected response".to_owned(),
+                    },
+                    // The token was renewed already, so separate reads would be rejected as well.
+                    401 => return fail_all(&|| GraphError::from_rejection(self.line(), &answer)),
+                    429 => return Vec::new(),
+                    status => format!("answered {status}"),
+                }
+            }
+            Err(error) => error.to_string(),
+        };
+        // A useless batch costs as much of the rate limit as all of its items.
+        if !self.support.reject() {
+            info!("`$batch`: {problem}; reading without batches");
+        }
+        Vec::new()
+    }
+
+    fn url(&self) -> Url {
+        self.transport.root.join(&["$batch"], None)
+    }
+
+    fn line(&self) -> RequestLine {
+        RequestLine::new(Need::Bindings, &Method::POST, &self.url())
+    }
+
+    /// Creates the error of a read whose `Retry-After` is longer than the time that is left.
+    fn deferred_error(&self, answer: &Answer, pause: Duration) -> GraphError {
+        let error = SendError {
+            kind: SendErrorKind::PauseBeyondTimeout(pause),
+            client_request_id: Some(answer.client_request_id.clone()),
+            attempts: answer.attempts,
+            may_have_acted: false,
+            last: None,
+        };
+        GraphError::from_send_error(self.line(), error)
+    }
+
+    fn body(&self, items: &[usize]) -> String {
+        let root = &self.transport.root;
+        let item = |at: &usize| {
+            let (flow, steps) = self.reads.get(*at)?;
+            let url = root.relative(&root.configuration(flow, steps));
+            let headers = BatchHeaders { client_request_id: new_client_request_id() };
+            Some(BatchRequest { id: at.to_string(), method: "GET", url, headers })
+        };
+        let requests = BatchRequests { requests: items.iter().filter_map(item).collect() };
+        // Lists of strings are always valid JSON.
+        serde_json::to_string(&requests).unwrap_or_default()
+    }
+
+    /// Returns the results of the items with a complete configuration, and an error for each whose `Retry-After`
+    /// exceeds the deadline; the others have no result. Records throttled items in the rate limiter, and waits
+    /// for the `Retry-After` of items that failed temporarily.
+    async fn collect_results(
+        &self,
+        items: BTreeMap<usize, Vec<BatchItem<'_>>>,
+        request: &Request<'_>,
+        answer: &Answer,
+    ) -> Results {
+        let now = server_time(&answer.headers);
+        let asked = |item: &BatchItem<'_>| retry::parse_retry_after(&item.header("retry-after")?, now);
+        let (throttled, others): (Vec<_>, Vec<_>) =
+            items.values().flatten().partition(|item| item.status == 429);
+        if !throttled.is_empty() {
+            let pause = throttled.iter().filter_map(|item| asked(item)).max();
+            self.transport
+                .http
+                .limits()
+                .record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
+        }
+        // A separate read would get the same `Retry-After`.
+        let beyond_deadline = |item: &BatchItem<'_>| {
+            self.transport.http.limits().pause_beyond_deadline(
+                item.status,
+                asked(item)?,
+                request.retry_budget,
+            )
+        };
+        let deferred = |item: &BatchItem<'_>| Some(self.deferred_error(answer, beyond_deadline(item)?));
+        let pauses = others.iter().filter(|item| beyond_deadline(item).is_none());
+        let pauses = pauses.filter_map(|item| Some((asked(item)?, item.status)));
+        if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
+            _ = self.transport.http.honor_retry_after(request, status, pause).await;
+        }
+        let all = items.len();
+        let results = items.into_iter().filter_map(|(at, items)| {
+            let (_, steps) = self.reads.get(at)?;
+            // Two responses to one item contradict each other.
+            let [item] = <[BatchItem<'_>; 1]>::try_from(items).ok()?;
+            if let Some(error) = deferred(&item) {
+                return Some((at, Err(error)));
+            }
+            let bindings = item.configuration()?.bindings(steps);
+            let is_complete = bindings.values().all(|read| matches!(read, Reading::Known(_)));
+            is_complete.then_some((at, Ok(bindings)))
+        });
+        let results: Results = results.collect();
+        if results.len() < all {
+            let others = all.saturating_sub(results.len());
+            info!("{others} of {all} items of a `$batch` have no usable response: reading them separately");
+        }
+        results
+    }
 }
 
 /// Returns the responses to these items by index, one or several for each. `None` if the body is not a batch
@@ -186,52 +222,4 @@ fn parse_items<'a>(items: &[usize], answer: &'a Answer) -> Option<BTreeMap<usize
         parsed.entry(at).or_default().push(item);
     }
     Some(parsed).filter(|parsed| !parsed.is_empty())
-}
-
-/// Returns the results of the items with a complete configuration, and an error for each whose `Retry-After`
-/// exceeds the deadline; the others have no result. Records throttled items in the rate limiter, and waits
-/// for the `Retry-After` of items that failed temporarily.
-async fn collect_results(
-    graph: &Graph,
-    reads: &Reads<'_>,
-    items: BTreeMap<usize, Vec<BatchItem<'_>>>,
-    request: &Request<'_>,
-    answer: &Answer,
-) -> Results {
-    let now = server_time(&answer.headers);
-    let asked = |item: &BatchItem<'_>| retry::parse_retry_after(&item.header("retry-after")?, now);
-    let (throttled, others): (Vec<_>, Vec<_>) = items.values().flatten().partition(|item| item.status == 429);
-    if !throttled.is_empty() {
-        let pause = throttled.iter().filter_map(|item| asked(item)).max();
-        graph.http.limits().record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
-    }
-    // A separate read would get the same `Retry-After`.
-    let beyond_deadline = |item: &BatchItem<'_>| {
-        graph.http.limits().pause_beyond_deadline(item.status, asked(item)?, request.retry_budget)
-    };
-    let deferred =
-        |item: &BatchItem<'_>| Some(deferred_error(graph, request, answer, beyond_deadline(item)?));
-    let pauses = others.iter().filter(|item| beyond_deadline(item).is_none());
-    let pauses = pauses.filter_map(|item| Some((asked(item)?, item.status)));
-    if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {
-        _ = graph.http.honor_retry_after(request, status, pause).await;
-    }
-    let all = items.len();
-    let results = items.into_iter().filter_map(|(at, items)| {
-        let (_, steps) = reads.get(at)?;
-        // Two responses to one item contradict each other.
-        let [item] = <[BatchItem<'_>; 1]>::try_from(items).ok()?;
-        if let Some(error) = deferred(&item) {
-            return Some((at, Err(error)));
-        }
-        let bindings = item.configuration()?.bindings(steps);
-        let is_complete = bindings.values().all(|read| matches!(read, Reading::Known(_)));
-        is_complete.then_some((at, Ok(bindings)))
-    });
-    let results: Results = results.collect();
-    if results.len() < all {
-        let others = all.saturating_sub(results.len());
-        info!("{others} of {all} items of a `$batch` have no usable response: reading them separately");
-    }
-    results
 }

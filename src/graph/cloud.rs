@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 
 use crate::http::{is_loopback, is_safe};
-use crate::model::{Api, Cloud};
+use crate::model::{Api, Cloud, FlowId, Step};
 
 /// Returns the URL of Graph in a cloud, without a version (<https://learn.microsoft.com/graph/deployments>).
 fn root(cloud: Cloud) -> &'static str {
@@ -116,6 +116,17 @@ impl GraphUrl {
         url
     }
 
+    /// Returns the URL of the connector configuration of a flow, with the connectors at the given steps.
+    pub(super) fn configuration(&self, flow: &FlowId, steps: &[Step]) -> Url {
+        let names: Vec<_> = steps.iter().map(|step| step.name()).collect();
+        self.join(&configuration_path(flow), Some(&format!("$expand={}", names.join(","))))
+    }
+
+    /// Returns the URL of the reference from a step of a flow to its connector.
+    pub(super) fn reference(&self, flow: &FlowId, step: Step) -> Url {
+        self.join(&[&configuration_path(flow)[..], &[step.name(), "$ref"]].concat(), None)
+    }
+
     /// Returns a URL relative to this root, which has the API version, as batches need it: with a leading slash and
     /// the query, such as `/identity/apiConnectors?x`. A URL outside the root keeps its complete path.
     pub(super) fn relative(&self, url: &Url) -> String {
@@ -131,6 +142,10 @@ impl GraphUrl {
     pub(super) fn resolve(&self, link: &str) -> Option<Url> {
         self.0.join(link).ok()
     }
+}
+
+fn configuration_path(flow: &FlowId) -> [&str; 4] {
+    ["identity", flow.kind().collection(), flow.as_str(), "apiConnectorConfiguration"]
 }
 
 /// Returns the text after the last `@`, because the part before it may contain a password. Without an `@`,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::permission::Need;
@@ -17,10 +17,8 @@ use crate::model::ReadError;
 #[derive(Debug, thiserror::Error)]
 #[error("{request}: {kind}{}", ids(.request_id.as_deref(), .client_request_id.as_deref()))]
 pub struct GraphError {
-    /// Method and path.
-    pub request: String,
-    /// Permission that the request needs.
-    pub need: Need,
+    /// The request.
+    pub request: RequestLine,
     /// Reason of the failure.
     pub kind: GraphErrorKind,
     /// Graph's id of the request.
@@ -177,7 +175,7 @@ impl GraphError {
             }),
             Code::SelfServiceDisabled => known(advice::SELF_SERVICE_DISABLED),
             Code::TokenRejected => known(advice::TOKEN_REJECTED),
-            Code::PermissionMissing => known(match self.need {
+            Code::PermissionMissing => known(match self.request.need {
                 Need::Flows => advice::CANNOT_LIST_FLOWS,
                 Need::Bindings => advice::CANNOT_READ_BINDINGS,
                 Need::Connectors => advice::CANNOT_READ_CONNECTORS,
@@ -223,8 +221,7 @@ impl GraphError {
         let last = error.last.take().map(|answer| parse_rejection(&answer));
         let (before, request_id) = last.unzip();
         Self {
-            request: request.line,
-            need: request.need,
+            request,
             client_request_id: error.client_request_id.take(),
             attempts: error.attempts,
             may_have_acted: error.may_have_acted,
@@ -247,8 +244,7 @@ impl GraphError {
     /// Creates the error of a response that is unusable for another reason than its status.
     pub(super) fn from_answer(request: RequestLine, answer: &Answer, kind: GraphErrorKind) -> Self {
         Self {
-            request: request.line,
-            need: request.need,
+            request,
             kind,
             request_id: request_id(answer),
             client_request_id: Some(answer.client_request_id.clone()),
@@ -265,6 +261,20 @@ pub struct RequestLine {
     pub need: Need,
     /// Method and path.
     pub line: String,
+}
+
+impl RequestLine {
+    /// Describes a request without the host, which is the same in all of a run, and without the query, which
+    /// may hold the token of a page.
+    pub(super) fn new(need: Need, method: &Method, url: &Url) -> Self {
+        Self { need, line: format!("{method} {}", url.path()) }
+    }
+}
+
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
 }
 
 /// Kind of a tenant, as a rejection names it.

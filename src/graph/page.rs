@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::Url;
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 
-use super::client::Graph;
 use super::cloud::GraphUrl;
-use super::error::{GraphError, GraphErrorKind, origin};
+use super::error::{GraphError, GraphErrorKind, RequestLine, origin};
 use super::permission::Need;
+use super::transport::Transport;
 use super::wire::Page;
 use crate::http::RetryBudget;
 
@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 8 << 20;
 /// Reads all pages of a collection, beginning with the URL of its first page, and returns their items. Fails
 /// if any page is unreadable, a link is not followed, or the pages have more than 8 MiB or do not end.
 pub(super) async fn read_all<T: DeserializeOwned>(
-    graph: &Graph,
+    transport: &Transport,
     need: Need,
     first: Url,
 ) -> Result<Vec<T>, GraphError> {
@@ -31,21 +31,19 @@ pub(super) async fn read_all<T: DeserializeOwned>(
     let mut next = first;
     let mut bytes: usize = 0;
     loop {
-        let (answer, page) = graph.get::<Page<T>>(need, next.clone(), RetryBudget::UntilDeadline).await?;
-        if page.is_error() {
-            return Err(GraphError::from_rejection(graph.request_line(need, "GET", &next), &answer));
-        }
+        let line = RequestLine::new(need, &Method::GET, &next);
+        let budget = RetryBudget::UntilDeadline;
+        let (answer, page) = transport.get(need, next.clone(), budget, Page::<T>::is_error).await?;
+        let unusable = |kind| GraphError::from_answer(line, &answer, kind);
         bytes = bytes.saturating_add(answer.body.len());
         if bytes > MAX_BYTES {
-            let kind = GraphErrorKind::UnexpectedResponse("the pages of the collection exceed 8 MiB".into());
-            return Err(GraphError::from_answer(graph.request_line(need, "GET", &next), &answer, kind));
+            let message = "the pages of the collection exceed 8 MiB";
+            return Err(unusable(GraphErrorKind::UnexpectedResponse(message.into())));
         }
         items.extend(page.value);
         let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok(items) };
-        let line = graph.request_line(need, "GET", &next);
         seen.insert(next);
-        next = follow(graph.root(), &link, &seen)
-            .map_err(|kind| GraphError::from_answer(line, &answer, kind))?;
+        next = follow(&transport.root, &link, &seen).map_err(unusable)?;
     }
 }
 

@@ -68,6 +68,9 @@ impl From<FlowEntity> for ListedFlow {
     }
 }
 
+/// Bindings of a flow at the requested steps.
+pub type Bindings = StepMap<Reading<Bound>>;
+
 /// Relationships of an `apiConnectorConfiguration`, not parsed yet, and whether it is an error. Unknown properties
 /// are dropped.
 #[derive(Debug, Default)]
@@ -234,7 +237,7 @@ impl Configuration {
 
     /// Returns the binding at each of the given steps. Nothing is bound at an absent step, and a malformed
     /// one is unknown.
-    pub fn bindings(mut self, steps: &[Step]) -> StepMap<Reading<Bound>> {
+    pub fn bindings(mut self, steps: &[Step]) -> Bindings {
         steps.iter().map(|step| (*step, self.take_bound(*step))).collect()
     }
 

@@ -33,6 +33,21 @@ pub struct Request<'a> {
     pub halt: Option<Stop>,
 }
 
+impl Request<'_> {
+    /// Creates a request without headers, credential and body, that is retried until the deadline of the run.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            authorization: None,
+            body: None,
+            retry_budget: RetryBudget::UntilDeadline,
+            halt: None,
+        }
+    }
+}
+
 /// Error of a credential that has no valid token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

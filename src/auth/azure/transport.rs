@@ -17,7 +17,7 @@ use url::form_urlencoded;
 
 use super::error::single_line;
 use crate::auth::error::SignInError;
-use crate::http::{Answer, Client, Redactor, Request, RetryBudget, is_link_local, is_safe};
+use crate::http::{Answer, Client, Redactor, Request, is_link_local, is_safe};
 
 /// Maximum lifetime of a token that is accepted, because it is added to the current time.
 const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -102,15 +102,8 @@ pub(super) async fn send(
     body: String,
 ) -> Result<Answer, SignInError> {
     let line = format!("{method} {}", without_query(&url));
-    let request = Request {
-        method,
-        url,
-        headers,
-        authorization: None,
-        body: Some(body).filter(|body| !body.is_empty()),
-        retry_budget: RetryBudget::UntilDeadline,
-        halt: None,
-    };
+    let body = Some(body).filter(|body| !body.is_empty());
+    let request = Request { headers, body, ..Request::new(method, url) };
     let sent = http.send(&request).await;
     let mut answer = sent.map_err(|error| SignInError::from_send_error(&line, &error))?;
     let form = request.body.as_deref().unwrap_or_default();

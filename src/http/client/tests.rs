@@ -6,7 +6,6 @@ use std::net::TcpListener;
 use futures_util::future::join_all;
 use reqwest::Method;
 use reqwest::dns::{Name, Resolve, Resolving};
-use reqwest::header::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -42,16 +41,7 @@ fn client(connections: Connections, requests: u32) -> Client {
 }
 
 fn request(method: Method, url: &str, budget: RetryBudget) -> Request<'static> {
-    let url = url.parse().unwrap();
-    Request {
-        method,
-        url,
-        headers: HeaderMap::new(),
-        authorization: None,
-        body: None,
-        retry_budget: budget,
-        halt: None,
-    }
+    Request { retry_budget: budget, ..Request::new(method, url.parse().unwrap()) }
 }
 
 async fn get(client: &Client, url: &str) -> SendError {
