@@ -8,8 +8,8 @@ use crate::auth::{Kind, NoCredential};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{InvalidGraphUrl, UNREACHABLE_HINT};
 use crate::model::Tenant;
-use crate::saved::OutputError;
 use crate::paths::PathError;
+use crate::saved::OutputError;
 use crate::snapshot::SnapshotError;
 
 /// Error of a command.

@@ -1,14 +1,11 @@
 //! Connectors, and the keys by which files refer to them.
 
-use serde::Serialize;
-
 use super::id::ConnectorId;
 use super::target_url::TargetUrl;
 use crate::diagnostic::Span;
 
 /// Id and name of a connector.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Connector {
     /// Id, by which a binding refers to the connector.
     pub id: ConnectorId,

@@ -1,12 +1,16 @@
 //! Saved plans and reports: versioned structs, apart from the values that the code works with.
 
+mod error;
 mod output;
 mod parts;
 pub mod plan;
 pub mod report;
+mod saved_as;
+mod text;
 
+pub use error::SavedFileError;
 pub use output::{Output, OutputError, write};
-pub use parts::{SavedFileError, find_kind};
+pub use parts::find_kind;
 
 use crate::apply::Report;
 use crate::plan::Plan;
@@ -27,8 +31,9 @@ pub enum Saved {
 /// The text is neither, of another version, or was modified.
 pub fn read(text: &str) -> Result<Saved, SavedFileError> {
     match parts::kind(text)?.as_str() {
-        "plan" => plan::from_json(text),
-        "report" => report::from_json(text),
+        "plan" => plan::from_json(text).map(|(plan, created)| Saved::Plan(plan, created)),
+        "report" => report::from_json(text)
+            .map(|(report, started, finished)| Saved::Report(report, started, finished)),
         other => Err(SavedFileError::InvalidValue(format!("`kind`: `{other}`"))),
     }
 }

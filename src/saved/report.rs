@@ -4,34 +4,31 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
-use super::Saved;
-use super::parts::{
-    ConnectorPart, ErrorPart, FORMAT_VERSION, SavedFileError, ShardPart, Tool, action, binding_value,
-    flow_id, from_name, tenant,
-};
+use super::error::{FORMAT_VERSION, SavedFileError};
+use super::parts::{self, Tool, check_action, tenant};
+use super::saved_as::saved_as;
 use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
-use crate::model::{Action, names};
+use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, names};
 use crate::plan::{Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
-    let Report { fingerprint, targets, errors, exit_code, shard } = report;
+    let Report { fingerprint, targets, errors, exit_code, shard } = report.clone();
     let file = ReportFile {
         format_version: FORMAT_VERSION.to_owned(),
         kind: "report".to_owned(),
         tool: Tool::this(),
         started_at: started_at.to_owned(),
         finished_at: finished_at.to_owned(),
-        fingerprint: fingerprint.clone(),
-        targets: targets.iter().map(ReportTarget::from).collect(),
-        errors: errors.iter().map(ErrorPart::from).collect(),
-        exit_code: *exit_code,
-        shard: shard.as_ref().map(ShardPart::from),
+        fingerprint,
+        targets,
+        errors,
+        exit_code,
+        shard,
     };
-    // Strings, numbers and lists are always JSON.
-    serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
+    parts::to_json(&file)
 }
 
 /// Parses a report, whose `kind` and version the caller has checked. Exit code 0 in a report whose changes
@@ -39,23 +36,17 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
 ///
 /// # Errors
 /// The text is not of this shape, or has a value that cannot occur.
-pub(super) fn from_json(text: &str) -> Result<Saved, SavedFileError> {
-    let file: ReportFile = serde_json::from_str(text)?;
+pub(super) fn from_json(text: &str) -> Result<(Report, String, String), SavedFileError> {
+    let file: ReportFile = parts::parse(text)?;
     let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, .. } = file;
-    let report = Report {
-        fingerprint,
-        targets: targets.into_iter().map(TargetReport::try_from).collect::<Result<_, _>>()?,
-        errors: errors.into_iter().map(Problem::try_from).collect::<Result<_, _>>()?,
-        exit_code,
-        shard: shard.map(ShardInfo::try_from).transpose()?,
-    };
+    let report = Report { fingerprint, targets, errors, exit_code, shard };
     // Pipelines rely on code 0, so nothing else in the report may contradict it.
     if report.exit_code == 0 && !report.is_complete() {
         return Err(SavedFileError::InvalidValue(
             "`exitCode`: 0, although not all changes are done".to_owned(),
         ));
     }
-    Ok(Saved::Report(report, started_at, finished_at))
+    Ok((report, started_at, finished_at))
 }
 
 /// Returns the JSON Schema of a report.
@@ -83,14 +74,14 @@ struct ReportFile {
     /// Fingerprint of the plan; null if it was incomplete.
     fingerprint: Option<String>,
     /// One for each file.
-    targets: Vec<ReportTarget>,
+    targets: Vec<TargetReport>,
     /// Problems that kept the run from changing anything.
-    errors: Vec<ErrorPart>,
+    errors: Vec<Problem>,
     /// Exit code of the run.
     exit_code: u8,
     /// Shard of the run; absent if it was not split.
     #[serde(skip_serializing_if = "Option::is_none")]
-    shard: Option<ShardPart>,
+    shard: Option<ShardInfo>,
 }
 
 /// Result of one tenant's changes.
@@ -102,15 +93,17 @@ struct ReportTarget {
     /// GUID of the tenant; null if it is not known.
     tenant_id: Option<String>,
     /// Cloud of the tenant.
-    cloud: String,
+    #[schemars(with = "String")]
+    cloud: Cloud,
     /// Version of Graph.
-    api: String,
+    #[schemars(with = "String")]
+    api: Api,
     /// Root of Graph, version included.
     graph_url: String,
     /// Fingerprint of the plan for this tenant; null if it was incomplete.
     fingerprint: Option<String>,
     /// Every change of the plan.
-    changes: Vec<ReportChange>,
+    changes: Vec<ChangeReport>,
     /// Counts.
     summary: ReportSummary,
 }
@@ -120,16 +113,17 @@ struct ReportTarget {
 #[serde(rename_all = "camelCase")]
 struct ReportChange {
     /// The flow.
-    flow: String,
+    flow: FlowId,
     /// The step.
-    step: String,
+    #[schemars(with = "String")]
+    step: Step,
     /// `enable`, `replace` or `disable`.
-    #[schemars(extend("enum" = names::<Action>()))]
-    action: String,
+    #[schemars(with = "String", extend("enum" = names::<Action>()))]
+    action: Action,
     /// Value in the tenant before; null for nothing.
-    current: Option<ConnectorPart>,
+    current: Bound,
     /// Desired value; null for nothing.
-    desired: Option<ConnectorPart>,
+    desired: Bound,
     /// `applied`: the read-back showed the desired value. `already`: the tenant had it before, nothing was sent.
     /// `failed`: rejected, and not changed. `unverified`: not known whether it took effect. `not-attempted`:
     /// nothing was sent.
@@ -163,17 +157,19 @@ struct ReportSummary {
     not_attempted: usize,
 }
 
+saved_as!(TargetReport, ReportTarget);
+
 impl From<&TargetReport> for ReportTarget {
     fn from(target: &TargetReport) -> Self {
         let TargetReport { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes } = target;
         Self {
             tenant: tenant.clone(),
             tenant_id: tenant_id.clone(),
-            cloud: cloud.name().to_owned(),
-            api: api.name().to_owned(),
+            cloud: *cloud,
+            api: *api,
             graph_url: graph_url.clone(),
             fingerprint: fingerprint.clone(),
-            changes: changes.iter().map(ReportChange::from).collect(),
+            changes: changes.clone(),
             summary: ReportSummary {
                 applied: target.count(OutcomeKind::Applied),
                 already: target.count(OutcomeKind::Already),
@@ -185,15 +181,17 @@ impl From<&TargetReport> for ReportTarget {
     }
 }
 
+saved_as!(ChangeReport, ReportChange);
+
 impl From<&ChangeReport> for ReportChange {
     fn from(ChangeReport { change, outcome }: &ChangeReport) -> Self {
-        let ReportedChange { flow, step, action, current, desired, source: _ } = change;
+        let ReportedChange { flow, step, action, current, desired, source: _ } = change.clone();
         Self {
-            flow: flow.to_string(),
-            step: step.name().to_owned(),
-            action: action.name().to_owned(),
-            current: current.as_ref().map(ConnectorPart::from),
-            desired: desired.as_ref().map(ConnectorPart::from),
+            flow,
+            step,
+            action,
+            current,
+            desired,
             outcome: outcome.kind(),
             id: outcome.kind().code().map(|code| code.id().to_owned()),
             attempts: outcome.put().map_or(0, |put| put.attempts),
@@ -205,24 +203,19 @@ impl From<&ChangeReport> for ReportChange {
 }
 
 impl TryFrom<ReportTarget> for TargetReport {
-    type Error = SavedFileError;
+    type Error = String;
 
-    fn try_from(target: ReportTarget) -> Result<Self, SavedFileError> {
-        Ok(Self {
-            tenant: tenant(target.tenant)?,
-            tenant_id: target.tenant_id,
-            cloud: from_name("cloud", &target.cloud, |name| name.parse().ok())?,
-            api: from_name("api", &target.api, |name| name.parse().ok())?,
-            graph_url: target.graph_url,
-            fingerprint: target.fingerprint,
-            changes: target.changes.into_iter().map(ChangeReport::try_from).collect::<Result<_, _>>()?,
-        })
+    fn try_from(target: ReportTarget) -> Result<Self, String> {
+        let ReportTarget { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes, summary: _ } =
+            target;
+        let tenant = self::tenant(tenant)?;
+        Ok(Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes })
     }
 }
 
 impl ReportChange {
     /// Returns the outcome with its values. Values that this kind of outcome cannot have are an error.
-    fn outcome(&self) -> Result<Outcome, SavedFileError> {
+    fn outcome(&self) -> Result<Outcome, String> {
         let Self { outcome: kind, attempts, request_id, error, hint, .. } = self;
         let put = SentPut { attempts: *attempts, request_id: request_id.clone() };
         let reason = error.clone().map(|error| Reason { error, hint: hint.clone() });
@@ -241,28 +234,18 @@ impl ReportChange {
         };
         outcome.filter(fits).ok_or_else(|| {
             let keys = "`attempts`, `requestId`, `error` or `hint`";
-            SavedFileError::InvalidValue(format!("`outcome`: `{}` contradicts {keys}", kind.name()))
+            format!("`outcome`: `{}` contradicts {keys}", kind.name())
         })
     }
 }
 
 impl TryFrom<ReportChange> for ChangeReport {
-    type Error = SavedFileError;
+    type Error = String;
 
-    fn try_from(change: ReportChange) -> Result<Self, SavedFileError> {
+    fn try_from(change: ReportChange) -> Result<Self, String> {
         let outcome = change.outcome()?;
-        let ReportChange { flow, step, action: name, current, desired, .. } = change;
-        let (current, desired) = (binding_value(current)?, binding_value(desired)?);
-        Ok(Self {
-            change: ReportedChange {
-                flow: flow_id(flow)?,
-                step: from_name("step", &step, |name| name.parse().ok())?,
-                action: action(&name, &current, &desired)?,
-                current,
-                desired,
-                source: None,
-            },
-            outcome,
-        })
+        let ReportChange { flow, step, action, current, desired, .. } = change;
+        check_action(action, &current, &desired)?;
+        Ok(Self { change: ReportedChange { flow, step, action, current, desired, source: None }, outcome })
     }
 }

@@ -149,7 +149,7 @@ fn saved_plan_that_was_edited_is_rejected() {
             "edited-action",
             edit(&|plan| plan["targets"][0]["changes"][0]["action"] = "disable".into()),
             1,
-            "invalid value: `action`: `disable`",
+            "invalid plan or report: `action`: `disable` at line ",
         ),
         ("older", with_version("1"), 3, "format version 1 is not supported; this flowbind reads version 2"),
         ("newer", with_version("3"), 3, "format version 3 is not supported; this flowbind reads version 2"),
@@ -159,7 +159,12 @@ fn saved_plan_that_was_edited_is_rejected() {
         ("not-ours", r#"{"formatVersion": "2", "kind": "invoice"}"#.into(), 1, "`kind`: `invoice`"),
         ("a-list", "[]".into(), 1, "not a flowbind plan or report"),
         ("no-targets", r#"{"formatVersion": "2", "kind": "plan"}"#.into(), 1, "missing field"),
-        ("odd-flow", plan.replace("B2C_1_a", "../../me"), 1, "`flow`: `../../me`"),
+        (
+            "odd-flow",
+            plan.replace("B2C_1_a", "../../me"),
+            1,
+            "`flow`: `../../me`: must not contain `/` at line ",
+        ),
         (
             "twice",
             twice(&plan),
@@ -183,7 +188,12 @@ fn saved_plan_that_was_edited_is_rejected() {
             1,
             "`overrides`: `--graph-url https://evil.example/beta`",
         ),
-        ("odd-step", plan.replace("postFederationSignup", "memberOf"), 1, "`step`: `memberOf`"),
+        (
+            "odd-step",
+            plan.replace("postFederationSignup", "memberOf"),
+            1,
+            "unknown variant `memberOf`, expected one of `postFederationSignup`, ",
+        ),
     ];
     for (name, text, code, why) in cases {
         let name = format!("{name}.json");

@@ -88,7 +88,7 @@ fn show_of_invalid_report_is_an_error() {
             "contradiction.json",
             report.replacen("applied", "failed", 1),
             1,
-            "invalid value: `outcome`: `failed` contradicts `attempts`, `requestId`, `error` or `hint`",
+            "invalid plan or report: `outcome`: `failed` contradicts `attempts`, `requestId`, `error` or `hint`",
         ),
         ("odd-action.json", report.replacen("replace", "disable", 1), 1, "`action`: `disable`"),
     ] {

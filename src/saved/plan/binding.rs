@@ -5,69 +5,107 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::parts::{
-    ConnectorPart, LocationPart, SavedFileError, action, binding_value, code, flow_id, from_name,
-};
-use crate::model::{Action, ReadError, Step, names};
-use crate::plan::{Change, InSync, Unmanaged, UnreadableBinding};
+use crate::diagnostic::{Code, SourceLocation};
+use crate::model::{Action, Bound, Connector, FlowId, ReadError, Step, TargetUrl, names};
+use crate::plan::{BrokenPin, Change, InSync, Unmanaged, UnreadableBinding};
+use crate::saved::parts::check_action;
+use crate::saved::saved_as::saved_as;
 
 /// Binding that differs.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct PlanChange {
+struct PlanChange {
     /// The flow.
-    flow: String,
+    flow: FlowId,
     /// The step.
-    #[schemars(extend("enum" = names::<Step>()))]
-    step: String,
+    #[schemars(with = "String", extend("enum" = names::<Step>()))]
+    step: Step,
     /// Kind of change.
-    #[schemars(extend("enum" = names::<Action>()))]
-    action: String,
+    #[schemars(with = "String", extend("enum" = names::<Action>()))]
+    action: Action,
     /// Value in the tenant; null for nothing.
-    current: Option<ConnectorPart>,
+    current: Bound,
     /// Value in the file; null for nothing.
-    desired: Option<ConnectorPart>,
+    desired: Bound,
     /// Whether the file protects the binding.
     protected: bool,
     /// Address that the file pins the desired connector to; null without a pin.
-    pin: Option<String>,
+    pin: Option<TargetUrl>,
     /// Location of the value in the file.
-    source: LocationPart,
+    source: SourceLocation,
+}
+
+saved_as!(Change, PlanChange);
+
+impl From<&Change> for PlanChange {
+    fn from(change: &Change) -> Self {
+        let Change { flow, step, action, current, desired, protected, pin, source } = change.clone();
+        Self { flow, step, action, current, desired, protected, pin: pin.map(Arc::unwrap_or_clone), source }
+    }
+}
+
+impl TryFrom<PlanChange> for Change {
+    type Error = String;
+
+    fn try_from(change: PlanChange) -> Result<Self, String> {
+        let PlanChange { flow, step, action, current, desired, protected, pin, source } = change;
+        check_action(action, &current, &desired)?;
+        Ok(Self { flow, step, action, current, desired, protected, pin: pin.map(Arc::new), source })
+    }
 }
 
 /// Managed binding that is as desired.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct PlanInSync {
+struct PlanInSync {
     /// The flow.
-    flow: String,
+    flow: FlowId,
     /// The step.
-    #[schemars(extend("enum" = names::<Step>()))]
-    step: String,
+    #[schemars(with = "String", extend("enum" = names::<Step>()))]
+    step: Step,
     /// Value in the tenant and in the file; null for nothing.
-    current: Option<ConnectorPart>,
+    current: Bound,
     /// Location of the value in the file.
-    source: LocationPart,
+    source: SourceLocation,
 }
+
+saved_as!(InSync, PlanInSync { flow, step, current, source });
 
 /// Binding that the file does not list.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct PlanUnmanaged {
+struct PlanUnmanaged {
     /// The flow.
-    flow: String,
+    flow: FlowId,
     /// The step.
-    step: String,
+    #[schemars(with = "String")]
+    step: Step,
     /// Value in the tenant.
-    current: Option<ConnectorPart>,
+    current: Bound,
 }
+
+saved_as!(Unmanaged, PlanUnmanaged { flow, step, current });
+
+/// Connector that does not call its pinned address.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct PlanPin {
+    /// The connector.
+    connector: Connector,
+    /// Address that the file pins.
+    expected: String,
+    /// Address in the tenant; null if it has none.
+    actual: Option<String>,
+}
+
+saved_as!(BrokenPin, PlanPin { connector, expected, actual });
 
 /// Binding that could not be read.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct PlanUnreadable {
+struct PlanUnreadable {
     /// The flow.
-    flow: String,
+    flow: FlowId,
     /// The step.
-    step: String,
+    #[schemars(with = "String")]
+    step: Step,
     /// Stable id of the problem.
-    id: String,
+    id: Code,
     /// Why it could not be read.
     error: String,
     /// What the error means, if that is known.
@@ -78,82 +116,16 @@ pub(super) struct PlanUnreadable {
     request: Option<String>,
 }
 
-impl From<&Change> for PlanChange {
-    fn from(Change { flow, step, action, current, desired, protected, pin, source }: &Change) -> Self {
-        Self {
-            flow: flow.to_string(),
-            step: step.name().to_owned(),
-            action: action.name().to_owned(),
-            current: current.as_ref().map(ConnectorPart::from),
-            desired: desired.as_ref().map(ConnectorPart::from),
-            protected: *protected,
-            pin: pin.as_ref().map(|pin| pin.to_string()),
-            source: source.into(),
-        }
-    }
-}
-
-impl TryFrom<PlanChange> for Change {
-    type Error = SavedFileError;
-
-    fn try_from(change: PlanChange) -> Result<Self, SavedFileError> {
-        let PlanChange { flow, step, action: name, current, desired, protected, pin, source } = change;
-        let invalid_pin = |pin: String| SavedFileError::InvalidValue(format!("`pin`: `{pin}`"));
-        let pin = pin.map(|pin| pin.parse().map_err(|_| invalid_pin(pin))).transpose()?;
-        let (current, desired) = (binding_value(current)?, binding_value(desired)?);
-        Ok(Self {
-            flow: flow_id(flow)?,
-            step: from_name("step", &step, |name| name.parse().ok())?,
-            action: action(&name, &current, &desired)?,
-            current,
-            desired,
-            protected,
-            pin: pin.map(Arc::new),
-            source: source.into(),
-        })
-    }
-}
-
-impl From<&InSync> for PlanInSync {
-    fn from(InSync { flow, step, current, source }: &InSync) -> Self {
-        let current = current.as_ref().map(ConnectorPart::from);
-        Self { flow: flow.to_string(), step: step.name().to_owned(), current, source: source.into() }
-    }
-}
-
-impl TryFrom<PlanInSync> for InSync {
-    type Error = SavedFileError;
-
-    fn try_from(PlanInSync { flow, step, current, source }: PlanInSync) -> Result<Self, SavedFileError> {
-        let (step, current) = (from_name("step", &step, |name| name.parse().ok())?, binding_value(current)?);
-        Ok(Self { flow: flow_id(flow)?, step, current, source: source.into() })
-    }
-}
-
-impl From<&Unmanaged> for PlanUnmanaged {
-    fn from(Unmanaged { flow, step, current }: &Unmanaged) -> Self {
-        let current = current.as_ref().map(ConnectorPart::from);
-        Self { flow: flow.to_string(), step: step.name().to_owned(), current }
-    }
-}
-
-impl TryFrom<PlanUnmanaged> for Unmanaged {
-    type Error = SavedFileError;
-
-    fn try_from(PlanUnmanaged { flow, step, current }: PlanUnmanaged) -> Result<Self, SavedFileError> {
-        let (step, current) = (from_name("step", &step, |name| name.parse().ok())?, binding_value(current)?);
-        Ok(Self { flow: flow_id(flow)?, step, current })
-    }
-}
+saved_as!(UnreadableBinding, PlanUnreadable);
 
 impl From<&UnreadableBinding> for PlanUnreadable {
     fn from(UnreadableBinding { flow, step, error }: &UnreadableBinding) -> Self {
         let ReadError { code, cause, meaning, hint, request } = error;
         let text = |text: &Option<Arc<str>>| text.as_ref().map(ToString::to_string);
         Self {
-            flow: flow.to_string(),
-            step: step.name().to_owned(),
-            id: code.id().to_owned(),
+            flow: flow.clone(),
+            step: *step,
+            id: *code,
             error: cause.to_string(),
             meaning: text(meaning),
             hint: text(hint),
@@ -162,19 +134,12 @@ impl From<&UnreadableBinding> for PlanUnreadable {
     }
 }
 
-impl TryFrom<PlanUnreadable> for UnreadableBinding {
-    type Error = SavedFileError;
-
-    fn try_from(part: PlanUnreadable) -> Result<Self, SavedFileError> {
-        let PlanUnreadable { flow, step, id, error, meaning, hint, request } = part;
+impl From<PlanUnreadable> for UnreadableBinding {
+    fn from(part: PlanUnreadable) -> Self {
+        let PlanUnreadable { flow, step, id: code, error, meaning, hint, request } = part;
         let text = |text: Option<String>| text.map(Arc::from);
-        let error = ReadError {
-            code: code(&id)?,
-            cause: error.into(),
-            meaning: text(meaning),
-            hint: text(hint),
-            request: text(request),
-        };
-        Ok(Self { flow: flow_id(flow)?, step: from_name("step", &step, |name| name.parse().ok())?, error })
+        let cause = error.into();
+        let (meaning, hint, request) = (text(meaning), text(hint), text(request));
+        Self { flow, step, error: ReadError { code, cause, meaning, hint, request } }
     }
 }

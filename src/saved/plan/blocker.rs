@@ -3,14 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::parts::{ConnectorPart, LocationPart, SavedFileError, code, flow_id, from_name};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, SourceLocation};
+use crate::model::{Action, Connector, FlowId, Step};
 use crate::plan::{Blocker, BrokenPin};
+use crate::saved::saved_as::saved_as;
 
 /// Guard that blocks the changes. The keys after `allow` are the values of the guard.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(super) struct PlanBlocker {
+struct PlanBlocker {
     /// Stable id of the guard.
     id: String,
     /// Message.
@@ -25,19 +26,21 @@ pub(super) struct PlanBlocker {
     limit: Option<u32>,
     /// Flow of a protected binding.
     #[serde(skip_serializing_if = "Option::is_none")]
-    flow: Option<String>,
+    flow: Option<FlowId>,
     /// Step of a protected binding.
     #[serde(skip_serializing_if = "Option::is_none")]
-    step: Option<String>,
+    #[schemars(with = "Option<String>")]
+    step: Option<Step>,
     /// Change to a protected binding.
     #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<String>,
+    #[schemars(with = "Option<String>")]
+    action: Option<Action>,
     /// Location of a protected binding in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<LocationPart>,
+    source: Option<SourceLocation>,
     /// Connector that does not call its pinned address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    connector: Option<ConnectorPart>,
+    connector: Option<Connector>,
     /// Address that the file pins.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
@@ -45,6 +48,8 @@ pub(super) struct PlanBlocker {
     #[serde(skip_serializing_if = "Option::is_none")]
     actual: Option<String>,
 }
+
+saved_as!(Blocker, PlanBlocker);
 
 impl From<&Blocker> for PlanBlocker {
     fn from(blocker: &Blocker) -> Self {
@@ -54,57 +59,52 @@ impl From<&Blocker> for PlanBlocker {
             allow: blocker.lifted_by().map(|flag| flag.to_string()),
             ..Self::default()
         };
-        match blocker {
+        match blocker.clone() {
             Blocker::MaxChanges { changes: number, limit }
             | Blocker::MaxDisables { disables: number, limit } => {
-                Self { number: Some(*number), limit: Some(*limit), ..part }
+                Self { number: Some(number), limit: Some(limit), ..part }
             }
             Blocker::Protected { flow, step, action, source } => Self {
-                flow: Some(flow.to_string()),
-                step: Some(step.name().to_owned()),
-                action: Some(action.name().to_owned()),
-                source: Some(source.into()),
+                flow: Some(flow),
+                step: Some(step),
+                action: Some(action),
+                source: Some(source),
                 ..part
             },
             Blocker::EmptyPrune => part,
-            Blocker::PinMismatch(BrokenPin { connector, expected, actual }) => Self {
-                connector: Some(connector.into()),
-                expected: Some(expected.clone()),
-                actual: actual.clone(),
-                ..part
-            },
+            Blocker::PinMismatch(BrokenPin { connector, expected, actual }) => {
+                Self { connector: Some(connector), expected: Some(expected), actual, ..part }
+            }
         }
     }
 }
 
 impl TryFrom<PlanBlocker> for Blocker {
-    type Error = SavedFileError;
+    type Error = String;
 
-    fn try_from(part: PlanBlocker) -> Result<Self, SavedFileError> {
+    fn try_from(part: PlanBlocker) -> Result<Self, String> {
         let PlanBlocker {
             id, number, limit, flow, step, action, source, connector, expected, actual, ..
         } = part;
-        let missing = |key: &str| SavedFileError::InvalidValue(format!("`{id}` without `{key}`"));
+        let missing = |key: &str| format!("`{id}` without `{key}`");
         let number = || number.ok_or_else(|| missing("number"));
         let limit = || limit.ok_or_else(|| missing("limit"));
-        Ok(match code(&id)? {
-            Code::GuardMaxChanges => Self::MaxChanges { changes: number()?, limit: limit()? },
-            Code::GuardMaxDisables => Self::MaxDisables { disables: number()?, limit: limit()? },
-            Code::ProtectedBinding => Self::Protected {
-                flow: flow_id(flow.ok_or_else(|| missing("flow"))?)?,
-                step: from_name("step", &step.ok_or_else(|| missing("step"))?, |name| name.parse().ok())?,
-                action: from_name("action", &action.ok_or_else(|| missing("action"))?, |name| {
-                    name.parse().ok()
-                })?,
-                source: source.ok_or_else(|| missing("source"))?.into(),
+        Ok(match id.parse() {
+            Ok(Code::GuardMaxChanges) => Self::MaxChanges { changes: number()?, limit: limit()? },
+            Ok(Code::GuardMaxDisables) => Self::MaxDisables { disables: number()?, limit: limit()? },
+            Ok(Code::ProtectedBinding) => Self::Protected {
+                flow: flow.ok_or_else(|| missing("flow"))?,
+                step: step.ok_or_else(|| missing("step"))?,
+                action: action.ok_or_else(|| missing("action"))?,
+                source: source.ok_or_else(|| missing("source"))?,
             },
-            Code::EmptyPrune => Self::EmptyPrune,
-            Code::PinMismatch => Self::PinMismatch(BrokenPin {
-                connector: connector.ok_or_else(|| missing("connector"))?.try_into()?,
+            Ok(Code::EmptyPrune) => Self::EmptyPrune,
+            Ok(Code::PinMismatch) => Self::PinMismatch(BrokenPin {
+                connector: connector.ok_or_else(|| missing("connector"))?,
                 expected: expected.ok_or_else(|| missing("expected"))?,
                 actual,
             }),
-            _ => return Err(SavedFileError::InvalidValue(format!("`refusals`: `{id}`"))),
+            _ => return Err(format!("`refusals`: `{id}`")),
         })
     }
 }

@@ -7,8 +7,9 @@ mod target;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use super::Saved;
-use super::parts::{ErrorPart, FORMAT_VERSION, SavedFileError, ShardPart, Tool};
+use super::error::{FORMAT_VERSION, SavedFileError};
+use super::parts::{self, Tool};
+use super::saved_as::saved_as;
 use crate::plan::{Drift, Plan, Problem, ShardInfo, Target};
 use target::PlanTarget;
 
@@ -23,12 +24,11 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
         created_at: created_at.to_owned(),
         fingerprint: plan.fingerprint(),
         targets: targets.collect(),
-        errors: plan.errors.iter().map(ErrorPart::from).collect(),
-        shard: plan.shard.as_ref().map(ShardPart::from),
-        drift: plan.drift.map(|Drift { strict }| PlanDrift { strict }),
+        errors: plan.errors.clone(),
+        shard: plan.shard.clone(),
+        drift: plan.drift,
     };
-    // Strings, numbers and lists are always JSON.
-    serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
+    parts::to_json(&file)
 }
 
 /// Parses a plan, whose `kind` and version the caller has checked. A plan that does not match its
@@ -36,14 +36,9 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
 ///
 /// # Errors
 /// The text is not of this shape, has a value that cannot occur, or does not match its fingerprints.
-pub(super) fn from_json(text: &str) -> Result<Saved, SavedFileError> {
-    let file: PlanFile = serde_json::from_str(text)?;
-    let mut plan = Plan {
-        targets: Vec::new(),
-        errors: file.errors.into_iter().map(Problem::try_from).collect::<Result<_, _>>()?,
-        shard: file.shard.map(ShardInfo::try_from).transpose()?,
-        drift: file.drift.map(|PlanDrift { strict }| Drift { strict }),
-    };
+pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
+    let file: PlanFile = parts::parse(text)?;
+    let mut plan = Plan { targets: Vec::new(), errors: file.errors, shard: file.shard, drift: file.drift };
     let mut fingerprints = Vec::new();
     for target in file.targets {
         fingerprints.push(target.fingerprint.clone());
@@ -53,7 +48,7 @@ pub(super) fn from_json(text: &str) -> Result<Saved, SavedFileError> {
         return Err(SavedFileError::FingerprintMismatch);
     }
     match plan.find_duplicate_binding() {
-        None => Ok(Saved::Plan(plan, file.created_at)),
+        None => Ok((plan, file.created_at)),
         Some((tenant, flow, step)) => {
             Err(SavedFileError::DuplicateBinding { tenant: tenant.to_owned(), flow: flow.clone(), step })
         }
@@ -85,13 +80,13 @@ struct PlanFile {
     /// One for each file.
     targets: Vec<PlanTarget>,
     /// Errors that make the plan incomplete.
-    errors: Vec<ErrorPart>,
+    errors: Vec<Problem>,
     /// Shard of the run; absent if it was not split.
     #[serde(skip_serializing_if = "Option::is_none")]
-    shard: Option<ShardPart>,
+    shard: Option<ShardInfo>,
     /// Options of `drift`; absent in a plan of `plan` or `apply`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    drift: Option<PlanDrift>,
+    drift: Option<Drift>,
 }
 
 /// Options of a drift run.
@@ -100,3 +95,5 @@ struct PlanDrift {
     /// Whether bindings that the files do not list count as drift.
     strict: bool,
 }
+
+saved_as!(Drift, PlanDrift { strict });

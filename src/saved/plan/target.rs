@@ -3,13 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::parts::{ConnectorPart, SavedFileError, from_name, tenant};
-use super::binding::{PlanChange, PlanInSync, PlanUnmanaged, PlanUnreadable};
-use super::blocker::PlanBlocker;
 use crate::model::{Api, Cloud, names};
 use crate::plan::{
     Blocker, BrokenPin, Change, InSync, Override, Summary, Target, Unmanaged, UnreadableBinding, Warning,
 };
+use crate::saved::error::SavedFileError;
+use crate::saved::parts::tenant;
 
 /// Changes that a run would make to the tenant of one file.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -24,11 +23,11 @@ pub(super) struct PlanTarget {
     /// App that signs in; null if the file names none.
     client_id: Option<String>,
     /// Cloud of the tenant.
-    #[schemars(extend("enum" = names::<Cloud>()))]
-    cloud: String,
+    #[schemars(with = "String", extend("enum" = names::<Cloud>()))]
+    cloud: Cloud,
     /// Version of Graph.
-    #[schemars(extend("enum" = names::<Api>()))]
-    api: String,
+    #[schemars(with = "String", extend("enum" = names::<Api>()))]
+    api: Api,
     /// Root of Graph, version included.
     graph_url: String,
     /// File that lists the bindings.
@@ -36,38 +35,28 @@ pub(super) struct PlanTarget {
     /// Fingerprint of the changes to this tenant; null if its plan is incomplete.
     pub(super) fingerprint: Option<String>,
     /// Bindings that differ; each is exactly one PUT.
-    changes: Vec<PlanChange>,
+    changes: Vec<Change>,
     /// Managed bindings that are as desired.
-    in_sync: Vec<PlanInSync>,
+    in_sync: Vec<InSync>,
     /// Bindings that the file does not list.
-    unmanaged: Vec<PlanUnmanaged>,
+    unmanaged: Vec<Unmanaged>,
     /// Bindings to deleted connectors, managed or not.
-    dangling: Vec<PlanUnmanaged>,
+    dangling: Vec<Unmanaged>,
     /// Connectors that do not call their pinned address.
-    pins: Vec<PlanPin>,
+    pins: Vec<BrokenPin>,
     /// Bindings that could not be read. They are never treated as unbound.
-    unknown: Vec<PlanUnreadable>,
+    unknown: Vec<UnreadableBinding>,
     /// Guards that block the changes.
-    refusals: Vec<PlanBlocker>,
+    refusals: Vec<Blocker>,
     /// Guards that would block the changes without the overrides.
-    lifted: Vec<PlanBlocker>,
+    lifted: Vec<Blocker>,
+    // Flags are shown as part of commands, so the file must have nothing else.
     /// Flags that were given when the plan was made and that lift or set guards.
-    overrides: Vec<String>,
+    overrides: Vec<Override>,
     /// Facts that a reviewer should know.
     warnings: Vec<PlanWarning>,
     /// Counts.
     summary: PlanSummary,
-}
-
-/// Connector that does not call its pinned address.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-struct PlanPin {
-    /// The connector.
-    connector: ConnectorPart,
-    /// Address that the file pins.
-    expected: String,
-    /// Address in the tenant; null if it has none.
-    actual: Option<String>,
 }
 
 /// Fact that a reviewer should know.
@@ -98,6 +87,7 @@ struct PlanSummary {
 impl PlanTarget {
     /// Converts a target and its fingerprint.
     pub(super) fn new(target: &Target, fingerprint: Option<String>) -> Self {
+        let (warnings, summary) = (target.warnings(), target.summary());
         let Target {
             tenant,
             tenant_id,
@@ -112,33 +102,33 @@ impl PlanTarget {
             not_compared: _,
             unmanaged,
             dangling,
-            unreadable,
+            unreadable: unknown,
             pins,
-            blockers,
+            blockers: refusals,
             lifted,
             overrides,
-        } = target;
+        } = target.clone();
         Self {
-            tenant: tenant.clone(),
-            tenant_id: tenant_id.clone(),
-            unverified: unverified.clone(),
-            client_id: client_id.clone(),
-            cloud: cloud.name().to_owned(),
-            api: api.name().to_owned(),
-            graph_url: graph_url.clone(),
-            file: file.clone(),
+            tenant,
+            tenant_id,
+            unverified,
+            client_id,
+            cloud,
+            api,
+            graph_url,
+            file,
             fingerprint,
-            changes: changes.iter().map(PlanChange::from).collect(),
-            in_sync: in_sync.iter().map(PlanInSync::from).collect(),
-            unmanaged: unmanaged.iter().map(PlanUnmanaged::from).collect(),
-            dangling: dangling.iter().map(PlanUnmanaged::from).collect(),
-            pins: pins.iter().map(PlanPin::from).collect(),
-            unknown: unreadable.iter().map(PlanUnreadable::from).collect(),
-            refusals: blockers.iter().map(PlanBlocker::from).collect(),
-            lifted: lifted.iter().map(PlanBlocker::from).collect(),
-            overrides: overrides.iter().map(ToString::to_string).collect(),
-            warnings: target.warnings().iter().map(PlanWarning::from).collect(),
-            summary: target.summary().into(),
+            changes,
+            in_sync,
+            unmanaged,
+            dangling,
+            pins,
+            unknown,
+            refusals,
+            lifted,
+            overrides,
+            warnings: warnings.iter().map(PlanWarning::from).collect(),
+            summary: summary.into(),
         }
     }
 }
@@ -147,52 +137,26 @@ impl TryFrom<PlanTarget> for Target {
     type Error = SavedFileError;
 
     fn try_from(target: PlanTarget) -> Result<Self, SavedFileError> {
-        let override_flag = |flag: String| {
-            flag.parse().map_err(|_| SavedFileError::InvalidValue(format!("`overrides`: `{flag}`")))
-        };
         Ok(Self {
-            tenant: tenant(target.tenant)?,
+            tenant: tenant(target.tenant).map_err(SavedFileError::InvalidValue)?,
             tenant_id: target.tenant_id,
             unverified: target.unverified,
             client_id: target.client_id,
-            cloud: from_name("cloud", &target.cloud, |name| name.parse().ok())?,
-            api: from_name("api", &target.api, |name| name.parse().ok())?,
+            cloud: target.cloud,
+            api: target.api,
             graph_url: target.graph_url,
             file: target.file,
-            changes: target.changes.into_iter().map(Change::try_from).collect::<Result<_, _>>()?,
-            in_sync: target.in_sync.into_iter().map(InSync::try_from).collect::<Result<_, _>>()?,
+            changes: target.changes,
+            in_sync: target.in_sync,
             not_compared: target.summary.not_compared,
-            unmanaged: target.unmanaged.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
-            dangling: target.dangling.into_iter().map(Unmanaged::try_from).collect::<Result<_, _>>()?,
-            unreadable: target
-                .unknown
-                .into_iter()
-                .map(UnreadableBinding::try_from)
-                .collect::<Result<_, _>>()?,
-            pins: target.pins.into_iter().map(BrokenPin::try_from).collect::<Result<_, _>>()?,
-            blockers: target.refusals.into_iter().map(Blocker::try_from).collect::<Result<_, _>>()?,
-            lifted: target.lifted.into_iter().map(Blocker::try_from).collect::<Result<_, _>>()?,
-            // Flags are shown as part of commands, so they must be nothing else.
-            overrides: target
-                .overrides
-                .into_iter()
-                .map(override_flag)
-                .collect::<Result<Vec<Override>, _>>()?,
+            unmanaged: target.unmanaged,
+            dangling: target.dangling,
+            unreadable: target.unknown,
+            pins: target.pins,
+            blockers: target.refusals,
+            lifted: target.lifted,
+            overrides: target.overrides,
         })
-    }
-}
-
-impl From<&BrokenPin> for PlanPin {
-    fn from(BrokenPin { connector, expected, actual }: &BrokenPin) -> Self {
-        Self { connector: connector.into(), expected: expected.clone(), actual: actual.clone() }
-    }
-}
-
-impl TryFrom<PlanPin> for BrokenPin {
-    type Error = SavedFileError;
-
-    fn try_from(PlanPin { connector, expected, actual }: PlanPin) -> Result<Self, SavedFileError> {
-        Ok(Self { connector: connector.try_into()?, expected, actual })
     }
 }
 
