@@ -196,11 +196,6 @@ impl Report {
         self.targets.iter().flat_map(|target| &target.changes)
     }
 
-    /// Returns the number of changes with this outcome.
-    pub fn count(&self, outcome: OutcomeKind) -> usize {
-        self.targets.iter().map(|target| target.count(outcome)).sum()
-    }
-
     /// Returns whether every change is known to be done, no error was reported, and the exit code is 0, or
     /// 130 or 143 of an interrupted run. The errors of an interrupted run show what was left out.
     pub fn is_complete(&self) -> bool {

@@ -111,9 +111,9 @@ struct MemberPart {
 saved_as!(Member, MemberPart { file, tenant });
 saved_as!(ShardInfo, ShardPart);
 
-impl From<&ShardInfo> for ShardPart {
-    fn from(ShardInfo { shard, fleet }: &ShardInfo) -> Self {
-        Self { number: shard.number(), of: shard.count(), fleet: fleet.clone() }
+impl From<ShardInfo> for ShardPart {
+    fn from(ShardInfo { shard, fleet }: ShardInfo) -> Self {
+        Self { number: shard.number(), of: shard.count(), fleet }
     }
 }
 
@@ -151,21 +151,14 @@ struct ErrorPart {
 
 saved_as!(Problem, ErrorPart);
 
-impl From<&Problem> for ErrorPart {
-    fn from(Problem { diagnostic, tenant }: &Problem) -> Self {
-        let Diagnostic { severity: _, code, message, location, causes, notes, hints } = diagnostic.clone();
+impl From<Problem> for ErrorPart {
+    fn from(Problem { diagnostic, tenant }: Problem) -> Self {
+        let Diagnostic { severity: _, code: id, message, location, causes, notes, hints } = diagnostic;
         let position = location.as_deref().map(Location::position);
-        Self {
-            id: code,
-            message,
-            causes,
-            notes,
-            hints,
-            line: position.as_ref().map(|position| position.line),
-            column: position.as_ref().map(|position| position.column),
-            file: position.map(|position| position.file),
-            tenant: tenant.clone(),
-        }
+        let line = position.as_ref().map(|position| position.line);
+        let column = position.as_ref().map(|position| position.column);
+        let file = position.map(|position| position.file);
+        Self { id, message, causes, notes, hints, file, line, column, tenant }
     }
 }
 

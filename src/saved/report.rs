@@ -37,8 +37,8 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
 /// # Errors
 /// The text is not of this shape, or has a value that cannot occur.
 pub(super) fn from_json(text: &str) -> Result<(Report, String, String), SavedFileError> {
-    let file: ReportFile = parts::parse(text)?;
-    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, .. } = file;
+    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, .. } =
+        parts::parse(text)?;
     let report = Report { fingerprint, targets, errors, exit_code, shard };
     // Pipelines rely on code 0, so nothing else in the report may contradict it.
     if report.exit_code == 0 && !report.is_complete() {
@@ -159,33 +159,36 @@ struct ReportSummary {
 
 saved_as!(TargetReport, ReportTarget);
 
-impl From<&TargetReport> for ReportTarget {
-    fn from(target: &TargetReport) -> Self {
+impl From<TargetReport> for ReportTarget {
+    fn from(target: TargetReport) -> Self {
+        let summary = ReportSummary {
+            applied: target.count(OutcomeKind::Applied),
+            already: target.count(OutcomeKind::Already),
+            failed: target.count(OutcomeKind::Failed),
+            unverified: target.count(OutcomeKind::Unverified),
+            not_attempted: target.count(OutcomeKind::NotAttempted),
+        };
         let TargetReport { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes } = target;
-        Self {
-            tenant: tenant.clone(),
-            tenant_id: tenant_id.clone(),
-            cloud: *cloud,
-            api: *api,
-            graph_url: graph_url.clone(),
-            fingerprint: fingerprint.clone(),
-            changes: changes.clone(),
-            summary: ReportSummary {
-                applied: target.count(OutcomeKind::Applied),
-                already: target.count(OutcomeKind::Already),
-                failed: target.count(OutcomeKind::Failed),
-                unverified: target.count(OutcomeKind::Unverified),
-                not_attempted: target.count(OutcomeKind::NotAttempted),
-            },
-        }
+        Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes, summary }
+    }
+}
+
+impl TryFrom<ReportTarget> for TargetReport {
+    type Error = String;
+
+    fn try_from(target: ReportTarget) -> Result<Self, String> {
+        let ReportTarget { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes, summary: _ } =
+            target;
+        let tenant = self::tenant(tenant)?;
+        Ok(Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes })
     }
 }
 
 saved_as!(ChangeReport, ReportChange);
 
-impl From<&ChangeReport> for ReportChange {
-    fn from(ChangeReport { change, outcome }: &ChangeReport) -> Self {
-        let ReportedChange { flow, step, action, current, desired, source: _ } = change.clone();
+impl From<ChangeReport> for ReportChange {
+    fn from(ChangeReport { change, outcome }: ChangeReport) -> Self {
+        let ReportedChange { flow, step, action, current, desired, source: _ } = change;
         Self {
             flow,
             step,
@@ -199,17 +202,6 @@ impl From<&ChangeReport> for ReportChange {
             error: outcome.error().map(str::to_owned),
             hint: outcome.hint().map(str::to_owned),
         }
-    }
-}
-
-impl TryFrom<ReportTarget> for TargetReport {
-    type Error = String;
-
-    fn try_from(target: ReportTarget) -> Result<Self, String> {
-        let ReportTarget { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes, summary: _ } =
-            target;
-        let tenant = self::tenant(tenant)?;
-        Ok(Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes })
     }
 }
 

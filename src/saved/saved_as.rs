@@ -6,7 +6,7 @@ macro_rules! saved_as {
     ($value:ident, $part:ident) => {
         impl serde::Serialize for $value {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serde::Serialize::serialize(&$part::from(self), serializer)
+                serde::Serialize::serialize(&$part::from(Clone::clone(self)), serializer)
             }
         }
 
@@ -32,9 +32,9 @@ macro_rules! saved_as {
         }
     };
     ($value:ident, $part:ident { $($field:ident),+ }) => {
-        impl From<&$value> for $part {
-            fn from(value: &$value) -> Self {
-                let $value { $($field),+ } = value.clone();
+        impl From<$value> for $part {
+            fn from(value: $value) -> Self {
+                let $value { $($field),+ } = value;
                 Self { $($field),+ }
             }
         }

@@ -36,9 +36,9 @@ struct PlanChange {
 
 saved_as!(Change, PlanChange);
 
-impl From<&Change> for PlanChange {
-    fn from(change: &Change) -> Self {
-        let Change { flow, step, action, current, desired, protected, pin, source } = change.clone();
+impl From<Change> for PlanChange {
+    fn from(change: Change) -> Self {
+        let Change { flow, step, action, current, desired, protected, pin, source } = change;
         Self { flow, step, action, current, desired, protected, pin: pin.map(Arc::unwrap_or_clone), source }
     }
 }
@@ -118,19 +118,12 @@ struct PlanUnreadable {
 
 saved_as!(UnreadableBinding, PlanUnreadable);
 
-impl From<&UnreadableBinding> for PlanUnreadable {
-    fn from(UnreadableBinding { flow, step, error }: &UnreadableBinding) -> Self {
-        let ReadError { code, cause, meaning, hint, request } = error;
-        let text = |text: &Option<Arc<str>>| text.as_ref().map(ToString::to_string);
-        Self {
-            flow: flow.clone(),
-            step: *step,
-            id: *code,
-            error: cause.to_string(),
-            meaning: text(meaning),
-            hint: text(hint),
-            request: text(request),
-        }
+impl From<UnreadableBinding> for PlanUnreadable {
+    fn from(UnreadableBinding { flow, step, error }: UnreadableBinding) -> Self {
+        let ReadError { code: id, cause, meaning, hint, request } = error;
+        let text = |text: Option<Arc<str>>| text.map(|text| text.to_string());
+        let (meaning, hint, request) = (text(meaning), text(hint), text(request));
+        Self { flow, step, id, error: cause.to_string(), meaning, hint, request }
     }
 }
 

@@ -51,15 +51,15 @@ struct PlanBlocker {
 
 saved_as!(Blocker, PlanBlocker);
 
-impl From<&Blocker> for PlanBlocker {
-    fn from(blocker: &Blocker) -> Self {
+impl From<Blocker> for PlanBlocker {
+    fn from(blocker: Blocker) -> Self {
         let part = Self {
             id: blocker.code().id().to_owned(),
             reason: blocker.to_string(),
             allow: blocker.lifted_by().map(|flag| flag.to_string()),
             ..Self::default()
         };
-        match blocker.clone() {
+        match blocker {
             Blocker::MaxChanges { changes: number, limit }
             | Blocker::MaxDisables { disables: number, limit } => {
                 Self { number: Some(number), limit: Some(limit), ..part }

@@ -15,7 +15,7 @@ use target::PlanTarget;
 
 /// Serializes a plan with its fingerprints to indented JSON. `created_at` is RFC 3339.
 pub fn to_json(plan: &Plan, created_at: &str) -> String {
-    let targets = plan.targets.iter().zip(plan.target_fingerprints());
+    let targets = plan.targets.iter().cloned().zip(plan.target_fingerprints());
     let targets = targets.map(|(target, fingerprint)| PlanTarget::new(target, fingerprint));
     let file = PlanFile {
         format_version: FORMAT_VERSION.to_owned(),

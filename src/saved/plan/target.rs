@@ -9,6 +9,7 @@ use crate::plan::{
 };
 use crate::saved::error::SavedFileError;
 use crate::saved::parts::tenant;
+use crate::saved::saved_as::saved_as;
 
 /// Changes that a run would make to the tenant of one file.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +57,7 @@ pub(super) struct PlanTarget {
     /// Facts that a reviewer should know.
     warnings: Vec<PlanWarning>,
     /// Counts.
-    summary: PlanSummary,
+    summary: Summary,
 }
 
 /// Fact that a reviewer should know.
@@ -84,51 +85,32 @@ struct PlanSummary {
     not_compared: usize,
 }
 
+saved_as!(Summary, PlanSummary { enable, replace, disable, unchanged, not_compared });
+
 impl PlanTarget {
     /// Converts a target and its fingerprint.
-    pub(super) fn new(target: &Target, fingerprint: Option<String>) -> Self {
-        let (warnings, summary) = (target.warnings(), target.summary());
-        let Target {
-            tenant,
-            tenant_id,
-            unverified,
-            client_id,
-            cloud,
-            api,
-            graph_url,
-            file,
-            changes,
-            in_sync,
-            not_compared: _,
-            unmanaged,
-            dangling,
-            unreadable: unknown,
-            pins,
-            blockers: refusals,
-            lifted,
-            overrides,
-        } = target.clone();
+    pub(super) fn new(target: Target, fingerprint: Option<String>) -> Self {
         Self {
-            tenant,
-            tenant_id,
-            unverified,
-            client_id,
-            cloud,
-            api,
-            graph_url,
-            file,
             fingerprint,
-            changes,
-            in_sync,
-            unmanaged,
-            dangling,
-            pins,
-            unknown,
-            refusals,
-            lifted,
-            overrides,
-            warnings: warnings.iter().map(PlanWarning::from).collect(),
-            summary: summary.into(),
+            warnings: target.warnings().iter().map(PlanWarning::from).collect(),
+            summary: target.summary(),
+            tenant: target.tenant,
+            tenant_id: target.tenant_id,
+            unverified: target.unverified,
+            client_id: target.client_id,
+            cloud: target.cloud,
+            api: target.api,
+            graph_url: target.graph_url,
+            file: target.file,
+            changes: target.changes,
+            in_sync: target.in_sync,
+            unmanaged: target.unmanaged,
+            dangling: target.dangling,
+            pins: target.pins,
+            unknown: target.unreadable,
+            refusals: target.blockers,
+            lifted: target.lifted,
+            overrides: target.overrides,
         }
     }
 }
@@ -164,11 +146,5 @@ impl From<&Warning> for PlanWarning {
     fn from(warning: &Warning) -> Self {
         let diagnostic = warning.diagnostic();
         Self { id: diagnostic.code.id().to_owned(), message: diagnostic.message }
-    }
-}
-
-impl From<Summary> for PlanSummary {
-    fn from(Summary { enable, replace, disable, unchanged, not_compared }: Summary) -> Self {
-        Self { enable, replace, disable, unchanged, not_compared }
     }
 }
