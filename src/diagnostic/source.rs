@@ -1,0 +1,230 @@
+//! Texts with a name, and locations in them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// Text with a name, usually a file.
+pub struct Source {
+    name: String,
+    text: String,
+    /// Index of line starts, built on first use: most files have no problems.
+    lines: OnceLock<Vec<LineStart>>,
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for Source {}
+
+/// Byte offset whose line and column are known.
+struct LineStart {
+    offset: usize,
+    line: usize,
+    column: usize,
+}
+
+/// Line and column, both from 1; columns count Unicode characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in Unicode characters, from 1.
+    pub column: usize,
+}
+
+impl Source {
+    /// Creates a source from its name and a text, which must not begin with a byte order mark.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
+    }
+
+    /// Returns the name, usually a path.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the complete text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns a span of this text. An offset out of range or inside a character moves to the nearest valid one.
+    pub fn span(self: &Arc<Self>, range: Range<usize>) -> Span {
+        let start = self.text.floor_char_boundary(range.start);
+        let end = self.text.floor_char_boundary(range.end).max(start);
+        Span { source: Arc::clone(self), start, end }
+    }
+
+    /// Returns the byte offset of a position, or of the nearest valid position before it.
+    pub fn offset(&self, position: Position) -> usize {
+        let lines = self.line_starts();
+        let after =
+            lines.partition_point(|entry| (entry.line, entry.column) <= (position.line, position.column));
+        let Some(entry) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
+            return 0;
+        };
+        let rest = self.text.get(entry.offset..).unwrap_or_default();
+        let line = rest.split(['\n', '\r']).next().unwrap_or_default();
+        let skip = if entry.line == position.line {
+            position.column.saturating_sub(entry.column)
+        } else {
+            usize::MAX
+        };
+        let within = line.char_indices().nth(skip).map_or(line.len(), |(at, _)| at);
+        entry.offset.saturating_add(within)
+    }
+
+    fn line_starts(&self) -> &[LineStart] {
+        self.lines.get_or_init(|| line_starts(&self.text))
+    }
+
+    fn position(&self, offset: usize) -> Position {
+        let lines = self.line_starts();
+        let after = lines.partition_point(|entry| entry.offset <= offset);
+        let Some(entry) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
+            return Position { line: 1, column: 1 };
+        };
+        let between = self.text.get(entry.offset..offset).unwrap_or_default();
+        Position { line: entry.line, column: entry.column.saturating_add(between.chars().count()) }
+    }
+}
+
+/// Returns the offset, line and column of each line start. Lines end at `\n`, `\r\n` or a lone `\r`, as in
+/// YAML 1.2. Long lines get additional entries, so that the search for a column is fast on a line of
+/// megabytes.
+fn line_starts(text: &str) -> Vec<LineStart> {
+    const MAX_GAP: usize = 4096;
+    let mut entries = vec![LineStart { offset: 0, line: 1, column: 1 }];
+    let (mut line, mut column, mut last) = (1_usize, 1_usize, 0);
+    let mut chars = text.char_indices().peekable();
+    while let Some((offset, char)) = chars.next() {
+        let next = offset.saturating_add(char.len_utf8());
+        let ends_line = char == '\n' || (char == '\r' && chars.peek().is_none_or(|(_, next)| *next != '\n'));
+        if ends_line {
+            (line, column) = (line.saturating_add(1), 1);
+        } else {
+            column = column.saturating_add(1);
+        }
+        if ends_line || next.saturating_sub(last) >= MAX_GAP {
+            last = next;
+            entries.push(LineStart { offset: next, line, column });
+        }
+    }
+    entries
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({:?}, {} bytes)", self.name, self.text.len())
+    }
+}
+
+/// Range of a [`Source`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Span {
+    source: Arc<Source>,
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// Returns the source.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Returns the byte range in the source.
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// Returns the covered text.
+    pub fn text(&self) -> &str {
+        self.source.text.get(self.range()).unwrap_or_default()
+    }
+
+    /// Returns the position of the start.
+    pub fn position(&self) -> Position {
+        self.source.position(self.start)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Span {
+    /// Writes `file:line:column`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { line, column } = self.position();
+        write!(f, "{}:{line}:{column}", self.source.name)
+    }
+}
+
+/// File, line and column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceLocation {
+    /// Name of the file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in Unicode characters, from 1.
+    pub column: usize,
+}
+
+impl From<&Span> for SourceLocation {
+    fn from(span: &Span) -> Self {
+        let Position { line, column } = span.position();
+        Self { file: span.source().name().to_owned(), line, column }
+    }
+}
+
+impl fmt::Display for SourceLocation {
+    /// Writes `file:line:column`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn position_with_any_line_end_counts_lines_and_characters() {
+        let source = Source::new("f", "é1\r\n漢2\rx3\n4");
+        let at = |needle: &str| {
+            let start = source.text().find(needle).unwrap();
+            let Position { line, column } = source.span(start..start + 1).position();
+            (line, column)
+        };
+        assert_eq!(at("1"), (1, 2));
+        assert_eq!(at("2"), (2, 2));
+        assert_eq!(at("3"), (3, 2));
+        assert_eq!(at("4"), (4, 1));
+    }
+
+    #[test]
+    fn offset_on_a_long_line_is_the_inverse_of_position() {
+        let source = Source::new("f", format!("a\n{}\nb", "é".repeat(10_000)));
+        for offset in [0, 2, 4, 9_000, 16_000, 20_000, 20_003] {
+            let position = source.span(offset..offset).position();
+            assert_eq!(source.offset(position), offset, "{position:?}");
+        }
+        assert_eq!(source.offset(Position { line: 1, column: 99 }), 1);
+        assert_eq!(source.offset(Position { line: 99, column: 1 }), source.text().len());
+    }
+
+    #[test]
+    fn span_out_of_range_or_inside_a_character_is_moved_within() {
+        let source = Source::new("f", "é");
+        assert_eq!(source.span(1..9).range(), 0..2);
+        assert_eq!(source.span(7..9).range(), 2..2);
+    }
+}
