@@ -86,8 +86,8 @@ impl Client {
         let answer = match attempted.map_err(|kind| sending.error(kind))? {
             Attempt::Answered(answer) => answer,
             Attempt::Throttled => return Ok(None),
-            Attempt::Failed(failed) => {
-                host.record_failure(failed, None, &self.limits.settings.retry);
+            Attempt::Failed { failure, began } => {
+                host.record_failure(failure, began, None, &self.limits.settings.retry);
                 return Ok(None);
             }
         };

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::connections::{ClientError, ClientGeneration, Connections, READ_TIMEOUT};
-use super::failure::{ConnectFailure, FailureReason, root_message};
+use super::failure::{AttemptFailure, FailureReason, root_message};
 use super::message::{Answer, Request, SendErrorKind};
 use super::meter::Meter;
 use super::reachability::Host;
@@ -27,7 +27,7 @@ pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client
 #[derive(Debug)]
 pub(super) enum ExchangeError {
     /// There is no connection, so the request was not sent.
-    NotConnected(ConnectFailure),
+    NotConnected(AttemptFailure),
     /// The request was sent, and no response began.
     NotAnswered(FailureReason),
     /// The response is not usable.
@@ -55,7 +55,7 @@ pub(super) async fn exchange(
             return ExchangeError::Other(SendErrorKind::Client(ClientError::Request(root_message(&error))));
         }
         if error.is_connect() {
-            return ExchangeError::NotConnected(ConnectFailure::new(&error, host.is_proxied()));
+            return ExchangeError::NotConnected(AttemptFailure::to_connect(&error, host.is_proxied()));
         }
         ExchangeError::NotAnswered(FailureReason::from_sent_request(&error, started.elapsed()))
     };

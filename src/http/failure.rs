@@ -65,21 +65,25 @@ pub enum FailureReason {
     Other(String),
 }
 
-/// Failure to establish a connection: the request was not sent.
+/// Failure of an attempt that got no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ConnectFailure {
+pub(super) struct AttemptFailure {
     pub(super) reason: FailureReason,
     /// Whether another attempt would fail in the same way.
     pub(super) is_permanent: bool,
 }
 
-impl ConnectFailure {
+impl AttemptFailure {
+    /// Creates a failure after which another attempt may succeed.
+    pub(super) fn transient(reason: FailureReason) -> Self {
+        Self { reason, is_permanent: false }
+    }
+
     /// Classifies an error of the connection phase by its innermost cause: name resolution, TLS, I/O or
     /// timeout. Any other error is `Proxy` if `is_proxied`, else `Other`. Only a TLS error can be permanent.
-    pub(super) fn new(error: &reqwest::Error, is_proxied: bool) -> Self {
+    pub(super) fn to_connect(error: &reqwest::Error, is_proxied: bool) -> Self {
         if let Some(ResolveError { source }) = find(error) {
-            let reason = FailureReason::NameNotResolved(truncate(source.to_string()));
-            return Self { reason, is_permanent: false };
+            return Self::transient(FailureReason::NameNotResolved(truncate(source.to_string())));
         }
         if let Some(tls) = find::<rustls::Error>(error) {
             return Self::from_tls(tls);
@@ -89,34 +93,31 @@ impl ConnectFailure {
             None if error.is_timeout() => Some(FailureReason::ConnectTimeout(CONNECT_TIMEOUT)),
             None => None,
         };
-        let reason = reason.unwrap_or_else(|| {
+        Self::transient(reason.unwrap_or_else(|| {
             let message = truncate(root_message(error));
             if is_proxied { FailureReason::Proxy(message) } else { FailureReason::Other(message) }
-        });
-        Self { reason, is_permanent: false }
+        }))
     }
 
     /// Classifies a TLS error. Permanent are a rejected or missing certificate, an incompatible peer, a
     /// general error, and every alert of the peer except an internal error. Any other failed handshake may
     /// succeed in the next attempt.
     fn from_tls(error: &rustls::Error) -> Self {
-        let message = truncate(error.to_string());
-        match error {
-            rustls::Error::InvalidCertificate(problem) => {
-                let reason = FailureReason::CertificateNotTrusted(truncate(problem.to_string()));
-                Self { reason, is_permanent: true }
-            }
-            rustls::Error::AlertReceived(AlertDescription::InternalError) => {
-                Self { reason: FailureReason::Tls(message), is_permanent: false }
-            }
-            rustls::Error::NoCertificatesPresented
+        let is_permanent = match error {
+            rustls::Error::AlertReceived(alert) => *alert != AlertDescription::InternalError,
+            rustls::Error::InvalidCertificate(_)
+            | rustls::Error::NoCertificatesPresented
             | rustls::Error::General(_)
-            | rustls::Error::PeerIncompatible(_)
-            | rustls::Error::AlertReceived(_) => {
-                Self { reason: FailureReason::Tls(message), is_permanent: true }
+            | rustls::Error::PeerIncompatible(_) => true,
+            _ => false,
+        };
+        let reason = match error {
+            rustls::Error::InvalidCertificate(problem) => {
+                FailureReason::CertificateNotTrusted(truncate(problem.to_string()))
             }
-            _ => Self { reason: FailureReason::Tls(message), is_permanent: false },
-        }
+            _ => FailureReason::Tls(truncate(error.to_string())),
+        };
+        Self { reason, is_permanent }
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::failure::{FailureReason, Unreachable};
+use super::failure::{AttemptFailure, FailureReason, Unreachable};
 use super::rate_limiter::saturating_add;
 use super::retry::{AttemptResult, Decision, Policy};
 
@@ -100,15 +100,6 @@ pub(super) struct Probe<'a> {
     _permit: Option<SemaphorePermit<'a>>,
     /// Whether the host was given up before, so that the probe does not end when it is given up.
     is_late: bool,
-}
-
-/// A failed attempt.
-#[derive(Debug)]
-pub(super) struct FailedAttempt {
-    pub(super) reason: FailureReason,
-    /// Whether another attempt would fail in the same way.
-    pub(super) is_permanent: bool,
-    pub(super) began: Instant,
 }
 
 impl Outage {
@@ -289,12 +280,17 @@ impl Host {
         });
     }
 
-    /// Records a failed attempt: starts an outage, or counts as its next failure. Then schedules the next
-    /// probe, or gives the host up if no retry is left or if the failure is permanent and the host never
-    /// answered. During an outage, ignores transient failures of attempts without a probe, which were in
-    /// flight already.
-    pub(super) fn record_failure(&self, attempt: FailedAttempt, probe: Option<Probe<'_>>, policy: &Policy) {
-        let FailedAttempt { reason, is_permanent, began } = attempt;
+    /// Records the failure of an attempt that began at `began`: starts an outage, or counts as its next
+    /// failure. Then schedules the next probe, or gives the host up if no retry is left or if the failure is
+    /// permanent and the host never answered. During an outage, ignores transient failures of attempts without
+    /// a probe, which were in flight already.
+    pub(super) fn record_failure(
+        &self,
+        AttemptFailure { reason, is_permanent }: AttemptFailure,
+        began: Instant,
+        probe: Option<Probe<'_>>,
+        policy: &Policy,
+    ) {
         let now = Instant::now();
         self.state.send_if_modified(|state| {
             let outage = match &mut state.outage {

@@ -1,4 +1,4 @@
-//! One request on its way: its attempts, and the waits between them.
+//! One request: its attempts, and the waits between them.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use tracing::info;
 
 use super::connections::{ClientGeneration, Connections};
 use super::exchange::{ExchangeError, exchange, new_client_request_id, retry_after};
-use super::failure::{ConnectFailure, FailureReason};
+use super::failure::{AttemptFailure, FailureReason};
 use super::history::{AttemptHistory, is_definite_rejection};
 use super::limits::{Limits, RequestPermit};
 use super::message::{Answer, Request, SendError, SendErrorKind};
-use super::reachability::{FailedAttempt, Host, Probe};
+use super::reachability::{Host, Probe};
 use super::retry::{AttemptResult, Decision};
 
 /// Request that is being sent.
@@ -36,7 +36,10 @@ pub(super) enum Attempt {
     /// Nothing was sent: the tenant was throttled meanwhile.
     Throttled,
     /// The host could not be reached.
-    Failed(FailedAttempt),
+    Failed {
+        failure: AttemptFailure,
+        began: Instant,
+    },
 }
 
 impl<'a> Sending<'a> {
@@ -82,8 +85,8 @@ impl<'a> Sending<'a> {
             let attempted = match self.attempt(permit, deadline).await {
                 Ok(Attempt::Answered(answer)) => Ok(answer),
                 Ok(Attempt::Throttled) => continue,
-                Ok(Attempt::Failed(failed)) => {
-                    host.record_failure(failed, probe, &self.limits.settings.retry);
+                Ok(Attempt::Failed { failure, began: sent_at }) => {
+                    host.record_failure(failure, sent_at, probe, &self.limits.settings.retry);
                     self.spent = self.spent.saturating_add(began.elapsed());
                     match host.error().filter(|_| budget.is_final_attempt()) {
                         Some(error) => return Err(SendErrorKind::Unreachable(error)),
@@ -147,17 +150,17 @@ impl<'a> Sending<'a> {
                 let error = self.host.error().map(SendErrorKind::Unreachable);
                 Err(error.unwrap_or_else(|| self.limits.deadline_error(deadline)))
             }
-            Ok(Err(ExchangeError::NotConnected(ConnectFailure { reason, is_permanent }))) => {
+            Ok(Err(ExchangeError::NotConnected(failure))) => {
                 permit.rate.mark_not_sent();
                 meter.revert_sent(permit.requests(), is_retry);
-                Ok(Attempt::Failed(FailedAttempt { reason, is_permanent, began }))
+                Ok(Attempt::Failed { failure, began })
             }
             Ok(Err(ExchangeError::NotAnswered(reason))) => {
                 self.history.record_unanswered(id);
                 if self.host.has_answered() {
                     return Err(SendErrorKind::Broken(reason));
                 }
-                Ok(Attempt::Failed(FailedAttempt { reason, is_permanent: false, began }))
+                Ok(Attempt::Failed { failure: AttemptFailure::transient(reason), began })
             }
             Ok(Err(ExchangeError::Other(kind))) => {
                 self.history.record_unanswered(id);

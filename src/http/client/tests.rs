@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::http::reachability::FailedAttempt;
+use crate::http::failure::AttemptFailure;
 use crate::http::retry::Policy;
 use crate::http::{FailureReason, Rate, ResolveError, Unreachable};
 
@@ -208,7 +208,8 @@ async fn final_attempts_reach_a_host_that_was_given_up_and_came_back() {
     assert!(client.send(&brief).await.is_err());
     let host = client.host(&url.parse().unwrap());
     host.record_failure(
-        FailedAttempt { reason: FailureReason::Refused, is_permanent: true, began: Instant::now() },
+        AttemptFailure { reason: FailureReason::Refused, is_permanent: true },
+        Instant::now(),
         None,
         &Policy::default(),
     );
