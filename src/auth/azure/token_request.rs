@@ -14,11 +14,12 @@ use azure_identity::{
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
+use super::azure_cli::KillOnDropExecutor;
 use super::error::sign_in_error;
 use super::federated_token::FederatedToken;
 use super::github_oidc::GithubOidc;
 use super::transport::Transport;
-use super::{azure_cli, client_certificate, managed_identity};
+use super::{client_certificate, managed_identity};
 use crate::auth::credential::TokenSource;
 use crate::auth::error::SignInError;
 use crate::auth::kind::{Kind, Settings, SignInTarget};
@@ -44,44 +45,46 @@ impl TokenRequest {
     }
 
     async fn request_token(&self) -> azure_core::Result<AccessToken> {
-        match self.kind {
-            Kind::AccessToken => Err(SignInError::new("a given token cannot be renewed").into()),
-            Kind::ClientSecret => self.client_secret().await,
-            Kind::ClientCertificate => {
-                let certificate = client_certificate::read(&self.settings).await?;
-                let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
-                self.exchange(certificate.assertion(self.app(), audience)).await
-            }
-            Kind::FederatedToken => self.exchange(FederatedToken::new(&self.settings)).await,
-            Kind::GithubOidc => {
-                let http = Arc::clone(&self.http);
-                self.exchange(GithubOidc::new(&self.settings, self.target.assertion_audience, http)?).await
-            }
-            Kind::AzurePipelinesOidc => self.azure_pipelines().await,
-            Kind::ManagedIdentity => self.managed_identity().await,
-            Kind::AzureCli => self.azure_cli().await,
-        }
-    }
-
-    async fn client_secret(&self) -> azure_core::Result<AccessToken> {
-        let secret = azure_secret(self.settings.client_secret.as_ref());
-        let options = ClientSecretCredentialOptions { client_options: self.options() };
-        let credential = ClientSecretCredential::new(&self.target.tenant, self.app(), secret, Some(options))?;
-        credential.get_token(&[&self.target.scope], None).await
-    }
-
-    async fn azure_cli(&self) -> azure_core::Result<AccessToken> {
-        let tenant_id = Some(self.target.tenant.clone());
-        let executor: Option<Arc<dyn Executor>> = Some(Arc::new(azure_cli::KillOnDropExecutor));
-        let options =
-            AzureCliCredentialOptions { tenant_id, executor, ..AzureCliCredentialOptions::default() };
-        let credential = AzureCliCredential::new(Some(options))?;
+        let credential = self.credential().await?;
         let scopes = [self.target.scope.as_str()];
-        let asked = timeout(CLI_TIMEOUT, credential.get_token(&scopes, None)).await;
-        asked.unwrap_or_else(|_| {
+        let token = credential.get_token(&scopes, None);
+        if self.kind != Kind::AzureCli {
+            return token.await;
+        }
+        timeout(CLI_TIMEOUT, token).await.unwrap_or_else(|_| {
             let problem = format!("`az` did not answer for {} s", CLI_TIMEOUT.as_secs());
             Err(SignInError::new(problem).into())
         })
+    }
+
+    async fn credential(&self) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        match self.kind {
+            Kind::AccessToken => Err(SignInError::new("a given token cannot be renewed").into()),
+            Kind::ClientSecret => {
+                let secret = azure_secret(self.settings.client_secret.as_ref());
+                let options = ClientSecretCredentialOptions { client_options: self.options() };
+                Ok(ClientSecretCredential::new(&self.target.tenant, self.app(), secret, Some(options))?)
+            }
+            Kind::ClientCertificate => {
+                let certificate = client_certificate::read(&self.settings).await?;
+                let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
+                self.exchange(certificate.assertion(self.app(), audience))
+            }
+            Kind::FederatedToken => self.exchange(FederatedToken::new(&self.settings)),
+            Kind::GithubOidc => {
+                let http = Arc::clone(&self.http);
+                self.exchange(GithubOidc::new(&self.settings, self.target.assertion_audience, http)?)
+            }
+            Kind::AzurePipelinesOidc => self.azure_pipelines(),
+            Kind::ManagedIdentity => self.managed_identity(),
+            Kind::AzureCli => {
+                let tenant_id = Some(self.target.tenant.clone());
+                let executor: Option<Arc<dyn Executor>> = Some(Arc::new(KillOnDropExecutor));
+                let options =
+                    AzureCliCredentialOptions { tenant_id, executor, ..AzureCliCredentialOptions::default() };
+                Ok(AzureCliCredential::new(Some(options))?)
+            }
+        }
     }
 
     /// Returns the client id of the app: of the file, else `AZURE_CLIENT_ID`, else that of the service
@@ -94,25 +97,24 @@ impl TokenRequest {
         app.cloned().unwrap_or_default()
     }
 
-    async fn azure_pipelines(&self) -> azure_core::Result<AccessToken> {
+    fn azure_pipelines(&self) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let Settings { pipelines_token, service_connection, .. } = &self.settings;
         let options = AzurePipelinesCredentialOptions { credential_options: self.assertion_options() };
-        let credential = AzurePipelinesCredential::new(
+        Ok(AzurePipelinesCredential::new(
             self.target.tenant.clone(),
             self.app(),
             service_connection.as_deref().unwrap_or_default(),
             azure_secret(pipelines_token.as_ref()),
             Some(options),
-        )?;
-        credential.get_token(&[&self.target.scope], None).await
+        )?)
     }
 
-    /// Requests a token with the managed identity, which belongs to the tenant of its machine. If the file
+    /// Creates the credential of the managed identity, which belongs to the tenant of its machine. If the file
     /// names another client id than `AZURE_CLIENT_ID`, the identity's token is the assertion with which that
     /// app signs in to the file's tenant
     /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
     /// Otherwise the identity signs in itself.
-    async fn managed_identity(&self) -> azure_core::Result<AccessToken> {
+    fn managed_identity(&self) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let identity = managed_identity::new(
             self.settings.client_id.clone(),
             Transport::for_metadata_service(&self.http),
@@ -123,18 +125,20 @@ impl TokenRequest {
                     identity,
                     audience: self.target.assertion_audience,
                 };
-                self.exchange(assertion).await
+                self.exchange(assertion)
             }
-            _ => identity.get_token(&[&self.target.scope], None).await,
+            _ => Ok(identity),
         }
     }
 
-    /// Signs in as the app with an assertion in place of a secret, and returns the token.
-    async fn exchange(&self, assertion: impl ClientAssertion + 'static) -> azure_core::Result<AccessToken> {
+    /// Creates the credential of the app that has an assertion in place of a secret.
+    fn exchange(
+        &self,
+        assertion: impl ClientAssertion + 'static,
+    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let tenant = self.target.tenant.clone();
         let options = Some(self.assertion_options());
-        let credential = ClientAssertionCredential::new(tenant, self.app(), assertion, options)?;
-        credential.get_token(&[&self.target.scope], None).await
+        Ok(ClientAssertionCredential::new(tenant, self.app(), assertion, options)?)
     }
 
     fn assertion_options(&self) -> ClientAssertionCredentialOptions {
