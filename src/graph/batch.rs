@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::{Method, Url};
+use serde_json::json;
 use tokio::sync::Mutex;
 use tracing::info;
 
 use super::error::{GraphError, RequestLine};
 use super::permission::Need;
 use super::transport::Transport;
-use super::wire::{Batch, BatchHeaders, BatchItem, BatchRequest, BatchRequests, Bindings};
+use super::wire::{Batch, BatchItem, Bindings};
 use crate::http::{
     Answer, Request, RequestPermit, RetryBudget, SendError, SendErrorKind, new_client_request_id, retry,
     retry_after, server_time,
@@ -143,17 +144,17 @@ impl BatchReader<'_> {
         GraphError::from_send_error(self.line(), error)
     }
 
+    /// Returns the body of a batch. Each item has its index as id, and its URL is relative to the root.
     fn body(&self, items: &[usize]) -> String {
         let root = &self.transport.root;
         let item = |at: &usize| {
             let (flow, steps) = self.reads.get(*at)?;
             let url = root.relative(&root.configuration(flow, steps));
-            let headers = BatchHeaders { client_request_id: new_client_request_id() };
-            Some(BatchRequest { id: at.to_string(), method: "GET", url, headers })
+            let headers = json!({"client-request-id": new_client_request_id()});
+            Some(json!({"id": at.to_string(), "method": "GET", "url": url, "headers": headers}))
         };
-        let requests = BatchRequests { requests: items.iter().filter_map(item).collect() };
-        // Lists of strings are always valid JSON.
-        serde_json::to_string(&requests).unwrap_or_default()
+        let requests: Vec<_> = items.iter().filter_map(item).collect();
+        json!({"requests": requests}).to_string()
     }
 
     /// Returns the results of the items with a complete configuration, and an error for each whose `Retry-After`

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::permission::Need;
 use crate::diagnostic::{Code, clipped};
-use crate::http::{Answer, ClientError, SendError, SendErrorKind, Unreachable, truncate};
+use crate::http::{Answer, AuthorizeError, ClientError, SendError, SendErrorKind, Unreachable, truncate};
 use crate::model::ReadError;
 
 /// Failed request to Graph.
@@ -121,37 +121,31 @@ impl GraphError {
     }
 
     fn pause_beyond_timeout(&self) -> Option<Duration> {
-        match &self.kind {
-            GraphErrorKind::NoAnswer { error, .. } => match error.kind {
-                SendErrorKind::PauseBeyondTimeout(pause) => Some(pause),
-                _ => None,
-            },
-            _ => None,
-        }
+        let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return None };
+        let SendErrorKind::PauseBeyondTimeout(pause) = error.kind else { return None };
+        Some(pause)
     }
 
     /// Returns the code of the diagnostic: by status, code and message for a rejection, else by the reason
     /// why there is no usable response.
     pub fn code(&self) -> Code {
         match &self.kind {
-            GraphErrorKind::Rejected(rejection) => match rejection.tenant_problem() {
-                Some(problem) => problem,
-                None => match rejection.status {
-                    401 => Code::TokenRejected,
-                    403 => Code::PermissionMissing,
-                    _ => Code::GraphRejected,
-                },
+            GraphErrorKind::Rejected(rejection) => match (rejection.tenant_problem(), rejection.status) {
+                (Some(TenantProblem::IsB2c | TenantProblem::IsWorkforce), _) => Code::TenantKindMismatch,
+                (Some(TenantProblem::SelfServiceDisabled), _) => Code::SelfServiceDisabled,
+                (None, 401) => Code::TokenRejected,
+                (None, 403) => Code::PermissionMissing,
+                (None, _) => Code::GraphRejected,
             },
             GraphErrorKind::UnexpectedResponse(_) | GraphErrorKind::ForeignLink(_) => {
                 Code::GraphUnexpectedResponse
             }
             GraphErrorKind::Redirect(_) => Code::GraphRedirect,
-            GraphErrorKind::NoAnswer { .. } if self.unreachable().is_some() => Code::GraphUnreachable,
             GraphErrorKind::NoAnswer { error, .. } => match &error.kind {
                 SendErrorKind::Broken(_) => Code::GraphNoResponse,
-                SendErrorKind::Unreachable(_) => Code::GraphUnreachable,
+                SendErrorKind::SignIn(AuthorizeError { unreachable: None, .. }) => Code::SignInFailed,
+                SendErrorKind::SignIn(_) | SendErrorKind::Unreachable(_) => Code::GraphUnreachable,
                 SendErrorKind::Client(error) => error.into(),
-                SendErrorKind::SignIn(_) => Code::SignInFailed,
                 SendErrorKind::PauseBeyondTimeout(_)
                 | SendErrorKind::ThrottledUntilDeadline
                 | SendErrorKind::RateLimitBeyondTimeout => Code::GraphThrottled,
@@ -169,8 +163,8 @@ impl GraphError {
             |(meaning, hint): advice::Known| Some(Advice { meaning: Some(meaning), hint: hint.to_owned() });
         let hint = |hint: &str| Some(Advice { meaning: None, hint: hint.to_owned() });
         match self.code() {
-            Code::TenantKindMismatch => known(match self.rejection()?.tenant_kind() {
-                Some(TenantKind::B2c) => advice::B2X_FLOWS_IN_B2C_TENANT,
+            Code::TenantKindMismatch => known(match self.rejection()?.tenant_problem() {
+                Some(TenantProblem::IsB2c) => advice::B2X_FLOWS_IN_B2C_TENANT,
                 _ => advice::B2C_FLOWS_IN_WORKFORCE_TENANT,
             }),
             Code::SelfServiceDisabled => known(advice::SELF_SERVICE_DISABLED),
@@ -277,37 +271,27 @@ impl fmt::Display for RequestLine {
     }
 }
 
-/// Kind of a tenant, as a rejection names it.
+/// Why a tenant rejects every request for its user flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TenantKind {
-    B2c,
-    Workforce,
+enum TenantProblem {
+    IsB2c,
+    IsWorkforce,
+    SelfServiceDisabled,
 }
 
 impl Rejection {
-    /// Returns the kind of the tenant that the message names. Status and code are those of any bad request, so
-    /// only the message identifies this problem.
-    fn tenant_kind(&self) -> Option<TenantKind> {
+    /// Returns the problem of the tenant, if the rejection is due to the tenant and not to the request. Status
+    /// and code are those of any bad request, so only the message identifies the kind of the tenant.
+    fn tenant_problem(&self) -> Option<TenantProblem> {
         let message = self.message.as_deref().unwrap_or_default();
         if message.contains("is not an Azure AD B2C directory") {
-            Some(TenantKind::Workforce)
+            Some(TenantProblem::IsWorkforce)
         } else if message.contains("is an Azure AD B2C directory") {
-            Some(TenantKind::B2c)
-        } else {
-            None
-        }
-    }
-
-    /// Returns the code of the diagnostic if the rejection is due to the tenant itself, not to the request:
-    /// the tenant is of the other kind, or self-service sign-up is disabled. Otherwise `None`.
-    fn tenant_problem(&self) -> Option<Code> {
-        let message = self.message.as_deref().unwrap_or_default();
-        if self.tenant_kind().is_some() {
-            Some(Code::TenantKindMismatch)
+            Some(TenantProblem::IsB2c)
         } else if self.code.as_deref() == Some("AADB2C99039")
             || message.contains("self service sign up is not enabled")
         {
-            Some(Code::SelfServiceDisabled)
+            Some(TenantProblem::SelfServiceDisabled)
         } else {
             None
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::diagnostic::Code;
@@ -111,29 +111,6 @@ impl<'de> Visitor<'de> for Relationships {
         }
         Ok(configuration)
     }
-}
-
-/// Batch of requests (<https://learn.microsoft.com/graph/json-batching>).
-#[derive(Debug, Serialize)]
-pub(super) struct BatchRequests {
-    pub(super) requests: Vec<BatchRequest>,
-}
-
-/// Request of a batch.
-#[derive(Debug, Serialize)]
-pub(super) struct BatchRequest {
-    pub(super) id: String,
-    pub(super) method: &'static str,
-    /// Relative to the root.
-    pub(super) url: String,
-    pub(super) headers: BatchHeaders,
-}
-
-/// Headers of a request of a batch.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct BatchHeaders {
-    pub(super) client_request_id: String,
 }
 
 /// Response to a batch, with the responses to its items in any order
