@@ -1,8 +1,8 @@
 //! Size limits of all inputs: an input beyond its limit is an error and is not read further.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,9 +10,12 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use flowbind::sandbox::{Fault, Options};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::faulty_proxy::{FaultyProxy, WireFault};
-use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
+use crate::support::{
+    Background, Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+};
 
 const FILE: &str =
     "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {B2C_1_a: {postFederationSignup: null}}\n";
@@ -64,22 +67,14 @@ fn collection_above_the_limit_is_an_error() {
     }
 }
 
-/// Starts a service that never sends the last byte of a response. Returns its Graph URL.
-fn serve_without_last_byte(bytes: usize) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/beta", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let mut connection = connection.unwrap();
-            std::thread::spawn(move || {
-                _ = connection.read(&mut [0; 4096]);
-                _ = write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
-                _ = connection.write_all(&vec![b' '; bytes - 1]);
-                std::thread::sleep(Duration::from_secs(9));
-            });
-        }
-    });
-    url
+/// Starts a service that never sends the last byte of a response.
+fn serve_without_last_byte(bytes: usize) -> (Background, SocketAddr) {
+    Background::serve(move |mut connection| async move {
+        _ = connection.read(&mut [0; 4096]).await;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
+        _ = connection.write_all(&[head.as_bytes(), &vec![b' '; bytes - 1]].concat()).await;
+        std::future::pending().await
+    })
 }
 
 #[test]
@@ -89,9 +84,11 @@ fn concurrent_responses_above_the_total_limit_are_errors() {
     let folder = folder();
     let yaml = format!("version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n{flows}");
     file(folder.path(), "flowbind.yaml", yaml);
+    let (_background, address) = serve_without_last_byte(MAX_RESPONSE);
+    let url = format!("http://{address}/beta");
     for (parallelism, beyond) in [("12", false), ("20", true)] {
         let outcome = flowbind(["plan", "--timeout", "3", "--parallelism", parallelism])
-            .args(["--graph-url", &serve_without_last_byte(MAX_RESPONSE)])
+            .args(["--graph-url", &url])
             .env("FLOWBIND_ACCESS_TOKEN", "t")
             .within(folder.path())
             .run();

@@ -1,5 +1,7 @@
 //! Rendering of plans, drift and reports in each format, without a run.
 
+use std::time::{Duration, Instant};
+
 use flowbind::apply::{ChangeReport, Outcome, OutcomeKind, Reason, Report, SentPut, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::model::{
@@ -779,10 +781,16 @@ fn metrics_omit_invalid_times() {
     assert!(!samples.contains(metric) && samples.contains("flowbind_last_run_success"), "{samples}");
 }
 
-/// Time must grow linearly, not quadratically.
+/// Quadratic time would be 400 times as long for 20 times as many elements.
 #[test]
-fn large_documents_render_in_time() {
-    let (count, began) = (20_000, std::time::Instant::now());
+fn large_documents_render_in_linear_time() {
+    let (before, large, after) = (time_to_render(1_000), time_to_render(20_000), time_to_render(1_000));
+    assert!(large < before.max(after) * 100, "{before:?}, {large:?}, {after:?}");
+}
+
+/// Renders the documents whose writers compare elements, with so many elements.
+fn time_to_render(count: usize) -> Duration {
+    let began = Instant::now();
     let tenants: Vec<_> = (0..count).map(|at| target(&format!("t{at}"), Vec::new())).collect();
     rendered(Document::Plan(&plan(tenants)), Format::Prom);
     let unmanaged: Vec<_> = (0..count)
@@ -799,5 +807,5 @@ fn large_documents_render_in_time() {
     let tenant = "contoso.onmicrosoft.com".parse().unwrap();
     let file = flowbind::render::export(&inventory, &tenant, Cloud::Global, Api::Beta, &Step::DEFAULT, AT);
     assert!(file.contains(&format!("-{count}:")));
-    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    began.elapsed()
 }

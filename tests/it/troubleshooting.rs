@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -16,7 +15,8 @@ use flowbind::sandbox::{Effect, Fault, Options};
 use strum::VariantArray as _;
 
 use crate::support::{
-    answer_get, file, flowbind, folder, on_put, package, serve, signal, tenant, yaml_binding_connector_1,
+    answer_get, file, flowbind, folder, on_put, package, serve, signal, tenant, wait_until,
+    yaml_binding_connector_1,
 };
 
 #[test]
@@ -162,9 +162,7 @@ fn interrupted_apply_has_its_id() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    while served.requests().is_empty() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("a request arrives", || served.request_count() > 0);
     signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

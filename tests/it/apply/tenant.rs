@@ -1,15 +1,12 @@
 //! Tenant check: it blocks tokens for another tenant, which may have flows with the same ids.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use flowbind::sandbox::Options;
 use flowbind::saved::{self, Saved};
 use serde_json::Value;
 
-use crate::support::{Outcome, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
+use crate::support::{Background, Outcome, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
 
 const OURS: &str = "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11";
 const THEIRS: &str = "11111111-2222-4333-8444-555555555555";
@@ -50,21 +47,15 @@ fn token_tenant_on_loopback_is_compared_with_a_guid() {
     assert_eq!(run(&["apply", "--yes"], &token_of(OURS)).code, 0);
 }
 
-/// Starts an authority that answers one request with this response.
-fn authority(status: &'static str, body: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let mut connection = listener.accept().unwrap().0;
-        let lines = BufReader::new(connection.try_clone().unwrap()).lines();
-        let head: Vec<_> = lines.map(|line| line.unwrap()).take_while(|line| !line.is_empty()).collect();
+/// Starts an authority that answers the expected request with this response.
+fn authority(status: &'static str, body: String) -> (Background, String) {
+    let (background, address) = Background::answer(move |head| {
         let asked = "GET /contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration HTTP/1.1";
         let right = head[0] == asked && !head.iter().any(|line| line.starts_with("authorization"));
         let status = if right { status } else { "418 Not What Was To Be Asked" };
-        let length = body.len();
-        write!(connection, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into()
     });
-    url
+    (background, format!("http://{address}/"))
 }
 
 fn issuer(tenant: &str) -> String {
@@ -87,10 +78,10 @@ fn run(args: &[&str], authority: &str, token: &str) -> Outcome {
 #[test]
 fn tenant_domain_is_resolved_through_the_authority() {
     let plan = ["plan", "--format", "json"];
-    let outcome = run(&plan, &authority("200 OK", issuer(OURS)), &token_of(OURS));
+    let outcome = run(&plan, &authority("200 OK", issuer(OURS)).1, &token_of(OURS));
     let plan_: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(plan_["targets"][0]["tenantId"], OURS, "{outcome}");
-    let outcome = run(&plan, &authority("200 OK", issuer(OURS)), &token_of(THEIRS));
+    let outcome = run(&plan, &authority("200 OK", issuer(OURS)).1, &token_of(THEIRS));
     assert_eq!(outcome.code, 1);
     let error = format!(
         "the access token is for the tenant `{THEIRS}`, not for `contoso.onmicrosoft.com`, which is `{OURS}`"
@@ -110,7 +101,7 @@ fn aliased_tenant_in_files_is_detected_after_resolution() {
         let outcome = flowbind(command)
             .args(["a.yaml", "b.yaml", "c.yaml", "--timeout", "1"])
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
-            .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
+            .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)).1)
             .env("FLOWBIND_ACCESS_TOKEN", &token_of(OURS))
             .within(folder.path())
             .run();
@@ -136,7 +127,7 @@ fn aliased_tenant_in_saved_plan_is_detected() {
     file(folder.path(), "plan.json", saved::plan::to_json(&plan, &at));
     let outcome = flowbind(["apply", "--plan", "plan.json", "--timeout", "1", "--out", "report.json"])
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
-        .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
+        .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)).1)
         .env("FLOWBIND_ACCESS_TOKEN", &token_of(OURS))
         .within(folder.path())
         .run();
@@ -151,24 +142,26 @@ fn aliased_tenant_in_saved_plan_is_detected() {
 fn unverified_tenant_warns_in_plan_and_blocks_apply() {
     let apply = ["apply", "--yes"];
     let unchecked = ["apply", "--yes", "--tenant-unchecked"];
-    type Case = (fn() -> String, String, &'static str);
-    let cases: [Case; 5] = [
-        (|| "http://127.0.0.1:9".into(), token_of(OURS), "cannot reach 127.0.0.1:9: connection refused"),
-        (|| authority("404 Not Found", String::new()), token_of(OURS), "404"),
-        (|| authority("200 OK", "<html>".into()), token_of(OURS), "not an OpenID configuration"),
-        (|| authority("200 OK", issuer("common")), token_of(OURS), "not an OpenID configuration"),
-        (|| "http://127.0.0.1:9".into(), "opaque".into(), "has no tenant claim"),
+    let (_not_found, not_found) = authority("404 Not Found", String::new());
+    let (_html, html) = authority("200 OK", "<html>".into());
+    let (_common, common) = authority("200 OK", issuer("common"));
+    let cases = [
+        ("http://127.0.0.1:9".to_owned(), token_of(OURS), "cannot reach 127.0.0.1:9: connection refused"),
+        (not_found, token_of(OURS), "404"),
+        (html, token_of(OURS), "not an OpenID configuration"),
+        (common, token_of(OURS), "not an OpenID configuration"),
+        ("http://127.0.0.1:9".to_owned(), "opaque".into(), "has no tenant claim"),
     ];
     for (authority, token, why) in cases {
-        let outcome = run(&["plan"], &authority(), &token);
+        let outcome = run(&["plan"], &authority, &token);
         assert_eq!(outcome.code, 1, "{outcome}");
         let warned = outcome.stdout.contains("warning[tenant-unverified]: ") && outcome.stdout.contains(why);
         assert!(warned, "{why}: {outcome}");
-        let outcome = run(&apply, &authority(), &token);
+        let outcome = run(&apply, &authority, &token);
         assert_eq!(outcome.code, 3, "{outcome}");
         assert!(outcome.stderr.contains(why) && outcome.stderr.contains("--tenant-unchecked"), "{outcome}");
         // The next failure is that Graph is unreachable.
-        let outcome = run(&unchecked, &authority(), &token);
+        let outcome = run(&unchecked, &authority, &token);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stdout.contains("warning[tenant-unverified]: "), "{outcome}");
     }
@@ -195,7 +188,7 @@ fn domain_moved_to_another_tenant_blocks_the_plan() {
         std::fs::write(&path, plan.to_string()).unwrap();
         let outcome = flowbind(["apply", "--plan", "plan.json", "--timeout", "1"])
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
-            .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)))
+            .env("AZURE_AUTHORITY_HOST", &authority("200 OK", issuer(OURS)).1)
             .env("FLOWBIND_ACCESS_TOKEN", &token_of(OURS))
             .within(folder.path())
             .run();

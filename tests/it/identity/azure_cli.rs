@@ -2,12 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use flowbind::sandbox::Options;
 
 use super::{az, run_in, with_az, write_file_with_one_change};
-use crate::support::{Flowbind, file, folder, serve, tenant, yaml_binding_connector_1};
+use crate::support::{Flowbind, file, folder, serve, signal, tenant, wait_until, yaml_binding_connector_1};
 
 /// Prepares a run whose `az` starts a process that never ends.
 fn run_with_blocking_az(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
@@ -18,8 +17,9 @@ fn run_with_blocking_az(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
 
 /// Returns the id of the process that `az` started, as soon as it exists.
 fn started(tools: &Path) -> String {
-    let pid = until(|| std::fs::read_to_string(tools.join("pid")).ok().filter(|pid| pid.ends_with('\n')));
-    pid.trim().to_owned()
+    let pid = || std::fs::read_to_string(tools.join("pid")).unwrap_or_default();
+    wait_until("`az` has started a process", || pid().ends_with('\n'));
+    pid().trim().to_owned()
 }
 
 fn is_over(pid: &str) -> bool {
@@ -30,15 +30,8 @@ fn is_over(pid: &str) -> bool {
     !there || ended()
 }
 
-fn until<T>(seen: impl Fn() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(seen) = seen() {
-            return seen;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+fn wait_until_over(pid: &str) {
+    wait_until("the process of `az` ends", || is_over(pid));
 }
 
 #[test]
@@ -48,7 +41,7 @@ fn az_is_killed_at_the_timeout() {
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("before a token was issued"), "{outcome}");
     let pid = started(tools.path());
-    until(|| is_over(&pid).then_some(()));
+    wait_until_over(&pid);
 }
 
 #[test]
@@ -59,7 +52,7 @@ fn az_ends_when_the_run_is_killed() {
     assert!(!is_over(&pid));
     running.kill().unwrap();
     running.wait().unwrap();
-    until(|| is_over(&pid).then_some(()));
+    wait_until_over(&pid);
 }
 
 #[test]
@@ -68,9 +61,8 @@ fn az_ends_when_the_run_is_stopped() {
     let mut running =
         run_with_blocking_az(files.path(), tools.path(), &["apply", "--yes"]).command().spawn().unwrap();
     let pid = started(tools.path());
-    let signalled = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
-    assert!(signalled.success());
-    until(|| is_over(&pid).then_some(()));
+    signal(&running, "INT");
+    wait_until_over(&pid);
     assert_eq!(running.wait().unwrap().code(), Some(130));
 }
 
@@ -99,8 +91,10 @@ fn tenant_is_rechecked_after_another_failed_late() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    until(|| served.requests().iter().any(|line| line.contains("apiConnectorConfiguration")).then_some(()));
-    std::thread::sleep(Duration::from_secs(1));
+    // The journal has a request as soon as its response is determined.
+    wait_until("the first tenant is read", || {
+        served.requests().iter().any(|line| line.contains("apiConnectorConfiguration"))
+    });
     served.bind_out_of_band("B2C_1_a", "Connector 2");
     std::fs::write(go, "").unwrap();
     let output = running.wait_with_output().unwrap();

@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::Path;
 use std::process::{Child, Command};
 
+use super::is_true_in_time;
+
 /// Command line of a run that has not started yet.
 pub struct Flowbind(Command);
 
@@ -36,6 +38,15 @@ pub fn coverage() -> Option<(&'static str, OsString)> {
 pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
     assert!(sent.unwrap().success());
+}
+
+/// Waits for a process to end, and returns its exit code. Kills it and fails if that takes a minute.
+pub fn exit_code(child: &mut Child) -> Option<i32> {
+    if !is_true_in_time(|| child.try_wait().unwrap().is_some()) {
+        child.kill().unwrap();
+        panic!("the process does not end");
+    }
+    child.wait().unwrap().code()
 }
 
 impl Flowbind {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -15,10 +16,12 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::Background;
 
 /// Host names for which valid certificates are issued.
 const HOST_NAMES: [&str; 12] = [
@@ -62,34 +65,19 @@ pub type Handler = Arc<dyn Fn(RecordedRequest) -> BoxFuture<'static, Reply> + Se
 pub struct HttpsServer {
     pub address: SocketAddr,
     folder: tempfile::TempDir,
-    /// Dropping it stops the server.
-    _shutdown: tokio::sync::oneshot::Sender<()>,
+    _background: Background,
 }
 
 impl HttpsServer {
     pub fn serve(handler: Handler) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let acceptor = acceptor(&folder, &["h2", "http/1.1"]);
-        let (address_sender, address) = mpsc::channel();
-        let (shutdown, shutdown_requested) = tokio::sync::oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                address_sender.send(listener.local_addr().unwrap()).unwrap();
-                let accept = async {
-                    loop {
-                        let (stream, _) = listener.accept().await.unwrap();
-                        tokio::spawn(handle_connection(stream, acceptor.clone(), Arc::clone(&handler)));
-                    }
-                };
-                tokio::select! {
-                    () = accept => {}
-                    _ = shutdown_requested => {}
-                }
-            });
+        let (background, address) = Background::serve(move |stream| {
+            let connection = handle_connection(stream, acceptor.clone(), Arc::clone(&handler));
+            // A client may disconnect at any time.
+            connection.map(|_| ())
         });
-        Self { address: address.recv().unwrap(), folder, _shutdown: shutdown }
+        Self { address, folder, _background: background }
     }
 
     /// Returns the path of the authority's certificate.

@@ -1,6 +1,7 @@
 //! Helpers of the integration tests: run the binary in a cleared environment, and start tenants to run
 //! it against. `tests/README.md` lists them.
 
+mod background;
 mod command;
 pub mod entra;
 pub mod faulty_proxy;
@@ -8,10 +9,12 @@ pub mod graph_client;
 pub mod https_server;
 mod sandbox_server;
 
-pub use command::{Flowbind, Outcome, coverage, flowbind, signal};
+pub use background::Background;
+pub use command::{Flowbind, Outcome, coverage, exit_code, flowbind, signal};
 pub use sandbox_server::{SandboxServer, serve};
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flowbind::sandbox::{Effect, Fault};
 use flowbind::snapshot::Snapshot;
@@ -28,6 +31,23 @@ pub const FORMATS: [(&str, &str); 8] = [
     ("html", "html"),
     ("prom", "prom"),
 ];
+
+/// Polls until a condition is true. Fails after a minute.
+pub fn wait_until(condition: &str, is_true: impl FnMut() -> bool) {
+    assert!(is_true_in_time(is_true), "not within a minute: {condition}");
+}
+
+/// Polls a condition for at most a minute, longer than a loaded machine needs.
+fn is_true_in_time(mut is_true: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_true() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
 
 /// Returns the absolute path of a file in the package.
 pub fn package(path: &str) -> PathBuf {

@@ -4,23 +4,21 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use flowbind::sandbox::{Options, Sandbox};
 use flowbind::snapshot::Snapshot;
 use serde_json::Value;
+use tokio::sync::mpsc as async_mpsc;
+
+use super::Background;
 
 /// Sandbox that runs until it is dropped.
 pub struct SandboxServer {
     url: String,
     journal: Journal,
-    commands: Option<mpsc::Sender<Command>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Command of the test to the thread of the sandbox. The thread ends when the sender is dropped.
-enum Command {
-    Snapshot(mpsc::Sender<Snapshot>),
+    /// Requests for a snapshot of the tenant.
+    snapshots: async_mpsc::UnboundedSender<mpsc::Sender<Snapshot>>,
+    _background: Background,
 }
 
 #[derive(Clone, Default)]
@@ -39,27 +37,16 @@ impl Write for Journal {
 /// Starts a sandbox with this tenant on a free port of loopback.
 pub fn serve(snapshot: Snapshot, options: Options) -> SandboxServer {
     let journal = Journal::default();
-    let (url_sender, url) = mpsc::channel();
-    let (commands, received) = mpsc::channel();
     let lines = journal.clone();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let sandbox = Sandbox::start(snapshot, options, Some(Box::new(lines)), None).await.unwrap();
-            url_sender.send(sandbox.url()).unwrap();
-            let received = Arc::new(Mutex::new(received));
-            loop {
-                // The sandbox answers requests while a blocking thread waits for commands.
-                let received = Arc::clone(&received);
-                match tokio::task::spawn_blocking(move || received.lock().unwrap().recv()).await.unwrap() {
-                    Ok(Command::Snapshot(reply)) => reply.send(sandbox.snapshot()).unwrap(),
-                    Err(_) => break,
-                }
-            }
-            sandbox.stop().await;
-        });
+    let (snapshots, mut requested) = async_mpsc::unbounded_channel::<mpsc::Sender<Snapshot>>();
+    let (background, url) = Background::start(async move |ready| {
+        let sandbox = Sandbox::start(snapshot, options, Some(Box::new(lines)), None).await.unwrap();
+        ready.send(sandbox.url()).unwrap();
+        while let Some(reply) = requested.recv().await {
+            reply.send(sandbox.snapshot()).unwrap();
+        }
     });
-    SandboxServer { url: url.recv().unwrap(), journal, commands: Some(commands), thread: Some(thread) }
+    SandboxServer { url, journal, snapshots, _background: background }
 }
 
 impl SandboxServer {
@@ -86,7 +73,7 @@ impl SandboxServer {
     /// Returns the current state of the tenant, including changes that reads do not show yet.
     pub fn actual_state(&self) -> Snapshot {
         let (sender, snapshot) = mpsc::channel();
-        self.commands.as_ref().unwrap().send(Command::Snapshot(sender)).unwrap();
+        self.snapshots.send(sender).unwrap();
         snapshot.recv().unwrap()
     }
 
@@ -101,14 +88,5 @@ impl SandboxServer {
             format!("{} {}", entry["method"].as_str().unwrap(), entry["path"].as_str().unwrap())
         };
         self.journal().iter().map(line).collect()
-    }
-}
-
-impl Drop for SandboxServer {
-    fn drop(&mut self) {
-        self.commands.take();
-        if let Some(thread) = self.thread.take() {
-            _ = thread.join();
-        }
     }
 }

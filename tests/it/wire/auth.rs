@@ -1,11 +1,12 @@
 //! Access tokens passed to flowbind, and where they are sent.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::sync::mpsc;
 
 use flowbind::sandbox::Options;
 
-use crate::support::{Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1};
+use crate::support::{
+    Background, Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+};
 
 fn plan(args: &[&str], token: Option<&str>) -> Outcome {
     let folder = folder();
@@ -60,19 +61,15 @@ fn token_is_sent_and_never_printed() {
 /// The server of this test does not redact the header.
 #[test]
 fn authorization_header_contains_the_token_unchanged() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/beta", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let mut connection = listener.accept().unwrap().0;
-        let lines = BufReader::new(connection.try_clone().unwrap()).lines();
-        let head: Vec<_> = lines.map(|line| line.unwrap()).take_while(|line| !line.is_empty()).collect();
-        write!(connection, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap();
-        head
+    let (sender, heads) = mpsc::channel();
+    let (_background, address) = Background::answer(move |head| {
+        sender.send(head).unwrap();
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec()
     });
-    let outcome =
-        plan(&["--graph-url", &url, "--parallelism", "1", "--timeout", "3"], Some(" eyJ0.t0k3n \n"));
+    let url = format!("http://{address}/beta");
+    let outcome = plan(&["--graph-url", &url, "--parallelism", "1"], Some(" eyJ0.t0k3n \n"));
     assert_eq!(outcome.code, 1);
-    let head = server.join().unwrap();
+    let head = heads.recv().unwrap();
     assert_eq!(head.iter().filter(|line| *line == "authorization: Bearer eyJ0.t0k3n").count(), 1, "{head:?}");
     assert_eq!(head.iter().filter(|line| line.starts_with("client-request-id: ")).count(), 1, "{head:?}");
 }
@@ -125,19 +122,11 @@ fn loopback_requests_bypass_the_proxy() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// Starts a server that answers every request with these bytes.
-fn answers(response: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/beta", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let mut connection = connection.unwrap();
-            let lines = BufReader::new(connection.try_clone().unwrap()).lines();
-            _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
-            _ = connection.write_all(&response);
-        }
-    });
-    url
+/// Plans against a server that answers every request with these bytes.
+fn plan_answered_with(response: Vec<u8>, args: &[&str], token: &str) -> Outcome {
+    let (_background, address) = Background::answer(move |_| response.clone());
+    let url = format!("http://{address}/beta");
+    plan(&[&["--graph-url", &url, "--timeout", "5"], args].concat(), Some(token))
 }
 
 /// A service may repeat the token in another encoding.
@@ -169,15 +158,13 @@ fn token_repeated_encoded_in_response_is_redacted() {
             "HTTP/1.1 {status} X\r\nConnection: close\r\nrequest-id: {tag_header}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        let url = answers([head.as_bytes(), &body].concat());
-        let outcome = plan(&["--graph-url", &url, "--timeout", "5", "-vv"], Some(token));
+        let outcome = plan_answered_with([head.as_bytes(), &body].concat(), &["-vv"], token);
         let shown = outcome.to_string();
         assert!(!shown.contains("s3cr3t"), "{}: {outcome}", String::from_utf8_lossy(&body));
     }
-    let url = answers(
-        format!("HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{tag}", tag.len()).into(),
-    );
-    let outcome = plan(&["--graph-url", &url, "--timeout", "5"], Some(token));
+    let response =
+        format!("HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{tag}", tag.len());
+    let outcome = plan_answered_with(response.into(), &[], token);
     assert!(
         outcome.stdout.contains("apiConnectorConfiguration (request-id ***, client-request-id "),
         "{outcome}"

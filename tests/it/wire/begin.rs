@@ -1,20 +1,21 @@
 //! Requests that start after a stop or their deadline: they are not sent and not counted.
 
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowbind::http::{
-    Authorize, AuthorizeError, Client, Connections, Rate, Request, RetryBudget, SendErrorKind, Settings,
-    Stop, new_client_request_id,
+    Authorize, AuthorizeError, Client, Connections, Meter, Rate, Request, RetryBudget, SendErrorKind,
+    Settings, Stop, new_client_request_id,
 };
 use flowbind::sandbox::{Effect, Fault, Options};
-use futures_util::future::{BoxFuture, join, join_all};
+use futures_util::future::{BoxFuture, join, join_all, poll_immediate};
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{SandboxServer, serve, tenant};
+use crate::support::{SandboxServer, answer_get, serve, tenant};
 
 fn settings(seconds: u64, stop: Stop, parallelism: u32) -> Settings {
     Settings {
@@ -47,14 +48,14 @@ fn sent(served: &SandboxServer, method: &str) -> usize {
     served.requests().iter().filter(|line| line.starts_with(method)).count()
 }
 
-/// Credential that returns a token after a delay.
+/// Credential that returns a token after the first 429.
 #[derive(Debug)]
-struct Slow;
+struct Slow(Arc<Meter>);
 
 impl Authorize for Slow {
     fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>> {
         Box::pin(async {
-            sleep(Duration::from_millis(500)).await;
+            until(|| self.0.throttled().0 > 0).await;
             Ok(HeaderValue::from_static("Bearer t"))
         })
     }
@@ -64,12 +65,24 @@ impl Authorize for Slow {
     }
 }
 
+async fn until(is_true: impl Fn() -> bool) {
+    while !is_true() {
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// Several tenants together exceed the limit of a process, so that some requests wait.
 #[tokio::test]
 async fn queued_request_after_stop_is_not_sent() {
     const MOST: usize = 3;
-    let latency = Duration::from_secs(2);
-    let served = serve(tenant(&[]), Options { latency, ..Options::default() });
+    let hang = Fault {
+        method: Some("GET".into()),
+        path_contains: String::new(),
+        skip: 0,
+        times: None,
+        effect: Effect::Hang,
+    };
+    let served = serve(tenant(&[]), Options { faults: vec![hang], ..Options::default() });
     let (_alive, never) = watch::channel(false);
     let (tell, stop) = watch::channel(false);
     let connections = Arc::new(Connections::default().with_max_in_flight(MOST));
@@ -78,18 +91,16 @@ async fn queued_request_after_stop_is_not_sent() {
     let reads: Vec<_> = (0..MOST).map(|_| request(&served, "GET", None)).collect();
     let write = request(&served, "PUT", None);
     let writing = async {
-        let begun = Instant::now();
-        while sent(&served, "GET") < MOST {
-            assert!(begun.elapsed() < latency, "they are not in flight together");
-            sleep(Duration::from_millis(10)).await;
-        }
-        let stopping = async {
-            sleep(Duration::from_millis(50)).await;
-            tell.send(true).unwrap();
-        };
-        join(client.send(&write), stopping).await.0
+        until(|| sent(&served, "GET") == MOST).await;
+        let mut writing = pin!(client.send(&write));
+        assert!(poll_immediate(&mut writing).await.is_none(), "it waits for the reads");
+        tell.send(true).unwrap();
+        writing.await
     };
-    let (_, written) = join(join_all(reads.iter().map(|read| others.send(read))), writing).await;
+    let written = tokio::select! {
+        _ = join_all(reads.iter().map(|read| others.send(read))) => panic!("the reads end"),
+        written = writing => written,
+    };
     let error = written.unwrap_err();
     assert!(matches!(error.kind, SendErrorKind::Stopped), "{error}");
     assert_eq!((error.attempts, sent(&served, "PUT")), (0, 0));
@@ -109,24 +120,19 @@ async fn request_after_its_deadline_is_not_sent() {
     assert_eq!((error.attempts, error.may_have_acted, sent(&served, "PUT")), (0, false, 0));
 }
 
-/// The renewal of a token takes up to a minute.
+/// The renewal of a token takes up to a minute. The service may ask for a pause meanwhile.
 #[tokio::test]
 async fn request_waiting_for_token_honors_retry_after() {
-    let pause = Duration::from_secs(2);
-    let effect =
-        Effect::Answer { status: 429, headers: vec![("Retry-After".into(), "2".into())], body: "{}".into() };
-    let fault =
-        Fault { method: Some("GET".into()), path_contains: String::new(), skip: 0, times: Some(1), effect };
+    let fault = answer_get("", 0, 429, &[("Retry-After", "900")], "{}");
     let served = serve(tenant(&[]), Options { faults: vec![fault], ..Options::default() });
     let (_alive, never) = watch::channel(false);
-    let client = Client::new(settings(60, never, 4), Arc::default());
-    let (write, read) = (request(&served, "PUT", Some(&Slow)), request(&served, "GET", None));
-    let writing = async {
-        let began = Instant::now();
-        let written = client.send(&write).await;
-        (written.unwrap().attempts, began.elapsed())
-    };
-    let ((attempts, took), _) = join(writing, client.send(&read)).await;
-    assert_eq!((attempts, sent(&served, "PUT")), (1, 1));
-    assert!(took >= pause, "{took:?}");
+    let settings = settings(60, never, 4);
+    let slow = Slow(Arc::clone(&settings.meter));
+    let client = Client::new(settings, Arc::default());
+    let (write, read) = (request(&served, "PUT", Some(&slow)), request(&served, "GET", None));
+    let (written, _) = join(client.send(&write), client.send(&read)).await;
+    // The pause ends after the deadline.
+    let error = written.unwrap_err();
+    assert!(matches!(error.kind, SendErrorKind::PauseBeyondTimeout(_)), "{error}");
+    assert_eq!((error.attempts, sent(&served, "GET"), sent(&served, "PUT")), (0, 1, 0));
 }

@@ -1,12 +1,14 @@
 //! HTTP/2, if the service offers it.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::https_server::{HttpsServer, RecordedRequest, Reply};
-use crate::support::{file, flowbind, folder, yaml_binding_connector_1};
+use crate::support::{Background, file, flowbind, folder, yaml_binding_connector_1};
 
 #[test]
 fn reads_share_one_http2_connection() {
@@ -41,49 +43,47 @@ fn reads_share_one_http2_connection() {
     assert!(asked.iter().all(|asked| asked.version == hyper::Version::HTTP_2));
 }
 
-/// Starts a proxy to a server. It stops forwarding the first connection soon after it was opened, without
-/// closing it, so that the system still accepts data.
-fn wedged_at_first(to: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for (number, client) in listener.incoming().take(4).enumerate() {
-            let (client, server) = (client.unwrap(), TcpStream::connect(to).unwrap());
-            let life = if number == 0 { 300 } else { 60_000 };
-            for (from, to) in [(&client, &server), (&server, &client)] {
-                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                std::thread::spawn(move || carry(from, to, Duration::from_millis(life)));
+/// Starts a proxy to a server. If `wedged` is set, its first connection forwards no more responses and
+/// stays open, so that the system still accepts data.
+fn wedged_at_first(to: SocketAddr, wedged: Arc<AtomicBool>) -> (Background, SocketAddr) {
+    let connections = AtomicUsize::new(0);
+    Background::serve(move |mut client| {
+        let is_first = connections.fetch_add(1, Ordering::SeqCst) == 0;
+        let wedged = Arc::clone(&wedged);
+        async move {
+            let mut server = TcpStream::connect(to).await.unwrap();
+            let (mut from_client, mut to_client) = client.split();
+            let (mut from_server, mut to_server) = server.split();
+            let responses = async {
+                let mut bytes = [0; 16_384];
+                loop {
+                    let read = from_server.read(&mut bytes).await?;
+                    if is_first && wedged.load(Ordering::SeqCst) {
+                        std::future::pending::<()>().await;
+                    }
+                    to_client.write_all(&bytes[..read]).await?;
+                    if read == 0 {
+                        return std::io::Result::Ok(());
+                    }
+                }
+            };
+            // An error means that the client or the server has disconnected.
+            tokio::select! {
+                _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+                _ = responses => {}
             }
         }
-    });
-    address
-}
-
-/// Forwards bytes for some time, and then keeps both connections open.
-fn carry(mut from: TcpStream, mut to: TcpStream, life: Duration) {
-    let began = std::time::Instant::now();
-    from.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let mut bytes = [0; 16_384];
-    while began.elapsed() < life {
-        match from.read(&mut bytes) {
-            Ok(0) => break,
-            Ok(length) => _ = to.write_all(&bytes[..length]),
-            // Forward nothing more.
-            Err(_) => {}
-        }
-    }
-    std::thread::sleep(Duration::from_secs(60));
+    })
 }
 
 /// Its requests are repeated over another connection, and not over the same one until the end of the run.
 #[test]
 fn unresponsive_http2_connection_is_replaced() {
-    let https = HttpsServer::serve(Arc::new(move |asked| {
-        let body = if asked.url.contains("/apiConnectors") { r#"{"value": []}"# } else { "{}" };
-        Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(600)).await;
-            Reply { status: 200, headers: Vec::new(), body: body.into() }
-        })
+    let wedged = Arc::<AtomicBool>::default();
+    let asked = Arc::clone(&wedged);
+    let https = HttpsServer::serve(Arc::new(move |_| {
+        asked.store(true, Ordering::SeqCst);
+        Box::pin(async { Reply { status: 200, headers: Vec::new(), body: "{}".into() } })
     }));
     let folder = folder();
     file(
@@ -91,7 +91,7 @@ fn unresponsive_http2_connection_is_replaced() {
         "flowbind.yaml",
         yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"),
     );
-    let address = wedged_at_first(https.address);
+    let (_proxy, address) = wedged_at_first(https.address, wedged);
     let outcome = flowbind(["plan", "--graph-url", &format!("https://{address}/beta"), "--timeout", "55"])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])
         .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")

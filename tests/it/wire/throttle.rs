@@ -12,7 +12,7 @@ use flowbind::sandbox::{Options, Sandbox, Throttle};
 use tokio::sync::watch;
 
 use crate::support::graph_client::{graph, settings};
-use crate::support::{answer_get, serve, tenant, yaml_binding_connector_1};
+use crate::support::{answer_get, serve, tenant, wait_until, yaml_binding_connector_1};
 
 #[test]
 fn throttled_tenant_does_not_delay_another() {
@@ -71,7 +71,8 @@ fn limiter_sharing_with_another_app_gets_few_429s() {
     let over = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| another_app(address, Duration::from_millis(18), &over));
-        std::thread::sleep(Duration::from_secs(2));
+        // The share of the other app in one window.
+        wait_until("the other app uses its share", || served.request_count() >= 100);
         let outcome = served.plan(&yaml_binding_connector_1(&flows), &["--rate", "200/2"]);
         over.store(true, Ordering::Relaxed);
         outcome

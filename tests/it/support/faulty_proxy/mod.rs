@@ -8,9 +8,7 @@ mod transfer;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -20,6 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use transfer::transfer;
+
+use super::{Background, wait_until};
 
 /// Fault of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +60,7 @@ pub struct FaultyProxy {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     start_listening: Option<oneshot::Sender<()>>,
-    /// Dropping it stops the thread.
-    shutdown: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 #[derive(Default)]
@@ -96,40 +94,22 @@ impl FaultyProxy {
     /// time, or until [`Self::start_listening`] is called.
     pub fn bind(tls: Option<TlsAcceptor>, refuse: Duration) -> Self {
         let state = Arc::new(Mutex::new(State { tls, ..State::default() }));
-        let (address_sender, address) = mpsc::channel();
         let (start_listening, listening_requested) = oneshot::channel();
-        let (shutdown, shutdown_requested) = oneshot::channel::<()>();
         let shared = Arc::clone(&state);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let socket = TcpSocket::new_v4().unwrap();
-                socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-                address_sender.send(socket.local_addr().unwrap()).unwrap();
-                let serve = async {
-                    // A bound socket that does not listen refuses connections and keeps its port.
-                    tokio::select! {
-                        () = sleep(refuse) => {}
-                        _ = listening_requested => {}
-                    }
-                    let listener = socket.listen(256).unwrap();
-                    shared.lock().unwrap().listening_since = Some(Instant::now());
-                    accept(listener, &shared).await
-                };
-                tokio::select! {
-                    () = serve => {}
-                    _ = shutdown_requested => {}
-                }
-            });
+        let (background, address) = Background::start(async move |ready| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+            ready.send(socket.local_addr().unwrap()).unwrap();
+            // A bound socket that does not listen refuses connections and keeps its port.
+            tokio::select! {
+                () = sleep(refuse) => {}
+                _ = listening_requested => {}
+            }
+            let listener = socket.listen(256).unwrap();
+            shared.lock().unwrap().listening_since = Some(Instant::now());
+            accept(listener, &shared).await;
         });
-        let address = address.recv().unwrap();
-        Self {
-            address,
-            state,
-            start_listening: Some(start_listening),
-            shutdown: Some(shutdown),
-            thread: Some(thread),
-        }
+        Self { address, state, start_listening: Some(start_listening), _background: background }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -190,23 +170,11 @@ impl FaultyProxy {
 
     /// Waits until all clients have disconnected, so that everything they sent has arrived.
     pub fn wait_until_idle(&self) {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while self.state().active > 0 && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until("all clients have disconnected", || self.state().active == 0);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
-    }
-}
-
-impl Drop for FaultyProxy {
-    fn drop(&mut self) {
-        self.shutdown.take();
-        if let Some(thread) = self.thread.take() {
-            _ = thread.join();
-        }
     }
 }
 
