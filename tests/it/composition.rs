@@ -170,6 +170,7 @@ proptest! {
 }
 
 /// The resolved path counts, after symlinks and `..`.
+#[cfg(unix)]
 #[test]
 fn base_outside_the_repository_is_an_error() {
     use std::os::unix::fs::symlink;
@@ -275,6 +276,7 @@ fn base_without_repository_must_be_in_the_working_directory() {
 }
 
 /// A file that is linked into two folders extends the files next to each link.
+#[cfg(unix)]
 #[test]
 fn base_through_symlink_resolves_extends_next_to_the_link() {
     let folder = folder();
@@ -320,6 +322,7 @@ fn endless_chain_of_bases_is_an_error() {
 }
 
 /// Opening a pipe without a writer would block.
+#[cfg(unix)]
 #[test]
 fn base_that_is_a_pipe_is_never_opened() {
     let folder = folder();

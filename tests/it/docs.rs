@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use expect_test::expect_file;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::support::{code_blocks, copy, coverage, file, flowbind, folder, package};
+use crate::support::{code_blocks, copy, executable, file, flowbind, folder, kept_variables, package};
 
 /// The binary that the pages are checked against.
 const BINARY: &str = env!("CARGO_BIN_EXE_flowbind");
@@ -67,7 +66,7 @@ fn shell(line: &str, within: &Path) -> (String, i32) {
         .args(["-c", &format!("exec 2>&1\n{line}")])
         .current_dir(within)
         .env_clear()
-        .envs(coverage())
+        .envs(kept_variables())
         .env("PATH", format!("{binaries}:/usr/bin:/bin"))
         .env("SOURCE_DATE_EPOCH", "1793606400")
         .stdin(Stdio::null())
@@ -161,11 +160,6 @@ fn the_readme_is_short_and_has_the_two_commands() {
         let shown = commands.iter().any(|(_, block)| block.lines().any(|line| line == command));
         assert!(shown, "not in a `sh` block: {command}");
     }
-}
-
-fn executable(folder: &Path, name: &str, text: &str) {
-    let path = file(folder, name, text);
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Every shell block runs with stand-ins: each call of flowbind is parsed, and nothing else exists.

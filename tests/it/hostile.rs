@@ -212,6 +212,7 @@ fn lone_surrogate_in_response_is_unknown() {
 }
 
 /// File names occur in annotations, comments and commands.
+#[cfg(unix)]
 #[test]
 fn hostile_file_names_are_inert() {
     let folder = folder();
@@ -278,6 +279,7 @@ fn file_names_in_suggestions_are_not_options() {
 }
 
 /// Anyone who can change a repository can replace a file by a symlink.
+#[cfg(unix)]
 #[test]
 fn symlinks_cannot_lead_out_of_the_repository() {
     use std::os::unix::fs::symlink;

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{coverage, file, folder, package};
+use crate::support::{executable, file, folder, kept_variables, package};
 
 /// Checkout with the fake services of its pipelines.
 struct Repository {
@@ -44,11 +42,6 @@ case "$*" in
 esac
 exit 0
 "#;
-
-fn executable(folder: &Path, name: &str, text: &str) {
-    let path = file(folder, name, text);
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
 
 impl Repository {
     fn new() -> Self {
@@ -167,7 +160,7 @@ impl Repository {
             .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
             .current_dir(at.join("work"))
             .env_clear()
-            .envs(coverage())
+            .envs(kept_variables())
             .env("PATH", format!("{}:/usr/bin:/bin", at.join("bin").display()))
             .env("STATE", at.join("state"))
             .env("GITHUB_OUTPUT", &outputs)

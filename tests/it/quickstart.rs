@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{code_blocks, file, flowbind, folder, package};
+use crate::support::{code_blocks, executable, flowbind, folder, package};
 
 const PLAN: [&str; 4] =
     ["plan", "examples/quickstart/flowbind.yaml", "--sandbox", "examples/quickstart/tenant.json"];
@@ -55,9 +55,9 @@ fn stages_applied_from_dev_to_prod_have_no_drift() {
 }
 
 /// Runs the commands that register the apps with a stand-in for `az` that records its arguments.
+#[cfg(unix)]
 #[test]
 fn the_documented_apps_have_the_documented_permissions() {
-    use std::os::unix::fs::PermissionsExt as _;
     let page = fs::read_to_string(package("docs/authentication.md")).unwrap();
     let (_, script) = code_blocks(&page).into_iter().find(|(_, text)| text.starts_with("az login")).unwrap();
     let folder = folder();
@@ -65,8 +65,7 @@ fn the_documented_apps_have_the_documented_permissions() {
 { for word in "$@"; do printf '%s\037' "$word"; done; printf '\036'; } >> "$NOTES"
 case "$*" in *"app create"*) echo "app-of-$5" ;; esac
 "#;
-    let az = file(folder.path(), "az", az);
-    fs::set_permissions(az, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(folder.path(), "az", az);
     let notes = folder.path().join("notes");
     let status = std::process::Command::new("/bin/sh")
         .args(["-euc", &script])

@@ -459,12 +459,14 @@ fn comment_with_many_causes_shows_the_first_five() {
 }
 
 /// Returns the words into which a shell splits a command.
+#[cfg(unix)]
 fn shell_words(command: &str) -> Vec<String> {
     let output =
         std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {command}")]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
+#[cfg(unix)]
 #[test]
 fn suggested_commands_are_quoted_for_a_shell() {
     let name = "B2C_1_$(id)`id`;&|\"*\u{202e}";

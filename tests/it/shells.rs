@@ -27,6 +27,7 @@ fn completions_contain_commands_options_and_values() {
     assert!(outcome.stderr.contains("[possible values: bash, zsh, fish, powershell]"), "{outcome}");
 }
 
+#[cfg(unix)]
 #[test]
 fn bash_completes_credential_kinds() {
     let folder = folder();
@@ -40,6 +41,7 @@ fn bash_completes_credential_kinds() {
     assert!(words.contains("github-oidc") && words.contains("azure-cli"), "{words:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn bash_completes_problem_ids() {
     let folder = folder();

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -148,6 +147,7 @@ fn failed_change_has_its_id_in_the_report() {
     assert!(outcome.stdout.contains("[change-not-attempted]"), "{outcome}");
 }
 
+#[cfg(unix)]
 #[test]
 fn interrupted_apply_has_its_id() {
     let hang = answer_get("Configuration", 0, 429, &[("Retry-After", "30")], "");
@@ -216,6 +216,7 @@ fn file_beyond_a_limit_has_its_id() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn link_out_of_the_repository_has_its_id() {
     let folder = folder();
@@ -223,7 +224,7 @@ fn link_out_of_the_repository_has_its_id() {
     let repository = folder.path().join("repository");
     fs::create_dir_all(repository.join(".git")).unwrap();
     fs::create_dir(repository.join("tenants")).unwrap();
-    symlink(secret, repository.join("tenants/link.yaml")).unwrap();
+    std::os::unix::fs::symlink(secret, repository.join("tenants/link.yaml")).unwrap();
     let outcome = flowbind(["validate", "tenants"]).within(&repository).run();
     assert!(outcome.stderr.contains("error[input-not-allowed]"), "{outcome}");
     assert!(!outcome.stderr.contains("s3cr3t"), "{outcome}");

@@ -2,6 +2,7 @@
 
 mod approval;
 mod properties;
+#[cfg(unix)]
 mod stopping;
 mod tenant;
 mod wire;

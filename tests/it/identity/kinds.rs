@@ -328,6 +328,7 @@ fn managed_identity_signs_in_to_an_app_in_another_tenant() {
     assert!(entra.requests().iter().any(|line| line.contains(&format!("/{}/oauth2", FABRIKAM.0))));
 }
 
+#[cfg(unix)]
 #[test]
 fn azure_cli_signs_in() {
     let entra = entra();
@@ -345,6 +346,7 @@ fn azure_cli_signs_in() {
 
 /// With a clock that runs ahead, every new token seems expired. The service decides, and `az` is not called
 /// for each request.
+#[cfg(unix)]
 #[test]
 fn token_expired_by_a_wrong_clock_is_used() {
     let entra = entra();
@@ -360,6 +362,7 @@ fn token_expired_by_a_wrong_clock_is_used() {
     assert_eq!(asked.lines().count(), 1, "{asked}");
 }
 
+#[cfg(unix)]
 #[test]
 fn azure_cli_without_token_reports_its_error() {
     let entra = entra();
@@ -438,6 +441,7 @@ fn credential_without_client_id_is_reported() {
 
 /// An Azure CLI login must not replace a credential that lacks only its client id. Variables set by a pipeline count only
 /// with a client id, because they exist in every job.
+#[cfg(unix)]
 #[test]
 fn credential_without_client_id_does_not_fall_back() {
     let entra = entra();
@@ -472,6 +476,7 @@ fn credential_without_client_id_does_not_fall_back() {
 }
 
 /// An existing Azure CLI login must not replace the configured credential.
+#[cfg(unix)]
 #[test]
 fn failed_configured_credential_does_not_fall_back() {
     let entra = entra();
@@ -579,6 +584,7 @@ fn token_endpoint_error_is_reported() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn long_token_endpoint_error_is_truncated() {
     let entra = entra();
@@ -599,6 +605,7 @@ fn long_token_endpoint_error_is_truncated() {
 }
 
 /// A token may occur in an unexpected field.
+#[cfg(unix)]
 #[test]
 fn token_in_unexpected_field_is_not_printed() {
     let entra = entra();

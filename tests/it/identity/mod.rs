@@ -1,6 +1,7 @@
 //! Credentials against fake token endpoints, issuers and a Graph that accepts only their tokens, over HTTPS
 //! on loopback.
 
+#[cfg(unix)]
 mod azure_cli;
 mod clouds;
 mod kinds;
@@ -12,7 +13,7 @@ mod whoami;
 use std::path::Path;
 
 use crate::support::entra::{APP, Entra};
-use crate::support::{Flowbind, file, flowbind, tenant, yaml_binding_connector_1};
+use crate::support::{Flowbind, executable, file, flowbind, tenant, yaml_binding_connector_1};
 
 /// Tenant that most tests sign in to, as (domain, GUID).
 const CONTOSO: (&str, &str) = ("contoso.onmicrosoft.com", "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11");
@@ -35,13 +36,11 @@ fn run_in(folder: &Path, args: &[&str]) -> Flowbind {
 }
 
 /// Writes a fake `az`, which records its arguments in the same folder.
-fn az(folder: &std::path::Path, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path =
-        file(folder, "az", format!("#!/bin/sh\necho \"$@\" >> \"{}/asked\"\n{script}\n", folder.display()));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+fn az(folder: &Path, script: &str) {
+    let text = format!("#!/bin/sh\necho \"$@\" >> \"{}/asked\"\n{script}\n", folder.display());
+    executable(folder, "az", &text);
 }
 
-fn with_az(run: Flowbind, folder: &std::path::Path) -> Flowbind {
+fn with_az(run: Flowbind, folder: &Path) -> Flowbind {
     run.env("PATH", &format!("{}:/usr/bin:/bin", folder.display()))
 }

@@ -231,6 +231,7 @@ fn secrets_are_never_sent_over_http() {
 }
 
 /// A pipe without a writer, such as that of a shell's `<(…)`.
+#[cfg(unix)]
 #[test]
 fn credential_file_that_blocks_ends_at_timeout_or_stop() {
     let folder = folder();

@@ -23,15 +23,16 @@ pub struct Outcome {
 /// Prepares a run with an empty environment and a fixed `SOURCE_DATE_EPOCH`.
 pub fn flowbind<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Flowbind {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowbind"));
-    command.env_clear().envs(coverage()).env("SOURCE_DATE_EPOCH", "1793606400").args(args);
+    command.env_clear().envs(kept_variables()).env("SOURCE_DATE_EPOCH", "1793606400").args(args);
     Flowbind(command)
 }
 
-/// Returns the variable that controls where an instrumented binary writes its coverage profile.
-#[expect(clippy::disallowed_methods, reason = "set by cargo-llvm-cov, which runs the tests")]
-pub fn coverage() -> Option<(&'static str, OsString)> {
-    const PROFILE: &str = "LLVM_PROFILE_FILE";
-    env::var_os(PROFILE).map(|file| (PROFILE, file))
+/// Returns the variables without which a binary cannot run: `SystemRoot`, which Windows needs for sockets, and
+/// the path where an instrumented binary writes its coverage profile, set by cargo-llvm-cov.
+#[expect(clippy::disallowed_methods, reason = "passed on to the binary")]
+pub fn kept_variables() -> impl Iterator<Item = (&'static str, OsString)> {
+    let names = ["LLVM_PROFILE_FILE", "SystemRoot"].into_iter();
+    names.filter_map(|name| Some((name, env::var_os(name)?)))
 }
 
 /// Sends a signal, such as `TERM`, to a process.

@@ -10,7 +10,7 @@ pub mod https_server;
 mod sandbox_server;
 
 pub use background::Background;
-pub use command::{Flowbind, Outcome, coverage, exit_code, flowbind, signal};
+pub use command::{Flowbind, Outcome, exit_code, flowbind, kept_variables, signal};
 pub use sandbox_server::{SandboxServer, serve};
 
 use std::path::{Path, PathBuf};
@@ -64,6 +64,15 @@ pub fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
     path
+}
+
+/// Writes an executable file, such as a shell script.
+pub fn executable(folder: &Path, name: &str, text: &str) {
+    let path = file(folder, name, text);
+    #[cfg(unix)]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    #[cfg(not(unix))]
+    drop(path);
 }
 
 /// Copies a folder with everything in it.
