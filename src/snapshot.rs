@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub use target_url::TargetUrl;
 
@@ -45,6 +46,8 @@ pub enum FormatVersion {
 /// Microsoft cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[derive(EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Cloud {
     /// Public cloud, including GCC.
     #[default]
@@ -58,22 +61,9 @@ pub enum Cloud {
 }
 
 impl Cloud {
-    /// All clouds.
-    pub const ALL: [Self; 4] = [Self::Global, Self::Usgov, Self::UsgovDod, Self::China];
-
-    /// Returns the cloud with this name; names are case-sensitive.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cloud| cloud.name() == name)
-    }
-
     /// Returns the name in files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Global => "global",
-            Self::Usgov => "usgov",
-            Self::UsgovDod => "usgov-dod",
-            Self::China => "china",
-        }
+        self.into()
     }
 }
 
@@ -102,13 +92,15 @@ pub struct Flow {
     /// Id of the connector that each step calls; null or absent if the step calls none.
     /// The id of a deleted connector, which is not in `connectors`, is a dangling binding.
     #[serde(deserialize_with = "deserialize_bindings")]
-    #[schemars(extend("propertyNames" = serde_json::json!({ "enum": Step::ALL.map(Step::name) })))]
+    #[schemars(extend("propertyNames" = serde_json::json!({ "enum": Step::VARIANTS })))]
     pub bindings: BTreeMap<Step, Option<String>>,
 }
 
-/// Step of a user flow that can call a connector.
+/// Step of a user flow that can call a connector, in the order in which a flow executes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[derive(EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "camelCase")]
 pub enum Step {
     /// After federation with an identity provider during sign-up.
     PostFederationSignup,
@@ -119,22 +111,9 @@ pub enum Step {
 }
 
 impl Step {
-    /// All steps, in the order in which a flow executes them.
-    pub const ALL: [Self; 3] =
-        [Self::PostFederationSignup, Self::PostAttributeCollection, Self::PreTokenIssuance];
-
     /// Returns the name in Graph and in the format.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::PostFederationSignup => "postFederationSignup",
-            Self::PostAttributeCollection => "postAttributeCollection",
-            Self::PreTokenIssuance => "preTokenIssuance",
-        }
-    }
-
-    /// Returns the step with this name; names are case-sensitive.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.name() == name)
+        self.into()
     }
 }
 
@@ -385,9 +364,9 @@ mod tests {
 
     #[test]
     fn every_step_serializes_as_its_name() {
-        for step in Step::ALL {
+        for step in Step::VARIANTS {
             assert_eq!(json!(step), step.name());
-            assert_eq!(Step::from_name(step.name()), Some(step));
+            assert_eq!(step.name().parse().as_ref(), Ok(step));
         }
     }
 }

@@ -235,7 +235,7 @@ fn sorted(steps: &[Step]) -> Vec<Step> {
 fn snapshot(inventory: &Inventory, tenant_ref: TenantRef<'_>, taken_at: String) -> Result<Snapshot, Failure> {
     let step = |(step, bound): (&Step, &Bound)| {
         let id = bound_id(bound).map(|id| id.as_str().to_owned());
-        snapshot::Step::from_name(step.name()).map(|step| (step, id))
+        step.name().parse().ok().map(|step| (step, id))
     };
     let flow = |(flow, bindings): &(ListedFlow, BTreeMap<Step, Bound>)| snapshot::Flow {
         id: flow.id.clone(),
@@ -251,7 +251,7 @@ fn snapshot(inventory: &Inventory, tenant_ref: TenantRef<'_>, taken_at: String) 
     let snapshot = Snapshot {
         format_version: snapshot::FormatVersion::default(),
         tenant: tenant_ref.tenant.to_string(),
-        cloud: snapshot::Cloud::from_name(tenant_ref.cloud.name()).unwrap_or_default(),
+        cloud: tenant_ref.cloud.name().parse().unwrap_or_default(),
         taken_at,
         connectors: inventory.connectors.iter().map(connector).collect(),
         flows: inventory.flows.iter().map(flow).collect(),

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::Args;
+use strum::VariantArray as _;
 use tokio::sync::oneshot;
 
 use super::environment::Environment;
@@ -37,10 +38,10 @@ impl FromStr for OutPath {
         let extension = path.extension().and_then(|extension| extension.to_str());
         let has_extension =
             |format: &Format| format.extension().is_some_and(|known| Some(known) == extension);
-        match Format::ALL.into_iter().find(has_extension) {
+        match Format::VARIANTS.iter().copied().find(has_extension) {
             Some(format) => Ok(Self { path, format }),
             None => {
-                let known: Vec<_> = Format::ALL
+                let known: Vec<_> = Format::VARIANTS
                     .iter()
                     .filter_map(|format| format.extension())
                     .map(|it| format!(".{it}"))

@@ -82,7 +82,7 @@ pub(super) fn format_parser() -> impl TypedValueParser<Value = Format> {
         Format::Html => "Page for readers without YAML",
         Format::Prom => "Metrics for the textfile collector of Prometheus' node exporter",
     };
-    named(&Format::ALL, move |format| PossibleValue::new(format.name()).help(help(format)))
+    named(Format::VARIANTS, move |format| PossibleValue::new(format.name()).help(help(format)))
 }
 
 /// Returns the parser of a kind of credential.

@@ -1,10 +1,13 @@
 //! Formats of a document, and the renderer of each.
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::document::Document;
 use super::{diff, github, html, junit, markdown, prom};
 
 /// A format of a plan or a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Format {
     /// Text for a terminal.
     Text,
@@ -25,30 +28,9 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format.
-    pub const ALL: [Self; 8] = [
-        Self::Text,
-        Self::Json,
-        Self::Markdown,
-        Self::Diff,
-        Self::Github,
-        Self::Junit,
-        Self::Html,
-        Self::Prom,
-    ];
-
     /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Markdown => "markdown",
-            Self::Diff => "diff",
-            Self::Github => "github",
-            Self::Junit => "junit",
-            Self::Html => "html",
-            Self::Prom => "prom",
-        }
+        self.into()
     }
 
     /// Returns the extension of files with this format, without a dot. `None` for workflow commands, which

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
+use strum::IntoStaticStr;
 
 use super::error::ErrorResponse;
 use super::message::Request;
@@ -27,7 +28,8 @@ pub struct Fault {
 
 /// Effect of a fault on a request. An item of a batch has no connection of its own: an effect that
 /// sends no response, or only a part of it, results in a 504 for the item.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum Effect {
     /// Sends this response without executing the request.
     Answer {
@@ -67,17 +69,7 @@ pub enum Effect {
 impl Effect {
     /// Returns the name of the effect in the journal.
     pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Answer { .. } => "answer",
-            Self::AnswerAfter { .. } => "answerAfter",
-            Self::DropBefore => "dropBefore",
-            Self::DropAfter => "dropAfter",
-            Self::AcceptOnly => "acceptOnly",
-            Self::Hang => "hang",
-            Self::Truncate => "truncate",
-            Self::LoseItem => "loseItem",
-            Self::RepeatItem => "repeatItem",
-        }
+        self.into()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Defines the URLs of the emulator and the resources of each Graph version. It must not depend on
 //! the tenant.
 
-use std::fmt;
+use strum::{Display, EnumString};
 
 use super::error::ErrorResponse;
 use super::percent::percent_decode;
@@ -12,19 +12,12 @@ use crate::snapshot::{FlowKind, Step};
 const CONFIGURATION: &str = "apiConnectorConfiguration";
 
 /// Version of Graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
 pub(super) enum Version {
+    #[strum(serialize = "beta")]
     Beta,
+    #[strum(serialize = "v1.0")]
     V1,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Beta => "beta",
-            Self::V1 => "v1.0",
-        })
-    }
 }
 
 impl Version {
@@ -33,7 +26,8 @@ impl Version {
     /// # Errors
     /// 400 if this version does not have the step: v1.0 lacks `preTokenIssuance`.
     pub(super) fn parse_step(self, name: &str) -> Result<Step, ErrorResponse> {
-        Step::from_name(name)
+        name.parse()
+            .ok()
             .filter(|step| self == Self::Beta || *step != Step::PreTokenIssuance)
             .ok_or_else(|| unknown_segment(name))
     }
@@ -102,11 +96,8 @@ impl Route {
     pub(super) fn parse(path: &str) -> Result<Self, ErrorResponse> {
         let segments = decode_segments(path)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let (version, rest) = match segments.as_slice() {
-            ["beta", rest @ ..] => (Version::Beta, rest),
-            ["v1.0", rest @ ..] => (Version::V1, rest),
-            _ => return Err(unknown_path(path)),
-        };
+        let (version, rest) = segments.split_first().ok_or_else(|| unknown_path(path))?;
+        let version = version.parse::<Version>().map_err(|_| unknown_path(path))?;
         let resource = match rest {
             ["$batch"] => return Err(ErrorResponse::bad_request("a batch must not contain a batch")),
             ["identity", rest @ ..] => parse_resource(version, rest)?,
@@ -119,8 +110,7 @@ impl Route {
 /// Returns whether the path is the `$batch` endpoint of beta or v1.0.
 pub(super) fn is_batch(path: &str) -> bool {
     decode_segments(path).is_ok_and(|segments| {
-        matches!(segments.as_slice(), [version, batch]
-            if (version == "beta" || version == "v1.0") && batch == "$batch")
+        matches!(segments.as_slice(), [version, batch] if version.parse::<Version>().is_ok() && batch == "$batch")
     })
 }
 

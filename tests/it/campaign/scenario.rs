@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flowbind::sandbox::Options;
 use flowbind::snapshot::Step;
+use strum::VariantArray as _;
 
 use super::desired_file::DesiredFile;
 use super::environment_fault::process_event;
@@ -364,7 +365,7 @@ fn out_of_band_changes(rng: &mut SeededRng, model: &TenantModel) -> Vec<(Binding
         return Vec::new();
     }
     let random_change = |rng: &mut SeededRng| {
-        let key = (rng.pick(&model.flows).clone(), *rng.pick(&Step::ALL));
+        let key = (rng.pick(&model.flows).clone(), *rng.pick(Step::VARIANTS));
         (key, rng.chance(70).then(|| rng.pick(&model.connectors).id.clone()))
     };
     (0..1 + rng.below(3)).map(|_| random_change(rng)).collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use flowbind::snapshot::{Cloud, Connector, Flow, FormatVersion, Snapshot, Step};
+use strum::VariantArray as _;
 
 use super::rng::SeededRng;
 
@@ -63,12 +64,12 @@ impl TenantModel {
         let flows: Vec<_> = (0..number).map(name).collect();
         let mut bindings = Bindings::new();
         for flow in &flows {
-            for step in Step::ALL {
+            for &step in Step::VARIANTS {
                 let id = rng.chance(60).then(|| rng.pick(&connectors).id.clone());
                 bindings.insert((flow.clone(), step), id);
             }
         }
-        let cloud = if rng.chance(85) { Cloud::Global } else { *rng.pick(&Cloud::ALL) };
+        let cloud = if rng.chance(85) { Cloud::Global } else { *rng.pick(Cloud::VARIANTS) };
         Self { cloud, connectors, flows, bindings }
     }
 
@@ -112,7 +113,10 @@ impl TenantModel {
             id: id.clone(),
             user_flow_type: "signUpOrSignIn".into(),
             user_flow_type_version: 3.into(),
-            bindings: Step::ALL.map(|step| (step, bindings[&(id.clone(), step)].clone())).into(),
+            bindings: Step::VARIANTS
+                .iter()
+                .map(|&step| (step, bindings[&(id.clone(), step)].clone()))
+                .collect(),
         };
         Snapshot {
             format_version: FormatVersion::default(),
@@ -129,7 +133,7 @@ impl TenantModel {
 pub fn bindings(snapshot: &Snapshot) -> Bindings {
     let mut bindings = Bindings::new();
     for flow in &snapshot.flows {
-        for step in Step::ALL {
+        for &step in Step::VARIANTS {
             bindings.insert((flow.id.clone(), step), flow.bindings.get(&step).cloned().flatten());
         }
     }

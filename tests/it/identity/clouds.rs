@@ -9,7 +9,7 @@ use crate::support::{connector_id, file, flowbind, folder, tenant, yaml_binding_
 /// Applies a file with this line to a tenant of a cloud, signed in as a GitHub job.
 fn apply(cloud: &str, line: &str, flow: &str) -> Entra {
     let mut snapshot = tenant(&[(flow, 0, 0)]);
-    snapshot.cloud = flowbind::snapshot::Cloud::from_name(cloud).unwrap();
+    snapshot.cloud = cloud.parse().unwrap();
     let entra = Entra::serve(vec![(CONTOSO.0, CONTOSO.1, snapshot)]);
     let folder = folder();
     let yaml =

@@ -15,7 +15,6 @@ use std::fmt;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use flowbind::snapshot::Step;
 use serde_json::{Value, json};
 
 pub use verdict::{Verdict, expected_exit, tenant_verdicts};
@@ -134,7 +133,7 @@ impl Evidence<'_> {
         let rest = path.strip_prefix(&format!("/{}/identity/{collection}/", scenario.api()))?;
         let (flow, step) = rest.strip_suffix("/$ref")?.split_once("/apiConnectorConfiguration/")?;
         let flow = scenario.model.flows.iter().find(|known| segment(known) == flow)?;
-        Some((flow.clone(), Step::from_name(step)?))
+        Some((flow.clone(), step.parse().ok()?))
     }
 
     fn body_of(&self, change: &Change) -> Value {
@@ -198,7 +197,7 @@ impl Evidence<'_> {
 
 /// Returns the key of a binding in a document.
 fn binding_key(change: &Value) -> Result<BindingKey> {
-    let step = change["step"].as_str().and_then(Step::from_name).context("no step")?;
+    let step = change["step"].as_str().context("no step")?.parse()?;
     Ok((change["flow"].as_str().context("no flow")?.to_owned(), step))
 }
 
