@@ -45,7 +45,8 @@ pub(super) async fn run(
         Ok(run) => plan_and_print(&args.files, &args.shard, run, &request, &mut outputs).await,
         Err(failure) => create_error_plan(&failure.diagnostics, &args.shard, global),
     };
-    plan.drift = Some(Drift { strict: args.strict });
+    let drift = Drift { strict: args.strict };
+    plan.drift = Some(drift);
     let at = environment.now().to_string();
     let json = &|| saved::plan::to_json(&plan, &at);
     let next = |run: &Run<'_>| -> String {
@@ -53,7 +54,7 @@ pub(super) async fn run(
         let options = |target| {
             is_complete(target).then(|| tenant_options(&args.connection, &run.sandboxes, &target.tenant))
         };
-        let actions = |target| render::drift(target, args.strict, options(target).as_deref());
+        let actions = |target| render::drift(target, drift, options(target).as_deref());
         plan.targets.iter().map(actions).collect()
     };
     let text = render::plan_text(&plan) + &run.as_ref().map(next).unwrap_or_default();

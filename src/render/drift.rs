@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::escape;
 use super::wording::push_line;
 use crate::model::{Bound, Connector, ConnectorId, FlowId, Step, bound_id, is_guid};
-use crate::plan::{BrokenPin, Target, Unmanaged};
+use crate::plan::{BrokenPin, Drift, Target, Unmanaged};
 
 /// Renders what to do about the drift of a target: the command that reverts its changes, and the lines that
-/// accept the changes, the unlisted bindings and the new addresses of pinned connectors. Without `strict`,
+/// accept the changes, the unlisted bindings and the new addresses of pinned connectors. Without `drift.strict`,
 /// only unlisted bindings to deleted connectors are rendered, as lines that disable them. Empty if none of
 /// these exist. `options` are those that select the same tenant; `None` omits the command, because the plan
 /// is incomplete.
-pub fn drift(target: &Target, strict: bool, options: Option<&str>) -> String {
+pub fn drift(target: &Target, drift: Drift, options: Option<&str>) -> String {
     let dangling: BTreeSet<_> = target.dangling.iter().map(|it| (&it.flow, it.step)).collect();
     let mut text = String::new();
     let file = escape::text(&target.file);
@@ -26,7 +26,7 @@ pub fn drift(target: &Target, strict: bool, options: Option<&str>) -> String {
         push_line(&mut text, format_args!("\nTo accept what the tenant has, edit {file}:\n"));
         text.push_str(&render_bindings(changes, &dangling));
     }
-    let (what, unmanaged) = if strict {
+    let (what, unmanaged) = if drift.strict {
         ("manage the other bindings", target.unmanaged.iter().collect::<Vec<_>>())
     } else {
         let is_dangling = |it: &&Unmanaged| dangling.contains(&(&it.flow, it.step));

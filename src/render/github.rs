@@ -59,19 +59,31 @@ pub fn outputs(document: Document<'_>) -> String {
 /// Appends the annotations of a plan or of drift, the most dangerous of all tenants first: a step shows at
 /// most ten annotations of a level.
 fn plan_annotations(text: &mut String, plan: &Plan) {
-    let targets = || plan.targets.iter().map(|target| (target, start_of_file(target)));
+    let named = |target| (target, Names::from_target(target), start_of_file(target));
+    let targets: Vec<_> = plan.targets.iter().map(named).collect();
+    let mut files = BTreeMap::new();
+    for (target, _, file) in &targets {
+        files.entry(target.tenant.to_ascii_lowercase()).or_insert(file.as_ref());
+    }
     let problems = plan.problems();
-    problem_annotations(text, plan, problems.iter().filter(|it| it.diagnostic.severity == Severity::Error));
+    // Problems without a location are at the beginning of the first file of their tenant.
+    let problem_annotations = |text: &mut String, severity| {
+        for problem in problems.iter().filter(|problem| problem.diagnostic.severity == severity) {
+            let tenant = problem.tenant.as_ref().map(|tenant| tenant.to_ascii_lowercase());
+            let file = tenant.and_then(|tenant| files.get(&tenant).copied().flatten());
+            problem_annotation(text, file, problem);
+        }
+    };
+    problem_annotations(text, Severity::Error);
     // Blockers do not concern drift.
     let is_drift = plan.drift.is_some();
     let level = if is_drift { "warning" } else { "error" };
-    for (target, file) in targets() {
+    for (target, _, file) in &targets {
         for blocker in blockers_and_pins(target, is_drift).0 {
             diagnostic_annotation(text, level, file.as_ref(), &target.tenant, &blocker.diagnostic());
         }
     }
-    let names: Vec<_> = plan.targets.iter().map(Names::from_target).collect();
-    for ((target, file), names) in targets().zip(&names) {
+    for (target, names, file) in &targets {
         for pin in blockers_and_pins(target, is_drift).1 {
             let message = format!("{}: {}", names.connector(&pin.connector), wording::describe_pin(pin));
             annotate(text, "error", file.as_ref(), &title(Code::PinMismatch, &target.tenant), &message);
@@ -79,7 +91,7 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
     }
     for action in ACTIONS {
         let level = if action == Action::Enable { "notice" } else { "warning" };
-        for (target, names) in plan.targets.iter().zip(&names) {
+        for (target, names, _) in &targets {
             for change in target.changes.iter().filter(|change| change.action == action) {
                 let (current, desired) = (names.bound(&change.current), names.bound(&change.desired));
                 let title = binding_title(action.name(), &change.flow, change.step, &target.tenant);
@@ -87,10 +99,9 @@ fn plan_annotations(text: &mut String, plan: &Plan) {
             }
         }
     }
-    problem_annotations(text, plan, problems.iter().filter(|it| it.diagnostic.severity == Severity::Warning));
-    for ((target, file), names) in targets().zip(&names).filter(|_| plan.is_strict()) {
-        for unmanaged in &target.unmanaged {
-            let Unmanaged { flow, step, current } = unmanaged;
+    problem_annotations(text, Severity::Warning);
+    for (target, names, file) in targets.iter().filter(|_| plan.is_strict()) {
+        for Unmanaged { flow, step, current } in &target.unmanaged {
             let message = format!("bound to {}, but not in the file", names.bound(current));
             let title = binding_title("unmanaged", flow, *step, &target.tenant);
             annotate(text, "warning", file.as_ref(), &title, &message);
@@ -122,20 +133,6 @@ fn report_annotations(text: &mut String, report: &Report) {
                 annotate(text, level, change.source.as_ref(), &format!("{title}{id}"), &message);
             }
         }
-    }
-}
-
-/// Appends problems of a plan. Those without a location are at the beginning of the first file of their
-/// tenant, or without a location if they concern the run.
-fn problem_annotations<'a>(text: &mut String, plan: &Plan, problems: impl Iterator<Item = &'a Problem>) {
-    let mut files = BTreeMap::new();
-    for target in &plan.targets {
-        files.entry(target.tenant.to_ascii_lowercase()).or_insert_with(|| start_of_file(target));
-    }
-    for problem in problems {
-        let tenant = problem.tenant.as_ref().map(|tenant| tenant.to_ascii_lowercase());
-        let file = tenant.and_then(|tenant| files.get(&tenant)?.as_ref());
-        problem_annotation(text, file, problem);
     }
 }
 

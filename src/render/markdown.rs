@@ -112,20 +112,20 @@ fn page(beginning: String, sections: &[Section], end: &str) -> String {
 type NamedTargets<'a> = [(&'a Target, Names<'a>)];
 
 fn render_plan(plan: &Plan, document: Document<'_>) -> String {
-    let several = plan.targets.len() > 1;
     let targets: Vec<_> = plan.targets.iter().map(|target| (target, Names::from_target(target))).collect();
+    let layout = Layout { names_tenants: targets.len() > 1 };
     let (end, strict) = match document {
         Document::Drift(plan) => (String::new(), plan.is_strict()),
-        _ => (plan_end(plan), false),
+        _ => (plan_end(plan, &targets), false),
     };
     let changes =
-        ACTIONS.map(|action| flat_map_targets(&targets, |it, names| rows(it, names, action, several)));
-    let unmanaged = flat_map_targets(&targets, |it, names| unmanaged_rows(it, names, several));
+        ACTIONS.map(|action| flat_map_targets(&targets, |it, names| layout.changes(it, names, action)));
+    let unmanaged = flat_map_targets(&targets, |it, names| layout.unmanaged(it, names));
     let unmanaged_head = format!(
         "\n<details{}><summary>Not in the file (left unchanged): {}</summary>\n{}",
         if strict { " open" } else { "" },
         unmanaged.len(),
-        table_head(&["Flow", "Step", "Now"], several)
+        layout.table_head(&["Flow", "Step", "Now"])
     );
     let list = |head: &str, render: &dyn Fn(&Target, &Names<'_>) -> Vec<String>, name| {
         Section::new(format!("\n**{head}**\n\n"), flat_map_targets(&targets, render), name)
@@ -133,7 +133,7 @@ fn render_plan(plan: &Plan, document: Document<'_>) -> String {
     let is_drift = plan.drift.is_some();
     let sections = [
         Section::new(
-            table_head(&["", "Flow", "Step", "Now", "Then", "Where"], several),
+            layout.table_head(&["", "Flow", "Step", "Now", "Then", "Where"]),
             changes.concat(),
             "changes",
         ),
@@ -141,7 +141,7 @@ fn render_plan(plan: &Plan, document: Document<'_>) -> String {
             "Blocked",
             &|it, _| {
                 let blockers = blockers_and_pins(it, is_drift).0;
-                blockers.into_iter().map(|blocker| blocker_item(it, blocker, several)).collect()
+                blockers.into_iter().map(|blocker| layout.blocker(it, blocker)).collect()
             },
             "blockers",
         ),
@@ -150,19 +150,19 @@ fn render_plan(plan: &Plan, document: Document<'_>) -> String {
             "Connector address differs from its pin",
             &|it, names| {
                 let pins = blockers_and_pins(it, is_drift).1;
-                pins.into_iter().map(|pin| item(it, several, &broken_pin(pin, names))).collect()
+                pins.into_iter().map(|pin| layout.item(it, &broken_pin(pin, names))).collect()
             },
             "connectors",
         ),
         list(
             "Planned with",
-            &|it, _| it.overrides.iter().map(|lifted| item(it, several, &flag(lifted))).collect(),
+            &|it, _| it.overrides.iter().map(|lifted| layout.item(it, &flag(lifted))).collect(),
             "flags",
         ),
         Section::new("\n**Warnings**\n\n", problem_items(plan, Severity::Warning), "warnings"),
         Section { foot: "\n</details>\n", ..Section::new(unmanaged_head, unmanaged, "unmanaged bindings") },
     ];
-    let tenants = plan.targets.iter().map(target_line).collect();
+    let tenants = targets.iter().map(|(target, _)| target_line(target)).collect();
     let tenants = Section::new("", tenants, "tenants").render(MIN_SECTION);
     let command = document.command();
     let beginning = format!("<!-- flowbind:{command} -->\n### flowbind {}\n{tenants}", title(document));
@@ -232,15 +232,15 @@ fn differences(plan: &Plan) -> String {
 /// Renders the fingerprint, and the command that applies exactly this plan if it has changes and is not
 /// blocked. An incomplete plan has only the reason. The command names a saved plan if the flags of the files
 /// differ or if it would be too long.
-fn plan_end(plan: &Plan) -> String {
+fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     let Some(fingerprint) = plan.fingerprint() else {
         return format!("\n{}\n", wording::total(plan));
     };
     if !plan.has_changes() || plan.is_blocked() {
         return format!("\nFingerprint: `{fingerprint}`\n");
     }
-    let files = plan.targets.iter().map(|target| escape::path(&target.file).into_owned());
-    let mut overrides = plan.targets.iter().map(|target| target.overrides.iter().collect::<BTreeSet<_>>());
+    let files = targets.iter().map(|(target, _)| escape::path(&target.file).into_owned());
+    let mut overrides = targets.iter().map(|(target, _)| target.overrides.iter().collect::<BTreeSet<_>>());
     let flags = overrides.next().unwrap_or_default();
     let have_equal_flags = overrides.all(|others| others == flags);
     let flags = flags.into_iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
@@ -258,99 +258,109 @@ fn longest_run(text: &str) -> usize {
     text.split(|char| char != '`').map(str::len).max().unwrap_or_default()
 }
 
-/// Renders the head of a table. Its first column is the tenant if there are several targets.
-fn table_head(columns: &[&str], several: bool) -> String {
-    let columns: Vec<_> = several.then_some("Tenant").into_iter().chain(columns.iter().copied()).collect();
-    let rule: Vec<_> = columns.iter().map(|_| "---").collect();
-    format!("\n| {} |\n| {} |\n", columns.join(" | "), rule.join(" | "))
+/// Layout of the tables and lists of a comment.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// Whether each row and each item begins with its tenant, because there are several.
+    names_tenants: bool,
 }
 
-/// Renders a row of a table, with the tenant as its first cell if there are several targets.
-fn row(tenant: &str, several: bool, cells: &[String]) -> String {
-    let tenant = several.then(|| code(tenant));
-    let cells: Vec<_> = tenant.iter().chain(cells).map(String::as_str).collect();
-    format!("| {} |\n", cells.join(" | "))
-}
+impl Layout {
+    /// Renders the head of a table.
+    fn table_head(self, columns: &[&str]) -> String {
+        let tenant = self.names_tenants.then_some("Tenant");
+        let columns: Vec<_> = tenant.into_iter().chain(columns.iter().copied()).collect();
+        let rule: Vec<_> = columns.iter().map(|_| "---").collect();
+        format!("\n| {} |\n| {} |\n", columns.join(" | "), rule.join(" | "))
+    }
 
-/// Renders the changes of one kind as rows.
-fn rows(target: &Target, names: &Names<'_>, action: Action, several: bool) -> Vec<String> {
-    let changes = target.changes.iter().filter(|change| change.action == action);
-    let render = |Change { flow, step, current, desired, protected, source, .. }: &Change| {
+    /// Renders a row of a table.
+    fn row(self, tenant: &str, cells: &[String]) -> String {
+        let tenant = self.names_tenants.then(|| code(tenant));
+        let cells: Vec<_> = tenant.iter().chain(cells).map(String::as_str).collect();
+        format!("| {} |\n", cells.join(" | "))
+    }
+
+    /// Renders the changes of one kind as rows.
+    fn changes(self, target: &Target, names: &Names<'_>, action: Action) -> Vec<String> {
         let mark = match action {
             Action::Enable => "➕ enable",
             Action::Replace => "🔁 replace",
             Action::Disable => "⛔ **disable**",
         };
-        let mark = format!("{mark}{}", if *protected { " (protected)" } else { "" });
-        let cells = [
-            mark,
-            code(flow.as_str()),
-            step.name().to_owned(),
-            bound(current, names),
-            bound(desired, names),
-            location(source),
-        ];
-        row(&target.tenant, several, &cells)
-    };
-    changes.map(render).collect()
-}
+        let render = |Change { flow, step, current, desired, protected, source, .. }: &Change| {
+            let cells = [
+                format!("{mark}{}", if *protected { " (protected)" } else { "" }),
+                code(flow.as_str()),
+                step.name().to_owned(),
+                bound(current, names),
+                bound(desired, names),
+                location(source),
+            ];
+            self.row(&target.tenant, &cells)
+        };
+        target.changes.iter().filter(|change| change.action == action).map(render).collect()
+    }
 
-/// Renders the bindings that the file does not list as rows.
-fn unmanaged_rows(target: &Target, names: &Names<'_>, several: bool) -> Vec<String> {
-    let render = |Unmanaged { flow, step, current }: &Unmanaged| {
-        let cells = [code(flow.as_str()), step.name().to_owned(), bound(current, names)];
-        row(&target.tenant, several, &cells)
-    };
-    target.unmanaged.iter().map(render).collect()
-}
+    /// Renders the bindings that the file does not list as rows.
+    fn unmanaged(self, target: &Target, names: &Names<'_>) -> Vec<String> {
+        let render = |Unmanaged { flow, step, current }: &Unmanaged| {
+            let cells = [code(flow.as_str()), step.name().to_owned(), bound(current, names)];
+            self.row(&target.tenant, &cells)
+        };
+        target.unmanaged.iter().map(render).collect()
+    }
 
-/// Renders a list item, with the tenant if there are several targets.
-fn item(target: &Target, several: bool, content: &str) -> String {
-    let tenant = if several { format!("{}: ", code(&target.tenant)) } else { String::new() };
-    format!("- {tenant}{content}\n")
+    /// Renders a list item.
+    fn item(self, target: &Target, content: &str) -> String {
+        let tenant = if self.names_tenants { format!("{}: ", code(&target.tenant)) } else { String::new() };
+        format!("- {tenant}{content}\n")
+    }
+
+    /// Renders a problem as a list item. Its causes, notes and hints are nested items, at most
+    /// [`MAX_DETAILS`] of each; the others are counted.
+    fn problem(self, Problem { diagnostic, tenant }: &Problem) -> String {
+        let mut item = self.problem_line(diagnostic, tenant.as_deref());
+        for (name, details) in
+            [("Cause", &diagnostic.causes), ("Note", &diagnostic.notes), ("Hint", &diagnostic.hints)]
+        {
+            let shown = details.iter().take(MAX_DETAILS);
+            item.extend(shown.map(|detail| format!("  - {name}: {}\n", prose::message(detail))));
+            let more = details.len().saturating_sub(MAX_DETAILS);
+            item.extend((more > 0).then(|| format!("  - {name}: and {more} more\n")));
+        }
+        item
+    }
+
+    /// Renders a blocker as a list item with the flag that lifts it as the only detail. The flag is complete,
+    /// because readers copy it. Without such a flag, the item is that of any problem.
+    fn blocker(self, target: &Target, blocker: &Blocker) -> String {
+        let problem = blocker.diagnostic();
+        match blocker.lifted_by() {
+            None => self.problem(&Problem::for_tenant(&target.tenant, problem)),
+            Some(lifting) => {
+                let hint = format!("  - Hint: {}\n", override_hint(&flag(&lifting)));
+                self.problem_line(&problem, Some(&target.tenant)) + &hint
+            }
+        }
+    }
+
+    /// Renders the first line of a problem: id, tenant, location and message.
+    fn problem_line(self, problem: &Diagnostic, tenant: Option<&str>) -> String {
+        let tenant = tenant.filter(|_| self.names_tenants).map(code);
+        let location =
+            problem.location.as_ref().map(|location| self::location(&Location::position(location)));
+        let context: Vec<_> = tenant.into_iter().chain(location).collect();
+        let context = if context.is_empty() { String::new() } else { format!(" ({})", context.join(", ")) };
+        format!("- `{}`{context}: {}\n", problem.code, prose::message(&problem.message))
+    }
 }
 
 /// Renders the problems of a plan with this severity as list items.
 fn problem_items(plan: &Plan, severity: Severity) -> Vec<String> {
-    let several = plan.has_several_tenants();
+    let layout = Layout { names_tenants: plan.has_several_tenants() };
     let problems = plan.problems().into_iter().filter(|problem| problem.diagnostic.severity == severity);
-    problems.map(|problem| problem_item(&problem, several)).collect()
-}
-
-/// Renders a problem as a list item, with its tenant if there are several. Its causes, notes and hints are
-/// nested items, at most [`MAX_DETAILS`] of each; the others are counted.
-fn problem_item(Problem { diagnostic, tenant }: &Problem, several: bool) -> String {
-    let mut item = problem_line(diagnostic, tenant.as_deref().filter(|_| several));
-    for (name, details) in
-        [("Cause", &diagnostic.causes), ("Note", &diagnostic.notes), ("Hint", &diagnostic.hints)]
-    {
-        let shown = details.iter().take(MAX_DETAILS);
-        item.extend(shown.map(|detail| format!("  - {name}: {}\n", prose::message(detail))));
-        let more = details.len().saturating_sub(MAX_DETAILS);
-        item.extend((more > 0).then(|| format!("  - {name}: and {more} more\n")));
-    }
-    item
-}
-
-/// Renders a blocker as a list item with the flag that lifts it as the only detail. The flag is complete,
-/// because readers copy it. Without such a flag, the item is that of any problem.
-fn blocker_item(target: &Target, blocker: &Blocker, several: bool) -> String {
-    let problem = blocker.diagnostic();
-    match blocker.lifted_by() {
-        None => problem_item(&Problem::for_tenant(&target.tenant, problem), several),
-        Some(lifting) => {
-            let hint = format!("  - Hint: {}\n", override_hint(&flag(&lifting)));
-            problem_line(&problem, Some(&*target.tenant).filter(|_| several)) + &hint
-        }
-    }
-}
-
-/// Renders the first line of a problem: id, tenant, location and message.
-fn problem_line(problem: &Diagnostic, tenant: Option<&str>) -> String {
-    let location = problem.location.as_ref().map(|location| self::location(&Location::position(location)));
-    let context: Vec<_> = tenant.map(code).into_iter().chain(location).collect();
-    let context = if context.is_empty() { String::new() } else { format!(" ({})", context.join(", ")) };
-    format!("- `{}`{context}: {}\n", problem.code, prose::message(&problem.message))
+    problems.map(|problem| layout.problem(&problem)).collect()
 }
 
 fn broken_pin(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Names<'_>) -> String {
@@ -360,25 +370,25 @@ fn broken_pin(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Nam
 }
 
 fn render_report(report: &Report, document: Document<'_>) -> String {
-    let several = report.targets.len() > 1;
+    let layout = Layout { names_tenants: report.targets.len() > 1 };
     let beginning = format!("<!-- flowbind:report -->\n### flowbind {}\n", title(document));
     let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
     let end = fingerprint.map(|it| format!("\nFingerprint of the plan: `{it}`\n")).unwrap_or_default();
-    let several_tenants = report.has_several_tenants();
-    let errors = report.errors.iter().map(|error| problem_item(error, several_tenants)).collect();
+    let errors_layout = Layout { names_tenants: report.has_several_tenants() };
+    let errors = report.errors.iter().map(|error| errors_layout.problem(error)).collect();
     let names: Vec<_> = report.targets.iter().map(|target| (target, Names::from_report(target))).collect();
     let mut rows = Vec::new();
     for outcome in OUTCOMES {
         for (target, names) in &names {
             let changes = target.changes.iter().filter(|change| change.outcome.kind() == outcome);
-            rows.extend(changes.map(|change| row(&target.tenant, several, &cells(change, names))));
+            rows.extend(changes.map(|change| layout.row(&target.tenant, &cells(change, names))));
         }
     }
     let columns = ["", "Flow", "Step", "Before", "Planned", "Why", "Request"];
     let hints: BTreeSet<_> = report.targets.iter().flat_map(|target| hints(&target.changes)).collect();
     let hints = hints.into_iter().map(|(id, hint)| format!("- `{id}`: {}\n", prose::message(hint)));
     let sections = [
-        Section::new(table_head(&columns, several), rows, "changes"),
+        Section::new(layout.table_head(&columns), rows, "changes"),
         Section::new("\n**Hints**\n\n", hints.collect(), "hints"),
         Section::new("\n**Errors**\n\n", errors, "errors"),
     ];

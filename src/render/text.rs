@@ -94,54 +94,57 @@ fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
 /// the override flags, the unmanaged bindings, and the number of unchanged ones. Does not render its
 /// problems.
 pub fn target(target: &Target) -> String {
-    let Target { tenant, cloud, api, file, changes, in_sync, unmanaged, overrides, .. } = target;
+    let Target { tenant, cloud, api, file, changes, in_sync, overrides, .. } = target;
     let names = Names::from_target(target);
-    let mut text = String::new();
     let (tenant, file) = (escape::text(tenant), escape::text(file));
-    push_line(&mut text, format_args!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}\n"));
-
+    let mut text = format!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}\n\n");
     for changes in changes.chunk_by(|one, next| one.flow == next.flow) {
         if let Some(first) = changes.first() {
             push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}", escape::text(first.flow.as_str())));
         }
-        for change in changes {
-            text.push_str(&self::change(change, &names));
-        }
+        text.extend(changes.iter().map(|change| self::change(change, &names)));
         text.push('\n');
     }
-    // A broken pin that blocks the changes is one of the problems.
-    let pins = blockers_and_pins(target, false).1;
-    if !pins.is_empty() {
-        push_line(&mut text, format_args!("{ALARM}Connector address differs from its pin:{ALARM:#}"));
-        for BrokenPin { connector, expected, actual } in pins {
-            let connector = names.connector(connector);
-            let actual = actual.as_deref().unwrap_or("no address");
-            let (expected, actual) = (escape::text(expected), escape::text(actual));
-            push_line(
-                &mut text,
-                format_args!("    {connector}\n        pinned: {expected}\n        calls:  {actual}"),
-            );
-        }
-        text.push('\n');
-    }
+    text.push_str(&broken_pins(target, &names));
     if !overrides.is_empty() {
         push_line(&mut text, format_args!("Planned with {}\n", override_flags(target)));
     }
-    if !unmanaged.is_empty() {
-        push_line(&mut text, format_args!("Not in the file (left unchanged):"));
-        for Unmanaged { flow, step, current } in unmanaged {
-            let (flow, current) = (escape::text(flow.as_str()), names.bound(current));
-            push_line(&mut text, format_args!("{FAINT}    {flow} {step}: {current}{FAINT:#}"));
-        }
-        text.push('\n');
-    }
+    text.push_str(&unmanaged(target, &names));
     if !in_sync.is_empty() {
-        push_line(
-            &mut text,
-            format_args!("Unchanged: {}\n", pluralize(in_sync.len(), "binding", "bindings")),
-        );
+        let unchanged = pluralize(in_sync.len(), "binding", "bindings");
+        push_line(&mut text, format_args!("Unchanged: {unchanged}\n"));
     }
     text
+}
+
+/// Renders the broken pins that do not block the changes, and a blank line; empty if there are none. A pin
+/// that blocks the changes is one of the problems.
+fn broken_pins(target: &Target, names: &Names<'_>) -> String {
+    let pins = blockers_and_pins(target, false).1;
+    if pins.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("{ALARM}Connector address differs from its pin:{ALARM:#}\n");
+    for BrokenPin { connector, expected, actual } in pins {
+        let (connector, expected) = (names.connector(connector), escape::text(expected));
+        let actual = escape::text(actual.as_deref().unwrap_or("no address"));
+        push_line(&mut text, format_args!("    {connector}"));
+        push_line(&mut text, format_args!("        pinned: {expected}\n        calls:  {actual}"));
+    }
+    text + "\n"
+}
+
+/// Renders the bindings that the file does not list, and a blank line; empty if there are none.
+fn unmanaged(Target { unmanaged, .. }: &Target, names: &Names<'_>) -> String {
+    if unmanaged.is_empty() {
+        return String::new();
+    }
+    let mut text = "Not in the file (left unchanged):\n".to_owned();
+    for Unmanaged { flow, step, current } in unmanaged {
+        let (flow, current) = (escape::text(flow.as_str()), names.bound(current));
+        push_line(&mut text, format_args!("{FAINT}    {flow} {step}: {current}{FAINT:#}"));
+    }
+    text + "\n"
 }
 
 fn change(change: &Change, names: &Names<'_>) -> String {

@@ -799,7 +799,7 @@ fn time_to_render(count: usize) -> Duration {
         .map(|at| Unmanaged { flow: flow(&at.to_string()), step: STEP, current: connector(1, "One") })
         .collect();
     let large = Target { unmanaged: unmanaged.clone(), dangling: unmanaged, ..target("t", Vec::new()) };
-    flowbind::render::drift(&large, true, Some(""));
+    flowbind::render::drift(&large, Drift { strict: true }, Some(""));
     let connectors = (0..count).filter_map(|at| {
         let connector = connector(at, &"check".repeat(20))?;
         let display_name = Some(format!("{}{at}", "check".repeat(20)));
