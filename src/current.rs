@@ -1,8 +1,10 @@
 //! Reads a tenant: Graph → [`Current`].
 //!
 //! Reads run concurrently, subject to the client's limits. The flow list is fetched only if a flow returns
-//! 404, or if the file or the command needs all flows. A failed read yields [`Reading::Unknown`].
+//! 404, or if a file or the command needs all flows. A failed read yields [`Reading::Unknown`] or
+//! [`Fetched::Failed`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join3};
@@ -11,124 +13,145 @@ use strum::VariantArray as _;
 use crate::diagnostic::Code;
 use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
 use crate::model::{
-    Api, ConnectorKey, Current, CurrentFlow, Desired, Fetched, FlowId, FlowKind, InvalidId, Inventory,
-    ListedFlow, Prune, ReadError, Reading, Step,
+    Api, ConnectorKey, Current, CurrentFlow, Desired, Fetched, FlowId, FlowKey, FlowKind, InvalidId,
+    Inventory, ListedFlow, ReadError, Reading, Scope, Step,
 };
 
-/// Part of a tenant that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// The flows that the file lists, and the connectors if it names any.
-    Listed,
-    /// Every flow and every connector.
-    All,
-}
-
-/// Returns what [`read`] reads, and so the permissions that the app needs: the list of flows if `scope` is
-/// `All` or the file prunes flows, bindings if so or if the file lists flows, and connectors if `scope` is
+/// Returns what [`read`] reads for a file, and so the permissions that the app needs: the list of flows if `scope`
+/// is `All` or the file prunes flows, bindings if so or if the file lists flows, and connectors if `scope` is
 /// `All` or a binding needs the list of connectors, which an id without pins does not.
 pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
     let all = scope == Scope::All;
-    let lists_flows = all || matches!(desired.prune, Some((Prune::Flows, _)));
+    let lists_flows = all || desired.prunes_flows();
     let flows = lists_flows.then_some(Need::Flows);
     let bindings = (lists_flows || !desired.flows.is_empty()).then_some(Need::Bindings);
     let connectors = (all || needs_connectors(desired)).then_some(Need::Connectors);
     flows.into_iter().chain(bindings).chain(connectors).collect()
 }
 
-/// Reads the bindings of the flows that `desired` lists, and of all flows if `scope` is `All` or the file
-/// prunes flows. Reads the list of connectors if needed, and the list of flows also if a flow returns 404.
-/// What could not be read is unknown in the result.
-pub async fn read(graph: &Graph, desired: &Desired, scope: Scope) -> Current {
-    let needs = needs(desired, scope);
+/// Reads the bindings of the flows that the files of one tenant list, and of all flows if `scope` is `All` or a
+/// file prunes flows. Reads the list of connectors if a file needs it, and the list of flows also if a flow returns
+/// 404. What could not be read is unknown in the result.
+pub async fn read(graph: &Graph, files: &[Desired], scope: Scope) -> Current {
+    let needs: BTreeSet<_> = files.iter().flat_map(|file| needs(file, scope)).collect();
     let (lists_flows, lists_connectors) = (needs.contains(&Need::Flows), needs.contains(&Need::Connectors));
     let connectors = async {
-        if !lists_connectors {
-            return Fetched::NotRequested;
+        if lists_connectors {
+            graph.connectors().await.map_err(|error| ReadError::from(&error)).into()
+        } else {
+            Fetched::NotRequested
         }
-        graph.connectors().await.map_err(|error| ReadError::from(&error)).into()
     };
-    let listed = desired.flows.iter().map(|flow| &flow.id);
+    let covering = files.iter().filter(|file| scope == Scope::All || file.prunes_flows());
+    let covered: BTreeSet<_> = covering.flat_map(|file| &file.steps).copied().collect();
+    let covered: Vec<_> = covered.into_iter().collect();
+    let listed = listed_steps(files, &covered);
     let concurrent = usize::from(lists_connectors).saturating_add(usize::from(lists_flows));
-    let configurations = configurations(graph, listed.clone(), &desired.steps, concurrent);
-    let unlisted = async { if lists_flows { Some(unlisted_flows(graph, desired).await) } else { None } };
+    let configurations = configurations(graph, &listed, concurrent);
+    let unlisted =
+        async { if lists_flows { Some(unlisted_flows(graph, files, &covered).await) } else { None } };
     // The flow list goes first, because more reads depend on it.
     let (unlisted, connectors, configurations) = join3(unlisted, connectors, configurations).await;
 
-    let missing = listed
-        .clone()
-        .zip(&configurations)
-        .find(|(_, read)| read.as_ref().is_err_and(GraphError::is_not_found));
+    let is_missing = |read: &Result<_, GraphError>| read.as_ref().is_err_and(GraphError::is_not_found);
+    let missing = listed.iter().zip(&configurations).find(|(_, read)| is_missing(read));
     let (flow_list, others) = match (unlisted, missing) {
         (Some((list, others)), _) => (list, others),
-        (None, Some((flow, _))) => (flow_ids(flows(graph, &[flow.kind()]).await), Vec::new()),
+        (None, Some(((flow, _), _))) => (fetched_list(flows(graph, &[flow.kind()]).await), Vec::new()),
         (None, None) => (Fetched::NotRequested, Vec::new()),
     };
-    let reads = listed.cloned().zip(configurations).chain(others);
-    let states = reads.map(|(flow, read)| {
+    let reads =
+        listed.iter().zip(configurations).map(|((flow, steps), read)| ((*flow).clone(), &**steps, read));
+    let others = others.into_iter().map(|(flow, read)| (flow, &*covered, read));
+    let states = reads.chain(others).map(|(flow, steps, read)| {
         let state = match read {
-            Ok(steps) => CurrentFlow::Found(steps),
-            Err(error) => flow_from_error(&flow, &error, &desired.steps, &flow_list),
+            Ok(found) => CurrentFlow::Found(found),
+            Err(error) => flow_from_error(&flow, &error, steps, &flow_list),
         };
         (flow, state)
     });
-    Current { connectors, flows: states.collect(), flow_list }
+    Current { scope, connectors, flows: states.collect(), flow_list }
 }
 
-/// Reads the list of flows, and then the bindings of those that the file does not list. If the list is
-/// unreadable or has an invalid id, returns it as failed, without bindings.
+/// Returns each flow that the files list once, in order, with the steps of these files and the `covered` ones.
+fn listed_steps<'a>(files: &'a [Desired], covered: &[Step]) -> Vec<(&'a FlowId, Cow<'a, [Step]>)> {
+    let mut listed = Vec::<(_, Cow<'a, [Step]>)>::new();
+    let mut positions = BTreeMap::new();
+    for (file, flow) in files.iter().flat_map(|file| file.flows.iter().map(move |flow| (file, flow))) {
+        let position = *positions.entry(&flow.id).or_insert(listed.len());
+        match listed.get_mut(position) {
+            Some((_, steps)) => add_steps(steps, &file.steps),
+            None => listed.push((&flow.id, Cow::Borrowed(&*file.steps))),
+        }
+    }
+    listed.iter_mut().for_each(|(_, steps)| add_steps(steps, covered));
+    listed
+}
+
+/// Adds the steps that are missing. The result is in the order of [`Step`].
+fn add_steps(steps: &mut Cow<'_, [Step]>, more: &[Step]) {
+    if more.iter().any(|step| !steps.contains(step)) {
+        let all: BTreeSet<_> = steps.iter().chain(more).copied().collect();
+        *steps = all.into_iter().collect();
+    }
+}
+
+/// Reads the list of flows, and then these steps of those that no file lists. If the list is unreadable or has an
+/// invalid id, returns it as failed, without bindings.
 async fn unlisted_flows(
     graph: &Graph,
-    desired: &Desired,
+    files: &[Desired],
+    steps: &[Step],
 ) -> (Fetched<Vec<String>>, Vec<(FlowId, Result<Bindings, GraphError>)>) {
-    let list = flow_ids(flows(graph, &kinds(desired)).await);
+    let list = fetched_list(flows(graph, &kinds(files)).await);
     let Some(known) = list.known() else { return (list, Vec::new()) };
-    let others = match others(desired, known) {
+    let others = match others(files, known) {
         Ok(others) => others,
         Err(error) => return (Fetched::Failed(error), Vec::new()),
     };
-    let reads = configurations(graph, others.iter(), &desired.steps, 0).await;
+    let requests: Vec<_> = others.iter().map(|flow| (flow, steps)).collect();
+    let reads = configurations(graph, &requests, 0).await;
     (list, others.into_iter().zip(reads).collect())
 }
 
-/// Reads the same steps of several flows, and returns one result for each flow, in their order. `concurrent`
-/// is the number of other requests that are sent at the same time.
-async fn configurations<'a>(
+/// Reads the steps of several flows, and returns one result for each flow, in their order. `concurrent` is the
+/// number of other requests that are sent at the same time.
+async fn configurations<S: AsRef<[Step]>>(
     graph: &Graph,
-    flows: impl Iterator<Item = &'a FlowId>,
-    steps: &[Step],
+    flows: &[(&FlowId, S)],
     concurrent: usize,
 ) -> Vec<Result<Bindings, GraphError>> {
-    let reads: Vec<_> = flows.map(|flow| (flow, steps)).collect();
+    let reads: Vec<_> = flows.iter().map(|(flow, steps)| (*flow, steps.as_ref())).collect();
     graph.configurations(&reads, concurrent, RetryBudget::UntilDeadline).await
 }
 
-/// Returns the kinds of flows to list: the kind of the first flow of the file. For a file without flows, all
-/// kinds with the beta API, and only B2X with v1.0.
-fn kinds(desired: &Desired) -> Vec<FlowKind> {
-    match (desired.flows.first(), desired.api) {
+/// Returns the kinds of flows to list: the kind of the first flow of the files. Without flows, all kinds with the
+/// beta API, and only B2X with v1.0.
+fn kinds(files: &[Desired]) -> Vec<FlowKind> {
+    let api = files.first().map(|file| file.api).unwrap_or_default();
+    match (files.iter().flat_map(|file| &file.flows).next(), api) {
         (Some(flow), _) => vec![flow.id.kind()],
         (None, Api::Beta) => FlowKind::VARIANTS.to_vec(),
         (None, Api::V1) => vec![FlowKind::B2x],
     }
 }
 
-/// Returns the flows of `list` that the file does not list, sorted and without duplicates. Fails if an id is
-/// invalid. Whether the service distinguishes ids by case is not documented, so one that differs only in case
-/// counts as listed.
-fn others(desired: &Desired, list: &[String]) -> Result<Vec<FlowId>, ReadError> {
-    let listed: BTreeSet<_> = desired.flows.iter().map(|flow| flow.id.as_str().to_lowercase()).collect();
+/// Returns the flows of `list` that no file lists, sorted and without duplicates. Fails if an id is invalid.
+/// An id that differs only in case counts as listed.
+fn others(files: &[Desired], list: &[String]) -> Result<Vec<FlowId>, ReadError> {
+    let flows = files.iter().flat_map(|file| &file.flows);
+    let listed: BTreeSet<_> = flows.map(|flow| FlowKey::from(&flow.id)).collect();
     let mut others = BTreeSet::new();
     for id in list {
         let id = FlowId::parse(id).map_err(|error| invalid_flow_id(id, &error))?;
-        if !listed.contains(&id.as_str().to_lowercase()) {
+        if !listed.contains(&FlowKey::from(&id)) {
             others.insert(id);
         }
     }
     Ok(others.into_iter().collect())
 }
 
-fn flow_ids(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Fetched<Vec<String>> {
+fn fetched_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Fetched<Vec<String>> {
     list.map(|(_, flows)| flows.into_iter().map(|flow| flow.id).collect()).map_err(join_errors).into()
 }
 
@@ -162,7 +185,8 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
         let (kind, flows) = flows(graph, kinds).await?;
         let flows: Vec<_> = flows.into_iter().map(|flow| (FlowId::parse(&flow.id), flow)).collect();
         let ids = flows.iter().filter_map(|(id, _)| id.as_ref().ok());
-        let reads = configurations(graph, ids, steps, 0).await;
+        let requests: Vec<_> = ids.map(|id| (id, steps)).collect();
+        let reads = configurations(graph, &requests, 0).await;
         Ok((kind, flows, reads))
     };
     let (connectors, flows) = join(graph.connectors(), flows).await;

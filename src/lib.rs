@@ -41,6 +41,7 @@ pub mod model;
 pub mod paths;
 pub mod plan;
 pub mod render;
+pub mod run;
 pub mod sandbox;
 pub mod saved;
 pub mod snapshot;

@@ -1,11 +1,11 @@
-//! Symlink policy for the paths of inputs, outputs and bases.
+//! Symlink policy for the paths of inputs, outputs and bases, and reading of inputs.
 //!
 //! A base, a file in a folder, and a link in the place of a file that is read or written can all come with a
 //! pull request from a stranger, and error messages quote lines of what is read. The resolved path must
 //! therefore be a regular file inside the repository, whatever the path looks like.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 /// Why a path is not allowed.
@@ -190,4 +190,23 @@ pub(crate) fn normalize(path: &Path) -> PathBuf {
 /// Replaces an empty path by `.`.
 pub(crate) fn or_current_dir(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
+/// Size limit in bytes: some hundred thousand changes.
+const MAX_INPUT_BYTES: u64 = 64 << 20;
+
+/// Reads a file or a pipe as UTF-8 text of at most 64 MiB. A link that leads out of its repository is an
+/// error.
+///
+/// # Errors
+/// The file cannot be read, is over 64 MiB, or is not UTF-8; or a link leads out of its repository.
+pub fn read(path: &Path) -> io::Result<String> {
+    resolve_input(path).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed distinguishes a file that is too large from one that just fits.
+    let read = File::open(path)?.take(MAX_INPUT_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_INPUT_BYTES) {
+        return String::from_utf8(bytes).map_err(|_| io::Error::other("not UTF-8"));
+    }
+    Err(io::Error::other("larger than 64 MiB"))
 }

@@ -1,9 +1,10 @@
 //! Applies a plan: PUTs and read-back → [`Report`].
 //!
-//! `staleness` reads the plan's bindings again, `put` sends, `verify` reads back, and `outcome` classifies
-//! each change. The plan has decided what to change: a change is one PUT, or none if the binding is already
-//! as desired.
+//! `gate` approves the plan of a tenant, `staleness` reads its bindings again, `put` sends, `verify` reads back,
+//! and `outcome` classifies each change. The plan has decided what to change: a change is one PUT, or none if the
+//! binding is already as desired.
 
+mod gate;
 mod options;
 mod outcome;
 mod put;
@@ -13,23 +14,37 @@ mod staleness;
 mod verify;
 
 use crate::graph::Graph;
-use crate::plan::{Change, Target};
+use crate::plan::{Change, Target, target_fingerprint};
 
+pub use gate::{
+    Approved, Blocked, Consent, MatchingFingerprint, UnverifiedTenantPolicy, approve, check_complete,
+    check_guards,
+};
 pub use options::Options;
 pub use report::{ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport};
 pub use staleness::{StaleBinding, StalenessCheck, check_staleness};
 
-/// Applies the changes of one target, except those that `staleness` found done already, and reads them back.
-/// Returns the outcome of each change; a failed request is an outcome, not an error.
-pub async fn apply(
+/// Applies the changes of one tenant, except those that the staleness check found done already, and reads them back.
+/// Returns one report for each target, in order, with the outcome of each change; a failed request is an outcome,
+/// not an error. Targets are applied one after the other.
+pub async fn apply(graph: &Graph, approved: &Approved<'_>, options: &Options) -> Vec<TargetReport> {
+    let mut reports = Vec::<TargetReport>::new();
+    for target in approved.targets() {
+        let has_failed = options.fail_fast && !reports.iter().all(TargetReport::is_done);
+        reports.push(apply_target(graph, target, approved.staleness(), has_failed, options).await);
+    }
+    reports
+}
+
+async fn apply_target(
     graph: &Graph,
     target: &Target,
-    fingerprint: Option<String>,
     staleness: Option<&StalenessCheck>,
+    has_failed: bool,
     options: &Options,
 ) -> TargetReport {
     let already = |change: &Change| staleness.is_some_and(|check| check.is_already(change));
-    let puts = put::put_all(graph, &target.changes, already, options).await;
+    let puts = put::put_all(graph, &target.changes, already, has_failed, options).await;
     let seen = verify::read_back(graph, &target.changes, &puts, options).await;
     let changes = target.changes.iter().zip(puts).zip(seen);
     let report = |((change, put), seen): ((&Change, _), _)| ChangeReport {
@@ -38,6 +53,6 @@ pub async fn apply(
     };
     TargetReport {
         changes: changes.map(report).collect(),
-        ..TargetReport::not_attempted(target, fingerprint)
+        ..TargetReport::not_attempted(target, Some(target_fingerprint(target)))
     }
 }

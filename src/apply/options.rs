@@ -11,8 +11,6 @@ use crate::graph::Stop;
 pub struct Options {
     /// Send no further PUT after a failed one.
     pub fail_fast: bool,
-    /// Whether a change of another file of the tenant failed before.
-    pub aborted_by_fail_fast: bool,
     /// Time for which changes are read back until they show.
     pub verify_timeout: Duration,
     /// Deadline of the run.

@@ -47,14 +47,15 @@ impl PutResult {
 
 /// Sends one PUT for each change except those that are `already` done, until the run is interrupted or, with
 /// `--fail-fast`, one fails. Returns the result of each, in the order of the changes. Flows are sent
-/// concurrently, the steps of one flow in sequence.
+/// concurrently, the steps of one flow in sequence. With `has_failed`, a change of another file failed before.
 pub(super) async fn put_all(
     graph: &Graph,
     changes: &[Change],
     already: impl Fn(&Change) -> bool,
+    has_failed: bool,
     options: &Options,
 ) -> Vec<PutResult> {
-    let (fail, halt) = watch::channel(options.aborted_by_fail_fast);
+    let (fail, halt) = watch::channel(has_failed);
     let put = async |change: &Change| {
         if already(change) {
             return PutResult::Skipped;

@@ -1,11 +1,13 @@
 //! Report of an apply: the result of each change, by tenant.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, SourceLocation};
-use crate::model::{Action, Api, Bound, Cloud, FlowId, Step};
-use crate::plan::{Change, Plan, Problem, ShardInfo, Target, unique_tenants};
+use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
+use crate::plan::{Change, Plan, Problem, ShardInfo, Target};
 
 /// Result of applying a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,7 +28,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetReport {
     /// Tenant, as the file names it.
-    pub tenant: String,
+    pub tenant: Tenant,
     /// GUID of the tenant, if it is known.
     pub tenant_id: Option<String>,
     /// Cloud of the tenant.
@@ -180,12 +182,11 @@ impl Report {
         Self {
             fingerprint: plan.fingerprint(),
             targets: plan
-                .targets
-                .iter()
+                .targets()
                 .zip(plan.target_fingerprints())
                 .map(|(target, fingerprint)| TargetReport::not_attempted(target, fingerprint))
                 .collect(),
-            errors: plan.errors.clone(),
+            errors: plan.errors(),
             exit_code: 0,
             shard: plan.shard.clone(),
         }
@@ -210,9 +211,11 @@ impl Report {
 
     /// Returns the tenants of the report, each once, in the order of the files. Tenants that only errors name
     /// come last.
-    pub fn tenants(&self) -> Vec<String> {
-        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_deref());
-        unique_tenants(self.targets.iter().map(|target| target.tenant.as_str()).chain(of_errors))
+    pub fn tenants(&self) -> Vec<&Tenant> {
+        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
+        let mut seen = BTreeSet::new();
+        let tenants = self.targets.iter().map(|target| &target.tenant).chain(of_errors);
+        tenants.filter(|tenant| seen.insert(*tenant)).collect()
     }
 
     /// Returns whether the report is about more than one tenant.
@@ -220,9 +223,9 @@ impl Report {
         self.tenants().len() > 1
     }
 
-    /// Returns the targets of a tenant, ignoring case.
-    pub fn targets_of<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a TargetReport> {
-        self.targets.iter().filter(move |target| target.tenant.eq_ignore_ascii_case(tenant))
+    /// Returns the targets of a tenant.
+    pub fn targets_of<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = &'a TargetReport> {
+        self.targets.iter().filter(move |target| target.tenant == *tenant)
     }
 }
 

@@ -8,7 +8,7 @@ use super::read::{Steps, read_bindings};
 use super::verify::matches_desired;
 use crate::graph::{Graph, GraphError, RetryBudget};
 use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, bound_id};
-use crate::plan::{BrokenPin, Change, Target, UnreadableBinding};
+use crate::plan::{BrokenPin, Change, TenantPlan, UnreadableBinding};
 
 /// Result of the staleness check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,20 +39,19 @@ impl StalenessCheck {
     }
 }
 
-/// Reads the bindings of a target's changes again, and the connectors if it pins any; nothing else of the
-/// tenant. Returns which changes are already done or stale, which pins no longer hold, and what could not be
-/// read.
-pub async fn check_staleness(graph: &Graph, target: &Target) -> StalenessCheck {
+/// Reads the bindings of a tenant's changes again, and the connectors if any is pinned; nothing else. Returns which
+/// changes are already done or stale, which pins no longer hold, and what could not be read.
+pub async fn check_staleness(graph: &Graph, tenant: &TenantPlan) -> StalenessCheck {
     let mut steps = Steps::new();
-    for change in &target.changes {
+    for change in tenant.changes() {
         steps.entry(&change.flow).or_default().push(change.step);
     }
-    let pinned = target.changes.iter().any(|change| change.pin.is_some());
+    let pinned = tenant.changes().any(|change| change.pin.is_some());
     let connectors = async { if pinned { Some(graph.connectors().await) } else { None } };
     let (values, connectors) =
         join(read_bindings(graph, &steps, usize::from(pinned), RetryBudget::UntilDeadline), connectors).await;
     let mut check = StalenessCheck::default();
-    for change in &target.changes {
+    for change in tenant.changes() {
         if let Some(connectors) = &connectors {
             check.compare_pin(change, connectors);
         }

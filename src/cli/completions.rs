@@ -3,8 +3,9 @@
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use super::failure::Failure;
-use super::{Exit, help};
+use super::exit::Exit;
+use super::outputs;
+use crate::run::CommandError;
 use crate::terminal;
 
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ enum Name {
     PowerShell,
 }
 
-pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CompletionsArgs, mut command: clap::Command) -> Result<Exit, CommandError> {
     let shell = match args.shell {
         Name::Bash => Shell::Bash,
         Name::Zsh => Shell::Zsh,
@@ -30,8 +31,8 @@ pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
         Name::PowerShell => Shell::PowerShell,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut help::command(), env!("CARGO_PKG_NAME"), &mut script);
+    clap_complete::generate(shell, &mut command, env!("CARGO_PKG_NAME"), &mut script);
     let script = String::from_utf8_lossy(&script);
-    terminal::print(&script).map_err(Failure::stdout)?;
+    terminal::print(&script).map_err(outputs::stdout_error)?;
     Ok(Exit::Done)
 }

@@ -2,19 +2,18 @@
 
 use clap::Args;
 
-use super::connect::ConnectionArgs;
 use super::environment::Environment;
-use super::failure::Failure;
-use super::fleet::{FilesArgs, Run, ShardArgs};
+use super::exit::Exit;
+use super::options::{ConnectionArgs, FilesArgs, Global, ShardArgs};
 use super::outputs::{OutputArgs, Outputs, RenderedRun};
-use super::plan::{Request, create_error_plan, inputs, plan_and_print};
-use super::sandboxes::Sandboxes;
-use super::tenant::UnverifiedTenantPolicy;
-use super::{Exit, Global, signals};
-use crate::current::Scope;
-use crate::plan::{Drift, Overrides, Plan};
-use crate::render::{Document, escape};
-use crate::{render, saved};
+use super::plan::plan_and_print;
+use super::signals;
+use crate::apply::UnverifiedTenantPolicy;
+use crate::model::{Scope, Tenant};
+use crate::plan::{Drift, Overrides, TenantPlan};
+use crate::render::{self, Document, escape};
+use crate::run::{CommandError, PlanRequest, Run};
+use crate::saved;
 
 #[derive(Debug, Args)]
 pub(super) struct DriftArgs {
@@ -36,51 +35,42 @@ pub(super) async fn run(
     args: &DriftArgs,
     global: &Global,
     environment: &Environment,
-) -> Result<Exit, Failure> {
-    let mut outputs = Outputs::open(&args.outputs, &inputs(&args.files, &args.connection), environment)?;
-    let run = Run::start(global, &args.connection, environment, signals::no_shutdown());
-    let scope = if args.strict { Scope::All } else { Scope::Listed };
-    let request = Request { policy: UnverifiedTenantPolicy::Warn, scope, overrides: Overrides::default() };
-    let mut plan = match &run {
-        Ok(run) => plan_and_print(&args.files, &args.shard, run, &request, &mut outputs).await,
-        Err(failure) => create_error_plan(&failure.diagnostics, &args.shard, global),
+) -> Result<Exit, CommandError> {
+    let mut outputs = Outputs::open(&args.outputs, &args.files.inputs(&args.connection), environment)?;
+    let request = PlanRequest {
+        policy: UnverifiedTenantPolicy::Warn,
+        scope: if args.strict { Scope::All } else { Scope::Listed },
+        overrides: Overrides::default(),
+        shard: args.shard.shard,
     };
+    let run = Run::start(args.connection.run_options(environment), signals::no_shutdown());
+    let mut plan = plan_and_print(&run, &args.files, &request, global, &mut outputs).await;
     let drift = Drift { strict: args.strict };
     plan.drift = Some(drift);
     let at = environment.now().to_string();
     let json = &|| saved::plan::to_json(&plan, &at);
-    let next = |run: &Run<'_>| -> String {
-        let is_complete = plan.completeness_check();
-        let options = |target| {
-            is_complete(target).then(|| tenant_options(&args.connection, &run.sandboxes, &target.tenant))
-        };
-        let actions = |target| render::drift(target, drift, options(target).as_deref());
-        plan.targets.iter().map(actions).collect()
-    };
-    let text = render::plan_text(&plan) + &run.as_ref().map(next).unwrap_or_default();
-    let document = Document::from_plan(&plan);
-    let written = outputs.emit(&RenderedRun { text, json, document, at: &at }).await;
-    Outputs::report_errors(args.outputs.format, &plan.incompleteness_errors(), plan.has_several_tenants());
-    written?;
-    Ok(exit(&plan))
-}
-
-/// Returns the exit code of a drift run: 1 if the plan is incomplete, otherwise 2 if anything differs,
-/// otherwise 0.
-pub(super) fn exit(plan: &Plan) -> Exit {
-    if !plan.is_complete() {
-        Exit::Error
-    } else if plan.differs() {
-        Exit::Differs
-    } else {
-        Exit::Done
+    let mut text = render::plan_text(&plan);
+    if let Ok(run) = &run {
+        for target in plan.targets() {
+            let mut tenants = plan.tenants.iter();
+            let is_complete =
+                |tenant: &TenantPlan| tenant.tenant == target.tenant && plan.is_tenant_complete(tenant);
+            let options =
+                tenants.any(is_complete).then(|| tenant_options(&args.connection, run, &target.tenant));
+            text += &render::drift(target, drift, options.as_deref());
+        }
     }
+    outputs
+        .emit_plan(&plan, &RenderedRun { text, json, document: Document::from_plan(&plan), at: &at })
+        .await?;
+    Ok(Exit::of_drift(&plan))
 }
 
 /// Returns the tenant's `--sandbox` and the `--graph-url` of this run, quoted for a shell and each with a
 /// space before, for a suggested command about the same tenant. Empty if neither was given.
-fn tenant_options(connection: &ConnectionArgs, sandboxes: &Sandboxes, tenant: &str) -> String {
-    let sandbox = sandboxes.find_path(tenant).map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
+fn tenant_options(connection: &ConnectionArgs, run: &Run, tenant: &Tenant) -> String {
+    let sandbox = run.sandboxes().find_path(tenant);
+    let sandbox = sandbox.map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
     let url = connection.graph_url.as_ref().map(|url| ("--graph-url", url.clone()));
     let options = sandbox.into_iter().chain(url);
     options.map(|(name, value)| format!(" {name} {}", escape::shell(&value))).collect()

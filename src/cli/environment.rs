@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::failure::Failure;
 use crate::auth::{Secret, Settings};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::http::is_proxy_address;
+use crate::run::CommandError;
 
 /// Values of the environment variables.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Environment {
     ///
     /// # Errors
     /// A variable has an unusable value.
-    pub(super) fn read() -> Result<Self, Failure> {
+    pub(super) fn read() -> Result<Self, CommandError> {
         let secret = |name| variable(name).map(|value| value.as_deref().and_then(Secret::new));
         let path = |name| variable(name).map(|value| value.map(PathBuf::from));
         let credentials = Settings {
@@ -84,21 +84,21 @@ fn seconds(text: &str) -> Option<Timestamp> {
 
 /// Returns a variable's value without surrounding white space; `None` if it is unset or empty. A value that
 /// is not UTF-8 is an error.
-fn variable(name: &str) -> Result<Option<String>, Failure> {
+fn variable(name: &str) -> Result<Option<String>, CommandError> {
     let value = value(name)?;
     Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
 }
 
 /// Returns a variable's value as a password, without line ends at its end; `None` if it is unset or empty.
 /// Other white space may be part of the password.
-fn password(name: &str) -> Result<Option<Secret>, Failure> {
+fn password(name: &str) -> Result<Option<Secret>, CommandError> {
     Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
 }
 
 /// Returns the name of the variable that sets the https proxy, if its value is not a proxy URL; otherwise
 /// `None`. As in reqwest, that is the first of `HTTPS_PROXY` and `ALL_PROXY` with a value, in upper case or,
 /// if unset, in lower case.
-fn invalid_proxy_variable() -> Result<Option<&'static str>, Failure> {
+fn invalid_proxy_variable() -> Result<Option<&'static str>, CommandError> {
     for (upper, lower) in [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")] {
         let (name, value) = match value(upper)? {
             Some(value) => (upper, value),
@@ -112,7 +112,7 @@ fn invalid_proxy_variable() -> Result<Option<&'static str>, Failure> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-fn value(name: &str) -> Result<Option<String>, Failure> {
+fn value(name: &str) -> Result<Option<String>, CommandError> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),

@@ -6,10 +6,11 @@ use anstyle::Style;
 use clap::Args;
 use strum::VariantArray as _;
 
-use super::failure::Failure;
-use super::{Exit, help, values};
+use super::exit::Exit;
+use super::{help, outputs, values};
 use crate::diagnostic::code::{Area, Explanation};
 use crate::diagnostic::{Code, Diagnostic, Suggester};
+use crate::run::CommandError;
 use crate::terminal;
 
 const HEADING: Style = Style::new().bold();
@@ -21,12 +22,12 @@ pub(super) struct ExplainArgs {
     id: Option<String>,
 }
 
-pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CommandError> {
     let text = match args.id.as_deref() {
         None => list(),
         Some(id) => explain(id.parse().map_err(|_| unknown(id))?),
     };
-    terminal::print(&text).map_err(Failure::stdout)?;
+    terminal::print(&text).map_err(outputs::stdout_error)?;
     Ok(Exit::Done)
 }
 

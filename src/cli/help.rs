@@ -3,13 +3,15 @@
 
 use std::fmt::Write as _;
 
-use clap::CommandFactory as _;
 use clap::builder::{StyledStr, Styles};
 
-use super::{Cli, Exit};
+use super::exit::Exit;
 
 /// Name of the program.
 pub(super) const NAME: &str = "flowbind";
+
+/// Largest width to which texts are wrapped, in columns.
+pub(super) const MAX_WIDTH: usize = 100;
 
 /// Name of a variable or a file, and its meaning.
 pub(super) type Entry = (&'static str, &'static str);
@@ -29,9 +31,9 @@ pub(super) struct Help {
     pub(super) files: &'static [Entry],
 }
 
-/// Returns the definition of the command line, with all help texts.
-pub(super) fn command() -> clap::Command {
-    add(Cli::command().mut_subcommands(add))
+/// Adds all help texts to the definition of the command line.
+pub(super) fn decorate(command: clap::Command) -> clap::Command {
+    add(command.mut_subcommands(add))
 }
 
 /// Adds the help of a command to its definition: `-h` prints the examples, `--help` everything.
@@ -43,7 +45,8 @@ fn add(command: clap::Command) -> clap::Command {
 
 /// Wraps a text to the width of the terminal, as clap wraps help.
 pub(super) fn wrap(text: String) -> String {
-    let mut command = Cli::command().help_template("{before-help}").before_help(StyledStr::from(text));
+    let command = clap::Command::new(NAME).max_term_width(MAX_WIDTH).help_template("{before-help}");
+    let mut command = command.before_help(StyledStr::from(text));
     let wrapped = command.render_help().ansi().to_string();
     format!("{}\n", wrapped.trim_end())
 }
@@ -303,15 +306,16 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::cli::{Cli, command_line};
 
     #[test]
     fn command_line_definition_is_valid() {
-        command().debug_assert();
+        command_line().debug_assert();
     }
 
     #[test]
     fn command_examples_parse() {
-        for command in command().get_subcommands() {
+        for command in command_line().get_subcommands() {
             let Help { examples, exit_codes, .. } = find_help(command.get_name());
             assert!(!examples.is_empty() && !exit_codes.is_empty(), "{}", command.get_name());
             for example in examples {

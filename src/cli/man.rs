@@ -9,9 +9,10 @@ use clap::Args;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use super::Exit;
-use super::failure::Failure;
+use super::exit::Exit;
 use super::help::{self, Entry, Help, NAME};
+use super::outputs;
+use crate::run::CommandError;
 use crate::{saved, terminal};
 
 #[derive(Debug, Args)]
@@ -20,22 +21,23 @@ pub(super) struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
-    let mut command = help::command().disable_help_subcommand(true);
+pub(super) fn run(args: &ManArgs, command: clap::Command) -> Result<Exit, CommandError> {
+    let mut command = command.disable_help_subcommand(true);
     // Sets the usage and the full name of each command.
     command.build();
     match &args.dir {
         None => {
-            let page = page(&command).context("cannot create the manual page")?;
-            terminal::print(&page).map_err(Failure::stdout)?;
+            let page = page(&command, &command).context("cannot create the manual page")?;
+            terminal::print(&page).map_err(outputs::stdout_error)?;
         }
         Some(dir) => {
             let shown = dir.display();
-            fs::create_dir_all(dir).map_err(|error| Failure::folder(dir, &error))?;
-            for command in [&command].into_iter().chain(command.get_subcommands()) {
-                let write = || saved::write(&dir.join(format!("{}.1", name(command))), &page(command)?);
+            fs::create_dir_all(dir).map_err(|error| outputs::folder_error(dir, &error))?;
+            for page_of in [&command].into_iter().chain(command.get_subcommands()) {
+                let path = dir.join(format!("{}.1", name(page_of)));
+                let write = || saved::write(&path, &page(page_of, &command)?);
                 write().map_err(|error| {
-                    Failure::not_writable(format!("cannot write manual pages to `{shown}`"), &error)
+                    outputs::not_writable(format!("cannot write manual pages to `{shown}`"), &error)
                 })?;
             }
         }
@@ -48,8 +50,8 @@ fn name(command: &clap::Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
 
-/// Returns the manual page of a command, in roff.
-fn page(command: &clap::Command) -> io::Result<String> {
+/// Returns the manual page of a command, in roff. `all` is the command line that it is part of.
+fn page(command: &clap::Command, all: &clap::Command) -> io::Result<String> {
     let Help { examples, notes, exit_codes, environment, files } = help::find_help(command.get_name());
     let mut page = Vec::new();
     let source = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
@@ -91,7 +93,7 @@ fn page(command: &clap::Command) -> io::Result<String> {
         }
     }
     roff.control("SH", ["SEE ALSO"]);
-    roff.text(see_also(command));
+    roff.text(see_also(command, all));
     roff.to_writer(&mut page)?;
     String::from_utf8(page).map_err(io::Error::other)
 }
@@ -115,8 +117,7 @@ fn list(roff: &mut Roff, title: &str, entries: impl Iterator<Item = (String, &'s
 }
 
 /// Returns references to the pages of the other commands.
-fn see_also(command: &clap::Command) -> Vec<Inline> {
-    let all = help::command();
+fn see_also(command: &clap::Command, all: &clap::Command) -> Vec<Inline> {
     let names = all.get_subcommands().map(|other| format!("{NAME}-{}", other.get_name()));
     let others: Vec<_> =
         std::iter::once(NAME.to_owned()).chain(names).filter(|other| other != name(command)).collect();

@@ -1,31 +1,27 @@
-//! Command line: arguments and environment in, exit code out. One file for each subcommand.
+//! Command line: arguments and environment in, text and exit codes out. One file for each subcommand.
 //!
-//! Only this module reads the environment. `failure` converts domain errors to diagnostics.
+//! Only this module reads the environment, prints, and sets exit codes.
 
 mod apply;
 mod approval;
 mod completions;
-mod connect;
 mod drift;
 mod environment;
+mod exit;
 mod explain;
 mod export;
-mod failure;
-mod fleet;
 mod help;
-mod input;
 mod log;
 mod man;
+mod options;
 mod outputs;
 mod plan;
+mod problems;
 mod progress;
 mod sandbox;
-mod sandboxes;
-mod saved;
 mod schema;
 mod show;
 mod signals;
-mod tenant;
 mod usage;
 mod validate;
 mod values;
@@ -35,56 +31,15 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{ArgAction, Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::diagnostic::Diagnostic;
-use crate::plan::Problem;
-use crate::{render, terminal};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::run::CommandError;
+use crate::terminal;
 use environment::Environment;
-use failure::Failure;
-
-/// Exit code; part of the contract with pipelines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Exit {
-    /// Done, or no difference.
-    Done = 0,
-    /// Invalid input or usage, or something could not be read.
-    Error = 1,
-    /// Something differs. No error uses this code.
-    Differs = 2,
-    /// Blocked; nothing was written.
-    Refused = 3,
-    /// At least one PUT was sent, and not every change is done.
-    Incomplete = 4,
-    /// Interrupted by SIGINT, after the requests in flight.
-    Interrupted = 130,
-    /// Terminated by SIGTERM, after the requests in flight.
-    Terminated = 143,
-}
-
-impl Exit {
-    /// All codes, worst first: a run over several tenants ends with the first that any of them has.
-    const ALL: [Self; 7] = [
-        Self::Interrupted,
-        Self::Terminated,
-        Self::Incomplete,
-        Self::Error,
-        Self::Refused,
-        Self::Differs,
-        Self::Done,
-    ];
-
-    /// Returns the worst of several codes by the order of [`Exit::ALL`]; `Done` if there are none. If any
-    /// code is unknown, returns `Error`.
-    fn worst(codes: impl Iterator<Item = u8> + Clone) -> Self {
-        let known = |code: u8| Self::ALL.iter().any(|exit| *exit as u8 == code);
-        if codes.clone().any(|code| !known(code)) {
-            return Self::Error;
-        }
-        let worst = Self::ALL.into_iter().find(|exit| codes.clone().any(|code| code == *exit as u8));
-        worst.unwrap_or(Self::Done)
-    }
-}
+use exit::Exit;
+use options::{Color, Global};
+use problems::print_diagnostics;
 
 /// Manage API connector bindings of Microsoft Graph user flows from YAML
 #[derive(Debug, Parser)]
@@ -93,35 +48,13 @@ impl Exit {
     version,
     propagate_version = true,
     arg_required_else_help = true,
-    max_term_width = 100
+    max_term_width = help::MAX_WIDTH
 )]
 struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Options of every command.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Global options")]
-struct Global {
-    /// When to color the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: Color,
-    /// Log to stderr (-vv for every request)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    verbose: u8,
-    /// Only print errors to stderr
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -168,25 +101,25 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     log::to_stderr(&cli.global);
     match run(&cli) {
         Ok(exit) => ExitCode::from(exit as u8),
-        Err(failure) => {
-            print_diagnostics(&failure.diagnostics);
-            ExitCode::from(failure.exit as u8)
+        Err(CommandError { kind, diagnostics }) => {
+            print_diagnostics(&diagnostics);
+            ExitCode::from(Exit::from(kind) as u8)
         }
     }
 }
 
 /// Parses a command line. Prints help, the version or a usage error, and returns the exit code for it.
 fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
-    if let Some(problem) = usage::single_dash_option(arguments) {
+    if let Some(problem) = usage::single_dash_option(&command_line(), arguments) {
         print_diagnostics(&[problem]);
         return Err(Exit::Error);
     }
-    let matches = help::command().try_get_matches_from(arguments);
+    let matches = command_line().try_get_matches_from(arguments);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(usage::print)
 }
 
 /// Runs a command. Offline commands read no environment, so that no variable can make them fail.
-fn run(cli: &Cli) -> Result<Exit, Failure> {
+fn run(cli: &Cli) -> Result<Exit, CommandError> {
     let Cli { global, command } = cli;
     match command {
         Command::Export(args) => block_on(export::run(args, global, &Environment::read()?)),
@@ -199,14 +132,14 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args),
         Command::Sandbox(args) => block_on(sandbox::run(args)),
         Command::Schema(args) => schema::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Command::Completions(args) => completions::run(args, command_line()),
+        Command::Man(args) => man::run(args, command_line()),
     }
 }
 
 /// Runs an asynchronous command on a new runtime with one thread. Returns its result without waiting for
 /// other threads; a runtime that cannot be started is an error.
-fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+fn block_on(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
     // One thread suffices, because a run mostly waits for requests.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -218,24 +151,15 @@ fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit
     ended
 }
 
-/// Prints diagnostics on stderr with a blank line between them. Beyond 500, only the number of the others is
-/// printed.
-fn print_diagnostics(diagnostics: &[Diagnostic]) {
-    const MAX_DIAGNOSTICS: usize = 500;
-    let mut texts: Vec<_> = diagnostics.iter().take(MAX_DIAGNOSTICS).map(render::diagnostic).collect();
-    let more = diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
-    if more > 0 {
-        texts.push(format!("… and {more} more\n"));
-    }
-    terminal::eprint(&texts.join("\n"));
+/// Returns the definition of the command line, with all help texts.
+fn command_line() -> clap::Command {
+    help::decorate(Cli::command())
 }
 
-/// Prints the problems of a run on stderr. If there are `several` tenants, the message of each problem of a
-/// tenant begins with the tenant.
-fn print_problems(problems: &[Problem], several: bool) {
-    let prefixed = problems.iter().flat_map(|Problem { diagnostic, tenant }| {
-        let tenant = tenant.as_deref().unwrap_or_default();
-        plan::prefix_with_tenant(tenant, several && !tenant.is_empty(), vec![diagnostic.clone()])
-    });
-    print_diagnostics(&prefixed.collect::<Vec<_>>());
+/// Converts an error of the operating system: the outermost context becomes the message, the chain the causes.
+impl From<anyhow::Error> for CommandError {
+    fn from(error: anyhow::Error) -> Self {
+        let problem = Diagnostic::error(Code::System, error.to_string());
+        error.chain().skip(1).fold(problem, |problem, cause| problem.caused_by(cause.to_string())).into()
+    }
 }

@@ -14,12 +14,13 @@ use strum::VariantArray as _;
 use tokio::sync::oneshot;
 
 use super::environment::Environment;
-use super::failure::Failure;
+use super::problems::print_problems;
 use super::values;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::paths;
-use crate::plan::Problem;
+use crate::plan::{Plan, Problem};
 use crate::render::{self, Document, Format, escape};
+use crate::run::CommandError;
 use crate::saved::Output;
 use crate::terminal;
 
@@ -113,7 +114,7 @@ impl Outputs {
         OutputArgs { format, out: paths }: &OutputArgs,
         inputs: &[&Path],
         environment: &Environment,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let step = match format {
             Format::Github => environment.github.each_ref().map(|path| path.as_deref().map(open_for_append)),
             _ => [None, None],
@@ -151,7 +152,7 @@ impl Outputs {
     /// stdout and stderr are the same file, because the text on stdout has them already.
     pub(super) fn report_errors(format: Format, problems: &[Problem], several: bool) {
         if Self::reports_on_stderr(format) {
-            super::print_problems(problems, several);
+            print_problems(problems, several);
         }
     }
 
@@ -166,14 +167,29 @@ impl Outputs {
         self.printer.flushed().await
     }
 
-    /// Writes all `--out` and step files, and prints what was not yet printed on stdout. The error has one
-    /// problem for each output that could not be written; the others are written.
+    /// Writes all outputs of a plan, and prints the errors that make it incomplete on stderr.
     ///
     /// # Errors
     /// Lists the outputs that could not be written; the others are written.
-    pub(super) async fn emit(self, rendered: &RenderedRun<'_>) -> Result<(), Failure> {
-        let rest = rendered.in_format(self.stdout).get(self.printed..).unwrap_or_default().to_owned();
+    pub(super) async fn emit_plan(self, plan: &Plan, rendered: &RenderedRun<'_>) -> Result<(), CommandError> {
+        self.emit(rendered, &plan.incompleteness_errors(), plan.has_several_tenants()).await
+    }
+
+    /// Writes all `--out` and step files, and prints what was not yet printed on stdout, then `problems` on stderr,
+    /// with their tenants if `several`.
+    ///
+    /// # Errors
+    /// Lists the outputs that could not be written; the others are written.
+    pub(super) async fn emit(
+        self,
+        rendered: &RenderedRun<'_>,
+        problems: &[Problem],
+        several: bool,
+    ) -> Result<(), CommandError> {
+        let format = self.stdout;
+        let rest = rendered.in_format(format).get(self.printed..).unwrap_or_default().to_owned();
         let unwritten = self.finish(rendered, rest, std::future::pending()).await;
+        Self::report_errors(format, problems, several);
         if unwritten.is_empty() { Ok(()) } else { Err(unwritten.into()) }
     }
 
@@ -213,7 +229,7 @@ impl Outputs {
             () = async { stopped.await; tokio::time::sleep(READER_TIMEOUT).await } => Ok(()),
         };
         if let Err(error) = printed {
-            unwritten.extend(Failure::stdout(error).diagnostics);
+            unwritten.extend(stdout_error(error).diagnostics);
         }
         unwritten
     }
@@ -221,20 +237,24 @@ impl Outputs {
 
 /// Checks that an output file can be written, and that no link of a repository leads out of it. The file
 /// itself is not changed.
-pub(super) fn open(path: &Path) -> Result<Output, Failure> {
+pub(super) fn open(path: &Path) -> Result<Output, CommandError> {
     paths::check_output(path).map_err(|refused| {
         let message = format!("cannot write `{}`", path.display());
         Diagnostic::error(Code::OutputNotWritable, message)
             .caused_by(refused.to_string())
             .hint("remove the link, or pass the path that it leads to")
     })?;
-    Output::open(path).map_err(Failure::output)
+    Output::open(path).map_err(|error| {
+        Diagnostic::error(Code::OutputNotWritable, error.to_string())
+            .hint("pass a path in a folder that can be written to")
+            .into()
+    })
 }
 
 /// Opens a file for appending, because other programs append to it as well. Creates it if it does not exist.
-fn open_for_append(path: &Path) -> Result<File, Failure> {
+fn open_for_append(path: &Path) -> Result<File, CommandError> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
-    opened.map_err(|error| Failure::not_writable(format!("cannot write `{}`", path.display()), &error))
+    opened.map_err(|error| not_writable(format!("cannot write `{}`", path.display()), &error))
 }
 
 /// Printer to stdout with its own thread, so that a slow reader of stdout does not block the run.
@@ -271,7 +291,7 @@ impl Printer {
 }
 
 /// Returns the error of an output that is also an input or another output.
-fn output_conflict(message: String) -> Failure {
+fn output_conflict(message: String) -> CommandError {
     let problem = Diagnostic::error(Code::OutputConflict, message);
     problem.hint("give each `--out` a file of its own").into()
 }
@@ -279,4 +299,19 @@ fn output_conflict(message: String) -> Failure {
 /// Returns the path with links resolved; if that fails, such as for a new file, only made absolute.
 fn canonical_path(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Creates the error of stdout that cannot be written to.
+pub(super) fn stdout_error(error: io::Error) -> CommandError {
+    not_writable("cannot write to stdout", &error)
+}
+
+/// Creates the error of a folder that cannot be created.
+pub(super) fn folder_error(path: &Path, error: &io::Error) -> CommandError {
+    not_writable(format!("cannot create the folder `{}`", path.display()), error)
+}
+
+/// Creates the error of a failed write. `message` names the output.
+pub(super) fn not_writable(message: impl Into<String>, error: &io::Error) -> CommandError {
+    Diagnostic::error(Code::OutputNotWritable, message).caused_by(error.to_string()).into()
 }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::failure::Failure;
-use super::sandboxes::SnapshotFile;
+use super::exit::Exit;
 use super::signals::Signals;
-use super::{Exit, values};
+use super::{outputs, values};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::http::Rate;
+use crate::run::{CommandError, SnapshotFile};
 use crate::sandbox::{Options, Throttle};
 use crate::terminal;
 
@@ -53,7 +53,7 @@ pub(super) struct SandboxArgs {
     journal: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, CommandError> {
     let snapshot_file = SnapshotFile::read(&args.file)?;
     let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
     let journal_error = |error| journal_error(args.journal.as_deref().unwrap_or(Path::new("")), &error);
@@ -76,7 +76,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
         journal.set_len(0).map_err(journal_error)?;
     }
-    terminal::print(&format!("{}/beta\n", sandbox.url())).map_err(Failure::stdout)?;
+    terminal::print(&format!("{}/beta\n", sandbox.url())).map_err(outputs::stdout_error)?;
     signals.stopped().await;
     sandbox.stop().await;
     Ok(Exit::Done)
@@ -84,7 +84,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, Failure> {
 
 /// Opens the journal for appending, and creates it if it does not exist. A journal that is the snapshot file
 /// is an error. It is truncated only after the sandbox has started.
-fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
+fn journal(path: &Path, snapshot: &Path) -> Result<File, CommandError> {
     let file = File::options().append(true).create(true).open(path);
     let file = file.map_err(|error| journal_error(path, &error))?;
     // Truncating the journal would destroy the snapshot.
@@ -97,8 +97,8 @@ fn journal(path: &Path, snapshot: &Path) -> Result<File, Failure> {
 }
 
 /// Returns the error of a journal that cannot be written.
-fn journal_error(path: &Path, error: &io::Error) -> Failure {
-    Failure::not_writable(format!("cannot write the journal `{}`", path.display()), error)
+fn journal_error(path: &Path, error: &io::Error) -> CommandError {
+    outputs::not_writable(format!("cannot write the journal `{}`", path.display()), error)
 }
 
 /// Returns whether two paths lead to one file.

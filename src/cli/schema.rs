@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::Exit;
-use super::failure::Failure;
+use super::exit::Exit;
+use super::outputs;
+use crate::run::CommandError;
 use crate::{desired, saved, snapshot, terminal};
 
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ enum Name {
     Snapshot,
 }
 
-pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
     let schema = match args.name {
         Name::Desired => desired::json_schema(),
         Name::Plan => saved::plan::json_schema(),
@@ -33,6 +34,6 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Name::Snapshot => snapshot::json_schema(),
     };
     let text = serde_json::to_string_pretty(&schema).context("cannot write the schema as JSON")?;
-    terminal::print(&(text + "\n")).map_err(Failure::stdout)?;
+    terminal::print(&(text + "\n")).map_err(outputs::stdout_error)?;
     Ok(Exit::Done)
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{Exit, help};
+use super::exit::Exit;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::terminal;
 
@@ -35,8 +35,7 @@ fn remove_tips(error: &mut clap::Error) {
 
 /// Returns the error of the first long option with a single dash, as Terraform spells it; `None` if there is
 /// none. clap would parse `-out=FILE` as the short option `-o` with the value `ut=FILE`.
-pub(super) fn single_dash_option(arguments: &[OsString]) -> Option<Diagnostic> {
-    let command = help::command();
+pub(super) fn single_dash_option(command: &clap::Command, arguments: &[OsString]) -> Option<Diagnostic> {
     let options = command.get_subcommands().flat_map(|command| command.get_arguments());
     let names: Vec<_> = options.filter_map(|option| option.get_long()).collect();
     let options = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
@@ -63,7 +62,8 @@ mod tests {
     fn single_dash_option_is_found() {
         let hint = |arguments: &[&str]| {
             let arguments: Vec<_> = ["flowbind"].iter().chain(arguments).map(OsString::from).collect();
-            single_dash_option(&arguments).map(|problem| problem.hints.join("; "))
+            single_dash_option(&crate::cli::command_line(), &arguments)
+                .map(|problem| problem.hints.join("; "))
         };
         let two_dashes = Some("use `--out`, with two dashes".to_owned());
         assert_eq!(hint(&["plan", "-out=plan.json"]), two_dashes);

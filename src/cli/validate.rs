@@ -2,11 +2,12 @@
 
 use clap::Args;
 
-use super::failure::Failure;
-use super::fleet::FilesArgs;
-use super::{Exit, Global};
+use super::exit::Exit;
+use super::options::{FilesArgs, Global};
+use super::outputs;
 use crate::model::Desired;
 use crate::render::escape;
+use crate::run::CommandError;
 use crate::{desired, render, terminal};
 
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ pub(super) struct ValidateArgs {
     print: bool,
 }
 
-pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, CommandError> {
     let text = if args.print {
         let listings = desired::list(&args.files.files)?;
         listings.iter().map(render::listing).collect::<Vec<_>>().join("---\n")
@@ -26,7 +27,7 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, Failure>
         let desired = desired::load(&args.files.files)?;
         if global.quiet { String::new() } else { desired.iter().map(summary).collect() }
     };
-    terminal::print(&text).map_err(Failure::stdout)?;
+    terminal::print(&text).map_err(outputs::stdout_error)?;
     Ok(Exit::Done)
 }
 

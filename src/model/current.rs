@@ -77,9 +77,21 @@ impl<T> From<Result<T, ReadError>> for Fetched<T> {
     }
 }
 
+/// Part of a tenant that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// The flows that the files list, and the connectors if they name any.
+    #[default]
+    Listed,
+    /// Every flow and every connector.
+    All,
+}
+
 /// Everything that was read of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Current {
+    /// What was to be read.
+    pub scope: Scope,
     /// The tenant's connectors.
     pub connectors: Fetched<Vec<ListedConnector>>,
     /// The requested flows.

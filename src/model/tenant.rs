@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,14 @@ fn is_domain(text: &str) -> bool {
             && !label.ends_with('-')
     };
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
+}
+
+impl Deref for Tenant {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 impl PartialEq for Tenant {

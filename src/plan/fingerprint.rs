@@ -12,8 +12,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Blocker, Target};
-use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step};
+use super::blocker::Blocker;
+use super::target::Target;
+use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step, Tenant};
 
 /// Hashed content. Fields are sorted by name, which makes the JSON canonical. Another `format` gives every plan
 /// another fingerprint.
@@ -27,7 +28,7 @@ struct Canonical<'a> {
     format: u32,
     graph_url: &'a str,
     lifted: Vec<Vec<String>>,
-    tenant: &'a str,
+    tenant: &'a Tenant,
 }
 
 /// The values of a change that decide whether and which PUT is sent, and what a reviewer saw of them.
@@ -73,7 +74,7 @@ fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
 }
 
 /// Returns the fingerprint of one target, as 64 hexadecimal digits.
-pub(super) fn target_fingerprint(target: &Target) -> String {
+pub fn target_fingerprint(target: &Target) -> String {
     let changes = target.changes.iter().map(|change| CanonicalChange {
         current: canonical_connector(&change.current),
         desired: canonical_connector(&change.desired),
@@ -107,13 +108,15 @@ pub(super) fn target_fingerprint(target: &Target) -> String {
     sha256(&json)
 }
 
-/// Returns the fingerprint of a run: that of its only target, or the hash of the sorted fingerprints of several.
-pub(super) fn run_fingerprint(mut targets: Vec<String>) -> String {
+/// Returns the fingerprint of a run, computed from those of its targets in any order. A run with one target has
+/// its fingerprint. `None` if any target has none.
+pub fn combine_fingerprints(targets: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let mut targets: Vec<_> = targets.into_iter().collect::<Option<_>>()?;
     targets.sort_unstable();
-    match targets.as_slice() {
+    Some(match targets.as_slice() {
         [only] => only.clone(),
         several => sha256(several.join("\n").as_bytes()),
-    }
+    })
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -175,6 +175,11 @@ impl<'a> Resolver<'a> {
         problem.hint("create the connector first, or correct the name; names are case-sensitive")
     }
 
+    /// Returns whether the list of connectors was read and does not have this one.
+    pub(super) fn is_deleted(&self, id: &ConnectorId) -> bool {
+        self.listed.as_ref().is_some_and(|listed| !listed.contains_key(id))
+    }
+
     fn target_url(&self, id: &ConnectorId) -> Option<&TargetUrl> {
         self.listed.as_ref()?.get(id)?.target_url.as_ref()
     }

@@ -1,6 +1,6 @@
 //! Warnings: facts that a reviewer should know. They do not block a plan.
 
-use super::{Target, Unmanaged};
+use super::binding::Unmanaged;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{ConnectorId, Step, bound_id};
 
@@ -35,14 +35,4 @@ impl Warning {
             }
         }
     }
-}
-
-/// Returns the warnings of a target, in this order: an unverified tenant, an undocumented step among its
-/// changes, and each binding to a deleted connector.
-pub(super) fn collect_warnings(target: &Target) -> Vec<Warning> {
-    let unverified = target.unverified.iter().cloned().map(Warning::TenantUnverified);
-    let undocumented = target.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
-    let undocumented = undocumented.map(|change| Warning::UndocumentedStep(change.step));
-    let dangling = target.dangling.iter().cloned().map(Warning::Dangling);
-    unverified.chain(undocumented).chain(dangling).collect()
 }

@@ -16,7 +16,7 @@ use crate::plan::Target;
 /// nothing differs.
 pub(super) fn render(document: Document<'_>) -> String {
     match document {
-        Document::Plan(plan) | Document::Drift(plan) => plan.targets.iter().map(target_diff).collect(),
+        Document::Plan(plan) | Document::Drift(plan) => plan.targets().map(target_diff).collect(),
         Document::Report(report) => report.targets.iter().map(report_diff).collect(),
     }
 }

@@ -60,17 +60,16 @@ pub fn outputs(document: Document<'_>) -> String {
 /// most ten annotations of a level.
 fn plan_annotations(text: &mut String, plan: &Plan) {
     let named = |target| (target, Names::from_target(target), start_of_file(target));
-    let targets: Vec<_> = plan.targets.iter().map(named).collect();
+    let targets: Vec<_> = plan.targets().map(named).collect();
     let mut files = BTreeMap::new();
     for (target, _, file) in &targets {
-        files.entry(target.tenant.to_ascii_lowercase()).or_insert(file.as_ref());
+        files.entry(&target.tenant).or_insert(file.as_ref());
     }
     let problems = plan.problems();
     // Problems without a location are at the beginning of the first file of their tenant.
     let problem_annotations = |text: &mut String, severity| {
         for problem in problems.iter().filter(|problem| problem.diagnostic.severity == severity) {
-            let tenant = problem.tenant.as_ref().map(|tenant| tenant.to_ascii_lowercase());
-            let file = tenant.and_then(|tenant| files.get(&tenant).copied().flatten());
+            let file = problem.tenant.as_ref().and_then(|tenant| files.get(tenant).copied().flatten());
             problem_annotation(text, file, problem);
         }
     };

@@ -145,11 +145,9 @@ impl Suite {
 }
 
 fn plan_suites(plan: &Plan) -> Vec<Suite> {
-    let is_unread = plan.unread_check();
     // The suite of a tenant that was not read would be empty and pass.
-    let targets = plan.targets.iter().filter(|target| !is_unread(target));
-    let mut suites: Vec<_> = targets.map(|target| target_suite(target, plan.drift)).collect();
-    suites.extend(errors_suite(&plan.errors));
+    let mut suites: Vec<_> = plan.read_targets().map(|target| target_suite(target, plan.drift)).collect();
+    suites.extend(errors_suite(&plan.errors()));
     suites
 }
 

@@ -112,7 +112,7 @@ fn page(beginning: String, sections: &[Section], end: &str) -> String {
 type NamedTargets<'a> = [(&'a Target, Names<'a>)];
 
 fn render_plan(plan: &Plan, document: Document<'_>) -> String {
-    let targets: Vec<_> = plan.targets.iter().map(|target| (target, Names::from_target(target))).collect();
+    let targets: Vec<_> = plan.targets().map(|target| (target, Names::from_target(target))).collect();
     let layout = Layout { names_tenants: targets.len() > 1 };
     let (end, strict) = match document {
         Document::Drift(plan) => (String::new(), plan.is_strict()),
@@ -212,7 +212,7 @@ fn title(document: Document<'_>) -> String {
 /// Returns the number of differences of each kind that occurs. Bindings that the file does not list count
 /// only in a strict drift run.
 fn differences(plan: &Plan) -> String {
-    let count = |of: fn(&Target) -> usize| plan.targets.iter().map(of).fold(0, usize::saturating_add);
+    let count = |of: fn(&Target) -> usize| plan.targets().map(of).fold(0, usize::saturating_add);
     let unmanaged = count(|target| target.unmanaged.len());
     let others = [
         (count(|target| target.pins.len()), "broken pin", "broken pins"),

@@ -31,4 +31,4 @@ pub use report::{
     end as report_end, report as report_text, stale as stale_text, target as target_report_text,
 };
 pub use text::{plan as plan_text, problem as problem_text, target as target_text};
-pub use wording::pluralize;
+pub use wording::{approval_question, pluralize};

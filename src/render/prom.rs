@@ -23,9 +23,8 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     };
     let success = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            let is_unread = plan.unread_check();
             // The counts of a tenant that was not read are unknown.
-            for target in plan.targets.iter().filter(|target| !is_unread(target)) {
+            for target in plan.read_targets() {
                 let Summary { enable, replace, disable, unchanged, not_compared: _ } = target.summary();
                 for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
                     let labels = format!(",action=\"{action}\"");

@@ -10,7 +10,7 @@ use super::wording::{pluralize, push_line};
 use crate::apply::{ChangeReport, Outcome, OutcomeKind, Report, StaleBinding, TargetReport};
 use crate::diagnostic::Code;
 use crate::model::Step;
-use crate::plan::{Problem, Target};
+use crate::plan::{Change, Problem};
 
 /// Renders a report: the results, the problems, and the summary. Empty if there was nothing to do.
 pub fn report(report: &Report) -> String {
@@ -32,15 +32,15 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     let mut summary = String::new();
     if several && !is_untouched {
         for tenant in report.tenants() {
-            let changes = report.targets_of(&tenant).flat_map(|target| &target.changes);
+            let changes = report.targets_of(tenant).flat_map(|target| &target.changes);
             let outcomes = outcome_counts(changes);
-            let errors = report.errors.iter().filter(|error| error.concerns_tenant(&tenant)).count();
+            let errors = report.errors.iter().filter(|error| error.tenant.as_ref() == Some(tenant)).count();
             let result = match errors {
                 _ if !outcomes.is_empty() => outcomes,
                 0 => "no changes".to_owned(),
                 errors => pluralize(errors, "error", "errors"),
             };
-            push_line(&mut summary, format_args!("{STRONG}{}{STRONG:#}: {result}", escape::text(&tenant)));
+            push_line(&mut summary, format_args!("{STRONG}{}{STRONG:#}: {result}", escape::text(tenant)));
         }
     }
     // A missing shard may have changed its tenants.
@@ -73,9 +73,9 @@ pub(super) fn outcome_counts<'a>(changes: impl Iterator<Item = &'a ChangeReport>
 }
 
 /// Describes a stale binding: ``` `F` `S`: the plan expected A, the tenant now has C ```.
-pub fn stale(target: &Target, stale: &StaleBinding) -> String {
+pub fn stale<'a>(changes: impl Iterator<Item = &'a Change>, stale: &'a StaleBinding) -> String {
     let StaleBinding { change, now } = stale;
-    let changed = target.changes.iter().flat_map(|change| [&change.current, &change.desired]);
+    let changed = changes.flat_map(|change| [&change.current, &change.desired]);
     let names = Names::from_connectors(changed.chain([now]).flatten());
     let (current, now) = (names.bound(&change.current), names.bound(now));
     format!("`{}` `{}`: the plan expected {current}, the tenant now has {now}", change.flow, change.step)

@@ -11,8 +11,8 @@ use super::names::Names;
 use super::order::blockers_and_pins;
 use super::wording::{action_counts, incompleteness, override_flags, pluralize, push_line, total};
 use crate::diagnostic::Severity;
-use crate::model::{Action, Step};
-use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, Unmanaged};
+use crate::model::{Action, Step, Tenant};
+use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, TenantPlan, Unmanaged};
 
 pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -21,7 +21,7 @@ const ALARM: Style = AnsiColor::Red.on_default().bold();
 /// Renders a plan: its targets, then its problems, then the summary. The text is styled; the printer strips
 /// styles for outputs without colors.
 pub fn plan(plan: &Plan) -> String {
-    let targets: String = plan.targets.iter().map(target).collect();
+    let targets: String = plan.targets().map(target).collect();
     targets + &problems(plan) + &summary(plan)
 }
 
@@ -52,7 +52,7 @@ fn summary(plan: &Plan) -> String {
     let mut text = String::new();
     if plan.has_several_tenants() {
         for (tenant, line) in tenant_lines(plan) {
-            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {line}", escape::text(&tenant)));
+            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {line}", escape::text(tenant)));
         }
     }
     let total = total(plan);
@@ -67,27 +67,23 @@ fn summary(plan: &Plan) -> String {
 /// Returns each tenant of the plan with a summary: the counts of its changes, or why it is incomplete. The
 /// counts end with `, blocked` if a guard blocks the tenant, or with a note if only the run is incomplete.
 /// Tenants are in the order of the files, those without a target last.
-fn tenant_lines(plan: &Plan) -> Vec<(String, String)> {
-    let is_complete = plan.completeness_check();
-    let line = |tenant: String| {
-        let targets: Vec<_> = plan.targets_of(&tenant).collect();
-        let summary: Summary = targets.iter().map(|target| target.summary()).sum();
-        let errors = plan.errors.iter().filter(|error| error.concerns_tenant(&tenant)).count();
+fn tenant_lines(plan: &Plan) -> Vec<(&Tenant, String)> {
+    let lines = plan.tenants.iter().map(|tenant| {
+        let TenantPlan { tenant: name, targets, errors } = tenant;
+        let summary: Summary = targets.iter().map(Target::summary).sum();
         let counts = Some(action_counts(summary)).filter(|counts| !counts.is_empty());
         let counts = counts.unwrap_or_else(|| "no changes".to_owned());
-        let is_read = errors == 0 && targets.iter().all(|target| target.unreadable.is_empty());
-        let line = if targets.is_empty() || !is_read {
-            format!("incomplete: {}", incompleteness(summary, errors))
-        } else if !targets.iter().all(|target| is_complete(target)) {
+        let line = if targets.is_empty() || !tenant.is_complete() {
+            format!("incomplete: {}", incompleteness(summary, errors.len()))
+        } else if !plan.is_tenant_complete(tenant) {
             // An error that is not about this tenant.
             counts + ", but the run is incomplete"
         } else {
-            let blocked = targets.iter().any(|target| !target.blockers.is_empty());
-            counts + if blocked { ", blocked" } else { "" }
+            counts + if tenant.blockers().next().is_some() { ", blocked" } else { "" }
         };
-        (tenant, line)
-    };
-    plan.tenants().into_iter().map(line).collect()
+        (name, line)
+    });
+    lines.collect()
 }
 
 /// Renders one target: a line with its tenant and file, the changes, the broken pins that do not block them,

@@ -4,31 +4,27 @@ use std::fmt::Write as _;
 
 use super::escape;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{BrokenPin, Plan, Summary, Target};
+use crate::model::Action;
+use crate::plan::{BrokenPin, Plan, Summary, Target, TenantPlan};
 
 /// Returns the counts of a plan's changes and blockers as sentences: `Plan: 1 to enable. Blocked by 1
 /// guard.`, or `No changes.` For an incomplete plan, returns why it is incomplete, and whether all or how
 /// many of its tenants cannot be applied.
 pub(super) fn total(plan: &Plan) -> String {
     if !plan.is_complete() {
-        let is_complete = plan.completeness_check();
-        let tenants = plan.tenants();
-        let complete = |tenant: &String| {
-            let mut targets = plan.targets_of(tenant).peekable();
-            targets.peek().is_some() && targets.all(&is_complete)
-        };
-        let incomplete = tenants.iter().filter(|tenant| !complete(tenant)).count();
-        let consequence = if tenants.len() > 1 && incomplete < tenants.len() {
-            format!("{incomplete} of {} tenants cannot be applied", tenants.len())
+        let tenants = plan.tenants.len();
+        let incomplete = plan.tenants.iter().filter(|tenant| !plan.is_tenant_complete(tenant)).count();
+        let consequence = if tenants > 1 && incomplete < tenants {
+            format!("{incomplete} of {tenants} tenants cannot be applied")
         } else {
             "It cannot be applied".to_owned()
         };
         return format!(
             "Plan incomplete: {}. {consequence}.",
-            incompleteness(plan.summary(), plan.errors.len())
+            incompleteness(plan.summary(), plan.errors().len())
         );
     }
-    let blockers: usize = plan.targets.iter().map(|target| target.blockers.len()).sum();
+    let blockers: usize = plan.targets().map(|target| target.blockers.len()).sum();
     let blocked = match blockers {
         0 => String::new(),
         blockers => format!(" Blocked by {}.", pluralize(blockers, "guard", "guards")),
@@ -44,9 +40,26 @@ pub(super) fn result(plan: &Plan) -> Option<String> {
     let result = if plan.is_complete() {
         action_counts(plan.summary())
     } else {
-        incompleteness(plan.summary(), plan.errors.len())
+        incompleteness(plan.summary(), plan.errors().len())
     };
     Some(result).filter(|result| !result.is_empty())
+}
+
+/// Returns the question of a prompt: `Apply 2 changes (1 disable) to contoso.onmicrosoft.com?` The disables are left
+/// out if there are none, and several tenants are only counted.
+pub fn approval_question(tenants: &[&TenantPlan]) -> String {
+    let changes = || tenants.iter().flat_map(|tenant| tenant.changes());
+    let disables = changes().filter(|change| change.action == Action::Disable).count();
+    let disables = match disables {
+        0 => String::new(),
+        number => format!(" ({})", pluralize(number, "disable", "disables")),
+    };
+    let names = match tenants {
+        [tenant] => tenant.tenant.to_string(),
+        several => format!("{} tenants", several.len()),
+    };
+    let changes = pluralize(changes().count(), "change", "changes");
+    escape::text(&format!("Apply {changes}{disables} to {names}?")).into_owned()
 }
 
 /// Returns why a plan is incomplete: `10 of 60 bindings could not be compared`. If all were compared, returns

@@ -1,6 +1,6 @@
 //! Reasons to reject a saved file.
 
-use crate::model::{FlowId, Step};
+use crate::model::{FlowId, Step, Tenant};
 
 /// Version of both formats.
 pub(super) const FORMAT_VERSION: &str = "2";
@@ -21,7 +21,7 @@ pub enum SavedFileError {
     #[error("`{flow}` `{step}` of `{tenant}` occurs twice")]
     DuplicateBinding {
         /// Tenant, as the file names it.
-        tenant: String,
+        tenant: Tenant,
         /// The flow.
         flow: FlowId,
         /// The step.

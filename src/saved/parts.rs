@@ -105,7 +105,7 @@ struct MemberPart {
     /// Name of the file.
     file: String,
     /// Tenant, as the file names it.
-    tenant: String,
+    tenant: Tenant,
 }
 
 saved_as!(Member, MemberPart { file, tenant });
@@ -146,7 +146,7 @@ struct ErrorPart {
     /// Column in Unicode characters, from 1.
     column: Option<usize>,
     /// Tenant that the problem is about; null if it is about the run.
-    tenant: Option<String>,
+    tenant: Option<Tenant>,
 }
 
 saved_as!(Problem, ErrorPart);
@@ -170,19 +170,9 @@ impl TryFrom<ErrorPart> for Problem {
         let location = file.zip(line).zip(column).map(|((file, line), column)| {
             Box::new(Location::Position(SourceLocation { file, line, column }))
         });
-        // The summary of a run starts lines with this name.
-        let tenant = tenant.map(self::tenant).transpose()?;
         let severity = Severity::Error;
         let diagnostic = Diagnostic { severity, code, message, location, causes, notes, hints };
         Ok(Self { diagnostic, tenant })
-    }
-}
-
-/// Returns the name of a tenant unchanged if it is a domain or a GUID; any other text is an error.
-pub(super) fn tenant(name: String) -> Result<String, String> {
-    match name.parse::<Tenant>() {
-        Ok(_) => Ok(name),
-        Err(error) => Err(format!("`tenant`: `{name}`: {error}")),
     }
 }
 

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use super::error::{FORMAT_VERSION, SavedFileError};
-use super::parts::{self, Tool, check_action, tenant};
+use super::parts::{self, Tool, check_action};
 use super::saved_as::saved_as;
 use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
-use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, names};
+use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant, names};
 use crate::plan::{Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
@@ -89,7 +89,7 @@ struct ReportFile {
 #[serde(rename_all = "camelCase")]
 struct ReportTarget {
     /// Tenant, as the file names it.
-    tenant: String,
+    tenant: Tenant,
     /// GUID of the tenant; null if it is not known.
     tenant_id: Option<String>,
     /// Cloud of the tenant.
@@ -173,14 +173,11 @@ impl From<TargetReport> for ReportTarget {
     }
 }
 
-impl TryFrom<ReportTarget> for TargetReport {
-    type Error = String;
-
-    fn try_from(target: ReportTarget) -> Result<Self, String> {
+impl From<ReportTarget> for TargetReport {
+    fn from(target: ReportTarget) -> Self {
         let ReportTarget { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes, summary: _ } =
             target;
-        let tenant = self::tenant(tenant)?;
-        Ok(Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes })
+        Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes }
     }
 }
 

@@ -414,6 +414,40 @@ fn drift_compares_flow_ids_without_case() {
     assert!(!outcome.stdout.contains("DISABLE"), "{outcome}");
 }
 
+/// The service ignores the letter case of ids, and one file spells a flow differently from it. The flow is still
+/// managed, also for the file that does not list it, whatever the order of the files.
+#[test]
+fn strict_drift_of_two_files_with_another_letter_case_has_nothing_unmanaged() {
+    let snapshot = tenant(&[("B2C_1_signup", 1, 0), ("B2C_1_edit", 1, 0)]);
+    let served = serve(snapshot, Options { ignore_case: true, ..Options::default() });
+    let folder = folder();
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_SignUp"]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&["B2C_1_edit"]));
+    for files in [["a.yaml", "b.yaml"], ["b.yaml", "a.yaml"]] {
+        let outcome = flowbind(["drift", "--strict", "--graph-url", &served.graph_url()])
+            .args(files)
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert!(!outcome.stdout.contains("Not in the file"), "{outcome}");
+    }
+}
+
+/// The files of a tenant are read at once: each list once, and each flow once.
+#[test]
+fn plan_of_two_files_of_a_tenant_reads_every_list_once() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)]), Options::default());
+    let folder = folder();
+    file(folder.path(), "a.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "b.yaml", yaml_binding_connector_1(&["B2C_1_b"]));
+    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .within(folder.path())
+        .run();
+    assert_eq!((outcome.code, served.request_count()), (0, 3), "{outcome}");
+}
+
 /// The suggested commands and lines work as printed.
 #[test]
 fn drift_suggestions_with_hostile_names_are_quoted() {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use flowbind::diagnostic::{Code, SourceLocation};
 use flowbind::model::{
     Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Fetched, FlowId, Guards,
-    ListedConnector, ReadError, Reading, Step,
+    ListedConnector, ReadError, Reading, Scope, Step, TenantCheck,
 };
-use flowbind::plan::{Blocker, Override, Overrides, Plan, Problem, Target, Unmanaged, plan};
+use flowbind::plan::{Blocker, Connected, Override, Overrides, Plan, Target, Unmanaged, plan_tenant};
 use flowbind::saved::Saved;
 use flowbind::{desired, render, saved};
 use proptest::collection::{btree_map, vec};
@@ -69,6 +69,7 @@ fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
         (wanted.id.clone(), CurrentFlow::Found(steps))
     });
     Current {
+        scope: Scope::Listed,
         connectors: Fetched::Known(
             (0..6).map(|number| ListedConnector { connector: connector(number), target_url: None }).collect(),
         ),
@@ -80,7 +81,7 @@ fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
 /// Returns the tenant after all changes of a plan.
 fn applied(plan: &Plan, current: &Current) -> Current {
     let mut current = current.clone();
-    for change in plan.targets.iter().flat_map(|target| &target.changes) {
+    for change in plan.targets().flat_map(|target| &target.changes) {
         let Some(CurrentFlow::Found(steps)) = current.flows.get_mut(&change.flow) else {
             panic!("{change:?}")
         };
@@ -90,13 +91,14 @@ fn applied(plan: &Plan, current: &Current) -> Current {
 }
 
 fn planned(desired: &Desired, current: &Current) -> Plan {
-    let (target, errors) = plan(desired, current, URL, &Overrides::default());
-    Plan {
-        targets: vec![target],
-        errors: errors.into_iter().map(Problem::from).collect(),
-        shard: None,
-        drift: None,
-    }
+    plan_with(desired, current, &Overrides::default())
+}
+
+fn plan_with(desired: &Desired, current: &Current, overrides: &Overrides) -> Plan {
+    let connected = Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable };
+    let files = std::slice::from_ref(desired);
+    let tenant = plan_tenant(&desired.tenant, files, current, &connected, overrides);
+    Plan { tenants: vec![tenant], ..Plan::default() }
 }
 
 proptest! {
@@ -118,7 +120,7 @@ proptest! {
         let plan = planned(&desired, &tenant(&has, &desired));
         let has = |at: &(u8, Step)| has.get(at).copied().flatten();
         let differing = wanted.iter().filter(|(at, wanted)| has(at) != **wanted).count();
-        let target = &plan.targets[0];
+        let target = &plan.tenants[0].targets[0];
         prop_assert_eq!(target.changes.len(), differing);
         prop_assert_eq!(target.in_sync.len(), wanted.len() - differing);
         for change in &target.changes {
@@ -137,10 +139,10 @@ proptest! {
         let desired = file(&wanted, false);
         let plan = planned(&desired, &tenant(&has, &desired));
         let managed = |flow_id: &str, step| wanted.keys().any(|(number, at)| flow(*number) == flow_id && *at == step);
-        for change in &plan.targets[0].changes {
+        for change in &plan.tenants[0].targets[0].changes {
             prop_assert!(managed(change.flow.as_str(), change.step));
         }
-        for unmanaged in &plan.targets[0].unmanaged {
+        for unmanaged in &plan.tenants[0].targets[0].unmanaged {
             prop_assert!(!managed(unmanaged.flow.as_str(), unmanaged.step));
         }
     }
@@ -175,10 +177,10 @@ proptest! {
         let desired = file(&wanted, false);
         let one = planned(&desired, &tenant(&one, &desired));
         let other = planned(&desired, &tenant(&other, &desired));
-        let same = one.targets[0].changes == other.targets[0].changes;
+        let same = one.tenants[0].targets[0].changes == other.tenants[0].targets[0].changes;
         prop_assert_eq!(one.fingerprint() == other.fingerprint(), same);
         let mut reversed = one.clone();
-        reversed.targets[0].changes.reverse();
+        reversed.tenants[0].targets[0].changes.reverse();
         prop_assert_eq!(one.fingerprint(), reversed.fingerprint());
     }
 
@@ -194,7 +196,7 @@ proptest! {
         let desired = file(&wanted, false);
         let plan = planned(&desired, &tenant(&has, &desired));
         let mut edited = plan.clone();
-        let changes = &mut edited.targets[0].changes;
+        let changes = &mut edited.tenants[0].targets[0].changes;
         prop_assume!(!changes.is_empty());
         let at = at.index(changes.len());
         let change = &mut changes[at];
@@ -214,7 +216,7 @@ proptest! {
     ) {
         let desired = file(&wanted, false);
         let plan = planned(&desired, &tenant(&has, &desired));
-        let at = match plan.targets[0].changes.len() {
+        let at = match plan.tenants[0].targets[0].changes.len() {
             0 => return Err(TestCaseError::reject("no change")),
             changes => at.index(changes),
         };
@@ -225,7 +227,7 @@ proptest! {
         ];
         for edit in edits {
             let mut edited = plan.clone();
-            edit(&mut edited.targets[0], at);
+            edit(&mut edited.tenants[0].targets[0], at);
             prop_assert_ne!(plan.fingerprint(), edited.fingerprint());
         }
     }
@@ -242,7 +244,7 @@ proptest! {
         let desired = file(&wanted, false);
         let plan = planned(&desired, &tenant(&has, &desired));
         let mut edited = plan.clone();
-        let target = &mut edited.targets[0];
+        let target = &mut edited.tenants[0].targets[0];
         let unmanaged = others.iter().map(|((number, step), bound)| Unmanaged {
             flow: FlowId::parse(&flow(*number)).unwrap(),
             step: *step,
@@ -272,20 +274,17 @@ proptest! {
         let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
         bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect);
         let current = tenant(&has, &desired);
-        let plan_with = |overrides: &Overrides| {
-            let (target, _) = plan(&desired, &current, URL, overrides);
-            Plan { targets: vec![target], ..Plan::default() }
-        };
+        let plan_with = |overrides: &Overrides| plan_with(&desired, &current, overrides);
         let blocked = plan_with(&Overrides::default());
-        let blockers = &blocked.targets[0].blockers;
+        let blockers = &blocked.tenants[0].targets[0].blockers;
         prop_assume!(!blockers.is_empty());
         let flags: Vec<_> = blockers.iter().map(|blocker| blocker.lifted_by().unwrap()).collect();
         let lifted = plan_with(&overrides(&flags));
-        prop_assert_eq!(&lifted.targets[0].changes, &blocked.targets[0].changes);
+        prop_assert_eq!(&lifted.tenants[0].targets[0].changes, &blocked.tenants[0].targets[0].changes);
         let mut edited = lifted.clone();
-        edited.targets[0].lifted.remove(at.index(blockers.len()));
+        edited.tenants[0].targets[0].lifted.remove(at.index(blockers.len()));
         let mut without = lifted.clone();
-        without.targets[0].lifted.clear();
+        without.tenants[0].targets[0].lifted.clear();
         let fingerprints = [&blocked, &lifted, &without].map(Plan::fingerprint);
         prop_assert_eq!(BTreeSet::from(fingerprints).len(), 3);
         prop_assert_ne!(lifted.fingerprint(), edited.fingerprint());
@@ -328,9 +327,10 @@ proptest! {
         let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
         bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect);
         let current = tenant(&has, &desired);
-        let blockers = plan(&desired, &current, URL, &Overrides::default()).0.blockers;
+        let plan_with = |overrides: &Overrides| plan_with(&desired, &current, overrides).into_targets().remove(0);
+        let blockers = plan_with(&Overrides::default()).blockers;
         let flags: Vec<_> = blockers.iter().map(|blocker| blocker.lifted_by().unwrap()).collect();
-        let again = |flags: &[Override]| plan(&desired, &current, URL, &overrides(flags)).0;
+        let again = |flags: &[Override]| plan_with(&overrides(flags));
         let passed = again(&flags);
         prop_assert!(passed.blockers.is_empty(), "{:?}", passed.blockers);
         prop_assert_eq!(passed.overrides.len(), flags.len());
@@ -372,8 +372,8 @@ proptest! {
         }
         let plan = planned(&desired, &current);
         prop_assert!(!plan.is_complete());
-        prop_assert!(plan.targets[0].changes.iter().all(|change| change.flow != flow.id));
-        prop_assert_eq!(plan.targets[0].unreadable.len(), desired.steps.len());
+        prop_assert!(plan.tenants[0].targets[0].changes.iter().all(|change| change.flow != flow.id));
+        prop_assert_eq!(plan.tenants[0].targets[0].unreadable.len(), desired.steps.len());
         prop_assert!(!render::plan_text(&plan).contains("No changes."));
     }
 

@@ -6,7 +6,7 @@ use flowbind::apply::{ChangeReport, Outcome, OutcomeKind, Reason, Report, SentPu
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::model::{
     Action, Api, Bound, Cloud, Connector, ConnectorId, FlowId, FlowKind, Inventory, ListedConnector,
-    ReadError, Step,
+    ReadError, Step, Tenant,
 };
 use flowbind::plan::{
     Blocker, BrokenPin, Change, Drift, InSync, Override, Overrides, Plan, Problem, Target, Unmanaged,
@@ -44,9 +44,16 @@ fn in_sync(name: &str, current: Bound, source: SourceLocation) -> InSync {
     InSync { flow: flow(name), step: STEP, current, source }
 }
 
+/// Returns a domain with the letters and digits of a name.
+fn domain(name: &str) -> Tenant {
+    let label: String = name.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+    format!("{label}.example").parse().unwrap()
+}
+
 fn target(tenant: &str, changes: Vec<Change>) -> Target {
     Target {
-        tenant: tenant.to_owned(),
+        position: 0,
+        tenant: domain(tenant),
         tenant_id: None,
         unverified: None,
         client_id: None,
@@ -86,7 +93,7 @@ fn allow_protected(flow: &str) -> Override {
 }
 
 fn plan(targets: Vec<Target>) -> Plan {
-    Plan { targets, errors: Vec::new(), shard: None, drift: None }
+    Plan::new(targets, Vec::new())
 }
 
 /// Creates the plan of a `drift` run.
@@ -149,7 +156,7 @@ fn drift_count_equals_its_differences() {
 fn heading_shows_incomplete_and_blocked_plans() {
     let differing = change("a", None, connector(1, "One"), location("flowbind.yaml", 5));
     let mut drift = drift_plan(vec![target("t", vec![differing])], false);
-    drift.errors = vec![problem("no")];
+    drift.errors = vec![problem("no").diagnostic];
     for (format, heading) in
         [(Format::Html, "Drift, incomplete: "), (Format::Markdown, "drift, incomplete: ")]
     {
@@ -157,7 +164,7 @@ fn heading_shows_incomplete_and_blocked_plans() {
         assert!(text.contains(heading), "{text}");
     }
     let mut plan = Plan { drift: None, ..drift };
-    plan.targets[0].blockers = vec![Blocker::EmptyPrune];
+    plan.tenants[0].targets[0].blockers = vec![Blocker::EmptyPrune];
     for (format, heading) in [
         (Format::Html, "Plan, incomplete, blocked: 1 error<"),
         (Format::Markdown, "plan, incomplete, blocked: 1 error\n"),
@@ -219,11 +226,11 @@ fn report_text_has_its_errors_before_the_summary() {
         ..Diagnostic::error(Code::System, "no")
     };
     report.errors =
-        vec![Problem { tenant: Some("other".into()), ..problem("it is not\nthere") }, located.into()];
+        vec![Problem { tenant: Some(domain("other")), ..problem("it is not\nthere") }, located.into()];
     let text = anstream::adapter::strip_str(&flowbind::render::report_text(&report)).to_string();
-    let end = "error[system]: other: it is not\\nthere\n  = docs: flowbind explain system\n\n\
+    let end = "error[system]: other.example: it is not\\nthere\n  = docs: flowbind explain system\n\n\
                error[system]: no\n --> f.yaml:3:1\n  = docs: flowbind explain system\n\n\
-               t: 1 applied\nother: 1 error\nApply: 1 applied.\n";
+               t.example: 1 applied\nother.example: 1 error\nApply: 1 applied.\n";
     assert!(text.ends_with(end), "{text}");
 }
 
@@ -342,19 +349,19 @@ fn text_of_several_tenants_ends_with_one_line_per_tenant_and_the_total() {
     let mut incomplete = target("incomplete", vec![enable("a")]);
     incomplete.unreadable = vec![unreadable("c", "403 Forbidden")];
     incomplete.not_compared = 1;
-    let mut plan = plan(vec![target("same", Vec::new()), blocked, incomplete]);
-    plan.errors = vec![Problem { tenant: Some("unknown".into()), ..problem("no") }];
+    let targets = vec![target("same", Vec::new()), blocked, incomplete];
+    let unknown = Problem { tenant: Some(domain("unknown")), ..problem("no") };
+    let mut plan = Plan::new(targets, vec![unknown]);
     let text = plain_text(&plan);
-    let end = "\nsame: no changes\n\
-               blocked: 2 to enable, blocked\n\
-               incomplete: incomplete: 1 of 2 bindings could not be compared\n\
-               unknown: incomplete: 1 error\n\
+    let end = "\nsame.example: no changes\n\
+               blocked.example: 2 to enable, blocked\n\
+               incomplete.example: incomplete: 1 of 2 bindings could not be compared\n\
+               unknown.example: incomplete: 1 error\n\
                Plan incomplete: 1 of 4 bindings could not be compared. 2 of 4 tenants cannot be applied.\n";
     assert!(text.ends_with(end), "{text}");
-    plan.targets.pop();
-    plan.errors.clear();
+    plan.tenants.truncate(2);
     let text = plain_text(&plan);
-    let end = "\nsame: no changes\nblocked: 2 to enable, blocked\nPlan: 2 to enable. Blocked by 1 guard.\n";
+    let end = "\nsame.example: no changes\nblocked.example: 2 to enable, blocked\nPlan: 2 to enable. Blocked by 1 guard.\n";
     assert!(text.contains(end), "{text}");
 }
 
@@ -418,28 +425,28 @@ fn problem_has_its_id_and_tenant_in_every_format() {
             .hint("did you mean `Fraud`?")
             .hint("create the connector first")
     };
-    plan.errors = vec![Problem { diagnostic, tenant: Some("t".into()) }];
+    plan.tenants[0].errors = vec![diagnostic];
     let document = Document::Plan(&plan);
     let text = plain_text(&plan);
-    assert!(text.contains("\nerror[connector-not-found]: t: the tenant has no connector"), "{text}");
+    assert!(text.contains("\nerror[connector-not-found]: t.example: the tenant has no connector"), "{text}");
     let commands = rendered(document, Format::Github);
     assert!(
-        commands.contains("::error file=f.yaml,line=3,col=1,title=connector-not-found (t)::"),
+        commands.contains("::error file=f.yaml,line=3,col=1,title=connector-not-found (t.example)::"),
         "{commands}"
     );
     let suites = rendered(document, Format::Junit);
-    assert!(suites.contains("classname=\"t\" name=\"f.yaml:3:1\""), "{suites}");
+    assert!(suites.contains("classname=\"t.example\" name=\"f.yaml:3:1\""), "{suites}");
     assert!(suites.contains("type=\"connector-not-found\""), "{suites}");
     let notes = select(&rendered(document, Format::Html), ".note");
     assert!(
-        notes[0].starts_with("t: [connector-not-found] f.yaml:3:1: the tenant has no connector"),
+        notes[0].starts_with("t.example: [connector-not-found] f.yaml:3:1: the tenant has no connector"),
         "{notes:?}"
     );
     let comment = rendered(document, Format::Markdown);
     readers::markdown(&comment);
     let errors = comment.split("**Errors**\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
     expect_test::expect![[r#"
-        - `connector-not-found` (<code>t</code>, <code>f.yaml&#58;3</code>): the tenant has no connector named <code>Fraud &#64;check</code>
+        - `connector-not-found` (<code>t.example</code>, <code>f.yaml&#58;3</code>): the tenant has no connector named <code>Fraud &#64;check</code>
           - Cause: it was renamed to <code>Fraud</code>
           - Note: request: GET <code>https&#58;//graph.example/beta</code> (request-id 1)
           - Hint: did you mean <code>Fraud</code>?
@@ -480,12 +487,19 @@ fn suggested_commands_are_quoted_for_a_shell() {
     let (codes, _) = readers::markdown(&comment);
     assert!(codes.contains(&quoted), "{comment}");
     let command = comment.lines().find(|line| line.starts_with("flowbind apply")).unwrap();
-    let expected =
-        ["flowbind", "apply", &plan.targets[0].file, "--max-changes", "9", "--allow-protected", &seen];
+    let expected = [
+        "flowbind",
+        "apply",
+        &plan.tenants[0].targets[0].file,
+        "--max-changes",
+        "9",
+        "--allow-protected",
+        &seen,
+    ];
     assert_eq!(shell_words(command)[..7], expected);
 
-    plan.targets[0].blockers = vec![protected(name)];
-    plan.targets[0].overrides.clear();
+    plan.tenants[0].targets[0].blockers = vec![protected(name)];
+    plan.tenants[0].targets[0].overrides.clear();
     let comment = rendered(Document::Plan(&plan), Format::Markdown);
     assert!(readers::markdown(&comment).0.contains(&quoted), "{comment}");
     let hint = comment.lines().find(|line| line.contains("if this is intended: ")).unwrap();
@@ -526,12 +540,7 @@ fn overfull() -> Plan {
         }
         target
     });
-    Plan {
-        targets: tenants.collect(),
-        errors: (0..300).map(|at| problem(&long("no", at))).collect(),
-        shard: None,
-        drift: None,
-    }
+    Plan::new(tenants.collect(), (0..300).map(|at| problem(&long("no", at))).collect())
 }
 
 /// Every section is shown, and each counts its omitted entries.
@@ -576,7 +585,7 @@ fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
 fn suggested_command_for_many_files_uses_the_saved_plan() {
     let change = change("a", None, connector(1, "One"), location("f.yaml", 5));
     let mut plan = plan(vec![target("t", vec![change]); 500]);
-    for target in &mut plan.targets {
+    for target in &mut plan.tenants[0].targets {
         target.overrides = vec![Override::AllowEmpty];
     }
     let comment = rendered(Document::Plan(&plan), Format::Markdown);
@@ -668,8 +677,8 @@ fn equal_names_in_sync_or_pinned_show_their_ids() {
         assert!(bound.contains(&connector_id(number)), "{number}: {bound}");
     }
     let mut without = plan.clone();
-    without.targets[0].in_sync.clear();
-    without.targets[0].pins.clear();
+    without.tenants[0].targets[0].in_sync.clear();
+    without.tenants[0].targets[0].pins.clear();
     let page = rendered(Document::Plan(&without), Format::Html);
     assert_eq!(select(&page, ".bound"), ["nothing → Check"]);
 }
@@ -715,14 +724,14 @@ fn annotations_are_sorted_by_danger() {
     assert_eq!(
         titles,
         [
-            "graph-rejected (s)",
-            "graph-rejected (t)",
-            "empty-prune (s)",
-            "empty-prune (t)",
-            "disable B2C_1_s_off postFederationSignup (s)",
-            "disable B2C_1_t_off postFederationSignup (t)",
-            "replace B2C_1_s_over postFederationSignup (s)",
-            "replace B2C_1_t_over postFederationSignup (t)",
+            "graph-rejected (s.example)",
+            "graph-rejected (t.example)",
+            "empty-prune (s.example)",
+            "empty-prune (t.example)",
+            "disable B2C_1_s_off postFederationSignup (s.example)",
+            "disable B2C_1_t_off postFederationSignup (t.example)",
+            "replace B2C_1_s_over postFederationSignup (s.example)",
+            "replace B2C_1_t_over postFederationSignup (t.example)",
         ]
     );
     let both = || vec![change_report("a", OutcomeKind::Applied), change_report("b", OutcomeKind::Failed)];
@@ -731,10 +740,10 @@ fn annotations_are_sorted_by_danger() {
     assert_eq!(
         titles,
         [
-            "failed B2C_1_b postFederationSignup (s) [change-failed]",
-            "failed B2C_1_b postFederationSignup (t) [change-failed]",
-            "applied B2C_1_a postFederationSignup (s)",
-            "applied B2C_1_a postFederationSignup (t)",
+            "failed B2C_1_b postFederationSignup (s.example) [change-failed]",
+            "failed B2C_1_b postFederationSignup (t.example) [change-failed]",
+            "applied B2C_1_a postFederationSignup (s.example)",
+            "applied B2C_1_a postFederationSignup (t.example)",
         ]
     );
 }
@@ -766,12 +775,18 @@ fn tenant_that_was_not_read_has_no_samples_and_no_suite() {
     let read = target("read", vec![change("a", None, connector(1, "One"), location("f.yaml", 1))]);
     let mut plan = plan(vec![read, target("unread", Vec::new())]);
     let error = Diagnostic::error(Code::SignInFailed, "cannot sign in");
-    plan.errors = vec![Problem::for_tenant("Unread", error)];
+    plan.tenants[1].errors = vec![error];
     let metrics = rendered(Document::Plan(&plan), Format::Prom);
-    assert!(metrics.contains("tenant=\"read\"") && !metrics.contains("tenant=\"unread\""), "{metrics}");
+    assert!(
+        metrics.contains("tenant=\"read.example\"") && !metrics.contains("tenant=\"unread.example\""),
+        "{metrics}"
+    );
     let suites = rendered(Document::Plan(&plan), Format::Junit);
-    assert!(suites.contains("<testsuite name=\"read\"") && suites.contains("cannot sign in"), "{suites}");
-    assert!(!suites.contains("<testsuite name=\"unread\""), "{suites}");
+    assert!(
+        suites.contains("<testsuite name=\"read.example\"") && suites.contains("cannot sign in"),
+        "{suites}"
+    );
+    assert!(!suites.contains("<testsuite name=\"unread.example\""), "{suites}");
 }
 
 #[test]

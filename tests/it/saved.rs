@@ -51,9 +51,9 @@ fn bound(served: &SandboxServer) -> Vec<Option<String>> {
 /// Returns a plan with a valid fingerprint that changes its first binding twice.
 fn twice(plan: &str) -> String {
     let Ok(Saved::Plan(mut plan, at)) = saved::read(plan) else { panic!("{plan}") };
-    let mut again = plan.targets[0].changes[0].clone();
+    let mut again = plan.tenants[0].targets[0].changes[0].clone();
     again.flow = FlowId::parse(&again.flow.as_str().replace("_a", "_A")).unwrap();
-    plan.targets[0].changes.push(again);
+    plan.tenants[0].targets[0].changes.push(again);
     saved::plan::to_json(&plan, &at)
 }
 

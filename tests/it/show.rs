@@ -47,8 +47,8 @@ fn show_of_plans_with_aliased_tenant_is_incomplete() {
     let guid = "11111111-1111-1111-1111-111111111111";
     for (name, tenant) in [("domain.json", "contoso.onmicrosoft.com"), ("guid.json", guid)] {
         let Ok(Saved::Plan(mut plan, at)) = saved::read(&plan) else { panic!("{plan}") };
-        plan.targets[0].tenant = tenant.to_owned();
-        plan.targets[0].tenant_id = Some(guid.to_owned());
+        plan.tenants[0].targets[0].tenant = tenant.parse().unwrap();
+        plan.tenants[0].targets[0].tenant_id = Some(guid.to_owned());
         file(folder.path(), name, saved::plan::to_json(&plan, &at));
     }
     let show = ["show", "domain.json", "guid.json", "--out", "both.json"];

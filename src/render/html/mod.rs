@@ -26,8 +26,8 @@ const SCRIPT: &str = include_str!("script.js");
 /// section for each target. `at` is the time of the run in RFC 3339.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let (targets, errors, fingerprint) = match document {
-        Document::Plan(plan) => (plan_targets(plan), &plan.errors, plan.fingerprint()),
-        Document::Drift(plan) => (plan_targets(plan), &plan.errors, None),
+        Document::Plan(plan) => (plan_targets(plan), &plan.errors(), plan.fingerprint()),
+        Document::Drift(plan) => (plan_targets(plan), &plan.errors(), None),
         Document::Report(report) => {
             let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
             (report_targets(report), &report.errors, fingerprint)
@@ -240,7 +240,7 @@ fn title(document: Document<'_>) -> String {
 }
 
 fn plan_targets(plan: &Plan) -> Vec<HtmlTarget> {
-    plan.targets.iter().map(|target| plan_target(target, plan.drift)).collect()
+    plan.targets().map(|target| plan_target(target, plan.drift)).collect()
 }
 
 fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget {

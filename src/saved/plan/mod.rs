@@ -15,7 +15,7 @@ use target::PlanTarget;
 
 /// Serializes a plan with its fingerprints to indented JSON. `created_at` is RFC 3339.
 pub fn to_json(plan: &Plan, created_at: &str) -> String {
-    let targets = plan.targets.iter().cloned().zip(plan.target_fingerprints());
+    let targets = plan.targets().cloned().zip(plan.target_fingerprints());
     let targets = targets.map(|(target, fingerprint)| PlanTarget::new(target, fingerprint));
     let file = PlanFile {
         format_version: FORMAT_VERSION.to_owned(),
@@ -24,7 +24,7 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
         created_at: created_at.to_owned(),
         fingerprint: plan.fingerprint(),
         targets: targets.collect(),
-        errors: plan.errors.clone(),
+        errors: plan.errors(),
         shard: plan.shard.clone(),
         drift: plan.drift,
     };
@@ -38,19 +38,16 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
 /// The text is not of this shape, has a value that cannot occur, or does not match its fingerprints.
 pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
     let file: PlanFile = parts::parse(text)?;
-    let mut plan = Plan { targets: Vec::new(), errors: file.errors, shard: file.shard, drift: file.drift };
-    let mut fingerprints = Vec::new();
-    for target in file.targets {
-        fingerprints.push(target.fingerprint.clone());
-        plan.targets.push(Target::try_from(target)?);
-    }
+    let fingerprints: Vec<_> = file.targets.iter().map(|target| target.fingerprint.clone()).collect();
+    let targets = file.targets.into_iter().map(Target::from).collect();
+    let plan = Plan { shard: file.shard, drift: file.drift, ..Plan::new(targets, file.errors) };
     if plan.target_fingerprints() != fingerprints || plan.fingerprint() != file.fingerprint {
         return Err(SavedFileError::FingerprintMismatch);
     }
     match plan.find_duplicate_binding() {
         None => Ok((plan, file.created_at)),
         Some((tenant, flow, step)) => {
-            Err(SavedFileError::DuplicateBinding { tenant: tenant.to_owned(), flow: flow.clone(), step })
+            Err(SavedFileError::DuplicateBinding { tenant: tenant.clone(), flow: flow.clone(), step })
         }
     }
 }

@@ -3,12 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Api, Cloud, names};
+use crate::model::{Api, Cloud, Tenant, names};
 use crate::plan::{
     Blocker, BrokenPin, Change, InSync, Override, Summary, Target, Unmanaged, UnreadableBinding, Warning,
 };
-use crate::saved::error::SavedFileError;
-use crate::saved::parts::tenant;
 use crate::saved::saved_as::saved_as;
 
 /// Changes that a run would make to the tenant of one file.
@@ -16,7 +14,7 @@ use crate::saved::saved_as::saved_as;
 #[serde(rename_all = "camelCase")]
 pub(super) struct PlanTarget {
     /// Tenant, as the file names it.
-    tenant: String,
+    tenant: Tenant,
     /// GUID of the tenant; null if it is not known.
     tenant_id: Option<String>,
     /// Why the tenant of the access token could not be verified; null if it was.
@@ -115,12 +113,11 @@ impl PlanTarget {
     }
 }
 
-impl TryFrom<PlanTarget> for Target {
-    type Error = SavedFileError;
-
-    fn try_from(target: PlanTarget) -> Result<Self, SavedFileError> {
-        Ok(Self {
-            tenant: tenant(target.tenant).map_err(SavedFileError::InvalidValue)?,
+impl From<PlanTarget> for Target {
+    fn from(target: PlanTarget) -> Self {
+        Self {
+            position: 0,
+            tenant: target.tenant,
             tenant_id: target.tenant_id,
             unverified: target.unverified,
             client_id: target.client_id,
@@ -138,7 +135,7 @@ impl TryFrom<PlanTarget> for Target {
             blockers: target.refusals,
             lifted: target.lifted,
             overrides: target.overrides,
-        })
+        }
     }
 }
 

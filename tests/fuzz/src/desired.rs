@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use flowbind::diagnostic::{Diagnostic, Span};
 use flowbind::model::{
     Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired, Fetched,
-    FlowId, Guards, ListedConnector, Pins, Prune, Reading, Step, Tenant,
+    FlowId, Guards, ListedConnector, Pins, Prune, Reading, Scope, Step, Tenant,
 };
-use flowbind::plan::{Overrides, Target, plan};
+use flowbind::plan::{Target, TenantPlan};
 use flowbind::{desired as files, render};
 
 use super::inert::assert_inert;
@@ -115,17 +115,17 @@ fn assert_planned(desired: &Desired) {
         let nothing = || CurrentFlow::Found(desired.steps.iter().map(unbound).collect());
         let ids = desired.flows.iter().map(|flow| flow.id.to_string()).collect();
         let current = Current {
+            scope: Scope::Listed,
             connectors: Fetched::Known(connectors),
             flows: desired.flows.iter().map(|flow| (flow.id.clone(), nothing())).collect(),
             flow_list: Fetched::Known(ids),
         };
-        let (target, problems) =
-            plan(desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
-        if !problems.is_empty() {
-            assert!(!resolves, "{problems:?}");
-            assert_rendered(&problems);
+        let TenantPlan { targets, errors, .. } = super::plan_file(desired, &current);
+        if !errors.is_empty() {
+            assert!(!resolves, "{errors:?}");
+            assert_rendered(&errors);
         }
-        assert_complete(desired, &target, &problems);
+        assert_complete(desired, &targets[0], &errors);
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use flowbind::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Current, CurrentFlow, Fetched, FlowId, FlowKind, Inventory,
-    ListedConnector, ListedFlow, Reading, Step, is_guid,
+    ListedConnector, ListedFlow, Reading, Scope, Step, is_guid,
 };
-use flowbind::plan::{Overrides, plan};
+use flowbind::plan::TenantPlan;
 use flowbind::{desired, render};
 
 use super::inert::assert_inert;
@@ -62,13 +62,14 @@ pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
         (id, CurrentFlow::Found(steps.iter().map(known).collect()))
     };
     let current = Current {
+        scope: Scope::All,
         connectors: Fetched::Known(inventory.connectors.clone()),
         flows: inventory.flows.iter().map(found).collect(),
         flow_list: Fetched::NotRequested,
     };
-    let (target, problems) =
-        plan(&desired, &current, "https://graph.microsoft.com/beta", &Overrides::default());
-    assert!(problems.is_empty(), "{file}\n{problems:?}");
+    let TenantPlan { targets, errors, .. } = super::plan_file(&desired, &current);
+    let target = &targets[0];
+    assert!(errors.is_empty(), "{file}\n{errors:?}");
     assert!(target.changes.is_empty() && target.blockers.is_empty(), "{file}\n{target:?}");
     assert!(target.pins.is_empty() && target.unreadable.is_empty(), "{file}\n{target:?}");
     let bindings: Vec<_> = inventory

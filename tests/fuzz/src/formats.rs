@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flowbind::apply::{Outcome, Reason, Report, ReportedChange, SentPut, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
-use flowbind::model::{Action, Api, Cloud, ReadError, Step, bound_id};
+use flowbind::model::{Action, Api, Cloud, ReadError, Step, Tenant, bound_id};
 use flowbind::plan::{
     Blocker, BrokenPin, Change, Drift, InSync, Member, Override, Plan, Problem, Shard, ShardInfo, Target,
     Unmanaged, UnreadableBinding,
@@ -27,12 +27,9 @@ pub fn formats(data: &[u8]) {
     // With several targets, some formats have additional columns.
     let targets = 1 + texts.count() % 2;
     let shown = texts.count() / 2 % 3;
-    let plan = Plan {
-        targets: (0..targets).map(|_| target(&mut texts)).collect(),
-        errors: (0..2).map(|at| problem(&mut texts, at == 0)).collect(),
-        shard: shard_info(&mut texts),
-        drift: None,
-    };
+    let targets = (0..targets).map(|_| target(&mut texts)).collect();
+    let errors = (0..2).map(|at| problem(&mut texts, at == 0)).collect();
+    let plan = Plan { shard: shard_info(&mut texts), ..Plan::new(targets, errors) };
     let report = report(&plan, &mut texts);
     check_json(&saved::plan::to_json(&plan, AT));
     check_json(&saved::report::to_json(&report, AT, AT));
@@ -47,7 +44,7 @@ pub fn formats(data: &[u8]) {
 
 fn shard_info(texts: &mut InputTexts<'_>) -> Option<ShardInfo> {
     let shard = Shard::new(texts.next_number() as u32 % 5, 3)?;
-    let fleet = (0..2).map(|_| Member { file: texts.next_string(), tenant: texts.next_string() });
+    let fleet = (0..2).map(|_| Member { file: texts.next_string(), tenant: domain(&texts.next_string()) });
     Some(ShardInfo { shard, fleet: fleet.collect() })
 }
 
@@ -67,6 +64,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
     };
     let changes = Action::VARIANTS.iter().map(change).collect();
     let mut target = Target {
+        position: 0,
         tenant: domain(texts.next_text()),
         tenant_id: texts.next_option(),
         unverified: texts.next_option(),
@@ -181,15 +179,15 @@ fn plain_text(styled: &str) -> String {
 }
 
 /// Returns a valid tenant domain from a text. Files and saved plans accept only domains and GUIDs.
-fn domain(text: &str) -> String {
+fn domain(text: &str) -> Tenant {
     let label: String = text.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
-    format!("t{label}.com")
+    format!("t{label}.com").parse().expect("a domain")
 }
 
 /// Checks that the text has one line per change and one per flow.
 fn check_plan_text(plan: &Plan) {
     let text = plain_text(&render::plan_text(plan));
-    let changes: Vec<_> = plan.targets.iter().flat_map(|target| &target.changes).collect();
+    let changes: Vec<_> = plan.targets().flat_map(|target| &target.changes).collect();
     for (mark, action) in [
         ("  + enable ", Action::Enable),
         ("  ~ replace ", Action::Replace),
@@ -242,7 +240,7 @@ fn check_formats(document: Document<'_>) {
     assert_eq!(readers::outputs(&outputs)[0], changes.len().to_string());
     let (tenants, metric): (Vec<_>, _) = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            (plan.targets.iter().map(|target| target.tenant.as_str()).collect(), "flowbind_changes")
+            (plan.targets().map(|target| target.tenant.as_str()).collect(), "flowbind_changes")
         }
         Document::Report(report) => {
             let tenants = report.targets.iter().map(|target| target.tenant.as_str());
@@ -258,7 +256,7 @@ fn check_formats(document: Document<'_>) {
 fn changes(document: Document<'_>) -> Vec<(&'static str, ReportedChange)> {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            let changes = plan.targets.iter().flat_map(|target| &target.changes);
+            let changes = plan.targets().flat_map(|target| &target.changes);
             changes.map(|change| (change.action.name(), change.into())).collect()
         }
         Document::Report(report) => {
@@ -272,7 +270,7 @@ fn changes(document: Document<'_>) -> Vec<(&'static str, ReportedChange)> {
 fn differing(document: Document<'_>) -> Vec<ReportedChange> {
     match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            let targets = plan.targets.iter();
+            let targets = plan.targets();
             targets
                 .flat_map(|target| {
                     unique_changes(target.changes.iter().map(Into::into).collect(), &target.in_sync)

@@ -16,6 +16,9 @@ mod retry;
 mod saved;
 mod urls;
 
+use flowbind::model::{Current, Desired, TenantCheck};
+use flowbind::plan::{Connected, Overrides, TenantPlan, plan_tenant};
+
 pub use desired::{composition, desired};
 pub use escape::escape;
 pub use export::export;
@@ -24,6 +27,14 @@ pub use graph::graph;
 pub use retry::retry;
 pub use saved::{saved, snapshot};
 pub use urls::urls;
+
+/// Returns the plan of a tenant with one file.
+fn plan_file(desired: &Desired, current: &Current) -> TenantPlan {
+    let graph_url = "https://graph.microsoft.com/beta".to_owned();
+    let connected = Connected { graph_url, tenant_check: TenantCheck::NotApplicable };
+    let files = std::slice::from_ref(desired);
+    plan_tenant(&desired.tenant, files, current, &connected, &Overrides::default())
+}
 
 /// Checks one input.
 pub type Target = fn(&[u8]);

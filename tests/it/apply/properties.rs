@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowbind::apply::{Options as ApplyOptions, Outcome, TargetReport, apply};
+use flowbind::apply::{
+    Consent, Options as ApplyOptions, Outcome, TargetReport, UnverifiedTenantPolicy, apply, approve,
+};
 use flowbind::http::Settings;
 use flowbind::http::retry::Policy;
-use flowbind::model::Step;
-use flowbind::plan::{Overrides, Target, plan};
+use flowbind::model::{Scope, Step, TenantCheck};
+use flowbind::plan::{Connected, Overrides, Plan, Target, plan_tenant};
 use flowbind::sandbox::{Effect, Fault, Options};
 use flowbind::snapshot::Snapshot;
 use flowbind::{current, desired};
@@ -91,21 +93,23 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let deadline = settings.deadline;
         let graph = graph(&served.graph_url(), settings, &Arc::default());
         let desired = desired::parse("f.yaml", yaml.as_bytes()).unwrap();
-        let current = current::read(&graph, &desired, current::Scope::Listed).await;
+        let files = std::slice::from_ref(&desired);
+        let current = current::read(&graph, files, Scope::Listed).await;
         let overrides = Overrides { max_disables: Some(99), ..Overrides::default() };
-        let (target, errors) = plan(&desired, &current, &served.graph_url(), &overrides);
-        if !errors.is_empty() || !target.unreadable.is_empty() {
+        let tenant_check = TenantCheck::NotApplicable;
+        let connected = Connected { graph_url: served.graph_url(), tenant_check: tenant_check.clone() };
+        let tenant = plan_tenant(&desired.tenant, files, &current, &connected, &overrides);
+        let plan = Plan { tenants: vec![tenant], ..Plan::default() };
+        let tenant = &plan.tenants[0];
+        if !tenant.is_complete() {
             return (None, None);
         }
-        let options = ApplyOptions {
-            fail_fast: false,
-            aborted_by_fail_fast: false,
-            verify_timeout: Duration::from_millis(60),
-            deadline,
-            stop,
-        };
-        let report = apply(&graph, &target, None, None, &options).await;
-        (Some(target), Some(report))
+        let options =
+            ApplyOptions { fail_fast: false, verify_timeout: Duration::from_millis(60), deadline, stop };
+        let policy = (&tenant_check, UnverifiedTenantPolicy::Reject);
+        let approved = approve(&plan, tenant, policy, &Consent::Given, None).unwrap();
+        let report = apply(&graph, &approved, &options).await.remove(0);
+        (Some(tenant.targets[0].clone()), Some(report))
     });
     let (actual_state, requests, puts) = (served.actual_state(), served.request_count(), served.puts());
     Run { target, report, actual_state, requests, puts }

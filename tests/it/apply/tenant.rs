@@ -119,10 +119,10 @@ fn aliased_tenant_in_saved_plan_is_detected() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0), ("B2C_1_b", 0, 0)]), Options::default());
     let plan = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
     let Ok(Saved::Plan(mut plan, at)) = saved::read(&plan.stdout) else { panic!("{plan}") };
-    plan.targets[0].graph_url = "https://graph.microsoft.com/beta".to_owned();
-    let mut other = plan.targets[0].clone();
-    other.tenant = OURS.to_owned();
-    plan.targets.push(other);
+    plan.tenants[0].targets[0].graph_url = "https://graph.microsoft.com/beta".to_owned();
+    let mut other = plan.tenants[0].targets[0].clone();
+    other.tenant = OURS.parse().unwrap();
+    let plan = flowbind::plan::Plan::new(vec![plan.into_targets().remove(0), other], Vec::new());
     let folder = folder();
     file(folder.path(), "plan.json", saved::plan::to_json(&plan, &at));
     let outcome = flowbind(["apply", "--plan", "plan.json", "--timeout", "1", "--out", "report.json"])

@@ -5,23 +5,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Context as _;
-
-use super::connect::TenantRef;
-use super::failure::Failure;
-use super::input;
+use super::error::CommandError;
+use super::tenant_ref::TenantRef;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::model::Tenant;
+use crate::paths;
 use crate::sandbox::{Options, Sandbox};
 use crate::saved;
 use crate::snapshot::Snapshot;
 
 /// Snapshots of a run, by tenant in lower case. Empty if the run is for real tenants.
-pub(super) struct Sandboxes(BTreeMap<String, PathBuf>);
+#[derive(Debug)]
+pub struct Sandboxes(BTreeMap<String, PathBuf>);
 
 impl Sandboxes {
     /// Reads the snapshots at these paths, and keeps each path by the tenant of its snapshot. An invalid
     /// snapshot, or a second one of a tenant, is an error.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, CommandError> {
         let mut sandboxes = BTreeMap::<_, PathBuf>::new();
         for path in paths {
             let tenant = SnapshotFile::read(path)?.snapshot.tenant;
@@ -36,13 +36,13 @@ impl Sandboxes {
     }
 
     /// Returns the path of the snapshot of a tenant, ignoring case; `None` if there is none.
-    pub(super) fn find_path(&self, tenant: &str) -> Option<&Path> {
-        self.0.get(&tenant.to_ascii_lowercase()).map(PathBuf::as_path)
+    pub fn find_path(&self, tenant: &Tenant) -> Option<&Path> {
+        self.0.get(&tenant.as_str().to_ascii_lowercase()).map(PathBuf::as_path)
     }
 
     /// Starts the sandbox of a tenant. Returns `None` if the run uses no sandboxes; if it does, a missing
     /// snapshot or one of another cloud is an error.
-    pub(super) async fn serve(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<Sandbox>, Failure> {
+    pub(super) async fn serve(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<Sandbox>, CommandError> {
         match self.snapshot_file(tenant_ref)? {
             Some(file) => file.serve(Options::default(), None).await.map(Some),
             None => Ok(None),
@@ -51,61 +51,67 @@ impl Sandboxes {
 
     /// Reads the snapshot of a tenant. Returns `None` if the run uses no sandboxes; if it does, a missing
     /// snapshot or one of another cloud is an error.
-    pub(super) fn snapshot_file(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<SnapshotFile>, Failure> {
+    pub(super) fn snapshot_file(
+        &self,
+        tenant_ref: &TenantRef<'_>,
+    ) -> Result<Option<SnapshotFile>, CommandError> {
         let Self(sandboxes) = self;
         if sandboxes.is_empty() {
             return Ok(None);
         }
-        let Some(path) = self.find_path(tenant_ref.tenant.as_str()) else {
+        let Some(path) = self.find_path(tenant_ref.tenant) else {
             let message = format!("no `--sandbox` snapshot for tenant `{}`", tenant_ref.tenant);
             let problem = Diagnostic::error(Code::SandboxMismatch, message);
             let add = |problem: Diagnostic, (tenant, path): (&String, &PathBuf)| {
                 problem.caused_by(format!("`{}` is a snapshot of `{tenant}`", path.display()))
             };
             let problem = sandboxes.iter().take(3).fold(problem, add);
-            return Err(Failure::wrong_target(problem.hint("pass one `--sandbox` per tenant")));
+            return Err(problem.hint("pass one `--sandbox` per tenant").into());
         };
         let file = SnapshotFile::read(path)?;
         let (theirs, ours) = (file.snapshot.cloud.name(), tenant_ref.cloud.name());
         if theirs != ours {
             let message = format!("`{}` is a snapshot of cloud `{theirs}`, not of `{ours}`", path.display());
             let problem = Diagnostic::error(Code::SandboxMismatch, message);
-            return Err(Failure::wrong_target(problem.hint("pass a snapshot of the tenant of the run")));
+            return Err(problem.hint("pass a snapshot of the tenant of the run").into());
         }
         Ok(Some(file))
     }
 }
 
 /// Snapshot with its file.
-pub(super) struct SnapshotFile {
-    pub(super) path: PathBuf,
+#[derive(Debug)]
+pub struct SnapshotFile {
+    /// Path of the file.
+    pub path: PathBuf,
     text: String,
-    pub(super) snapshot: Snapshot,
+    /// Its content.
+    pub snapshot: Snapshot,
 }
 
 impl SnapshotFile {
     /// Reads and parses the snapshot at a path. An unreadable file or an invalid snapshot is an error.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = input::read(path).map_err(|error| {
-            Failure::input(format!("cannot read the snapshot `{}`", path.display()), &error)
+    pub fn read(path: &Path) -> Result<Self, CommandError> {
+        let text = paths::read(path).map_err(|error| {
+            CommandError::input(format!("cannot read the snapshot `{}`", path.display()), &error)
         })?;
         let snapshot = Snapshot::parse(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| Failure::snapshot(path, &error))?;
+            .map_err(|error| CommandError::snapshot(path, &error))?;
         Ok(Self { path: path.to_owned(), text, snapshot })
     }
 
     /// Starts a sandbox that writes its changes back to the file. If another program changed the file
     /// meanwhile, it is left unchanged and the write fails.
-    pub(super) async fn serve(
+    pub async fn serve(
         self,
         options: Options,
         journal: Option<Box<dyn io::Write + Send>>,
-    ) -> Result<Sandbox, Failure> {
+    ) -> Result<Sandbox, CommandError> {
         let Self { path, text, snapshot } = self;
         let known = Mutex::new(text);
         let keep = move |snapshot: &Snapshot| {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if input::read(&path)? != *known {
+            if paths::read(&path)? != *known {
                 return Err(io::Error::other("the file was changed by another program"));
             }
             let text = snapshot.to_json();
@@ -114,6 +120,6 @@ impl SnapshotFile {
             Ok(())
         };
         let sandbox = Sandbox::start(snapshot, options, journal, Some(Box::new(keep))).await;
-        Ok(sandbox.context("cannot start the sandbox")?)
+        sandbox.map_err(|error| CommandError::system("cannot start the sandbox", &error))
     }
 }

@@ -3,31 +3,13 @@
 
 use reqwest::Url;
 
-use super::connect::TenantRef;
-use super::failure::Failure;
+use super::error::CommandError;
+use super::tenant_ref::TenantRef;
 use crate::auth::{Claims, tenant};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::GraphUrl;
 use crate::http::Client;
-
-/// Result of comparing the token's tenant with the file's.
-pub(super) enum TenantCheck {
-    /// The tenants are the same, with this GUID.
-    Verified(String),
-    /// The comparison was not possible, for this reason.
-    Unverified(String),
-    /// There is nothing to compare: an emulator has only one tenant.
-    NotApplicable,
-}
-
-/// What to do if the tenant cannot be verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UnverifiedTenantPolicy {
-    /// Continue with a warning.
-    Warn,
-    /// Stop before the first request.
-    Reject,
-}
+use crate::model::TenantCheck;
 
 /// Returns the GUID of the expected tenant, as written or, for a domain, from the login authority; an `Err`
 /// is why it is not known. For a domain with Graph on loopback, returns `None` and sends nothing.
@@ -55,7 +37,7 @@ pub(super) fn check(
     tenant_ref: &TenantRef<'_>,
     graph_url: &GraphUrl,
     expected: Option<Result<String, String>>,
-) -> Result<TenantCheck, Failure> {
+) -> Result<TenantCheck, CommandError> {
     let claimed = claims.and_then(|claims| claims.tid.as_deref());
     if graph_url.is_loopback() && claimed.is_none() {
         return Ok(TenantCheck::NotApplicable);
@@ -76,8 +58,8 @@ pub(super) fn check(
         None => format!("`{}`, which is `{expected}`", tenant_ref.tenant),
     };
     let message = format!("the access token is for the tenant `{claimed}`, not for {which}");
-    Err(Failure::wrong_target(
-        Diagnostic::error(Code::TenantMismatch, message)
-            .hint("sign in to the tenant that the file names, or use the file of the token's tenant"),
-    ))
+    let problem = Diagnostic::error(Code::TenantMismatch, message);
+    Err(problem
+        .hint("sign in to the tenant that the file names, or use the file of the token's tenant")
+        .into())
 }

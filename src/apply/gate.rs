@@ -1,0 +1,132 @@
+//! Gate: the preconditions of an apply. Only [`approve`] creates an [`Approved`] plan, and only that can be applied.
+
+use super::staleness::{StaleBinding, StalenessCheck};
+use crate::model::{ReadError, TenantCheck};
+use crate::plan::{Blocker, BrokenPin, Plan, Target, TenantPlan};
+
+/// What to do if the tenant of an access token cannot be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnverifiedTenantPolicy {
+    /// Continue with a warning.
+    Warn,
+    /// Stop before the first request.
+    Reject,
+}
+
+/// How the changes of a run were approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consent {
+    /// On the command line, without a look at this plan.
+    Given,
+    /// By the fingerprint of the plan.
+    Fingerprint(MatchingFingerprint),
+    /// A saved plan is approved by passing it.
+    SavedPlan,
+    /// At a prompt, so that the tenant may have changed meanwhile.
+    Typed,
+}
+
+impl Consent {
+    /// Returns whether time has passed between the plan and the consent.
+    pub fn is_later_than_plan(&self) -> bool {
+        matches!(self, Self::SavedPlan | Self::Typed)
+    }
+}
+
+/// Proof that an expected fingerprint is that of the plan. Only [`MatchingFingerprint::compare`] creates it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchingFingerprint(());
+
+impl MatchingFingerprint {
+    /// Compares an expected fingerprint with that of the plan, ignoring case and white space around it. Returns
+    /// `None` if they differ or the plan is incomplete.
+    pub fn compare(plan: &Plan, expected: &str) -> Option<Self> {
+        let fingerprint = plan.fingerprint()?;
+        expected.trim().eq_ignore_ascii_case(&fingerprint).then_some(Self(()))
+    }
+}
+
+/// Why a tenant's plan is not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocked<'a> {
+    /// Not everything could be read and resolved.
+    Incomplete,
+    /// Guards block it.
+    Guards(Vec<&'a Blocker>),
+    /// The tenant of the access token is not verified, for this reason.
+    TenantUnverified(&'a str),
+    /// Bindings changed after the plan was made.
+    Stale(Vec<StaleBinding>),
+    /// Connectors no longer call their pinned addresses.
+    BrokenPins(Vec<BrokenPin>),
+    /// The tenant could not be read again.
+    Unreadable(ReadError),
+}
+
+/// Plan of a tenant whose changes may be applied.
+#[derive(Debug)]
+pub struct Approved<'a> {
+    plan: &'a TenantPlan,
+    staleness: Option<StalenessCheck>,
+}
+
+impl<'a> Approved<'a> {
+    /// Returns the targets of the tenant.
+    pub fn targets(&self) -> &'a [Target] {
+        &self.plan.targets
+    }
+
+    /// Returns the staleness check, if one was required.
+    pub(super) fn staleness(&self) -> Option<&StalenessCheck> {
+        self.staleness.as_ref()
+    }
+}
+
+/// Checks whether a tenant of a plan is complete.
+///
+/// # Errors
+/// [`Blocked::Incomplete`]
+pub fn check_complete<'a>(plan: &Plan, tenant: &TenantPlan) -> Result<(), Blocked<'a>> {
+    if plan.is_tenant_complete(tenant) { Ok(()) } else { Err(Blocked::Incomplete) }
+}
+
+/// Checks whether no guard blocks a tenant.
+///
+/// # Errors
+/// [`Blocked::Guards`]
+pub fn check_guards(tenant: &TenantPlan) -> Result<(), Blocked<'_>> {
+    let blockers: Vec<_> = tenant.blockers().collect();
+    if blockers.is_empty() { Ok(()) } else { Err(Blocked::Guards(blockers)) }
+}
+
+/// Approves the changes of a tenant if it is complete, no guard blocks it, its token is for it as far as the policy
+/// demands, and it did not change since the plan was made. `staleness` is required if time has passed since then.
+///
+/// # Errors
+/// The first precondition that does not hold.
+pub fn approve<'a>(
+    plan: &Plan,
+    tenant: &'a TenantPlan,
+    (tenant_check, policy): (&'a TenantCheck, UnverifiedTenantPolicy),
+    _: &Consent,
+    staleness: Option<StalenessCheck>,
+) -> Result<Approved<'a>, Blocked<'a>> {
+    check_complete(plan, tenant)?;
+    check_guards(tenant)?;
+    if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (tenant_check, policy) {
+        return Err(Blocked::TenantUnverified(why));
+    }
+    let Some(StalenessCheck { stale, broken_pins, unreadable, .. }) = &staleness else {
+        return Ok(Approved { plan: tenant, staleness });
+    };
+    if !stale.is_empty() {
+        return Err(Blocked::Stale(stale.clone()));
+    }
+    if !broken_pins.is_empty() {
+        return Err(Blocked::BrokenPins(broken_pins.clone()));
+    }
+    match unreadable.first() {
+        Some(unreadable) => Err(Blocked::Unreadable(unreadable.error.clone())),
+        None => Ok(Approved { plan: tenant, staleness }),
+    }
+}

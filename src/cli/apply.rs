@@ -1,0 +1,207 @@
+//! `apply`: plans, or reads a saved plan, asks for approval, sends the PUTs, reads back, and reports.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::approval;
+use super::environment::Environment;
+use super::exit::Exit;
+use super::options::{ConnectionArgs, FilesArgs, Global, OverrideArgs, ShardArgs};
+use super::outputs::{self, OutputArgs, Outputs, RenderedRun};
+use super::plan::print_shard;
+use super::problems::print_diagnostics;
+use super::signals::Signals;
+use super::{progress, values};
+use crate::apply::{Report, UnverifiedTenantPolicy};
+use crate::diagnostic::Diagnostic;
+use crate::model::Scope;
+use crate::plan::{Overrides, Plan, Problem, ShardInfo, TenantPlan};
+use crate::render::{self, Document, Format};
+use crate::run::{
+    self, Answer, Applied, ApplyRequest, CommandError, Event, Host, PlanRequest, PlanSource, Run,
+};
+use crate::{saved, terminal};
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    files: FilesArgs,
+    /// Apply the changes of a saved plan
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
+    plan: Option<PathBuf>,
+    /// Skip the prompt and apply
+    #[arg(short, long)]
+    yes: bool,
+    /// Apply only if the plan has this fingerprint
+    #[arg(long, value_name = "FINGERPRINT")]
+    expect: Option<String>,
+    // With a format other than text, stdout has only the report, and the plan goes to stderr.
+    #[command(flatten)]
+    outputs: OutputArgs,
+    /// Stop after the first failed change (per tenant)
+    #[arg(long)]
+    fail_fast: bool,
+    /// Time limit for reading changes back, such as 60s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::parse_duration, hide_short_help = true)]
+    verify_timeout: Duration,
+    /// Proceed even if the token's tenant cannot be verified
+    #[arg(long, hide_short_help = true)]
+    tenant_unchecked: bool,
+    #[command(flatten)]
+    shard: ShardArgs,
+    // Last, because their headings apply to all options after them.
+    #[command(flatten)]
+    overrides: OverrideArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+impl ApplyArgs {
+    fn request(&self) -> ApplyRequest<'_> {
+        let policy = match self.tenant_unchecked {
+            true => UnverifiedTenantPolicy::Warn,
+            false => UnverifiedTenantPolicy::Reject,
+        };
+        ApplyRequest {
+            source: match &self.plan {
+                Some(path) => PlanSource::Saved(path),
+                None => PlanSource::Files(&self.files.files),
+            },
+            plan: PlanRequest {
+                policy,
+                scope: Scope::Listed,
+                overrides: Overrides::from(&self.overrides),
+                shard: self.shard.shard,
+            },
+            expected_fingerprint: self.expect.as_deref(),
+            is_approved: self.yes,
+            fail_fast: self.fail_fast,
+            verify_timeout: self.verify_timeout,
+        }
+    }
+}
+
+/// Runs `flowbind apply`: applies files or a saved plan, writes the outputs and prints problems. Returns the exit
+/// code; only outputs that cannot be opened and failed signal handlers are an error.
+pub(super) async fn run(
+    args: &ApplyArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, CommandError> {
+    let saved_plan = args.plan.as_deref();
+    let inputs: Vec<_> = args.files.inputs(&args.connection).into_iter().chain(saved_plan).collect();
+    // Outputs are opened before the first request.
+    let outputs = Outputs::open(&args.outputs, &inputs, environment)?;
+    let signals = Signals::catch()?;
+    let started = environment.now().to_string();
+    let mut host = Terminal {
+        global,
+        format: args.outputs.format,
+        signals: &signals,
+        outputs,
+        shown: None,
+        is_on_stderr: false,
+    };
+    let Applied { mut report, failure } = apply(args, environment, &mut host).await;
+    let exit = signals.exit().unwrap_or(failure.map_or(Exit::Done, Exit::from));
+    report.exit_code = exit as u8;
+    let Terminal { outputs, shown, is_on_stderr, .. } = host;
+    let at = environment.now().to_string();
+    let json = &|| saved::report::to_json(&report, &started, &at);
+    let (text, document) = (render::report_text(&report), Document::Report(&report));
+    let rendered = RenderedRun { text, json, document, at: &at };
+    let is_shown = |problem: &&Problem| shown.as_ref().is_some_and(|shown| shown.contains(problem));
+    let new_problems: Vec<_> = report.errors.iter().filter(|it| !is_shown(it)).cloned().collect();
+    let rest = match args.outputs.format {
+        Format::Text if shown.is_some() => render::report_end(&report, &new_problems),
+        Format::Text => render::report_text(&report),
+        format => rendered.in_format(format).into_owned(),
+    };
+    let unwritten = outputs.finish(&rendered, rest, signals.stopped()).await;
+    if is_on_stderr && !new_problems.is_empty() && Outputs::reports_on_stderr(args.outputs.format) {
+        terminal::eprint("\n");
+    }
+    Outputs::report_errors(args.outputs.format, &new_problems, report.has_several_tenants());
+    // Stdout that failed before the apply fails again, with the same error.
+    let is_reported = |unwritten: &&Diagnostic| report.errors.iter().any(|it| it.diagnostic == **unwritten);
+    let new: Vec<_> = unwritten.iter().filter(|it| !is_reported(it)).cloned().collect();
+    print_diagnostics(&new);
+    Ok(match exit {
+        exit if unwritten.is_empty() => exit,
+        exit @ (Exit::Interrupted | Exit::Terminated) => exit,
+        // Code 1 means that nothing was written to the tenant.
+        _ if report.has_sent() => Exit::Incomplete,
+        _ => Exit::Error,
+    })
+}
+
+/// Starts the run and applies. A run that cannot start gives a report with its errors.
+async fn apply(args: &ApplyArgs, environment: &Environment, host: &mut Terminal<'_>) -> Applied {
+    // The changes of an emulated tenant are written back.
+    let writable = args.connection.sandbox.iter().try_for_each(|sandbox| outputs::open(sandbox).map(drop));
+    let options = args.connection.run_options(environment);
+    let run = writable.and_then(|()| Run::start(options, host.signals.stop.clone()));
+    match run {
+        Ok(run) => {
+            let global = host.global;
+            progress::show_while(&run, global, run::apply(&run, &args.request(), host)).await
+        }
+        Err(CommandError { kind, diagnostics }) => {
+            let errors = diagnostics.into_iter().map(Problem::from).collect();
+            let shard = args.shard.shard.map(|shard| ShardInfo { shard, fleet: Vec::new() });
+            Applied { report: Report { errors, shard, ..Report::default() }, failure: Some(kind) }
+        }
+    }
+}
+
+/// Terminal of an apply: shows the plan and the results, and asks.
+struct Terminal<'a> {
+    global: &'a Global,
+    format: Format,
+    signals: &'a Signals,
+    outputs: Outputs,
+    /// Problems that were shown with the plan, if it was shown.
+    shown: Option<Vec<Problem>>,
+    /// Whether the plan or its errors were printed on stderr.
+    is_on_stderr: bool,
+}
+
+impl Host for Terminal<'_> {
+    fn on_event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Sharded(info) => print_shard(info, self.global),
+            Event::Applied(report) => self.outputs.print(&render::target_report_text(report)),
+            Event::Planned(_) => {}
+        }
+    }
+
+    /// Prints the plan on stdout for text, on stderr for other formats, and on both for text if only stdin and
+    /// stderr are terminals. If stderr does not get the plan, prints its errors there. Waits until stdout is written
+    /// or a signal arrives.
+    async fn show_plan(&mut self, plan: &Plan) -> Result<(), CommandError> {
+        let errors = plan.incompleteness_errors();
+        let text = render::plan_text(plan);
+        let on_stderr =
+            self.format != Format::Text || !terminal::stdout_is_terminal() && terminal::is_interactive();
+        if on_stderr {
+            terminal::eprint(&text);
+        }
+        self.outputs.print(&text);
+        let printed = tokio::select! {
+            printed = self.outputs.flushed() => printed.map_err(outputs::stdout_error),
+            () = self.signals.stopped() => Ok(()),
+        };
+        self.is_on_stderr = on_stderr || !errors.is_empty();
+        if !on_stderr {
+            Outputs::report_errors(self.format, &errors, plan.has_several_tenants());
+        }
+        self.shown = Some(errors);
+        printed
+    }
+
+    async fn ask(&mut self, tenants: &[&TenantPlan]) -> Answer {
+        approval::ask(&render::approval_question(tenants)).await
+    }
+}

@@ -1,0 +1,87 @@
+//! Exit codes.
+
+use crate::plan::Plan;
+use crate::run::ErrorKind;
+
+/// Exit code; part of the contract with pipelines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done, or no difference.
+    Done = 0,
+    /// Invalid input or usage, or something could not be read.
+    Error = 1,
+    /// Something differs. No error uses this code.
+    Differs = 2,
+    /// Blocked; nothing was written.
+    Refused = 3,
+    /// At least one PUT was sent, and not every change is done.
+    Incomplete = 4,
+    /// Interrupted by SIGINT, after the requests in flight.
+    Interrupted = 130,
+    /// Terminated by SIGTERM, after the requests in flight.
+    Terminated = 143,
+}
+
+impl From<ErrorKind> for Exit {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Failed => Self::Error,
+            ErrorKind::Blocked => Self::Refused,
+            ErrorKind::Incomplete => Self::Incomplete,
+            ErrorKind::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl Exit {
+    /// All codes, worst first: a run over several tenants ends with the first that any of them has.
+    const ALL: [Self; 7] = [
+        Self::Interrupted,
+        Self::Terminated,
+        Self::Incomplete,
+        Self::Error,
+        Self::Refused,
+        Self::Differs,
+        Self::Done,
+    ];
+
+    /// Returns the worst of several codes by the order of [`Exit::ALL`]; `Done` if there are none. If any
+    /// code is unknown, returns `Error`.
+    pub(super) fn worst(codes: &[u8]) -> Self {
+        if codes.iter().any(|code| !Self::ALL.iter().any(|exit| *exit as u8 == *code)) {
+            return Self::Error;
+        }
+        Self::ALL.into_iter().find(|exit| codes.contains(&(*exit as u8))).unwrap_or(Self::Done)
+    }
+
+    /// Returns the exit code of the worst of several kinds; `Done` if there are none.
+    pub(super) fn of_kinds(kinds: &[ErrorKind]) -> Self {
+        kinds.iter().max().map_or(Self::Done, |kind| Self::from(*kind))
+    }
+
+    /// Returns the exit code of a plan: 1 if it is incomplete, otherwise 3 if it is blocked, otherwise 2 if it
+    /// has changes and `detailed` is set, otherwise 0.
+    pub(super) fn of_plan(plan: &Plan, detailed: bool) -> Self {
+        if !plan.is_complete() {
+            Self::Error
+        } else if plan.is_blocked() {
+            Self::Refused
+        } else if detailed && plan.has_changes() {
+            Self::Differs
+        } else {
+            Self::Done
+        }
+    }
+
+    /// Returns the exit code of a drift run: 1 if the plan is incomplete, otherwise 2 if anything differs,
+    /// otherwise 0.
+    pub(super) fn of_drift(plan: &Plan) -> Self {
+        if !plan.is_complete() {
+            Self::Error
+        } else if plan.differs() {
+            Self::Differs
+        } else {
+            Self::Done
+        }
+    }
+}

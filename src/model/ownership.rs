@@ -1,0 +1,39 @@
+//! Ownership: which file of a tenant manages which binding.
+
+use std::collections::BTreeMap;
+
+use super::id::{FlowId, FlowKey};
+use super::step::Step;
+
+/// Owners of the bindings of one tenant. A binding belongs to the first file that lists its flow and manages the
+/// step, otherwise to the first file that prunes all flows at this step.
+#[derive(Debug, Clone)]
+pub struct Ownership<'a, O> {
+    listed: BTreeMap<(FlowKey<'a>, Step), O>,
+    prunes: Vec<(Vec<Step>, O)>,
+}
+
+impl<O> Default for Ownership<'_, O> {
+    fn default() -> Self {
+        Self { listed: BTreeMap::new(), prunes: Vec::new() }
+    }
+}
+
+impl<'a, O> Ownership<'a, O> {
+    /// Adds a binding that a file manages in a flow that it lists, unless an earlier file does.
+    pub fn add(&mut self, flow: &'a FlowId, step: Step, owner: O) {
+        self.listed.entry((flow.into(), step)).or_insert(owner);
+    }
+
+    /// Adds a file that prunes all flows at these steps.
+    pub fn add_pruning(&mut self, steps: Vec<Step>, owner: O) {
+        self.prunes.push((steps, owner));
+    }
+
+    /// Returns the owner of a binding, ignoring the case of the flow's id; `None` if no file manages it.
+    pub fn owner<'s>(&'s self, flow: &'s FlowId, step: Step) -> Option<&'s O> {
+        let by_pruning =
+            || self.prunes.iter().find(|(steps, _)| steps.contains(&step)).map(|(_, owner)| owner);
+        self.listed.get(&(FlowKey::from(flow), step)).or_else(by_pruning)
+    }
+}

@@ -1,0 +1,131 @@
+//! Blockers: why a guard blocks a plan, each with the flag that lifts it.
+
+use std::fmt;
+
+use super::binding::BrokenPin;
+use super::overrides::Override;
+use crate::diagnostic::{Code, Diagnostic, Location, SourceLocation};
+use crate::model::{Action, FlowId, Step};
+
+/// Reason why a guard blocks the changes of a target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocker {
+    /// More changes than `maxChanges`.
+    MaxChanges {
+        /// Number of changes.
+        changes: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// More disables than `maxDisables`.
+    MaxDisables {
+        /// Number of disables.
+        disables: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// A protected binding would be disabled or replaced.
+    Protected {
+        /// The flow.
+        flow: FlowId,
+        /// The step.
+        step: Step,
+        /// The change that it blocks.
+        action: Action,
+        /// Location of the binding in the file.
+        source: SourceLocation,
+    },
+    /// `prune: flows` in a file without flows.
+    EmptyPrune,
+    /// A connector that would be bound does not call its pinned address.
+    PinMismatch(BrokenPin),
+}
+
+impl Blocker {
+    /// Returns the id of the problem.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::MaxChanges { .. } => Code::GuardMaxChanges,
+            Self::MaxDisables { .. } => Code::GuardMaxDisables,
+            Self::Protected { .. } => Code::ProtectedBinding,
+            Self::EmptyPrune => Code::EmptyPrune,
+            Self::PinMismatch(_) => Code::PinMismatch,
+        }
+    }
+
+    /// Returns the flag that lifts the blocker, with the lowest limit that does. `None` for a pin, which no
+    /// flag lifts.
+    pub fn lifted_by(&self) -> Option<Override> {
+        match self {
+            Self::MaxChanges { changes, .. } => u32::try_from(*changes).ok().map(Override::MaxChanges),
+            Self::MaxDisables { disables, .. } => u32::try_from(*disables).ok().map(Override::MaxDisables),
+            Self::Protected { flow, step, .. } => Some(Override::AllowProtected(flow.clone(), *step)),
+            Self::EmptyPrune => Some(Override::AllowEmpty),
+            Self::PinMismatch(_) => None,
+        }
+    }
+
+    /// Returns the blocker as a problem. Its hint is the flag that lifts it, or what to do about a pin. A
+    /// protected binding has its location, and a pin has both addresses as causes.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let problem = Diagnostic::blocked(self.code(), self.to_string());
+        match (self, self.lifted_by()) {
+            (Self::Protected { source, .. }, Some(flag)) => Diagnostic {
+                location: Some(Box::new(Location::Position(source.clone()))),
+                ..problem.hint(override_hint(&format!("`{}`", flag.to_shell())))
+            },
+            (Self::PinMismatch(pin), _) => problem
+                .caused_by(format!("pinned to {}", pin.expected))
+                .caused_by(format!("calls {}", pin.actual.as_deref().unwrap_or("no address")))
+                .hint("find out who changed the connector; then update `targetUrl` or restore the connector"),
+            (_, Some(flag)) => problem.hint(override_hint(&format!("`{}`", flag.to_shell()))),
+            (_, None) => problem,
+        }
+    }
+
+    /// Returns whether both are the same guard at the same binding. Counts and limits may differ.
+    pub(super) fn is_same_guard(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Protected { flow, step, .. },
+                Self::Protected { flow: other_flow, step: other_step, .. },
+            ) => (flow, step) == (other_flow, other_step),
+            (Self::PinMismatch(pin), Self::PinMismatch(other)) => pin == other,
+            _ => self.code() == other.code(),
+        }
+    }
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MaxChanges { changes, limit } => {
+                write!(f, "{} `maxChanges: {limit}`", count_exceeds(*changes, "change"))
+            }
+            Self::MaxDisables { disables, limit } => {
+                write!(f, "{} `maxDisables: {limit}`", count_exceeds(*disables, "disable"))
+            }
+            Self::Protected { flow, step, action, source: _ } => {
+                write!(f, "would {} `{flow}` `{step}`, which is protected", action.name())
+            }
+            Self::EmptyPrune => {
+                f.write_str("`prune: flows` with no flows listed would disable every binding of the tenant")
+            }
+            Self::PinMismatch(BrokenPin { connector, .. }) => {
+                let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
+                write!(f, "`{name}` does not call its pinned address")
+            }
+        }
+    }
+}
+
+/// Returns the hint `if this is intended: FLAGS` of blockers that these flags lift. The caller marks the
+/// flags as code.
+pub fn override_hint(flags: &str) -> String {
+    format!("if this is intended: {flags}")
+}
+
+/// Returns a count with its unit and the verb: `1 change exceeds`, `2 changes exceed`.
+fn count_exceeds(number: usize, unit: &str) -> String {
+    if number == 1 { format!("1 {unit} exceeds") } else { format!("{number} {unit}s exceed") }
+}

@@ -1,0 +1,323 @@
+//! Compares the files of one tenant with its current bindings.
+
+use std::collections::BTreeSet;
+
+use super::binding::{Change, InSync, Unmanaged, UnreadableBinding};
+use super::guard;
+use super::managed::{ManagedFlow, managed_flows, ownership};
+use super::overrides::Overrides;
+use super::resolve::{ResolveError, Resolver};
+use super::target::Target;
+use super::tenant::TenantPlan;
+use crate::diagnostic::{Code, Diagnostic, SourceLocation, Suggester};
+use crate::model::{
+    Action, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, FlowKey, Ownership,
+    Prune, ReadError, Reading, Step, Tenant, TenantCheck, bound_id,
+};
+
+/// What the connection to a tenant adds to its plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connected {
+    /// Root of Graph, version included, as the plan shows it.
+    pub graph_url: String,
+    /// Whether the tenant of the access token is that of the files.
+    pub tenant_check: TenantCheck,
+}
+
+/// Compares what the files of one tenant list with what the tenant has, and evaluates pins and guards. A binding
+/// is reported by the file that manages it; one that no file manages by the first file that covers it. Errors are
+/// in the order of the files. Bindings that could not be read are in the targets, not in the errors.
+pub fn plan_tenant(
+    tenant: &Tenant,
+    files: &[Desired],
+    current: &Current,
+    connected: &Connected,
+    overrides: &Overrides,
+) -> TenantPlan {
+    let mut planner = Planner {
+        current,
+        owners: ownership(files),
+        reported: BTreeSet::new(),
+        suggester: Suggester::default(),
+        errors: Vec::new(),
+        needs_connectors: false,
+    };
+    let targets: Vec<_> = files
+        .iter()
+        .enumerate()
+        .map(|(at, file)| planner.plan_file(at, file, connected, overrides))
+        .collect();
+    let Planner { mut errors, needs_connectors, .. } = planner;
+    errors.extend(unreadable_list_error(files, current));
+    if let Some(error) = current.connectors.error() {
+        let problem = unreadable_connectors_error(error, needs_connectors, &targets);
+        errors.extend(problem.map(|problem| (0, problem)));
+    }
+    // The file's own errors come before those of its bases.
+    errors.sort_by_key(|(at, error)| {
+        let file = files.get(*at).map(|file| file.file.as_str());
+        error.span().map(|span| {
+            let name = span.source().name();
+            (*at, Some(name) != file, name.to_owned(), span.range().start)
+        })
+    });
+    // Several bindings can use one short name, and several files one base, whose error is reported once.
+    let mut seen = BTreeSet::new();
+    errors.retain(|(_, error)| {
+        let location = error.span().map(|span| (span.source().name().to_owned(), span.range().start));
+        seen.insert((error.code, location, error.summary()))
+    });
+    let errors = errors.into_iter().map(|(_, error)| error).collect();
+    TenantPlan { tenant: tenant.clone(), targets, errors }
+}
+
+/// Creates the plan of a tenant that could not be connected, with these errors: no guard is evaluated, and all
+/// managed bindings count as not compared.
+pub fn create_unplanned_tenant(
+    tenant: &Tenant,
+    files: &[Desired],
+    graph_url: &str,
+    overrides: &Overrides,
+    errors: Vec<Diagnostic>,
+) -> TenantPlan {
+    let connected = Connected { graph_url: graph_url.to_owned(), tenant_check: TenantCheck::NotApplicable };
+    let target = |file: &Desired| Target {
+        not_compared: file.managed_bindings().count(),
+        ..new_target(file, &connected, overrides)
+    };
+    TenantPlan { tenant: tenant.clone(), targets: files.iter().map(target).collect(), errors }
+}
+
+/// Creates a target without bindings.
+fn new_target(desired: &Desired, connected: &Connected, overrides: &Overrides) -> Target {
+    let Connected { graph_url, tenant_check } = connected;
+    let (tenant_id, unverified) = match tenant_check {
+        TenantCheck::Verified(id) => (Some(id.clone()), None),
+        // The GUID of the file was not verified.
+        TenantCheck::Unverified(why) => (None, Some(why.clone())),
+        TenantCheck::NotApplicable => (desired.tenant.guid().map(str::to_ascii_lowercase), None),
+    };
+    Target {
+        position: 0,
+        tenant: desired.tenant.clone(),
+        tenant_id,
+        unverified,
+        client_id: desired.client_id.clone(),
+        cloud: desired.cloud,
+        api: desired.api,
+        graph_url: graph_url.clone(),
+        file: desired.file.clone(),
+        changes: Vec::new(),
+        in_sync: Vec::new(),
+        not_compared: 0,
+        unmanaged: Vec::new(),
+        dangling: Vec::new(),
+        unreadable: Vec::new(),
+        pins: Vec::new(),
+        blockers: Vec::new(),
+        lifted: Vec::new(),
+        overrides: overrides.to_vec(),
+    }
+}
+
+/// Returns the error for a list of flows that was requested and could not be read, with the position of a file that
+/// needs it; otherwise `None`.
+fn unreadable_list_error(files: &[Desired], current: &Current) -> Option<(usize, Diagnostic)> {
+    let error = current.flow_list.error()?;
+    let problem = |message| Diagnostic::error(Code::FlowsUnreadable, message);
+    let pruning = files.iter().enumerate().find_map(|(at, file)| match &file.prune {
+        Some((Prune::Flows, span)) => Some((at, span)),
+        _ => None,
+    });
+    Some(match pruning {
+        Some((at, span)) => {
+            let problem = problem("cannot list the tenant's user flows, which `prune: flows` needs");
+            (at, error.explain(problem.at(span)))
+        }
+        None => (0, error.explain(problem("cannot list the tenant's user flows"))),
+    })
+}
+
+/// Returns one error for all names and pins that need the list of connectors, which could not be read. `None`
+/// if the host cannot be reached and the bindings already report it.
+fn unreadable_connectors_error(error: &ReadError, is_needed: bool, targets: &[Target]) -> Option<Diagnostic> {
+    let is_reported = |binding: &UnreadableBinding| binding.error.cause_key() == error.cause_key();
+    let mut unreadable = targets.iter().flat_map(|target| &target.unreadable);
+    if error.code == Code::GraphUnreachable && unreadable.any(is_reported) {
+        return None;
+    }
+    let message = if is_needed {
+        "cannot list the tenant's connectors, so names and pins cannot be resolved"
+    } else {
+        "cannot list the tenant's connectors"
+    };
+    Some(error.explain(Diagnostic::error(Code::ConnectorsUnreadable, message)))
+}
+
+/// State of the comparison of the files of one tenant.
+struct Planner<'a> {
+    current: &'a Current,
+    /// Position of the file that manages a binding.
+    owners: Ownership<'a, usize>,
+    /// Bindings without an owner that a file has reported.
+    reported: BTreeSet<(FlowKey<'a>, Step)>,
+    suggester: Suggester,
+    /// Errors, with the position of their file.
+    errors: Vec<(usize, Diagnostic)>,
+    /// Whether a name or a pin needs the list of connectors, which could not be read.
+    needs_connectors: bool,
+}
+
+/// Comparison of one file.
+struct FilePlanner<'p, 'a> {
+    planner: &'p mut Planner<'a>,
+    /// Position of the file.
+    at: usize,
+    desired: &'a Desired,
+    resolver: Resolver<'a>,
+    /// Connectors whose pins were compared, which is done once for all their bindings.
+    checked_pins: BTreeSet<ConnectorId>,
+    target: Target,
+}
+
+impl<'a> Planner<'a> {
+    fn plan_file(
+        &mut self,
+        at: usize,
+        desired: &'a Desired,
+        connected: &Connected,
+        overrides: &Overrides,
+    ) -> Target {
+        let mut file = FilePlanner {
+            at,
+            desired,
+            resolver: Resolver::new(self.current, &desired.pins),
+            checked_pins: BTreeSet::new(),
+            target: new_target(desired, connected, overrides),
+            planner: self,
+        };
+        for flow in managed_flows(desired, file.planner.current) {
+            file.plan_flow(&flow);
+        }
+        let mut target = file.target;
+        target.dangling.sort_by(|one, other| (&one.flow, one.step).cmp(&(&other.flow, other.step)));
+        target.pins.sort_unstable();
+        target.pins.dedup();
+        (target.blockers, target.lifted) = guard::evaluate(&target, desired, overrides);
+        target
+    }
+}
+
+impl<'a> FilePlanner<'_, 'a> {
+    /// Compares the steps of one flow and adds its bindings to the target as changed, in sync, unmanaged or
+    /// unreadable. A binding whose connector cannot be resolved is only counted as not compared, with an error.
+    /// Adds an error for a flow that the tenant does not have. Skips a flow that was not read, and bindings that
+    /// another file manages or has reported.
+    fn plan_flow(&mut self, flow: &ManagedFlow<'a>) {
+        let found = match self.planner.current.flows.get(flow.id) {
+            Some(CurrentFlow::Found(found)) => found,
+            Some(CurrentFlow::Missing(answer)) => return self.report_missing_flow(flow, answer),
+            None => return,
+        };
+        // A step that was not requested is unknown, like one whose read failed.
+        let not_read =
+            Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "the step was not requested"));
+        for step in self.desired.steps.iter().copied() {
+            let read = found.get(step).unwrap_or(&not_read);
+            let binding = flow.bindings.get(step);
+            match self.planner.owners.owner(flow.id, step) {
+                Some(owner) if *owner == self.at => {}
+                Some(_) => continue,
+                None if self.planner.reported.insert((flow.id.into(), step)) => {}
+                None => continue,
+            }
+            if let Some(binding) = binding {
+                self.plan_binding(flow.id, step, binding, read);
+            } else if let Reading::Known(current @ Some(_)) = read {
+                let unmanaged = Unmanaged { flow: flow.id.clone(), step, current: current.clone() };
+                self.target.unmanaged.push(unmanaged);
+            }
+            match read {
+                // Also reported for bindings that no file manages, because `unmanaged` is incomplete without them.
+                Reading::Unknown(error) => {
+                    let unreadable = UnreadableBinding { flow: flow.id.clone(), step, error: error.clone() };
+                    self.target.unreadable.push(unreadable);
+                }
+                Reading::Known(current)
+                    if bound_id(current).is_some_and(|id| self.resolver.is_deleted(id)) =>
+                {
+                    let dangling = Unmanaged { flow: flow.id.clone(), step, current: current.clone() };
+                    self.target.dangling.push(dangling);
+                }
+                Reading::Known(_) => {}
+            }
+        }
+    }
+
+    /// Compares one managed binding and adds it to the changes or to those in sync. Counts it as not compared
+    /// if it could not be read or its connector could not be resolved. Also checks the pins of the connector,
+    /// once.
+    fn plan_binding(&mut self, flow: &FlowId, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
+        let desired = binding.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
+        let desired = match desired {
+            Ok(desired) => desired,
+            Err(error) => {
+                self.target.not_compared = self.target.not_compared.saturating_add(1);
+                match error {
+                    ResolveError::NotListed => self.planner.needs_connectors = true,
+                    ResolveError::Invalid(problem) => self.planner.errors.push((self.at, *problem)),
+                }
+                return;
+            }
+        };
+        let pins = &self.desired.pins;
+        if let Some(desired) = &desired
+            && self.checked_pins.insert(desired.connector.id.clone())
+        {
+            self.target.pins.extend(guard::find_broken_pins(pins, desired));
+        }
+        let desired = desired.map(|resolved| resolved.connector);
+        // If several pins differ, at least one is broken and blocks the plan, so the first is enough.
+        let pin = desired.as_ref().and_then(|connector| pins.for_connector(connector).next());
+        let Reading::Known(current) = read else {
+            self.target.not_compared = self.target.not_compared.saturating_add(1);
+            return;
+        };
+        let source = SourceLocation::from(&binding.span);
+        match Action::from_values(current.as_ref(), desired.as_ref()) {
+            None => {
+                let (flow, current) = (flow.clone(), current.clone());
+                self.target.in_sync.push(InSync { flow, step, current, source });
+            }
+            Some(action) => self.target.changes.push(Change {
+                flow: flow.clone(),
+                step,
+                action,
+                current: current.clone(),
+                desired,
+                protected: binding.protect,
+                pin: pin.cloned(),
+                source,
+            }),
+        }
+    }
+
+    /// Adds the error for a flow that the tenant does not have, with a similar name of the tenant's flows.
+    /// Counts the managed bindings of the flow as not compared.
+    fn report_missing_flow(&mut self, flow: &ManagedFlow<'_>, answer: &ReadError) {
+        let bindings = flow.bindings.iter().count();
+        self.target.not_compared = self.target.not_compared.saturating_add(bindings);
+        // The common prefix is not compared, because it would make all ids similar.
+        let prefix = flow.id.kind().prefix();
+        let name = |id| str::strip_prefix(id, prefix);
+        let others = self.planner.current.flow_list.known().into_iter().flatten().filter_map(|id| name(id));
+        let wanted = name(flow.id.as_str()).unwrap_or_default();
+        let nearest = self.planner.suggester.nearest(wanted, others).into_iter().next();
+        let nearest = nearest.map(|name| format!("{prefix}{name}"));
+        let problem = Diagnostic::error(Code::FlowNotFound, format!("no such user flow: `{}`", flow.id));
+        let problem = flow.span.iter().fold(problem, |problem, span| problem.at(span));
+        let problem = answer.explain(problem).did_you_mean(nearest);
+        let problem = problem.hint("create the flow first, or remove it from the file");
+        self.planner.errors.push((self.at, problem));
+    }
+}

@@ -1,0 +1,249 @@
+//! Plan of a run: the plans of its tenants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::binding::Change;
+use super::fingerprint::{combine_fingerprints, target_fingerprint};
+use super::problem::Problem;
+use super::shard::ShardInfo;
+use super::target::{Summary, Target};
+use super::tenant::TenantPlan;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::model::{FlowId, FlowKey, Step, Tenant};
+
+/// Changes that a run would make to its tenants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Plans of the tenants, in the order of their first file. Those without a file, which only errors name,
+    /// come last.
+    pub tenants: Vec<TenantPlan>,
+    /// Errors that concern the run and not one tenant. They make the plan of every tenant incomplete.
+    pub errors: Vec<Diagnostic>,
+    /// Shard of the run, if it was split.
+    pub shard: Option<ShardInfo>,
+    /// Set if the plan was made to report drift.
+    pub drift: Option<Drift>,
+}
+
+/// Options of a drift run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drift {
+    /// Whether bindings that the file does not list count as drift.
+    pub strict: bool,
+}
+
+impl Plan {
+    /// Creates the plan of a run from the targets of its files, in order, and its errors. Groups both by tenant.
+    pub fn new(targets: Vec<Target>, errors: Vec<Problem>) -> Self {
+        let mut plan = Self::default();
+        let mut positions = BTreeMap::new();
+        for (position, target) in targets.into_iter().enumerate() {
+            let tenant = plan.tenant_mut(&mut positions, &target.tenant);
+            tenant.targets.push(Target { position, ..target });
+        }
+        for Problem { tenant, diagnostic } in errors {
+            match tenant {
+                Some(tenant) => plan.tenant_mut(&mut positions, &tenant).errors.push(diagnostic),
+                None => plan.errors.push(diagnostic),
+            }
+        }
+        plan
+    }
+
+    /// Returns the plan of a tenant, which is added if it is new.
+    fn tenant_mut(&mut self, positions: &mut BTreeMap<Tenant, usize>, tenant: &Tenant) -> &mut TenantPlan {
+        let at = *positions.entry(tenant.clone()).or_insert(self.tenants.len());
+        if at == self.tenants.len() {
+            let tenant = tenant.clone();
+            self.tenants.push(TenantPlan { tenant, targets: Vec::new(), errors: Vec::new() });
+        }
+        #[expect(clippy::indexing_slicing, reason = "the position is below the length")]
+        &mut self.tenants[at]
+    }
+
+    /// Keeps the tenants of a shard, and sets the shard.
+    pub fn retain_shard(&mut self, info: ShardInfo) {
+        self.tenants.retain(|tenant| info.shard.contains(&tenant.tenant));
+        self.shard = Some(info);
+        let mut targets: Vec<_> = self.tenants.iter_mut().flat_map(|tenant| &mut tenant.targets).collect();
+        targets.sort_by_key(|target| target.position);
+        targets.into_iter().enumerate().for_each(|(position, target)| target.position = position);
+    }
+
+    /// Returns the targets of all tenants, in the order of the files.
+    pub fn targets(&self) -> std::vec::IntoIter<&Target> {
+        in_file_order(self.tenants.iter().flat_map(|tenant| &tenant.targets))
+    }
+
+    /// Returns the targets of all tenants by value, in the order of the files.
+    pub fn into_targets(self) -> Vec<Target> {
+        let mut targets: Vec<_> = self.tenants.into_iter().flat_map(|tenant| tenant.targets).collect();
+        targets.sort_by_key(|target| target.position);
+        targets
+    }
+
+    /// Returns the targets of which anything was read, in the order of the files. After a failed sign-in, a target
+    /// has no findings, and its tenant has an error.
+    pub fn read_targets(&self) -> std::vec::IntoIter<&Target> {
+        in_file_order(self.tenants.iter().flat_map(|tenant| {
+            let is_read = |target: &&Target| tenant.errors.is_empty() || target.has_findings();
+            tenant.targets.iter().filter(is_read)
+        }))
+    }
+
+    /// Returns the errors of the run, then those of each tenant.
+    pub fn errors(&self) -> Vec<Problem> {
+        let of_tenant = |tenant: &TenantPlan| -> Vec<_> {
+            tenant.errors.iter().map(|error| Problem::for_tenant(&tenant.tenant, error.clone())).collect()
+        };
+        let of_run = self.errors.iter().cloned().map(Problem::from);
+        of_run.chain(self.tenants.iter().flat_map(of_tenant)).collect()
+    }
+
+    /// Adds an error to each tenant whose GUID another tenant of the plan has too, such as a domain and its GUID.
+    /// Files that name one tenant differently are not compared, so two of them could manage the same binding.
+    pub fn add_alias_errors(&mut self) {
+        let mut names = BTreeMap::<_, BTreeSet<_>>::new();
+        let id = |tenant: &TenantPlan| {
+            let mut ids = tenant.targets.iter().filter_map(|target| target.tenant_id.as_ref());
+            ids.next().map(|id| id.to_ascii_lowercase())
+        };
+        for tenant in &self.tenants {
+            if let Some(id) = id(tenant) {
+                names.entry(id).or_default().insert(tenant.tenant.as_str().to_ascii_lowercase());
+            }
+        }
+        for tenant in &mut self.tenants {
+            let Some(id) = id(tenant) else { continue };
+            let Some(names) = names.get(&id).filter(|names| names.len() > 1) else { continue };
+            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            let message = format!("{} are the same tenant, `{id}`", names.join(" and "));
+            let error = Diagnostic::error(Code::TenantAlias, message);
+            let error = error.hint("write the tenant in the same way in all files");
+            if !tenant.errors.contains(&error) {
+                tenant.errors.push(error);
+            }
+        }
+    }
+
+    /// Returns the first binding, with its tenant, that two targets of this tenant manage or that one target
+    /// has twice, ignoring case. A plan that was made from files has none.
+    pub fn find_duplicate_binding(&self) -> Option<(&Tenant, &FlowId, Step)> {
+        self.tenants.iter().find_map(|tenant| {
+            let mut managed = BTreeSet::new();
+            let duplicate = tenant.targets.iter().find_map(|target| {
+                let mut seen = BTreeSet::new();
+                let unmanaged = target.unmanaged.iter().map(|it| (&it.flow, it.step));
+                let unreadable = target.unreadable.iter().map(|it| (&it.flow, it.step));
+                let others = unmanaged.chain(unreadable).map(|(flow, step)| (flow, step, false));
+                let all = target.managed().map(|(flow, step)| (flow, step, true)).chain(others);
+                let mut all = all.map(|(flow, step, is_managed)| {
+                    let key = (FlowKey::from(flow), step);
+                    let is_new = seen.insert(key) && (!is_managed || managed.insert(key));
+                    (flow, step, is_new)
+                });
+                all.find(|(.., is_new)| !is_new)
+            });
+            duplicate.map(|(flow, step, _)| (&tenant.tenant, flow, step))
+        })
+    }
+
+    /// Returns whether the plan is about more than one tenant.
+    pub fn has_several_tenants(&self) -> bool {
+        self.tenants.len() > 1
+    }
+
+    /// Returns whether a tenant of the plan can be applied, as far as its reads are concerned: neither it nor the
+    /// run has an error, and everything could be read.
+    pub fn is_tenant_complete(&self, tenant: &TenantPlan) -> bool {
+        self.errors.is_empty() && tenant.is_complete()
+    }
+
+    /// Returns every problem of the plan: warnings, unreadable bindings by cause and blockers of each tenant,
+    /// then the errors.
+    pub fn problems(&self) -> Vec<Problem> {
+        let of_tenant = |tenant: &TenantPlan| -> Vec<_> {
+            let findings = tenant.findings().into_iter();
+            findings.map(|finding| Problem::for_tenant(&tenant.tenant, finding)).collect()
+        };
+        self.tenants.iter().flat_map(of_tenant).chain(self.errors()).collect()
+    }
+
+    /// Returns the problems that make the plan incomplete: its errors, and one for each cause of unreadable
+    /// bindings.
+    pub fn incompleteness_errors(&self) -> Vec<Problem> {
+        let mut problems = self.problems();
+        problems.retain(|problem| problem.diagnostic.severity == Severity::Error);
+        problems
+    }
+
+    /// Returns the numbers of bindings of each kind over all targets.
+    pub fn summary(&self) -> Summary {
+        self.targets().map(Target::summary).sum()
+    }
+
+    /// Returns the fingerprint of the run. It is equal for plans that would do the same, whenever and wherever
+    /// they are made. `None` if the plan is incomplete.
+    pub fn fingerprint(&self) -> Option<String> {
+        self.is_complete().then(|| combine_fingerprints(self.target_fingerprints())).flatten()
+    }
+
+    /// Returns the fingerprint of each target, in the order of the files; `None` for those of incomplete tenants.
+    pub fn target_fingerprints(&self) -> Vec<Option<String>> {
+        let mut complete = BTreeSet::new();
+        for tenant in self.tenants.iter().filter(|tenant| self.is_tenant_complete(tenant)) {
+            complete.extend(tenant.targets.iter().map(|target| target.position));
+        }
+        let fingerprint =
+            |target: &Target| complete.contains(&target.position).then(|| target_fingerprint(target));
+        self.targets().map(fingerprint).collect()
+    }
+
+    /// Returns the changes of all targets.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.tenants.iter().flat_map(TenantPlan::changes)
+    }
+
+    /// Returns whether anything would change.
+    pub fn has_changes(&self) -> bool {
+        self.changes().next().is_some()
+    }
+
+    /// Returns whether bindings that the files do not list count as drift.
+    pub fn is_strict(&self) -> bool {
+        self.drift.is_some_and(|drift| drift.strict)
+    }
+
+    /// Returns whether the tenants differ from their files; `None` if not everything could be read and no
+    /// difference was found in the rest.
+    pub fn is_drifted(&self) -> Option<bool> {
+        let differs = self.differs();
+        (differs || self.is_complete()).then_some(differs)
+    }
+
+    /// Returns whether anything that was read differs from its file: changes and broken pins, in a drift run
+    /// also dangling bindings, and in a strict one also unmanaged bindings.
+    pub fn differs(&self) -> bool {
+        self.has_changes()
+            || self.targets().any(|target| {
+                let dangling = self.drift.is_some() && !target.dangling.is_empty();
+                !target.pins.is_empty() || dangling || self.is_strict() && !target.unmanaged.is_empty()
+            })
+    }
+
+    /// Returns whether guards block any changes.
+    pub fn is_blocked(&self) -> bool {
+        self.tenants.iter().any(|tenant| tenant.blockers().next().is_some())
+    }
+
+    /// Returns whether everything that the plan needs could be read and resolved.
+    pub fn is_complete(&self) -> bool {
+        self.errors.is_empty() && self.tenants.iter().all(TenantPlan::is_complete)
+    }
+}
+
+fn in_file_order<'a>(targets: impl Iterator<Item = &'a Target>) -> std::vec::IntoIter<&'a Target> {
+    let mut targets: Vec<_> = targets.collect();
+    targets.sort_by_key(|target| target.position);
+    targets.into_iter()
+}

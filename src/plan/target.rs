@@ -1,0 +1,132 @@
+//! Plan of one file.
+
+use super::binding::{BrokenPin, Change, InSync, Unmanaged, UnreadableBinding, unreadable_causes};
+use super::blocker::Blocker;
+use super::overrides::Override;
+use super::warning::Warning;
+use crate::diagnostic::Diagnostic;
+use crate::model::{Action, Api, Cloud, FlowId, Step, Tenant};
+
+/// Changes that a run would make to the tenant of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Position of the file in the run, from 0.
+    pub position: usize,
+    /// Tenant, as the file names it.
+    pub tenant: Tenant,
+    /// GUID of the tenant, if it is known.
+    pub tenant_id: Option<String>,
+    /// Why the tenant of the access token could not be verified, if it could not.
+    pub unverified: Option<String>,
+    /// App that signs in, if the file names one.
+    pub client_id: Option<String>,
+    /// Cloud of the tenant.
+    pub cloud: Cloud,
+    /// Version of Graph.
+    pub api: Api,
+    /// Root of Graph, version included.
+    pub graph_url: String,
+    /// File that lists the bindings.
+    pub file: String,
+    /// Differences: flows in the file's order, then steps in the order of [`Step`].
+    pub changes: Vec<Change>,
+    /// Managed bindings that are as desired, in the order of the changes.
+    pub in_sync: Vec<InSync>,
+    /// Number of managed bindings that could not be compared, because they could not be read or resolved.
+    pub not_compared: usize,
+    /// Bindings of the listed flows that the file does not list.
+    pub unmanaged: Vec<Unmanaged>,
+    /// Bindings to deleted connectors, managed or not.
+    pub dangling: Vec<Unmanaged>,
+    /// Bindings of the listed flows that could not be read.
+    pub unreadable: Vec<UnreadableBinding>,
+    /// Pins that do not hold.
+    pub pins: Vec<BrokenPin>,
+    /// Guards that block the changes.
+    pub blockers: Vec<Blocker>,
+    /// Blockers that the overrides lifted.
+    pub lifted: Vec<Blocker>,
+    /// Flags that were given when the plan was made and that lift or set guards.
+    pub overrides: Vec<Override>,
+}
+
+/// Numbers of bindings of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Nothing → a connector.
+    pub enable: usize,
+    /// One connector → another.
+    pub replace: usize,
+    /// A connector → nothing.
+    pub disable: usize,
+    /// As desired.
+    pub unchanged: usize,
+    /// Managed, but not compared.
+    pub not_compared: usize,
+}
+
+impl Summary {
+    /// Returns the number of changes.
+    pub fn changes(self) -> usize {
+        [self.enable, self.replace, self.disable].into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// Returns the number of managed bindings.
+    pub fn managed(self) -> usize {
+        [self.changes(), self.unchanged, self.not_compared].into_iter().fold(0, usize::saturating_add)
+    }
+}
+
+impl std::iter::Sum for Summary {
+    fn sum<I: Iterator<Item = Self>>(summaries: I) -> Self {
+        summaries.fold(Self::default(), |sum, one| Self {
+            enable: sum.enable.saturating_add(one.enable),
+            replace: sum.replace.saturating_add(one.replace),
+            disable: sum.disable.saturating_add(one.disable),
+            unchanged: sum.unchanged.saturating_add(one.unchanged),
+            not_compared: sum.not_compared.saturating_add(one.not_compared),
+        })
+    }
+}
+
+impl Target {
+    /// Returns the numbers of bindings of each kind in this target.
+    pub fn summary(&self) -> Summary {
+        let count = |action| self.changes.iter().filter(|change| change.action == action).count();
+        Summary {
+            enable: count(Action::Enable),
+            replace: count(Action::Replace),
+            disable: count(Action::Disable),
+            unchanged: self.in_sync.len(),
+            not_compared: self.not_compared,
+        }
+    }
+
+    /// Returns the managed bindings that were compared: changed or in sync.
+    pub fn managed(&self) -> impl Iterator<Item = (&FlowId, Step)> {
+        let changes = self.changes.iter().map(|it| (&it.flow, it.step));
+        changes.chain(self.in_sync.iter().map(|it| (&it.flow, it.step)))
+    }
+
+    /// Returns whether anything that was read of the tenant is in the target.
+    pub(super) fn has_findings(&self) -> bool {
+        let Self { changes, in_sync, unmanaged, dangling, unreadable, pins, .. } = self;
+        let has_bindings = !(changes.is_empty() && in_sync.is_empty() && unmanaged.is_empty());
+        has_bindings || !(dangling.is_empty() && unreadable.is_empty() && pins.is_empty())
+    }
+
+    /// Returns the warnings of this target, in this order: an unverified tenant, an undocumented step among its
+    /// changes, and each binding to a deleted connector.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let unverified = self.unverified.iter().cloned().map(Warning::TenantUnverified);
+        let undocumented = self.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
+        let undocumented = undocumented.map(|change| Warning::UndocumentedStep(change.step));
+        let dangling = self.dangling.iter().cloned().map(Warning::Dangling);
+        unverified.chain(undocumented).chain(dangling).collect()
+    }
+
+    /// Returns one problem for each cause that keeps bindings of this target from being read.
+    pub fn unreadable_causes(&self) -> Vec<Diagnostic> {
+        unreadable_causes(&self.unreadable)
+    }
+}

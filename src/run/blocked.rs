@@ -1,0 +1,124 @@
+//! Errors of tenants and runs that may not be applied.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{CommandError, ErrorKind};
+use crate::apply::{Blocked, StaleBinding};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan::{Blocker, BrokenPin, Override, Plan, TenantPlan, override_hint};
+use crate::render::{self, escape};
+
+/// Plan that is applied.
+#[derive(Debug, Clone, Copy)]
+pub enum PlanSource<'a> {
+    /// Desired-state files, or folders of them.
+    Files(&'a [PathBuf]),
+    /// Saved plan.
+    Saved(&'a Path),
+}
+
+/// Creates the error of a tenant that is blocked.
+pub(super) fn error(blocked: &Blocked<'_>, tenant: &TenantPlan, source: PlanSource<'_>) -> CommandError {
+    match blocked {
+        Blocked::Incomplete => {
+            // A saved plan is blocked as it is; files can be fixed and planned again.
+            let kind = match source {
+                PlanSource::Saved(_) => ErrorKind::Blocked,
+                PlanSource::Files(_) => ErrorKind::Failed,
+            };
+            let causes = tenant.unreadable_causes().into_iter();
+            CommandError { kind, diagnostics: causes.chain([incomplete(source)]).collect() }
+        }
+        Blocked::Guards(blockers) => CommandError::blocked(guards(blockers, source)),
+        Blocked::TenantUnverified(why) => CommandError::tenant_unverified(&tenant.tenant, why),
+        Blocked::Stale(stale) => {
+            let message = "plan is stale: the tenant changed after the plan was made";
+            let problem = Diagnostic::error(Code::StalePlan, message);
+            let add = |problem: Diagnostic, stale: &StaleBinding| {
+                problem.caused_by(render::stale_text(tenant.changes(), stale))
+            };
+            let problem = stale.iter().fold(problem, add);
+            CommandError::blocked(problem.hint("run `flowbind plan` again, and review the changes"))
+        }
+        Blocked::BrokenPins(pins) => {
+            let message = "plan is stale: a connector's address changed after the plan was made";
+            let problem = Diagnostic::error(Code::StalePlan, message);
+            let add = |problem: Diagnostic, pin: &BrokenPin| {
+                let actual = pin.actual.as_deref().unwrap_or("no address");
+                let name = pin.connector.display_name.as_deref().unwrap_or(pin.connector.id.as_str());
+                problem.caused_by(format!("`{name}` is pinned to {}, but calls {actual}", pin.expected))
+            };
+            let problem = pins.iter().fold(problem, add);
+            CommandError::blocked(problem.hint("find out who changed the connector before you plan again"))
+        }
+        Blocked::Unreadable(error) => {
+            let message = "could not read the tenant again before the first PUT";
+            error.explain(Diagnostic::error(error.code, message)).into()
+        }
+    }
+}
+
+/// Creates the error of an incomplete plan.
+pub(super) fn incomplete(source: PlanSource<'_>) -> Diagnostic {
+    let error = |message| Diagnostic::error(Code::PlanIncomplete, message);
+    match source {
+        PlanSource::Saved(path) => {
+            let path = path.to_string_lossy();
+            error("the saved plan is incomplete and cannot be applied").hint(format!(
+                "`flowbind show {}` lists its errors; fix them, then plan again",
+                escape::path(&path)
+            ))
+        }
+        PlanSource::Files(_) => error("the plan is incomplete and cannot be applied")
+            .hint("fix the errors above, then apply again"),
+    }
+}
+
+/// Creates the error of guards that block a tenant. Its causes are the blockers. The hint names the flags that lift
+/// them, if flags lift all; with a saved plan, for planning again.
+fn guards(blockers: &[&Blocker], source: PlanSource<'_>) -> Diagnostic {
+    let count = render::pluralize(blockers.len(), "guard blocks", "guards block");
+    let problem = Diagnostic::error(Code::PlanBlocked, format!("{count} the plan"));
+    let cause = |blocker: &&Blocker| {
+        let Diagnostic { code, message, location, .. } = blocker.diagnostic();
+        let location = location.map(|location| format!(" ({})", location.position()));
+        format!("{code}: {message}{}", location.unwrap_or_default())
+    };
+    let problem = blockers.iter().map(cause).fold(problem, Diagnostic::caused_by);
+    let flags: Option<Vec<_>> = blockers.iter().map(|blocker| blocker.lifted_by()).collect();
+    // No flag lifts a broken pin.
+    let Some(flags) = flags else {
+        return problem.hint("resolve each blocker that is shown with the plan, then plan again");
+    };
+    let flags = flags.iter().map(Override::to_shell).collect::<Vec<_>>().join(" ");
+    problem.hint(match source {
+        // The flags conflict with `--plan`.
+        PlanSource::Saved(_) => format!("if this is intended, plan again with `{flags}`"),
+        PlanSource::Files(_) => override_hint(&format!("`{flags}`")),
+    })
+}
+
+/// Creates the error of a plan that does not have the expected fingerprint.
+pub(super) fn fingerprint_mismatch(plan: &Plan, expected: &str) -> Diagnostic {
+    let fingerprint = plan.fingerprint();
+    let planned = fingerprint.as_deref().unwrap_or("no fingerprint, because the plan is incomplete");
+    Diagnostic::error(Code::FingerprintMismatch, "the plan is not the approved one")
+        .caused_by(format!("approved: {expected}"))
+        .caused_by(format!("planned:  {planned}"))
+        .hint(match fingerprint {
+            Some(_) => "review the plan above, then pass its fingerprint with `--expect`",
+            None => "fix the errors of the plan, then apply again",
+        })
+}
+
+/// Creates the error of an answer other than `yes`.
+pub(super) fn approval_denied() -> Diagnostic {
+    Diagnostic::error(Code::ApprovalDenied, "cancelled: the answer was not `yes`")
+}
+
+/// Creates the error of a run that needs approval and cannot ask for it.
+pub(super) fn approval_required() -> Diagnostic {
+    let message = "cannot ask for approval: stdin is not a terminal";
+    Diagnostic::error(Code::ApprovalRequired, message)
+        .hint("after reviewing the plan, run again with `--expect FINGERPRINT` or `--yes`")
+}

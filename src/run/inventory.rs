@@ -1,0 +1,155 @@
+//! Inventories: everything in a tenant, as a desired-state file or a snapshot.
+
+use std::collections::BTreeMap;
+
+use strum::VariantArray as _;
+
+use super::connect::connect;
+use super::error::CommandError;
+use super::session::Run;
+use super::tenant_ref::TenantRef;
+use crate::apply::UnverifiedTenantPolicy;
+use crate::current::{self, Unreadable};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::{
+    Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, ReadError, Step, Tenant,
+    TenantCheck, bound_id,
+};
+use crate::plan::{UnreadableBinding, unreadable_causes};
+use crate::render;
+use crate::snapshot::{self, Snapshot};
+
+/// Form of an exported tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Desired-state file whose plan is empty.
+    Desired,
+    /// Snapshot for a sandbox.
+    Snapshot,
+}
+
+/// Tenant to export.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportRequest<'a> {
+    /// Tenant.
+    pub tenant: &'a Tenant,
+    /// Cloud of the tenant.
+    pub cloud: Cloud,
+    /// Version of Graph.
+    pub api: Api,
+    /// Steps to read.
+    pub steps: &'a [Step],
+    /// Form of the result.
+    pub format: ExportFormat,
+    /// Time in the result, in RFC 3339.
+    pub taken_at: &'a str,
+}
+
+/// Exported tenant.
+#[derive(Debug)]
+pub struct Exported {
+    /// Text of the file.
+    pub text: String,
+    /// Counts, on one line.
+    pub summary: String,
+    /// Why the tenant of the token could not be verified, if it could not.
+    pub unverified: Option<String>,
+}
+
+/// Reads all connectors, flows and bindings of a tenant.
+///
+/// # Errors
+/// Everything that could not be read: an unreadable part is never left out.
+pub async fn export(run: &Run, request: &ExportRequest<'_>) -> Result<Exported, CommandError> {
+    let ExportRequest { tenant, cloud, api, steps, format, taken_at } = *request;
+    let tenant_ref = TenantRef { tenant, client_id: None, cloud, api };
+    let connection = connect(&tenant_ref, run, UnverifiedTenantPolicy::Warn).await?;
+    let kinds = match api {
+        Api::Beta => FlowKind::VARIANTS,
+        Api::V1 => &[FlowKind::B2x],
+    };
+    let inventory = current::read_all(&connection.graph, kinds, steps).await.map_err(unreadable_problems)?;
+    let text = match format {
+        ExportFormat::Desired => render::export(&inventory, tenant, cloud, api, steps, taken_at),
+        ExportFormat::Snapshot => {
+            render::escape::json(&snapshot(&inventory, tenant_ref, taken_at)?.to_json())
+        }
+    };
+    let kind = inventory.kind.name();
+    let [one, many] = ["user flow", "user flows"].map(|flows| format!("{kind} {flows}"));
+    let flows = render::pluralize(inventory.flows.len(), &one, &many);
+    let connectors = render::pluralize(inventory.connectors.len(), "API connector", "API connectors");
+    let unverified = match &connection.connected.tenant_check {
+        TenantCheck::Unverified(why) => Some(why.clone()),
+        TenantCheck::Verified(_) | TenantCheck::NotApplicable => None,
+    };
+    let steps: Vec<_> = steps.iter().map(|step| step.name()).collect();
+    let steps = steps.join(", ");
+    let summary = format!("{tenant}: {flows}, {connectors} (exported: {steps})\n");
+    Ok(Exported { text, summary, unverified })
+}
+
+/// Converts what could not be read to errors, in the order connectors, flows, invalid ids, bindings. Bindings
+/// with one cause are one error, and equal errors are returned once.
+fn unreadable_problems(unreadable: Unreadable) -> Vec<Diagnostic> {
+    let Unreadable { connectors, flows, invalid_ids, bindings } = unreadable;
+    let list = |error: ReadError, code, message| match error.code {
+        // The host is the cause, whatever was to be read from it.
+        Code::GraphUnreachable => {
+            let problem = Diagnostic::error(error.code, &*error.cause);
+            error.hint.iter().fold(problem, |problem, hint| problem.hint(&**hint))
+        }
+        _ => error.explain(Diagnostic::error(code, message)),
+    };
+    let connectors = connectors
+        .map(|error| list(error, Code::ConnectorsUnreadable, "cannot list the tenant's connectors"));
+    let flows = flows.map(|error| list(error, Code::FlowsUnreadable, "cannot list the tenant's user flows"));
+    let invalid_ids = invalid_ids.iter().map(|error| error.diagnostic("cannot read the tenant's user flows"));
+    let bindings: Vec<_> =
+        bindings.into_iter().map(|(flow, step, error)| UnreadableBinding { flow, step, error }).collect();
+    let mut problems = Vec::new();
+    for problem in connectors.into_iter().chain(flows).chain(invalid_ids).chain(unreadable_causes(&bindings))
+    {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+/// Converts the inventory to a snapshot. The result goes through the parser of the format, so that it has no
+/// secret of an address; content that the format cannot hold is an error.
+fn snapshot(
+    inventory: &Inventory,
+    tenant_ref: TenantRef<'_>,
+    taken_at: &str,
+) -> Result<Snapshot, CommandError> {
+    let step = |(step, bound): (&Step, &Bound)| {
+        let id = bound_id(bound).map(|id| id.as_str().to_owned());
+        step.name().parse::<snapshot::Step>().ok().map(|step| (step, id))
+    };
+    let flow = |(flow, bindings): &(ListedFlow, BTreeMap<Step, Bound>)| snapshot::Flow {
+        id: flow.id.clone(),
+        user_flow_type: flow.user_flow_type.clone().unwrap_or_else(|| "unknownFutureValue".into()),
+        user_flow_type_version: flow.version.clone().unwrap_or_else(|| 1.into()),
+        bindings: bindings.iter().filter_map(step).collect(),
+    };
+    let connector = |ListedConnector { connector, target_url }: &ListedConnector| snapshot::Connector {
+        id: connector.id.as_str().to_owned(),
+        display_name: connector.display_name.clone(),
+        target_url: target_url.as_ref().map(|url| url.to_string().into()),
+    };
+    let snapshot = Snapshot {
+        format_version: snapshot::FormatVersion::default(),
+        tenant: tenant_ref.tenant.to_string(),
+        cloud: tenant_ref.cloud.name().parse().unwrap_or_default(),
+        taken_at: taken_at.to_owned(),
+        connectors: inventory.connectors.iter().map(connector).collect(),
+        flows: inventory.flows.iter().map(flow).collect(),
+    };
+    // A tenant may have something that the format cannot hold, such as a connector twice.
+    Snapshot::parse(&snapshot.to_json()).map_err(|error| {
+        let message = "the tenant cannot be written as a snapshot";
+        Diagnostic::error(Code::InvalidSnapshot, message).caused_by(error.to_string()).into()
+    })
+}

@@ -1,0 +1,169 @@
+//! Plans the files of a run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::connect::{Connection, connect, graph_url};
+use super::error::{CommandError, ErrorKind};
+use super::in_order::group_by_tenant;
+use super::session::Run;
+use super::tenant_ref::TenantRef;
+use crate::apply::{TargetReport, UnverifiedTenantPolicy};
+use crate::diagnostic::Diagnostic;
+use crate::model::{Desired, Scope, Tenant};
+use crate::plan::{
+    Member, Overrides, Plan, Problem, Shard, ShardInfo, Target, TenantPlan, create_unplanned_tenant,
+    plan_tenant,
+};
+use crate::{current, desired};
+
+/// What a run reports while it lasts. Those of files come in the order of the files.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The files are known, and this shard of them is processed.
+    Sharded(&'a ShardInfo),
+    /// A file was planned.
+    Planned(&'a Target),
+    /// The changes of a file were applied, or not.
+    Applied(&'a TargetReport),
+}
+
+/// Options of planning.
+#[derive(Debug, Clone)]
+pub struct PlanRequest {
+    /// What to do if the tenant of a token cannot be verified.
+    pub policy: UnverifiedTenantPolicy,
+    /// What to read of each tenant.
+    pub scope: Scope,
+    /// Guards that are overridden.
+    pub overrides: Overrides,
+    /// Shard to process; `None` for all files.
+    pub shard: Option<Shard>,
+}
+
+/// Files of a run, and the part of them that this run processes.
+pub(super) struct Fleet {
+    /// Files of all shards.
+    pub(super) members: Vec<Member>,
+    pub(super) shard: Option<ShardInfo>,
+    /// Files of this shard.
+    pub(super) files: Vec<Desired>,
+}
+
+/// Plan of a run, and the connection to each tenant or why there is none.
+pub(super) struct PlannedRun {
+    pub(super) plan: Plan,
+    pub(super) connections: BTreeMap<Tenant, Result<Connection, ErrorKind>>,
+}
+
+/// Loads the files at these paths and plans those of the shard. Errors are in the plan; invalid files give a plan
+/// that has only errors.
+pub async fn plan_files(
+    run: &Run,
+    paths: &[PathBuf],
+    request: &PlanRequest,
+    mut on_event: impl FnMut(Event<'_>),
+) -> Plan {
+    match load_files(paths, request.shard, &mut on_event) {
+        Ok(fleet) => plan_fleet(run, fleet, request, on_event).await.plan,
+        Err(problems) => create_error_plan(problems, request.shard, on_event),
+    }
+}
+
+/// Creates a plan without targets that has these errors.
+pub fn create_error_plan(
+    errors: Vec<Diagnostic>,
+    shard: Option<Shard>,
+    mut on_event: impl FnMut(Event<'_>),
+) -> Plan {
+    let shard = shard.map(|shard| ShardInfo { shard, fleet: Vec::new() });
+    shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
+    Plan { errors, shard, ..Plan::default() }
+}
+
+/// Loads and checks the files at these paths, and keeps those of the shard.
+///
+/// # Errors
+/// All problems of all files.
+pub(super) fn load_files(
+    paths: &[PathBuf],
+    shard: Option<Shard>,
+    mut on_event: impl FnMut(Event<'_>),
+) -> Result<Fleet, Vec<Diagnostic>> {
+    let mut files = desired::load(paths)?;
+    let member = |file: &Desired| Member { file: file.file.clone(), tenant: file.tenant.clone() };
+    let members: Vec<_> = files.iter().map(member).collect();
+    let shard = shard.map(|shard| ShardInfo { shard, fleet: members.clone() });
+    if let Some(info) = &shard {
+        on_event(Event::Sharded(info));
+        files.retain(|file| info.shard.contains(&file.tenant));
+    }
+    Ok(Fleet { members, shard, files })
+}
+
+/// Plan of one file. The first file of a tenant has its errors and its connection.
+struct PlannedFile {
+    target: Target,
+    errors: Vec<Problem>,
+    connection: Option<Result<Connection, ErrorKind>>,
+}
+
+/// Connects to the tenants of the files, and plans each tenant. The files of a tenant are dropped as soon as it is
+/// planned.
+pub(super) async fn plan_fleet(
+    run: &Run,
+    fleet: Fleet,
+    request: &PlanRequest,
+    mut on_event: impl FnMut(Event<'_>),
+) -> PlannedRun {
+    let Fleet { members: _, shard, files } = fleet;
+    let (mut targets, mut errors, mut connections) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let work = async |group: Vec<(usize, Desired)>| {
+        let (positions, files): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        let Some((plan, connection)) = plan_files_of_tenant(run, &files, request).await else {
+            return Vec::new();
+        };
+        let TenantPlan { tenant, targets, errors } = plan;
+        let errors = errors.into_iter().map(|error| Problem::for_tenant(&tenant, error));
+        let (mut errors, mut connection) = (errors.collect(), Some(connection));
+        let planned = targets.into_iter().map(|target| PlannedFile {
+            target,
+            errors: std::mem::take(&mut errors),
+            connection: connection.take(),
+        });
+        positions.into_iter().zip(planned).collect()
+    };
+    run.for_each_tenant(group_by_tenant(files, |file| &file.tenant), work, |planned| {
+        let PlannedFile { target, errors: new, connection } = planned;
+        on_event(Event::Planned(&target));
+        connections.extend(connection.map(|connection| (target.tenant.clone(), connection)));
+        targets.push(target);
+        errors.extend(new);
+    })
+    .await;
+    let mut plan = Plan { shard, ..Plan::new(targets, errors) };
+    plan.add_alias_errors();
+    PlannedRun { plan, connections }
+}
+
+/// Connects to the tenant of the files, reads it and plans it. A failed connection gives a plan with its errors, in
+/// which nothing was compared. `None` without files.
+async fn plan_files_of_tenant(
+    run: &Run,
+    files: &[Desired],
+    request: &PlanRequest,
+) -> Option<(TenantPlan, Result<Connection, ErrorKind>)> {
+    let tenant_ref = TenantRef::from(files.first()?);
+    let overrides = &request.overrides;
+    Some(match connect(&tenant_ref, run, request.policy).await {
+        Ok(connection) => {
+            let current = current::read(&connection.graph, files, request.scope).await;
+            let plan = plan_tenant(tenant_ref.tenant, files, &current, &connection.connected, overrides);
+            (plan, Ok(connection))
+        }
+        Err(CommandError { kind, diagnostics }) => {
+            let url = graph_url(&tenant_ref, run).map(|url| url.to_string()).unwrap_or_default();
+            (create_unplanned_tenant(tenant_ref.tenant, files, &url, overrides, diagnostics), Err(kind))
+        }
+    })
+}
