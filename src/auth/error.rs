@@ -30,8 +30,9 @@ impl SignInError {
     pub(super) fn from_send_error(line: &str, error: &SendError) -> Self {
         match (error.unreachable(), &error.kind) {
             (Some(unreachable), _) => Self::Unreachable(Arc::clone(unreachable)),
-            (None, SendErrorKind::Client(ClientError::Request(_))) => Self::Other(format!("{line}: {error}")),
-            (None, SendErrorKind::Client(error)) => Self::Client(error.clone()),
+            (None, SendErrorKind::Client(error)) if !matches!(error, ClientError::Request(_)) => {
+                Self::Client(error.clone())
+            }
             (None, _) => Self::Other(format!("{line}: {error}")),
         }
     }

@@ -59,11 +59,6 @@ pub(super) async fn exchange(
         }
         ExchangeError::NotAnswered(FailureReason::from_sent_request(&error, started.elapsed()))
     };
-    let interrupted = |error: reqwest::Error| {
-        let error = error.without_url();
-        let reason = FailureReason::from_sent_request(&error, READ_TIMEOUT);
-        ExchangeError::Other(SendErrorKind::Broken(reason))
-    };
     let secrets = Redactor::from_headers(headers.values().chain(authorization));
     let mut sending = client
         .client
@@ -78,34 +73,49 @@ pub(super) async fn exchange(
         meter.record_body(body.len());
         sending = sending.body(body.clone());
     }
-    let mut response = sending.send().await.map_err(not_answered)?;
+    let response = sending.send().await.map_err(not_answered)?;
     host.record_answer();
-    let status = response.status();
+    let status = response.status().as_u16();
     let mut headers = response.headers().clone();
+    let mut body = receive(response, connections, meter).await.map_err(ExchangeError::Other)?;
+    secrets.redact(&mut headers, &mut body);
+    debug!("{method} {} → {status} in {} ms, {id}", url.path(), started.elapsed().as_millis());
+    // The caller sets the other fields.
+    Ok(Answer { status, headers, body, client_request_id: String::new(), attempts: 0, may_have_acted: false })
+}
+
+/// Receives the body of a response, and cuts the body of an error response at 64 KiB.
+///
+/// # Errors
+/// The connection broke, or the body is too large: alone, or with all others that are being received.
+async fn receive(
+    mut response: reqwest::Response,
+    connections: &Connections,
+    meter: &Meter,
+) -> Result<Vec<u8>, SendErrorKind> {
+    let interrupted = |error: reqwest::Error| {
+        SendErrorKind::Broken(FailureReason::from_sent_request(&error.without_url(), READ_TIMEOUT))
+    };
+    let is_success = response.status().is_success();
     // A body that grows by reallocation needs up to twice its size.
-    let limit = if status.is_success() { MAX_BODY } else { MAX_ERROR_BODY };
+    let limit = if is_success { MAX_BODY } else { MAX_ERROR_BODY };
     let length = response.content_length().and_then(|length| usize::try_from(length).ok());
     let mut body = Vec::with_capacity(length.unwrap_or(0).min(limit));
     let mut in_flight = connections.count_in_flight();
     while let Some(chunk) = response.chunk().await.map_err(interrupted)? {
         meter.record_body(chunk.len());
-        let length = body.len().saturating_add(chunk.len());
-        if !status.is_success() && length > MAX_ERROR_BODY {
+        if body.len().saturating_add(chunk.len()) > limit {
+            if is_success {
+                return Err(SendErrorKind::TooLarge);
+            }
             break;
         }
-        if length > MAX_BODY {
-            return Err(ExchangeError::Other(SendErrorKind::TooLarge));
-        }
         if !in_flight.add(chunk.len()) {
-            return Err(ExchangeError::Other(SendErrorKind::TooLargeTogether));
+            return Err(SendErrorKind::TooLargeTogether);
         }
         body.extend_from_slice(&chunk);
     }
-    secrets.redact(&mut headers, &mut body);
-    debug!("{method} {} → {} in {} ms, {id}", url.path(), status.as_u16(), started.elapsed().as_millis());
-    // The caller sets the other fields.
-    let status = status.as_u16();
-    Ok(Answer { status, headers, body, client_request_id: String::new(), attempts: 0, may_have_acted: false })
+    Ok(body)
 }
 
 /// Returns a new random UUID, the `client-request-id` of one request.

@@ -164,8 +164,11 @@ impl Host {
     ) -> Result<Option<Probe<'_>>, Arc<Unreachable>> {
         let mut changes = self.state.subscribe();
         let failures_before = changes.borrow_and_update().failures();
+        let admission = |changes: &mut watch::Receiver<State>| {
+            changes.borrow_and_update().admission(failures_before, is_final_attempt)
+        };
         loop {
-            let wake_at = match self.admission(&mut changes, failures_before, is_final_attempt) {
+            let wake_at = match admission(&mut changes) {
                 Admission::Send => return Ok(None),
                 Admission::Fail(error) => return Err(self.give_up(error)),
                 Admission::Probe { gives_up_at, .. } => gives_up_at.map_or(deadline, |at| at.min(deadline)),
@@ -179,7 +182,7 @@ impl Host {
                     _ => continue,
                 },
             };
-            match self.admission(&mut changes, failures_before, is_final_attempt) {
+            match admission(&mut changes) {
                 Admission::Send => return Ok(None),
                 Admission::Fail(error) => return Err(self.give_up(error)),
                 Admission::Probe { at, error, .. } if at > deadline => return Err(error),
@@ -192,15 +195,6 @@ impl Host {
                 },
             }
         }
-    }
-
-    fn admission(
-        &self,
-        changes: &mut watch::Receiver<State>,
-        failures_before: Option<u32>,
-        is_final_attempt: bool,
-    ) -> Admission {
-        changes.borrow_and_update().admission(failures_before, is_final_attempt)
     }
 
     /// Returns the result of `waiting`, or an error as soon as the host is given up. Waits without this limit
