@@ -51,11 +51,8 @@ impl Graph {
     /// A page could not be read.
     pub async fn connectors(&self) -> Result<Vec<ListedConnector>, GraphError> {
         let url = self.transport.root.join(&["identity", "apiConnectors"], None);
-        let connectors = page::read_all::<ConnectorEntity>(&self.transport, Need::Connectors, url)
-            .await?
-            .into_iter()
-            .map(ListedConnector::from);
-        Ok(dedupe_by(connectors, |listed| listed.connector.id.clone()))
+        let connectors = page::read_all::<ConnectorEntity>(&self.transport, Need::Connectors, url).await?;
+        Ok(dedupe_by(connectors, |listed: &ListedConnector| listed.connector.id.clone()))
     }
 
     /// Returns all flows of one kind in the tenant, from all pages, each id once.
@@ -65,11 +62,8 @@ impl Graph {
     /// A page could not be read.
     pub async fn flows(&self, kind: FlowKind) -> Result<Vec<ListedFlow>, GraphError> {
         let url = self.transport.root.join(&["identity", kind.collection()], None);
-        let flows = page::read_all::<FlowEntity>(&self.transport, Need::Flows, url)
-            .await?
-            .into_iter()
-            .map(ListedFlow::from);
-        Ok(dedupe_by(flows, |flow| flow.id.clone()))
+        let flows = page::read_all::<FlowEntity>(&self.transport, Need::Flows, url).await?;
+        Ok(dedupe_by(flows, |flow: &ListedFlow| flow.id.clone()))
     }
 
     /// Reads the bindings of several flows, each at its steps, in as few round trips as possible. Returns one
@@ -147,9 +141,9 @@ impl Graph {
     }
 }
 
-/// Removes items with the same id as an earlier one: a list that changes while its pages are read may have an
-/// item twice.
-fn dedupe_by<T, Id: Ord>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> Id) -> Vec<T> {
+/// Converts entities, and removes items with the same id as an earlier one: a list that changes while its
+/// pages are read may have an item twice.
+fn dedupe_by<Entity, T: From<Entity>, Id: Ord>(entities: Vec<Entity>, id: impl Fn(&T) -> Id) -> Vec<T> {
     let mut seen = BTreeSet::new();
-    items.filter(|item| seen.insert(id(item))).collect()
+    entities.into_iter().map(T::from).filter(|item| seen.insert(id(item))).collect()
 }
