@@ -68,12 +68,12 @@ impl TokenRequest {
             Kind::ClientCertificate => {
                 let certificate = client_certificate::read(&self.settings).await?;
                 let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
-                self.exchange(certificate.assertion(self.app(), audience))
+                self.with_assertion(certificate.assertion(self.app(), audience))
             }
-            Kind::FederatedToken => self.exchange(FederatedToken::new(&self.settings)),
+            Kind::FederatedToken => self.with_assertion(FederatedToken::new(&self.settings)),
             Kind::GithubOidc => {
                 let http = Arc::clone(&self.http);
-                self.exchange(GithubOidc::new(&self.settings, self.target.assertion_audience, http)?)
+                self.with_assertion(GithubOidc::new(&self.settings, self.target.assertion_audience, http)?)
             }
             Kind::AzurePipelinesOidc => self.azure_pipelines(),
             Kind::ManagedIdentity => self.managed_identity(),
@@ -125,14 +125,14 @@ impl TokenRequest {
                     identity,
                     audience: self.target.assertion_audience,
                 };
-                self.exchange(assertion)
+                self.with_assertion(assertion)
             }
             _ => Ok(identity),
         }
     }
 
     /// Creates the credential of the app that has an assertion in place of a secret.
-    fn exchange(
+    fn with_assertion(
         &self,
         assertion: impl ClientAssertion + 'static,
     ) -> azure_core::Result<Arc<dyn TokenCredential>> {
