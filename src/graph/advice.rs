@@ -1,0 +1,46 @@
+//! Known meanings, each with a hint. The least privileged permission comes first: Microsoft documents the ReadWrite
+//! permissions for reading, but the service also accepts the Read permissions.
+
+/// What to do about a host that cannot be reached.
+pub const UNREACHABLE_HINT: &str = "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its \
+                                    certificate authority with `--ca-file`";
+
+/// What to do about an environment variable that is not the URL of a proxy.
+pub const INVALID_PROXY_HINT: &str = "set it to a URL such as `http://proxy.example.com:8080`, or unset it";
+
+/// Meaning of a response, and what to do.
+pub(super) type Known = (&'static str, &'static str);
+
+pub(super) const B2C_FLOWS_IN_WORKFORCE_TENANT: Known = (
+    "the user flows are of Azure AD B2C (`B2C_1_…`), but the tenant is a workforce tenant",
+    "set `tenant:` to the B2C tenant, or list the workforce tenant's own flows (`B2X_1_…`)",
+);
+pub(super) const B2X_FLOWS_IN_B2C_TENANT: Known = (
+    "the user flows are of a workforce tenant (`B2X_1_…`), but the tenant is an Azure AD B2C tenant",
+    "set `tenant:` to the workforce tenant, or list the B2C tenant's own flows (`B2C_1_…`)",
+);
+pub(super) const SELF_SERVICE_DISABLED: Known = (
+    "the tenant is a workforce tenant without self-service sign-up, so it has no user flows",
+    "enable self-service sign-up in the tenant's external collaboration settings, or name another tenant",
+);
+pub(super) const TOKEN_REJECTED: Known = (
+    "Graph rejected the access token",
+    "get a new token; `flowbind whoami` shows the credential, its tenant, its cloud and its expiry",
+);
+pub(super) const CANNOT_LIST_FLOWS: Known =
+    ("no permission to list the tenant's user flows", "grant `IdentityUserFlow.Read.All` with admin consent");
+pub(super) const CANNOT_READ_BINDINGS: Known = (
+    "no permission to read the bindings of user flows",
+    "grant `IdentityUserFlow.Read.All` with admin consent; if Graph still answers 403, \
+           `IdentityUserFlow.ReadWrite.All`",
+);
+pub(super) const CANNOT_READ_CONNECTORS: Known = (
+    "no permission to read the tenant's connectors",
+    "grant `APIConnectors.Read.All` with admin consent; if Graph still answers 403, \
+           `APIConnectors.ReadWrite.All`. Naming connectors by `id` without pins needs neither",
+);
+pub(super) const CANNOT_CHANGE_BINDINGS: Known = (
+    "no permission to change bindings",
+    "grant `IdentityUserFlow.ReadWrite.All` with admin consent; a user also needs the directory role \
+           External ID User Flow Administrator",
+);
