@@ -38,10 +38,8 @@ pub fn drift(target: &Target, drift: Drift, options: Option<&str>) -> String {
         text.push_str(&render_bindings(unmanaged, &dangling));
     }
     if !target.pins.is_empty() {
-        push_line(
-            &mut text,
-            format_args!("\nTo accept the new address, change its `targetUrl` in {file}:\n"),
-        );
+        let what = "To accept the new address, change its `targetUrl`";
+        push_line(&mut text, format_args!("\n{what} in {file}:\n"));
         for BrokenPin { connector, expected: _, actual } in &target.pins {
             let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
             let name = escape::text(name);
@@ -106,25 +104,20 @@ fn render_bindings<'a>(
                 Some(connector) => connector_value(connector),
             };
             can_be_written |= value.is_some();
-            match value {
+            let line = match value {
                 Some((value, comment)) if protected => {
-                    let value = format!("{{connector: {value}, protect: true}}");
-                    push_line(&mut text, format_args!("        {step}: {value}{comment}"));
+                    format!("{step}: {{connector: {value}, protect: true}}{comment}")
                 }
-                Some((value, comment)) => {
-                    push_line(&mut text, format_args!("        {step}: {value}{comment}"))
-                }
+                Some((value, comment)) => format!("{step}: {value}{comment}"),
                 None => {
                     let id = bound_id(bound).map(ConnectorId::as_str).map(escape::text).unwrap_or_default();
-                    push_line(
-                        &mut text,
-                        format_args!("        # {step} is bound to {id}, which a file cannot name"),
-                    );
+                    format!("# {step} is bound to {id}, which a file cannot name")
                 }
-            }
+            };
+            push_line(&mut text, format_args!("        {line}"));
         }
         if !can_be_written {
-            push_line(&mut text, format_args!("        {{}}"));
+            text.push_str("        {}\n");
         }
     }
     text

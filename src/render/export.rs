@@ -19,14 +19,13 @@ pub fn export(
     steps: &[Step],
     taken_at: &str,
 ) -> String {
-    let mut text = String::new();
-    push_line(&mut text, format_args!("# The API connectors of the user flows of {tenant},"));
-    push_line(&mut text, format_args!("# read from the tenant on {taken_at} by flowbind export."));
-    push_line(
-        &mut text,
-        format_args!("# A plan of this file is empty until the tenant or the file changes."),
+    let mut text = format!(
+        "# The API connectors of the user flows of {tenant},\n\
+         # read from the tenant on {taken_at} by flowbind export.\n\
+         # A plan of this file is empty until the tenant or the file changes.\n\
+         version: 1\ntenant: {}\n",
+        escape::yaml(tenant.as_str())
     );
-    push_line(&mut text, format_args!("version: 1\ntenant: {}", escape::yaml(tenant.as_str())));
     if cloud != Cloud::default() {
         push_line(&mut text, format_args!("cloud: {cloud}"));
     }
@@ -44,15 +43,12 @@ pub fn export(
 }
 
 fn connectors(names: &ShortNames<'_>) -> String {
-    let mut text = String::new();
     if names.connectors.is_empty() {
-        return text;
+        return String::new();
     }
-    push_line(
-        &mut text,
-        format_args!("\n# Short names. A plan that would bind a connector is blocked if the connector calls"),
-    );
-    push_line(&mut text, format_args!("# another address than its `targetUrl` here.\nconnectors:"));
+    let mut text = "\n# Short names. A plan that would bind a connector is blocked if the connector calls\n\
+                    # another address than its `targetUrl` here.\nconnectors:\n"
+        .to_owned();
     for (short, listed) in &names.connectors {
         let ListedConnector { connector, target_url } = listed;
         push_line(&mut text, format_args!("{}", escape::yaml_key(short, 2)));
@@ -68,12 +64,10 @@ fn connectors(names: &ShortNames<'_>) -> String {
 }
 
 fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
-    let mut text = String::new();
     if inventory.flows.is_empty() {
-        push_line(&mut text, format_args!("\nflows: {{}}"));
-        return text;
+        return "\nflows: {}\n".to_owned();
     }
-    push_line(&mut text, format_args!("\n# `null`: nothing is called at this step.\nflows:"));
+    let mut text = "\n# `null`: nothing is called at this step.\nflows:\n".to_owned();
     for (flow, bindings) in &inventory.flows {
         push_line(&mut text, format_args!("{}", escape::yaml_key(&flow.id, 2)));
         let mut managed = false;
@@ -81,7 +75,7 @@ fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
             managed |= push_binding(&mut text, *step, bound, names);
         }
         if !managed {
-            push_line(&mut text, format_args!("    {{}}"));
+            text.push_str("    {}\n");
         }
     }
     text

@@ -22,13 +22,10 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
     let (tests, failures) = (sum(|suite| suite.cases.len()), sum(|suite| suite.count("failure")));
     let errors = sum(|suite| suite.count("error"));
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let name = document.command();
-    push_line(
-        &mut text,
-        format_args!(
-            "<testsuites name=\"flowbind {name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">"
-        ),
+    let mut text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuites name=\"flowbind {name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n"
     );
     // The format has no offset.
     let at = at.trim_end_matches('Z');
@@ -119,28 +116,23 @@ impl Suite {
             ),
         );
         for Case { class, name, failure } in &self.cases {
-            let case =
-                format!("    <testcase classname=\"{}\" name=\"{}\" time=\"0\"", xml(class), xml(name));
-            match failure {
-                None => push_line(text, format_args!("{case}/>")),
+            let (class, name) = (xml(class), xml(name));
+            let end = match failure {
+                None => "/>".to_owned(),
                 Some(Failure { element: "skipped", kind: _, message }) => {
-                    push_line(
-                        text,
-                        format_args!("{case}><skipped message=\"{}\"/></testcase>", xml(message)),
-                    );
+                    format!("><skipped message=\"{}\"/></testcase>", xml(message))
                 }
                 Some(Failure { element, kind, message }) => {
                     let message = xml(message);
-                    push_line(
-                        text,
-                        format_args!(
-                            "{case}><{element} message=\"{message}\" type=\"{kind}\">{message}</{element}></testcase>"
-                        ),
-                    );
+                    format!(
+                        "><{element} message=\"{message}\" type=\"{kind}\">{message}</{element}></testcase>"
+                    )
                 }
-            }
+            };
+            let case = format_args!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\"{end}");
+            push_line(text, case);
         }
-        push_line(text, format_args!("  </testsuite>"));
+        text.push_str("  </testsuite>\n");
     }
 }
 

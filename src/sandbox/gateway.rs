@@ -188,42 +188,35 @@ impl Gateway {
         now: Timestamp,
         run: impl FnOnce(&mut Self) -> Result<Response, ErrorResponse>,
     ) -> Reply {
-        match effect {
-            Effect::DropBefore => Reply::Close,
-            Effect::Hang => Reply::Hang,
+        let result = match effect {
+            Effect::DropBefore => return Reply::Close,
+            Effect::Hang => return Reply::Hang,
             Effect::DropAfter => {
                 // Executed only for its effect: no response is sent.
                 let _ = run(self);
-                Reply::Close
+                return Reply::Close;
             }
             Effect::Truncate => {
-                let mut response = run(self);
+                let mut result = run(self);
                 // A 204 has no body that could be truncated.
-                if let Ok(response @ Response { status: 204, .. }) = &mut response {
+                if let Ok(response @ Response { status: 204, .. }) = &mut result {
                     response.status = 200;
                 }
-                Reply::Truncate(self.finish_response(request, now, response))
+                return Reply::Truncate(self.finish_response(request, now, result));
             }
-            Effect::AcceptOnly => Reply::Send(self.finish_response(request, now, Ok(Response::no_content()))),
+            Effect::AcceptOnly => Ok(Response::no_content()),
             Effect::Answer { status, headers, body } => {
-                let configured = Response { status, headers, body: body.into_bytes() };
-                Reply::Send(self.finish_response(request, now, Ok(configured)))
+                Ok(Response { status, headers, body: body.into_bytes() })
             }
             Effect::AnswerAfter { status, headers, body } => {
                 // Executed only for its effect: the client receives the configured response.
                 let _ = run(self);
-                let configured = Response { status, headers, body: body.into_bytes() };
-                Reply::Send(self.finish_response(request, now, Ok(configured)))
+                Ok(Response { status, headers, body: body.into_bytes() })
             }
-            Effect::LoseItem => {
-                let result = run(self).map(corrupt_batch::drop_last_item);
-                Reply::Send(self.finish_response(request, now, result))
-            }
-            Effect::RepeatItem => {
-                let result = run(self).map(corrupt_batch::duplicate_last_item);
-                Reply::Send(self.finish_response(request, now, result))
-            }
-        }
+            Effect::LoseItem => run(self).map(corrupt_batch::drop_last_item),
+            Effect::RepeatItem => run(self).map(corrupt_batch::duplicate_last_item),
+        };
+        Reply::Send(self.finish_response(request, now, result))
     }
 
     /// Handles a request and, if it changed the tenant, passes the new snapshot to `on_change`. If that

@@ -33,28 +33,15 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
             (report_targets(report), &report.errors, fingerprint)
         }
     };
-    let title = title(document);
     let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
     let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(STYLE), hash(SCRIPT));
-    let mut page = String::new();
-    push_line(
-        &mut page,
-        format_args!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>flowbind: {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-            title = xml(&title)
-        ),
-    );
-    push_line(
-        &mut page,
-        format_args!(
-            "<header>\n<h1>{}</h1>\n<p class=\"at\">flowbind {}, {}</p>",
-            xml(&title),
-            document.command(),
-            xml(at)
-        ),
+    let (title, command, at) = (xml(&title(document)), document.command(), xml(at));
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>flowbind: {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1>{title}</h1>\n<p class=\"at\">flowbind {command}, {at}</p>\n"
     );
     if let Some(fingerprint) = fingerprint {
         push_line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
@@ -65,12 +52,12 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
         push_line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&note)));
     }
     push_filter(&mut page, document);
-    push_line(&mut page, format_args!("</header>\n<main>"));
+    page.push_str("</header>\n<main>\n");
     for target in &targets {
         target.write_to(&mut page);
     }
     if targets.is_empty() {
-        push_line(&mut page, format_args!("<p>No tenant was read.</p>"));
+        page.push_str("<p>No tenant was read.</p>\n");
     }
     push_line(&mut page, format_args!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>"));
     page
@@ -173,9 +160,9 @@ impl HtmlTarget {
             for (step, cell) in steps.get(flow).into_iter().flatten() {
                 cell.write_to(page, *step);
             }
-            push_line(page, format_args!("</ol>\n</article>"));
+            page.push_str("</ol>\n</article>\n");
         }
-        push_line(page, format_args!("</section>"));
+        page.push_str("</section>\n");
     }
 }
 
@@ -203,7 +190,7 @@ impl StepCell {
         for reason in deleted.into_iter().chain(reason.as_deref()) {
             push_line(page, format_args!("<span class=\"reason\">{}</span>", xml(reason)));
         }
-        push_line(page, format_args!("</li>"));
+        page.push_str("</li>\n");
     }
 }
 
