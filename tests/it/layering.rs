@@ -85,7 +85,7 @@ struct UsedPath {
 
 impl UsedPath {
     /// Returns the path from the root of the crate, if the path begins with `crate`, `self` or `super`.
-    fn from_root(&self) -> Option<Segments> {
+    fn absolute(&self) -> Option<Segments> {
         let (first, rest) = self.segments.split_first()?;
         let mut absolute = match first.as_str() {
             "crate" => Vec::new(),
@@ -299,10 +299,10 @@ impl Crate {
     /// Returns the file that defines the target of a path, and the name of the target. Follows `use`
     /// declarations. `None` for another crate.
     fn resolve(&self, file: &SourceFile, path: &UsedPath, depth: u8) -> Option<(&SourceFile, String)> {
-        // A name such as `time` in `use tokio::time` can be defined by itself.
+        // The name of an import can be the first segment of its own path, as in `use strum::strum`.
         let depth = depth.checked_sub(1)?;
         let UsedPath { scope, segments } = path;
-        let absolute = path.from_root().or_else(|| {
+        let absolute = path.absolute().or_else(|| {
             let relative = [scope.as_slice(), segments].concat();
             let (module, _) = relative.split_at(scope.len() + 1);
             self.0.iter().any(|it| it.module == module).then_some(relative)
@@ -375,7 +375,7 @@ fn modules_use_exactly_the_listed_dependencies() {
     let mut found = BTreeMap::<_, BTreeSet<_>>::new();
     for file in &files {
         let module = &file.module[0];
-        let used = file.paths.iter().filter_map(|path| path.from_root()?.first().cloned());
+        let used = file.paths.iter().filter_map(|path| path.absolute()?.first().cloned());
         // A module can be a file and a folder.
         found.entry(module.clone()).or_default().extend(used.filter(|used| used != module));
     }
