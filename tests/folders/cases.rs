@@ -90,13 +90,8 @@ fn apply_sends_expected_requests_and_is_idempotent(case: &Path) {
     let served = serve(tenant, Options::default());
     let version = if yaml.contains("api: v1.0") { "/v1.0" } else { "/beta" };
     let url = served.graph_url().replace("/beta", version);
-    let apply = || {
-        flowbind(["apply", "desired.yaml", "--yes", "--graph-url", &url])
-            .args(args(case))
-            .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
-            .within(case)
-            .run()
-    };
+    let apply =
+        || flowbind(["apply", "desired.yaml", "--yes"]).args(args(case)).connect_to(&url).within(case).run();
     let first = apply();
     expect(case, "requests.txt", &requests(&served));
     let stdout = mask_request_ids(&first.stdout);

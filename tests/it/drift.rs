@@ -9,11 +9,7 @@ use crate::support::{
 fn drift(served: &SandboxServer, yaml: &str, args: &[&str]) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
-    let outcome = flowbind(["drift", "--graph-url", &served.graph_url()])
-        .args(args)
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run();
+    let outcome = flowbind(["drift"]).args(args).connect_to(&served.graph_url()).within(folder.path()).run();
     assert_eq!(served.puts(), 0);
     outcome
 }
@@ -145,8 +141,7 @@ fn drift_does_not_list_bindings_pruned_by_another_file() {
     for (prune, strict_lists) in [(steps, vec![]), (flows, vec!["B2C_1_b postAttributeCollection"])] {
         file(folder.path(), "b.yaml", format!("{head}{prune}"));
         let outcome = flowbind(["drift", "a.yaml", "b.yaml", "--strict", "--format", "json"])
-            .args(["--graph-url", &served.graph_url()])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .connect_to(&served.graph_url())
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 2, "{outcome}");
@@ -169,8 +164,7 @@ fn drift_lists_unmanaged_bindings_once_per_tenant() {
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&["B2C_1_b"]));
     let run = |format: &str| {
         flowbind(["drift", "a.yaml", "b.yaml", "--strict", "--format", format])
-            .args(["--graph-url", &served.graph_url()])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .connect_to(&served.graph_url())
             .within(folder.path())
             .run()
     };
@@ -232,13 +226,8 @@ fn drift_lists_dangling_bindings_once() {
     let other =
         yaml_binding_connector_1(&["B2C_1_a"]).replace("postFederationSignup", "postAttributeCollection");
     file(folder.path(), "b.yaml", other);
-    let run = |command: &[&str]| {
-        flowbind(command)
-            .args(["--graph-url", &served.graph_url()])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
-            .within(folder.path())
-            .run()
-    };
+    let run =
+        |command: &[&str]| flowbind(command).connect_to(&served.graph_url()).within(folder.path()).run();
     let outcome = run(&["drift", "a.yaml", "b.yaml", "--strict"]);
     assert_eq!(outcome.code, 2, "{outcome}");
     let lines = offered(&outcome, "To accept what the tenant has, edit b.yaml");
@@ -331,7 +320,7 @@ fn drift_with_unreadable_binding_is_an_error() {
     let list = crate::support::answer_get("b2cUserFlows", 0, 403, &[], "");
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
     let outcome =
-        drift(&served, &yaml_binding_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+        drift(&served, &yaml_binding_connector_1(&[""; 0]).replace("flows:", "flows: {}"), &["--strict"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(
         outcome.stderr.contains("error[flows-unreadable]: cannot list the tenant's user flows"),
@@ -376,7 +365,7 @@ fn drift_with_error_in_list_is_an_error() {
     let list = Fault { path_contains: "/identity/b2cUserFlows".into(), ..list };
     let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults: vec![list], ..Options::default() });
     let outcome =
-        drift(&served, &yaml_binding_connector_1(&[]).replace("flows:", "flows: {}"), &["--strict"]);
+        drift(&served, &yaml_binding_connector_1(&[""; 0]).replace("flows:", "flows: {}"), &["--strict"]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("not today"), "{outcome}");
 }

@@ -17,9 +17,9 @@ use crate::support::{
 };
 
 fn export(served: &SandboxServer, args: &[&str]) -> Outcome {
-    flowbind(["export", "--tenant", "contoso.onmicrosoft.com", "--graph-url", &served.graph_url()])
+    flowbind(["export", "--tenant", "contoso.onmicrosoft.com"])
         .args(args)
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .connect_to(&served.graph_url())
         .run()
 }
 
@@ -264,8 +264,7 @@ fn export_with_unreadable_list_is_not_empty() {
 fn export_on_v1_reads_only_b2x_flows() {
     let served = serve(tenant(&[("B2X_1_a", 1, 0)]), Options::default());
     let url = served.graph_url().replace("/beta", "/v1.0");
-    let run =
-        |args: &[&str]| flowbind(args).args(["--graph-url", &url]).env("FLOWBIND_ACCESS_TOKEN", "t").run();
+    let run = |args: &[&str]| flowbind(args).connect_to(&url).run();
     let exported = run(&["export", "--tenant", "contoso.onmicrosoft.com", "--api", "v1.0"]);
     assert_eq!(exported.code, 0, "{exported}");
     assert!(exported.stdout.contains("\napi: v1.0\n") && exported.stdout.contains("B2X_1_a:"), "{exported}");

@@ -177,9 +177,9 @@ fn service_messages_are_inert() {
             .iter()
             .flat_map(|ending| ["--out".to_owned(), format!("plan.{ending}")])
             .collect();
-        let outcome = flowbind(["plan", "--graph-url", &served.graph_url(), "-vv", "--format", "github"])
+        let outcome = flowbind(["plan", "-vv", "--format", "github"])
             .args(&outs)
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .connect_to(&served.graph_url())
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");

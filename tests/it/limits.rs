@@ -57,10 +57,8 @@ fn collection_above_the_limit_is_an_error() {
         let last = answer_get("apiConnectors", 1, 200, &[], r#"{"value": []}"#);
         let faults = (1..=pages).map(page).chain([last]).collect();
         let served = serve(tenant(&[("B2X_1_a", 1, 2)]), Options { faults, ..Options::default() });
-        let outcome = flowbind(["export", "--tenant", "contoso.onmicrosoft.com"])
-            .args(["--graph-url", &served.graph_url()])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
-            .run();
+        let outcome =
+            flowbind(["export", "--tenant", "contoso.onmicrosoft.com"]).connect_to(&served.graph_url()).run();
         assert_eq!(outcome.code, code, "{pages}: {outcome}");
         let error = "the pages of the collection exceed 8 MiB";
         assert_eq!(outcome.stderr.contains(error), code == 1, "{outcome}");
@@ -88,8 +86,7 @@ fn concurrent_responses_above_the_total_limit_are_errors() {
     let url = format!("http://{address}/beta");
     for (parallelism, beyond) in [("12", false), ("20", true)] {
         let outcome = flowbind(["plan", "--timeout", "3", "--parallelism", parallelism])
-            .args(["--graph-url", &url])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .connect_to(&url)
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
@@ -121,8 +118,8 @@ fn compressed_response_above_the_limit_is_an_error() {
         proxy.start_listening();
         let folder = folder();
         file(folder.path(), "flowbind.yaml", FILE);
-        let outcome = flowbind(["plan", "--graph-url", &format!("http://{}/beta", proxy.address())])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
+        let outcome = flowbind(["plan"])
+            .connect_to(&format!("http://{}/beta", proxy.address()))
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, code, "{bytes}: {outcome}");
@@ -152,7 +149,6 @@ fn peak_memory(mut run: Command) -> (Option<i32>, u64) {
 #[test]
 fn responses_of_maximum_size_need_less_than_100_mb() {
     let flows: Vec<_> = (0..200).map(|flow| format!("B2C_1_{flow}")).collect();
-    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let fill = |open: &str, piece: &str, close: &str| {
         let pieces = (MAX_RESPONSE - open.len() - close.len() - 1) / (piece.len() + 1);
         format!("{open}{}{close}", vec![piece; pieces].join(","))
@@ -174,10 +170,9 @@ fn responses_of_maximum_size_need_less_than_100_mb() {
         let served = serve(tenant(&[("B2C_1_a", 1, 2)]), Options { faults, ..Options::default() });
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
-        let run =
-            flowbind(["plan", "--timeout", "5", "--rate", "9999/1", "--graph-url", &served.graph_url()])
-                .env("FLOWBIND_ACCESS_TOKEN", "t")
-                .within(folder.path());
+        let run = flowbind(["plan", "--timeout", "5", "--rate", "9999/1"])
+            .connect_to(&served.graph_url())
+            .within(folder.path());
         let (code, peak) = peak_memory(run.command());
         let context = format!("{} {status}", &body[..20.min(body.len())]);
         // A run with few requests would need little memory and prove nothing.

@@ -60,11 +60,7 @@ fn progress_with_quiet_is_hidden() {
 fn run_in_pipe(served: &SandboxServer, args: &[&str]) -> String {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let outcome = flowbind(["plan", "--graph-url", &served.graph_url()])
-        .args(args)
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run();
+    let outcome = flowbind(["plan"]).args(args).connect_to(&served.graph_url()).within(folder.path()).run();
     assert_eq!(outcome.code, 0, "{outcome}");
     outcome.stderr
 }

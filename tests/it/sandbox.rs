@@ -121,16 +121,12 @@ fn sandbox_does_not_replace_a_snapshot_changed_meanwhile() {
 fn plan_against_sandbox_with_faults_succeeds() {
     let folder = folder();
     let flows: Vec<_> = (0..12).map(|number| format!("B2C_1_{number}")).collect();
-    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
-    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
+    let bound: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 0, 0)).collect();
     file(folder.path(), "tenant.json", tenant(&bound).to_json());
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
     let args = ["--latency", "5", "--throttle", "9/1", "--fail", "0.3", "--page-size", "2", "--seed", "3"];
     let sandbox = start(folder.path(), &args);
-    let outcome = flowbind(["plan", "--graph-url", &sandbox.url])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run();
+    let outcome = flowbind(["plan"]).connect_to(&sandbox.url).within(folder.path()).run();
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(outcome.stdout.contains("Plan: 12 to enable.\n"), "{outcome}");
 }

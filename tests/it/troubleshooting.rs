@@ -154,8 +154,8 @@ fn interrupted_apply_has_its_id() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults: vec![hang], ..Options::default() });
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let child = flowbind(["apply", "--yes", "--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+    let child = flowbind(["apply", "--yes"])
+        .connect_to(&served.graph_url())
         .within(folder.path())
         .command()
         .stdout(Stdio::null())

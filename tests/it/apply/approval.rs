@@ -15,10 +15,7 @@ const PROMPT: &str = "Apply 1 change to contoso.onmicrosoft.com? Type 'yes': ";
 fn apply_non_interactive(served: &SandboxServer) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    flowbind(["apply", "--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run()
+    flowbind(["apply"]).connect_to(&served.graph_url()).within(folder.path()).run()
 }
 
 #[test]

@@ -32,8 +32,7 @@ fn start(served: &SandboxServer, folder: &Path) -> Child {
 fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Child {
     file(folder, "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     flowbind(args)
-        .args(["--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .connect_to(&served.graph_url())
         .within(folder)
         .command()
         .stdout(Stdio::null())
@@ -148,19 +147,17 @@ fn killed_apply_rerun_sends_only_missing_puts() {
 #[test]
 fn stopped_run_does_not_wait_for_a_slow_reader() {
     let flows: Vec<_> = (0..1_500).map(|flow| format!("B2C_1_{flow:04}")).collect();
-    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
-    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 2, 2)).collect();
+    let bound: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 2, 2)).collect();
     let (served, folder) = (serve(tenant(&bound), Options::default()), folder());
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
-    let mut child =
-        flowbind(["apply", "--yes", "-v", "--rate", "100000/1", "--graph-url", &served.graph_url()])
-            .env("FLOWBIND_ACCESS_TOKEN", "t")
-            .within(folder.path())
-            .command()
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+    let mut child = flowbind(["apply", "--yes", "-v", "--rate", "100000/1"])
+        .connect_to(&served.graph_url())
+        .within(folder.path())
+        .command()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     wait_until("the tenant is read", || served.request_count() >= flows.len());
     // Nothing but the first byte is read, so the pipe is full when the signal arrives.
     let mut stdout = child.stdout.take().unwrap();

@@ -192,8 +192,7 @@ fn fail_fast_skips_the_next_file_of_the_tenant() {
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
     let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--fail-fast", "--out", "report.json"])
-        .args(["--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .connect_to(&served.graph_url())
         .within(folder.path())
         .run();
     assert_eq!((outcome.code, served.puts()), (4, 1), "{outcome}");
@@ -214,8 +213,8 @@ fn partially_applied_tenant_exits_4() {
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..2]));
     // The rate limit is used up after the read-back of the first change.
     let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--rate", "7/600", "--timeout", "3"])
-        .args(["--format", "json", "--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .args(["--format", "json"])
+        .connect_to(&served.graph_url())
         .within(folder.path())
         .run();
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -266,9 +265,7 @@ fn unwritable_output_fails_before_the_first_request() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     for out in ["no/such/folder/report.json", "report.yaml", "report", "flowbind.yaml.txt/x.json"] {
         let outcome =
-            crate::support::flowbind(["apply", "--yes", "--graph-url", &served.graph_url(), "--out", out])
-                .env("FLOWBIND_ACCESS_TOKEN", "t")
-                .run();
+            crate::support::flowbind(["apply", "--yes", "--out", out]).connect_to(&served.graph_url()).run();
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.contains(out), "{outcome}");
     }
@@ -349,8 +346,7 @@ fn output_error_after_puts_keeps_the_report() {
     let folder = crate::support::folder();
     crate::support::file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
     let output = crate::support::flowbind(["apply", "--yes", "--format", "json", "--out", "report.json"])
-        .args(["--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .connect_to(&served.graph_url())
         .within(folder.path())
         .command()
         .stdout(full)
@@ -367,8 +363,8 @@ fn stdout_error_before_puts_is_reported_once() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = crate::support::folder();
     crate::support::file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let output = crate::support::flowbind(["apply", "--yes", "--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+    let output = crate::support::flowbind(["apply", "--yes"])
+        .connect_to(&served.graph_url())
         .within(folder.path())
         .command()
         .stdout(full)
@@ -503,11 +499,10 @@ fn only_apply_sends_puts() {
 #[test]
 fn plan_with_one_cause_for_many_flows_reports_it_once() {
     let flows: Vec<_> = (0..30).map(|number| format!("B2C_1_f{number:02}")).collect();
-    let names: Vec<_> = flows.iter().map(String::as_str).collect();
-    let snapshot = tenant(&names.iter().map(|flow| (*flow, 0, 0)).collect::<Vec<_>>());
+    let snapshot = tenant(&flows.iter().map(|flow| (flow.as_str(), 0, 0)).collect::<Vec<_>>());
     let denied = answer_get("Configuration", 0, 403, &[], r#"{"error": {"message": "no"}}"#);
     let served = serve(snapshot, options(vec![denied]));
-    let yaml = yaml_binding_connector_1(&names);
+    let yaml = yaml_binding_connector_1(&flows);
     let outcome = served.plan(&yaml, &[]);
     assert_eq!(outcome.code, 1, "{outcome}");
     let problem = "error[permission-missing]: 30 flows could not be read: 403 no\n";
@@ -544,10 +539,8 @@ fn plan_of_two_files_of_an_unreadable_tenant_reports_the_cause_once() {
     let folder = folder();
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..]));
-    let outcome = flowbind(["plan", "a.yaml", "b.yaml", "--graph-url", &served.graph_url()])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run();
+    let outcome =
+        flowbind(["plan", "a.yaml", "b.yaml"]).connect_to(&served.graph_url()).within(folder.path()).run();
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(outcome.stdout.matches("error[").count(), 1, "{outcome}");
     assert!(outcome.stdout.contains("error[permission-missing]: 3 flows could not be read"), "{outcome}");

@@ -43,12 +43,9 @@ fn untrusted_certificate_of_graph_ends_the_run_at_once() {
     let entra = entra();
     let folder = folder();
     let flows: Vec<_> = (0..198).map(|number| format!("B2C_1_{number}")).collect();
-    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
     let url = format!("https://{}", entra.address());
-    let outcome = run_in(folder.path(), &["plan", "--graph-url", &format!("{url}/beta")])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .run();
+    let outcome = run_in(folder.path(), &["plan"]).connect_to(&format!("{url}/beta")).run();
     assert_eq!(outcome.code, 1, "{outcome}");
     let error = format!("cannot reach {}: certificate not trusted: ", entra.address());
     assert!(outcome.stderr.contains(&error), "{outcome}");

@@ -56,6 +56,11 @@ impl Flowbind {
         self
     }
 
+    /// Selects a Graph URL, and gives a token for it that is not a JWT.
+    pub fn connect_to(self, graph_url: &str) -> Self {
+        self.args(["--graph-url", graph_url]).env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.0.env(name, value);
         self

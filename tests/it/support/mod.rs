@@ -134,7 +134,7 @@ pub fn tenant(flows: &[(&str, usize, usize)]) -> Snapshot {
 }
 
 /// Returns a desired-state file that binds `Connector 1` at `postFederationSignup` in each flow.
-pub fn yaml_binding_connector_1(flows: &[&str]) -> String {
+pub fn yaml_binding_connector_1(flows: &[impl std::fmt::Display]) -> String {
     let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
     for flow in flows {
         yaml.push_str(&format!("  {flow}:\n    postFederationSignup: Connector 1\n"));
@@ -174,11 +174,7 @@ impl SandboxServer {
     fn run(&self, command: &str, yaml: &str, args: &[&str]) -> Outcome {
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml);
-        flowbind([command, "--graph-url", &self.graph_url()])
-            .args(args)
-            .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
-            .within(folder.path())
-            .run()
+        flowbind([command]).args(args).connect_to(&self.graph_url()).within(folder.path()).run()
     }
 }
 

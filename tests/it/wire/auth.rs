@@ -112,8 +112,8 @@ fn loopback_requests_bypass_the_proxy() {
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let outcome = flowbind(["plan", "--graph-url", &served.graph_url(), "--timeout", "5"])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
+    let outcome = flowbind(["plan", "--timeout", "5"])
+        .connect_to(&served.graph_url())
         .env("http_proxy", "http://127.0.0.1:9")
         .env("HTTP_PROXY", "http://127.0.0.1:9")
         .env("ALL_PROXY", "http://127.0.0.1:9")

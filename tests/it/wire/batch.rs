@@ -14,7 +14,7 @@ fn flows(number: usize) -> Vec<String> {
 }
 
 fn yaml(number: usize) -> String {
-    yaml_binding_connector_1(&flows(number).iter().map(String::as_str).collect::<Vec<_>>())
+    yaml_binding_connector_1(&flows(number))
 }
 
 /// Starts a tenant in which every third flow already has the connector.

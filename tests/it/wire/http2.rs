@@ -26,14 +26,10 @@ fn reads_share_one_http2_connection() {
     }));
     let folder = folder();
     let flows: Vec<_> = (0..40).map(|flow| format!("B2C_1_{flow}")).collect();
-    file(
-        folder.path(),
-        "flowbind.yaml",
-        yaml_binding_connector_1(&flows.iter().map(String::as_str).collect::<Vec<_>>()),
-    );
-    let outcome = flowbind(["plan", "--graph-url", &format!("https://{}/beta", https.address)])
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
+    let outcome = flowbind(["plan"])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])
-        .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
+        .connect_to(&format!("https://{}/beta", https.address))
         .within(folder.path())
         .run();
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -92,9 +88,9 @@ fn unresponsive_http2_connection_is_replaced() {
         yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"),
     );
     let (_proxy, address) = wedged_at_first(https.address, wedged);
-    let outcome = flowbind(["plan", "--graph-url", &format!("https://{address}/beta"), "--timeout", "55"])
+    let outcome = flowbind(["plan", "--timeout", "55"])
         .args(["--ca-file", https.ca_file().to_str().unwrap()])
-        .env("FLOWBIND_ACCESS_TOKEN", "opaque-token")
+        .connect_to(&format!("https://{address}/beta"))
         .within(folder.path())
         .run();
     assert_eq!(outcome.code, 0, "{outcome}");

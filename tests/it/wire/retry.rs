@@ -112,16 +112,10 @@ fn unreachable_service_is_reported_within_the_timeout() {
     let unreachable = FaultyProxy::bind(None, Duration::from_secs(600));
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let outcome = flowbind([
-        "plan",
-        "--timeout",
-        "2",
-        "--graph-url",
-        &format!("http://{}/beta", unreachable.address()),
-    ])
-    .env("FLOWBIND_ACCESS_TOKEN", "t")
-    .within(folder.path())
-    .run();
+    let outcome = flowbind(["plan", "--timeout", "2"])
+        .connect_to(&format!("http://{}/beta", unreachable.address()))
+        .within(folder.path())
+        .run();
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("WARN cannot reach "), "{outcome}");
     assert!(outcome.stderr.contains("refused"), "{outcome}");
@@ -131,9 +125,8 @@ fn unreachable_service_is_reported_within_the_timeout() {
 #[test]
 fn run_with_tight_service_limit_succeeds() {
     let flows: Vec<_> = (0..8).map(|number| format!("B2C_1_{number}")).collect();
-    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
     let throttle = Some(Throttle { requests: 4, per: Duration::from_millis(700) });
-    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 0, 0)).collect();
+    let bound: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 0, 0)).collect();
     let served = serve(tenant(&bound), Options { throttle, ..Options::default() });
     let outcome = served.plan(&yaml_binding_connector_1(&flows), &[]);
     assert!(outcome.stdout.contains("Plan: 8 to enable"), "{outcome}");
@@ -167,10 +160,7 @@ fn retry_after_503_uses_a_new_connection() {
         "flowbind.yaml",
         yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "null"),
     );
-    let outcome = flowbind(["plan", "--timeout", "20", "--graph-url", &url])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .within(folder.path())
-        .run();
+    let outcome = flowbind(["plan", "--timeout", "20"]).connect_to(&url).within(folder.path()).run();
     assert!(outcome.stdout.contains("No changes."), "{outcome}");
     server.join().unwrap();
 }

@@ -62,8 +62,7 @@ fn another_app(address: &str, each: Duration, over: &AtomicBool) {
 fn limiter_sharing_with_another_app_gets_few_429s() {
     const FLOWS: usize = 600;
     let flows: Vec<_> = (0..FLOWS).map(|flow| format!("B2C_1_{flow}")).collect();
-    let flows: Vec<_> = flows.iter().map(String::as_str).collect();
-    let bound: Vec<_> = flows.iter().map(|flow| (*flow, 1, 0)).collect();
+    let bound: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 1, 0)).collect();
     let throttle = Some(Throttle { requests: 300, per: Duration::from_secs(2) });
     let served = serve(tenant(&bound), Options { throttle, ..Options::default() });
     let url = served.graph_url();
