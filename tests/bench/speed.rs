@@ -18,6 +18,9 @@
 )]
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
+#[path = "../it/support/background.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod background;
 mod fleet;
 mod measure;
 mod offline;

@@ -29,9 +29,12 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use support::package;
 
+/// Checks one folder or file, and panics if the output differs.
+type Check = fn(&Path);
+
 /// Kinds of tests: a folder, the extension of the files that are its tests, and the check of one of them.
 /// Without an extension, its subfolders are the tests.
-const KINDS: [(&str, Option<&str>, fn(&Path)); 4] = [
+const KINDS: [(&str, Option<&str>, Check); 4] = [
     ("bad", Some("yaml"), bad::validate_reports_all_problems),
     ("cases", None, cases::plan_and_apply_match_the_folder),
     ("formats", None, formats::outputs_match_in_every_format),

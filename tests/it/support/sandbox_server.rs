@@ -10,7 +10,7 @@ use flowbind::snapshot::Snapshot;
 use serde_json::Value;
 use tokio::sync::mpsc as async_mpsc;
 
-use super::Background;
+use super::background::Background;
 
 /// Sandbox that runs until it is dropped.
 pub struct SandboxServer {
