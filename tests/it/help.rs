@@ -25,6 +25,11 @@ const COMMANDS: [&str; 12] = [
 const QUICKSTART: [&str; 4] =
     ["plan", "examples/quickstart/flowbind.yaml", "--sandbox", "examples/quickstart/tenant.json"];
 
+/// Removes the extension that the name of the binary has on Windows.
+fn without_extension(text: &str) -> String {
+    text.replace("flowbind.exe", "flowbind")
+}
+
 #[test]
 fn help_of_each_command_matches_its_file() {
     for command in [""].iter().chain(&COMMANDS) {
@@ -34,7 +39,7 @@ fn help_of_each_command_matches_its_file() {
             assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
             let name = if command.is_empty() { "flowbind" } else { command };
             let file = package("tests/help").join(format!("{name}{suffix}.txt"));
-            expect_file![file].assert_eq(&outcome.stdout);
+            expect_file![file].assert_eq(&without_extension(&outcome.stdout));
         }
     }
 }
@@ -115,7 +120,7 @@ fn unknown_option_is_not_suggested_as_a_value() {
     let usage = "error[usage]: unexpected argument '-y' found\n\n\
                  Usage: flowbind plan [OPTIONS] [FILES]...\n\n\
                  For more information, try '--help'.\n";
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (1, usage));
+    assert_eq!((outcome.code, without_extension(&outcome.stderr).as_str()), (1, usage));
 }
 
 /// `-out=FILE` would otherwise be `-o` with the value `ut=FILE`.
