@@ -1,12 +1,11 @@
 //! `schema`: prints the JSON Schemas of `schemas/`.
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
 use super::outputs;
 use crate::run::CommandError;
-use crate::{desired, saved, snapshot, terminal};
+use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
@@ -28,12 +27,27 @@ enum Name {
 
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
     let schema = match args.name {
-        Name::Desired => desired::json_schema(),
-        Name::Plan => saved::plan::json_schema(),
-        Name::Report => saved::report::json_schema(),
-        Name::Snapshot => snapshot::json_schema(),
+        Name::Desired => include_str!("../../schemas/desired.schema.json"),
+        Name::Plan => include_str!("../../schemas/plan.schema.json"),
+        Name::Report => include_str!("../../schemas/report.schema.json"),
+        Name::Snapshot => include_str!("../../schemas/snapshot.schema.json"),
     };
-    let text = serde_json::to_string_pretty(&schema).context("cannot write the schema as JSON")?;
-    terminal::print(&(text + "\n")).map_err(outputs::stdout_error)?;
+    terminal::print(schema).map_err(outputs::stdout_error)?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect_file;
+
+    use crate::{saved, snapshot};
+
+    /// The other schema, of desired-state files, is written by hand; a test of `desired::keys` compares it.
+    #[test]
+    fn schemas_of_json_files_equal_those_of_the_types() {
+        let text = |schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        expect_file!["../../schemas/plan.schema.json"].assert_eq(&text(saved::plan::json_schema()));
+        expect_file!["../../schemas/report.schema.json"].assert_eq(&text(saved::report::json_schema()));
+        expect_file!["../../schemas/snapshot.schema.json"].assert_eq(&text(snapshot::json_schema()));
+    }
 }

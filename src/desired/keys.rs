@@ -426,28 +426,57 @@ fn binding_value(decoder: &mut Decoder<'_>, key: &str, node: &Node<'_>) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::json_schema;
+    use serde_json::{Value as Json, json};
+    use strum::VariantArray;
+
     use super::*;
+    use crate::diagnostic::Source;
+    use crate::model::{Guards, Prune};
+
+    fn schema() -> Json {
+        serde_json::from_str(include_str!("../../schemas/desired.schema.json")).unwrap()
+    }
 
     /// The decoder takes keys by name and the schema documents them, so both lists must be equal.
     #[test]
     fn schema_and_decoder_have_the_same_keys() {
-        let schema = json_schema().to_value();
-        for (key, property) in schema["properties"].as_object().unwrap() {
-            assert!(property["description"].is_string(), "{key} has no description");
-            assert!(property["examples"].is_array(), "{key} has no example");
-        }
-        let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
-        let source = crate::diagnostic::Source::new("f", "no-such-key: 1\n");
+        let text = "x: 1\nconnectors: {a: {x: 1}}\nflows: {B2C_1_a: {x: a, preTokenIssuance: {x: 1}}}\nguards: {x: 1}\n";
+        let source = Source::new("f", text);
         let root = super::super::source::parse(&source).unwrap();
         let mut decoder = Decoder::new(&source);
         assert!(decode_file(&mut decoder, &root).is_some());
         let problems = decoder.finish();
-        let unknown = problems.iter().find(|problem| problem.message == "unknown key `no-such-key`").unwrap();
-        let mut known: Vec<_> = unknown.hints[0].split('`').skip(1).step_by(2).collect();
-        known.sort_unstable();
-        let mut keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        keys.sort_unstable();
-        assert_eq!(keys, known);
+        let unknown = problems.iter().filter(|problem| problem.message.ends_with(" `x`"));
+        let known: Vec<BTreeSet<_>> =
+            unknown.map(|problem| problem.hints[0].split('`').skip(1).step_by(2).collect()).collect();
+        let schema = schema();
+        let mappings = ["$defs/Connector/anyOf/1", "$defs/Flow", "$defs/Binding/anyOf/1", "$defs/Guards", ""];
+        let documented = mappings.map(|mapping| {
+            let mapping = schema.pointer(format!("/{mapping}").trim_end_matches('/')).unwrap();
+            assert_eq!(mapping["additionalProperties"], false);
+            mapping["properties"].as_object().unwrap().keys().map(String::as_str).collect::<BTreeSet<_>>()
+        });
+        assert_eq!(known, documented);
+    }
+
+    #[test]
+    fn schema_has_the_names_limits_and_defaults_of_the_types() {
+        fn enumeration<T: VariantArray + Copy + Default + Into<&'static str>>() -> [Json; 2] {
+            [json!(names::<T>()), json!(Into::<&str>::into(T::default()))]
+        }
+        let schema = schema();
+        let [cloud, api, prune, steps] =
+            ["cloud", "api", "prune", "steps"].map(|key| &schema["properties"][key]);
+        let shown = |key: &Json| [key["enum"].clone(), key["default"].clone()];
+        assert_eq!(shown(cloud), enumeration::<Cloud>());
+        assert_eq!(shown(api), enumeration::<Api>());
+        assert_eq!(shown(prune), enumeration::<Prune>());
+        assert_eq!(steps["items"]["enum"], json!(names::<Step>()));
+        assert_eq!(steps["default"], json!(Step::DEFAULT.map(Step::name)));
+        let guards = &schema["$defs"]["Guards"]["properties"];
+        assert_eq!(guards["maxDisables"]["default"], Guards::default().max_disables);
+        for guard in ["maxChanges", "maxDisables"] {
+            assert_eq!((&guards[guard]["minimum"], &guards[guard]["maximum"]), (&json!(0), &json!(u32::MAX)));
+        }
     }
 }

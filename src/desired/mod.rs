@@ -78,11 +78,6 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
     file.and_then(|file| to_desired(name.to_owned(), file)).ok_or_else(Vec::new)
 }
 
-/// Returns the JSON Schema of a desired-state file.
-pub fn json_schema() -> schemars::Schema {
-    schema::json_schema()
-}
-
 /// Loads the files that have a tenant, and checks the rules between keys and between files. Any problem of
 /// any file is an error; all are returned.
 fn load_checked(paths: &[PathBuf]) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {

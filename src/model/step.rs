@@ -8,7 +8,8 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// Step at which a flow can call a connector: a relationship of `apiConnectorConfiguration`.
 ///
-/// Source: <https://learn.microsoft.com/graph/api/resources/userflowapiconnectorconfiguration>;
+/// Sources: <https://learn.microsoft.com/graph/api/resources/userflowapiconnectorconfiguration>,
+/// <https://learn.microsoft.com/azure/active-directory-b2c/api-connectors-overview>;
 /// `preTokenIssuance` is in the beta metadata and the portal, not in the documentation.
 #[derive(
     Debug,

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use expect_test::expect_file;
 use flowbind::model::{FlowId, Tenant};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -48,7 +47,8 @@ fn schema_files_equal_the_command_output() {
     for name in ["desired", "plan", "report", "snapshot"] {
         let outcome = flowbind(["schema", name]).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
-        expect_file![package("schemas").join(format!("{name}.schema.json"))].assert_eq(&outcome.stdout);
+        let file = package("schemas").join(format!("{name}.schema.json"));
+        assert_eq!(fs::read_to_string(file).unwrap(), outcome.stdout);
     }
 }
 
@@ -109,7 +109,9 @@ fn schema_rejects_invalid_files_like_the_command() {
     }
 }
 
-/// Checks every character, because the rule is written twice: as a regular expression and in Rust.
+/// Checks every character, because the rule is written twice: as a regular expression and in Rust. The
+/// expression lists white space and control characters one by one, because `\s` differs from the characters
+/// that `FlowId` rejects.
 #[test]
 fn schema_accepts_the_same_flow_ids_as_the_command() {
     let schema = schema("desired");
