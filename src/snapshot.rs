@@ -8,6 +8,7 @@ mod target_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -17,7 +18,8 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 pub use target_url::TargetUrl;
 
 /// Connectors, flows and bindings of a tenant at one time, without secrets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
     /// Version of this format.
@@ -35,7 +37,8 @@ pub struct Snapshot {
 }
 
 /// Supported version of the format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub enum FormatVersion {
     /// First version.
     #[default]
@@ -44,7 +47,8 @@ pub enum FormatVersion {
 }
 
 /// Microsoft cloud.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[derive(EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
@@ -68,7 +72,8 @@ impl Cloud {
 }
 
 /// API connector.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Connector {
     /// Id that Graph assigned to the connector.
@@ -80,7 +85,8 @@ pub struct Connector {
 }
 
 /// User flow and its bindings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Flow {
     /// Id of the flow, which starts with `B2C_1_` or `B2X_1_`.
@@ -92,12 +98,13 @@ pub struct Flow {
     /// Id of the connector that each step calls; null or absent if the step calls none.
     /// The id of a deleted connector, which is not in `connectors`, is a dangling binding.
     #[serde(deserialize_with = "deserialize_bindings")]
-    #[schemars(extend("propertyNames" = serde_json::json!({ "enum": Step::VARIANTS })))]
+    #[cfg_attr(test, schemars(extend("propertyNames" = serde_json::json!({ "enum": Step::VARIANTS }))))]
     pub bindings: BTreeMap<Step, Option<String>>,
 }
 
 /// Step of a user flow that can call a connector, in the order in which a flow executes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[derive(EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "camelCase")]
@@ -197,7 +204,8 @@ impl From<serde_json::Error> for SnapshotError {
 }
 
 /// Returns the JSON Schema of a snapshot.
-pub fn json_schema() -> schemars::Schema {
+#[cfg(test)]
+pub(crate) fn json_schema() -> schemars::Schema {
     schemars::schema_for!(Snapshot)
 }
 

@@ -1,5 +1,6 @@
 //! Parts that the saved formats share.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,8 @@ pub(super) fn to_json(file: &impl Serialize) -> String {
 }
 
 /// Program that wrote the file.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub(super) struct Tool {
     /// Name of the program.
     name: String,
@@ -64,7 +66,8 @@ impl Tool {
 }
 
 /// Connector.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct ConnectorPart {
     /// Id.
@@ -76,7 +79,8 @@ struct ConnectorPart {
 saved_as!(Connector, ConnectorPart { id, display_name });
 
 /// Location in a file.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct LocationPart {
     /// Name of the file.
     file: String,
@@ -89,7 +93,8 @@ struct LocationPart {
 saved_as!(SourceLocation, LocationPart { file, line, column });
 
 /// Shard of a run.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct ShardPart {
     /// Number of the shard, from 1.
     number: u32,
@@ -100,7 +105,8 @@ struct ShardPart {
 }
 
 /// File of a run.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct MemberPart {
     /// Name of the file.
     file: String,
@@ -127,7 +133,8 @@ impl TryFrom<ShardPart> for ShardInfo {
 }
 
 /// Problem of a run.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct ErrorPart {
     /// Stable id of the problem; `flowbind explain ID` explains it.
     id: Code,

@@ -1,8 +1,8 @@
 //! Report as JSON, format version 2. These structs are the format: within a version, keys are only added.
 
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
-use strum::VariantArray;
 
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::parts::{self, Tool, check_action};
@@ -10,7 +10,7 @@ use super::saved_as::saved_as;
 use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
-use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant, names};
+use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
 use crate::plan::{Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
@@ -50,20 +50,22 @@ pub(super) fn from_json(text: &str) -> Result<(Report, String, String), SavedFil
 }
 
 /// Returns the JSON Schema of a report.
-pub fn json_schema() -> Schema {
+#[cfg(test)]
+pub(crate) fn json_schema() -> Schema {
     schema_for!(ReportFile)
 }
 
 /// Result of applying a plan.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
-#[schemars(title = "flowbind report")]
+#[cfg_attr(test, schemars(title = "flowbind report"))]
 struct ReportFile {
     /// Version of this format. Within a version, keys are only added.
-    #[schemars(extend("const" = FORMAT_VERSION))]
+    #[cfg_attr(test, schemars(extend("const" = FORMAT_VERSION)))]
     format_version: String,
     /// Kind of the file.
-    #[schemars(extend("const" = "report"))]
+    #[cfg_attr(test, schemars(extend("const" = "report")))]
     kind: String,
     /// Program that wrote it.
     tool: Tool,
@@ -85,7 +87,8 @@ struct ReportFile {
 }
 
 /// Result of one tenant's changes.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct ReportTarget {
     /// Tenant, as the file names it.
@@ -93,10 +96,10 @@ struct ReportTarget {
     /// GUID of the tenant; null if it is not known.
     tenant_id: Option<String>,
     /// Cloud of the tenant.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     cloud: Cloud,
     /// Version of Graph.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     api: Api,
     /// Root of Graph, version included.
     graph_url: String,
@@ -109,16 +112,17 @@ struct ReportTarget {
 }
 
 /// Result of one change.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct ReportChange {
     /// The flow.
     flow: FlowId,
     /// The step.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     step: Step,
     /// `enable`, `replace` or `disable`.
-    #[schemars(with = "String", extend("enum" = names::<Action>()))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Action>())))]
     action: Action,
     /// Value in the tenant before; null for nothing.
     current: Bound,
@@ -127,7 +131,7 @@ struct ReportChange {
     /// `applied`: the read-back showed the desired value. `already`: the tenant had it before, nothing was sent.
     /// `failed`: rejected, and not changed. `unverified`: not known whether it took effect. `not-attempted`:
     /// nothing was sent.
-    #[schemars(with = "String", extend("enum" = OutcomeKind::VARIANTS))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = OutcomeKind::VARIANTS)))]
     outcome: OutcomeKind,
     /// Stable id of the problem; null for `applied` and `already`.
     id: Option<String>,
@@ -142,7 +146,8 @@ struct ReportChange {
 }
 
 /// Numbers of changes with each outcome.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct ReportSummary {
     /// The read-back showed the desired value.

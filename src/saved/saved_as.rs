@@ -17,6 +17,7 @@ macro_rules! saved_as {
             }
         }
 
+        #[cfg(test)]
         impl schemars::JsonSchema for $value {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 $part::schema_name()

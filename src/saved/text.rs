@@ -1,7 +1,9 @@
 //! Values that are texts in the saved formats.
 
+#[cfg(test)]
 use std::borrow::Cow;
 
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -21,6 +23,7 @@ macro_rules! deserialize_text {
             }
         }
 
+        #[cfg(test)]
         impl JsonSchema for $value {
             fn inline_schema() -> bool {
                 true

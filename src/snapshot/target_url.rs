@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,8 @@ const MAX_ROUNDS: u8 = 16;
 
 /// Address of a connector, without user info, query and fragment. These may contain keys, so they are
 /// removed when the address is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(from = "String")]
 pub struct TargetUrl(String);
 

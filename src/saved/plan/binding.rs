@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, SourceLocation};
-use crate::model::{Action, Bound, Connector, FlowId, ReadError, Step, TargetUrl, names};
+use crate::model::{Action, Bound, Connector, FlowId, ReadError, Step, TargetUrl};
 use crate::plan::{BrokenPin, Change, InSync, Unmanaged, UnreadableBinding};
 use crate::saved::parts::check_action;
 use crate::saved::saved_as::saved_as;
 
 /// Binding that differs.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct PlanChange {
     /// The flow.
     flow: FlowId,
     /// The step.
-    #[schemars(with = "String", extend("enum" = names::<Step>()))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Step>())))]
     step: Step,
     /// Kind of change.
-    #[schemars(with = "String", extend("enum" = names::<Action>()))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Action>())))]
     action: Action,
     /// Value in the tenant; null for nothing.
     current: Bound,
@@ -54,12 +56,13 @@ impl TryFrom<PlanChange> for Change {
 }
 
 /// Managed binding that is as desired.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct PlanInSync {
     /// The flow.
     flow: FlowId,
     /// The step.
-    #[schemars(with = "String", extend("enum" = names::<Step>()))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Step>())))]
     step: Step,
     /// Value in the tenant and in the file; null for nothing.
     current: Bound,
@@ -70,12 +73,13 @@ struct PlanInSync {
 saved_as!(InSync, PlanInSync { flow, step, current, source });
 
 /// Binding that the file does not list.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct PlanUnmanaged {
     /// The flow.
     flow: FlowId,
     /// The step.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     step: Step,
     /// Value in the tenant.
     current: Bound,
@@ -84,7 +88,8 @@ struct PlanUnmanaged {
 saved_as!(Unmanaged, PlanUnmanaged { flow, step, current });
 
 /// Connector that does not call its pinned address.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct PlanPin {
     /// The connector.
     connector: Connector,
@@ -97,12 +102,13 @@ struct PlanPin {
 saved_as!(BrokenPin, PlanPin { connector, expected, actual });
 
 /// Binding that could not be read.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct PlanUnreadable {
     /// The flow.
     flow: FlowId,
     /// The step.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     step: Step,
     /// Stable id of the problem.
     id: Code,

@@ -1,5 +1,6 @@
 //! Blockers of a plan as JSON: id and values, with the message for readers.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,8 @@ use crate::plan::{Blocker, BrokenPin};
 use crate::saved::saved_as::saved_as;
 
 /// Guard that blocks the changes. The keys after `allow` are the values of the guard.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default)]
 struct PlanBlocker {
     /// Stable id of the guard.
@@ -29,11 +31,11 @@ struct PlanBlocker {
     flow: Option<FlowId>,
     /// Step of a protected binding.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     step: Option<Step>,
     /// Change to a protected binding.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     action: Option<Action>,
     /// Location of a protected binding in the file.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ mod binding;
 mod blocker;
 mod target;
 
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
@@ -53,20 +54,22 @@ pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
 }
 
 /// Returns the JSON Schema of a plan.
-pub fn json_schema() -> Schema {
+#[cfg(test)]
+pub(crate) fn json_schema() -> Schema {
     schema_for!(PlanFile)
 }
 
 /// Changes that a run would make to its tenants.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
-#[schemars(title = "flowbind plan")]
+#[cfg_attr(test, schemars(title = "flowbind plan"))]
 struct PlanFile {
     /// Version of this format. Within a version, keys are only added.
-    #[schemars(extend("const" = FORMAT_VERSION))]
+    #[cfg_attr(test, schemars(extend("const" = FORMAT_VERSION)))]
     format_version: String,
     /// Kind of the file.
-    #[schemars(extend("const" = "plan"))]
+    #[cfg_attr(test, schemars(extend("const" = "plan")))]
     kind: String,
     /// Program that wrote it.
     tool: Tool,
@@ -87,7 +90,8 @@ struct PlanFile {
 }
 
 /// Options of a drift run.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct PlanDrift {
     /// Whether bindings that the files do not list count as drift.
     strict: bool,

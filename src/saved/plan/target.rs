@@ -1,16 +1,18 @@
 //! Target of a plan as JSON, without its bindings.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Api, Cloud, Tenant, names};
+use crate::model::{Api, Cloud, Tenant};
 use crate::plan::{
     Blocker, BrokenPin, Change, InSync, Override, Summary, Target, Unmanaged, UnreadableBinding, Warning,
 };
 use crate::saved::saved_as::saved_as;
 
 /// Changes that a run would make to the tenant of one file.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PlanTarget {
     /// Tenant, as the file names it.
@@ -22,10 +24,10 @@ pub(super) struct PlanTarget {
     /// App that signs in; null if the file names none.
     client_id: Option<String>,
     /// Cloud of the tenant.
-    #[schemars(with = "String", extend("enum" = names::<Cloud>()))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Cloud>())))]
     cloud: Cloud,
     /// Version of Graph.
-    #[schemars(with = "String", extend("enum" = names::<Api>()))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Api>())))]
     api: Api,
     /// Root of Graph, version included.
     graph_url: String,
@@ -59,7 +61,8 @@ pub(super) struct PlanTarget {
 }
 
 /// Fact that a reviewer should know.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct PlanWarning {
     /// Stable id of the problem.
     id: String,
@@ -68,7 +71,8 @@ struct PlanWarning {
 }
 
 /// Numbers of bindings of each kind.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct PlanSummary {
     /// Nothing → a connector.
