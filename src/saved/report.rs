@@ -131,7 +131,7 @@ struct ReportChange {
     /// `applied`: the read-back showed the desired value. `already`: the tenant had it before, nothing was sent.
     /// `failed`: rejected, and not changed. `unverified`: not known whether it took effect. `not-attempted`:
     /// nothing was sent.
-    #[cfg_attr(test, schemars(with = "String", extend("enum" = OutcomeKind::VARIANTS)))]
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<OutcomeKind>())))]
     outcome: OutcomeKind,
     /// Stable id of the problem; null for `applied` and `already`.
     id: Option<String>,
