@@ -30,14 +30,18 @@
 )]
 
 pub mod apply;
+pub mod atomic_file;
 pub mod auth;
 pub mod cli;
 pub mod current;
 pub mod desired;
 pub mod diagnostic;
+pub mod exit;
 pub mod graph;
 pub mod http;
+pub mod manual;
 pub mod model;
+pub mod output;
 pub mod paths;
 pub mod plan;
 pub mod render;

@@ -7,16 +7,15 @@ use clap::Args;
 
 use super::approval;
 use super::environment::Environment;
-use super::exit::Exit;
-use super::options::{ConnectionArgs, FilesArgs, Global, OverrideArgs, ShardArgs};
-use super::outputs::{self, OutputArgs, Outputs, RenderedRun};
+use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
 use super::plan::print_shard;
-use super::problems::print_diagnostics;
 use super::signals::Signals;
 use super::{progress, values};
 use crate::apply::{Report, UnverifiedTenantPolicy};
 use crate::diagnostic::Diagnostic;
+use crate::exit::Exit;
 use crate::model::Scope;
+use crate::output::{self, Outputs, RenderedRun, print_diagnostics};
 use crate::plan::{Overrides, Plan, Problem, ShardInfo, TenantPlan};
 use crate::render::{self, Document, Format};
 use crate::run::{
@@ -93,7 +92,7 @@ pub(super) async fn run(
     let saved_plan = args.plan.as_deref();
     let inputs: Vec<_> = args.files.inputs(&args.connection).into_iter().chain(saved_plan).collect();
     // Outputs are opened before the first request.
-    let outputs = Outputs::open(&args.outputs, &inputs, environment)?;
+    let outputs = args.outputs.open(&inputs, environment)?;
     let signals = Signals::catch()?;
     let started = environment.now().to_string();
     let mut host = Terminal {
@@ -140,9 +139,11 @@ pub(super) async fn run(
 /// Starts the run and applies. A run that cannot start gives a report with its errors.
 async fn apply(args: &ApplyArgs, environment: &Environment, host: &mut Terminal<'_>) -> Applied {
     // The changes of an emulated tenant are written back.
-    let writable = args.connection.sandbox.iter().try_for_each(|sandbox| outputs::open(sandbox).map(drop));
+    let writable =
+        args.connection.sandbox.iter().try_for_each(|sandbox| output::open_file(sandbox).map(drop));
     let options = args.connection.run_options(environment);
-    let run = writable.and_then(|()| Run::start(options, host.signals.stop.clone()));
+    let run =
+        writable.map_err(CommandError::from).and_then(|()| Run::start(options, host.signals.stop.clone()));
     match run {
         Ok(run) => {
             let global = host.global;
@@ -190,7 +191,7 @@ impl Host for Terminal<'_> {
         }
         self.outputs.print(&text);
         let printed = tokio::select! {
-            printed = self.outputs.flushed() => printed.map_err(outputs::stdout_error),
+            printed = self.outputs.flushed() => printed.map_err(|error| output::stdout_error(error).into()),
             () = self.signals.stopped() => Ok(()),
         };
         self.is_on_stderr = on_stderr || !errors.is_empty();

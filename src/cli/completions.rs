@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use super::exit::Exit;
-use super::outputs;
+use crate::exit::Exit;
+use crate::output;
 use crate::run::CommandError;
 use crate::terminal;
 
@@ -33,6 +33,6 @@ pub(super) fn run(args: &CompletionsArgs, mut command: clap::Command) -> Result<
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, env!("CARGO_PKG_NAME"), &mut script);
     let script = String::from_utf8_lossy(&script);
-    terminal::print(&script).map_err(outputs::stdout_error)?;
+    terminal::print(&script).map_err(output::stdout_error)?;
     Ok(Exit::Done)
 }

@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::environment::Environment;
-use super::exit::Exit;
-use super::options::{ConnectionArgs, FilesArgs, Global, ShardArgs};
-use super::outputs::{OutputArgs, Outputs, RenderedRun};
+use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, ShardArgs};
 use super::plan::plan_and_print;
 use super::signals;
 use crate::apply::UnverifiedTenantPolicy;
+use crate::exit::Exit;
 use crate::model::{Scope, Tenant};
+use crate::output::RenderedRun;
 use crate::plan::{Drift, Overrides, TenantPlan};
 use crate::render::{self, Document, escape};
 use crate::run::{CommandError, PlanRequest, Run};
@@ -36,7 +36,7 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    let mut outputs = Outputs::open(&args.outputs, &args.files.inputs(&args.connection), environment)?;
+    let mut outputs = args.outputs.open(&args.files.inputs(&args.connection), environment)?;
     let request = PlanRequest {
         policy: UnverifiedTenantPolicy::Warn,
         scope: if args.strict { Scope::All } else { Scope::Listed },

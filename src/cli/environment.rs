@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::auth::{Secret, Settings};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::http::is_proxy_address;
+use crate::output::StepFiles;
 use crate::run::CommandError;
 
 /// Values of the environment variables.
@@ -20,8 +21,8 @@ pub(super) struct Environment {
     /// `SOURCE_DATE_EPOCH`: the time in outputs, in seconds since 1970, so that equal runs write equal bytes
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     source_date_epoch: Option<Timestamp>,
-    /// `GITHUB_STEP_SUMMARY` and `GITHUB_OUTPUT`: the files that a step of GitHub Actions adds to.
-    pub(super) github: [Option<PathBuf>; 2],
+    /// Files that a step of GitHub Actions appends to.
+    pub(super) github: StepFiles,
     /// `AZURE_AUTHORITY_HOST`: the login authority, in place of the cloud's own.
     pub(super) authority_host: Option<String>,
     /// Variable for the https proxy whose value is not a proxy URL. The value may contain a password.
@@ -65,7 +66,7 @@ impl Environment {
             credentials,
             tenant: variable("AZURE_TENANT_ID")?,
             source_date_epoch,
-            github: [path("GITHUB_STEP_SUMMARY")?, path("GITHUB_OUTPUT")?],
+            github: StepFiles { summary: path("GITHUB_STEP_SUMMARY")?, outputs: path("GITHUB_OUTPUT")? },
             authority_host: variable("AZURE_AUTHORITY_HOST")?,
             invalid_proxy_variable: invalid_proxy_variable()?,
         })

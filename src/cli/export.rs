@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
-use super::exit::Exit;
 use super::options::{ConnectionArgs, Global};
-use super::problems::print_problems;
-use super::{outputs, progress, signals, values};
+use super::{progress, signals, values};
+use crate::atomic_file;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::exit::Exit;
 use crate::model::{Api, Cloud, Step, Tenant};
+use crate::output::{self, print_problems};
 use crate::plan::Problem;
 use crate::run::{self, CommandError, ExportFormat, ExportRequest, Exported, Run};
-use crate::{saved, terminal};
+use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -110,8 +111,9 @@ impl ExportArgs {
         }
         match out_dir {
             Some(folder) => {
-                fs::create_dir_all(folder).map_err(|error| outputs::folder_error(folder, &error))?;
-                tenants.iter().try_for_each(|tenant| outputs::open(&self.path(folder, tenant)).map(drop))
+                fs::create_dir_all(folder).map_err(|error| output::folder_error(folder, &error))?;
+                let open = |tenant| output::open_file(&self.path(folder, tenant)).map(drop);
+                Ok(tenants.iter().try_for_each(open)?)
             }
             None if tenants.len() > 1 => {
                 let problem = Diagnostic::error(Code::Usage, "several tenants cannot be exported to stdout");
@@ -144,11 +146,11 @@ impl ExportArgs {
             self.print_problems(tenant, vec![warning]);
         }
         match &self.out_dir {
-            None => terminal::print(&text).map_err(outputs::stdout_error)?,
+            None => terminal::print(&text).map_err(output::stdout_error)?,
             Some(folder) => {
                 let path = self.path(folder, tenant);
-                saved::write(&path, &text).map_err(|error| {
-                    outputs::not_writable(format!("cannot write `{}`", path.display()), &error)
+                atomic_file::write(&path, &text).map_err(|error| {
+                    output::not_writable(format!("cannot write `{}`", path.display()), &error)
                 })?;
             }
         }

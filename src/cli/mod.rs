@@ -7,16 +7,11 @@ mod approval;
 mod completions;
 mod drift;
 mod environment;
-mod exit;
 mod explain;
 mod export;
-mod help;
-mod log;
 mod man;
 mod options;
-mod outputs;
 mod plan;
-mod problems;
 mod progress;
 mod sandbox;
 mod schema;
@@ -32,14 +27,16 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tracing::Level;
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::exit::Exit;
+use crate::manual;
+use crate::output::{self, print_diagnostics};
 use crate::run::CommandError;
 use crate::terminal;
 use environment::Environment;
-use exit::Exit;
 use options::{Color, Global};
-use problems::print_diagnostics;
 
 /// Manage API connector bindings of Microsoft Graph user flows from YAML
 #[derive(Debug, Parser)]
@@ -48,7 +45,7 @@ use problems::print_diagnostics;
     version,
     propagate_version = true,
     arg_required_else_help = true,
-    max_term_width = help::MAX_WIDTH
+    max_term_width = manual::MAX_WIDTH
 )]
 struct Cli {
     #[command(flatten)]
@@ -98,7 +95,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Color::Always => terminal::ColorChoice::Always,
         Color::Never => terminal::ColorChoice::Never,
     });
-    log::to_stderr(&cli.global);
+    output::log_to_stderr(match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (false, 1) => Level::INFO,
+        (false, _) => Level::DEBUG,
+    });
     match run(&cli) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(CommandError { kind, diagnostics }) => {
@@ -153,7 +155,7 @@ fn block_on(command: impl Future<Output = Result<Exit, CommandError>>) -> Result
 
 /// Returns the definition of the command line, with all help texts.
 fn command_line() -> clap::Command {
-    help::decorate(Cli::command())
+    manual::decorate(Cli::command())
 }
 
 /// Converts an error of the operating system: the outermost context becomes the message, the chain the causes.
@@ -161,5 +163,30 @@ impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
         let problem = Diagnostic::error(Code::System, error.to_string());
         error.chain().skip(1).fold(problem, |problem, cause| problem.caused_by(cause.to_string())).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manual::{Help, find_help};
+
+    #[test]
+    fn command_line_definition_is_valid() {
+        command_line().debug_assert();
+    }
+
+    #[test]
+    fn command_examples_parse() {
+        for command in command_line().get_subcommands() {
+            let Help { examples, exit_codes, .. } = find_help(command.get_name());
+            assert!(!examples.is_empty() && !exit_codes.is_empty(), "{}", command.get_name());
+            for example in examples {
+                // The rest belongs to the shell.
+                let arguments = example.split(" > ").next().unwrap_or_default().split(' ');
+                let parsed = Cli::try_parse_from(["flowbind"].into_iter().chain(arguments));
+                assert!(parsed.is_ok(), "{example}: {parsed:?}");
+            }
+        }
     }
 }

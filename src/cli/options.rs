@@ -9,9 +9,12 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::environment::Environment;
 use super::values;
 use crate::auth::Kind;
+use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
 use crate::model::{FlowId, Step};
+use crate::output::{OutPath, Outputs};
 use crate::plan::{Overrides, Shard};
+use crate::render::Format;
 use crate::run;
 
 /// Options of every command.
@@ -58,7 +61,7 @@ impl FilesArgs {
 #[derive(Debug, Args)]
 pub(super) struct ShardArgs {
     /// Process only shard K of N; combine the results with `show`
-    #[arg(long, value_name = "K/N", value_parser = values::parse_shard, hide_short_help = true)]
+    #[arg(long, value_name = "K/N", hide_short_help = true)]
     pub(super) shard: Option<Shard>,
 }
 
@@ -118,7 +121,7 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_name = "N", default_value = "64", value_parser = values::parse_positive, hide_short_help = true)]
     pub(super) tenants_at_once: NonZeroU32,
     /// Rate limit per tenant: N requests per SECONDS
-    #[arg(long, value_name = "N/SECONDS", default_value = "200/60", value_parser = values::parse_rate, hide_short_help = true)]
+    #[arg(long, value_name = "N/SECONDS", default_value = "200/60", hide_short_help = true)]
     pub(super) rate: Rate,
 }
 
@@ -138,5 +141,23 @@ impl ConnectionArgs {
             authority_host: environment.authority_host.clone(),
             invalid_proxy_variable: environment.invalid_proxy_variable,
         }
+    }
+}
+
+/// Format of stdout, and output files.
+#[derive(Debug, Args)]
+pub(super) struct OutputArgs {
+    /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) out: Vec<OutPath>,
+    /// Output format on stdout
+    #[arg(long, default_value = "text", value_parser = values::format_parser())]
+    pub(super) format: Format,
+}
+
+impl OutputArgs {
+    /// Opens the outputs, none of which may be one of `inputs`.
+    pub(super) fn open(&self, inputs: &[&Path], environment: &Environment) -> Result<Outputs, Diagnostic> {
+        Outputs::open(self.format, &self.out, inputs, &environment.github)
     }
 }

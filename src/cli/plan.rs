@@ -3,12 +3,12 @@
 use clap::Args;
 
 use super::environment::Environment;
-use super::exit::Exit;
-use super::options::{ConnectionArgs, FilesArgs, Global, OverrideArgs, ShardArgs};
-use super::outputs::{OutputArgs, Outputs, RenderedRun};
+use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
 use super::{progress, signals};
 use crate::apply::UnverifiedTenantPolicy;
+use crate::exit::Exit;
 use crate::model::Scope;
+use crate::output::{Outputs, RenderedRun};
 use crate::plan::{Overrides, ShardInfo};
 use crate::render::{self, Document};
 use crate::run::{self, CommandError, Event, PlanRequest, Run};
@@ -37,7 +37,7 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    let mut outputs = Outputs::open(&args.outputs, &args.files.inputs(&args.connection), environment)?;
+    let mut outputs = args.outputs.open(&args.files.inputs(&args.connection), environment)?;
     let request = PlanRequest {
         policy: UnverifiedTenantPolicy::Warn,
         scope: Scope::Listed,

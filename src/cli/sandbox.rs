@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::exit::Exit;
 use super::signals::Signals;
-use super::{outputs, values};
+use super::values;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::exit::Exit;
 use crate::http::Rate;
+use crate::output;
 use crate::run::{CommandError, SnapshotFile};
 use crate::sandbox::{Options, Throttle};
 use crate::terminal;
@@ -31,7 +32,7 @@ pub(super) struct SandboxArgs {
     #[arg(long, value_name = "MS", default_value = "0", value_parser = values::parse_milliseconds)]
     latency: Duration,
     /// Rate limit: N requests per SECONDS; requests above it are answered 429
-    #[arg(long, value_name = "N/SECONDS", value_parser = values::parse_rate)]
+    #[arg(long, value_name = "N/SECONDS")]
     throttle: Option<Rate>,
     /// Share of requests that fail with 429, 500, 502, 503 or 504
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = values::parse_share)]
@@ -76,7 +77,7 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, CommandError> {
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
         journal.set_len(0).map_err(journal_error)?;
     }
-    terminal::print(&format!("{}/beta\n", sandbox.url())).map_err(outputs::stdout_error)?;
+    terminal::print(&format!("{}/beta\n", sandbox.url())).map_err(output::stdout_error)?;
     signals.stopped().await;
     sandbox.stop().await;
     Ok(Exit::Done)
@@ -97,8 +98,8 @@ fn journal(path: &Path, snapshot: &Path) -> Result<File, CommandError> {
 }
 
 /// Returns the error of a journal that cannot be written.
-fn journal_error(path: &Path, error: &io::Error) -> CommandError {
-    outputs::not_writable(format!("cannot write the journal `{}`", path.display()), error)
+fn journal_error(path: &Path, error: &io::Error) -> Diagnostic {
+    output::not_writable(format!("cannot write the journal `{}`", path.display()), error)
 }
 
 /// Returns whether two paths lead to one file.

@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::exit::Exit;
-use super::outputs;
+use crate::exit::Exit;
+use crate::output;
 use crate::run::CommandError;
 use crate::terminal;
 
@@ -32,7 +32,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
         Name::Report => include_str!("../../schemas/report.schema.json"),
         Name::Snapshot => include_str!("../../schemas/snapshot.schema.json"),
     };
-    terminal::print(schema).map_err(outputs::stdout_error)?;
+    terminal::print(schema).map_err(output::stdout_error)?;
     Ok(Exit::Done)
 }
 

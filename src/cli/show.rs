@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::environment::Environment;
-use super::exit::Exit;
-use super::outputs::{OutputArgs, Outputs, RenderedRun};
+use super::options::OutputArgs;
 use crate::diagnostic::Code;
+use crate::exit::Exit;
+use crate::output::RenderedRun;
 use crate::render::{self, Document};
 use crate::run::{CommandError, Reader, join_saved, read_saved};
 use crate::saved::{self, Saved};
@@ -26,7 +27,7 @@ pub(super) struct ShowArgs {
 
 pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Exit, CommandError> {
     let inputs: Vec<_> = args.files.iter().map(PathBuf::as_path).collect();
-    let outputs = Outputs::open(&args.outputs, &inputs, environment)?;
+    let outputs = args.outputs.open(&inputs, environment)?;
     let saved =
         args.files.iter().map(|path| read_saved(path, Reader::Show)).collect::<Result<Vec<_>, _>>()?;
     let mut codes: Vec<_> = saved.iter().filter_map(exit_code).collect();

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-use super::exit::Exit;
+use crate::exit::Exit;
 use crate::http::{Stop, stopped};
 
 /// Shutdown signals of the process.

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::exit::Exit;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::exit::Exit;
 use crate::terminal;
 
 /// Prints what clap returned in place of arguments: help or the version on stdout, or a usage error on stderr.

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::exit::Exit;
 use super::options::{FilesArgs, Global};
-use super::outputs;
+use crate::exit::Exit;
 use crate::model::Desired;
+use crate::output;
 use crate::render::escape;
 use crate::run::CommandError;
 use crate::{desired, render, terminal};
@@ -27,7 +27,7 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, CommandE
         let desired = desired::load(&args.files.files)?;
         if global.quiet { String::new() } else { desired.iter().map(summary).collect() }
     };
-    terminal::print(&text).map_err(outputs::stdout_error)?;
+    terminal::print(&text).map_err(output::stdout_error)?;
     Ok(Exit::Done)
 }
 

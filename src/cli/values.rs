@@ -9,9 +9,7 @@ use strum::VariantArray as _;
 
 use crate::auth::Kind;
 use crate::diagnostic::Code;
-use crate::http::Rate;
 use crate::model::{Api, Cloud, FlowId, Step, names};
-use crate::plan::Shard;
 use crate::render::Format;
 
 /// Parses an integer from 1.
@@ -33,25 +31,6 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
 pub(super) fn parse_milliseconds(text: &str) -> Result<Duration, &'static str> {
     let milliseconds: u32 = text.parse().map_err(|_| "expected an integer of milliseconds from 0")?;
     Ok(Duration::from_millis(milliseconds.into()))
-}
-
-/// Parses `N/SECONDS`: N requests per SECONDS.
-pub(super) fn parse_rate(text: &str) -> Result<Rate, &'static str> {
-    let numbers = text
-        .split_once('/')
-        .and_then(|(requests, per)| Some((parse_positive(requests).ok()?, parse_positive(per).ok()?)));
-    let (requests, per) =
-        numbers.ok_or("expected N/SECONDS, both integers from 1, such as 200/60 (200 requests per 60 s)")?;
-    Ok(Rate { requests, per: Duration::from_secs(per.get().into()) })
-}
-
-/// Parses `K/N`: shard K of N.
-pub(super) fn parse_shard(text: &str) -> Result<Shard, &'static str> {
-    let numbers = text
-        .split_once('/')
-        .and_then(|(number, of)| Some((parse_positive(number).ok()?, parse_positive(of).ok()?)));
-    let shard = numbers.and_then(|(number, of)| Shard::new(number.get(), of.get()));
-    shard.ok_or("expected K/N, shard K of N, such as 2/5; K is from 1 to N, N at most 10000")
 }
 
 /// Parses a share from 0 to 1.
@@ -171,18 +150,8 @@ mod tests {
             assert!(parse_positive(bad).is_err(), "{bad:?}");
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
-        for bad in ["", "200", "/60", "200/", "0/60", "200/0", "200/60/2", "-1/60", "a/b"] {
-            assert!(parse_rate(bad).is_err(), "{bad:?}");
-        }
-        for bad in
-            ["", "0/3", "4/3", "1/0", "3", "1/", "/3", "1/3/3", "-1/3", "a/b", " 1/3", "1.0/3", "1/10001"]
-        {
-            assert!(parse_shard(bad).is_err(), "{bad:?}");
-        }
-        assert_eq!(parse_shard("3/3").unwrap().to_string(), "3/3");
         for bad in ["", "-0.1", "1.1", "NaN", "inf", "x"] {
             assert!(parse_share(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(parse_rate("200/60").unwrap().requests.get(), 200);
     }
 }

@@ -3,12 +3,12 @@
 use clap::Args;
 
 use super::environment::Environment;
-use super::exit::Exit;
 use super::options::{ConnectionArgs, FilesArgs, Global};
-use super::problems::print_problems;
-use super::{outputs, progress, signals};
+use super::{progress, signals};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::exit::Exit;
 use crate::model::Tenant;
+use crate::output::{self, print_problems};
 use crate::plan::Problem;
 use crate::render::escape;
 use crate::run::{CommandError, Identity, Run, Subject};
@@ -49,7 +49,7 @@ pub(super) async fn run(
             }
         });
     progress::show_while(&run, global, identities).await;
-    let printed = terminal::print(&text).map_err(outputs::stdout_error);
+    let printed = terminal::print(&text).map_err(output::stdout_error);
     print_problems(&problems, subjects.len() > 1);
     printed?;
     Ok(Exit::of_kinds(&kinds))

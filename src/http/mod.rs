@@ -24,7 +24,7 @@ pub use failure::{FailureReason, Unreachable};
 pub use limits::{Limits, RequestPermit, Settings};
 pub use message::{Answer, Authorize, AuthorizeError, Request, RetryBudget, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};
-pub use rate_limiter::{Rate, saturating_add};
+pub use rate_limiter::{InvalidRate, Rate, saturating_add};
 pub use redact::Redactor;
 pub use resolve::ResolveError;
 pub use stop::{Stop, stopped};

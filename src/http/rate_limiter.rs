@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,22 @@ pub struct Rate {
     pub requests: NonZeroU32,
     /// Length of the window.
     pub per: Duration,
+}
+
+/// Error of a text that is not a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected N/SECONDS, both integers from 1, such as 200/60 (200 requests per 60 s)")]
+pub struct InvalidRate;
+
+impl FromStr for Rate {
+    type Err = InvalidRate;
+
+    /// Parses `N/SECONDS`: N requests per SECONDS.
+    fn from_str(text: &str) -> Result<Self, InvalidRate> {
+        let (requests, per) = text.split_once('/').ok_or(InvalidRate)?;
+        let parse = |text: &str| text.parse::<NonZeroU32>().map_err(|_| InvalidRate);
+        Ok(Self { requests: parse(requests)?, per: Duration::from_secs(parse(per)?.get().into()) })
+    }
 }
 
 /// Returns `time + wait`. If the clock cannot represent it, returns a time about 136 years after `time`,

@@ -33,7 +33,7 @@ pub use join::{JoinError, Joined, Part, dedupe_findings, join, sort_by_tenant};
 pub use overrides::{InvalidOverride, Override, Overrides};
 pub use problem::Problem;
 pub use run::{Drift, Plan};
-pub use shard::{Member, Shard, ShardInfo};
+pub use shard::{InvalidShard, Member, Shard, ShardInfo};
 pub use target::{Summary, Target};
 pub use tenant::TenantPlan;
 pub use warning::Warning;

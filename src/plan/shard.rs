@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -50,6 +51,22 @@ impl fmt::Display for Shard {
     /// Writes `K/N`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.number, self.count)
+    }
+}
+
+/// Error of a text that is not a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected K/N, shard K of N, such as 2/5; K is from 1 to N, N at most {MAX_SHARDS}")]
+pub struct InvalidShard;
+
+impl FromStr for Shard {
+    type Err = InvalidShard;
+
+    /// Parses `K/N`, without signs.
+    fn from_str(text: &str) -> Result<Self, InvalidShard> {
+        let (number, count) = text.split_once('/').ok_or(InvalidShard)?;
+        let parse = |text: &str| text.parse::<NonZeroU32>().map_err(|_| InvalidShard);
+        Self::new(parse(number)?.get(), parse(count)?.get()).ok_or(InvalidShard)
     }
 }
 
@@ -102,5 +119,15 @@ mod tests {
             .filter(|n| shard.contains(&format!("tenant{n}.onmicrosoft.com").parse().unwrap()))
             .count();
         assert!((70..130).contains(&number), "{number}");
+    }
+
+    #[test]
+    fn shard_from_text_is_k_of_n() {
+        assert_eq!("3/3".parse::<Shard>().unwrap().to_string(), "3/3");
+        for bad in
+            ["", "0/3", "4/3", "1/0", "3", "1/", "/3", "1/3/3", "-1/3", "a/b", " 1/3", "1.0/3", "1/10001"]
+        {
+            assert_eq!(bad.parse::<Shard>(), Err(InvalidShard), "{bad:?}");
+        }
     }
 }

@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::error::CommandError;
 use super::tenant_ref::TenantRef;
+use crate::atomic_file;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Tenant;
 use crate::paths;
 use crate::sandbox::{Options, Sandbox};
-use crate::saved;
 use crate::snapshot::Snapshot;
 
 /// Snapshots of a run, by tenant in lower case. Empty if the run is for real tenants.
@@ -115,7 +115,7 @@ impl SnapshotFile {
                 return Err(io::Error::other("the file was changed by another program"));
             }
             let text = snapshot.to_json();
-            saved::write(&path, &text)?;
+            atomic_file::write(&path, &text)?;
             *known = text;
             Ok(())
         };

@@ -1,7 +1,6 @@
 //! Saved plans and reports: versioned structs, apart from the values that the code works with.
 
 mod error;
-mod output;
 mod parts;
 pub mod plan;
 pub mod report;
@@ -9,7 +8,6 @@ mod saved_as;
 mod text;
 
 pub use error::SavedFileError;
-pub use output::{Output, OutputError, write};
 pub use parts::find_kind;
 
 use crate::apply::Report;

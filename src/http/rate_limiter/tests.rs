@@ -199,3 +199,12 @@ async fn single_429_costs_little_time() {
     assert_eq!(service.refused.get(), 0);
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
 }
+
+#[test]
+fn rate_from_text_is_requests_per_seconds() {
+    let per = Duration::from_secs(60);
+    assert_eq!("200/60".parse(), Ok(Rate { requests: NonZeroU32::new(200).unwrap(), per }));
+    for bad in ["", "200", "/60", "200/", "0/60", "200/0", "200/60/2", "-1/60", "a/b"] {
+        assert_eq!(bad.parse::<Rate>(), Err(InvalidRate), "{bad:?}");
+    }
+}

@@ -6,7 +6,7 @@ use crate::{render, terminal};
 
 /// Prints diagnostics on stderr with a blank line between them. Beyond 500, only the number of the others is
 /// printed.
-pub(super) fn print_diagnostics(diagnostics: &[Diagnostic]) {
+pub fn print_diagnostics(diagnostics: &[Diagnostic]) {
     const MAX_DIAGNOSTICS: usize = 500;
     let mut texts: Vec<_> = diagnostics.iter().take(MAX_DIAGNOSTICS).map(render::diagnostic).collect();
     let more = diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
@@ -18,7 +18,7 @@ pub(super) fn print_diagnostics(diagnostics: &[Diagnostic]) {
 
 /// Prints the problems of a run on stderr. If there are `several` tenants, the message of each problem of a
 /// tenant begins with the tenant.
-pub(super) fn print_problems(problems: &[Problem], several: bool) {
+pub fn print_problems(problems: &[Problem], several: bool) {
     let prefixed = problems.iter().map(|Problem { diagnostic, tenant }| match tenant {
         Some(tenant) if several => {
             Diagnostic { message: format!("{tenant}: {}", diagnostic.message), ..diagnostic.clone() }

@@ -5,34 +5,34 @@ use std::fmt::Write as _;
 
 use clap::builder::{StyledStr, Styles};
 
-use super::exit::Exit;
+use crate::exit::Exit;
 
 /// Name of the program.
 pub(super) const NAME: &str = "flowbind";
 
 /// Largest width to which texts are wrapped, in columns.
-pub(super) const MAX_WIDTH: usize = 100;
+pub const MAX_WIDTH: usize = 100;
 
 /// Name of a variable or a file, and its meaning.
-pub(super) type Entry = (&'static str, &'static str);
+pub type Entry = (&'static str, &'static str);
 
 /// Help of one command.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Help {
+pub struct Help {
     /// Command lines without the name of the program.
-    pub(super) examples: &'static [&'static str],
+    pub examples: &'static [&'static str],
     /// Sentences that belong to no option.
-    pub(super) notes: &'static [&'static str],
+    pub notes: &'static [&'static str],
     /// Exit codes with their meanings.
-    pub(super) exit_codes: &'static [(Exit, &'static str)],
+    pub exit_codes: &'static [(Exit, &'static str)],
     /// Environment variables that the command reads.
-    pub(super) environment: &'static [Entry],
+    pub environment: &'static [Entry],
     /// Files that the command reads or writes without being asked to.
-    pub(super) files: &'static [Entry],
+    pub files: &'static [Entry],
 }
 
 /// Adds all help texts to the definition of the command line.
-pub(super) fn decorate(command: clap::Command) -> clap::Command {
+pub fn decorate(command: clap::Command) -> clap::Command {
     add(command.mut_subcommands(add))
 }
 
@@ -153,7 +153,7 @@ const WITH_TENANT: &[Entry] = variables!((
 const WITH_OUTPUTS: &[Entry] = variables!(GITHUB);
 
 /// Returns the help of a command by its name; for any other name, only the exit codes 0 and 1.
-pub(super) fn find_help(command: &str) -> Help {
+pub fn find_help(command: &str) -> Help {
     const OTHER: Help = Help { examples: &[], notes: &[], exit_codes: OFFLINE, environment: &[], files: &[] };
     match command {
         NAME => Help {
@@ -298,32 +298,5 @@ pub(super) fn find_help(command: &str) -> Help {
         },
         "man" => Help { examples: &["man /usr/local/share/man/man1", "man > flowbind.1"], ..OTHER },
         _ => OTHER,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::{Cli, command_line};
-
-    #[test]
-    fn command_line_definition_is_valid() {
-        command_line().debug_assert();
-    }
-
-    #[test]
-    fn command_examples_parse() {
-        for command in command_line().get_subcommands() {
-            let Help { examples, exit_codes, .. } = find_help(command.get_name());
-            assert!(!examples.is_empty() && !exit_codes.is_empty(), "{}", command.get_name());
-            for example in examples {
-                // The rest belongs to the shell.
-                let arguments = example.split(" > ").next().unwrap_or_default().split(' ');
-                let parsed = Cli::try_parse_from([NAME].into_iter().chain(arguments));
-                assert!(parsed.is_ok(), "{example}: {parsed:?}");
-            }
-        }
     }
 }

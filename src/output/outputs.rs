@@ -1,4 +1,4 @@
-//! Outputs of a run: stdout, printed in parts, and `--out` files in the format of their extension. Files are opened
+//! Outputs of a run: stdout, printed in parts, and files in the format of their extension. Files are opened
 //! before the first request.
 
 use std::borrow::Cow;
@@ -6,27 +6,23 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::mpsc;
 use std::time::Duration;
 
-use clap::Args;
 use strum::VariantArray as _;
-use tokio::sync::oneshot;
 
-use super::environment::Environment;
+use super::errors::{not_writable, stdout_error};
+use super::printer::Printer;
 use super::problems::print_problems;
-use super::values;
+use crate::atomic_file::OutputFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::paths;
 use crate::plan::{Plan, Problem};
 use crate::render::{self, Document, Format, escape};
-use crate::run::CommandError;
-use crate::saved::Output;
 use crate::terminal;
 
 /// Path whose extension selects the format.
 #[derive(Debug, Clone)]
-pub(super) struct OutPath {
+pub struct OutPath {
     path: PathBuf,
     format: Format,
 }
@@ -53,25 +49,25 @@ impl FromStr for OutPath {
     }
 }
 
-/// Format of stdout, and output files.
-#[derive(Debug, Args)]
-pub(super) struct OutputArgs {
-    /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) out: Vec<OutPath>,
-    /// Output format on stdout
-    #[arg(long, default_value = "text", value_parser = values::format_parser())]
-    pub(super) format: Format,
+/// Files that a step of GitHub Actions appends to, if it sets them.
+#[derive(Debug, Clone, Default)]
+pub struct StepFiles {
+    /// `GITHUB_STEP_SUMMARY`: the summary.
+    pub summary: Option<PathBuf>,
+    /// `GITHUB_OUTPUT`: the outputs.
+    pub outputs: Option<PathBuf>,
 }
 
 /// Value to print or write, in every format.
-pub(super) struct RenderedRun<'a> {
-    pub(super) text: String,
+pub struct RenderedRun<'a> {
+    /// Text for a terminal.
+    pub text: String,
     /// Saved form, which is made only if an output needs it.
-    pub(super) json: &'a dyn Fn() -> String,
-    pub(super) document: Document<'a>,
+    pub json: &'a dyn Fn() -> String,
+    /// Plan or report.
+    pub document: Document<'a>,
     /// Time of the run, in RFC 3339.
-    pub(super) at: &'a str,
+    pub at: &'a str,
 }
 
 impl RenderedRun<'_> {
@@ -80,7 +76,8 @@ impl RenderedRun<'_> {
         anstream::adapter::strip_str(&self.in_format(format)).to_string()
     }
 
-    pub(super) fn in_format(&self, format: Format) -> Cow<'_, str> {
+    /// Renders the run in one format, for text with colors.
+    pub fn in_format(&self, format: Format) -> Cow<'_, str> {
         match (format, self.document.render(format, self.at)) {
             (_, Some(rendered)) => Cow::Owned(rendered),
             (Format::Json, None) => Cow::Owned(escape::json(&(self.json)())),
@@ -93,11 +90,13 @@ impl RenderedRun<'_> {
 const READER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Open outputs of a run.
-pub(super) struct Outputs {
-    files: Vec<(Output, Format)>,
+pub struct Outputs {
+    files: Vec<(OutputFile, Format)>,
     stdout: Format,
-    /// Summary and outputs of a step of GitHub Actions, to which other steps append too.
-    step: [Option<File>; 2],
+    /// Summary of a step of GitHub Actions, to which other steps append too.
+    summary: Option<File>,
+    /// Outputs of the step.
+    values: Option<File>,
     printer: Printer,
     /// Number of bytes of the text of stdout that were printed already.
     printed: usize,
@@ -110,20 +109,20 @@ impl Outputs {
     ///
     /// # Errors
     /// An output cannot be written, is given twice, or is an input of the run.
-    pub(super) fn open(
-        OutputArgs { format, out: paths }: &OutputArgs,
+    pub fn open(
+        format: Format,
+        paths: &[OutPath],
         inputs: &[&Path],
-        environment: &Environment,
-    ) -> Result<Self, CommandError> {
-        let step = match format {
-            Format::Github => environment.github.each_ref().map(|path| path.as_deref().map(open_for_append)),
-            _ => [None, None],
+        step: &StepFiles,
+    ) -> Result<Self, Diagnostic> {
+        let open_step = |path: &Option<PathBuf>| match path {
+            Some(path) if format == Format::Github => open_for_append(path).map(Some),
+            _ => Ok(None),
         };
-        let [summary, values] = step.map(Option::transpose);
-        let step = [summary?, values?];
-        let mut files = Vec::<(Output, Format)>::new();
+        let (summary, values) = (open_step(&step.summary)?, open_step(&step.outputs)?);
+        let mut files = Vec::<(OutputFile, Format)>::new();
         for OutPath { path, format } in paths {
-            let output = open(path)?;
+            let output = open_file(path)?;
             let is_same = |other: &Path| canonical_path(output.path()) == canonical_path(other);
             if inputs.iter().any(|input| is_same(input)) {
                 return Err(output_conflict(format!("`{}` is an input of this run", path.display())));
@@ -136,12 +135,12 @@ impl Outputs {
             }
             files.push((output, *format));
         }
-        Ok(Self { files, stdout: *format, step, printer: Printer::start(), printed: 0 })
+        Ok(Self { files, stdout: format, summary, values, printer: Printer::start(), printed: 0 })
     }
 
     /// Prints the next part of the text on stdout, without waiting. Does nothing for other formats, which are
     /// printed at the end.
-    pub(super) fn print(&mut self, part: &str) {
+    pub fn print(&mut self, part: &str) {
         if self.stdout == Format::Text {
             self.printed = self.printed.saturating_add(part.len());
             self.printer.print(part.to_owned());
@@ -150,7 +149,7 @@ impl Outputs {
 
     /// Prints the problems of a run on stderr, with their tenants if `several`. Prints nothing for text if
     /// stdout and stderr are the same file, because the text on stdout has them already.
-    pub(super) fn report_errors(format: Format, problems: &[Problem], several: bool) {
+    pub fn report_errors(format: Format, problems: &[Problem], several: bool) {
         if Self::reports_on_stderr(format) {
             print_problems(problems, several);
         }
@@ -158,12 +157,12 @@ impl Outputs {
 
     /// Returns whether [`Self::report_errors`] prints: always, except for text if stdout and stderr are the
     /// same file.
-    pub(super) fn reports_on_stderr(format: Format) -> bool {
+    pub fn reports_on_stderr(format: Format) -> bool {
         format != Format::Text || !terminal::streams_are_the_same()
     }
 
     /// Waits until everything printed so far was written to stdout. Returns an error of stdout once.
-    pub(super) async fn flushed(&self) -> io::Result<()> {
+    pub async fn flushed(&self) -> io::Result<()> {
         self.printer.flushed().await
     }
 
@@ -171,7 +170,7 @@ impl Outputs {
     ///
     /// # Errors
     /// Lists the outputs that could not be written; the others are written.
-    pub(super) async fn emit_plan(self, plan: &Plan, rendered: &RenderedRun<'_>) -> Result<(), CommandError> {
+    pub async fn emit_plan(self, plan: &Plan, rendered: &RenderedRun<'_>) -> Result<(), Vec<Diagnostic>> {
         self.emit(rendered, &plan.incompleteness_errors(), plan.has_several_tenants()).await
     }
 
@@ -180,22 +179,22 @@ impl Outputs {
     ///
     /// # Errors
     /// Lists the outputs that could not be written; the others are written.
-    pub(super) async fn emit(
+    pub async fn emit(
         self,
         rendered: &RenderedRun<'_>,
         problems: &[Problem],
         several: bool,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), Vec<Diagnostic>> {
         let format = self.stdout;
         let rest = rendered.in_format(format).get(self.printed..).unwrap_or_default().to_owned();
         let unwritten = self.finish(rendered, rest, std::future::pending()).await;
         Self::report_errors(format, problems, several);
-        if unwritten.is_empty() { Ok(()) } else { Err(unwritten.into()) }
+        if unwritten.is_empty() { Ok(()) } else { Err(unwritten) }
     }
 
     /// Writes all `--out` and step files, then prints `rest` on stdout. Returns one problem for each output
     /// that could not be written. After `stopped`, waits 2 s at most for a slow reader of stdout.
-    pub(super) async fn finish(
+    pub async fn finish(
         self,
         rendered: &RenderedRun<'_>,
         rest: String,
@@ -207,18 +206,11 @@ impl Outputs {
             .filter_map(Result::err)
             .map(|error| Diagnostic::error(Code::OutputNotWritable, error.to_string()));
         let mut unwritten: Vec<_> = unwritten.collect();
-        let [summary, values] = self.step;
-        for (file, render, name) in [
-            (
-                summary,
-                (|rendered: &RenderedRun<'_>| rendered.plain(Format::Markdown))
-                    as fn(&RenderedRun<'_>) -> String,
-                "summary",
-            ),
-            (values, |rendered| render::github_outputs(rendered.document), "output"),
+        for (file, text, name) in [
+            (self.summary, rendered.plain(Format::Markdown), "summary"),
+            (self.values, render::github_outputs(rendered.document), "output"),
         ] {
-            let Some(mut file) = file else { continue };
-            if let Err(error) = file.write_all(render(rendered).as_bytes()) {
+            if let Some(Err(error)) = file.map(|mut file| file.write_all(text.as_bytes())) {
                 let message = format!("cannot write the step's {name}: {error}");
                 unwritten.push(Diagnostic::error(Code::OutputNotWritable, message));
             }
@@ -229,7 +221,7 @@ impl Outputs {
             () = async { stopped.await; tokio::time::sleep(READER_TIMEOUT).await } => Ok(()),
         };
         if let Err(error) = printed {
-            unwritten.extend(stdout_error(error).diagnostics);
+            unwritten.extend([stdout_error(error)]);
         }
         unwritten
     }
@@ -237,81 +229,32 @@ impl Outputs {
 
 /// Checks that an output file can be written, and that no link of a repository leads out of it. The file
 /// itself is not changed.
-pub(super) fn open(path: &Path) -> Result<Output, CommandError> {
+pub fn open_file(path: &Path) -> Result<OutputFile, Diagnostic> {
     paths::check_output(path).map_err(|refused| {
         let message = format!("cannot write `{}`", path.display());
         Diagnostic::error(Code::OutputNotWritable, message)
             .caused_by(refused.to_string())
             .hint("remove the link, or pass the path that it leads to")
     })?;
-    Output::open(path).map_err(|error| {
+    OutputFile::open(path).map_err(|error| {
         Diagnostic::error(Code::OutputNotWritable, error.to_string())
             .hint("pass a path in a folder that can be written to")
-            .into()
     })
 }
 
 /// Opens a file for appending, because other programs append to it as well. Creates it if it does not exist.
-fn open_for_append(path: &Path) -> Result<File, CommandError> {
+fn open_for_append(path: &Path) -> Result<File, Diagnostic> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
     opened.map_err(|error| not_writable(format!("cannot write `{}`", path.display()), &error))
 }
 
-/// Printer to stdout with its own thread, so that a slow reader of stdout does not block the run.
-struct Printer(mpsc::Sender<(String, Option<oneshot::Sender<io::Result<()>>>)>);
-
-impl Printer {
-    fn start() -> Self {
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut printed = Ok(());
-            for (text, done) in receiver {
-                let text: String = text;
-                printed = printed.and_then(|()| terminal::print(&text));
-                if let Some(done) = done {
-                    let done: oneshot::Sender<_> = done;
-                    // The receiver may be dropped. The error is reported once.
-                    _ = done.send(std::mem::replace(&mut printed, Ok(())));
-                }
-            }
-        });
-        Self(sender)
-    }
-
-    fn print(&self, text: String) {
-        // The thread lives as long as this value.
-        _ = self.0.send((text, None));
-    }
-
-    async fn flushed(&self) -> io::Result<()> {
-        let (sender, receiver) = oneshot::channel();
-        _ = self.0.send((String::new(), Some(sender)));
-        receiver.await.unwrap_or(Ok(()))
-    }
-}
-
 /// Returns the error of an output that is also an input or another output.
-fn output_conflict(message: String) -> CommandError {
+fn output_conflict(message: String) -> Diagnostic {
     let problem = Diagnostic::error(Code::OutputConflict, message);
-    problem.hint("give each `--out` a file of its own").into()
+    problem.hint("give each `--out` a file of its own")
 }
 
 /// Returns the path with links resolved; if that fails, such as for a new file, only made absolute.
 fn canonical_path(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Creates the error of stdout that cannot be written to.
-pub(super) fn stdout_error(error: io::Error) -> CommandError {
-    not_writable("cannot write to stdout", &error)
-}
-
-/// Creates the error of a folder that cannot be created.
-pub(super) fn folder_error(path: &Path, error: &io::Error) -> CommandError {
-    not_writable(format!("cannot create the folder `{}`", path.display()), error)
-}
-
-/// Creates the error of a failed write. `message` names the output.
-pub(super) fn not_writable(message: impl Into<String>, error: &io::Error) -> CommandError {
-    Diagnostic::error(Code::OutputNotWritable, message).caused_by(error.to_string()).into()
 }

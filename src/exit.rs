@@ -1,11 +1,11 @@
-//! Exit codes.
+//! Exit codes of the program.
 
 use crate::plan::Plan;
 use crate::run::ErrorKind;
 
 /// Exit code; part of the contract with pipelines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
+pub enum Exit {
     /// Done, or no difference.
     Done = 0,
     /// Invalid input or usage, or something could not be read.
@@ -47,7 +47,7 @@ impl Exit {
 
     /// Returns the worst of several codes by the order of [`Exit::ALL`]; `Done` if there are none. If any
     /// code is unknown, returns `Error`.
-    pub(super) fn worst(codes: &[u8]) -> Self {
+    pub fn worst(codes: &[u8]) -> Self {
         if codes.iter().any(|code| !Self::ALL.iter().any(|exit| *exit as u8 == *code)) {
             return Self::Error;
         }
@@ -55,13 +55,13 @@ impl Exit {
     }
 
     /// Returns the exit code of the worst of several kinds; `Done` if there are none.
-    pub(super) fn of_kinds(kinds: &[ErrorKind]) -> Self {
+    pub fn of_kinds(kinds: &[ErrorKind]) -> Self {
         kinds.iter().max().map_or(Self::Done, |kind| Self::from(*kind))
     }
 
     /// Returns the exit code of a plan: 1 if it is incomplete, otherwise 3 if it is blocked, otherwise 2 if it
     /// has changes and `detailed` is set, otherwise 0.
-    pub(super) fn of_plan(plan: &Plan, detailed: bool) -> Self {
+    pub fn of_plan(plan: &Plan, detailed: bool) -> Self {
         if !plan.is_complete() {
             Self::Error
         } else if plan.is_blocked() {
@@ -75,7 +75,7 @@ impl Exit {
 
     /// Returns the exit code of a drift run: 1 if the plan is incomplete, otherwise 2 if anything differs,
     /// otherwise 0.
-    pub(super) fn of_drift(plan: &Plan) -> Self {
+    pub fn of_drift(plan: &Plan) -> Self {
         if !plan.is_complete() {
             Self::Error
         } else if plan.differs() {

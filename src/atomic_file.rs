@@ -8,14 +8,14 @@ use tempfile::{Builder, NamedTempFile};
 
 /// Output file that was found writable before there is anything to write.
 #[derive(Debug)]
-pub struct Output {
+pub struct OutputFile {
     /// Path that is written, with links resolved.
     path: PathBuf,
     /// Path as the user gave it, for messages.
     given: PathBuf,
 }
 
-/// Output that cannot be written.
+/// Output file that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write `{}`: {error}", path.display())]
 pub struct OutputError {
@@ -23,7 +23,7 @@ pub struct OutputError {
     error: io::Error,
 }
 
-impl Output {
+impl OutputFile {
     /// Checks that a file can be written: creates a temporary file in its folder, and removes it at once,
     /// because a process that is killed later could not remove it. The file itself is not changed.
     ///
@@ -97,7 +97,7 @@ fn resolve_links(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// Any failure to write; the old file is unchanged.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    Output::open(path).and_then(|output| output.write(text)).map_err(|failed| failed.error)
+    OutputFile::open(path).and_then(|output| output.write(text)).map_err(|failed| failed.error)
 }
 
 #[cfg(test)]
@@ -112,22 +112,22 @@ mod tests {
             write(&path, text).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        drop(Output::open(&path).unwrap());
+        drop(OutputFile::open(&path).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn open_of_a_path_that_cannot_be_written_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Output::open(&folder.path().join("no/such/folder")).is_err());
-        assert!(Output::open(folder.path()).is_err());
+        assert!(OutputFile::open(&folder.path().join("no/such/folder")).is_err());
+        assert!(OutputFile::open(folder.path()).is_err());
     }
 
     #[test]
     fn open_in_a_missing_folder_reports_the_given_path() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing").join("plan.json");
-        let error = Output::open(&path).unwrap_err().to_string();
+        let error = OutputFile::open(&path).unwrap_err().to_string();
         let message = format!("cannot write `{}`: ", path.display());
         let cause = error.strip_prefix(&message).unwrap();
         assert!(!cause.contains("missing"), "{cause}");

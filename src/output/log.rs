@@ -8,19 +8,12 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::options::Global;
 use crate::render::escape;
 use crate::terminal;
 
-/// Installs the logger of the process, which writes the log lines of flowbind to stderr and drops those of
-/// dependencies. The level is warn, error with `--quiet`, info with `-v`, or debug with `-vv`.
-pub(super) fn to_stderr(global: &Global) {
-    let level = match (global.quiet, global.verbose) {
-        (true, _) => Level::ERROR,
-        (false, 0) => Level::WARN,
-        (false, 1) => Level::INFO,
-        (false, _) => Level::DEBUG,
-    };
+/// Installs the logger of the process, which writes the log lines of flowbind from `level` to stderr and drops those
+/// of dependencies.
+pub fn log_to_stderr(level: Level) {
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)

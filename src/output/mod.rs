@@ -1,0 +1,12 @@
+//! Outputs: files that are replaced atomically, the files of a step of GitHub Actions, and stdout and stderr of a run.
+
+mod errors;
+mod log;
+mod outputs;
+mod printer;
+mod problems;
+
+pub use errors::{folder_error, not_writable, stdout_error};
+pub use log::log_to_stderr;
+pub use outputs::{OutPath, Outputs, RenderedRun, StepFiles, open_file};
+pub use problems::{print_diagnostics, print_problems};
