@@ -2,23 +2,15 @@
 //!
 //! ```text
 //! files ──desired──▶ Desired ──┐
-//!                              ├──plan──▶ Plan ──render──▶ text for a person or a pipeline
-//! tenant ─current──▶ Current ──┘           │
-//!                                          └──apply──▶ PUTs, read-back ──▶ Report ──render──▶
+//!                              ├──plan──▶ TenantPlan ──gate──▶ Approved ──apply──▶ Report
+//! tenant ─current──▶ Current ──┘
 //! ```
 //!
-//! The values between the arrows are types of [`model`], [`plan`] and [`apply`]. [`desired`] reads files,
-//! [`current`] reads a tenant, and [`plan`] compares them without I/O. [`render`] and [`saved`] print and save
-//! the results. Only [`apply`] writes to a tenant. A problem is a [`diagnostic`] with a stable id. [`paths`]
-//! decides which files may be read and written.
+//! [`cli`] has the commands, and [`run`] what they do to tenants. [`plan`] is pure, and only [`apply`] writes to a
+//! tenant. `docs/architecture.md` describes all modules and their rules.
 //!
-//! [`cli`] connects these modules. Only it reads arguments and the environment, and sets exit codes.
-//! [`terminal`] prints. [`graph`] is the typed client of Microsoft Graph, on top of [`http`] (limits, retries,
-//! redaction) and [`auth`] (credentials). [`sandbox`] emulates Graph for rehearsals and tests; it shares only
-//! the [`snapshot`] format with the client.
-//!
-//! The library exists for tests. Its API is not stable; the command line, the exit codes and the file formats
-//! are.
+//! The library exists for tests. Its API may change at any time; the command line, the exit codes and the file
+//! formats are the interface.
 
 #![cfg_attr(
     test,

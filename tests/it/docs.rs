@@ -324,6 +324,30 @@ fn every_attack_of_the_threat_model_names_existing_tests() {
 }
 
 #[test]
+fn functions_of_the_architecture_page_all_exist() {
+    let page = fs::read_to_string(package("docs/architecture.md")).unwrap();
+    let (_, walk) = page.split_once("\n## One binding, from YAML to PUT\n").unwrap();
+    let walk = walk.split("\n## ").next().unwrap();
+    let mut seen = 0;
+    for event in Parser::new(walk) {
+        let Event::Code(path) = event else { continue };
+        // A path is the modules of a file, the type if any, and the function.
+        let Some((scope, function)) = path.rsplit_once("::") else { continue };
+        let is_type = |segment: &&str| segment.starts_with(char::is_uppercase);
+        let (types, modules): (Vec<_>, Vec<_>) = scope.split("::").partition(is_type);
+        let module = modules.join("/");
+        let files = [format!("src/{module}.rs"), format!("src/{module}/mod.rs")].map(|file| package(&file));
+        let file = files.iter().find(|file| file.exists()).unwrap_or_else(|| panic!("no file of `{path}`"));
+        let source = fs::read_to_string(file).unwrap();
+        let is_defined = ["(", "<"].iter().any(|next| source.contains(&format!("fn {function}{next}")));
+        let has_types = types.iter().all(|name| source.contains(name));
+        assert!(is_defined && has_types, "no `{path}` in {}", file.display());
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
 fn a_heading_gets_the_anchor_of_github() {
     assert_eq!(slug("`flowbind plan`: what, and why?"), "flowbind-plan-what-and-why");
 }
