@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::decoder::Spanned;
 use super::files::TenantFile;
 use super::findings::Findings;
 use super::schema::{File, Flow};
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::model::{FlowKey, Prune, Step};
+use crate::model::{FlowId, FlowKey, Ownership, Prune, Step};
 
 /// Reports to `findings` the bindings that several files of one tenant manage, and settings in which a file
 /// differs from the first one of its tenant.
@@ -19,14 +20,18 @@ pub(super) fn check(files: &[TenantFile], findings: &mut Findings) {
         }
     }
     for files in tenants.values().filter(|files| files.len() > 1) {
-        let mut owners = Owners::default();
+        let mut owners = Ownership::default();
         for (at, later) in files.iter().enumerate() {
             let managed = ManagedBindings::new(&later.file);
             if let Some(first) = files.first().filter(|_| at > 0) {
                 findings.extend(&later.name, conflicting_settings(first, later));
             }
-            findings.extend(&later.name, owners.overlaps(later, &managed));
-            owners.add(later, managed);
+            findings.extend(&later.name, overlaps(&owners, later, &managed));
+            let owner = |span| Owner { file: &later.name, span };
+            managed.listed().for_each(|(flow, step, span)| owners.add(flow, step, owner(span)));
+            if managed.prunes_flows() {
+                owners.add_pruning(managed.steps, owner(None));
+            }
         }
     }
 }
@@ -40,54 +45,39 @@ struct Setting<'f> {
     span: &'f Span,
 }
 
-/// Returns cloud, API, client id and kind of flows of a file, which all files of its tenant must share.
-fn settings(file: &File) -> [Setting<'_>; 4] {
-    let default = tenant_span(file);
-    let flow = file.flows.iter().flatten().next();
-    [
-        Setting {
-            name: "`cloud`",
-            value: Some(file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default().name().to_owned()),
-            span: file.cloud.as_ref().map_or(default, |cloud| &cloud.span),
-        },
-        Setting {
-            name: "`api`",
-            value: Some(file.api.as_ref().map(|api| api.value).unwrap_or_default().name().to_owned()),
-            span: file.api.as_ref().map_or(default, |api| &api.span),
-        },
-        Setting {
-            name: "`clientId`",
-            value: file.client_id.as_ref().map(|id| id.value.to_ascii_lowercase()),
-            span: file.client_id.as_ref().map_or(default, |id| &id.span),
-        },
-        Setting {
-            name: "the kind of flows",
-            value: flow.map(|flow| flow.id.value.kind().name().to_owned()),
-            span: flow.map_or(default, |flow| &flow.id.span),
-        },
-    ]
+/// Returns cloud, API and client id of a file, which all files of its tenant must share, and the kind of flows if
+/// the file has flows.
+fn settings(file: &File) -> impl Iterator<Item = Setting<'_>> {
+    let setting =
+        |name, value, span: Option<_>| Setting { name, value, span: span.unwrap_or(tenant_span(file)) };
+    let File { cloud, api, client_id, .. } = file;
+    let cloud_name = cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default().name();
+    let api_name = api.as_ref().map(|api| api.value).unwrap_or_default().name();
+    let client = client_id.as_ref().map(|id| id.value.to_ascii_lowercase());
+    let flow = file.flows.iter().flatten().next().map(|flow| &flow.id);
+    let kind =
+        flow.map(|id| setting("the kind of flows", Some(id.value.kind().name().to_owned()), Some(&id.span)));
+    let keys = [
+        setting("`cloud`", Some(cloud_name.to_owned()), cloud.as_ref().map(|cloud| &cloud.span)),
+        setting("`api`", Some(api_name.to_owned()), api.as_ref().map(|api| &api.span)),
+        setting("`clientId`", client, client_id.as_ref().map(|id| &id.span)),
+    ];
+    keys.into_iter().chain(kind)
 }
 
 /// Returns an error for the first setting in which two files of one tenant differ; `None` if they agree. The
 /// kind of flows is compared only if both files have flows.
 fn conflicting_settings(earlier: &TenantFile, later: &TenantFile) -> Option<Diagnostic> {
-    let flows_of_both = |file: &TenantFile| file.file.flows.iter().flatten().next().is_some();
-    let have_flows = flows_of_both(earlier) && flows_of_both(later);
-    let [cloud, api, client_id, kind] = settings(&earlier.file);
-    let [later_cloud, later_api, later_client_id, later_kind] = settings(&later.file);
-    let pairs = [(cloud, later_cloud), (api, later_api), (client_id, later_client_id)];
-    let kinds = have_flows.then_some((kind, later_kind));
-    let (one, other) = pairs.into_iter().chain(kinds).find(|(one, other)| one.value != other.value)?;
-    let shown = |value: &Option<String>| {
-        value.as_ref().map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"))
-    };
+    let mut pairs = settings(&earlier.file).zip(settings(&later.file));
+    let (one, other) = pairs.find(|(one, other)| one.value != other.value)?;
+    let shown = |value: Option<String>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
     let tenant = later.file.tenant.as_ref().map(|tenant| tenant.value.as_str()).unwrap_or_default();
     let message = format!(
         "for `{tenant}`, {} is {} in `{}` but {} in `{}`",
         one.name,
-        shown(&one.value),
+        shown(one.value),
         earlier.name,
-        shown(&other.value),
+        shown(other.value),
         later.name
     );
     let hint = format!("write the same value in all files of one tenant (other: {})", one.span);
@@ -102,99 +92,75 @@ fn tenant_span(file: &File) -> &Span {
 /// First file that manages a binding.
 struct Owner<'f> {
     file: &'f str,
-    flow: &'f Flow,
     /// Location of the binding; `None` if the file prunes it.
     span: Option<&'f Span>,
 }
 
-/// Owners of the bindings of the files so far.
-#[derive(Default)]
-struct Owners<'f> {
-    bindings: BTreeMap<(FlowKey<'f>, Step), Owner<'f>>,
-    /// Files that prune all flows, with their steps.
-    prune: Vec<(&'f str, Vec<Step>)>,
-}
-
-impl<'f> Owners<'f> {
-    fn add(&mut self, file: &'f TenantFile, managed: ManagedBindings<'f>) {
-        for (flow, step, span) in managed.listed() {
-            let owner = Owner { file: &file.name, flow, span };
-            self.bindings.entry((flow.key(), step)).or_insert(owner);
-        }
-        if managed.prunes_flows() {
-            self.prune.push((&file.name, managed.steps));
-        }
-    }
-
-    /// Returns errors for the bindings that an earlier file also manages: one for each pair of files, one for
-    /// all bindings that come from the same line of a base, and one for all that come from pruning.
-    fn overlaps(&self, later: &TenantFile, managed: &ManagedBindings<'_>) -> Vec<Diagnostic> {
-        let mut overlaps = BTreeMap::<&str, Vec<Overlap<'_>>>::new();
-        let (mut shared, mut pruned) = (None, None);
-        for (flow, step, span) in managed.listed() {
-            let by_pruning = || self.prune.iter().find(|(_, steps)| steps.contains(&step));
-            let owner = self.bindings.get(&(flow.key(), step)).map(|owner| (owner.file, owner.span));
-            let Some((name, first)) = owner.or_else(|| by_pruning().map(|(name, _)| (*name, None))) else {
-                continue;
-            };
-            match span {
-                Some(span) if first == Some(span) => {
-                    shared = shared.or_else(|| Some(managed_twice(flow, step, name, &later.name)));
-                }
-                Some(span) => {
-                    overlaps.entry(name).or_default().push(Overlap { flow, step, span, first });
-                }
-                None => pruned = pruned.or_else(|| Some(managed_twice(flow, step, name, &later.name))),
-            }
-        }
-        let mut problems: Vec<_> = overlaps
-            .iter()
-            .filter_map(|(name, overlaps)| overlapping_files(name, &later.name, overlaps))
-            .collect();
-        if let Some((_, span)) = managed.prune {
-            if managed.prunes_flows() {
-                let is_pruned = |(flow, step): &(FlowKey<'_>, Step)| {
-                    !managed.flows.contains_key(flow) && managed.steps.contains(step)
-                };
-                let listed = self.bindings.iter().find(|(binding, _)| is_pruned(binding));
-                let listed = listed
-                    .map(|((_, step), owner)| managed_twice(owner.flow, *step, owner.file, &later.name));
-                let shares_step = |steps: &[Step]| steps.iter().any(|step| managed.steps.contains(step));
-                let both_prune = self.prune.iter().find(|(_, steps)| shares_step(steps));
-                let both_prune =
-                    both_prune.map(|(name, _)| format!("both `{name}` and `{}` prune all flows", later.name));
-                pruned = pruned.or(listed).or(both_prune);
-            }
-            problems.extend(pruned.map(|message| {
-                Diagnostic::error(Code::ConflictingBindings, message)
-                    .at(span)
-                    .caused_by("`prune` manages the bindings that the file does not list")
-                    .hint(HINT)
-            }));
-        }
-        problems.extend(shared.map(|message| {
-            Diagnostic::error(Code::ConflictingBindings, message)
-                .at(tenant_span(&later.file))
-                .caused_by("both files are for one tenant and have the binding from the same base")
-                .hint("let only one of them extend the base, or move the binding from the base into one of them")
-        }));
-        problems
-    }
-}
-
 const HINT: &str = "keep each binding in one file";
+
+/// Returns errors for the bindings that an earlier file also manages: one for each pair of files, one for all
+/// bindings that come from the same line of a base, and one for all that come from pruning.
+fn overlaps(
+    owners: &Ownership<'_, Owner<'_>>,
+    later: &TenantFile,
+    managed: &ManagedBindings<'_>,
+) -> Vec<Diagnostic> {
+    let mut overlaps = BTreeMap::<_, Vec<_>>::new();
+    let (mut shared, mut pruned) = (None, None);
+    for (flow, step, span) in managed.listed() {
+        let Some(Owner { file, span: first }) = owners.owner(flow, step) else { continue };
+        let message = || managed_twice(flow, step, file, &later.name);
+        match span {
+            Some(span) if *first == Some(span) => shared = shared.or_else(|| Some(message())),
+            Some(span) => {
+                overlaps.entry(*file).or_default().push(Overlap { flow, step, span, first: *first })
+            }
+            None => pruned = pruned.or_else(|| Some(message())),
+        }
+    }
+    let overlaps = overlaps.iter();
+    let mut problems: Vec<_> =
+        overlaps.filter_map(|(name, it)| overlapping_files(name, &later.name, it)).collect();
+    if let Some(prune) = managed.prune {
+        if managed.prunes_flows() {
+            let is_pruned = |flow: &FlowId, step| {
+                !managed.flows.contains_key(&FlowKey::from(flow)) && managed.steps.contains(&step)
+            };
+            let listed = owners.listed().find(|(flow, step, _)| is_pruned(flow, *step));
+            let listed = listed.map(|(flow, step, owner)| managed_twice(flow, step, owner.file, &later.name));
+            let both_prune =
+                owners.pruning().find(|(steps, _)| steps.iter().any(|it| managed.steps.contains(it)));
+            let both_prune = both_prune
+                .map(|(_, owner)| format!("both `{}` and `{}` prune all flows", owner.file, later.name));
+            pruned = pruned.or(listed).or(both_prune);
+        }
+        problems.extend(pruned.map(|message| {
+            Diagnostic::error(Code::ConflictingBindings, message)
+                .at(&prune.span)
+                .caused_by("`prune` manages the bindings that the file does not list")
+                .hint(HINT)
+        }));
+    }
+    problems.extend(shared.map(|message| {
+        Diagnostic::error(Code::ConflictingBindings, message)
+            .at(tenant_span(&later.file))
+            .caused_by("both files are for one tenant and have the binding from the same base")
+            .hint("let only one of them extend the base, or move the binding from the base into one of them")
+    }));
+    problems
+}
 
 /// Binding that two files list.
 struct Overlap<'f> {
-    flow: &'f Flow,
+    flow: &'f FlowId,
     step: Step,
     span: &'f Span,
     /// Location in the earlier file, unless it prunes the binding.
     first: Option<&'f Span>,
 }
 
-fn managed_twice(flow: &Flow, step: Step, one: &str, other: &str) -> String {
-    format!("`{}` `{step}` is set in both `{one}` and `{other}`", flow.id.value)
+fn managed_twice(flow: &FlowId, step: Step, one: &str, other: &str) -> String {
+    format!("`{flow}` `{step}` is set in both `{one}` and `{other}`")
 }
 
 fn overlapping_files(one: &str, other: &str, overlaps: &[Overlap<'_>]) -> Option<Diagnostic> {
@@ -204,16 +170,13 @@ fn overlapping_files(one: &str, other: &str, overlaps: &[Overlap<'_>]) -> Option
         [only] => managed_twice(only.flow, only.step, one, other),
         several => format!("{} bindings are set in both `{one}` and `{other}`", several.len()),
     };
-    let problem = Diagnostic::error(Code::ConflictingBindings, message).at(first.span);
-    let problem = if overlaps.len() > 1 {
-        let listed = overlaps.iter().take(LISTED);
-        let listed: Vec<_> = listed.map(|it| format!("`{}` `{}`", it.flow.id.value, it.step)).collect();
+    let mut problem = Diagnostic::error(Code::ConflictingBindings, message).at(first.span);
+    if overlaps.len() > 1 {
+        let listed = overlaps.iter().take(LISTED).map(|it| format!("`{}` `{}`", it.flow, it.step));
         let more = overlaps.len().saturating_sub(LISTED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        problem.note(format!("bindings: {}{more}", listed.join(", ")))
-    } else {
-        problem
-    };
+        problem = problem.note(format!("bindings: {}{more}", listed.collect::<Vec<_>>().join(", ")));
+    }
     Some(match first.first {
         Some(first) => problem.hint(format!("{HINT} (first: {first})")),
         None => problem.hint(HINT),
@@ -224,33 +187,30 @@ fn overlapping_files(one: &str, other: &str, overlaps: &[Overlap<'_>]) -> Option
 struct ManagedBindings<'f> {
     flows: BTreeMap<FlowKey<'f>, &'f Flow>,
     steps: Vec<Step>,
-    prune: Option<(Prune, &'f Span)>,
+    prune: Option<&'f Spanned<Prune>>,
 }
 
 impl<'f> ManagedBindings<'f> {
     fn new(file: &'f File) -> Self {
-        let flows = file.flows.iter().flatten();
-        let prune = file.prune.as_ref().map(|prune| (prune.value, &prune.span));
         Self {
-            flows: flows.map(|flow| (flow.key(), flow)).collect(),
+            flows: file.flows.iter().flatten().map(|flow| (flow.key(), flow)).collect(),
             steps: file.step_list(),
-            prune: prune.filter(|(prune, _)| *prune != Prune::None),
+            prune: file.prune.as_ref().filter(|prune| prune.value != Prune::None),
         }
     }
 
     fn prunes_flows(&self) -> bool {
-        self.prune.is_some_and(|(prune, _)| prune == Prune::Flows)
+        self.prune.is_some_and(|prune| prune.value == Prune::Flows)
     }
 
     /// Returns the bindings that a file manages in its listed flows: those that it mentions, and with `None`
     /// as the span those that it prunes.
-    fn listed(&self) -> impl Iterator<Item = (&'f Flow, Step, Option<&'f Span>)> {
+    fn listed(&self) -> impl Iterator<Item = (&'f FlowId, Step, Option<&'f Span>)> {
         self.flows.values().flat_map(move |flow| {
-            let mentioned =
-                flow.bindings.iter().map(|(step, binding)| (*flow, step, Some(binding.value_span())));
-            let pruned =
-                self.steps.iter().filter(|step| self.prune.is_some() && !flow.bindings.contains_key(**step));
-            mentioned.chain(pruned.map(|step| (*flow, *step, None)))
+            let mentioned = flow.bindings.iter().map(|(step, binding)| (step, Some(binding.value_span())));
+            let is_pruned = |step: &Step| self.prune.is_some() && !flow.bindings.contains_key(*step);
+            let pruned = self.steps.iter().copied().filter(is_pruned).map(|step| (step, None));
+            mentioned.chain(pruned).map(|(step, span)| (&flow.id.value, step, span))
         })
     }
 }

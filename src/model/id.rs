@@ -107,7 +107,7 @@ impl Serialize for FlowId {
 ///
 /// Characters are compared in Unicode lower case, because an id may contain any letter.
 #[derive(Debug, Clone, Copy)]
-pub struct FlowKey<'a>(&'a FlowId);
+pub struct FlowKey<'a>(pub(super) &'a FlowId);
 
 impl FlowKey<'_> {
     fn folded(&self) -> impl Iterator<Item = char> {

@@ -30,10 +30,19 @@ impl<'a, O> Ownership<'a, O> {
         self.prunes.push((steps, owner));
     }
 
+    /// Returns the bindings that files manage in flows that they list, sorted, each with its first owner.
+    pub fn listed(&self) -> impl Iterator<Item = (&'a FlowId, Step, &O)> {
+        self.listed.iter().map(|((flow, step), owner)| (flow.0, *step, owner))
+    }
+
+    /// Returns the files that prune all flows, in order, each with its steps.
+    pub fn pruning(&self) -> impl Iterator<Item = (&[Step], &O)> {
+        self.prunes.iter().map(|(steps, owner)| (&**steps, owner))
+    }
+
     /// Returns the owner of a binding, ignoring the case of the flow's id; `None` if no file manages it.
     pub fn owner<'s>(&'s self, flow: &'s FlowId, step: Step) -> Option<&'s O> {
-        let by_pruning =
-            || self.prunes.iter().find(|(steps, _)| steps.contains(&step)).map(|(_, owner)| owner);
+        let by_pruning = || self.pruning().find(|(steps, _)| steps.contains(&step)).map(|(_, owner)| owner);
         self.listed.get(&(FlowKey::from(flow), step)).or_else(by_pruning)
     }
 }
