@@ -1,6 +1,6 @@
 //! Applies a plan: PUTs and read-back → [`Report`].
 //!
-//! `gate` approves the plan of a tenant, `staleness` reads its bindings again, `put` sends, `verify` reads back,
+//! `gate` approves the plan of a tenant, `staleness` reads its bindings again, `put` sends, `read_back` reads back,
 //! and `outcome` classifies each change. The plan has decided what to change: a change is one PUT, or none if the
 //! binding is already as desired.
 
@@ -9,9 +9,9 @@ mod options;
 mod outcome;
 mod put;
 mod read;
+mod read_back;
 mod report;
 mod staleness;
-mod verify;
 
 use crate::graph::Graph;
 use crate::plan::{Change, Target, target_fingerprint};
@@ -45,7 +45,7 @@ async fn apply_target(
 ) -> TargetReport {
     let already = |change: &Change| staleness.is_some_and(|check| check.is_already(change));
     let puts = put::put_all(graph, &target.changes, already, has_failed, options).await;
-    let seen = verify::read_back(graph, &target.changes, &puts, options).await;
+    let seen = read_back::read_back(graph, &target.changes, &puts, options).await;
     let changes = target.changes.iter().zip(puts).zip(seen);
     let report = |((change, put), seen): ((&Change, _), _)| ChangeReport {
         change: change.into(),

@@ -4,8 +4,8 @@
 //! only if the read-back showed it.
 
 use super::put::{NotSent, PutResult};
+use super::read_back::matches_desired;
 use super::report::{Outcome, Reason, SentPut};
-use super::verify::matches_desired;
 use crate::graph::{AcceptedPut, GraphError};
 use crate::model::{Bound, ReadError, Reading, bound_id};
 use crate::plan::Change;

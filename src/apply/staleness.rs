@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join;
 
 use super::read::{Steps, read_bindings};
-use super::verify::matches_desired;
+use super::read_back::matches_desired;
 use crate::graph::{Graph, GraphError, RetryBudget};
 use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, bound_id};
 use crate::plan::{BrokenPin, Change, TenantPlan, UnreadableBinding};

@@ -6,7 +6,7 @@ use super::binding::{Change, InSync, Unmanaged, UnreadableBinding};
 use super::guard;
 use super::managed::{ManagedFlow, managed_flows, ownership};
 use super::overrides::Overrides;
-use super::resolve::{ResolveError, Resolver};
+use super::resolve_connectors::{ResolveError, Resolver};
 use super::target::Target;
 use super::tenant::TenantPlan;
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Suggester};

@@ -5,7 +5,7 @@
 use super::binding::{BrokenPin, Change};
 use super::blocker::Blocker;
 use super::overrides::Overrides;
-use super::resolve::Resolved;
+use super::resolve_connectors::Resolved;
 use super::target::Target;
 use crate::model::{Action, Desired, Guards, Pins, TargetUrl, bound_id};
 

@@ -1,7 +1,7 @@
 //! Planning: the files of a tenant ([`Desired`]) and what was read of it ([`Current`]) → [`TenantPlan`]. Pure: no
 //! I/O, no clock, the same input gives the same plan.
 //!
-//! `managed` adds the bindings that a file manages without listing them, `resolve` maps names to connectors,
+//! `managed` adds the bindings that a file manages without listing them, `resolve_connectors` maps names to connectors,
 //! `compare` compares all files of a tenant and returns its complete plan, and `guard` finds blockers. `fingerprint`
 //! identifies plans. `run` joins the plans of the tenants to a [`Plan`], `shard` splits a run, and `join` joins the
 //! results of its shards.
@@ -18,7 +18,7 @@ mod join;
 mod managed;
 mod overrides;
 mod problem;
-mod resolve;
+mod resolve_connectors;
 mod run;
 mod shard;
 mod target;

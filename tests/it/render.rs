@@ -459,7 +459,7 @@ fn comment_with_many_causes_shows_the_first_five() {
     let causes = (0..9).fold(Diagnostic::error(Code::StalePlan, "plan is stale"), |problem, number| {
         problem.caused_by(format!("binding {number}"))
     });
-    let plan = Plan { errors: vec![causes.into()], ..Plan::default() };
+    let plan = Plan { errors: vec![causes], ..Plan::default() };
     let comment = rendered(Document::Plan(&plan), Format::Markdown);
     assert_eq!(comment.matches("  - Cause: binding ").count(), 5, "{comment}");
     assert!(comment.contains("  - Cause: and 4 more\n"), "{comment}");
