@@ -32,7 +32,7 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, CommandE
 }
 
 fn summary(desired: &Desired) -> String {
-    let bindings: usize = desired.flows.iter().map(|flow| flow.bindings.len()).sum();
+    let bindings: usize = desired.flows.iter().map(|flow| flow.bindings.values().count()).sum();
     let file = escape::text(&desired.file);
     let flows = render::pluralize(desired.flows.len(), "flow", "flows");
     let bindings = render::pluralize(bindings, "managed binding", "managed bindings");

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
 use strum::{IntoStaticStr, VariantArray};
 
 /// Id of a user flow. Its prefix determines the collection of the flow. Clones share the text.
@@ -97,12 +96,6 @@ impl fmt::Display for FlowId {
     }
 }
 
-impl Serialize for FlowId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
 /// Flow id as a key that ignores case. Whether the service distinguishes ids by case is not documented.
 ///
 /// Characters are compared in Unicode lower case, because an id may contain any letter.
@@ -182,12 +175,6 @@ impl ConnectorId {
 impl fmt::Display for ConnectorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl Serialize for ConnectorId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 

@@ -11,22 +11,9 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 /// Sources: <https://learn.microsoft.com/graph/api/resources/userflowapiconnectorconfiguration>,
 /// <https://learn.microsoft.com/azure/active-directory-b2c/api-connectors-overview>;
 /// `preTokenIssuance` is in the beta metadata and the portal, not in the documentation.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "camelCase")]
 pub enum Step {
     /// After federation with an identity provider during sign-up.
@@ -74,16 +61,6 @@ impl<T> StepMap<T> {
     /// Removes and returns the value of a step.
     pub fn remove(&mut self, step: Step) -> Option<T> {
         self.0.get_mut(step as usize)?.take()
-    }
-
-    /// Returns the number of steps with a value.
-    pub fn len(&self) -> usize {
-        self.values().count()
-    }
-
-    /// Returns whether no step has a value.
-    pub fn is_empty(&self) -> bool {
-        self.values().next().is_none()
     }
 
     /// Iterates over steps and values, in the order of [`Step::VARIANTS`].
@@ -151,13 +128,13 @@ mod tests {
             (map.insert(PostAttributeCollection, 2), map.insert(PreTokenIssuance, 5)),
             (None, Some(4))
         );
-        assert_eq!((map.get(PreTokenIssuance), map.len()), (Some(&5), 3));
+        assert_eq!((map.get(PreTokenIssuance), map.values().count()), (Some(&5), 3));
         assert_eq!(map.remove(PostFederationSignup), Some(1));
         assert!(!map.contains_key(PostFederationSignup));
         assert_eq!(
             map.into_iter().collect::<Vec<_>>(),
             [(PostAttributeCollection, 2), (PreTokenIssuance, 5)]
         );
-        assert!(StepMap::<u8>::default().is_empty());
+        assert_eq!(StepMap::<u8>::default().iter().count(), 0);
     }
 }

@@ -60,4 +60,4 @@ macro_rules! serialize_text {
     )+ };
 }
 
-serialize_text! { Code Override TargetUrl }
+serialize_text! { Code ConnectorId FlowId Override TargetUrl }
