@@ -8,54 +8,21 @@ use strum::VariantArray as _;
 use super::document::Document;
 use super::escape;
 use super::wording::push_line;
-use crate::apply::OutcomeKind;
-use crate::plan::Summary;
+use crate::apply::{OutcomeKind, TargetReport};
+use crate::plan::{Summary, Target};
 
 /// Renders the counts of each tenant, and the time and success of the run; for drift also whether there is
 /// any, if known. Tenants of a plan that were not read have no counts. `at` is RFC 3339.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
     let mut families = Families::default();
-    let command = document.command();
-    let mut count = |tenant: &str, name, help, labels: &str, value: usize| {
-        let tenant = escape::label(tenant);
-        let value = i64::try_from(value).unwrap_or(i64::MAX);
-        families.add(name, help, &format!("tenant=\"{tenant}\"{labels}"), value);
-    };
-    let success = match document {
+    let is_success = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
             // The counts of a tenant that was not read are unknown.
-            for target in plan.read_targets() {
-                let Summary { enable, replace, disable, unchanged, not_compared: _ } = target.summary();
-                for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
-                    let labels = format!(",action=\"{action}\"");
-                    let help = "Bindings that differ from the file.";
-                    count(&target.tenant, "flowbind_changes", help, &labels, changes);
-                }
-                for (name, help, value) in [
-                    ("flowbind_unchanged", "Managed bindings that are as in the file.", unchanged),
-                    ("flowbind_unmanaged", "Bindings that the file does not list.", target.unmanaged.len()),
-                    ("flowbind_dangling", "Bindings to deleted connectors.", target.dangling.len()),
-                    ("flowbind_unknown", "Bindings that could not be read.", target.unreadable.len()),
-                    (
-                        "flowbind_broken_pins",
-                        "Connectors that do not call their pinned address.",
-                        target.pins.len(),
-                    ),
-                    ("flowbind_refusals", "Guards that block the changes.", target.blockers.len()),
-                ] {
-                    count(&target.tenant, name, help, "", value);
-                }
-            }
+            plan.read_targets().for_each(|target| families.add_target(target));
             plan.is_complete()
         }
         Document::Report(report) => {
-            for target in &report.targets {
-                for outcome in OutcomeKind::VARIANTS {
-                    let labels = format!(",outcome=\"{}\"", outcome.name());
-                    let help = "Changes of the last apply, by outcome.";
-                    count(&target.tenant, "flowbind_applied_changes", help, &labels, target.count(*outcome));
-                }
-            }
+            report.targets.iter().for_each(|target| families.add_target_report(target));
             report.exit_code == 0
         }
     };
@@ -63,15 +30,14 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
     if let Document::Drift(plan) = document
         && let Some(differs) = plan.is_drifted()
     {
-        let help = "Whether any tenant differs from its file.";
-        families.add("flowbind_drift", help, "", differs.into());
+        families.add("flowbind_drift", "Whether any tenant differs from its file.", "", differs.into());
     }
-    let labels = format!("command=\"{command}\"");
+    let labels = format!("command=\"{}\"", document.command());
     if let Ok(at) = at.parse::<jiff::Timestamp>() {
         families.add("flowbind_last_run_timestamp_seconds", "Time of the last run.", &labels, at.as_second());
     }
     let help = "Whether the last run was complete.";
-    families.add("flowbind_last_run_success", help, &labels, success.into());
+    families.add("flowbind_last_run_success", help, &labels, is_success.into());
     families.render()
 }
 
@@ -86,6 +52,41 @@ struct Family {
 }
 
 impl Families {
+    fn add_target(&mut self, target: &Target) {
+        let Summary { enable, replace, disable, unchanged, not_compared: _ } = target.summary();
+        for (action, changes) in [("enable", enable), ("replace", replace), ("disable", disable)] {
+            let help = "Bindings that differ from the file.";
+            let label = format!(",action=\"{action}\"");
+            self.add_count(&target.tenant, "flowbind_changes", help, &label, changes);
+        }
+        let pins = target.pins.len();
+        for (name, help, value) in [
+            ("flowbind_unchanged", "Managed bindings that are as in the file.", unchanged),
+            ("flowbind_unmanaged", "Bindings that the file does not list.", target.unmanaged.len()),
+            ("flowbind_dangling", "Bindings to deleted connectors.", target.dangling.len()),
+            ("flowbind_unknown", "Bindings that could not be read.", target.unreadable.len()),
+            ("flowbind_broken_pins", "Connectors that do not call their pinned address.", pins),
+            ("flowbind_refusals", "Guards that block the changes.", target.blockers.len()),
+        ] {
+            self.add_count(&target.tenant, name, help, "", value);
+        }
+    }
+
+    fn add_target_report(&mut self, target: &TargetReport) {
+        for outcome in OutcomeKind::VARIANTS {
+            let help = "Changes of the last apply, by outcome.";
+            let label = format!(",outcome=\"{}\"", outcome.name());
+            let value = target.count(*outcome);
+            self.add_count(&target.tenant, "flowbind_applied_changes", help, &label, value);
+        }
+    }
+
+    /// Adds a count of a tenant. `label` is another label, after a comma, or empty.
+    fn add_count(&mut self, tenant: &str, name: &'static str, help: &'static str, label: &str, value: usize) {
+        let labels = format!("tenant=\"{}\"{label}", escape::label(tenant));
+        self.add(name, help, &labels, i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
     /// Adds a value to the sample with this name and these labels, which starts at zero. So the counts of
     /// several files of one tenant are added up.
     fn add(&mut self, name: &'static str, help: &'static str, labels: &str, value: i64) {

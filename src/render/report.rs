@@ -6,8 +6,8 @@ use strum::VariantArray as _;
 use super::escape;
 use super::names::Names;
 use super::text::{STRONG, problem};
-use super::wording::{pluralize, push_line};
-use crate::apply::{ChangeReport, Outcome, OutcomeKind, Report, StaleBinding, TargetReport};
+use super::wording::{hints, outcome_counts, pluralize, push_line};
+use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
 use crate::diagnostic::Code;
 use crate::model::Step;
 use crate::plan::{Change, Problem};
@@ -62,16 +62,6 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     text
 }
 
-/// Returns the number of changes with each outcome that occurs, such as `2 applied, 1 failed`. Empty without
-/// changes.
-pub(super) fn outcome_counts<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
-    let changes: Vec<_> = changes.collect();
-    let count = |kind| changes.iter().filter(|change| change.outcome.kind() == kind).count();
-    let counts = OutcomeKind::VARIANTS.iter().map(|kind| (count(*kind), kind.name().replace('-', " ")));
-    let counts = counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
-    counts.collect::<Vec<_>>().join(", ")
-}
-
 /// Describes a stale binding: ``` `F` `S`: the plan expected A, the tenant now has C ```.
 pub fn stale<'a>(changes: impl Iterator<Item = &'a Change>, stale: &'a StaleBinding) -> String {
     let StaleBinding { change, now } = stale;
@@ -107,20 +97,6 @@ pub fn target(target: &TargetReport) -> String {
         push_line(&mut text, format_args!("  = docs: flowbind explain {id}"));
     }
     text
-}
-
-/// Returns the hints of the changes that are not done, with the id of the problem, each once: one hint may
-/// concern many changes.
-pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
-    let mut hints: Vec<(Code, &str)> = Vec::new();
-    for ChangeReport { outcome, .. } in changes {
-        if let (Some(id), Some(hint)) = (outcome.kind().code(), outcome.hint())
-            && !hints.contains(&(id, hint))
-        {
-            hints.push((id, hint));
-        }
-    }
-    hints
 }
 
 fn change(report: &ChangeReport, names: &Names<'_>) -> String {

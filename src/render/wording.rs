@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use strum::VariantArray as _;
+
 use super::escape;
-use crate::diagnostic::Diagnostic;
+use crate::apply::{ChangeReport, OutcomeKind};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Action;
 use crate::plan::{BrokenPin, Plan, Summary, Target, TenantPlan};
 
@@ -83,6 +86,16 @@ pub(super) fn action_counts(Summary { enable, replace, disable, .. }: Summary) -
     counts.map(|(number, action)| format!("{number} to {action}")).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns the number of changes with each outcome that occurs, such as `2 applied, 1 failed`. Empty without
+/// changes.
+pub(super) fn outcome_counts<'a>(changes: impl Iterator<Item = &'a ChangeReport>) -> String {
+    let changes: Vec<_> = changes.collect();
+    let count = |kind| changes.iter().filter(|change| change.outcome.kind() == kind).count();
+    let counts = OutcomeKind::VARIANTS.iter().map(|kind| (count(*kind), kind.name().replace('-', " ")));
+    let counts = counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
 /// Returns the flags that override guards in a target's plan, separated by spaces and quoted for a shell.
 /// Empty without flags.
 pub(super) fn override_flags(target: &Target) -> String {
@@ -99,6 +112,20 @@ pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
     let causes = causes.map(|causes| format!(": {causes}")).unwrap_or_default();
     let details = notes.iter().chain(hints).map(|detail| format!("; {detail}")).collect::<String>();
     format!("{}{message}{causes}{details}", location.unwrap_or_default())
+}
+
+/// Returns the hints of the changes that are not done, with the id of the problem, each once: one hint may
+/// concern many changes.
+pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
+    let mut hints: Vec<(Code, &str)> = Vec::new();
+    for ChangeReport { outcome, .. } in changes {
+        if let (Some(id), Some(hint)) = (outcome.kind().code(), outcome.hint())
+            && !hints.contains(&(id, hint))
+        {
+            hints.push((id, hint));
+        }
+    }
+    hints
 }
 
 /// Returns the pinned and the actual address in one line, without the connector.
