@@ -146,12 +146,13 @@ pub(super) async fn connect_tenants(
     policy: UnverifiedTenantPolicy,
 ) -> (PlannedRun, Vec<Problem>) {
     let (mut connections, mut errors) = (BTreeMap::new(), Vec::new());
-    let work = async |(at, tenant): (usize, &TenantPlan)| {
-        let connection = connect_saved(run, tenant, policy).await;
+    let work = async |(at, (first, tenant)): (usize, (&Target, &TenantPlan))| {
+        let connection = connect_saved(run, first, tenant, policy).await;
         vec![(at, (tenant.tenant.clone(), connection))]
     };
-    let tenants: Vec<_> = plan.tenants.iter().filter(|tenant| !tenant.targets.is_empty()).collect();
-    run.for_each_tenant(tenants.into_iter().enumerate().collect(), work, |(tenant, connection)| {
+    // A tenant without a target is only named by errors.
+    let tenants = plan.tenants.iter().filter_map(|tenant| Some((tenant.targets.first()?, tenant)));
+    run.for_each_tenant(tenants.enumerate().collect(), work, |(tenant, connection)| {
         let connection = connection.map_err(|CommandError { kind, diagnostics }| {
             errors.extend(diagnostics.into_iter().map(|problem| Problem::for_tenant(&tenant, problem)));
             kind
@@ -174,14 +175,14 @@ pub(super) async fn connect_tenants(
     (PlannedRun { plan, connections }, errors)
 }
 
-/// Connects to the tenant of a saved plan. The run must be for the tenant and the Graph URL of the plan, and its
-/// targets must agree on cloud and app; any difference blocks the tenant.
+/// Connects to the tenant of a saved plan, as its `first` target names it. The run must be for the tenant and the Graph
+/// URL of the plan, and its targets must agree on cloud and app; any difference blocks the tenant.
 async fn connect_saved(
     run: &Run,
+    first: &Target,
     tenant: &TenantPlan,
     policy: UnverifiedTenantPolicy,
 ) -> Result<Connection, CommandError> {
-    let first = tenant.targets.first().ok_or_else(|| CommandError::from(Vec::new()))?;
     // A plan for another tenant is blocked; a file for another tenant is an error.
     let connection = connect(&TenantRef::from(first), run, policy).await.map_err(|error| {
         let kind = if error.is_wrong_target() { ErrorKind::Blocked } else { error.kind };
