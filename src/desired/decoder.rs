@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use strum::VariantArray;
 
-use super::message::{duplicate_error, join_quoted, join_with_or, missing, truncate};
+use super::message::{duplicate_error, error, join_quoted, join_with_or, missing, truncate};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester};
 use crate::model::{NameMistake, names};
@@ -93,6 +93,8 @@ pub(super) struct Fields<'n> {
     span: Span,
     entries: Vec<Entry<'n>>,
     known: Vec<&'static str>,
+    /// Keys whose decoding reported a problem.
+    invalid: BTreeSet<&'static str>,
 }
 
 impl<'s> Decoder<'s> {
@@ -114,6 +116,12 @@ impl<'s> Decoder<'s> {
         self.problems.report(problem);
     }
 
+    /// Reports a problem that leaves a key without a value: returns `None`.
+    pub(super) fn reject<T>(&mut self, problem: Diagnostic) -> Option<T> {
+        self.report(problem);
+        None
+    }
+
     /// Adds `did you mean …` if `candidates` contain something similar to `word`.
     pub(super) fn suggest<'a>(
         &self,
@@ -133,10 +141,20 @@ impl<'s> Decoder<'s> {
         self.source.text().get(range.clone()).unwrap_or_default()
     }
 
-    /// Returns whether a null is spelled out: `null`, `Null`, `NULL` or `~`. For YAML, an empty value is also
-    /// null.
-    pub(super) fn is_spelled_null(&self, literal: &Range<usize>) -> bool {
-        matches!(self.text(literal), "null" | "Null" | "NULL" | "~")
+    /// Returns whether a value is left out. For YAML, it is then null, as if `null`, `Null`, `NULL` or `~` were
+    /// written.
+    pub(super) fn is_empty(&self, node: &Node<'_>) -> bool {
+        let is_spelled_null = |literal| matches!(self.text(literal), "null" | "Null" | "NULL" | "~");
+        matches!(&node.value, Value::Null { literal } if !is_spelled_null(literal))
+    }
+
+    /// Reports an empty list, with a hint to write `expected`.
+    pub(super) fn reject_empty_list(&mut self, node: &Node<'_>, key: &str, expected: &str) {
+        if matches!(&node.value, Value::Sequence(items) if items.is_empty()) {
+            let hint = format!("write {expected}, or remove `{key}`");
+            let message = format!("`{key}` is an empty list");
+            self.report(error(Code::InvalidValue, message, &self.span(node), hint));
+        }
     }
 
     /// Decodes a string that is not empty. Reports any other value, with a hint to write `expected`, and
@@ -150,15 +168,11 @@ impl<'s> Decoder<'s> {
         let span = self.span(node);
         match &node.value {
             Value::String(text) if text.is_empty() => {
-                let problem = Diagnostic::error(Code::InvalidValue, format!("{subject} is empty"));
-                self.report(problem.at(&span).hint(format!("write {expected}")));
-                None
+                let hint = format!("write {expected}");
+                self.reject(error(Code::InvalidValue, format!("{subject} is empty"), &span, hint))
             }
             Value::String(text) => Some(Spanned { value: text, span }),
-            _ => {
-                self.wrong_type(node, subject, "a string", expected);
-                None
-            }
+            _ => self.wrong_type(node, subject, "a string", expected),
         }
     }
 
@@ -184,28 +198,24 @@ impl<'s> Decoder<'s> {
 
     /// Decodes `true` or `false`. Reports any other value and returns `None`.
     pub(super) fn boolean(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<bool>> {
-        let Value::Bool(value) = node.value else {
-            self.wrong_type(node, key, "a boolean", "`true` or `false`");
-            return None;
-        };
-        Some(Spanned { value, span: self.span(node) })
+        match node.value {
+            Value::Bool(value) => Some(Spanned { value, span: self.span(node) }),
+            _ => self.wrong_type(node, key, "a boolean", "`true` or `false`"),
+        }
     }
 
     /// Decodes an integer from 0 to 4294967295. Reports any other value and returns `None`.
     pub(super) fn count(&mut self, node: &Node<'_>, key: &str) -> Option<Spanned<u32>> {
         let expected = "an integer from 0 to 4294967295";
         let Value::Number { literal } = &node.value else {
-            self.wrong_type(node, key, "a number", expected);
-            return None;
+            return self.wrong_type(node, key, "a number", expected);
         };
-        let text = self.text(literal);
-        let count = text.parse().ok();
-        if count.is_none() {
+        let (text, span) = (self.text(literal), self.span(node));
+        let Ok(value) = text.parse() else {
             let message = format!("invalid `{key}`: `{}`", truncate(text));
-            let problem = Diagnostic::error(Code::InvalidValue, message).at(&self.span(node));
-            self.report(problem.hint(format!("write {expected}")));
-        }
-        Some(Spanned { value: count?, span: self.span(node) })
+            return self.reject(error(Code::InvalidValue, message, &span, format!("write {expected}")));
+        };
+        Some(Spanned { value, span })
     }
 
     /// Decodes a string with `parse`. Reports its error or a value that is not a string, with a hint to write
@@ -223,11 +233,10 @@ impl<'s> Decoder<'s> {
             Err(error) => {
                 let message = format!("invalid `{key}` `{}`: {error}", truncate(text));
                 let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
-                self.report(match NameMistake::detect(text) {
+                self.reject(match NameMistake::detect(text) {
                     Some(mistake @ NameMistake::Variable) => problem.hint(mistake.hint()),
                     _ => problem.hint(format!("write {expected}")),
-                });
-                None
+                })
             }
         }
     }
@@ -251,16 +260,13 @@ impl<'s> Decoder<'s> {
         expected: &str,
     ) -> Option<Spanned<T>> {
         let Spanned { value: text, span } = self.string(node, key.into(), expected)?;
-        match T::VARIANTS.iter().copied().find(|value| text == (*value).into()) {
-            Some(value) => Some(Spanned { value, span }),
-            None => {
-                let message = format!("invalid `{key}`: `{}`", truncate(text));
-                let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
-                let problem = self.suggest(problem, text, names::<T>());
-                self.report(problem.hint(format!("use {expected}")));
-                None
-            }
+        if let Some(value) = T::VARIANTS.iter().copied().find(|value| text == (*value).into()) {
+            return Some(Spanned { value, span });
         }
+        let message = format!("invalid `{key}`: `{}`", truncate(text));
+        let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
+        let problem = self.suggest(problem, text, names::<T>());
+        self.reject(problem.hint(format!("use {expected}")))
     }
 
     /// Returns the entries of a mapping. Reports and leaves out keys that are not strings, `<<`, and each key
@@ -285,24 +291,21 @@ impl<'s> Decoder<'s> {
         expected: &str,
     ) -> Option<Vec<Entry<'n>>> {
         let Value::Mapping(pairs) = &node.value else {
-            self.wrong_type(node, subject, "a mapping", expected);
-            return None;
+            return self.wrong_type(node, subject, "a mapping", expected);
         };
         let mut entries = Vec::with_capacity(pairs.len());
         for (key_node, value) in pairs {
             let span = self.span(key_node);
             let Value::String(name) = &key_node.value else {
                 let message = format!("a key must be a string, not {}", type_name(&key_node.value));
-                let problem = Diagnostic::error(Code::InvalidType, message).at(&span);
-                self.report(problem.hint("put the key in quotes"));
+                self.report(error(Code::InvalidType, message, &span, "put the key in quotes"));
                 continue;
             };
             if name == "<<" {
                 let message = "YAML merge keys (`<<`) are not supported";
-                let problem = Diagnostic::error(Code::UnsupportedYaml, message).at(&span);
-                self.report(problem.hint(
-                    "write the keys here, or move them to a base file and name it in the top-level `extends`",
-                ));
+                let hint =
+                    "write the keys here, or move them to a base file and name it in the top-level `extends`";
+                self.report(error(Code::UnsupportedYaml, message, &span, hint));
                 continue;
             }
             entries.push(Entry { key: Spanned { value: name.as_ref(), span }, value });
@@ -336,36 +339,33 @@ impl<'s> Decoder<'s> {
         expected: &str,
     ) -> Option<Fields<'n>> {
         let entries = self.entries(node, subject, expected)?;
-        Some(Fields { span: self.span(node), entries, known: Vec::new() })
+        Some(Fields { span: self.span(node), entries, known: Vec::new(), invalid: BTreeSet::new() })
     }
 
     /// Reports a value that is missing or does not have the expected type, with a hint to write `expected`. A
-    /// string such as `key:value` in place of a mapping is reported as a missing space.
-    pub(super) fn wrong_type<'a>(
+    /// string such as `key:value` in place of a mapping is reported as a missing space. Returns `None`.
+    pub(super) fn wrong_type<'a, T>(
         &mut self,
         node: &Node<'_>,
         subject: impl Into<Subject<'a>>,
         expected_type: &str,
         expected: &str,
-    ) {
+    ) -> Option<T> {
         let (subject, span) = (subject.into(), self.span(node));
-        let problem = match &node.value {
-            Value::Null { literal } if !self.is_spelled_null(literal) => {
-                Diagnostic::error(Code::MissingValue, format!("{subject} has no value"))
-            }
-            Value::String(text) if expected_type == "a mapping" && entry_without_space(text).is_some() => {
-                let (key, value) = entry_without_space(text).unwrap_or_default();
-                let message = format!("missing space after `:` in `{}`", truncate(&format!("{key}:{value}")));
-                let problem = Diagnostic::error(Code::InvalidType, message).at(&span);
-                let hint = format!("write `{}`", truncate(&format!("{key}: {value}")));
-                return self.report(problem.hint(hint));
-            }
-            value => {
-                let message = format!("{subject} must be {expected_type}, not {}", type_name(value));
-                Diagnostic::error(Code::InvalidType, message)
-            }
-        };
-        self.report(problem.at(&span).hint(format!("write {expected}")));
+        let hint = format!("write {expected}");
+        if self.is_empty(node) {
+            return self.reject(error(Code::MissingValue, format!("{subject} has no value"), &span, hint));
+        }
+        if let Value::String(text) = &node.value
+            && expected_type == "a mapping"
+            && let Some((key, value)) = entry_without_space(text)
+        {
+            let message = format!("missing space after `:` in `{}`", truncate(&format!("{key}:{value}")));
+            let hint = format!("write `{}`", truncate(&format!("{key}: {value}")));
+            return self.reject(error(Code::InvalidType, message, &span, hint));
+        }
+        let message = format!("{subject} must be {expected_type}, not {}", type_name(&node.value));
+        self.reject(error(Code::InvalidType, message, &span, hint))
     }
 }
 
@@ -379,27 +379,29 @@ fn entry_without_space(text: &str) -> Option<(&str, &str)> {
 }
 
 impl<'n> Fields<'n> {
-    /// Removes the entry with a key, and returns its value; `None` if the key is not given. A key that is
-    /// never taken is unknown.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Node<'n>> {
+    /// Takes the entry with a key, and decodes its value; `None` if the key is not given. A key that is never
+    /// decoded is unknown.
+    pub(super) fn decode<'s, T>(
+        &mut self,
+        decoder: &mut Decoder<'s>,
+        name: &'static str,
+        decode: impl FnOnce(&mut Decoder<'s>, &'n Node<'n>, &'static str) -> Option<T>,
+    ) -> Option<T> {
         self.known.push(name);
         let at = self.entries.iter().position(|entry| entry.key.value == name)?;
-        Some(self.entries.remove(at).value)
+        let before = decoder.problem_count();
+        let value = decode(decoder, self.entries.remove(at).value, name);
+        if decoder.problem_count() > before {
+            self.invalid.insert(name);
+        }
+        value
     }
 
-    /// Takes the value of a required key. If the key is not given, reports it with `example` and returns
-    /// `None`.
-    pub(super) fn require(
-        &mut self,
-        decoder: &mut Decoder<'_>,
-        name: &'static str,
-        example: &str,
-    ) -> Option<&'n Node<'n>> {
-        let node = self.take(name);
-        if node.is_none() {
+    /// Reports a required key that is not given, with `example`.
+    pub(super) fn require(&self, decoder: &mut Decoder<'_>, name: &str, example: &str) {
+        if !self.entries.iter().any(|entry| entry.key.value == name) {
             decoder.report(missing(name, &self.span, example));
         }
-        node
     }
 
     /// Returns the location of the mapping.
@@ -407,14 +409,16 @@ impl<'n> Fields<'n> {
         &self.span
     }
 
-    /// Reports each key that was not taken as unknown, with similar and all valid keys.
-    pub(super) fn finish(self, decoder: &mut Decoder<'_>) {
+    /// Reports each key that was not decoded as unknown, with similar and all valid keys. Returns the keys with
+    /// invalid values.
+    pub(super) fn finish(self, decoder: &mut Decoder<'_>) -> BTreeSet<&'static str> {
         for Entry { key, value: _ } in self.entries {
             let message = format!("unknown key `{}`", truncate(key.value));
             let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.span);
             let problem = decoder.suggest(problem, key.value, self.known.iter().copied());
             decoder.report(problem.hint(format!("valid keys: {}", join_quoted(&self.known))));
         }
+        self.invalid
     }
 }
 

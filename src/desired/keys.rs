@@ -3,19 +3,19 @@
 //! Each key is checked alone: whether it is known, occurs once, and has a valid value. `check` holds the rules
 //! between keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strum::VariantArray as _;
 
 use super::decoder::{Decoder, Entry, Spanned, Subject};
-use super::message::{duplicate_error, join_quoted, truncate};
+use super::message::{duplicate_error, error, join_quoted, truncate};
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{
-    Api, Cloud, ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Step, StepMap,
-    TargetUrl, Tenant, is_guid, names,
+    ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Step, StepMap, TargetUrl,
+    Tenant, is_guid, names,
 };
 
 /// Values of `prune`, with what each disables.
@@ -26,112 +26,75 @@ const PRUNE_VALUES: &str = "`none`, `steps` (also disables the unlisted steps of
 /// not a mapping is reported, and `None` is returned.
 pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<File> {
     if let Value::Null { .. } = root.value {
-        decoder.report(
-            Diagnostic::error(Code::EmptyFile, "the file is empty")
-                .at(&decoder.span(root))
-                .hint("write at least `version: 1`, `tenant:` and `flows:`"),
-        );
+        let hint = "write at least `version: 1`, `tenant:` and `flows:`";
+        decoder.report(error(Code::EmptyFile, "the file is empty", &decoder.span(root), hint));
         return None;
     }
     let expected = "keys and values: `version: 1`, `tenant:`, `flows:`";
     let mut fields = decoder.fields(root, Subject::File, expected)?;
-    let version = fields.require(decoder, "version", "1").and_then(|node| decode_version(decoder, node));
-    let mut invalid_keys = BTreeSet::new();
-    let mut problems_before = decoder.problem_count();
-    let mut mark_if_invalid = |decoder: &Decoder<'_>, key| {
-        invalid_keys.extend((decoder.problem_count() > problems_before).then_some(key));
-        problems_before = decoder.problem_count();
-    };
-    mark_if_invalid(decoder, "version");
-    let extends = fields.take("extends").map(|node| decode_extends(decoder, node));
-    mark_if_invalid(decoder, "extends");
-    let tenant = fields.take("tenant").and_then(|node| decode_tenant(decoder, node));
-    mark_if_invalid(decoder, "tenant");
-    let client_id = fields.take("clientId").and_then(|node| {
-        decoder.parsed(node, "clientId", "the application (client) id of the app registration", parse_guid)
-    });
-    let cloud = fields.take("cloud").and_then(|node| decoder.one_of::<Cloud>(node, "cloud"));
-    let api = fields.take("api").and_then(|node| decoder.one_of::<Api>(node, "api"));
-    mark_if_invalid(decoder, "api");
-    let steps = fields.take("steps").and_then(|node| decode_steps(decoder, node));
-    mark_if_invalid(decoder, "steps");
-    let connectors = fields.take("connectors").and_then(|node| decode_connectors(decoder, node));
-    // A value of the wrong type was already reported, so it must not be reported as missing.
-    let flows = fields.take("flows").map(|node| decode_flows(decoder, node).unwrap_or_default());
-    let prune = fields.take("prune").and_then(|node| decoder.one_of_expected(node, "prune", PRUNE_VALUES));
-    let guards = fields.take("guards").and_then(|node| decode_guards(decoder, node));
-    let span = fields.span().clone();
-    fields.finish(decoder);
+    fields.require(decoder, "version", "1");
     Some(File {
-        span,
-        invalid_keys,
-        version,
-        extends: extends.unwrap_or_default(),
-        tenant,
-        client_id,
-        cloud,
-        api,
-        steps,
-        connectors,
-        flows,
-        prune,
-        guards: guards.unwrap_or_default(),
+        version: fields.decode(decoder, "version", decode_version),
+        extends: fields.decode(decoder, "extends", decode_extends).unwrap_or_default(),
+        tenant: fields.decode(decoder, "tenant", decode_tenant),
+        client_id: fields.decode(decoder, "clientId", |decoder, node, key| {
+            decoder.parsed(node, key, "the application (client) id of the app registration", parse_guid)
+        }),
+        cloud: fields.decode(decoder, "cloud", Decoder::one_of),
+        api: fields.decode(decoder, "api", Decoder::one_of),
+        steps: fields.decode(decoder, "steps", decode_steps),
+        connectors: fields.decode(decoder, "connectors", decode_connectors),
+        // A value of the wrong type was already reported, so it must not be reported as missing.
+        flows: fields.decode(decoder, "flows", |decoder, node, key| {
+            Some(decode_flows(decoder, node, key).unwrap_or_default())
+        }),
+        prune: fields
+            .decode(decoder, "prune", |decoder, node, key| decoder.one_of_expected(node, key, PRUNE_VALUES)),
+        guards: fields.decode(decoder, "guards", decode_guards).unwrap_or_default(),
+        span: fields.span().clone(),
+        invalid_keys: fields.finish(decoder),
     })
 }
 
 /// Decodes the paths of the bases, as they are written: a string or a list of strings. Reports other values
 /// and an empty list, and leaves them out.
-fn decode_extends(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Vec<Spanned<String>> {
+fn decode_extends(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Vec<Spanned<String>>> {
     const EXPECTED: &str = "a path, or a list of paths: `[base.yaml, europe.yaml]`";
     let Value::Sequence(items) = &node.value else {
-        return decoder.name(node, "extends", EXPECTED).into_iter().collect();
+        return decoder.name(node, key, EXPECTED).map(|base| vec![base]);
     };
-    if items.is_empty() {
-        let problem =
-            Diagnostic::error(Code::InvalidValue, "`extends` is an empty list").at(&decoder.span(node));
-        decoder.report(problem.hint(format!("write {EXPECTED}, or remove `extends`")));
-    }
-    items.iter().filter_map(|item| decoder.name(item, Subject::ItemOf("extends"), "a path")).collect()
+    decoder.reject_empty_list(node, key, EXPECTED);
+    Some(items.iter().filter_map(|item| decoder.name(item, Subject::ItemOf(key), "a path")).collect())
 }
 
-fn decode_guards(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<GuardsEntry> {
-    let mut fields = decoder.fields(node, "guards", "limits: `{maxChanges: 25, maxDisables: 5}`")?;
-    let max_changes = fields.take("maxChanges").and_then(|node| decoder.count(node, "maxChanges"));
-    let max_disables = fields.take("maxDisables").and_then(|node| decoder.count(node, "maxDisables"));
+fn decode_guards(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<GuardsEntry> {
+    let mut fields = decoder.fields(node, Subject::Key(key), "limits: `{maxChanges: 25, maxDisables: 5}`")?;
+    let max_changes = fields.decode(decoder, "maxChanges", Decoder::count);
+    let max_disables = fields.decode(decoder, "maxDisables", Decoder::count);
     fields.finish(decoder);
     Some(GuardsEntry { max_changes, max_disables })
 }
 
-fn decode_version(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Version>> {
-    let span = decoder.span(node);
-    match node.value {
-        Value::Number { ref literal } if decoder.text(literal) == "1" => {
-            Some(Spanned { value: Version, span })
-        }
-        Value::Number { ref literal } => {
-            let message = format!("unsupported file version `{}`", truncate(decoder.text(literal)));
-            decoder.report(
-                Diagnostic::error(Code::UnsupportedVersion, message)
-                    .at(&span)
-                    .hint("write `version: 1`, or use a flowbind that reads this version"),
-            );
-            None
-        }
-        _ => {
-            decoder.wrong_type(node, "version", "a number", "`version: 1`");
-            None
-        }
+fn decode_version(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Spanned<Version>> {
+    let Value::Number { literal } = &node.value else {
+        return decoder.wrong_type(node, key, "a number", "`version: 1`");
+    };
+    let (span, version) = (decoder.span(node), decoder.text(literal));
+    if version == "1" {
+        return Some(Spanned { value: Version, span });
     }
+    let message = format!("unsupported file version `{}`", truncate(version));
+    let hint = "write `version: 1`, or use a flowbind that reads this version";
+    decoder.reject(error(Code::UnsupportedVersion, message, &span, hint))
 }
 
-fn decode_tenant(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Tenant>> {
+fn decode_tenant(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Spanned<Tenant>> {
     let expected = "a domain, such as `contoso.onmicrosoft.com`, or a GUID";
     let Spanned { value, span } = match &node.value {
         Value::Number { .. } | Value::Bool(_) => {
-            decoder.wrong_type(node, "tenant", "a string", expected);
-            return None;
+            return decoder.wrong_type(node, key, "a string", expected);
         }
-        _ => decoder.name(node, "tenant", expected)?,
+        _ => decoder.name(node, key, expected)?,
     };
     if let Ok(tenant) = value.parse() {
         return Some(Spanned { value: tenant, span });
@@ -139,70 +102,65 @@ fn decode_tenant(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<T
     let message = format!("invalid `tenant`: `{}`", truncate(&value));
     let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
     let host = value.strip_prefix("https://").map(|url| url.split('/').next().unwrap_or(url));
-    decoder.report(match (host, NameMistake::detect(&value)) {
+    decoder.reject(match (host, NameMistake::detect(&value)) {
         (Some(host), _) if host.parse::<Tenant>().is_ok() => problem.did_you_mean([host]),
         (_, Some(mistake @ NameMistake::Variable)) => problem.hint(mistake.hint()),
         _ => problem.hint(format!("write {expected}")),
-    });
-    None
+    })
 }
 
 fn parse_guid(text: &str) -> Result<String, &'static str> {
     if is_guid(text) { Ok(text.to_owned()) } else { Err("must be a GUID") }
 }
 
-fn decode_steps(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Vec<Spanned<Step>>>> {
+fn decode_steps(
+    decoder: &mut Decoder<'_>,
+    node: &Node<'_>,
+    key: &str,
+) -> Option<Spanned<Vec<Spanned<Step>>>> {
     const EXPECTED: &str = "a list: `[postFederationSignup, postAttributeCollection]`";
     let Value::Sequence(items) = &node.value else {
-        decoder.wrong_type(node, "steps", "a list", EXPECTED);
-        return None;
+        return decoder.wrong_type(node, key, "a list", EXPECTED);
     };
-    if items.is_empty() {
-        decoder.report(
-            Diagnostic::error(Code::InvalidValue, "`steps` is an empty list")
-                .at(&decoder.span(node))
-                .hint(format!("write {EXPECTED}, or remove `steps`")),
-        );
-    }
+    decoder.reject_empty_list(node, key, EXPECTED);
     let mut steps = Vec::<Spanned<Step>>::new();
     for item in items {
-        let Some(Spanned { value, span }) =
-            decoder.name(item, Subject::ItemOf("steps"), "the name of a step")
-        else {
-            continue;
-        };
-        let Ok(step) = value.parse::<Step>() else {
-            let problem = unknown_step(decoder, &Spanned { value: &value, span });
-            decoder.report(problem);
-            continue;
-        };
-        match steps.iter().find(|earlier| earlier.value == step) {
-            Some(first) => decoder.report(duplicate_error(step.name(), &span, &first.span)),
-            None => steps.push(Spanned { value: step, span }),
+        let Some(name) = decoder.name(item, Subject::ItemOf(key), "the name of a step") else { continue };
+        match name.value.parse() {
+            Ok(step) => match steps.iter().find(|earlier| earlier.value == step) {
+                Some(first) => decoder.report(duplicate_error(&name.value, &name.span, &first.span)),
+                None => steps.push(Spanned { value: step, span: name.span }),
+            },
+            Err(_) => report_unknown_step(decoder, &name.value, &name.span),
         }
     }
     Some(Spanned { value: steps, span: decoder.span(node) })
 }
 
-fn unknown_step(decoder: &Decoder<'_>, key: &Spanned<&str>) -> Diagnostic {
-    let message = format!("unknown step `{}`", truncate(key.value));
-    let problem = Diagnostic::error(Code::UnknownStep, message).at(&key.span);
-    let problem = decoder.suggest(problem, key.value, names::<Step>());
-    problem.hint(format!("valid steps: {}", join_quoted(&names::<Step>())))
+fn report_unknown_step(decoder: &mut Decoder<'_>, name: &str, span: &Span) {
+    let message = format!("unknown step `{}`", truncate(name));
+    let problem = Diagnostic::error(Code::UnknownStep, message).at(span);
+    let problem = decoder.suggest(problem, name, names::<Step>());
+    decoder.report(problem.hint(format!("valid steps: {}", join_quoted(&names::<Step>()))));
 }
 
-fn decode_connectors(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<BTreeMap<String, ConnectorEntry>> {
-    const HINT: &str = "give the connector a readable short name";
+fn decode_connectors(
+    decoder: &mut Decoder<'_>,
+    node: &Node<'_>,
+    key: &str,
+) -> Option<BTreeMap<String, ConnectorEntry>> {
     let expected = "short names, which bindings then use: `{fraud-check: Fraud check}`";
     let mut connectors = BTreeMap::new();
-    for Entry { key, value } in decoder.entries(node, "connectors", expected)? {
+    for Entry { key, value } in decoder.entries(node, Subject::Key(key), expected)? {
+        let mut report_name = |message| {
+            let hint = "give the connector a readable short name";
+            decoder.report(error(Code::InvalidShortName, message, &key.span, hint));
+        };
         if key.value.is_empty() {
-            let problem = Diagnostic::error(Code::InvalidShortName, "the short name is empty").at(&key.span);
-            decoder.report(problem.hint(HINT));
+            report_name("the short name is empty".to_owned());
         }
         if is_guid(key.value) {
-            let message = format!("`{}` cannot be a short name, because a GUID is always an id", key.value);
-            decoder.report(Diagnostic::error(Code::InvalidShortName, message).at(&key.span).hint(HINT));
+            report_name(format!("`{}` cannot be a short name, because a GUID is always an id", key.value));
         }
         // An invalid entry is kept, so that the bindings that use its name are not reported as well.
         let before = decoder.problem_count();
@@ -223,51 +181,49 @@ fn decode_connector(decoder: &mut Decoder<'_>, key: &Spanned<&str>, node: &Node<
         return entry;
     };
     let Some(mut fields) = decoder.fields(node, key.value, expected) else { return entry };
-    if let Some(node) = fields.take("displayName") {
-        entry.display_name = decoder.name(node, "displayName", "the connector's displayName");
-    }
-    if let Some(node) = fields.take("id") {
-        entry.id = decoder.parsed(node, "id", "the GUID of a connector", |text| {
+    entry.display_name = fields.decode(decoder, "displayName", |decoder, node, key| {
+        decoder.name(node, key, "the connector's displayName")
+    });
+    entry.id = fields.decode(decoder, "id", |decoder, node, key| {
+        decoder.parsed(node, key, "the GUID of a connector", |text| {
             parse_guid(text).and_then(|id| ConnectorId::parse(&id).map_err(|_: InvalidId| "must be a GUID"))
-        });
-    }
-    if let Some(node) = fields.take("targetUrl") {
-        entry.target_url = decode_target_url(decoder, node);
-    }
+        })
+    });
+    entry.target_url = fields.decode(decoder, "targetUrl", decode_target_url);
     fields.finish(decoder);
     entry
 }
 
 /// Decodes an address. Reports an invalid one and returns `None`; the message does not repeat it, because it
 /// may contain a key.
-fn decode_target_url(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Spanned<Arc<TargetUrl>>> {
+fn decode_target_url(
+    decoder: &mut Decoder<'_>,
+    node: &Node<'_>,
+    key: &str,
+) -> Option<Spanned<Arc<TargetUrl>>> {
     let expected = "the connector's address, such as `https://fraud.contoso.com/score`";
-    let Spanned { value, span } = decoder.name(node, "targetUrl", expected)?;
-    match value.parse() {
-        Ok(url) => Some(Spanned { value: Arc::new(url), span }),
-        Err(InvalidTargetUrl) => {
-            let problem = Diagnostic::error(Code::InvalidValue, format!("`targetUrl` is {InvalidTargetUrl}"));
-            let with_scheme = format!("https://{value}");
-            // The parsed form equals the text if there is neither user info nor a query, which may hold keys.
-            let is_safe = with_scheme.parse().is_ok_and(|url: TargetUrl| url.to_string() == with_scheme);
-            let hint = if is_safe && value.contains('.') {
-                format!("did you mean `{}`?", truncate(&with_scheme))
-            } else {
-                format!("write {expected}")
-            };
-            decoder.report(problem.at(&span).hint(hint));
-            None
-        }
+    let Spanned { value, span } = decoder.name(node, key, expected)?;
+    if let Ok(url) = value.parse() {
+        return Some(Spanned { value: Arc::new(url), span });
     }
+    let with_scheme = format!("https://{value}");
+    // The parsed form equals the text if there is neither user info nor a query, which may hold keys.
+    let is_safe = with_scheme.parse().is_ok_and(|url: TargetUrl| url.to_string() == with_scheme);
+    let hint = if is_safe && value.contains('.') {
+        format!("did you mean `{}`?", truncate(&with_scheme))
+    } else {
+        format!("write {expected}")
+    };
+    decoder.reject(error(Code::InvalidValue, format!("`{key}` is {InvalidTargetUrl}"), &span, hint))
 }
 
-fn decode_flows(decoder: &mut Decoder<'_>, node: &Node<'_>) -> Option<Vec<Flow>> {
+fn decode_flows(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Vec<Flow>> {
     let expected = "flow ids with their steps, or `{}` for none";
-    let entries = decoder.all_entries(node, "flows", expected)?;
+    let entries = decoder.all_entries(node, Subject::Key(key), expected)?;
     let mut entries = report_misplaced_steps(decoder, entries);
     decoder.remove_duplicates(&mut entries);
-    let kinds = entries.iter().filter_map(|entry| FlowId::parse(entry.key.value).ok()).map(|id| id.kind());
-    let kind = kinds.into_iter().next().unwrap_or(FlowKind::B2c);
+    let valid_id = entries.iter().find_map(|entry| FlowId::parse(entry.key.value).ok());
+    let kind = valid_id.map_or(FlowKind::B2c, |id| id.kind());
     let mut flows = Vec::with_capacity(entries.len());
     for Entry { key, value } in entries {
         let bindings = decode_bindings(decoder, key.value, value);
@@ -316,11 +272,7 @@ fn report_steps_after(decoder: &mut Decoder<'_>, flows: &mut Vec<Entry<'_>>, ste
         None => "list the steps below their flow, such as `B2C_1_signup:`".to_owned(),
     };
     steps.clear();
-    let is_empty = |entry: &Entry<'_>| match &entry.value.value {
-        Value::Null { literal } => !decoder.is_spelled_null(literal),
-        _ => false,
-    };
-    if flow.is_some() && flows.last().is_some_and(is_empty) {
+    if flow.is_some() && flows.last().is_some_and(|flow| decoder.is_empty(flow.value)) {
         flows.pop();
     }
     let problem = Diagnostic::error(Code::InvalidFlowId, message).hint(hint);
@@ -330,16 +282,16 @@ fn report_steps_after(decoder: &mut Decoder<'_>, flows: &mut Vec<Entry<'_>>, ste
     });
 }
 
-fn invalid_flow_id(key: &Spanned<&str>, error: &InvalidId, kind: FlowKind) -> Diagnostic {
+fn invalid_flow_id(key: &Spanned<&str>, reason: &InvalidId, kind: FlowKind) -> Diagnostic {
     let id = truncate(key.value);
     if key.value.starts_with("B2C_1A_") {
         let message = format!("`{id}` is a custom policy, and flowbind manages user flows only");
         let hint = "remove it from the file; custom policies call REST services by their technical profiles";
-        return Diagnostic::error(Code::InvalidFlowId, message).at(&key.span).hint(hint);
+        return error(Code::InvalidFlowId, message, &key.span, hint);
     }
-    let message = format!("invalid flow id `{id}`: {error}");
+    let message = format!("invalid flow id `{id}`: {reason}");
     let problem = Diagnostic::error(Code::InvalidFlowId, message).at(&key.span);
-    match (error, with_prefix(key.value, kind)) {
+    match (reason, with_prefix(key.value, kind)) {
         (InvalidId::Prefix, Some(valid)) => problem.did_you_mean([truncate(&valid)]),
         _ => problem.hint("write the id as Graph returns it, such as `B2C_1_signup_signin`"),
     }
@@ -366,16 +318,13 @@ fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Op
             let step = first_step.unwrap_or(Step::PostFederationSignup);
             let message = format!("`{}` belongs to a binding, not to a flow", key.value);
             let hint = format!("write `{step}: {{connector: Fraud check, protect: true}}`");
-            decoder.report(Diagnostic::error(Code::UnknownStep, message).at(&key.span).hint(hint));
+            decoder.report(error(Code::UnknownStep, message, &key.span, hint));
             continue;
         }
         let binding = decode_binding(decoder, &key, value);
         match key.value.parse() {
             Ok(step) => bindings.extend(binding.map(|binding| (step, binding))),
-            Err(_) => {
-                let problem = unknown_step(decoder, &key);
-                decoder.report(problem);
-            }
+            Err(_) => report_unknown_step(decoder, key.value, &key.span),
         }
     }
     Some(bindings)
@@ -389,49 +338,47 @@ fn decode_binding(decoder: &mut Decoder<'_>, step: &Spanned<&str>, node: &Node<'
         protect,
     };
     let Value::Mapping(_) = node.value else {
-        return Some(binding(Some(binding_value(decoder, step.value, node)), None));
+        return Some(binding(Some(binding_value(decoder, node, step.value)), None));
     };
     let mut fields = decoder.fields(node, Subject::Key(step.value), "")?;
-    let connector = fields.take("connector").map(|node| binding_value(decoder, "connector", node));
-    let protect = fields.take("protect").and_then(|node| decoder.boolean(node, "protect"));
+    let connector =
+        fields.decode(decoder, "connector", |decoder, node, key| Some(binding_value(decoder, node, key)));
+    let protect = fields.decode(decoder, "protect", Decoder::boolean);
     fields.finish(decoder);
     Some(binding(connector, protect))
 }
 
 /// Decodes the connector of a binding, or `null` if it is spelled out. Reports any other value and returns
 /// `None`, also for a key without a value, because a half-typed line must not disable a check.
-fn binding_value(decoder: &mut Decoder<'_>, key: &str, node: &Node<'_>) -> Option<Spanned<Option<String>>> {
-    const EXPECTED: &str = "a connector, or `null` to disable";
+fn binding_value(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Spanned<Option<String>>> {
+    let (span, subject) = (decoder.span(node), Subject::Key(key));
     match &node.value {
-        Value::Null { literal } if decoder.is_spelled_null(literal) => {
-            Some(Spanned { value: None, span: decoder.span(node) })
+        Value::Null { .. } if decoder.is_empty(node) => {
+            let hint = "write `null` to disable, or name a connector";
+            decoder.reject(error(Code::MissingValue, format!("{subject} has no value"), &span, hint))
         }
-        Value::Null { .. } => {
-            let message = format!("{} has no value", Subject::Key(key));
-            let problem = Diagnostic::error(Code::MissingValue, message).at(&decoder.span(node));
-            decoder.report(problem.hint("write `null` to disable, or name a connector"));
-            None
-        }
+        Value::Null { .. } => Some(Spanned { value: None, span }),
         Value::Bool(false) => {
-            let message = format!("{} must be a string or null, not a boolean", Subject::Key(key));
-            let problem = Diagnostic::error(Code::InvalidType, message).at(&decoder.span(node));
-            decoder.report(problem.hint(NameMistake::Nothing.hint()));
-            None
+            let message = format!("{subject} must be a string or null, not a boolean");
+            decoder.reject(error(Code::InvalidType, message, &span, NameMistake::Nothing.hint()))
         }
-        _ => decoder
-            .name(node, key, EXPECTED)
-            .map(|Spanned { value, span }| Spanned { value: Some(value), span }),
+        _ => {
+            let name = decoder.name(node, key, "a connector, or `null` to disable")?;
+            Some(Spanned { value: Some(name.value), span })
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::{Value as Json, json};
     use strum::VariantArray;
 
     use super::*;
     use crate::diagnostic::Source;
-    use crate::model::{Guards, Prune};
+    use crate::model::{Api, Cloud, Guards, Prune};
 
     fn schema() -> Json {
         serde_json::from_str(include_str!("../../schemas/desired.schema.json")).unwrap()

@@ -14,18 +14,25 @@ pub(super) fn truncate(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Creates an error with its location and a hint.
+pub(super) fn error(
+    code: Code,
+    message: impl Into<String>,
+    span: &Span,
+    hint: impl Into<String>,
+) -> Diagnostic {
+    Diagnostic::error(code, message).at(span).hint(hint)
+}
+
 /// Returns the error for a missing key.
 pub(super) fn missing(name: &str, span: &Span, example: &str) -> Diagnostic {
-    Diagnostic::error(Code::MissingKey, format!("missing key `{name}`"))
-        .at(span)
-        .hint(format!("add `{name}: {example}`"))
+    error(Code::MissingKey, format!("missing key `{name}`"), span, format!("add `{name}: {example}`"))
 }
 
 /// Returns the error for a second `name`, with the location of the first.
 pub(super) fn duplicate_error(name: &str, second: &Span, first: &Span) -> Diagnostic {
-    Diagnostic::error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)))
-        .at(second)
-        .hint(format!("keep one of them (first: line {})", first.position().line))
+    let hint = format!("keep one of them (first: line {})", first.position().line);
+    error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)), second, hint)
 }
 
 /// Returns the names in backticks, separated by commas.
