@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::decoder::{Problems, Spanned};
-use super::message::{missing, truncate};
+use super::message::{error, missing, truncate};
 use super::schema::{Binding, File, Flow};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Api, FlowKind, NameMistake, Step, is_guid, names};
@@ -19,12 +19,8 @@ pub(super) fn check(problems: &mut Problems, file: &File) {
     check_short_names(problems, file);
 }
 
-fn bindings(file: &File) -> impl Iterator<Item = (&Flow, Step, &Binding)> {
-    flows(file).flat_map(|flow| flow.bindings.iter().map(move |(step, binding)| (flow, step, binding)))
-}
-
-fn flows(file: &File) -> impl Iterator<Item = &Flow> {
-    file.flows.iter().flatten()
+fn bindings(file: &File) -> impl Iterator<Item = (Step, &Binding)> {
+    file.flows().flat_map(|flow| flow.bindings.iter())
 }
 
 fn check_flows_present(problems: &mut Problems, file: &File) {
@@ -39,15 +35,15 @@ fn check_connectors_named(problems: &mut Problems, file: &File) {
     for (name, entry) in file.connectors.iter().flatten() {
         if entry.display_name.is_none() && entry.id.is_none() && !entry.is_invalid {
             let message = format!("`{}` has neither `displayName` nor `id`", truncate(name));
-            let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&entry.key);
-            problems.report(problem.hint("add `displayName: Fraud check` or `id: <GUID>`"));
+            let hint = "add `displayName: Fraud check` or `id: <GUID>`";
+            problems.report(error(Code::UnnamedConnector, message, &entry.key, hint));
         }
     }
-    for (_, step, binding) in bindings(file) {
+    for (step, binding) in bindings(file) {
         if binding.connector.is_none() && !binding.is_invalid {
             let message = format!("`{step}` has no `connector`");
-            let problem = Diagnostic::error(Code::UnnamedConnector, message).at(&binding.step);
-            problems.report(problem.hint("add `connector: Fraud check`, or `connector: null` to disable"));
+            let hint = "add `connector: Fraud check`, or `connector: null` to disable";
+            problems.report(error(Code::UnnamedConnector, message, &binding.step, hint));
         }
     }
 }
@@ -55,37 +51,26 @@ fn check_connectors_named(problems: &mut Problems, file: &File) {
 /// Reports flow ids that differ only in case. Whether the service distinguishes them is not known, so they
 /// are treated as a misspelling.
 fn check_flow_id_case(problems: &mut Problems, file: &File) {
-    let mut flows: Vec<_> = flows(file).collect();
+    let mut flows: Vec<_> = file.flows().collect();
     flows.sort_by_key(|flow| flow.key());
-    for pair in flows.windows(2) {
-        if let [first, other] = pair
-            && first.key() == other.key()
-        {
-            let (first, id) = (&first.id, &other.id);
-            let (first_id, id_text) = (truncate(first.value.as_str()), truncate(id.value.as_str()));
-            let message = format!("flow ids `{first_id}` and `{id_text}` differ only in case");
-            let problem = Diagnostic::error(Code::FlowIdCase, message).at(&id.span);
-            problems.report(problem.hint(format!(
-                "keep the spelling that the tenant has, as in `flowbind export` (first: {})",
-                first.span
-            )));
-        }
+    for (first, other) in flows.iter().zip(flows.iter().skip(1)).filter(|(one, next)| one.key() == next.key())
+    {
+        let (first, other) = (&first.id, &other.id);
+        let [first_id, other_id] = [first, other].map(|id| truncate(id.value.as_str()));
+        let message = format!("flow ids `{first_id}` and `{other_id}` differ only in case");
+        let span = &first.span;
+        let hint = format!("keep the spelling that the tenant has, as in `flowbind export` (first: {span})");
+        problems.report(error(Code::FlowIdCase, message, &other.span, hint));
     }
 }
 
 fn check_flow_kinds(problems: &mut Problems, file: &File) {
-    let Some(first) = flows(file).next() else {
-        return;
-    };
-    let kind = first.id.value.kind();
-    if let Some(other) = flows(file).find(|flow| flow.id.value.kind() != kind) {
+    let kind = |flow: &Flow| flow.id.value.kind();
+    let first = file.flows().next().map(kind);
+    if let Some(other) = file.flows().find(|flow| first != Some(kind(flow))) {
         let message = "the file lists both B2C and B2X flows, but a tenant has only one kind";
-        let prefix = other.id.value.kind().prefix();
-        problems.report(
-            Diagnostic::error(Code::MixedFlowKinds, message)
-                .at(&other.id.span)
-                .hint(format!("move the `{prefix}` flows to the file of their tenant")),
-        );
+        let hint = format!("move the `{}` flows to the file of their tenant", kind(other).prefix());
+        problems.report(error(Code::MixedFlowKinds, message, &other.id.span, hint));
     }
 }
 
@@ -94,7 +79,7 @@ fn check_steps_listed(problems: &mut Problems, file: &File) {
         return;
     }
     let listed = file.step_list();
-    for (_, step, binding) in bindings(file) {
+    for (step, binding) in bindings(file) {
         if !listed.contains(&step) {
             let hint = match &file.steps {
                 Some(steps) => format!("add `{step}` to `steps` ({})", steps.span),
@@ -103,7 +88,7 @@ fn check_steps_listed(problems: &mut Problems, file: &File) {
                 }
             };
             let message = format!("`{step}` is bound, but `steps` does not list it");
-            problems.report(Diagnostic::error(Code::UnlistedStep, message).at(&binding.step).hint(hint));
+            problems.report(error(Code::UnlistedStep, message, &binding.step, hint));
         }
     }
 }
@@ -114,22 +99,21 @@ fn check_api_support(problems: &mut Problems, file: &File) {
     let Some(api) = file.api.as_ref().filter(|api| api.value == Api::V1) else {
         return;
     };
-    let unsupported = |message: String, span| {
-        let problem = Diagnostic::error(Code::UnsupportedByApi, message).at(span);
-        problem.hint("write `api: beta`, or remove `api`")
+    let mut report = |message: String, span| {
+        let hint = "write `api: beta`, or remove `api`";
+        problems.report(error(Code::UnsupportedByApi, message, span, hint));
     };
     let cloud = file.cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default();
     if !api.value.supports_cloud(cloud) {
-        let message = format!("`api: v1.0` has no user flows in the cloud `{cloud}`");
-        problems.report(unsupported(message, &api.span));
+        report(format!("`api: v1.0` has no user flows in the cloud `{cloud}`"), &api.span);
     }
-    if let Some(flow) = flows(file).find(|flow| flow.id.value.kind() == FlowKind::B2c) {
-        let message = format!("`api: v1.0` has no B2C flows such as `{}`", truncate(flow.id.value.as_str()));
-        problems.report(unsupported(message, &api.span));
+    if let Some(flow) = file.flows().find(|flow| flow.id.value.kind() == FlowKind::B2c) {
+        let id = truncate(flow.id.value.as_str());
+        report(format!("`api: v1.0` has no B2C flows such as `{id}`"), &api.span);
     }
     let mut listed = file.steps.iter().flat_map(|steps| &steps.value);
     if let Some(step) = listed.find(|step| !api.value.supports_step(step.value)) {
-        problems.report(unsupported(format!("`api: v1.0` has no step `{}`", step.value), &step.span));
+        report(format!("`api: v1.0` has no step `{}`", step.value), &step.span);
     }
 }
 
@@ -143,7 +127,7 @@ fn check_short_names(problems: &mut Problems, file: &File) {
         .iter()
         .filter_map(|(key, entry)| Some((entry.display_name.as_ref()?.value.as_str(), key)))
         .collect();
-    for (_, _, binding) in bindings(file) {
+    for (_, binding) in bindings(file) {
         let Some(Spanned { value: Some(name), span }) = &binding.connector else {
             continue;
         };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::decoder::Spanned;
 use super::files::TenantFile;
 use super::findings::Findings;
+use super::message::error;
 use super::schema::{File, Flow};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{FlowId, FlowKey, Ownership, Prune, Step};
@@ -49,12 +50,12 @@ struct Setting<'f> {
 /// the file has flows.
 fn settings(file: &File) -> impl Iterator<Item = Setting<'_>> {
     let setting =
-        |name, value, span: Option<_>| Setting { name, value, span: span.unwrap_or(tenant_span(file)) };
+        |name, value, span: Option<_>| Setting { name, value, span: span.unwrap_or(file.tenant_span()) };
     let File { cloud, api, client_id, .. } = file;
     let cloud_name = cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default().name();
     let api_name = api.as_ref().map(|api| api.value).unwrap_or_default().name();
     let client = client_id.as_ref().map(|id| id.value.to_ascii_lowercase());
-    let flow = file.flows.iter().flatten().next().map(|flow| &flow.id);
+    let flow = file.flows().next().map(|flow| &flow.id);
     let kind =
         flow.map(|id| setting("the kind of flows", Some(id.value.kind().name().to_owned()), Some(&id.span)));
     let keys = [
@@ -81,12 +82,7 @@ fn conflicting_settings(earlier: &TenantFile, later: &TenantFile) -> Option<Diag
         later.name
     );
     let hint = format!("write the same value in all files of one tenant (other: {})", one.span);
-    Some(Diagnostic::error(Code::ConflictingSettings, message).at(other.span).hint(hint))
-}
-
-/// Returns the location of the tenant in a file, or the start of the file if it has none.
-fn tenant_span(file: &File) -> &Span {
-    file.tenant.as_ref().map_or(&file.span, |tenant| &tenant.span)
+    Some(error(Code::ConflictingSettings, message, other.span, hint))
 }
 
 /// First file that manages a binding.
@@ -135,17 +131,14 @@ fn overlaps(
             pruned = pruned.or(listed).or(both_prune);
         }
         problems.extend(pruned.map(|message| {
-            Diagnostic::error(Code::ConflictingBindings, message)
-                .at(&prune.span)
+            error(Code::ConflictingBindings, message, &prune.span, HINT)
                 .caused_by("`prune` manages the bindings that the file does not list")
-                .hint(HINT)
         }));
     }
     problems.extend(shared.map(|message| {
-        Diagnostic::error(Code::ConflictingBindings, message)
-            .at(tenant_span(&later.file))
+        let hint = "let only one of them extend the base, or move the binding from the base into one of them";
+        error(Code::ConflictingBindings, message, later.file.tenant_span(), hint)
             .caused_by("both files are for one tenant and have the binding from the same base")
-            .hint("let only one of them extend the base, or move the binding from the base into one of them")
     }));
     problems
 }
@@ -170,17 +163,15 @@ fn overlapping_files(one: &str, other: &str, overlaps: &[Overlap<'_>]) -> Option
         [only] => managed_twice(only.flow, only.step, one, other),
         several => format!("{} bindings are set in both `{one}` and `{other}`", several.len()),
     };
-    let mut problem = Diagnostic::error(Code::ConflictingBindings, message).at(first.span);
-    if overlaps.len() > 1 {
-        let listed = overlaps.iter().take(LISTED).map(|it| format!("`{}` `{}`", it.flow, it.step));
-        let more = overlaps.len().saturating_sub(LISTED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        problem = problem.note(format!("bindings: {}{more}", listed.collect::<Vec<_>>().join(", ")));
+    let earlier = first.first.map(|first| format!(" (first: {first})")).unwrap_or_default();
+    let problem = error(Code::ConflictingBindings, message, first.span, format!("{HINT}{earlier}"));
+    if overlaps.len() == 1 {
+        return Some(problem);
     }
-    Some(match first.first {
-        Some(first) => problem.hint(format!("{HINT} (first: {first})")),
-        None => problem.hint(HINT),
-    })
+    let listed = overlaps.iter().take(LISTED).map(|it| format!("`{}` `{}`", it.flow, it.step));
+    let more = overlaps.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(problem.note(format!("bindings: {}{more}", listed.collect::<Vec<_>>().join(", "))))
 }
 
 /// Bindings that a file manages.
@@ -193,7 +184,7 @@ struct ManagedBindings<'f> {
 impl<'f> ManagedBindings<'f> {
     fn new(file: &'f File) -> Self {
         Self {
-            flows: file.flows.iter().flatten().map(|flow| (flow.key(), flow)).collect(),
+            flows: file.flows().map(|flow| (flow.key(), flow)).collect(),
             steps: file.step_list(),
             prune: file.prune.as_ref().filter(|prune| prune.value != Prune::None),
         }

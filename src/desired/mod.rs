@@ -30,7 +30,7 @@ use crate::model::{
 use decoder::{Problems, Spanned};
 use files::TenantFile;
 use findings::Findings;
-use message::truncate;
+use message::{error, truncate};
 use schema::{Binding, ConnectorEntry, File};
 
 /// Loads and checks the files at these paths and directly in these folders, with their bases. Returns the
@@ -39,11 +39,7 @@ use schema::{Binding, ConnectorEntry, File};
 /// # Errors
 /// All problems of all files, in the order of the files.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
-    let files = load_checked(paths)?;
-    // Most files are not the base of another one, so that nothing is copied.
-    let desired =
-        files.into_iter().map(|TenantFile { name, file }| to_desired(name, Arc::unwrap_or_clone(file)));
-    Ok(desired.flatten().collect())
+    Ok(load_checked(paths)?.into_iter().filter_map(to_desired).collect())
 }
 
 /// Loads the same files as [`load`] and returns each composed file with the location of every value.
@@ -63,19 +59,17 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
     let (file, problems) = files::parse(&source);
     let mut findings = Findings::default();
     findings.extend(name, problems);
-    if let Some(file) = &file {
+    let file = file.map(|file| TenantFile { name: name.to_owned(), file: Arc::new(file) });
+    if let Some(TenantFile { file, .. }) = &file {
         let not_supported = |base: &Spanned<String>| {
             let message = format!("a single text cannot extend `{}`", truncate(&base.value));
-            Diagnostic::error(Code::InvalidBase, message).at(&base.span).hint("remove `extends`")
+            error(Code::InvalidBase, message, &base.span, "remove `extends`")
         };
         findings.extend(name, file.extends.iter().map(not_supported));
         findings.extend(name, files::check_tenant(file));
-        let mut problems = Problems::default();
-        check::check(&mut problems, file);
-        findings.extend(name, problems.take());
     }
-    into_result(findings)?;
-    file.and_then(|file| to_desired(name.to_owned(), file)).ok_or_else(Vec::new)
+    let files = check_files(file.into_iter().collect(), findings)?;
+    files.into_iter().find_map(to_desired).ok_or_else(Vec::new)
 }
 
 /// Loads the files that have a tenant, and checks the rules between keys and between files. Any problem of
@@ -83,26 +77,28 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
 fn load_checked(paths: &[PathBuf]) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let files = files::load(paths, &mut findings);
+    check_files(files, findings)
+}
+
+/// Returns the files if they keep the rules and there are no other findings; otherwise all findings.
+fn check_files(files: Vec<TenantFile>, mut findings: Findings) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {
     let mut problems = Problems::default();
     for TenantFile { name, file } in &files {
         check::check(&mut problems, file);
         findings.extend(name, problems.take());
     }
     conflict::check(&files, &mut findings);
-    into_result(findings)?;
-    Ok(files)
-}
-
-fn into_result(findings: Findings) -> Result<(), Vec<Diagnostic>> {
     let problems = findings.finish();
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
 }
 
 /// Converts a valid file to the desired state. Returns `None` if a required key is missing, which `check`
 /// reports.
-fn to_desired(name: String, file: File) -> Option<Desired> {
+fn to_desired(TenantFile { name, file }: TenantFile) -> Option<Desired> {
     let steps = file.step_list();
-    let File { tenant, client_id, cloud, api, connectors, flows, prune, guards, .. } = file;
+    // Most files are not the base of another one, so that nothing is copied.
+    let File { tenant, client_id, cloud, api, connectors, flows, prune, guards, .. } =
+        Arc::unwrap_or_clone(file);
     let (mut by_short_name, mut pins) = (BTreeMap::new(), Pins::default());
     for (name, mut entry) in connectors.unwrap_or_default() {
         let pin = entry.target_url.take();

@@ -92,6 +92,16 @@ pub(super) struct Binding {
 }
 
 impl File {
+    /// Returns the flows; none if the key is missing.
+    pub(super) fn flows(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.iter().flatten()
+    }
+
+    /// Returns the location of the tenant, or the start of the file if it has none.
+    pub(super) fn tenant_span(&self) -> &Span {
+        self.tenant.as_ref().map_or(&self.span, |tenant| &tenant.span)
+    }
+
     /// Returns the managed steps in the order of [`Step::VARIANTS`]; [`Step::DEFAULT`] if the file has no `steps`.
     pub(super) fn step_list(&self) -> Vec<Step> {
         let Some(Spanned { value: steps, span: _ }) = &self.steps else { return Step::DEFAULT.to_vec() };
