@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::decoder::Spanned;
-use super::files::TenantFile;
+use super::files::NamedFile;
 use super::findings::Findings;
 use super::message::error;
 use super::schema::{File, Flow};
@@ -13,7 +13,7 @@ use crate::model::{FlowId, FlowKey, Ownership, Prune, Step};
 
 /// Reports to `findings` the bindings that several files of one tenant manage, and settings in which a file
 /// differs from the first one of its tenant.
-pub(super) fn check(files: &[TenantFile], findings: &mut Findings) {
+pub(super) fn check(files: &[NamedFile], findings: &mut Findings) {
     let mut tenants = BTreeMap::<_, Vec<_>>::new();
     for file in files {
         if let Some(tenant) = &file.file.tenant {
@@ -68,7 +68,7 @@ fn settings(file: &File) -> impl Iterator<Item = Setting<'_>> {
 
 /// Returns an error for the first setting in which two files of one tenant differ; `None` if they agree. The
 /// kind of flows is compared only if both files have flows.
-fn conflicting_settings(earlier: &TenantFile, later: &TenantFile) -> Option<Diagnostic> {
+fn conflicting_settings(earlier: &NamedFile, later: &NamedFile) -> Option<Diagnostic> {
     let mut pairs = settings(&earlier.file).zip(settings(&later.file));
     let (one, other) = pairs.find(|(one, other)| one.value != other.value)?;
     let shown = |value: Option<String>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
@@ -98,7 +98,7 @@ const HINT: &str = "keep each binding in one file";
 /// bindings that come from the same line of a base, and one for all that come from pruning.
 fn overlaps(
     owners: &Ownership<'_, Owner<'_>>,
-    later: &TenantFile,
+    later: &NamedFile,
     managed: &ManagedBindings<'_>,
 ) -> Vec<Diagnostic> {
     let mut overlaps = BTreeMap::<_, Vec<_>>::new();

@@ -11,7 +11,7 @@ use super::compose::{merge, merge_order};
 use super::decoder::{Decoder, Spanned};
 use super::findings::Findings;
 use super::inputs::{FileKey, InputFile, InputFiles, expand_paths, path_name};
-use super::message::{duplicate_error, truncate};
+use super::message::{duplicate_error, error, truncate};
 use super::schema::File;
 use super::{keys, source};
 use crate::diagnostic::{Code, Diagnostic, Source};
@@ -20,8 +20,8 @@ use crate::paths::{self, PathError};
 /// Maximum number of files that extend one another in a chain.
 const MAX_DEPTH: usize = 32;
 
-/// File with a tenant, merged with its bases.
-pub(super) struct TenantFile {
+/// File under its name: without its bases, or a file with a tenant that is merged with its bases.
+pub(super) struct NamedFile {
     pub(super) name: String,
     pub(super) file: Arc<File>,
 }
@@ -29,7 +29,7 @@ pub(super) struct TenantFile {
 /// Loads the files at these paths and in these folders, and merges each with its bases. Returns the merged
 /// files in order, without those that cannot be parsed or merged, and without bases that have no tenant.
 /// Problems go to `findings`; a returned file may have some.
-pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile> {
+pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<NamedFile> {
     let InputFiles { files: inputs, is_complete } = expand_paths(paths, findings);
     let mut loader = Loader {
         findings,
@@ -44,17 +44,17 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile
     for InputFile { path, .. } in &inputs {
         loader.findings.rank(&path_name(path));
     }
-    let files: Vec<_> = inputs.iter().map(|input| loader.compose(&input.path, &input.key)).collect();
+    let files: Vec<_> = inputs.iter().map(|input| loader.compose(&input.path, &input.key).0).collect();
     let mut with_tenant = Vec::new();
     for (InputFile { path, key }, file) in inputs.iter().zip(files) {
-        let Some(file) = file else { continue };
+        let Some(ComposedFile { file, .. }) = file else { continue };
         let name = path_name(path);
         let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
         match check_tenant(&file) {
             Some(_) if is_base => {}
             problem => {
                 loader.findings.extend(&name, problem);
-                with_tenant.push(TenantFile { name, file });
+                with_tenant.push(NamedFile { name, file });
             }
         }
     }
@@ -65,12 +65,9 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<TenantFile
 /// value. The caller makes sure that no other file extends it.
 pub(super) fn check_tenant(file: &File) -> Option<Diagnostic> {
     let is_given = file.tenant.is_some() || file.invalid_keys.contains("tenant");
-    (!is_given).then(|| {
-        Diagnostic::error(Code::MissingKey, "missing key `tenant`").at(&file.span).hint(
-            "add `tenant:` with the domain of the tenant; or, if this file is a base, also name a file with a \
-             `tenant` that extends it",
-        )
-    })
+    let hint = "add `tenant:` with the domain of the tenant; or, if this file is a base, also name a file with a \
+                `tenant` that extends it";
+    (!is_given).then(|| error(Code::MissingKey, "missing key `tenant`", &file.span, hint))
 }
 
 /// Keys of one file without its bases, and its problems.
@@ -81,13 +78,9 @@ type ParseResult = (Option<File>, Vec<Diagnostic>);
 fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = inputs.len().div_ceil(threads).max(1);
-    let parse = |inputs: &[InputFile]| {
-        let parsed = inputs.iter().map(|InputFile { path, key }| {
-            let parsed = read_and_parse(path, &key.real);
-            (key.clone(), (path.clone(), parsed))
-        });
-        parsed.collect::<Vec<_>>()
-    };
+    let parse_one =
+        |InputFile { path, key }: &InputFile| (key.clone(), (path.clone(), read_and_parse(path, &key.real)));
+    let parse = |inputs: &[InputFile]| inputs.iter().map(parse_one).collect::<Vec<_>>();
     thread::scope(|scope| {
         let mut shares = inputs.chunks(share);
         let first = shares.next().unwrap_or_default();
@@ -102,10 +95,8 @@ fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> 
 }
 
 fn read_and_parse(path: &Path, real: &Path) -> ParseResult {
-    match source::read(&path_name(path), real) {
-        Ok(source) => parse(&source),
-        Err(problem) => (None, vec![problem]),
-    }
+    let source = source::read(&path_name(path), real);
+    source.map_or_else(|problem| (None, vec![problem]), |source| parse(&source))
 }
 
 /// Parses one file without its bases. Returns the file and all its problems. The file is `None` if it is not
@@ -132,12 +123,6 @@ struct ComposedFile {
 /// that starts at the file.
 type ComposeResult = (Option<ComposedFile>, usize);
 
-/// One file without its bases.
-struct ParsedFile {
-    name: String,
-    file: Arc<File>,
-}
-
 struct Loader<'f> {
     findings: &'f mut Findings,
     /// Results of parsing the named files, each with its path, until it is composed.
@@ -147,7 +132,7 @@ struct Loader<'f> {
     /// Index of each file, by resolved path and, if the file extends others, folder.
     indices: BTreeMap<(PathBuf, Option<PathBuf>), usize>,
     /// Parsed files, by index.
-    files: Vec<ParsedFile>,
+    files: Vec<NamedFile>,
     /// Resolved paths of the files that others extend.
     extended: BTreeSet<PathBuf>,
     /// Files that are being composed, each extending the next, with their names.
@@ -157,13 +142,9 @@ struct Loader<'f> {
 }
 
 impl Loader<'_> {
-    /// Reads a file and merges it with its bases. Returns `None` if one of these files cannot be parsed or
-    /// its `extends` is invalid; problems go to `findings`.
-    fn compose(&mut self, path: &Path, key: &FileKey) -> Option<Arc<File>> {
-        self.compose_with_depth(path, key).0.map(|composed| composed.file)
-    }
-
-    fn compose_with_depth(&mut self, path: &Path, key: &FileKey) -> ComposeResult {
+    /// Reads a file and merges it with its bases. The result is `None` if one of these files cannot be parsed
+    /// or its `extends` is invalid; problems go to `findings`.
+    fn compose(&mut self, path: &Path, key: &FileKey) -> ComposeResult {
         if let Some(result) = self.results.get(key) {
             return result.clone();
         }
@@ -173,19 +154,13 @@ impl Loader<'_> {
         let name = path_name(&path);
         self.findings.rank(&name);
         self.findings.extend(&name, problems);
-        let composed = match file {
-            Some(file) => {
-                self.all_extends_known &= !file.invalid_keys.contains("extends");
-                self.chain.push((key.clone(), name));
-                let composed = self.compose_parsed(&path, file, key, &mut depth);
-                self.chain.pop();
-                composed
-            }
-            None => {
-                self.all_extends_known = false;
-                None
-            }
-        };
+        self.all_extends_known &= file.as_ref().is_some_and(|file| !file.invalid_keys.contains("extends"));
+        let composed = file.and_then(|file| {
+            self.chain.push((key.clone(), name));
+            let composed = self.compose_parsed(&path, file, key, &mut depth);
+            self.chain.pop();
+            composed
+        });
         let result = (composed, depth);
         self.results.insert(key.clone(), result.clone());
         result
@@ -215,7 +190,7 @@ impl Loader<'_> {
         let identity = (key.real.clone(), (!bases.is_empty()).then(|| key.folder.clone()));
         let index = *self.indices.entry(identity).or_insert(self.files.len());
         if index == self.files.len() {
-            self.files.push(ParsedFile { name: path_name(path), file: Arc::clone(&file) });
+            self.files.push(NamedFile { name: path_name(path), file: Arc::clone(&file) });
         }
         let order = below.iter().copied().chain([index]).collect();
         let Some(first) = bases.first() else { return Some(ComposedFile { file, order }) };
@@ -278,7 +253,7 @@ impl Loader<'_> {
         let path = paths::normalize(&folder.join(&written.value));
         let name = path_name(&path);
         let base = self.resolve_base(&path, folder, written).and_then(|key| {
-            let (file, base_depth) = self.compose_with_depth(&path, &key);
+            let (file, base_depth) = self.compose(&path, &key);
             *depth = base_depth.saturating_add(1).max(*depth);
             if *depth > MAX_DEPTH { Err(chain_too_long()) } else { Ok(file) }
         });
@@ -304,25 +279,22 @@ impl Loader<'_> {
         let real = if Path::new(written).is_absolute() {
             Err(PathError::Absolute)
         } else {
-            paths::allowed_root(folder)
-                .map_err(PathError::from)
-                .and_then(|root| paths::resolve_file(path, &[&root]))
+            let root = paths::allowed_root(folder).map_err(PathError::from);
+            root.and_then(|root| paths::resolve_file(path, &[&root]))
         };
-        let real = real.map_err(|error| match error {
-            PathError::Unreachable(_) => {
-                let message = format!("cannot read the base `{}`", truncate(&path_name(path)));
-                Diagnostic::error(Code::InvalidBase, message)
-                    .caused_by(error.to_string())
-                    .hint("write the path of the base relative to this file")
-            }
-            PathError::Absolute | PathError::Outside(_) | PathError::Git | PathError::Special => {
-                Diagnostic::error(Code::InvalidBase, format!("`{}` cannot be a base", truncate(written)))
-                    .caused_by(error.to_string())
-                    .hint(
-                        "write the path, relative to this file, of a regular file in the same repository (the \
-                         nearest parent folder with `.git`, otherwise the working directory)",
-                    )
-            }
+        let real = real.map_err(|error| {
+            let (message, hint) = match error {
+                PathError::Unreachable(_) => (
+                    format!("cannot read the base `{}`", truncate(&path_name(path))),
+                    "write the path of the base relative to this file",
+                ),
+                PathError::Absolute | PathError::Outside(_) | PathError::Git | PathError::Special => (
+                    format!("`{}` cannot be a base", truncate(written)),
+                    "write the path, relative to this file, of a regular file in the same repository (the nearest \
+                     parent folder with `.git`, otherwise the working directory)",
+                ),
+            };
+            Diagnostic::error(Code::InvalidBase, message).caused_by(error.to_string()).hint(hint)
         })?;
         self.extended.insert(real.clone());
         let key = FileKey::new(path, real);

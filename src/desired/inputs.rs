@@ -46,11 +46,13 @@ pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputF
     for path in paths {
         let found = match paths::resolve_input(path) {
             Ok(_) if path.is_dir() => expand_folder(path),
-            Ok(real) => vec![(path.clone(), Ok(FileKey::new(path, real)))],
-            Err(error) => vec![(path.clone(), Err(input_not_allowed(path, &error)))],
+            resolved => vec![(path.clone(), input_key(path, resolved))],
         };
         if found.is_empty() {
-            findings.extend(&path_name(path), [empty_folder(path)]);
+            let message = format!("no desired-state file in the folder `{}`", path_name(path));
+            let hint = "name a folder with `*.yaml` or `*.yml` files; subfolders are not read";
+            let problem = Diagnostic::error(Code::EmptyFolder, message).hint(hint);
+            findings.extend(&path_name(path), [problem]);
         }
         for (path, key) in found {
             let name = path_name(&path);
@@ -72,25 +74,21 @@ pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputF
     inputs
 }
 
-fn empty_folder(folder: &Path) -> Diagnostic {
-    let message = format!("no desired-state file in the folder `{}`", path_name(folder));
-    Diagnostic::error(Code::EmptyFolder, message)
-        .hint("name a folder with `*.yaml` or `*.yml` files; subfolders are not read")
-}
-
-fn input_not_allowed(path: &Path, error: &PathError) -> Diagnostic {
-    Diagnostic::error(Code::InputNotAllowed, format!("`{}` is not allowed as an input", path_name(path)))
-        .caused_by(error.to_string())
-        .hint("name regular files of this repository")
+/// Returns the identity of the file at a path, with its resolved path; an error if the path is not allowed.
+fn input_key(path: &Path, resolved: Result<PathBuf, PathError>) -> Result<FileKey, Diagnostic> {
+    let message = || format!("`{}` is not allowed as an input", path_name(path));
+    resolved.map(|real| FileKey::new(path, real)).map_err(|error| {
+        Diagnostic::error(Code::InputNotAllowed, message())
+            .caused_by(error.to_string())
+            .hint("name regular files of this repository")
+    })
 }
 
 fn file_given_twice(name: &str, first: &str) -> Diagnostic {
-    let mut problem =
-        Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is given twice on the command line"));
-    if name != first {
-        problem = problem.caused_by(format!("same file as `{first}`"));
-    }
-    problem.hint("name each file once, directly or through its folder")
+    let problem =
+        Diagnostic::error(Code::FileGivenTwice, format!("`{name}` is given twice on the command line"))
+            .hint("name each file once, directly or through its folder");
+    if name == first { problem } else { problem.caused_by(format!("same file as `{first}`")) }
 }
 
 /// Returns every `*.yaml` and `*.yml` file directly in a folder that is not hidden, by name, each with its
@@ -108,10 +106,7 @@ fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
         }
     };
     let allowed = allowed.each_ref().map(PathBuf::as_path);
-    let key = |path: &Path| match paths::resolve_file(path, &allowed) {
-        Ok(real) => Ok(FileKey::new(path, real)),
-        Err(error) => Err(input_not_allowed(path, &error)),
-    };
+    let key = |path: &Path| input_key(path, paths::resolve_file(path, &allowed));
     files.into_iter().map(|path| (path.clone(), key(&path))).collect()
 }
 

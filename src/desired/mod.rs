@@ -28,7 +28,7 @@ use crate::model::{
     Prune, Step, is_guid,
 };
 use decoder::{Problems, Spanned};
-use files::TenantFile;
+use files::NamedFile;
 use findings::Findings;
 use message::{error, truncate};
 use schema::{Binding, ConnectorEntry, File};
@@ -47,7 +47,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
 /// # Errors
 /// As for [`load`].
 pub fn list(paths: &[PathBuf]) -> Result<Vec<Listing>, Vec<Diagnostic>> {
-    Ok(load_checked(paths)?.iter().map(|TenantFile { name, file }| listing::to_listing(name, file)).collect())
+    Ok(load_checked(paths)?.iter().map(|NamedFile { name, file }| listing::to_listing(name, file)).collect())
 }
 
 /// Parses and checks the bytes of a file that extends no other file. Messages show it as `name`.
@@ -59,8 +59,8 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
     let (file, problems) = files::parse(&source);
     let mut findings = Findings::default();
     findings.extend(name, problems);
-    let file = file.map(|file| TenantFile { name: name.to_owned(), file: Arc::new(file) });
-    if let Some(TenantFile { file, .. }) = &file {
+    let file = file.map(|file| NamedFile { name: name.to_owned(), file: Arc::new(file) });
+    if let Some(NamedFile { file, .. }) = &file {
         let not_supported = |base: &Spanned<String>| {
             let message = format!("a single text cannot extend `{}`", truncate(&base.value));
             error(Code::InvalidBase, message, &base.span, "remove `extends`")
@@ -74,16 +74,16 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
 
 /// Loads the files that have a tenant, and checks the rules between keys and between files. Any problem of
 /// any file is an error; all are returned.
-fn load_checked(paths: &[PathBuf]) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {
+fn load_checked(paths: &[PathBuf]) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let files = files::load(paths, &mut findings);
     check_files(files, findings)
 }
 
 /// Returns the files if they keep the rules and there are no other findings; otherwise all findings.
-fn check_files(files: Vec<TenantFile>, mut findings: Findings) -> Result<Vec<TenantFile>, Vec<Diagnostic>> {
+fn check_files(files: Vec<NamedFile>, mut findings: Findings) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
     let mut problems = Problems::default();
-    for TenantFile { name, file } in &files {
+    for NamedFile { name, file } in &files {
         check::check(&mut problems, file);
         findings.extend(name, problems.take());
     }
@@ -94,7 +94,7 @@ fn check_files(files: Vec<TenantFile>, mut findings: Findings) -> Result<Vec<Ten
 
 /// Converts a valid file to the desired state. Returns `None` if a required key is missing, which `check`
 /// reports.
-fn to_desired(TenantFile { name, file }: TenantFile) -> Option<Desired> {
+fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired> {
     let steps = file.step_list();
     // Most files are not the base of another one, so that nothing is copied.
     let File { tenant, client_id, cloud, api, connectors, flows, prune, guards, .. } =
