@@ -9,27 +9,29 @@ use crate::model::is_guid;
 /// the direction or the lines of text, and commands of the runners of GitHub Actions and Azure Pipelines.
 /// Commands are `::` at the beginning, and `##[` and `##vso[` anywhere.
 pub fn text(text: &str) -> Cow<'_, str> {
-    let may_have_commands = text.trim_start().starts_with("::") || text.contains("##");
+    let start = text.trim_start();
+    let may_have_commands = start.starts_with("::") || text.contains("##");
     if !may_have_commands && !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
-    let mut escaped = String::with_capacity(text.len());
-    let mut is_after_start = false;
+    Cow::Owned(replace_chars(text, |char, rest| match char {
+        ':' if rest.starts_with("::") && rest.len() == start.len() => Some("\\u{3a}".to_owned()),
+        '#' if is_command(rest) => Some("\\u{23}".to_owned()),
+        char => is_unsafe(char).then(|| char.escape_default().to_string()),
+    }))
+}
+
+/// Replaces the characters for which `replacement` returns a text. It is called with each character and the
+/// rest of the text, which begins with this character.
+fn replace_chars(text: &str, replacement: impl Fn(char, &str) -> Option<String>) -> String {
+    let mut replaced = String::with_capacity(text.len());
     for (at, char) in text.char_indices() {
-        let rest = text.get(at..).unwrap_or_default();
-        match char {
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            ':' if !is_after_start && rest.starts_with("::") => escaped.push_str("\\u{3a}"),
-            '#' if is_command(rest) => escaped.push_str("\\u{23}"),
-            // Writing to a String cannot fail.
-            char if is_unsafe(char) => _ = write!(escaped, "\\u{{{:x}}}", u32::from(char)),
-            char => escaped.push(char),
+        match replacement(char, text.get(at..).unwrap_or_default()) {
+            Some(replacement) => replaced.push_str(&replacement),
+            None => replaced.push(char),
         }
-        is_after_start |= !char.is_whitespace();
     }
-    Cow::Owned(escaped)
+    replaced
 }
 
 /// Returns whether the text begins with `##[` or `##vso[`, in any case: a command of a pipeline runner.
@@ -71,32 +73,17 @@ pub fn markdown(text: &str) -> String {
 /// Escapes unsafe characters, except line ends, and the commands `##[` and `##vso[` of pipeline runners in a
 /// JSON document, as `\u0023`. Its values stay the same.
 pub fn json(document: &str) -> String {
-    let mut escaped = String::with_capacity(document.len());
-    for (at, char) in document.char_indices() {
+    replace_chars(document, |char, rest| {
         // Valid JSON has neither outside of strings.
-        if char != '\n' && is_unsafe(char) || is_command(document.get(at..).unwrap_or_default()) {
-            _ = write!(escaped, "\\u{:04x}", u32::from(char));
-        } else {
-            escaped.push(char);
-        }
-    }
-    escaped
+        let must_escape = char != '\n' && is_unsafe(char) || is_command(rest);
+        must_escape.then(|| format!("\\u{:04x}", u32::from(char)))
+    })
 }
 
 /// Escapes a text for XML and HTML, between tags and in quoted attributes, after [`text`].
 pub fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in self::text(text).chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            char => escaped.push(char),
-        }
-    }
-    escaped
+    let text = self::text(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// Escapes a text for the value of a Prometheus label, after [`text`]
@@ -144,17 +131,12 @@ pub fn yaml(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
     }
-    let mut quoted = String::from("\"");
-    for (at, char) in text.char_indices() {
-        match char {
-            '"' | '\\' => quoted.extend(['\\', char]),
-            '#' if is_command(text.get(at..).unwrap_or_default()) => quoted.push_str("\\x23"),
-            // Writing to a String cannot fail.
-            char if is_unsafe(char) => _ = write!(quoted, "\\u{:04x}", u32::from(char)),
-            char => quoted.push(char),
-        }
-    }
-    Cow::Owned(quoted + "\"")
+    let quoted = replace_chars(text, |char, rest| match char {
+        '"' | '\\' => Some(format!("\\{char}")),
+        '#' if is_command(rest) => Some("\\x23".to_owned()),
+        char => is_unsafe(char).then(|| format!("\\u{:04x}", u32::from(char))),
+    });
+    Cow::Owned(format!("\"{quoted}\""))
 }
 
 /// Returns a YAML key with its colon, indented by `indent` spaces. A key in one line has at most 1024
