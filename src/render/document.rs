@@ -1,5 +1,6 @@
 //! Value that a run displays.
 
+use super::escape;
 use crate::apply::Report;
 use crate::plan::Plan;
 
@@ -31,17 +32,23 @@ impl Document<'_> {
         }
     }
 
+    /// Returns the fingerprint of the plan; `None` if the plan is incomplete.
+    pub(super) fn fingerprint(self) -> Option<String> {
+        match self {
+            Self::Plan(plan) | Self::Drift(plan) => plan.fingerprint(),
+            Self::Report(report) => report.fingerprint.as_deref().map(escape::fingerprint),
+        }
+    }
+
     /// Returns the suffix of a title: `, incomplete` or nothing; for a plan also `, blocked`, alone or after
     /// it. Blockers do not concern drift and reports.
     pub(super) fn status_suffix(self) -> String {
-        let (complete, blocked) = match self {
+        let (is_complete, is_blocked) = match self {
             Self::Plan(plan) => (plan.is_complete(), plan.is_blocked()),
-            // Blockers do not concern drift.
             Self::Drift(plan) => (plan.is_complete(), false),
-            Self::Report(report) if report.is_complete() => return String::new(),
-            Self::Report(_) => return ", incomplete".to_owned(),
+            Self::Report(report) => (report.is_complete(), false),
         };
-        let suffixes = [(!complete).then_some(", incomplete"), blocked.then_some(", blocked")];
+        let suffixes = [(!is_complete).then_some(", incomplete"), is_blocked.then_some(", blocked")];
         suffixes.into_iter().flatten().collect()
     }
 }

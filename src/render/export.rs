@@ -84,7 +84,7 @@ fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
 /// Appends one binding as a line. Returns whether the file can manage it; otherwise the line is a comment,
 /// because the connector has no short name.
 fn push_binding(text: &mut String, step: Step, bound: &Bound, names: &ShortNames<'_>) -> bool {
-    match bound_id(bound).map(|id| (id, names.short(id))) {
+    match bound_id(bound).map(|id| (id, names.by_id.get(id))) {
         None => push_line(text, format_args!("    {step}: null")),
         Some((_, Some(short))) => push_line(text, format_args!("    {step}: {}", escape::yaml(short))),
         Some((id, None)) => {
@@ -141,10 +141,6 @@ impl<'a> ShortNames<'a> {
                 return name;
             }
         }
-    }
-
-    fn short(&self, id: &ConnectorId) -> Option<&str> {
-        self.by_id.get(id).map(String::as_str)
     }
 
     /// Returns whether a displayName is not empty and only one connector has it.

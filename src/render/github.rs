@@ -28,9 +28,9 @@ pub(super) fn annotations(document: Document<'_>) -> String {
 /// `false` or `unknown`), the fingerprint, and whether the plan is blocked or the apply ended with exit code
 /// 3. The fingerprint of an incomplete plan is empty.
 pub fn outputs(document: Document<'_>) -> String {
-    let (summary, fingerprint, refused, drift) = match document {
+    let (summary, is_refused, drift) = match document {
         Document::Plan(plan) | Document::Drift(plan) => {
-            (plan.summary(), plan.fingerprint().unwrap_or_default(), plan.is_blocked(), plan.is_drifted())
+            (plan.summary(), plan.is_blocked(), plan.is_drifted())
         }
         Document::Report(report) => {
             let count = |action| report.changes().filter(|it| it.change.action == action).count();
@@ -43,16 +43,16 @@ pub fn outputs(document: Document<'_>) -> String {
             let left = report.changes().any(|change| !change.outcome.is_done());
             // It is not known whether an unreadable binding differs.
             let drift = (left || report.is_complete()).then_some(left);
-            let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
-            (summary, fingerprint.unwrap_or_default(), report.exit_code == 3, drift)
+            (summary, report.exit_code == 3, drift)
         }
     };
+    let fingerprint = document.fingerprint().unwrap_or_default();
     let drift = drift.map_or("unknown".to_owned(), |drift| drift.to_string());
     let Summary { enable, replace, disable, .. } = summary;
     let changes = summary.changes();
     format!(
         "changes={changes}\nenable={enable}\nreplace={replace}\ndisable={disable}\ndrift={drift}\n\
-         fingerprint={fingerprint}\nrefused={refused}\n"
+         fingerprint={fingerprint}\nrefused={is_refused}\n"
     )
 }
 

@@ -6,19 +6,24 @@ use super::escape::xml;
 use super::names::Names;
 use super::order::blockers_and_pins;
 use super::wording::{self, push_line};
-use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
+use crate::apply::{ChangeReport, Outcome, TargetReport};
 use crate::diagnostic::{Code, Diagnostic, Location};
 use crate::model::{FlowId, Step};
-use crate::plan::{Drift, InSync, Plan, Problem, Target, UnreadableBinding};
+use crate::plan::{Drift, InSync, Problem, Target, UnreadableBinding};
 
 /// Renders a document as JUnit XML: a suite for each target, and one for the errors of the run. Targets of a
 /// plan whose tenant was not read have no suite. `at` is the time of the run in RFC 3339, written without its
 /// `Z`.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
-    let suites = match document {
-        Document::Plan(plan) | Document::Drift(plan) => plan_suites(plan),
-        Document::Report(report) => report_suites(report),
+    let (mut suites, errors): (Vec<_>, _) = match document {
+        Document::Plan(plan) | Document::Drift(plan) => {
+            // The suite of a tenant that was not read would be empty and pass.
+            let suites = plan.read_targets().map(|target| target_suite(target, plan.drift));
+            (suites.collect(), &plan.errors())
+        }
+        Document::Report(report) => (report.targets.iter().map(report_suite).collect(), &report.errors),
     };
+    suites.extend(errors_suite(errors));
     let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
     let (tests, failures) = (sum(|suite| suite.cases.len()), sum(|suite| suite.count("failure")));
     let errors = sum(|suite| suite.count("error"));
@@ -136,13 +141,6 @@ impl Suite {
     }
 }
 
-fn plan_suites(plan: &Plan) -> Vec<Suite> {
-    // The suite of a tenant that was not read would be empty and pass.
-    let mut suites: Vec<_> = plan.read_targets().map(|target| target_suite(target, plan.drift)).collect();
-    suites.extend(errors_suite(&plan.errors()));
-    suites
-}
-
 fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     let names = Names::from_target(target);
     let mut suite = Suite::new(&target.tenant);
@@ -180,12 +178,6 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     }
     suite.sort();
     suite
-}
-
-fn report_suites(report: &Report) -> Vec<Suite> {
-    let mut suites: Vec<_> = report.targets.iter().map(report_suite).collect();
-    suites.extend(errors_suite(&report.errors));
-    suites
 }
 
 fn report_suite(target: &TargetReport) -> Suite {

@@ -8,7 +8,7 @@ use super::escape;
 use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
 use super::prose::{self, code, flag};
-use super::wording::{self, hints, outcome_counts, pluralize};
+use super::wording::{self, hints, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, Bound};
@@ -72,25 +72,21 @@ impl Section {
         let rest = |shown: usize| format!("\n… and {} more {name}\n", items.len().saturating_sub(shown));
         let spare = [head.len(), foot.len(), rest(0).len()].into_iter().sum::<usize>();
         let mut left = room.saturating_sub(spare);
-        let fitting = items.iter().take_while(|item| {
+        let fitting = items.iter().map(String::as_str).take_while(|item| {
             let fits = item.len() <= left;
             left = left.saturating_sub(item.len());
             fits
         });
-        let count = fitting.count();
-        let mut shown: String = items.iter().take(count).map(String::as_str).collect();
-        // A problem with many details is shown without them, rather than not at all.
-        let first_line = items.first().and_then(|item| item.split_inclusive('\n').next());
-        let first_line = first_line.filter(|line| line.len() <= room.saturating_sub(spare));
-        let count = match (count, first_line) {
-            (0, None) => return rest(0),
-            (0, Some(line)) => {
-                shown.push_str(line);
-                1
-            }
-            (count, _) => count,
-        };
-        format!("{head}{shown}{}{foot}", rest(count))
+        let mut shown: Vec<_> = fitting.collect();
+        if shown.is_empty() {
+            // A problem with many details is shown without them, rather than not at all.
+            let first_line = items.first().and_then(|item| item.split_inclusive('\n').next());
+            shown.extend(first_line.filter(|line| line.len() <= room.saturating_sub(spare)));
+        }
+        match shown.len() {
+            0 => rest(0),
+            count => format!("{head}{}{}{foot}", shown.concat(), rest(count)),
+        }
     }
 }
 
@@ -188,23 +184,14 @@ fn target_line(Target { tenant, cloud, api, file, in_sync, .. }: &Target) -> Str
 
 /// Returns the heading of the comment: the command with its status, then the counts, or the kinds of drift.
 fn title(document: Document<'_>) -> String {
-    let suffix = document.status_suffix();
     match document {
-        Document::Plan(plan) => match wording::result(plan) {
-            None if suffix.is_empty() => "plan: no changes".to_owned(),
-            None => format!("plan{suffix}"),
-            Some(result) => format!("plan{suffix}: {result}"),
-        },
+        Document::Plan(_) => wording::title(document, "plan", "plan: no changes"),
         Document::Drift(plan) => match plan.is_drifted() {
-            Some(true) => format!("drift{suffix}: {}", differences(plan)),
+            Some(true) => format!("drift{}: {}", document.status_suffix(), differences(plan)),
             Some(false) => "drift: none".to_owned(),
             None => "drift: unknown, because not everything could be read".to_owned(),
         },
-        Document::Report(report) => match outcome_counts(report.changes()) {
-            counts if !counts.is_empty() => format!("apply{suffix}: {counts}"),
-            _ if suffix.is_empty() => "apply: nothing to do".to_owned(),
-            _ => format!("apply{suffix}"),
-        },
+        Document::Report(_) => wording::title(document, "apply", "apply: nothing to do"),
     }
 }
 
@@ -248,13 +235,9 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;
     let arguments = if is_usable { &arguments } else { "--plan PLAN.json" };
     let command = format!("flowbind apply {arguments} --expect {fingerprint}");
-    let fence = "`".repeat(longest_run(&command).saturating_add(1).max(3));
+    let longest_run = command.split(|char| char != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest_run.saturating_add(1).max(3));
     format!("\nFingerprint: `{fingerprint}`. To apply exactly this plan:\n\n{fence}sh\n{command}\n{fence}\n")
-}
-
-/// Returns the length of the longest run of backticks.
-fn longest_run(text: &str) -> usize {
-    text.split(|char| char != '`').map(str::len).max().unwrap_or_default()
 }
 
 /// Layout of the tables and lists of a comment.
@@ -371,8 +354,8 @@ fn broken_pin(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Nam
 fn render_report(report: &Report, document: Document<'_>) -> String {
     let layout = Layout { names_tenants: report.targets.len() > 1 };
     let beginning = format!("<!-- flowbind:report -->\n### flowbind {}\n", title(document));
-    let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
-    let end = fingerprint.map(|it| format!("\nFingerprint of the plan: `{it}`\n")).unwrap_or_default();
+    let end = document.fingerprint();
+    let end = end.map(|it| format!("\nFingerprint of the plan: `{it}`\n")).unwrap_or_default();
     let errors_layout = Layout { names_tenants: report.has_several_tenants() };
     let errors = report.errors.iter().map(|error| errors_layout.problem(error)).collect();
     let names: Vec<_> = report.targets.iter().map(|target| (target, Names::from_report(target))).collect();

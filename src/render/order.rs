@@ -1,10 +1,10 @@
 //! Order of what is displayed: the most dangerous first, and flows as in the files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::OutcomeKind;
 use crate::diagnostic::SourceLocation;
-use crate::model::{Action, FlowId};
+use crate::model::{Action, FlowId, Step};
 use crate::plan::{Blocker, BrokenPin, Target};
 
 /// Actions, the most dangerous first.
@@ -18,6 +18,32 @@ pub(super) const OUTCOMES: [OutcomeKind; 5] = [
     OutcomeKind::Applied,
     OutcomeKind::Already,
 ];
+
+/// Values for the steps of flows. The flows are in the order in which they were added.
+pub(super) struct FlowSteps<'a, T> {
+    flows: Vec<&'a FlowId>,
+    steps: BTreeMap<&'a FlowId, BTreeMap<Step, T>>,
+}
+
+impl<'a, T> FlowSteps<'a, T> {
+    /// Creates flows without values. Each of them must occur only once.
+    pub(super) fn new(flows: Vec<&'a FlowId>) -> Self {
+        Self { steps: flows.iter().map(|flow| (*flow, BTreeMap::new())).collect(), flows }
+    }
+
+    /// Returns the values of a flow, which is added if it is new.
+    pub(super) fn flow(&mut self, flow: &'a FlowId) -> &mut BTreeMap<Step, T> {
+        self.steps.entry(flow).or_insert_with(|| {
+            self.flows.push(flow);
+            BTreeMap::new()
+        })
+    }
+
+    /// Returns each flow with its values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a FlowId, &BTreeMap<Step, T>)> {
+        self.flows.iter().filter_map(|flow| Some((*flow, self.steps.get(flow)?)))
+    }
+}
 
 /// Returns the blockers and the broken pins of a target. A pin that both list is only a blocker in a plan,
 /// and only a broken pin in drift, where it is a difference.

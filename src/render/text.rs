@@ -11,7 +11,7 @@ use super::names::Names;
 use super::order::blockers_and_pins;
 use super::wording::{action_counts, incompleteness, override_flags, pluralize, push_line, total};
 use crate::diagnostic::Severity;
-use crate::model::{Action, Step, Tenant};
+use crate::model::{Action, Step};
 use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, TenantPlan, Unmanaged};
 
 pub(super) const STRONG: Style = Style::new().bold();
@@ -47,12 +47,13 @@ pub fn problem(problem: &Problem, several: bool) -> String {
 }
 
 /// Renders the last lines of a plan: one for each tenant if there are several, the total, and the fingerprint of a
-/// complete plan.
+/// complete plan. Tenants are in the order of the files, those without a target last.
 fn summary(plan: &Plan) -> String {
     let mut text = String::new();
     if plan.has_several_tenants() {
-        for (tenant, line) in tenant_lines(plan) {
-            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {line}", escape::text(tenant)));
+        for tenant in &plan.tenants {
+            let (name, summary) = (escape::text(&tenant.tenant), tenant_summary(plan, tenant));
+            push_line(&mut text, format_args!("{STRONG}{name}{STRONG:#}: {summary}"));
         }
     }
     let total = total(plan);
@@ -64,26 +65,20 @@ fn summary(plan: &Plan) -> String {
     text
 }
 
-/// Returns each tenant of the plan with a summary: the counts of its changes, or why it is incomplete. The
-/// counts end with `, blocked` if a guard blocks the tenant, or with a note if only the run is incomplete.
-/// Tenants are in the order of the files, those without a target last.
-fn tenant_lines(plan: &Plan) -> Vec<(&Tenant, String)> {
-    let lines = plan.tenants.iter().map(|tenant| {
-        let TenantPlan { tenant: name, targets, errors } = tenant;
-        let summary: Summary = targets.iter().map(Target::summary).sum();
-        let counts = Some(action_counts(summary)).filter(|counts| !counts.is_empty());
-        let counts = counts.unwrap_or_else(|| "no changes".to_owned());
-        let line = if targets.is_empty() || !tenant.is_complete() {
-            format!("incomplete: {}", incompleteness(summary, errors.len()))
-        } else if !plan.is_tenant_complete(tenant) {
-            // An error that is not about this tenant.
-            counts + ", but the run is incomplete"
-        } else {
-            counts + if tenant.blockers().next().is_some() { ", blocked" } else { "" }
-        };
-        (name, line)
-    });
-    lines.collect()
+/// Returns the counts of a tenant's changes, or why it is incomplete. The counts end with `, blocked` if a guard
+/// blocks the tenant, or with a note if only the run is incomplete.
+fn tenant_summary(plan: &Plan, tenant: &TenantPlan) -> String {
+    let summary: Summary = tenant.targets.iter().map(Target::summary).sum();
+    let counts = Some(action_counts(summary)).filter(|counts| !counts.is_empty());
+    let counts = counts.unwrap_or_else(|| "no changes".to_owned());
+    if tenant.targets.is_empty() || !tenant.is_complete() {
+        format!("incomplete: {}", incompleteness(summary, tenant.errors.len()))
+    } else if !plan.is_tenant_complete(tenant) {
+        // An error that is not about this tenant.
+        counts + ", but the run is incomplete"
+    } else {
+        counts + if tenant.blockers().next().is_some() { ", blocked" } else { "" }
+    }
 }
 
 /// Renders one target: a line with its tenant and file, the changes, the broken pins that do not block them,

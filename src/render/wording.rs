@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use strum::VariantArray as _;
 
+use super::document::Document;
 use super::escape;
 use crate::apply::{ChangeReport, OutcomeKind};
 use crate::diagnostic::{Code, Diagnostic};
@@ -38,14 +39,20 @@ pub(super) fn total(plan: &Plan) -> String {
     }
 }
 
-/// Returns the number of changes of each kind that occurs, or why the plan is incomplete. `None` without changes.
-pub(super) fn result(plan: &Plan) -> Option<String> {
-    let result = if plan.is_complete() {
-        action_counts(plan.summary())
-    } else {
-        incompleteness(plan.summary(), plan.errors().len())
+/// Returns the title of a plan or a report: `name` with the status, then the counts, or why the plan is
+/// incomplete. A complete document without changes has the title `nothing`.
+pub(super) fn title(document: Document<'_>, name: &str, nothing: &str) -> String {
+    let suffix = document.status_suffix();
+    let result = match document {
+        Document::Plan(plan) | Document::Drift(plan) if plan.is_complete() => action_counts(plan.summary()),
+        Document::Plan(plan) | Document::Drift(plan) => incompleteness(plan.summary(), plan.errors().len()),
+        Document::Report(report) => outcome_counts(report.changes()),
     };
-    Some(result).filter(|result| !result.is_empty())
+    match result {
+        result if !result.is_empty() => format!("{name}{suffix}: {result}"),
+        _ if suffix.is_empty() => nothing.to_owned(),
+        _ => format!("{name}{suffix}"),
+    }
 }
 
 /// Returns the question of a prompt: `Apply 2 changes (1 disable) to contoso.onmicrosoft.com?` The disables are left

@@ -2,21 +2,19 @@
 //! steps with the connectors that they call. The page is self-contained: its content security policy allows only
 //! the script and the style inside it.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::document::Document;
-use super::escape::{self, xml};
+use super::escape::xml;
 use super::names::Names;
-use super::order::{self, blockers_and_pins};
-use super::wording::{self, one_line, outcome_counts, pluralize, push_line};
-use crate::apply::{ChangeReport, Report, TargetReport};
-use crate::diagnostic::Code;
-use crate::model::{Action, FlowId, Step};
-use crate::plan::{Drift, Plan, Problem, Target};
+use super::order::{self, FlowSteps, blockers_and_pins};
+use super::wording::{self, one_line, pluralize, push_line};
+use crate::apply::{ChangeReport, TargetReport};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::{Action, Step};
+use crate::plan::{Drift, Problem, Target};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -24,14 +22,13 @@ const SCRIPT: &str = include_str!("script.js");
 /// Renders a document as a complete HTML page: a header with the title, the errors and the filter, then a
 /// section for each target. `at` is the time of the run in RFC 3339.
 pub(super) fn render(document: Document<'_>, at: &str) -> String {
-    let (targets, errors, fingerprint) = match document {
-        Document::Plan(plan) => (plan_targets(plan), &plan.errors(), plan.fingerprint()),
-        Document::Drift(plan) => (plan_targets(plan), &plan.errors(), None),
-        Document::Report(report) => {
-            let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
-            (report_targets(report), &report.errors, fingerprint)
+    let (targets, errors): (Vec<_>, _) = match document {
+        Document::Plan(plan) | Document::Drift(plan) => {
+            (plan.targets().map(|target| plan_target(target, plan.drift)).collect(), &plan.errors())
         }
+        Document::Report(report) => (report.targets.iter().map(report_target).collect(), &report.errors),
     };
+    let fingerprint = document.fingerprint().filter(|_| !matches!(document, Document::Drift(_)));
     let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
     let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(STYLE), hash(SCRIPT));
     let (title, command, at) = (xml(&title(document)), document.command(), xml(at));
@@ -96,16 +93,16 @@ fn push_filter(page: &mut String, document: Document<'_>) {
 }
 
 /// Section of one tenant, with its flows in display order.
-struct HtmlTarget {
-    name: String,
+struct HtmlTarget<'a> {
+    name: &'a str,
     description: String,
     /// Notes with their classes.
     notes: Vec<(&'static str, String)>,
-    flows: Vec<String>,
-    steps: BTreeMap<String, BTreeMap<Step, StepCell>>,
+    flows: FlowSteps<'a, StepCell>,
 }
 
 /// Cell of one step of a flow.
+#[derive(Default)]
 struct StepCell {
     /// State of the binding: a class of the style sheet and of the filter.
     state: &'static str,
@@ -119,44 +116,19 @@ struct StepCell {
     reason: Option<String>,
 }
 
-impl HtmlTarget {
-    fn new(name: &str, description: String) -> Self {
-        let (flows, steps) = (Vec::new(), BTreeMap::new());
-        Self { name: name.to_owned(), description, notes: Vec::new(), flows, steps }
-    }
-
-    fn add(&mut self, flow: &FlowId, step: Step, cell: StepCell) {
-        let flow = flow.as_str();
-        if !self.steps.contains_key(flow) {
-            self.flows.push(flow.to_owned());
-        }
-        self.steps.entry(flow.to_owned()).or_default().insert(step, cell);
-    }
-
-    /// Marks a binding as different because its connector was deleted, in addition to its state. Adds a cell
-    /// if the binding has none.
-    fn add_dangling(&mut self, flow: &FlowId, step: Step, current: String) {
-        if self.steps.get(flow.as_str()).is_none_or(|steps| !steps.contains_key(&step)) {
-            self.add(flow, step, StepCell::new("same", "", current));
-        }
-        let cell = self.steps.get_mut(flow.as_str()).and_then(|steps| steps.get_mut(&step));
-        if let Some(cell) = cell {
-            (cell.is_dangling, cell.differs) = (true, true);
-        }
-    }
-
+impl HtmlTarget<'_> {
     /// Appends the section as HTML.
     fn write_to(&self, page: &mut String) {
-        let Self { name, description, notes, flows, steps } = self;
+        let Self { name, description, notes, flows } = self;
         let (name, description) = (xml(name), xml(description));
         push_line(page, format_args!("<section class=\"tenant\">\n<h2>{name}</h2>\n<p>{description}</p>"));
         for (class, note) in notes {
             push_line(page, format_args!("<p class=\"note {class}\">{}</p>", xml(note)));
         }
-        for flow in flows {
-            let name = xml(flow);
+        for (flow, steps) in flows.iter() {
+            let name = xml(flow.as_str());
             push_line(page, format_args!("<article class=\"flow\">\n<h3>{name}</h3>\n<ol class=\"steps\">"));
-            for (step, cell) in steps.get(flow).into_iter().flatten() {
+            for (step, cell) in steps {
                 cell.write_to(page, *step);
             }
             page.push_str("</ol>\n</article>\n");
@@ -167,8 +139,7 @@ impl HtmlTarget {
 
 impl StepCell {
     fn new(state: &'static str, label: &str, current: String) -> Self {
-        let (label, desired, reason) = (label.to_owned(), None, None);
-        Self { state, differs: false, is_dangling: false, label, current, desired, reason }
+        Self { state, label: label.to_owned(), current, ..Self::default() }
     }
 
     /// Appends the cell of a step as an HTML list item.
@@ -205,63 +176,20 @@ fn portal_label(step: Step) -> &'static str {
 /// Returns the title of the page: the kind of document with its status, then the counts, or whether the
 /// tenants drifted.
 fn title(document: Document<'_>) -> String {
-    let suffix = document.status_suffix();
     match document {
-        Document::Plan(plan) => match wording::result(plan) {
-            None if suffix.is_empty() => "No changes".to_owned(),
-            None => format!("Plan{suffix}"),
-            Some(result) => format!("Plan{suffix}: {result}"),
-        },
+        Document::Plan(_) => wording::title(document, "Plan", "No changes"),
         Document::Drift(plan) => match plan.is_drifted() {
-            Some(true) => format!("Drift{suffix}: the tenants differ from their files"),
+            Some(true) => format!("Drift{}: the tenants differ from their files", document.status_suffix()),
             Some(false) => "No drift".to_owned(),
             None => "Drift is unknown, because not everything could be read".to_owned(),
         },
-        Document::Report(report) => match outcome_counts(report.changes()) {
-            counts if !counts.is_empty() => format!("Apply{suffix}: {counts}"),
-            _ if suffix.is_empty() => "Nothing to do".to_owned(),
-            _ => format!("Apply{suffix}"),
-        },
+        Document::Report(_) => wording::title(document, "Apply", "Nothing to do"),
     }
 }
 
-fn plan_targets(plan: &Plan) -> Vec<HtmlTarget> {
-    plan.targets().map(|target| plan_target(target, plan.drift)).collect()
-}
-
-fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget {
+fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget<'_> {
     let names = Names::from_target(target);
-    let unchanged = match target.in_sync.len() {
-        0 => String::new(),
-        number => format!(": {} unchanged", pluralize(number, "binding", "bindings")),
-    };
-    let mut section = HtmlTarget::new(&target.tenant, format!("From {}{unchanged}.", target.file));
-    let (blockers, pins) = blockers_and_pins(target, drift.is_some());
-    for blocker in blockers {
-        // Blockers do not concern drift.
-        let class = if drift.is_none() { "alarm" } else { "warning" };
-        let note = format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()));
-        section.notes.push((class, note));
-    }
-    for pin in pins {
-        let name = names.connector(&pin.connector);
-        let note = format!("[{}] {name}: {}", Code::PinMismatch, wording::describe_pin(pin));
-        section.notes.push(("alarm", note));
-    }
-    if !target.overrides.is_empty() {
-        section.notes.push(("warning", format!("Planned with {}", wording::override_flags(target))));
-    }
-    for cause in target.unreadable_causes() {
-        section.notes.push(("alarm", format!("[{}] {}", cause.code, one_line(&cause))));
-    }
-    for warning in target.warnings() {
-        let warning = warning.diagnostic();
-        section.notes.push(("warning", format!("[{}] {}", warning.code, one_line(&warning))));
-    }
-    for flow in order::flows(target) {
-        section.flows.push(flow.to_string());
-        section.steps.insert(flow.to_string(), BTreeMap::new());
-    }
+    let mut flows = FlowSteps::new(order::flows(target));
     for change in &target.changes {
         let (state, label) = match change.action {
             Action::Enable => ("enable", "will start being called"),
@@ -274,17 +202,18 @@ fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget {
             desired: Some(names.bound(&change.desired)),
             ..StepCell::new(state, &format!("{label}{protected}"), names.bound(&change.current))
         };
-        section.add(&change.flow, change.step, cell);
+        flows.flow(&change.flow).insert(change.step, cell);
     }
+    let same = |current| StepCell::new("same", "", names.bound(current));
     for it in &target.in_sync {
-        section.add(&it.flow, it.step, StepCell::new("same", "", names.bound(&it.current)));
+        flows.flow(&it.flow).insert(it.step, same(&it.current));
     }
     for it in &target.unmanaged {
         let cell = StepCell {
             differs: drift.is_some_and(|drift| drift.strict),
             ..StepCell::new("unmanaged", "not in the file", names.bound(&it.current))
         };
-        section.add(&it.flow, it.step, cell);
+        flows.flow(&it.flow).insert(it.step, cell);
     }
     for it in &target.unreadable {
         let cell = StepCell {
@@ -292,22 +221,46 @@ fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget {
             reason: Some(it.error.cause.to_string()),
             ..StepCell::new("unreadable", "could not be read", "unknown".into())
         };
-        section.add(&it.flow, it.step, cell);
+        flows.flow(&it.flow).insert(it.step, cell);
     }
+    // A deleted connector is shown in addition to the state of its binding.
     for it in target.dangling.iter().filter(|_| drift.is_some()) {
-        section.add_dangling(&it.flow, it.step, names.bound(&it.current));
+        let cell = flows.flow(&it.flow).entry(it.step).or_insert_with(|| same(&it.current));
+        (cell.is_dangling, cell.differs) = (true, true);
     }
-    section
+    let unchanged = match target.in_sync.len() {
+        0 => String::new(),
+        number => format!(": {} unchanged", pluralize(number, "binding", "bindings")),
+    };
+    let description = format!("From {}{unchanged}.", target.file);
+    HtmlTarget { name: &target.tenant, description, notes: plan_notes(target, &names, drift), flows }
 }
 
-fn report_targets(report: &Report) -> Vec<HtmlTarget> {
-    report.targets.iter().map(report_target).collect()
+/// Returns the notes of a target with their classes.
+fn plan_notes(target: &Target, names: &Names<'_>, drift: Option<Drift>) -> Vec<(&'static str, String)> {
+    let mut notes = Vec::new();
+    let (blockers, pins) = blockers_and_pins(target, drift.is_some());
+    for blocker in blockers {
+        // Blockers do not concern drift.
+        let class = if drift.is_none() { "alarm" } else { "warning" };
+        notes.push((class, format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()))));
+    }
+    for pin in pins {
+        let name = names.connector(&pin.connector);
+        notes.push(("alarm", format!("[{}] {name}: {}", Code::PinMismatch, wording::describe_pin(pin))));
+    }
+    if !target.overrides.is_empty() {
+        notes.push(("warning", format!("Planned with {}", wording::override_flags(target))));
+    }
+    let problem = |it: &Diagnostic| format!("[{}] {}", it.code, one_line(it));
+    notes.extend(target.unreadable_causes().iter().map(|cause| ("alarm", problem(cause))));
+    notes.extend(target.warnings().iter().map(|warning| ("warning", problem(&warning.diagnostic()))));
+    notes
 }
 
-fn report_target(target: &TargetReport) -> HtmlTarget {
+fn report_target(target: &TargetReport) -> HtmlTarget<'_> {
     let names = Names::from_report(target);
-    let description = format!("Results of the changes, through {}", target.graph_url);
-    let mut section = HtmlTarget::new(&target.tenant, description);
+    let mut flows = FlowSteps::new(Vec::new());
     for ChangeReport { change, outcome } in &target.changes {
         let kind = outcome.kind();
         let error = kind.code().zip(outcome.error()).map(|(id, error)| format!("[{id}] {error}"));
@@ -322,7 +275,8 @@ fn report_target(target: &TargetReport) -> HtmlTarget {
             reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
             ..StepCell::new(kind.name(), &label, names.bound(&change.current))
         };
-        section.add(&change.flow, change.step, cell);
+        flows.flow(&change.flow).insert(change.step, cell);
     }
-    section
+    let description = format!("Results of the changes, through {}", target.graph_url);
+    HtmlTarget { name: &target.tenant, description, notes: Vec::new(), flows }
 }
