@@ -109,11 +109,8 @@ type Connectors = BTreeMap<String, ConnectorEntry>;
 
 fn merge_connectors(mut base: Connectors, over: Connectors) -> Connectors {
     for (name, over) in over {
-        let entry = match base.remove(&name) {
-            Some(base) => merge_connector(base, over),
-            None => over,
-        };
-        base.insert(name, entry);
+        let entry = merge_option(base.remove(&name), Some(over), merge_connector);
+        base.extend(entry.map(|entry| (name, entry)));
     }
     base
 }
@@ -148,11 +145,8 @@ fn merge_flows(base: Vec<Flow>, over: Vec<Flow>) -> Vec<Flow> {
 
 fn merge_bindings(mut base: StepMap<Binding>, over: StepMap<Binding>) -> StepMap<Binding> {
     for (step, over) in over {
-        let merged = match base.remove(step) {
-            Some(base) => merge_binding(base, over),
-            None => over,
-        };
-        base.insert(step, merged);
+        let binding = merge_option(base.remove(step), Some(over), merge_binding);
+        base.extend(binding.map(|binding| (step, binding)));
     }
     base
 }

@@ -2,7 +2,6 @@
 
 use super::decoder::Spanned;
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
-use crate::diagnostic::Span;
 use crate::model::{Listing, ListingLine, Literal};
 
 /// Returns the keys and values of a composed file as lines, in the order of the format. Keys that are not
@@ -103,8 +102,8 @@ impl Lines {
         literal: impl FnOnce(&T) -> Literal,
     ) {
         let Some(Spanned { value, span }) = value else { return };
-        let (value, span): (_, &Span) = (Some(literal(value)), span);
-        self.0.push(ListingLine { depth, key: key.to_owned(), value, span: Some(span.clone()) });
+        let (value, span) = (Some(literal(value)), Some(span.clone()));
+        self.0.push(ListingLine { depth, key: key.to_owned(), value, span });
     }
 }
 

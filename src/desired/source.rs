@@ -15,7 +15,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
-use super::message::truncate;
+use super::message::{error, truncate};
 use crate::diagnostic::{Code, Diagnostic, Position, Source, Span};
 
 /// Size limit of a file in bytes.
@@ -98,8 +98,8 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match str::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(name, text)),
-        Err(error) => {
-            let at = error.valid_up_to();
+        Err(invalid) => {
+            let at = invalid.valid_up_to();
             let source = Source::new(name, String::from_utf8_lossy(bytes));
             // PowerShell 5.1 writes UTF-16 by default.
             let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
@@ -108,9 +108,8 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
             } else {
                 ("not UTF-8", "save the file as UTF-8")
             };
-            Err(Diagnostic::error(Code::FileNotUtf8, format!("`{name}` is {is}"))
-                .at(&source.span(at..at.saturating_add(1)))
-                .hint(hint))
+            let span = source.span(at..at.saturating_add(1));
+            Err(error(Code::FileNotUtf8, format!("`{name}` is {is}"), &span, hint))
         }
     }
 }
@@ -123,7 +122,7 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
 pub(super) fn parse(source: &Arc<Source>) -> Result<Node<'_>, Diagnostic> {
     serde_yaml::from_str_with_options::<Spanned<Value<'_>>>(source.text(), options())
         .map(Node::from)
-        .map_err(|error| syntax_error(source, &error))
+        .map_err(|failure| syntax_error(source, &failure))
 }
 
 fn options() -> Options {
@@ -154,8 +153,8 @@ fn options() -> Options {
     }
 }
 
-fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
-    let location = error.location().unwrap_or(Location::UNKNOWN);
+fn syntax_error(source: &Arc<Source>, failure: &serde_yaml::Error) -> Diagnostic {
+    let location = failure.location().unwrap_or(Location::UNKNOWN);
     let range = byte_range(location).unwrap_or_else(|| {
         let at = source.offset(Position {
             line: usize::try_from(location.line()).unwrap_or(usize::MAX),
@@ -164,15 +163,15 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
         at..at
     });
     let span = source.span(range);
-    let message = error.to_string();
+    let message = failure.to_string();
     // The location is shown with its line.
     let what = message.split(" at line ").next().unwrap_or(&message);
     use serde_yaml::Error as Yaml;
-    let mut cause = error.without_snippet();
+    let mut cause = failure.without_snippet();
     while let Yaml::AliasError { error, .. } = cause {
         cause = error;
     }
-    let problem = |code, message: String, hint: &str| Diagnostic::error(code, message).at(&span).hint(hint);
+    let problem = |code, message: String, hint: &str| error(code, message, &span, hint);
     let alias_limit =
         |message: String| problem(Code::YamlLimit, message, "write the values out in place of the aliases");
     let size_limit = |breach: &BudgetBreach| {
@@ -209,11 +208,10 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
             let message = format!("YAML tags such as `{}` are not supported", truncate(tag));
             problem(Code::UnsupportedYaml, message, "remove the tag")
         }
-        Yaml::TaggedScalarCannotDeserializeIntoString { .. } | Yaml::InvalidBooleanStrict { .. } => problem(
-            Code::UnsupportedYaml,
-            "the YAML tag does not match the value".to_owned(),
-            "remove the tag",
-        ),
+        Yaml::TaggedScalarCannotDeserializeIntoString { .. } | Yaml::InvalidBooleanStrict { .. } => {
+            let message = "the YAML tag does not match the value".to_owned();
+            problem(Code::UnsupportedYaml, message, "remove the tag")
+        }
         Yaml::UnknownAnchor { .. } => problem(
             Code::InvalidYaml,
             "invalid YAML: the alias has no anchor".to_owned(),
@@ -225,8 +223,8 @@ fn syntax_error(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
                             ` #` or start with one of `@ % * & ! | > [ {`";
                 Mistake::new(what, hint)
             });
-            let span = start.map_or_else(|| span.clone(), |start| source.span(start..start));
-            Diagnostic::error(Code::InvalidYaml, format!("invalid YAML: {what}")).at(&span).hint(hint)
+            let span = start.map_or(span, |start| source.span(start..start));
+            error(Code::InvalidYaml, format!("invalid YAML: {what}"), &span, hint)
         }
     }
 }
@@ -264,25 +262,20 @@ fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<Mistake> {
     }
     if what == "unclosed quote" {
         let quote = after.chars().next().filter(|char| matches!(char, '"' | '\''))?;
-        return Some(Mistake::new(
-            format!("missing closing `{quote}`"),
-            format!("add `{quote}` at the end of the value"),
-        ));
+        let hint = format!("add `{quote}` at the end of the value");
+        return Some(Mistake::new(format!("missing closing `{quote}`"), hint));
     }
     if what != "mapping values are not allowed in this context" || in_line.trim_start().starts_with('-') {
         return None;
     }
-    let value = in_line.split_once(": ").map(|(_, value)| value);
-    if let Some(value) = value {
+    if let Some((_, value)) = in_line.split_once(": ") {
         let rest = after.split(['\n', '\r']).next().unwrap_or_default();
         let value = format!("{value}{rest}");
         // An address may contain a key, so it is not repeated.
         let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://");
-        let quoted = is_plain.then(|| format!("put the value in quotes: `\"{}\"`", truncate(value.trim())));
-        return Some(Mistake::new(
-            "a value with `: ` is not in quotes",
-            quoted.unwrap_or_else(|| "put the value in quotes".to_owned()),
-        ));
+        let quoted = is_plain.then(|| format!(": `\"{}\"`", truncate(value.trim()))).unwrap_or_default();
+        let hint = format!("put the value in quotes{quoted}");
+        return Some(Mistake::new("a value with `: ` is not in quotes", hint));
     }
     // The line continues the value of the line above, because it is indented deeper.
     let indent = |line: &str| line.chars().take_while(|char| *char == ' ').count();
@@ -381,10 +374,6 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
         Ok(Value::String(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Value<'de>, E> {
-        Ok(Value::String(Cow::Owned(text)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value<'de>, A::Error> {
