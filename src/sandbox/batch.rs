@@ -83,12 +83,7 @@ impl RawItem {
     }
 }
 
-/// Body of a batch response.
-#[derive(Serialize)]
-struct BatchResponse {
-    responses: Vec<ItemResponse>,
-}
-
+/// Response to one request in a batch.
 #[derive(Serialize)]
 struct ItemResponse {
     id: String,
@@ -104,7 +99,7 @@ pub(super) fn render_response(responses: Vec<(String, Response)>, seed: u64) -> 
     let mut responses: Vec<_> =
         responses.into_iter().map(|(id, response)| render_item(id, response)).collect();
     fastrand::Rng::with_seed(seed).shuffle(&mut responses);
-    Response::json(200, &BatchResponse { responses })
+    Response::json(200, &BTreeMap::from([("responses", responses)]))
 }
 
 fn render_item(id: String, response: Response) -> ItemResponse {

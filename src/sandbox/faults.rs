@@ -75,22 +75,14 @@ impl Effect {
 
 /// Configured faults with their remaining counts.
 #[derive(Debug)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) struct Faults(pub(super) Vec<Fault>);
 
 impl Faults {
-    pub(super) fn new(faults: Vec<Fault>) -> Self {
-        Self(faults)
-    }
-
     /// Returns the effect of the first fault that matches the request and is not used up; `None` without one.
     /// Decrements `skip` of the matching faults before it, and `times` of this fault.
     pub(super) fn next_fault(&mut self, request: &Request) -> Option<Effect> {
-        let Self(faults) = self;
         let target = request.target();
-        for fault in faults {
-            if !fault.matches(&request.method, &target) {
-                continue;
-            }
+        for fault in self.0.iter_mut().filter(|fault| fault.matches(&request.method, &target)) {
             match (fault.skip, &mut fault.times) {
                 (0, Some(0)) => {}
                 (0, times) => {
@@ -149,10 +141,9 @@ fn random_error(rng: &mut fastrand::Rng) -> ErrorResponse {
         _ => (429, "TooManyRequests"),
     };
     let error = ErrorResponse::new(status, code, "injected random failure");
-    if matches!(status, 429 | 503) {
-        error.with_header("Retry-After", rng.u8(..=1).to_string())
-    } else {
-        error
+    match status {
+        429 | 503 => error.with_header("Retry-After", rng.u8(..=1).to_string()),
+        _ => error,
     }
 }
 
@@ -172,7 +163,7 @@ mod tests {
 
     #[test]
     fn next_fault_skips_then_returns_the_fault_the_given_times() {
-        let mut faults = Faults::new(vec![
+        let mut faults = Faults(vec![
             fault(Some("put"), "/a?x", 1, Some(2), Effect::Hang),
             fault(None, "/a", 0, Some(1), Effect::DropBefore),
         ]);
@@ -183,7 +174,7 @@ mod tests {
 
     #[test]
     fn next_fault_requires_matching_method_and_path() {
-        let mut faults = Faults::new(vec![fault(Some("PUT"), "/a", 0, None, Effect::Hang)]);
+        let mut faults = Faults(vec![fault(Some("PUT"), "/a", 0, None, Effect::Hang)]);
         for (method, target, hit) in
             [("PUT", "/a/b", true), ("GET", "/a", false), ("PUT", "/b", false), ("PUT", "/a", true)]
         {

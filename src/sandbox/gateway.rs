@@ -70,7 +70,7 @@ impl Gateway {
             on_change,
             journal,
             window: SlidingWindow::new(options.throttle),
-            faults: Faults::new(options.faults),
+            faults: Faults(options.faults),
             random_faults: RandomFaults::new(options.seed, options.fail),
             seed: options.seed,
             rng: fastrand::Rng::with_seed(options.seed),
@@ -95,10 +95,8 @@ impl Gateway {
 
     /// Returns a 413 for a request whose body exceeds the limit, and writes the request to the journal.
     pub(super) fn reject_body(&mut self, request: &Request, now: Timestamp) -> Reply {
-        self.with_journal(request, None, |gateway, _| {
-            let error = ErrorResponse::new(413, "RequestEntityTooLarge", "the body is larger than 4 MiB");
-            (Reply::Send(gateway.finish_response(request, now, Err(error))), None)
-        })
+        let error = ErrorResponse::new(413, "RequestEntityTooLarge", "the body is larger than 4 MiB");
+        self.with_journal(request, None, |gateway, _| (gateway.send(request, now, Err(error)), None))
     }
 
     fn with_journal(
@@ -121,34 +119,22 @@ impl Gateway {
         if let Err(seconds) = self.window.admit(now) {
             let error = ErrorResponse::new(429, "TooManyRequests", "the rate limit is exceeded")
                 .with_header("Retry-After", seconds.to_string());
-            return (Reply::Send(self.finish_response(request, now, Err(error))), Some("throttle"));
+            return (self.send(request, now, Err(error)), Some("throttle"));
         }
-        if let Some(effect) = self.faults.next_fault(request) {
-            let name = effect.name();
-            return (
-                self.apply_fault(effect, request, now, |gateway| gateway.handle_and_save(request, now)),
-                Some(name),
-            );
+        let effect = self.faults.next_fault(request);
+        if effect.is_none()
+            && let Some(error) = self.random_faults.sample(request)
+        {
+            return (self.send(request, now, Err(error)), Some("fail"));
         }
-        if let Some(error) = self.random_faults.sample(request) {
-            return (Reply::Send(self.finish_response(request, now, Err(error))), Some("fail"));
-        }
-        let result = self.handle_and_save(request, now);
-        (Reply::Send(self.finish_response(request, now, result)), None)
+        self.run_with_fault(effect, request, now, |gateway| gateway.handle_and_save(request, now))
     }
 
     /// Serves a batch, and also returns the name of a configured fault that the batch itself gets. Throttling
     /// and random failures apply to its items, not to the batch.
     fn serve_batch(&mut self, batch: &Request, n: u64, now: Timestamp) -> ReplyWithFault {
-        if let Some(effect) = self.faults.next_fault(batch) {
-            let name = effect.name();
-            return (
-                self.apply_fault(effect, batch, now, |gateway| gateway.run_batch(batch, n, now)),
-                Some(name),
-            );
-        }
-        let result = self.run_batch(batch, n, now);
-        (Reply::Send(self.finish_response(batch, now, result)), None)
+        let effect = self.faults.next_fault(batch);
+        self.run_with_fault(effect, batch, now, |gateway| gateway.run_batch(batch, n, now))
     }
 
     fn run_batch(&mut self, batch: &Request, n: u64, now: Timestamp) -> Result<Response, ErrorResponse> {
@@ -157,7 +143,12 @@ impl Gateway {
         for BatchItem { id, depends_on, request } in batch::parse_items(batch)? {
             let ready = depends_on.iter().all(|id| succeeded.contains(&id.to_lowercase()));
             let reply = self.with_journal(&request, Some(n), |gateway, _| {
-                if ready { gateway.serve(&request, now) } else { gateway.reject_dependent(&request, now) }
+                if ready {
+                    return gateway.serve(&request, now);
+                }
+                let message = "a request in dependsOn did not succeed";
+                let error = ErrorResponse::new(424, "FailedDependency", message);
+                (gateway.send(&request, now, Err(error)), None)
             });
             let response = match reply {
                 Reply::Send(response) => response,
@@ -174,49 +165,46 @@ impl Gateway {
         Ok(batch::render_response(responses, self.seed))
     }
 
-    fn reject_dependent(&mut self, request: &Request, now: Timestamp) -> ReplyWithFault {
-        let error = ErrorResponse::new(424, "FailedDependency", "a request in dependsOn did not succeed");
-        (Reply::Send(self.finish_response(request, now, Err(error))), None)
-    }
-
-    /// Returns the reply that a fault defines for a request. `run` executes the request; it is called only if
-    /// the effect executes the request.
-    fn apply_fault(
+    /// Returns the reply to a request, with the effect of a fault and its name. `run` executes the request; it
+    /// is called only if the effect executes the request.
+    fn run_with_fault(
         &mut self,
-        effect: Effect,
+        effect: Option<Effect>,
         request: &Request,
         now: Timestamp,
         run: impl FnOnce(&mut Self) -> Result<Response, ErrorResponse>,
-    ) -> Reply {
+    ) -> ReplyWithFault {
+        let name = effect.as_ref().map(Effect::name);
         let result = match effect {
-            Effect::DropBefore => return Reply::Close,
-            Effect::Hang => return Reply::Hang,
-            Effect::DropAfter => {
+            None => run(self),
+            Some(Effect::DropBefore) => return (Reply::Close, name),
+            Some(Effect::Hang) => return (Reply::Hang, name),
+            Some(Effect::DropAfter) => {
                 // Executed only for its effect: no response is sent.
                 let _ = run(self);
-                return Reply::Close;
+                return (Reply::Close, name);
             }
-            Effect::Truncate => {
+            Some(Effect::Truncate) => {
                 let mut result = run(self);
                 // A 204 has no body that could be truncated.
                 if let Ok(response @ Response { status: 204, .. }) = &mut result {
                     response.status = 200;
                 }
-                return Reply::Truncate(self.finish_response(request, now, result));
+                return (Reply::Truncate(self.finish_response(request, now, result)), name);
             }
-            Effect::AcceptOnly => Ok(Response::no_content()),
-            Effect::Answer { status, headers, body } => {
+            Some(Effect::AcceptOnly) => Ok(Response::no_content()),
+            Some(Effect::Answer { status, headers, body }) => {
                 Ok(Response { status, headers, body: body.into_bytes() })
             }
-            Effect::AnswerAfter { status, headers, body } => {
+            Some(Effect::AnswerAfter { status, headers, body }) => {
                 // Executed only for its effect: the client receives the configured response.
                 let _ = run(self);
                 Ok(Response { status, headers, body: body.into_bytes() })
             }
-            Effect::LoseItem => run(self).map(corrupt_batch::drop_last_item),
-            Effect::RepeatItem => run(self).map(corrupt_batch::duplicate_last_item),
+            Some(Effect::LoseItem) => run(self).map(corrupt_batch::drop_last_item),
+            Some(Effect::RepeatItem) => run(self).map(corrupt_batch::duplicate_last_item),
         };
-        Reply::Send(self.finish_response(request, now, result))
+        (self.send(request, now, result), name)
     }
 
     /// Handles a request and, if it changed the tenant, passes the new snapshot to `on_change`. If that
@@ -233,6 +221,10 @@ impl Gateway {
             return Err(ErrorResponse::new(500, "InternalServerError", "the change could not be saved"));
         }
         Ok(response)
+    }
+
+    fn send(&mut self, request: &Request, now: Timestamp, result: Result<Response, ErrorResponse>) -> Reply {
+        Reply::Send(self.finish_response(request, now, result))
     }
 
     /// Returns the response, or the rendered error, with the headers of every response: a new `request-id`,

@@ -115,13 +115,12 @@ impl Journal {
 /// and fragment from each `targetUrl`.
 fn redact(value: Value) -> Value {
     match value {
-        Value::Object(object) => object
-            .into_iter()
-            .map(|(key, value)| {
-                let value = redact_property(&key, value);
-                (key, value)
-            })
-            .collect(),
+        Value::Object(mut object) => {
+            for (key, value) in &mut object {
+                *value = redact_property(key, value.take());
+            }
+            object.into()
+        }
         Value::Array(values) => values.into_iter().map(redact).collect(),
         other => other,
     }

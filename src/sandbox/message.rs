@@ -58,12 +58,11 @@ impl Request {
         });
         match token {
             Some(token) if !token.is_empty() => Ok(()),
-            _ => Err(ErrorResponse::new(
-                401,
-                "InvalidAuthenticationToken",
-                "the bearer token is missing or empty",
-            )
-            .with_header("WWW-Authenticate", "Bearer realm=\"\"")),
+            _ => {
+                let message = "the bearer token is missing or empty";
+                let error = ErrorResponse::new(401, "InvalidAuthenticationToken", message);
+                Err(error.with_header("WWW-Authenticate", "Bearer realm=\"\""))
+            }
         }
     }
 

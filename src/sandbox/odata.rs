@@ -58,21 +58,19 @@ impl ResourceUrl<'_> {
         let size = query.top.unwrap_or(size).min(size).max(1);
         let page: Vec<_> = entities.skip(query.skip).take(size).map(|entity| query.project(entity)).collect();
         let full = page.len() == size;
-        let suffix = query.select.as_ref().map(|names| format!("({})", names.join(",")));
         let next = full.then(|| {
             let next = query.next_page_query(query.skip.saturating_add(size));
             ("@odata.nextLink", format!("{}/{}?{next}", self.root, self.path).into())
         });
-        let body = [("@odata.context", self.context(&suffix.unwrap_or_default())), ("value", page.into())];
+        let body = [("@odata.context", self.context(&query.select_suffix())), ("value", page.into())];
         body.into_iter().chain(next).collect()
     }
 
     /// Renders one member of a collection: its selected properties and its `@odata.context`.
     pub(super) fn render_entity(&self, entity: Map<String, Value>, query: &Query) -> Value {
         let mut body = query.project(entity);
-        let names = query.select.as_ref().map(|names| format!("({})", names.join(",")));
-        let suffix = format!("{}/$entity", names.unwrap_or_default());
-        body.insert("@odata.context".to_owned(), self.context(&suffix));
+        let context = self.context(&format!("{}/$entity", query.select_suffix()));
+        body.insert("@odata.context".to_owned(), context);
         body.into()
     }
 }

@@ -39,9 +39,8 @@ impl Query {
         let mut seen = Vec::new();
         for (name, value) in parse_pairs(raw)? {
             if !allowed.contains(&name.as_str()) {
-                return Err(ErrorResponse::bad_request(format!(
-                    "query option '{name}' is not supported here"
-                )));
+                let message = format!("query option '{name}' is not supported here");
+                return Err(ErrorResponse::bad_request(message));
             }
             let parsed = match name.as_str() {
                 "$select" => parse_names(&value).map(|names| query.select = Some(names)),
@@ -72,6 +71,11 @@ impl Query {
             entity.retain(|name, _| select.contains(name));
         }
         entity
+    }
+
+    /// Returns the selected properties in parentheses, as in an `@odata.context`; empty if all are returned.
+    pub(super) fn select_suffix(&self) -> String {
+        self.select.as_ref().map(|names| format!("({})", names.join(","))).unwrap_or_default()
     }
 
     /// Returns the query of the page that starts after `skip` members, with the same `$select` and `$top`.

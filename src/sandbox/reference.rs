@@ -40,9 +40,10 @@ pub(super) fn parse(body: &[u8], roots: &[String]) -> Result<Option<String>, Err
     let id = roots.iter().find_map(|root| connector_id_below(root, url));
     match id {
         Some(id) => percent_decode(id).map(Some),
-        None => Err(ErrorResponse::bad_request(format!(
-            "'{url}' is not the URL of an API connector of this service"
-        ))),
+        None => {
+            let message = format!("'{url}' is not the URL of an API connector of this service");
+            Err(ErrorResponse::bad_request(message))
+        }
     }
 }
 

@@ -90,8 +90,10 @@ impl Server {
         };
         tokio::time::sleep(self.latency).await;
         match reply {
-            Reply::Send(response) => complete_response(response),
-            Reply::Truncate(response) => truncated_response(response),
+            Reply::Send(response) => build_response(response, |body| Either::Left(body.into())),
+            Reply::Truncate(response) => {
+                build_response(response, |sent| Either::Right(TruncatedBody { sent, flushed: false }))
+            }
             Reply::Close => Err("closed by a fault".into()),
             Reply::Hang => std::future::pending().await,
         }
@@ -123,19 +125,13 @@ fn request_without_body(head: &hyper::http::request::Parts) -> Request {
     }
 }
 
-fn complete_response(response: Response) -> Result<hyper::Response<ResponseBody>, BoxError> {
-    let body = Either::Left(Full::new(response.body.clone().into()));
-    Ok(response_head(&response).body(body)?)
-}
-
-fn truncated_response(response: Response) -> Result<hyper::Response<ResponseBody>, BoxError> {
-    let body = Either::Right(TruncatedBody { sent: response.body.clone().into(), flushed: false });
-    Ok(response_head(&response).body(body)?)
-}
-
-fn response_head(response: &Response) -> hyper::http::response::Builder {
-    let builder = hyper::Response::builder().status(response.status);
-    response.headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value))
+fn build_response(
+    Response { status, headers, body }: Response,
+    to_body: impl FnOnce(Bytes) -> ResponseBody,
+) -> Result<hyper::Response<ResponseBody>, BoxError> {
+    let builder = hyper::Response::builder().status(status);
+    let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+    Ok(builder.body(to_body(body.into()))?)
 }
 
 /// Body that ends before its announced length.

@@ -133,9 +133,12 @@ impl Tenant {
 
         let mut body = Map::from_iter([("@odata.context".to_owned(), context)]);
         for step in steps {
-            let bound =
-                self.visible_connector(flow, step, call.now).map(|id| self.render_bound_connector(id));
-            body.insert(step.name().to_owned(), bound.map_or(Value::Null, Value::Object));
+            let bound = self.visible_connector(flow, step, call.now);
+            let bound = bound.map(|id| match self.find_connector(id) {
+                Ok(connector) => render::connector(connector),
+                Err(_) => render::deleted_connector(id),
+            });
+            body.insert(step.name().to_owned(), bound.into());
         }
         Ok(body.into())
     }
@@ -150,38 +153,22 @@ impl Tenant {
             None => None,
             Some(id) => Some(self.find_connector(&id)?.id.clone()),
         };
-        self.write_binding(&flow, step, connector, call.now);
+        if let Some(found) = self.snapshot.flows.iter_mut().find(|known| known.id == flow) {
+            let previous = found.bindings.insert(step, connector).flatten();
+            let (lag, at) = (self.lag, call.now);
+            self.recent.retain(|write| is_hidden(write, lag, at));
+            self.recent.push(BindingWrite { at, flow, step, previous });
+        }
         Ok(Response::no_content())
-    }
-
-    fn write_binding(&mut self, flow: &str, step: Step, connector: Option<String>, now: Timestamp) {
-        let Some(found) = self.snapshot.flows.iter_mut().find(|known| known.id == flow) else {
-            return;
-        };
-        let previous = found.bindings.insert(step, connector).flatten();
-        let lag = self.lag;
-        self.recent.retain(|write| is_hidden(write, lag, now));
-        self.recent.push(BindingWrite { at: now, flow: flow.to_owned(), step, previous });
     }
 
     /// Returns the connector that reads show as bound. If a write is still hidden, this is the value
     /// before the oldest such write.
     fn visible_connector<'a>(&'a self, flow: &'a Flow, step: Step, now: Timestamp) -> Option<&'a str> {
-        let hidden = self
-            .recent
-            .iter()
-            .find(|write| write.flow == flow.id && write.step == step && is_hidden(write, self.lag, now));
-        match hidden {
+        let is_match = |write: &&BindingWrite| write.flow == flow.id && write.step == step;
+        match self.recent.iter().filter(is_match).find(|write| is_hidden(write, self.lag, now)) {
             Some(write) => write.previous.as_deref(),
             None => flow.bindings.get(&step)?.as_deref(),
-        }
-    }
-
-    /// Renders a bound connector. A deleted connector has only its id.
-    fn render_bound_connector(&self, id: &str) -> Map<String, Value> {
-        match self.find_connector(id) {
-            Ok(connector) => render::connector(connector),
-            Err(_) => render::deleted_connector(id),
         }
     }
 
@@ -199,12 +186,8 @@ impl Tenant {
 
     /// Returns 403 if the tenant does not have flows of this kind. A tenant without flows is B2C.
     fn require_flow_kind(&self, requested: FlowKind) -> Result<(), ErrorResponse> {
-        let kind = self
-            .snapshot
-            .flows
-            .iter()
-            .find_map(|flow| FlowKind::from_flow_id(&flow.id))
-            .unwrap_or(FlowKind::B2c);
+        let mut kinds = self.snapshot.flows.iter().filter_map(|flow| FlowKind::from_flow_id(&flow.id));
+        let kind = kinds.next().unwrap_or(FlowKind::B2c);
         if kind == requested {
             return Ok(());
         }

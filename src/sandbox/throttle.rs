@@ -47,12 +47,8 @@ impl SlidingWindow {
             return Ok(());
         }
         let wait = per.saturating_sub(self.admitted.front().map_or(Duration::ZERO, age));
-        Err(round_up_to_seconds(wait).max(1))
+        Err(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
     }
-}
-
-fn round_up_to_seconds(duration: Duration) -> u64 {
-    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
