@@ -77,9 +77,7 @@ fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
         return Err(PathError::Special);
     }
     let Some(folder) = folders.iter().find(|folder| real.starts_with(folder)) else {
-        return Err(PathError::Outside(
-            folders.first().map(|folder| (*folder).to_owned()).unwrap_or_default(),
-        ));
+        return Err(PathError::Outside(folders.first().copied().unwrap_or(Path::new("")).to_owned()));
     };
     let within = real.strip_prefix(folder).unwrap_or(real);
     if within.components().any(|part| part.as_os_str() == ".git") { Err(PathError::Git) } else { Ok(()) }
@@ -92,11 +90,9 @@ fn ensure_within(real: &Path, folders: &[&Path]) -> Result<(), PathError> {
 /// # Errors
 /// If a link leads out of its repository.
 pub fn resolve_input(path: &Path) -> Result<PathBuf, PathError> {
-    let (links, _) = links(path)?;
-    for link in links {
-        if let Some(boundary) = link.boundary(path)? {
-            canonicalize_within(path, &[&boundary], true)?;
-        }
+    let (boundaries, _) = follow_links(path)?;
+    for boundary in boundaries.iter().flatten() {
+        canonicalize_within(path, &[boundary], true)?;
     }
     Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
 }
@@ -107,50 +103,34 @@ pub fn resolve_input(path: &Path) -> Result<PathBuf, PathError> {
 /// # Errors
 /// If a link leads out of its repository.
 pub fn check_output(path: &Path) -> Result<(), PathError> {
-    let (links, real) = links(path)?;
-    for link in links {
-        if let Some(boundary) = link.boundary(path)? {
-            ensure_within(&real, &[&boundary])?;
-        }
+    let (boundaries, real) = follow_links(path)?;
+    boundaries.iter().flatten().try_for_each(|boundary| ensure_within(&real, &[boundary]))
+}
+
+/// Returns the folder that a symlink in the resolved `folder` must not lead out of; `None` if only the system's
+/// owner can change the link. `is_inner` is whether the link is in an absolute path and not its last part.
+fn link_boundary(folder: &Path, is_inner: bool) -> io::Result<Option<PathBuf>> {
+    if folder == Path::new("/dev") || folder.starts_with("/proc") {
+        return Ok(None);
     }
-    Ok(())
-}
-
-/// Symlink that the resolution of a path follows.
-struct Link {
-    /// Resolved folder that contains the link.
-    folder: PathBuf,
-    /// Whether the link is the last part of the path.
-    is_last: bool,
-}
-
-impl Link {
-    /// Returns the folder that the link must not lead out of; `None` if only the system's owner can change
-    /// the link.
-    fn boundary(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        let Self { folder, is_last } = self;
-        if folder == Path::new("/dev") || folder.starts_with("/proc") {
-            return Ok(None);
-        }
-        match repository_root(folder)? {
-            Some(root) => Ok(Some(root)),
-            // Links above a checkout belong to the machine: `/tmp` is a link on macOS.
-            None if path.is_absolute() && !is_last => Ok(None),
-            None => allowed_root(folder).map(Some),
-        }
+    match repository_root(folder)? {
+        Some(root) => Ok(Some(root)),
+        // Links above a checkout belong to the machine: `/tmp` is a link on macOS.
+        None if is_inner => Ok(None),
+        None => allowed_root(folder).map(Some),
     }
 }
 
-/// Returns all symlinks that the resolution of a path follows, and the resolved path.
-fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
+/// Follows all symlinks of a path. Returns the [`link_boundary`] of each, and the resolved path.
+fn follow_links(path: &Path) -> io::Result<(Vec<Option<PathBuf>>, PathBuf)> {
     // Linux follows at most 40 links.
     const MAX_LINKS: usize = 64;
     let mut real = if path.is_absolute() { PathBuf::new() } else { fs::canonicalize(".")? };
-    let mut links = Vec::new();
+    let mut boundaries = Vec::new();
     let mut ahead = path.to_owned();
     loop {
         let mut parts = ahead.components();
-        let Some(part) = parts.next() else { return Ok((links, real)) };
+        let Some(part) = parts.next() else { return Ok((boundaries, real)) };
         let mut rest = parts.as_path().to_owned();
         match part {
             Component::CurDir => {}
@@ -158,8 +138,9 @@ fn links(path: &Path) -> io::Result<(Vec<Link>, PathBuf)> {
             part => {
                 let next = real.join(part);
                 match fs::read_link(&next) {
-                    Ok(target) if links.len() < MAX_LINKS => {
-                        links.push(Link { folder: real.clone(), is_last: rest.as_os_str().is_empty() });
+                    Ok(target) if boundaries.len() < MAX_LINKS => {
+                        let is_inner = path.is_absolute() && !rest.as_os_str().is_empty();
+                        boundaries.push(link_boundary(&real, is_inner)?);
                         rest = target.join(rest);
                     }
                     _ => real = next,

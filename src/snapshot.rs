@@ -136,13 +136,8 @@ pub enum FlowKind {
 impl FlowKind {
     /// Returns the kind of a flow by the prefix of its id; `None` if the prefix is unknown.
     pub fn from_flow_id(flow_id: &str) -> Option<Self> {
-        if flow_id.starts_with("B2C_1_") {
-            Some(Self::B2c)
-        } else if flow_id.starts_with("B2X_1_") {
-            Some(Self::B2x)
-        } else {
-            None
-        }
+        let prefixes = [("B2C_1_", Self::B2c), ("B2X_1_", Self::B2x)];
+        prefixes.into_iter().find(|(prefix, _)| flow_id.starts_with(prefix)).map(|(_, kind)| kind)
     }
 }
 
@@ -226,9 +221,7 @@ impl Snapshot {
     /// text.
     pub fn to_json(&self) -> String {
         // Cannot fail: all map keys are strings, and writing to a `String` does not fail.
-        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
-        json.push('\n');
-        json
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     fn content_errors(&self) -> Vec<ContentError> {

@@ -41,9 +41,8 @@ impl StatusLine {
     /// Shows an empty status line, which replaces any other.
     pub fn start() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_style(
-            ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
+        let style = ProgressStyle::with_template("{wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         *lock_status_line() = Some(bar);
         Self(())
     }
@@ -107,7 +106,10 @@ pub fn streams_are_the_same() -> bool {
 pub fn print(text: &str) -> io::Result<()> {
     with_status_line_hidden(stdout_is_terminal(), || {
         let mut stdout = anstream::stdout().lock();
-        ignore_closed_pipe(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
     })
 }
 
@@ -124,11 +126,4 @@ pub fn eprint(text: &str) {
         }
         _ => stderr.lock().write_all(text.as_bytes()),
     });
-}
-
-fn ignore_closed_pipe(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
 }

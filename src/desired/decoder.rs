@@ -24,7 +24,7 @@ pub(super) struct Spanned<T> {
 /// Decoder of the tree of one file.
 pub(super) struct Decoder<'s> {
     source: &'s Arc<Source>,
-    problems: Problems,
+    pub(super) problems: Problems,
 }
 
 /// Collector of problems.
@@ -102,11 +102,6 @@ impl<'s> Decoder<'s> {
         Self { source, problems: Problems::default() }
     }
 
-    /// Returns the problems.
-    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.problems.take()
-    }
-
     /// Returns the number of problems so far.
     pub(super) fn problem_count(&self) -> usize {
         self.problems.found.len()
@@ -120,16 +115,6 @@ impl<'s> Decoder<'s> {
     pub(super) fn reject<T>(&mut self, problem: Diagnostic) -> Option<T> {
         self.report(problem);
         None
-    }
-
-    /// Adds `did you mean …` if `candidates` contain something similar to `word`.
-    pub(super) fn suggest<'a>(
-        &self,
-        problem: Diagnostic,
-        word: &str,
-        candidates: impl IntoIterator<Item = &'a str>,
-    ) -> Diagnostic {
-        self.problems.suggest(problem, word, candidates)
     }
 
     pub(super) fn span(&self, node: &Node<'_>) -> Span {
@@ -265,7 +250,7 @@ impl<'s> Decoder<'s> {
         }
         let message = format!("invalid `{key}`: `{}`", truncate(text));
         let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
-        let problem = self.suggest(problem, text, names::<T>());
+        let problem = self.problems.suggest(problem, text, names::<T>());
         self.reject(problem.hint(format!("use {expected}")))
     }
 
@@ -415,7 +400,7 @@ impl<'n> Fields<'n> {
         for Entry { key, value: _ } in self.entries {
             let message = format!("unknown key `{}`", truncate(key.value));
             let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.span);
-            let problem = decoder.suggest(problem, key.value, self.known.iter().copied());
+            let problem = decoder.problems.suggest(problem, key.value, self.known.iter().copied());
             decoder.report(problem.hint(format!("valid keys: {}", join_quoted(&self.known))));
         }
         self.invalid

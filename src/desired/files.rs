@@ -108,7 +108,7 @@ pub(super) fn parse(source: &Arc<Source>) -> ParseResult {
     };
     let mut decoder = Decoder::new(source);
     let file = keys::decode_file(&mut decoder, &root);
-    (file, decoder.finish())
+    (file, decoder.problems.take())
 }
 
 /// File merged with its bases.

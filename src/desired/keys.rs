@@ -140,7 +140,7 @@ fn decode_steps(
 fn report_unknown_step(decoder: &mut Decoder<'_>, name: &str, span: &Span) {
     let message = format!("unknown step `{}`", truncate(name));
     let problem = Diagnostic::error(Code::UnknownStep, message).at(span);
-    let problem = decoder.suggest(problem, name, names::<Step>());
+    let problem = decoder.problems.suggest(problem, name, names::<Step>());
     decoder.report(problem.hint(format!("valid steps: {}", join_quoted(&names::<Step>()))));
 }
 
@@ -392,7 +392,7 @@ mod tests {
         let root = super::super::source::parse(&source).unwrap();
         let mut decoder = Decoder::new(&source);
         assert!(decode_file(&mut decoder, &root).is_some());
-        let problems = decoder.finish();
+        let problems = decoder.problems.take();
         let unknown = problems.iter().filter(|problem| problem.message.ends_with(" `x`"));
         let known: Vec<BTreeSet<_>> =
             unknown.map(|problem| problem.hints[0].split('`').skip(1).step_by(2).collect()).collect();

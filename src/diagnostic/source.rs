@@ -23,8 +23,7 @@ impl Eq for Source {}
 /// Byte offset whose line and column are known.
 struct LineStart {
     offset: usize,
-    line: usize,
-    column: usize,
+    position: Position,
 }
 
 /// Line and column, both from 1; columns count Unicode characters.
@@ -62,18 +61,15 @@ impl Source {
     /// Returns the byte offset of a position, or of the nearest valid position before it.
     pub fn offset(&self, position: Position) -> usize {
         let lines = self.line_starts();
-        let after =
-            lines.partition_point(|entry| (entry.line, entry.column) <= (position.line, position.column));
+        let after = lines.partition_point(|entry| entry.position <= position);
         let Some(entry) = after.checked_sub(1).and_then(|at| lines.get(at)) else {
             return 0;
         };
         let rest = self.text.get(entry.offset..).unwrap_or_default();
         let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-        let skip = if entry.line == position.line {
-            position.column.saturating_sub(entry.column)
-        } else {
-            usize::MAX
-        };
+        let is_in_line = entry.position.line == position.line;
+        let skip =
+            if is_in_line { position.column.saturating_sub(entry.position.column) } else { usize::MAX };
         let within = line.char_indices().nth(skip).map_or(line.len(), |(at, _)| at);
         entry.offset.saturating_add(within)
     }
@@ -89,7 +85,8 @@ impl Source {
             return Position { line: 1, column: 1 };
         };
         let between = self.text.get(entry.offset..offset).unwrap_or_default();
-        Position { line: entry.line, column: entry.column.saturating_add(between.chars().count()) }
+        let Position { line, column } = entry.position;
+        Position { line, column: column.saturating_add(between.chars().count()) }
     }
 }
 
@@ -98,20 +95,21 @@ impl Source {
 /// megabytes.
 fn line_starts(text: &str) -> Vec<LineStart> {
     const MAX_GAP: usize = 4096;
-    let mut entries = vec![LineStart { offset: 0, line: 1, column: 1 }];
-    let (mut line, mut column, mut last) = (1_usize, 1_usize, 0);
+    let mut position = Position { line: 1, column: 1 };
+    let mut entries = vec![LineStart { offset: 0, position }];
+    let mut last = 0;
     let mut chars = text.char_indices().peekable();
     while let Some((offset, char)) = chars.next() {
         let next = offset.saturating_add(char.len_utf8());
         let ends_line = char == '\n' || (char == '\r' && chars.peek().is_none_or(|(_, next)| *next != '\n'));
         if ends_line {
-            (line, column) = (line.saturating_add(1), 1);
+            position = Position { line: position.line.saturating_add(1), column: 1 };
         } else {
-            column = column.saturating_add(1);
+            position.column = position.column.saturating_add(1);
         }
         if ends_line || next.saturating_sub(last) >= MAX_GAP {
             last = next;
-            entries.push(LineStart { offset: next, line, column });
+            entries.push(LineStart { offset: next, position });
         }
     }
     entries

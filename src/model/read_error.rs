@@ -43,11 +43,11 @@ impl ReadError {
         self.add_details(Diagnostic::error(self.code, format!("{subject}: {}", self.cause)))
     }
 
-    fn add_details(&self, problem: Diagnostic) -> Diagnostic {
-        let problem = self.meaning.iter().fold(problem, |problem, meaning| problem.caused_by(&**meaning));
-        let problem =
-            self.request.iter().fold(problem, |problem, request| problem.note(format!("request: {request}")));
-        self.hint.iter().fold(problem, |problem, hint| problem.hint(&**hint))
+    fn add_details(&self, mut problem: Diagnostic) -> Diagnostic {
+        problem.causes.extend(self.meaning.as_deref().map(str::to_owned));
+        problem.notes.extend(self.request.as_ref().map(|request| format!("request: {request}")));
+        problem.hints.extend(self.hint.as_deref().map(str::to_owned));
+        problem
     }
 }
 
