@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
+use similar::get_close_matches;
 use strum::IntoStaticStr;
 
 pub use code::Code;
@@ -185,29 +186,25 @@ impl Suggester {
         if budget == 0 || word.len() > MAX_NAME_LENGTH {
             return Vec::new();
         }
-        let candidates: Vec<_> =
+        let mut candidates: Vec<_> =
             candidates.into_iter().filter(|candidate| candidate.len() <= MAX_NAME_LENGTH).collect();
         let cost = |cost: usize, it: &&str| cost.saturating_add(word.len().max(1).saturating_mul(it.len()));
         let cost = candidates.iter().fold(candidates.len(), cost);
         self.budget.set(budget.saturating_sub(cost));
-        if cost > budget { Vec::new() } else { nearest(word, candidates) }
+        if cost > budget {
+            return Vec::new();
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        let folded = word.to_lowercase();
+        let same_but_case = candidates.iter().copied().filter(|candidate| candidate.to_lowercase() == folded);
+        let same_but_case: Vec<_> = same_but_case.take(3).collect();
+        if same_but_case.is_empty() { get_close_matches(word, &candidates, 3, 0.6) } else { same_but_case }
     }
 }
 
 /// Length in bytes above which names are not compared.
 const MAX_NAME_LENGTH: usize = 256;
-
-fn nearest<'a>(word: &str, mut candidates: Vec<&'a str>) -> Vec<&'a str> {
-    candidates.sort_unstable();
-    candidates.dedup();
-    let folded = word.to_lowercase();
-    let same_but_case: Vec<_> =
-        candidates.iter().copied().filter(|candidate| candidate.to_lowercase() == folded).take(3).collect();
-    if !same_but_case.is_empty() {
-        return same_but_case;
-    }
-    similar::get_close_matches(word, &candidates, 3, 0.6)
-}
 
 /// Shortens a text of more than `max` characters to `max` characters from its beginning and its end, with `…`
 /// between. The end is kept, because request ids are there.

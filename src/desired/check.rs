@@ -141,6 +141,7 @@ fn check_short_names(problems: &mut Problems, file: &File) {
             (Some(key), _) => problem.hint(format!("write the short name `{}`", truncate(key))),
             (None, Some(mistake)) => problem.hint(mistake.hint()),
             (None, None) => problems
+                .suggester
                 .suggest(problem, name, connectors.keys().map(String::as_str))
                 .hint(format!("add `{shown}` to `connectors`, or write the connector's id")),
         };

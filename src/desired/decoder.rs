@@ -31,22 +31,12 @@ pub(super) struct Decoder<'s> {
 #[derive(Default)]
 pub(super) struct Problems {
     found: Vec<Diagnostic>,
-    suggester: Suggester,
+    pub(super) suggester: Suggester,
 }
 
 impl Problems {
     pub(super) fn report(&mut self, problem: Diagnostic) {
         self.found.push(problem);
-    }
-
-    /// Adds `did you mean …` if `candidates` contain something similar to `word`.
-    pub(super) fn suggest<'a>(
-        &self,
-        problem: Diagnostic,
-        word: &str,
-        candidates: impl IntoIterator<Item = &'a str>,
-    ) -> Diagnostic {
-        self.suggester.suggest(problem, word, candidates)
     }
 
     /// Removes and returns all problems.
@@ -250,7 +240,7 @@ impl<'s> Decoder<'s> {
         }
         let message = format!("invalid `{key}`: `{}`", truncate(text));
         let problem = Diagnostic::error(Code::InvalidValue, message).at(&span);
-        let problem = self.problems.suggest(problem, text, names::<T>());
+        let problem = self.problems.suggester.suggest(problem, text, names::<T>());
         self.reject(problem.hint(format!("use {expected}")))
     }
 
@@ -400,7 +390,7 @@ impl<'n> Fields<'n> {
         for Entry { key, value: _ } in self.entries {
             let message = format!("unknown key `{}`", truncate(key.value));
             let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.span);
-            let problem = decoder.problems.suggest(problem, key.value, self.known.iter().copied());
+            let problem = decoder.problems.suggester.suggest(problem, key.value, self.known.iter().copied());
             decoder.report(problem.hint(format!("valid keys: {}", join_quoted(&self.known))));
         }
         self.invalid

@@ -140,7 +140,7 @@ fn decode_steps(
 fn report_unknown_step(decoder: &mut Decoder<'_>, name: &str, span: &Span) {
     let message = format!("unknown step `{}`", truncate(name));
     let problem = Diagnostic::error(Code::UnknownStep, message).at(span);
-    let problem = decoder.problems.suggest(problem, name, names::<Step>());
+    let problem = decoder.problems.suggester.suggest(problem, name, names::<Step>());
     decoder.report(problem.hint(format!("valid steps: {}", join_quoted(&names::<Step>()))));
 }
 

@@ -273,7 +273,7 @@ fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<Mistake> {
         let value = format!("{value}{rest}");
         // An address may contain a key, so it is not repeated.
         let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://");
-        let quoted = is_plain.then(|| format!(": `\"{}\"`", truncate(value.trim()))).unwrap_or_default();
+        let quoted = if is_plain { format!(": `\"{}\"`", truncate(value.trim())) } else { String::new() };
         let hint = format!("put the value in quotes{quoted}");
         return Some(Mistake::new("a value with `: ` is not in quotes", hint));
     }

@@ -31,16 +31,6 @@ impl Version {
             .filter(|step| self == Self::Beta || *step != Step::PreTokenIssuance)
             .ok_or_else(|| unknown_segment(name))
     }
-
-    /// Parses the name of a collection of flows; any other name is a 400. v1.0 only has the one of workforce
-    /// tenants.
-    fn parse_flow_kind(self, collection: &str) -> Result<FlowKind, ErrorResponse> {
-        match (self, collection) {
-            (_, "b2xUserFlows") => Ok(FlowKind::B2x),
-            (Self::Beta, "b2cUserFlows") => Ok(FlowKind::B2c),
-            _ => Err(unknown_segment(collection)),
-        }
-    }
 }
 
 /// Resource of the emulator. Ids keep the spelling of the request.
@@ -126,7 +116,12 @@ fn parse_resource(version: Version, segments: &[&str]) -> Result<Resource, Error
             [_, unknown, ..] => Err(unknown_segment(unknown)),
         };
     }
-    let kind = version.parse_flow_kind(collection)?;
+    // v1.0 has only the flows of workforce tenants.
+    let kind = match (version, *collection) {
+        (_, "b2xUserFlows") => FlowKind::B2x,
+        (Version::Beta, "b2cUserFlows") => FlowKind::B2c,
+        _ => return Err(unknown_segment(collection)),
+    };
     match rest {
         [] => Ok(Resource::Flows(kind)),
         [id] => Ok(Resource::Flow(kind, (*id).to_owned())),
