@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -252,7 +253,7 @@ enum ProxyMode {
 impl ProxyMode {
     fn for_url(url: &Url) -> Self {
         match url.scheme() {
-            _ if !is_on_this_machine(url) => Self::Proxied,
+            _ if !is_loopback(url) && !is_link_local(url) => Self::Proxied,
             "http" => Self::Plain,
             _ => Self::Direct,
         }
@@ -272,7 +273,8 @@ pub fn is_proxy_address(text: &str) -> bool {
 /// Returns whether the host of a URL is `localhost` or a loopback address.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns whether requests to a URL are protected in transit: https, or loopback.
@@ -287,26 +289,14 @@ pub fn is_link_local(url: &Url) -> bool {
     host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_link_local())
 }
 
-fn is_on_this_machine(url: &Url) -> bool {
-    is_loopback(url) || is_link_local(url)
-}
-
-fn address(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
 /// Returns the messages of an error and its causes, joined by `: `. Omits a message that the text already
 /// contains.
 pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        cause = error.source();
-    }
-    text
+    let causes = successors(error.source(), |&error| error.source()).map(ToString::to_string);
+    causes.fold(
+        error.to_string(),
+        |text, cause| {
+            if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+        },
+    )
 }

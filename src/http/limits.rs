@@ -51,7 +51,7 @@ pub struct RequestPermit<'a> {
 impl RequestPermit<'_> {
     /// Returns how many requests the batch may have.
     pub fn requests(&self) -> u32 {
-        self.rate.requests()
+        self.rate.requests
     }
 }
 

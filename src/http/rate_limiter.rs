@@ -57,7 +57,7 @@ pub(super) struct RateLimiter {
     answered: Notify,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     in_flight: u32,
     /// Requests that ended in the last window, oldest first.
@@ -108,27 +108,20 @@ pub(super) enum LimitError {
 /// Why no request is admitted now, and when to check again: at a time, or when a request ends.
 type Wait = (Option<Instant>, LimitError);
 
-/// Permit for a number of requests. Those that were sent count as ended when it is dropped.
+/// Permit for a number of requests. Those that were sent stay in the window after it is dropped.
 #[derive(Debug)]
 pub(super) struct RatePermit<'a> {
     limiter: &'a RateLimiter,
-    requests: u32,
-    /// How many of them the service counts.
-    sent: u32,
+    /// How many requests may be sent.
+    pub(super) requests: u32,
+    /// How many of them were sent, as the service counts them.
+    pub(super) sent: u32,
 }
 
 impl RateLimiter {
     pub(super) fn new(rate: Rate) -> Self {
         let requests = rate.requests.get();
-        let state = State {
-            in_flight: 0,
-            window: VecDeque::new(),
-            pause: None,
-            limit: requests,
-            limit_at_last_429: requests,
-            next_probe_at: None,
-            failed_probes: 0,
-        };
+        let state = State { limit: requests, limit_at_last_429: requests, ..State::default() };
         Self { rate, state: Mutex::new(state), answered: Notify::new() }
     }
 
@@ -179,30 +172,6 @@ impl RateLimiter {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl RatePermit<'_> {
-    /// Returns how many requests may be sent.
-    pub(super) fn requests(&self) -> u32 {
-        self.requests
-    }
-
-    /// Counts all requests of the permit as sent: they stay in the window after the permit is dropped.
-    pub(super) fn mark_sent(&mut self) {
-        self.sent = self.requests;
-    }
-
-    /// Gives the requests of this permit back to the limiter, because they were not sent: there was no
-    /// connection.
-    pub(super) fn mark_not_sent(&mut self) {
-        self.sent = 0;
-    }
-
-    /// Counts the requests of the permit as one, because the service rejected the batch without processing
-    /// its items.
-    pub(super) fn mark_sent_as_one(&mut self) {
-        self.sent = 1;
     }
 }
 
@@ -274,8 +243,7 @@ impl State {
         // sent.
         let observed = self.in_flight.saturating_add(self.accepted()).max(1);
         let is_failed_probe = self.next_probe_at.is_some() && beyond;
-        self.failed_probes =
-            if is_failed_probe { self.failed_probes.saturating_add(1) } else { self.failed_probes };
+        self.failed_probes = self.failed_probes.saturating_add(is_failed_probe.into());
         self.limit = self.limit.min(observed);
         self.limit_at_last_429 = self.limit;
     }

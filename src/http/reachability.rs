@@ -81,17 +81,12 @@ struct Outage {
     is_given_up: bool,
 }
 
-/// Decision whether a request may be sent.
-enum Admission {
-    Send,
-    /// Probe the host, but not before `at`.
-    Probe {
-        at: Instant,
-        /// When the host is given up; `None` if it was given up already.
-        gives_up_at: Option<Instant>,
-        error: Arc<Unreachable>,
-    },
-    Fail(Arc<Unreachable>),
+/// Probe that a request may send, but not before `at`.
+struct PendingProbe {
+    at: Instant,
+    /// When the host is given up; `None` if it was given up already.
+    gives_up_at: Option<Instant>,
+    error: Arc<Unreachable>,
 }
 
 /// Permission to probe a host. At most one exists for each host.
@@ -103,41 +98,35 @@ pub(super) struct Probe<'a> {
 }
 
 impl Outage {
-    fn budget(&self) -> Duration {
-        match self.error.reason {
-            FailureReason::NoAnswer(_) => SILENCE_BUDGET,
-            _ => CONNECT_BUDGET,
-        }
-    }
-
     fn gives_up_at(&self) -> Instant {
-        saturating_add(self.since, self.budget())
+        let is_silent = matches!(self.error.reason, FailureReason::NoAnswer(_));
+        saturating_add(self.since, if is_silent { SILENCE_BUDGET } else { CONNECT_BUDGET })
     }
 }
 
 impl State {
-    /// Decides whether a request may be sent, may probe the host, or fails: depends on the current outage.
+    /// Returns the probe that a request may send during an outage; `None` if it may be sent without a probe.
     /// `failures_before` is the number of failures when the request began to wait.
-    fn admission(&self, failures_before: Option<u32>, is_final_attempt: bool) -> Admission {
-        let Some(outage) = &self.outage else { return Admission::Send };
+    ///
+    /// # Errors
+    /// The host was given up or is to be given up now.
+    fn admission(
+        &self,
+        failures_before: Option<u32>,
+        is_final_attempt: bool,
+    ) -> Result<Option<PendingProbe>, Arc<Unreachable>> {
+        let Some(outage) = &self.outage else { return Ok(None) };
         let (now, error) = (Instant::now(), Arc::clone(&outage.error));
-        if !outage.is_given_up {
-            let gives_up_at = outage.gives_up_at();
-            if gives_up_at <= now {
-                return Admission::Fail(error);
-            }
-            return Admission::Probe { at: outage.next_probe, gives_up_at: Some(gives_up_at), error };
-        }
+        let gives_up_at = outage.gives_up_at();
         let was_probed_meanwhile = failures_before != Some(outage.failures);
         let is_due = saturating_add(outage.last_failure, PROBE_INTERVAL) <= now;
-        if is_due || is_final_attempt && !was_probed_meanwhile {
-            return Admission::Probe { at: now, gives_up_at: None, error };
+        if !outage.is_given_up && now < gives_up_at {
+            Ok(Some(PendingProbe { at: outage.next_probe, gives_up_at: Some(gives_up_at), error }))
+        } else if outage.is_given_up && (is_due || is_final_attempt && !was_probed_meanwhile) {
+            Ok(Some(PendingProbe { at: now, gives_up_at: None, error }))
+        } else {
+            Err(error)
         }
-        Admission::Fail(error)
-    }
-
-    fn failures(&self) -> Option<u32> {
-        self.outage.as_ref().map(|outage| outage.failures)
     }
 }
 
@@ -163,16 +152,14 @@ impl Host {
         is_final_attempt: bool,
     ) -> Result<Option<Probe<'_>>, Arc<Unreachable>> {
         let mut changes = self.state.subscribe();
-        let failures_before = changes.borrow_and_update().failures();
+        let failures_before = changes.borrow_and_update().outage.as_ref().map(|outage| outage.failures);
         let admission = |changes: &mut watch::Receiver<State>| {
-            changes.borrow_and_update().admission(failures_before, is_final_attempt)
+            let admission = changes.borrow_and_update().admission(failures_before, is_final_attempt);
+            admission.map_err(|error| self.give_up(error))
         };
         loop {
-            let wake_at = match admission(&mut changes) {
-                Admission::Send => return Ok(None),
-                Admission::Fail(error) => return Err(self.give_up(error)),
-                Admission::Probe { gives_up_at, .. } => gives_up_at.map_or(deadline, |at| at.min(deadline)),
-            };
+            let Some(probe) = admission(&mut changes)? else { return Ok(None) };
+            let wake_at = probe.gives_up_at.map_or(deadline, |at| at.min(deadline));
             let permit = tokio::select! {
                 biased;
                 permit = self.probing.acquire() => permit.ok(),
@@ -182,17 +169,16 @@ impl Host {
                     _ => continue,
                 },
             };
-            match admission(&mut changes) {
-                Admission::Send => return Ok(None),
-                Admission::Fail(error) => return Err(self.give_up(error)),
-                Admission::Probe { at, error, .. } if at > deadline => return Err(error),
-                Admission::Probe { at, gives_up_at, .. } => tokio::select! {
-                    biased;
-                    _ = changes.changed() => {}
-                    () = sleep_until(at) => {
-                        return Ok(Some(Probe { _permit: permit, is_late: gives_up_at.is_none() }));
-                    }
-                },
+            let Some(probe) = admission(&mut changes)? else { return Ok(None) };
+            if probe.at > deadline {
+                return Err(probe.error);
+            }
+            tokio::select! {
+                biased;
+                _ = changes.changed() => {}
+                () = sleep_until(probe.at) => {
+                    return Ok(Some(Probe { _permit: permit, is_late: probe.gives_up_at.is_none() }));
+                }
             }
         }
     }

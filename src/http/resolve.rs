@@ -1,7 +1,6 @@
 //! Name resolution with an error type of our own, so that a failed lookup is recognized by its type.
 
 use std::io;
-use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -22,10 +21,7 @@ impl Resolve for SystemResolver {
         Box::pin(async move {
             // The port is replaced by the one of the URL.
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let found: Vec<SocketAddr> = match found {
-                Ok(found) => found.collect(),
-                Err(source) => return Err(ResolveError { source }.into()),
-            };
+            let found: Vec<_> = found.map_err(|source| ResolveError { source })?.collect();
             let addresses: Addrs = Box::new(found.into_iter());
             Ok(addresses)
         })

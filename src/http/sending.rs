@@ -138,7 +138,7 @@ impl<'a> Sending<'a> {
         let id = new_client_request_id();
         let is_retry = self.history.attempts > 0;
         let meter = &self.limits.settings.meter;
-        permit.rate.mark_sent();
+        permit.rate.sent = permit.requests();
         meter.record_sent(permit.requests(), is_retry);
         let began = Instant::now();
         let authorization = self.history.authorization.as_ref();
@@ -151,7 +151,7 @@ impl<'a> Sending<'a> {
                 Err(error.unwrap_or_else(|| self.limits.deadline_error(deadline)))
             }
             Ok(Err(ExchangeError::NotConnected(failure))) => {
-                permit.rate.mark_not_sent();
+                permit.rate.sent = 0;
                 meter.revert_sent(permit.requests(), is_retry);
                 Ok(Attempt::Failed { failure, began })
             }
@@ -167,9 +167,10 @@ impl<'a> Sending<'a> {
                 Err(kind)
             }
             Ok(Ok(answer)) => {
-                // After any other status the service may have processed the items of a batch.
+                // The service rejected a batch without processing its items, so it counts one request. After any
+                // other status it may have processed them.
                 if is_definite_rejection(answer.status) || matches!(answer.status, 300..400 | 501) {
-                    permit.rate.mark_sent_as_one();
+                    permit.rate.sent = 1;
                 }
                 self.history.record_answer(id.clone(), answer.status);
                 let AttemptHistory { attempts, may_have_acted, .. } = self.history;
