@@ -29,13 +29,6 @@ pub enum Kind {
     AzureCli,
 }
 
-impl Kind {
-    /// Returns the name on the command line.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// Settings of the credentials. Each field is an environment variable.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -85,6 +78,11 @@ pub struct SignInTarget {
 }
 
 impl Kind {
+    /// Returns the name on the command line.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// Returns a text with the unset environment variables of this kind; `None` if all are set. The Azure CLI
     /// needs none.
     pub(super) fn missing_settings(self, settings: &Settings) -> Option<String> {

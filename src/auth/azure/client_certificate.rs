@@ -36,12 +36,13 @@ pub(super) struct Certificate {
     thumbprint: String,
 }
 
-/// Signed assertion that the app requests a token.
+/// Assertion that the app requests a token. It is signed when it is used.
 #[derive(Debug)]
 pub(super) struct Assertion {
-    certificate: Certificate,
-    app: String,
-    audience: String,
+    pub(super) certificate: Certificate,
+    pub(super) app: String,
+    /// The token endpoint.
+    pub(super) audience: String,
 }
 
 /// Reads a certificate and its private key from the file that the settings name: PEM, or PKCS#12 (PFX).
@@ -146,11 +147,6 @@ fn from_pfx(bytes: &[u8], password: Option<&Secret>) -> Result<Certificate, Cert
 impl Certificate {
     fn new(der: &[u8], key: KeyPair) -> Self {
         Self { key, thumbprint: BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(der)) }
-    }
-
-    /// Creates the assertion of an app for a token endpoint, the `audience`. It is signed when it is used.
-    pub(super) fn assertion(self, app: String, audience: String) -> Assertion {
-        Assertion { certificate: self, app, audience }
     }
 }
 

@@ -9,18 +9,10 @@ use azure_identity::ClientAssertion;
 
 use super::file;
 use crate::auth::error::SignInError;
-use crate::auth::kind::Settings;
 
-/// File of a federated token.
+/// File of a federated token. It is read when a token is requested.
 #[derive(Debug)]
-pub(super) struct FederatedToken(PathBuf);
-
-impl FederatedToken {
-    /// Returns the federated token whose file the settings name. The file is read when a token is requested.
-    pub(super) fn new(settings: &Settings) -> Self {
-        Self(settings.federated_token_file.clone().unwrap_or_default())
-    }
-}
+pub(super) struct FederatedToken(pub(super) PathBuf);
 
 #[async_trait]
 impl ClientAssertion for FederatedToken {

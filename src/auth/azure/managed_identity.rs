@@ -6,23 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::ClientMethodOptions;
-use azure_identity::{
-    ClientAssertion, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-};
-
-use super::transport::Transport;
-
-/// Creates a credential of the identity with a client id, or of the resource's own identity.
-pub(super) fn new(
-    client_id: Option<String>,
-    transport: Transport,
-) -> azure_core::Result<Arc<ManagedIdentityCredential>> {
-    let options = ManagedIdentityCredentialOptions {
-        user_assigned_id: client_id.map(UserAssignedId::ClientId),
-        client_options: transport.options(),
-    };
-    ManagedIdentityCredential::new(Some(options))
-}
+use azure_identity::{ClientAssertion, ManagedIdentityCredential};
 
 /// Token of a managed identity, as the assertion of an app that trusts it.
 #[derive(Debug)]

@@ -9,17 +9,19 @@ use azure_core::http::ClientOptions;
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzurePipelinesCredential, AzurePipelinesCredentialOptions,
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, Executor,
+    ClientSecretCredentialOptions, Executor, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::azure_cli::KillOnDropExecutor;
+use super::client_certificate::{self, Assertion};
 use super::error::sign_in_error;
 use super::federated_token::FederatedToken;
 use super::github_oidc::GithubOidc;
+use super::managed_identity::IdentityAssertion;
 use super::transport::Transport;
-use super::{client_certificate, managed_identity};
 use crate::auth::credential::TokenSource;
 use crate::auth::error::SignInError;
 use crate::auth::kind::{Kind, Settings, SignInTarget};
@@ -67,10 +69,14 @@ impl TokenRequest {
             }
             Kind::ClientCertificate => {
                 let certificate = client_certificate::read(&self.settings).await?;
-                let audience = format!("{}/oauth2/v2.0/token", self.tenant_url());
-                self.with_assertion(certificate.assertion(self.app(), audience))
+                let authority = self.target.authority.as_str().trim_end_matches('/');
+                let audience = format!("{authority}/{}/oauth2/v2.0/token", self.target.tenant);
+                self.with_assertion(Assertion { certificate, app: self.app(), audience })
             }
-            Kind::FederatedToken => self.with_assertion(FederatedToken::new(&self.settings)),
+            Kind::FederatedToken => {
+                let path = self.settings.federated_token_file.clone();
+                self.with_assertion(FederatedToken(path.unwrap_or_default()))
+            }
             Kind::GithubOidc => {
                 let http = Arc::clone(&self.http);
                 self.with_assertion(GithubOidc::new(&self.settings, self.target.assertion_audience, http)?)
@@ -115,17 +121,15 @@ impl TokenRequest {
     /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
     /// Otherwise the identity signs in itself.
     fn managed_identity(&self) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let identity = managed_identity::new(
-            self.settings.client_id.clone(),
-            Transport::for_metadata_service(&self.http),
-        )?;
+        let options = ManagedIdentityCredentialOptions {
+            user_assigned_id: self.settings.client_id.clone().map(UserAssignedId::ClientId),
+            client_options: Transport::for_metadata_service(&self.http).options(),
+        };
+        let identity = ManagedIdentityCredential::new(Some(options))?;
         match &self.target.client_id {
             Some(app) if self.settings.client_id.as_ref().is_none_or(|id| !id.eq_ignore_ascii_case(app)) => {
-                let assertion = managed_identity::IdentityAssertion {
-                    identity,
-                    audience: self.target.assertion_audience,
-                };
-                self.with_assertion(assertion)
+                let audience = self.target.assertion_audience;
+                self.with_assertion(IdentityAssertion { identity, audience })
             }
             _ => Ok(identity),
         }
@@ -150,10 +154,6 @@ impl TokenRequest {
         custom.authority_host = self.target.authority.to_string();
         let cloud = CloudConfiguration::from(custom);
         ClientOptions { cloud: Some(Arc::new(cloud)), ..Transport::for_authorities(&self.http).options() }
-    }
-
-    fn tenant_url(&self) -> String {
-        format!("{}/{}", self.target.authority.as_str().trim_end_matches('/'), self.target.tenant)
     }
 }
 
