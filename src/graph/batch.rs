@@ -25,27 +25,11 @@ use crate::model::{FlowId, Reading, Step};
 /// Largest number of requests in a batch.
 const MAX_ITEMS: usize = 20;
 
-/// Whether the service supports batches, as far as is known.
-#[derive(Debug, Default)]
-pub(super) struct BatchSupport {
-    is_rejected: AtomicBool,
-}
-
-impl BatchSupport {
-    fn is_rejected(&self) -> bool {
-        self.is_rejected.load(Ordering::Relaxed)
-    }
-
-    /// Records that a batch was not usable. Returns whether that was known before.
-    fn reject(&self) -> bool {
-        self.is_rejected.swap(true, Ordering::Relaxed)
-    }
-}
-
 /// Reads the configurations of several flows in batches.
 pub(super) struct BatchReader<'a> {
     pub(super) transport: &'a Transport,
-    pub(super) support: &'a BatchSupport,
+    /// Whether a batch was not usable, so that no further one is sent.
+    pub(super) are_rejected: &'a AtomicBool,
     /// Configurations to read: flows, each with its steps.
     pub(super) reads: &'a [(&'a FlowId, &'a [Step])],
     pub(super) budget: RetryBudget,
@@ -62,7 +46,8 @@ impl BatchReader<'_> {
         let parallelism = self.transport.http.limits().parallelism();
         let batches = self.reads.len().div_ceil(MAX_ITEMS);
         let round_trips = |requests: usize| requests.saturating_add(concurrent).div_ceil(parallelism);
-        if round_trips(batches) >= round_trips(self.reads.len()) || self.support.is_rejected() {
+        if round_trips(batches) >= round_trips(self.reads.len()) || self.are_rejected.load(Ordering::Relaxed)
+        {
             return Vec::new();
         }
         let queue = Mutex::new((0..self.reads.len()).collect());
@@ -75,7 +60,7 @@ impl BatchReader<'_> {
     async fn send_all(&self, queue: &Mutex<VecDeque<usize>>) -> Results {
         let http = &self.transport.http;
         let mut results = Vec::new();
-        while !self.support.is_rejected() {
+        while !self.are_rejected.load(Ordering::Relaxed) {
             let mut queued = queue.lock().await;
             let most = u32::try_from(queued.len().min(MAX_ITEMS)).ok().and_then(NonZeroU32::new);
             let Some(most) = most else { break };
@@ -118,7 +103,7 @@ impl BatchReader<'_> {
             Err(error) => error.to_string(),
         };
         // A useless batch costs as much of the rate limit as all of its items.
-        if !self.support.reject() {
+        if !self.are_rejected.swap(true, Ordering::Relaxed) {
             info!("`$batch`: {problem}; reading without batches");
         }
         Vec::new()
@@ -166,24 +151,18 @@ impl BatchReader<'_> {
         request: &Request<'_>,
         answer: &Answer,
     ) -> Results {
+        let limits = self.transport.http.limits();
         let now = server_time(&answer.headers);
         let asked = |item: &BatchItem<'_>| retry::parse_retry_after(&item.header("retry-after")?, now);
         let (throttled, others): (Vec<_>, Vec<_>) =
             items.values().flatten().partition(|item| item.status == 429);
         if !throttled.is_empty() {
             let pause = throttled.iter().filter_map(|item| asked(item)).max();
-            self.transport
-                .http
-                .limits()
-                .record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
+            limits.record_throttling(u32::try_from(throttled.len()).unwrap_or(u32::MAX), pause);
         }
         // A separate read would get the same `Retry-After`.
         let beyond_deadline = |item: &BatchItem<'_>| {
-            self.transport.http.limits().pause_beyond_deadline(
-                item.status,
-                asked(item)?,
-                request.retry_budget,
-            )
+            limits.pause_beyond_deadline(item.status, asked(item)?, request.retry_budget)
         };
         let deferred = |item: &BatchItem<'_>| Some(self.deferred_error(answer, beyond_deadline(item)?));
         let pauses = others.iter().filter(|item| beyond_deadline(item).is_none());

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use super::batch::{BatchReader, BatchSupport};
+use super::batch::BatchReader;
 use super::cloud::GraphUrl;
 use super::error::{self, GraphError, RequestLine};
 use super::page;
@@ -24,7 +25,8 @@ use crate::model::{ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, S
 pub struct Graph {
     transport: Transport,
     reference_root: GraphUrl,
-    batch_support: BatchSupport,
+    /// Whether the service rejected a batch.
+    rejects_batches: AtomicBool,
 }
 
 /// PUT that the service accepted. Only a read-back shows its effect.
@@ -41,7 +43,7 @@ impl Graph {
     /// connectors are written with `reference_root`, which differs from `root` only for an emulator.
     pub fn new(http: Client, root: GraphUrl, reference_root: GraphUrl, credential: Arc<Credential>) -> Self {
         let transport = Transport { http, root, credential };
-        Self { transport, reference_root, batch_support: BatchSupport::default() }
+        Self { transport, reference_root, rejects_batches: AtomicBool::default() }
     }
 
     /// Returns all connectors of the tenant, from all pages, each id once.
@@ -80,8 +82,8 @@ impl Graph {
         concurrent: usize,
         budget: RetryBudget,
     ) -> Vec<Result<Bindings, GraphError>> {
-        let (transport, support) = (&self.transport, &self.batch_support);
-        let batches = BatchReader { transport, support, reads, budget };
+        let (transport, are_rejected) = (&self.transport, &self.rejects_batches);
+        let batches = BatchReader { transport, are_rejected, reads, budget };
         let mut results: BTreeMap<_, _> = batches.read(concurrent).await.into_iter().collect();
         let reads = reads.iter().enumerate().map(|(at, (flow, steps))| (results.remove(&at), flow, steps));
         let reads = reads.map(async |(result, flow, steps)| match result {

@@ -132,8 +132,7 @@ impl GraphError {
     pub fn code(&self) -> Code {
         match &self.kind {
             GraphErrorKind::Rejected(rejection) => match (rejection.tenant_problem(), rejection.status) {
-                (Some(TenantProblem::IsB2c | TenantProblem::IsWorkforce), _) => Code::TenantKindMismatch,
-                (Some(TenantProblem::SelfServiceDisabled), _) => Code::SelfServiceDisabled,
+                (Some((code, _)), _) => code,
                 (None, 401) => Code::TokenRejected,
                 (None, 403) => Code::PermissionMissing,
                 (None, _) => Code::GraphRejected,
@@ -163,12 +162,10 @@ impl GraphError {
         let known =
             |(meaning, hint): advice::Known| Some(Advice { meaning: Some(meaning), hint: hint.to_owned() });
         let hint = |hint: &str| Some(Advice { meaning: None, hint: hint.to_owned() });
+        if let Some((_, problem)) = self.rejection().and_then(Rejection::tenant_problem) {
+            return known(problem);
+        }
         match self.code() {
-            Code::TenantKindMismatch => known(match self.rejection()?.tenant_problem() {
-                Some(TenantProblem::IsB2c) => advice::B2X_FLOWS_IN_B2C_TENANT,
-                _ => advice::B2C_FLOWS_IN_WORKFORCE_TENANT,
-            }),
-            Code::SelfServiceDisabled => known(advice::SELF_SERVICE_DISABLED),
             Code::TokenRejected => known(advice::TOKEN_REJECTED),
             Code::PermissionMissing => known(match self.request.need {
                 Need::Flows => advice::CANNOT_LIST_FLOWS,
@@ -181,14 +178,13 @@ impl GraphError {
             }
             Code::GraphUnreachable => hint(UNREACHABLE_HINT),
             Code::InvalidEnvironment => hint(INVALID_PROXY_HINT),
-            Code::GraphThrottled => match self.pause_beyond_timeout() {
+            Code::GraphThrottled | Code::Timeout => match self.pause_beyond_timeout() {
                 Some(pause) => hint(&format!(
                     "run again later, or with a `--timeout` of more than {} s",
                     pause.as_secs_f64().ceil()
                 )),
                 None => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
             },
-            Code::Timeout => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
             _ => None,
         }
     }
@@ -272,27 +268,20 @@ impl fmt::Display for RequestLine {
     }
 }
 
-/// Why a tenant rejects every request for its user flows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TenantProblem {
-    IsB2c,
-    IsWorkforce,
-    SelfServiceDisabled,
-}
-
 impl Rejection {
-    /// Returns the problem of the tenant, if the rejection is due to the tenant and not to the request. Status
-    /// and code are those of any bad request, so only the message identifies the kind of the tenant.
-    fn tenant_problem(&self) -> Option<TenantProblem> {
+    /// Returns the problem of a tenant that rejects every request for its user flows; `None` if the rejection is
+    /// due to the request. Status and code are those of any bad request, so only the message identifies the kind
+    /// of the tenant.
+    fn tenant_problem(&self) -> Option<(Code, advice::Known)> {
         let message = self.message.as_deref().unwrap_or_default();
         if message.contains("is not an Azure AD B2C directory") {
-            Some(TenantProblem::IsWorkforce)
+            Some((Code::TenantKindMismatch, advice::B2C_FLOWS_IN_WORKFORCE_TENANT))
         } else if message.contains("is an Azure AD B2C directory") {
-            Some(TenantProblem::IsB2c)
+            Some((Code::TenantKindMismatch, advice::B2X_FLOWS_IN_B2C_TENANT))
         } else if self.code.as_deref() == Some("AADB2C99039")
             || message.contains("self service sign up is not enabled")
         {
-            Some(TenantProblem::SelfServiceDisabled)
+            Some((Code::SelfServiceDisabled, advice::SELF_SERVICE_DISABLED))
         } else {
             None
         }
