@@ -20,9 +20,7 @@ impl<'a> Document<'a> {
     pub fn from_plan(plan: &'a Plan) -> Self {
         if plan.drift.is_some() { Self::Drift(plan) } else { Self::Plan(plan) }
     }
-}
 
-impl Document<'_> {
     /// Returns the command that made the document.
     pub(super) fn command(self) -> &'static str {
         match self {

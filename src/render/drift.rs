@@ -26,15 +26,13 @@ pub fn drift(target: &Target, drift: Drift, options: Option<&str>) -> String {
         push_line(&mut text, format_args!("\nTo accept what the tenant has, edit {file}:\n"));
         text.push_str(&render_bindings(changes, &dangling));
     }
-    let (what, unmanaged) = if drift.strict {
-        ("manage the other bindings", target.unmanaged.iter().collect::<Vec<_>>())
-    } else {
-        let is_dangling = |it: &&Unmanaged| dangling.contains(&(&it.flow, it.step));
-        ("disable bindings to deleted connectors", target.unmanaged.iter().filter(is_dangling).collect())
-    };
-    if !unmanaged.is_empty() {
+    let is_shown = |it: &&Unmanaged| drift.strict || dangling.contains(&(&it.flow, it.step));
+    let mut unmanaged = target.unmanaged.iter().filter(is_shown).peekable();
+    if unmanaged.peek().is_some() {
+        let what =
+            if drift.strict { "manage the other bindings" } else { "disable bindings to deleted connectors" };
         push_line(&mut text, format_args!("\nTo {what}, add to {file}:\n"));
-        let unmanaged = unmanaged.into_iter().map(|it| BindingLine::new(&it.flow, it.step, &it.current));
+        let unmanaged = unmanaged.map(|it| BindingLine::new(&it.flow, it.step, &it.current));
         text.push_str(&render_bindings(unmanaged, &dangling));
     }
     if !target.pins.is_empty() {

@@ -153,12 +153,9 @@ impl<'a> ShortNames<'a> {
 /// characters, never empty and never a GUID. A name without letters and digits becomes `connector`; a GUID
 /// gets the prefix `connector-`.
 fn slug(name: &str) -> String {
-    let lower: String = name
-        .chars()
-        .map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' })
-        .collect();
-    let words: Vec<_> = lower.split('-').filter(|word| !word.is_empty()).collect();
-    let slug: String = words.join("-").chars().take(60).collect();
+    let words = name.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    let slug: String = slug.chars().take(60).collect();
     // A GUID would be read as an id.
     if slug.is_empty() || is_guid(&slug) {
         format!("connector-{slug}").trim_end_matches('-').to_owned()

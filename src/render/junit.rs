@@ -112,14 +112,11 @@ impl Suite {
     fn write_to(&self, text: &mut String, at: &str) {
         let (tests, failures) = (self.cases.len(), self.count("failure"));
         let (errors, skipped) = (self.count("error"), self.count("skipped"));
-        push_line(
-            text,
-            format_args!(
-                "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
-                 skipped=\"{skipped}\" time=\"0\" timestamp=\"{at}\">",
-                xml(&self.name)
-            ),
-        );
+        let name = xml(&self.name);
+        text.push_str(&format!(
+            "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
+             skipped=\"{skipped}\" time=\"0\" timestamp=\"{at}\">\n"
+        ));
         for Case { class, name, failure } in &self.cases {
             let (class, name) = (xml(class), xml(name));
             let end = match failure {

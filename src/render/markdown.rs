@@ -49,6 +49,11 @@ impl Section {
         Self { head: head.into(), items, foot: "", name }
     }
 
+    /// Creates a list with a heading.
+    fn list(heading: &str, items: Vec<String>, name: &'static str) -> Self {
+        Self::new(format!("\n**{heading}**\n\n"), items, name)
+    }
+
     fn size(&self) -> usize {
         let Self { head, items, foot, name: _ } = self;
         let items: usize = items.iter().map(String::len).sum();
@@ -122,39 +127,26 @@ fn render_plan(plan: &Plan, document: Document<'_>) -> String {
         unmanaged.len(),
         layout.table_head(&["Flow", "Step", "Now"])
     );
-    let list = |head: &str, render: &dyn Fn(&Target, &Names<'_>) -> Vec<String>, name| {
-        Section::new(format!("\n**{head}**\n\n"), flat_map_targets(&targets, render), name)
-    };
     let is_drift = plan.drift.is_some();
+    let blockers = flat_map_targets(&targets, |it, _| {
+        let blockers = blockers_and_pins(it, is_drift).0;
+        blockers.into_iter().map(|blocker| layout.blocker(it, blocker)).collect()
+    });
+    let pins = flat_map_targets(&targets, |it, names| {
+        let pins = blockers_and_pins(it, is_drift).1;
+        pins.into_iter().map(|pin| layout.item(it, &broken_pin(pin, names))).collect()
+    });
+    let flags = flat_map_targets(&targets, |it, _| {
+        it.overrides.iter().map(|lifted| layout.item(it, &flag(lifted))).collect()
+    });
+    let changes_head = layout.table_head(&["", "Flow", "Step", "Now", "Then", "Where"]);
     let sections = [
-        Section::new(
-            layout.table_head(&["", "Flow", "Step", "Now", "Then", "Where"]),
-            changes.concat(),
-            "changes",
-        ),
-        list(
-            "Blocked",
-            &|it, _| {
-                let blockers = blockers_and_pins(it, is_drift).0;
-                blockers.into_iter().map(|blocker| layout.blocker(it, blocker)).collect()
-            },
-            "blockers",
-        ),
-        Section::new("\n**Errors**\n\n", problem_items(plan, Severity::Error), "errors"),
-        list(
-            "Connector address differs from its pin",
-            &|it, names| {
-                let pins = blockers_and_pins(it, is_drift).1;
-                pins.into_iter().map(|pin| layout.item(it, &broken_pin(pin, names))).collect()
-            },
-            "connectors",
-        ),
-        list(
-            "Planned with",
-            &|it, _| it.overrides.iter().map(|lifted| layout.item(it, &flag(lifted))).collect(),
-            "flags",
-        ),
-        Section::new("\n**Warnings**\n\n", problem_items(plan, Severity::Warning), "warnings"),
+        Section::new(changes_head, changes.concat(), "changes"),
+        Section::list("Blocked", blockers, "blockers"),
+        Section::list("Errors", problem_items(plan, Severity::Error), "errors"),
+        Section::list("Connector address differs from its pin", pins, "connectors"),
+        Section::list("Planned with", flags, "flags"),
+        Section::list("Warnings", problem_items(plan, Severity::Warning), "warnings"),
         Section { foot: "\n</details>\n", ..Section::new(unmanaged_head, unmanaged, "unmanaged bindings") },
     ];
     let tenants = targets.iter().map(|(target, _)| target_line(target)).collect();
@@ -371,8 +363,8 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
     let hints = hints.into_iter().map(|(id, hint)| format!("- `{id}`: {}\n", prose::message(hint)));
     let sections = [
         Section::new(layout.table_head(&columns), rows, "changes"),
-        Section::new("\n**Hints**\n\n", hints.collect(), "hints"),
-        Section::new("\n**Errors**\n\n", errors, "errors"),
+        Section::list("Hints", hints.collect(), "hints"),
+        Section::list("Errors", errors, "errors"),
     ];
     page(beginning, &sections, &end)
 }

@@ -76,11 +76,10 @@ fn is_plain(word: &str) -> bool {
             ',' | '.' | ';' | '(' | ')' | '\'' | '?' => true,
             // References have a number after a hyphen: `GH-1`.
             '-' => !next.is_some_and(char::is_ascii_digit),
-            // Emphasis begins and ends at words.
-            '_' => is_alphanumeric(before) && is_alphanumeric(next),
-            // A scheme and an emoji have text after a colon; a command of a platform begins with a slash.
+            // Emphasis begins and ends at words; a command of a platform begins with a slash.
+            '_' | '/' => is_alphanumeric(before) && is_alphanumeric(next),
+            // A scheme and an emoji have text after a colon.
             ':' => next.is_none(),
-            '/' => is_alphanumeric(before) && is_alphanumeric(next),
             char => char.is_ascii_alphanumeric(),
         }
     };

@@ -83,14 +83,10 @@ pub fn target(target: &TargetReport) -> String {
     push_line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}", escape::text(tenant)));
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
-            push_line(
-                &mut text,
-                format_args!("\n{STRONG}{}{STRONG:#}", escape::text(first.change.flow.as_str())),
-            );
+            let flow = escape::text(first.change.flow.as_str());
+            push_line(&mut text, format_args!("\n{STRONG}{flow}{STRONG:#}"));
         }
-        for change in changes {
-            text.push_str(&self::change(change, &names));
-        }
+        text.extend(changes.iter().map(|change| self::change(change, &names)));
     }
     for (id, hint) in hints(changes) {
         push_line(&mut text, format_args!("\n  = hint: {}", escape::text(hint)));

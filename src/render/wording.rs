@@ -1,5 +1,6 @@
 //! Phrases that several formats share.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use strum::VariantArray as _;
@@ -124,15 +125,9 @@ pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
 /// Returns the hints of the changes that are not done, with the id of the problem, each once: one hint may
 /// concern many changes.
 pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
-    let mut hints: Vec<(Code, &str)> = Vec::new();
-    for ChangeReport { outcome, .. } in changes {
-        if let (Some(id), Some(hint)) = (outcome.kind().code(), outcome.hint())
-            && !hints.contains(&(id, hint))
-        {
-            hints.push((id, hint));
-        }
-    }
-    hints
+    let mut seen = BTreeSet::new();
+    let hints = changes.iter().filter_map(|it| it.outcome.kind().code().zip(it.outcome.hint()));
+    hints.filter(|hint| seen.insert(*hint)).collect()
 }
 
 /// Returns the pinned and the actual address in one line, without the connector.
