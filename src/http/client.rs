@@ -3,8 +3,9 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -13,7 +14,7 @@ use super::connections::Connections;
 use super::exchange::retry_after;
 use super::limits::{Limits, RequestPermit, Settings};
 use super::message::{Answer, Request, RetryBudget, SendError, SendErrorKind};
-use super::reachability::{Host, Reachability};
+use super::reachability::Host;
 use super::sending::{Attempt, Sending};
 
 /// HTTP client of one tenant.
@@ -21,14 +22,14 @@ use super::sending::{Attempt, Sending};
 pub struct Client {
     limits: Limits,
     connections: Arc<Connections>,
-    reachability: Reachability,
+    hosts: Mutex<BTreeMap<String, Arc<Host>>>,
 }
 
 impl Client {
     /// Creates a client that uses the given connections, and registers its rate limiter with the meter of the
     /// settings. Sends nothing.
     pub fn new(settings: Settings, connections: Arc<Connections>) -> Self {
-        Self { limits: Limits::new(settings), connections, reachability: Reachability::default() }
+        Self { limits: Limits::new(settings), connections, hosts: Mutex::default() }
     }
 
     /// Returns the limits that the requests of this client share.
@@ -45,7 +46,7 @@ impl Client {
     pub async fn send(&self, request: &Request<'_>) -> Result<Answer, SendError> {
         let host = self.host(&request.url);
         let mut sending = Sending::new(&self.limits, &self.connections, &host, request)?;
-        sending.finish().await.map_err(|kind| sending.error(kind))
+        sending.finish().await.map_err(|kind| sending.history.error(kind))
     }
 
     /// Waits until a batch may be sent to the host of a URL. Returns a permit for 1 to `most` requests, as
@@ -83,7 +84,7 @@ impl Client {
         }
         let deadline = sending.deadline();
         let attempted = sending.attempt(permit, deadline).await;
-        let answer = match attempted.map_err(|kind| sending.error(kind))? {
+        let answer = match attempted.map_err(|kind| sending.history.error(kind))? {
             Attempt::Answered(answer) => answer,
             Attempt::Throttled => return Ok(None),
             Attempt::Failed { failure, began } => {
@@ -126,6 +127,8 @@ impl Client {
 
     /// Returns the state of the host of a URL, which all requests of this client to the host share.
     fn host(&self, url: &Url) -> Arc<Host> {
-        self.reachability.host(url, || self.connections.proxy(url))
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = hosts.entry(url.origin().ascii_serialization());
+        Arc::clone(host.or_insert_with(|| Arc::new(Host::new(url, self.connections.proxy(url)))))
     }
 }

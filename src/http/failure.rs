@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::iter::successors;
 use std::time::Duration;
 
-use rustls::AlertDescription;
+use rustls::{AlertDescription, Error as TlsError};
 
 use super::connections::CONNECT_TIMEOUT;
 use super::resolve::ResolveError;
@@ -85,13 +85,12 @@ impl AttemptFailure {
         if let Some(ResolveError { source }) = find(error) {
             return Self::transient(FailureReason::NameNotResolved(truncate(source.to_string())));
         }
-        if let Some(tls) = find::<rustls::Error>(error) {
+        if let Some(tls) = find::<TlsError>(error) {
             return Self::from_tls(tls);
         }
         let reason = match io_error(error) {
             Some(io) => from_io(io),
-            None if error.is_timeout() => Some(FailureReason::ConnectTimeout(CONNECT_TIMEOUT)),
-            None => None,
+            None => error.is_timeout().then_some(FailureReason::ConnectTimeout(CONNECT_TIMEOUT)),
         };
         Self::transient(reason.unwrap_or_else(|| {
             let message = truncate(root_message(error));
@@ -102,18 +101,16 @@ impl AttemptFailure {
     /// Classifies a TLS error. Permanent are a rejected or missing certificate, an incompatible peer, a
     /// general error, and every alert of the peer except an internal error. Any other failed handshake may
     /// succeed in the next attempt.
-    fn from_tls(error: &rustls::Error) -> Self {
+    fn from_tls(error: &TlsError) -> Self {
         let is_permanent = match error {
-            rustls::Error::AlertReceived(alert) => *alert != AlertDescription::InternalError,
-            rustls::Error::InvalidCertificate(_)
-            | rustls::Error::NoCertificatesPresented
-            | rustls::Error::General(_)
-            | rustls::Error::PeerIncompatible(_) => true,
+            TlsError::AlertReceived(alert) => *alert != AlertDescription::InternalError,
+            TlsError::InvalidCertificate(_) | TlsError::NoCertificatesPresented => true,
+            TlsError::PeerIncompatible(_) | TlsError::General(_) => true,
             _ => false,
         };
         let reason = match error {
-            rustls::Error::InvalidCertificate(problem) => {
-                FailureReason::CertificateNotTrusted(truncate(problem.to_string()))
+            TlsError::InvalidCertificate(it) => {
+                FailureReason::CertificateNotTrusted(truncate(it.to_string()))
             }
             _ => FailureReason::Tls(truncate(error.to_string())),
         };
@@ -128,10 +125,7 @@ impl FailureReason {
         if error.is_timeout() {
             return Self::NoAnswer(waited);
         }
-        let message = match io_error(error) {
-            Some(io) => io.to_string(),
-            None => root_message(error),
-        };
+        let message = io_error(error).map_or_else(|| root_message(error), ToString::to_string);
         Self::Interrupted(truncate(message))
     }
 }
@@ -152,17 +146,12 @@ fn from_io(error: &io::Error) -> Option<FailureReason> {
     }
 }
 
-/// Returns the error and its causes, outermost first.
+/// Returns the error and its causes, outermost first. An `io::Error` hides the error that it wraps from `source`.
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    successors(Some(error), |error| cause(*error))
-}
-
-/// Returns the cause of an error. An `io::Error` hides the error that it wraps from `source`.
-fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+    successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),
-    }
+    })
 }
 
 /// Returns the innermost error of type `T` among an error and its causes; `None` if there is none.

@@ -192,10 +192,8 @@ impl State {
     /// returns the reason and when to check again.
     fn admit(&mut self, rate: Rate, most: u32, now: Instant) -> Result<u32, Wait> {
         if let Some(Pause { until, requested }) = self.pause.filter(|pause| pause.until > now) {
-            return Err((
-                Some(until),
-                LimitError::Paused { pause: until.saturating_duration_since(now), requested },
-            ));
+            let pause = until.saturating_duration_since(now);
+            return Err((Some(until), LimitError::Paused { pause, requested }));
         }
         self.evict_expired(rate, now);
         if self.accepted() > self.limit {

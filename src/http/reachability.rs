@@ -13,8 +13,7 @@
 //! A failure to connect always starts an outage. A request that was sent and not answered does so only as
 //! long as the host has never answered: later it fails only that request.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -35,19 +34,6 @@ const SILENCE_BUDGET: Duration = Duration::from_secs(65);
 
 /// Time between the last failure of a host that was given up and the next probe.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// The hosts of one client.
-#[derive(Debug, Default)]
-pub(super) struct Reachability(Mutex<BTreeMap<String, Arc<Host>>>);
-
-impl Reachability {
-    /// Returns the state of the host of a URL. `proxy` is asked once for each host.
-    pub(super) fn host(&self, url: &Url, proxy: impl FnOnce() -> Option<String>) -> Arc<Host> {
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = hosts.entry(url.origin().ascii_serialization());
-        Arc::clone(host.or_insert_with(|| Arc::new(Host::new(url, proxy()))))
-    }
-}
 
 /// Reachability of one host.
 #[derive(Debug)]
@@ -131,7 +117,7 @@ impl State {
 }
 
 impl Host {
-    fn new(url: &Url, proxy: Option<String>) -> Self {
+    pub(super) fn new(url: &Url, proxy: Option<String>) -> Self {
         let name = url.host_str().unwrap_or_default();
         let name = match url.port() {
             Some(port) => format!("{name}:{port}"),

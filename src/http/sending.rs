@@ -24,7 +24,7 @@ pub(super) struct Sending<'a> {
     client: ClientGeneration,
     host: &'a Host,
     request: &'a Request<'a>,
-    history: AttemptHistory,
+    pub(super) history: AttemptHistory,
     /// Time used so far outside the rate limiter.
     spent: Duration,
 }
@@ -57,11 +57,6 @@ impl<'a> Sending<'a> {
         let client = connections.client_for(&request.url);
         let client = client.map_err(|error| history.error(SendErrorKind::Client(error)))?;
         Ok(Self { limits, connections, client, host, request, history, spent: Duration::ZERO })
-    }
-
-    /// Creates the error that ends the request. Moves the last response into it.
-    pub(super) fn error(&mut self, kind: SendErrorKind) -> SendError {
-        self.history.error(kind)
     }
 
     /// Sends the request until its response is final, and returns this response.
