@@ -96,6 +96,8 @@ impl Claims {
     /// opaque. Each claim is read separately: a malformed claim, or one that exists under both of its names,
     /// must not affect the others.
     fn read(all: &BTreeMap<String, Box<RawValue>>) -> Option<Self> {
+        let roles = claim::<Vec<&RawValue>>(all, "roles").unwrap_or_default().into_iter();
+        let exp = claim::<f64>(all, "exp").and_then(|exp| Duration::try_from_secs_f64(exp).ok());
         Some(Self {
             tid: match all.get("tid") {
                 Some(tid) => serde_json::from_str(tid.get()).ok()?,
@@ -104,15 +106,9 @@ impl Claims {
             appid: claim(all, "appid").or_else(|| claim(all, "azp")),
             app_displayname: claim(all, "app_displayname"),
             upn: claim(all, "upn").or_else(|| claim(all, "preferred_username")),
-            roles: claim::<Vec<&RawValue>>(all, "roles")
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|role| serde_json::from_str(role.get()).ok())
-                .collect(),
+            roles: roles.filter_map(|role| serde_json::from_str(role.get()).ok()).collect(),
             scp: claim(all, "scp"),
-            exp: claim::<f64>(all, "exp")
-                .and_then(|exp| Duration::try_from_secs_f64(exp).ok())
-                .map(|exp| exp.as_secs()),
+            exp: exp.map(|exp| exp.as_secs()),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::http::headers::{HeaderName as AzureName, HeaderValue as AzureValue, Headers};
+use azure_core::http::headers::Headers;
 use azure_core::http::{
     AsyncRawResponse, Body, ClientOptions, HttpClient, Request as AzureRequest, RetryOptions, StatusCode,
     Transport as AzureTransport,
@@ -137,16 +137,14 @@ fn without_query(url: &Url) -> String {
 /// Converts the headers of a request, and marks `authorization` and `x-identity-header` as sensitive. Fails
 /// if a header has invalid characters.
 fn headers(request: &AzureRequest) -> Result<HeaderMap, SignInError> {
-    let header = |(name, value): (&AzureName, &AzureValue)| {
-        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-        let mut value = HeaderValue::from_str(value.as_str().trim()).ok()?;
+    let headers = request.headers().iter().map(|(name, value)| {
+        let name = name.as_str();
+        let header = HeaderName::from_bytes(name.as_bytes()).ok();
+        let header = header.zip(HeaderValue::from_str(value.as_str().trim()).ok());
+        let invalid = || SignInError::new(format!("`{name}` has characters that are invalid in a header"));
+        let (name, mut value) = header.ok_or_else(invalid)?;
         value.set_sensitive(matches!(name.as_str(), "authorization" | "x-identity-header"));
-        Some((name, value))
-    };
-    let headers = request.headers().iter().map(|both| {
-        let name = both.0.as_str();
-        header(both)
-            .ok_or_else(|| SignInError::new(format!("`{name}` has characters that are invalid in a header")))
+        Ok((name, value))
     });
     headers.collect()
 }
