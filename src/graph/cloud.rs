@@ -101,11 +101,6 @@ impl GraphUrl {
         is_loopback(&self.0)
     }
 
-    /// Returns whether a URL has the same scheme, host and port as this root.
-    pub fn is_origin_of(&self, url: &Url) -> bool {
-        self.0.origin() == url.origin()
-    }
-
     /// Returns a URL below the root. Segments are percent-encoded where necessary; the query is used unchanged.
     pub fn join(&self, segments: &[&str], query: Option<&str>) -> Url {
         let mut url = self.0.clone();
@@ -137,10 +132,10 @@ impl GraphUrl {
         }
     }
 
-    /// Resolves a link of a response, absolute or relative to this root; `None` if it is not valid. The host
-    /// may be another one.
+    /// Resolves a link of a response, absolute or relative to this root. `None` if it is not valid, or if its
+    /// scheme, host or port are not those of the root.
     pub(super) fn resolve(&self, link: &str) -> Option<Url> {
-        self.0.join(link).ok()
+        self.0.join(link).ok().filter(|url| url.origin() == self.0.origin())
     }
 }
 

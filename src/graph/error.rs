@@ -157,11 +157,10 @@ impl GraphError {
         }
     }
 
-    /// Returns what the response means and what to do, if that is known.
-    fn advice(&self) -> Option<Advice> {
-        let known =
-            |(meaning, hint): advice::Known| Some(Advice { meaning: Some(meaning), hint: hint.to_owned() });
-        let hint = |hint: &str| Some(Advice { meaning: None, hint: hint.to_owned() });
+    /// Returns what to do, and what the response means, each if that is known.
+    fn hint_and_meaning(&self) -> (Option<String>, Option<&'static str>) {
+        let known = |(meaning, hint): advice::Known| (Some(hint.to_owned()), Some(meaning));
+        let hint = |hint: &str| (Some(hint.to_owned()), None);
         if let Some((_, problem)) = self.rejection().and_then(Rejection::tenant_problem) {
             return known(problem);
         }
@@ -185,7 +184,7 @@ impl GraphError {
                 )),
                 None => hint("run again with a larger `--timeout`, such as `--timeout 1800`"),
             },
-            _ => None,
+            _ => (None, None),
         }
     }
 
@@ -198,12 +197,12 @@ impl GraphError {
 
     /// Returns what the response means, if that is known.
     pub fn meaning(&self) -> Option<&'static str> {
-        self.advice().and_then(|advice| advice.meaning)
+        self.hint_and_meaning().1
     }
 
     /// Returns the hint, if what to do is known.
     pub fn hint(&self) -> Option<String> {
-        self.advice().map(|advice| advice.hint)
+        self.hint_and_meaning().0
     }
 
     /// Creates the error of a request without a usable response. Keeps the ids and attempts of `error`, and
@@ -298,15 +297,9 @@ impl From<&ClientError> for Code {
     }
 }
 
-/// Meaning of a response, and what to do.
-struct Advice {
-    meaning: Option<&'static str>,
-    hint: String,
-}
-
 impl From<&GraphError> for ReadError {
     fn from(error: &GraphError) -> Self {
-        let advice = error.advice();
+        let (hint, meaning) = error.hint_and_meaning();
         // The number of attempts differs from request to request of one cause.
         let cause = match &error.kind {
             GraphErrorKind::Rejected(rejection) => Rejection { attempts: 1, ..rejection.clone() }.to_string(),
@@ -322,8 +315,8 @@ impl From<&GraphError> for ReadError {
         Self {
             code: error.code(),
             cause: cause.into(),
-            meaning: advice.as_ref().and_then(|advice| advice.meaning).map(Into::into),
-            hint: advice.map(|advice| advice.hint.into()),
+            meaning: meaning.map(Into::into),
+            hint: hint.map(Into::into),
             request: Some(format!("{}{attempts}{ids}", error.request).into()),
         }
     }

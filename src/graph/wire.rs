@@ -138,10 +138,8 @@ pub struct BatchItem<'a> {
 impl BatchItem<'_> {
     /// Returns a header by its name, ignoring case; `None` if it is missing or not a string.
     pub fn header(&self, name: &str) -> Option<String> {
-        let headers = self.headers.iter().flatten();
-        headers
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-            .find_map(|(_, value)| parse_lenient(Some(value)))
+        let mut headers = self.headers.iter().flatten().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        headers.find_map(|(_, value)| parse_lenient(Some(value)))
     }
 
     /// Returns the `apiConnectorConfiguration` of the flow that the item reads. `None` if the status is not a
