@@ -1,6 +1,7 @@
 //! Gate: the preconditions of an apply. Only [`approve`] creates an [`Approved`] plan, and only that can be applied.
 
 use super::staleness::{StaleBinding, StalenessCheck};
+use crate::graph::Graph;
 use crate::model::{ReadError, TenantCheck};
 use crate::plan::{Blocker, BrokenPin, Plan, Target, TenantPlan};
 
@@ -55,6 +56,8 @@ pub enum Blocked<'a> {
     Guards(Vec<&'a Blocker>),
     /// The tenant of the access token is not verified, for this reason.
     TenantUnverified(&'a str),
+    /// The tenant was not read again, although time has passed since the plan was made.
+    Unchecked,
     /// Bindings changed after the plan was made.
     Stale(Vec<StaleBinding>),
     /// Connectors no longer call their pinned addresses.
@@ -63,10 +66,22 @@ pub enum Blocked<'a> {
     Unreadable(ReadError),
 }
 
-/// Plan of a tenant whose changes may be applied.
+/// Client of a tenant, and what is known about the tenant of its token.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    /// Client.
+    pub graph: &'a Graph,
+    /// Whether the token is for the tenant.
+    pub tenant_check: &'a TenantCheck,
+    /// What to do if that is not known.
+    pub policy: UnverifiedTenantPolicy,
+}
+
+/// Plan of a tenant whose changes may be applied, with the client to which they may be sent.
 #[derive(Debug)]
 pub struct Approved<'a> {
     plan: &'a TenantPlan,
+    graph: &'a Graph,
     staleness: Option<StalenessCheck>,
 }
 
@@ -74,6 +89,11 @@ impl<'a> Approved<'a> {
     /// Returns the targets of the tenant.
     pub fn targets(&self) -> &'a [Target] {
         &self.plan.targets
+    }
+
+    /// Returns the client of the tenant.
+    pub(super) fn graph(&self) -> &'a Graph {
+        self.graph
     }
 
     /// Returns the staleness check, if one was required.
@@ -86,7 +106,7 @@ impl<'a> Approved<'a> {
 ///
 /// # Errors
 /// [`Blocked::Incomplete`]
-pub fn check_complete<'a>(plan: &Plan, tenant: &TenantPlan) -> Result<(), Blocked<'a>> {
+pub fn check_complete(plan: &Plan, tenant: &TenantPlan) -> Result<(), Blocked<'static>> {
     if plan.is_tenant_complete(tenant) { Ok(()) } else { Err(Blocked::Incomplete) }
 }
 
@@ -99,34 +119,40 @@ pub fn check_guards(tenant: &TenantPlan) -> Result<(), Blocked<'_>> {
     if blockers.is_empty() { Ok(()) } else { Err(Blocked::Guards(blockers)) }
 }
 
-/// Approves the changes of a tenant if it is complete, no guard blocks it, its token is for it as far as the policy
-/// demands, and it did not change since the plan was made. `staleness` is required if time has passed since then.
+/// Approves the changes of a tenant if someone consented, the plan is complete, no guard blocks it, the token is for the
+/// tenant as far as the policy demands, and the tenant did not change since the plan was made. `staleness` is required
+/// if the consent is later than the plan.
 ///
 /// # Errors
 /// The first precondition that does not hold.
 pub fn approve<'a>(
     plan: &Plan,
     tenant: &'a TenantPlan,
-    (tenant_check, policy): (&'a TenantCheck, UnverifiedTenantPolicy),
-    _: &Consent,
+    access: Access<'a>,
+    consent: &Consent,
     staleness: Option<StalenessCheck>,
 ) -> Result<Approved<'a>, Blocked<'a>> {
     check_complete(plan, tenant)?;
     check_guards(tenant)?;
+    let Access { graph, tenant_check, policy } = access;
     if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (tenant_check, policy) {
         return Err(Blocked::TenantUnverified(why));
     }
-    let Some(StalenessCheck { stale, broken_pins, unreadable, .. }) = &staleness else {
-        return Ok(Approved { plan: tenant, staleness });
-    };
-    if !stale.is_empty() {
-        return Err(Blocked::Stale(stale.clone()));
+    match &staleness {
+        None if consent.is_later_than_plan() => return Err(Blocked::Unchecked),
+        None => {}
+        Some(StalenessCheck { stale, broken_pins, unreadable, .. }) => {
+            // What could not be read may be stale, too, but a difference is certain.
+            if !stale.is_empty() {
+                return Err(Blocked::Stale(stale.clone()));
+            }
+            if !broken_pins.is_empty() {
+                return Err(Blocked::BrokenPins(broken_pins.clone()));
+            }
+            if let Some(unreadable) = unreadable.first() {
+                return Err(Blocked::Unreadable(unreadable.error.clone()));
+            }
+        }
     }
-    if !broken_pins.is_empty() {
-        return Err(Blocked::BrokenPins(broken_pins.clone()));
-    }
-    match unreadable.first() {
-        Some(unreadable) => Err(Blocked::Unreadable(unreadable.error.clone())),
-        None => Ok(Approved { plan: tenant, staleness }),
-    }
+    Ok(Approved { plan: tenant, graph, staleness })
 }

@@ -17,7 +17,7 @@ use crate::graph::Graph;
 use crate::plan::{Change, Target, target_fingerprint};
 
 pub use gate::{
-    Approved, Blocked, Consent, MatchingFingerprint, UnverifiedTenantPolicy, approve, check_complete,
+    Access, Approved, Blocked, Consent, MatchingFingerprint, UnverifiedTenantPolicy, approve, check_complete,
     check_guards,
 };
 pub use options::Options;
@@ -27,11 +27,11 @@ pub use staleness::{StaleBinding, StalenessCheck, check_staleness};
 /// Applies the changes of one tenant, except those that the staleness check found done already, and reads them back.
 /// Returns one report for each target, in order, with the outcome of each change; a failed request is an outcome,
 /// not an error. Targets are applied one after the other.
-pub async fn apply(graph: &Graph, approved: &Approved<'_>, options: &Options) -> Vec<TargetReport> {
+pub async fn apply(approved: &Approved<'_>, options: &Options) -> Vec<TargetReport> {
     let mut reports = Vec::<TargetReport>::new();
     for target in approved.targets() {
         let has_failed = options.fail_fast && !reports.iter().all(TargetReport::is_done);
-        reports.push(apply_target(graph, target, approved.staleness(), has_failed, options).await);
+        reports.push(apply_target(approved.graph(), target, approved.staleness(), has_failed, options).await);
     }
     reports
 }

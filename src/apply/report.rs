@@ -14,7 +14,7 @@ use crate::plan::{Change, Plan, Problem, ShardInfo, Target};
 pub struct Report {
     /// Fingerprint of the plan; `None` if it was incomplete.
     pub fingerprint: Option<String>,
-    /// One for each tenant, in the plan's order.
+    /// One for each file, in the order of the files.
     pub targets: Vec<TargetReport>,
     /// Problems of the run, and of tenants in which nothing was started.
     pub errors: Vec<Problem>,
@@ -24,7 +24,7 @@ pub struct Report {
     pub shard: Option<ShardInfo>,
 }
 
-/// Result of one tenant's changes.
+/// Result of the changes of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetReport {
     /// Tenant, as the file names it.

@@ -11,7 +11,7 @@ use crate::model::{Bound, FlowId, ListedConnector, Reading, Step, bound_id};
 use crate::plan::{BrokenPin, Change, TenantPlan, UnreadableBinding};
 
 /// Result of the staleness check.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StalenessCheck {
     /// Bindings that already have the desired value.
     already: BTreeSet<(FlowId, Step)>,
@@ -50,7 +50,12 @@ pub async fn check_staleness(graph: &Graph, tenant: &TenantPlan) -> StalenessChe
     let connectors = async { if pinned { Some(graph.connectors().await) } else { None } };
     let (values, connectors) =
         join(read_bindings(graph, &steps, usize::from(pinned), RetryBudget::UntilDeadline), connectors).await;
-    let mut check = StalenessCheck::default();
+    let mut check = StalenessCheck {
+        already: BTreeSet::new(),
+        stale: Vec::new(),
+        broken_pins: Vec::new(),
+        unreadable: Vec::new(),
+    };
     for change in tenant.changes() {
         if let Some(connectors) = &connectors {
             check.compare_pin(change, connectors);

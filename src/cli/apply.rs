@@ -1,6 +1,7 @@
 //! `apply`: plans, or reads a saved plan, asks for approval, sends the PUTs, reads back, and reports.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,18 +10,16 @@ use super::approval;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
 use super::plan::print_shard;
+use super::progress::ProgressLine;
 use super::signals::Signals;
-use super::{progress, values};
-use crate::apply::{Report, UnverifiedTenantPolicy};
+use super::values;
+use crate::apply::{Report, TargetReport, UnverifiedTenantPolicy};
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
-use crate::model::Scope;
 use crate::output::{self, Outputs, RenderedRun, print_diagnostics};
 use crate::plan::{Overrides, Plan, Problem, ShardInfo, TenantPlan};
 use crate::render::{self, Document, Format};
-use crate::run::{
-    self, Answer, Applied, ApplyRequest, CommandError, Event, Host, PlanRequest, PlanSource, Run,
-};
+use crate::run::{self, Answer, Applied, ApplyRequest, ApplySource, CommandError, Host, Run};
 use crate::{saved, terminal};
 
 #[derive(Debug, Args)]
@@ -59,23 +58,21 @@ pub(super) struct ApplyArgs {
 
 impl ApplyArgs {
     fn request(&self) -> ApplyRequest<'_> {
-        let policy = match self.tenant_unchecked {
-            true => UnverifiedTenantPolicy::Warn,
-            false => UnverifiedTenantPolicy::Reject,
-        };
         ApplyRequest {
             source: match &self.plan {
-                Some(path) => PlanSource::Saved(path),
-                None => PlanSource::Files(&self.files.files),
+                Some(path) => ApplySource::Saved(path),
+                None => ApplySource::Files {
+                    paths: &self.files.files,
+                    overrides: Overrides::from(&self.overrides),
+                    is_approved: self.yes,
+                },
             },
-            plan: PlanRequest {
-                policy,
-                scope: Scope::Listed,
-                overrides: Overrides::from(&self.overrides),
-                shard: self.shard.shard,
+            policy: match self.tenant_unchecked {
+                true => UnverifiedTenantPolicy::Warn,
+                false => UnverifiedTenantPolicy::Reject,
             },
+            shard: self.shard.shard,
             expected_fingerprint: self.expect.as_deref(),
-            is_approved: self.yes,
             fail_fast: self.fail_fast,
             verify_timeout: self.verify_timeout,
         }
@@ -99,6 +96,7 @@ pub(super) async fn run(
         global,
         format: args.outputs.format,
         signals: &signals,
+        progress: Rc::new(ProgressLine::new(global)),
         outputs,
         shown: None,
         is_on_stderr: false,
@@ -146,8 +144,8 @@ async fn apply(args: &ApplyArgs, environment: &Environment, host: &mut Terminal<
         writable.map_err(CommandError::from).and_then(|()| Run::start(options, host.signals.stop.clone()));
     match run {
         Ok(run) => {
-            let global = host.global;
-            progress::show_while(&run, global, run::apply(&run, &args.request(), host)).await
+            let progress = Rc::clone(&host.progress);
+            progress.show_while(&run, run::apply(&run, &args.request(), host)).await
         }
         Err(CommandError { kind, diagnostics }) => {
             let errors = diagnostics.into_iter().map(Problem::from).collect();
@@ -162,6 +160,7 @@ struct Terminal<'a> {
     global: &'a Global,
     format: Format,
     signals: &'a Signals,
+    progress: Rc<ProgressLine>,
     outputs: Outputs,
     /// Problems that were shown with the plan, if it was shown.
     shown: Option<Vec<Problem>>,
@@ -170,18 +169,15 @@ struct Terminal<'a> {
 }
 
 impl Host for Terminal<'_> {
-    fn on_event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Sharded(info) => print_shard(info, self.global),
-            Event::Applied(report) => self.outputs.print(&render::target_report_text(report)),
-            Event::Planned(_) => {}
-        }
+    fn show_shard(&mut self, shard: &ShardInfo) {
+        print_shard(shard, self.global);
     }
 
     /// Prints the plan on stdout for text, on stderr for other formats, and on both for text if only stdin and
     /// stderr are terminals. If stderr does not get the plan, prints its errors there. Waits until stdout is written
     /// or a signal arrives.
     async fn show_plan(&mut self, plan: &Plan) -> Result<(), CommandError> {
+        self.progress.clear();
         let errors = plan.incompleteness_errors();
         let text = render::plan_text(plan);
         let on_stderr =
@@ -203,6 +199,11 @@ impl Host for Terminal<'_> {
     }
 
     async fn ask(&mut self, tenants: &[&TenantPlan]) -> Answer {
+        self.progress.clear();
         approval::ask(&render::approval_question(tenants)).await
+    }
+
+    fn show_result(&mut self, report: &TargetReport) {
+        self.outputs.print(&render::target_report_text(report));
     }
 }

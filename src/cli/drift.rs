@@ -1,5 +1,7 @@
 //! `drift`: reports by exit code whether tenants differ from their files. Writes nothing to the tenants.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::environment::Environment;
@@ -10,7 +12,7 @@ use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
 use crate::model::{Scope, Tenant};
 use crate::output::RenderedRun;
-use crate::plan::{Drift, Overrides, TenantPlan};
+use crate::plan::{Drift, Overrides};
 use crate::render::{self, Document, escape};
 use crate::run::{CommandError, PlanRequest, Run};
 use crate::saved;
@@ -51,12 +53,11 @@ pub(super) async fn run(
     let json = &|| saved::plan::to_json(&plan, &at);
     let mut text = render::plan_text(&plan);
     if let Ok(run) = &run {
+        let complete = plan.tenants.iter().filter(|tenant| plan.is_tenant_complete(tenant));
+        let complete: BTreeSet<_> = complete.map(|tenant| &tenant.tenant).collect();
         for target in plan.targets() {
-            let mut tenants = plan.tenants.iter();
-            let is_complete =
-                |tenant: &TenantPlan| tenant.tenant == target.tenant && plan.is_tenant_complete(tenant);
-            let options =
-                tenants.any(is_complete).then(|| tenant_options(&args.connection, run, &target.tenant));
+            let is_complete = complete.contains(&target.tenant);
+            let options = is_complete.then(|| tenant_options(&args.connection, run, &target.tenant));
             text += &render::drift(target, drift, options.as_deref());
         }
     }

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
 use super::options::{ConnectionArgs, Global};
-use super::{progress, signals, values};
+use super::progress::ProgressLine;
+use super::{signals, values};
 use crate::atomic_file;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
@@ -84,7 +85,7 @@ pub(super) async fn run(
                 kinds.push(kind);
             }
         });
-    progress::show_while(&run, global, exported).await;
+    ProgressLine::new(global).show_while(&run, exported).await;
     Ok(Exit::of_kinds(&kinds))
 }
 

@@ -1,6 +1,6 @@
 //! Command line: arguments and environment in, text and exit codes out. One file for each subcommand.
 //!
-//! Only this module reads the environment, prints, and sets exit codes.
+//! Only this module reads the environment, and only `main` ends the process.
 
 mod apply;
 mod approval;

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
-use super::{progress, signals};
+use super::progress::ProgressLine;
+use super::signals;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
 use crate::model::Scope;
@@ -65,12 +66,11 @@ pub(super) async fn plan_and_print(
     let on_event = |event: Event<'_>| match event {
         Event::Sharded(info) => print_shard(info, global),
         Event::Planned(target) => outputs.print(&render::target_text(target)),
-        Event::Applied(_) => {}
     };
     match run {
         Ok(run) => {
             let planned = run::plan_files(run, &files.files, request, on_event);
-            progress::show_while(run, global, planned).await
+            ProgressLine::new(global).show_while(run, planned).await
         }
         Err(error) => run::create_error_plan(error.diagnostics.clone(), request.shard, on_event),
     }

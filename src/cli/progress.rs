@@ -1,5 +1,6 @@
 //! Progress line on a terminal, redrawn while the run lasts. Nothing is printed to a pipe.
 
+use std::cell::RefCell;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -8,27 +9,41 @@ use tokio::time::{Instant, timeout};
 
 use super::options::Global;
 use crate::run::Run;
-use crate::terminal;
+use crate::terminal::{self, StatusLine};
 
 /// Interval between two updates of the line. A shorter run prints none.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Runs `work` and returns its result. Meanwhile updates the progress line every 250 ms while tenants are processed,
-/// if stderr is a terminal, unless `--quiet`.
-pub(super) async fn show_while<T>(run: &Run, global: &Global, work: impl Future<Output = T>) -> T {
-    let is_shown = terminal::stderr_is_terminal() && !global.quiet;
-    let mut work = pin!(work);
-    let mut line = None;
-    loop {
-        if let Ok(done) = timeout(REDRAW_INTERVAL, &mut work).await {
-            return done;
+/// Progress line of a run.
+pub(super) struct ProgressLine {
+    is_shown: bool,
+    line: RefCell<Option<StatusLine>>,
+}
+
+impl ProgressLine {
+    /// Creates the line. It is shown only if stderr is a terminal, and not with `--quiet`.
+    pub(super) fn new(global: &Global) -> Self {
+        let is_shown = terminal::stderr_is_terminal() && !global.quiet;
+        Self { is_shown, line: RefCell::new(None) }
+    }
+
+    /// Runs `work` and returns its result. Meanwhile updates the line every 250 ms while tenants are processed.
+    pub(super) async fn show_while<T>(&self, run: &Run, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = timeout(REDRAW_INTERVAL, &mut work).await {
+                self.clear();
+                return done;
+            }
+            if self.is_shown && run.progress().in_flight() > 0 {
+                self.line.borrow_mut().get_or_insert_with(StatusLine::start).set_text(text(run));
+            }
         }
-        if run.progress().in_flight() == 0 {
-            // The line must not be in the way of a question.
-            line = None;
-        } else if is_shown {
-            line.get_or_insert_with(terminal::StatusLine::start).set_text(text(run));
-        }
+    }
+
+    /// Removes the line from the terminal, so that something else can be printed.
+    pub(super) fn clear(&self) {
+        self.line.replace(None);
     }
 }
 

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global};
-use super::{progress, signals};
+use super::progress::ProgressLine;
+use super::signals;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
 use crate::model::Tenant;
@@ -48,7 +49,7 @@ pub(super) async fn run(
                 kinds.push(kind);
             }
         });
-    progress::show_while(&run, global, identities).await;
+    ProgressLine::new(global).show_while(&run, identities).await;
     let printed = terminal::print(&text).map_err(output::stdout_error);
     print_problems(&problems, subjects.len() > 1);
     printed?;

@@ -120,9 +120,9 @@ impl Plan {
             let message = format!("{} are the same tenant, `{id}`", names.join(" and "));
             let error = Diagnostic::error(Code::TenantAlias, message);
             let error = error.hint("write the tenant in the same way in all files");
-            if !tenant.errors.contains(&error) {
-                tenant.errors.push(error);
-            }
+            // Joined plans can have it already.
+            tenant.errors.retain(|other| *other != error);
+            tenant.errors.push(error);
         }
     }
 

@@ -1,33 +1,63 @@
 //! Applies files or a saved plan: plans, checks the preconditions, asks for approval, and applies tenant by tenant.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::blocked::{self, PlanSource};
 use super::connect::Connection;
 use super::error::{CommandError, ErrorKind};
-use super::plan::{Event, Fleet, PlanRequest, PlannedRun, load_files, plan_fleet};
+use super::plan::{Fleet, PlanRequest, PlannedRun, load_files, plan_fleet};
 use super::saved::{connect_tenants, load_plan};
 use super::session::Run;
-use crate::apply::{self, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
+use crate::apply::{
+    self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport,
+    UnverifiedTenantPolicy,
+};
 use crate::diagnostic::Diagnostic;
 use crate::http::stopped;
-use crate::plan::{Member, Plan, Problem, ShardInfo, Target, TenantPlan, sort_by_tenant};
+use crate::model::{Desired, Scope};
+use crate::plan::{Member, Overrides, Plan, Problem, Shard, ShardInfo, Target, TenantPlan, sort_by_tenant};
 
 /// Options of an apply.
 #[derive(Debug, Clone)]
 pub struct ApplyRequest<'a> {
     /// What to apply.
-    pub source: PlanSource<'a>,
-    /// Options of planning; the overrides are not used for a saved plan.
-    pub plan: PlanRequest,
+    pub source: ApplySource<'a>,
+    /// What to do if the tenant of a token cannot be verified.
+    pub policy: UnverifiedTenantPolicy,
+    /// Shard to process; `None` for all tenants.
+    pub shard: Option<Shard>,
     /// Fingerprint that the plan must have.
     pub expected_fingerprint: Option<&'a str>,
-    /// Whether the changes are approved in advance.
-    pub is_approved: bool,
     /// Stop after the first failed change of a tenant.
     pub fail_fast: bool,
     /// Time limit for reading changes back.
     pub verify_timeout: Duration,
+}
+
+/// What is applied.
+#[derive(Debug, Clone)]
+pub enum ApplySource<'a> {
+    /// Desired-state files, or folders of them.
+    Files {
+        /// Paths of the files and folders.
+        paths: &'a [PathBuf],
+        /// Guards that are overridden.
+        overrides: Overrides,
+        /// Whether the changes are approved in advance.
+        is_approved: bool,
+    },
+    /// Saved plan, which is approved by passing it.
+    Saved(&'a Path),
+}
+
+impl ApplySource<'_> {
+    fn plan_source(&self) -> PlanSource<'_> {
+        match self {
+            Self::Files { .. } => PlanSource::Files,
+            Self::Saved(path) => PlanSource::Saved(path),
+        }
+    }
 }
 
 /// Answer to the question whether to apply.
@@ -44,8 +74,8 @@ pub enum Answer {
 /// What an apply needs of its caller.
 #[expect(async_fn_in_trait, reason = "a run uses one thread, so its futures need not be `Send`")]
 pub trait Host {
-    /// Receives what happens.
-    fn on_event(&mut self, event: Event<'_>);
+    /// Shows that only a shard is processed.
+    fn show_shard(&mut self, shard: &ShardInfo);
 
     /// Shows the complete plan, before anything is changed.
     ///
@@ -55,6 +85,9 @@ pub trait Host {
 
     /// Asks whether to apply the changes of these tenants.
     async fn ask(&mut self, tenants: &[&TenantPlan]) -> Answer;
+
+    /// Shows the results of one file whose tenant was started, in the order of the files.
+    fn show_result(&mut self, report: &TargetReport);
 }
 
 /// What was applied, and how it ended.
@@ -69,9 +102,9 @@ pub struct Applied {
 /// Plans files or loads a saved plan, shows it, checks the preconditions, asks for approval, and applies. A tenant that
 /// fails does not stop the others.
 pub async fn apply(run: &Run, request: &ApplyRequest<'_>, host: &mut impl Host) -> Applied {
-    let mut session = Session::default();
-    let ended = session.run(run, request, host).await;
-    let Session { mut report, mut failures, fleet } = session;
+    let mut session = Session { request, report: Report::default(), failures: Vec::new(), fleet: Vec::new() };
+    let ended = session.run(run, host).await;
+    let Session { mut report, mut failures, fleet, .. } = session;
     if let Err(CommandError { kind, diagnostics }) = ended {
         report.errors.extend(diagnostics.into_iter().map(Problem::from));
         // Nothing was started, so what was found before does not matter.
@@ -80,188 +113,189 @@ pub async fn apply(run: &Run, request: &ApplyRequest<'_>, host: &mut impl Host) 
     sort_by_tenant(&mut report.errors, &fleet);
     // Without readable files, the files of the run are unknown, for every shard.
     let without_files = |shard| ShardInfo { shard, fleet: Vec::new() };
-    report.shard = report.shard.or_else(|| request.plan.shard.map(without_files));
+    report.shard = report.shard.or_else(|| request.shard.map(without_files));
     Applied { report, failure: failures.into_iter().max() }
 }
 
 /// State of an apply.
-#[derive(Default)]
-struct Session {
+struct Session<'a> {
+    request: &'a ApplyRequest<'a>,
     report: Report,
     failures: Vec<ErrorKind>,
     /// Files of the run, of all shards.
     fleet: Vec<Member>,
 }
 
-/// One tenant of an apply.
+/// Plan of one tenant with its connection, or why it is not applied.
 struct TenantRun<'a> {
     plan: &'a TenantPlan,
-    /// Connection; `None` if it failed, and for a tenant without a target, which only errors name.
-    connection: Option<&'a Connection>,
-    /// Why the tenant is not applied, if so.
-    failure: Option<ErrorKind>,
-}
-
-/// Result of one target.
-struct AppliedTarget<'a> {
-    target: &'a Target,
-    /// Report; `None` if nothing was started.
-    report: Option<TargetReport>,
-    /// Why nothing was started in the tenant.
-    reasons: Vec<Diagnostic>,
-    failure: Option<ErrorKind>,
+    connection: Result<&'a Connection, ErrorKind>,
 }
 
 /// Files or a saved plan, before anything is sent.
 enum Loaded {
-    Files(Fleet),
+    Files(Option<ShardInfo>, Vec<Desired>, PlanRequest),
     Saved(Plan),
 }
 
-impl Session {
+impl Session<'_> {
     /// Runs an apply. An error ends it before any change; failures of single tenants are not errors.
-    async fn run(
-        &mut self,
-        run: &Run,
-        request: &ApplyRequest<'_>,
-        host: &mut impl Host,
-    ) -> Result<(), CommandError> {
-        let loaded = self.load(request, host)?;
-        let prepared = async {
-            match loaded {
-                Loaded::Files(fleet) => (plan_fleet(run, fleet, &request.plan, |_| {}).await, Vec::new()),
-                Loaded::Saved(plan) => connect_tenants(run, plan, request.plan.policy).await,
+    async fn run(&mut self, run: &Run, host: &mut impl Host) -> Result<(), CommandError> {
+        let prepared = match self.load(host)? {
+            Loaded::Files(shard, files, request) => {
+                let plan = async { (plan_fleet(run, shard, files, &request, |_| {}).await, Vec::new()) };
+                unless_stopped(run, plan).await?
+            }
+            Loaded::Saved(plan) => {
+                // An interrupted run has started none of the changes.
+                self.report = Report { fingerprint: None, ..Report::not_attempted(&plan) };
+                unless_stopped(run, connect_tenants(run, plan, self.request.policy)).await?
             }
         };
-        let (PlannedRun { plan, connections }, errors) = tokio::select! {
-            () = stopped(Some(&run.stop)) => return Err(CommandError::interrupted()),
-            prepared = prepared => prepared,
-        };
+        let (PlannedRun { plan, connections }, errors) = prepared;
         self.report = Report::not_attempted(&plan);
         self.report.errors.extend(errors);
         host.show_plan(&plan).await?;
-        let tenants = plan.tenants.iter().map(|plan| {
-            let connection = connections.get(&plan.tenant);
-            let failure = connection.and_then(|connection| connection.as_ref().err().copied());
-            TenantRun { plan, connection: connection.and_then(|it| it.as_ref().ok()), failure }
-        });
-        let mut tenants: Vec<_> = tenants.collect();
-        let consent = self.check(run, &plan, &mut tenants, request, host).await?;
-        self.apply(run, &plan, tenants, &consent, request, host).await;
+        let mut tenants = Vec::new();
+        for tenant in &plan.tenants {
+            let connection = match connections.get(&tenant.tenant) {
+                Some(connection) => connection.as_ref().map_err(|kind| *kind),
+                // A tenant without a target, which only errors of a saved plan name.
+                None => Err(self.record(tenant, &Blocked::Incomplete)),
+            };
+            tenants.push(TenantRun { plan: tenant, connection });
+        }
+        let fingerprint = self.check_plans(&plan, &mut tenants);
+        let consent = self.obtain_consent(run, &mut tenants, fingerprint, host).await?;
+        self.failures.extend(tenants.iter().filter_map(|tenant| tenant.connection.as_ref().err()));
+        if let Some(consent) = consent {
+            self.apply(run, &plan, tenants, &consent, host).await;
+        }
         Ok(())
     }
 
     /// Loads the files or the saved plan of the shard.
-    fn load(&mut self, request: &ApplyRequest<'_>, host: &mut impl Host) -> Result<Loaded, CommandError> {
-        let shard = request.plan.shard;
-        let on_event = |event: Event<'_>| host.on_event(event);
-        match request.source {
-            PlanSource::Files(paths) => {
-                let fleet = load_files(paths, shard, on_event)?;
-                (self.fleet, self.report.shard) = (fleet.members.clone(), fleet.shard.clone());
-                Ok(Loaded::Files(fleet))
+    fn load(&mut self, host: &mut impl Host) -> Result<Loaded, CommandError> {
+        let ApplyRequest { source, policy, shard, .. } = self.request;
+        match source {
+            ApplySource::Files { paths, overrides, .. } => {
+                let Fleet { members, shard: info, files } = load_files(paths, *shard)?;
+                info.iter().for_each(|info| host.show_shard(info));
+                self.fleet = members;
+                self.report.shard.clone_from(&info);
+                let overrides = overrides.clone();
+                let request = PlanRequest { policy: *policy, scope: Scope::Listed, overrides, shard: *shard };
+                Ok(Loaded::Files(info, files, request))
             }
-            PlanSource::Saved(path) => {
-                let (plan, fleet) = load_plan(path, shard, on_event)?;
-                (self.fleet, self.report.shard) = (fleet, plan.shard.clone());
+            ApplySource::Saved(path) => {
+                let (plan, fleet) = load_plan(path, *shard)?;
+                shard.and(plan.shard.as_ref()).iter().for_each(|info| host.show_shard(info));
+                self.fleet = fleet;
                 Ok(Loaded::Saved(plan))
             }
         }
     }
 
-    /// Checks the preconditions that need no further reads, and asks for approval unless it is given or there is
-    /// nothing to change. Tenants for which a precondition does not hold have a failure afterwards.
-    async fn check(
-        &mut self,
-        run: &Run,
-        plan: &Plan,
-        tenants: &mut [TenantRun<'_>],
-        request: &ApplyRequest<'_>,
-        host: &mut impl Host,
-    ) -> Result<Consent, CommandError> {
-        for tenant in tenants.iter_mut().filter(|tenant| tenant.failure.is_none()) {
+    /// Checks the preconditions that need no further reads: complete plans, the expected fingerprint, and no blockers.
+    /// A tenant for which one does not hold has no connection afterwards. Returns the proof of a matching fingerprint.
+    fn check_plans(&mut self, plan: &Plan, tenants: &mut [TenantRun<'_>]) -> Option<MatchingFingerprint> {
+        for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
             if let Err(blocked) = apply::check_complete(plan, tenant.plan) {
-                self.stop(tenant, blocked::error(&blocked, tenant.plan, request.source));
+                tenant.connection = Err(self.record(tenant.plan, &blocked));
             }
         }
         if tenants.is_empty() && !plan.errors.is_empty() {
             // A saved plan whose files could not be read has only errors.
-            self.report.errors.push(blocked::incomplete(request.source).into());
+            self.report.errors.push(blocked::incomplete(self.request.source.plan_source()).into());
             self.failures.push(ErrorKind::Blocked);
         }
-        let mut consent = match request.source {
-            PlanSource::Saved(_) => Some(Consent::SavedPlan),
-            PlanSource::Files(_) => request.is_approved.then_some(Consent::Given),
-        };
-        if let Some(expected) = request.expected_fingerprint {
-            match MatchingFingerprint::compare(plan, expected) {
-                Some(_) if matches!(consent, Some(Consent::SavedPlan)) => {}
-                Some(matching) => consent = Some(Consent::Fingerprint(matching)),
-                None => self.stop_all(tenants, blocked::fingerprint_mismatch(plan, expected)),
+        let mut fingerprint = None;
+        if let Some(expected) = self.request.expected_fingerprint {
+            fingerprint = MatchingFingerprint::compare(plan, expected);
+            if fingerprint.is_none() {
+                self.stop_all(tenants, blocked::fingerprint_mismatch(plan, expected));
             }
         }
-        for tenant in tenants.iter_mut().filter(|tenant| tenant.failure.is_none()) {
+        for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
             if let Err(blocked) = apply::check_guards(tenant.plan) {
-                self.stop(tenant, blocked::error(&blocked, tenant.plan, request.source));
+                tenant.connection = Err(self.record(tenant.plan, &blocked));
             }
         }
-        let open = tenants.iter().filter(|tenant| tenant.failure.is_none()).map(|tenant| tenant.plan);
-        let changing: Vec<_> = open.filter(|plan| plan.changes().next().is_some()).collect();
-        if let Some(consent) = consent.or(changing.is_empty().then_some(Consent::Given)) {
-            return Ok(consent);
-        }
-        let answer = tokio::select! {
-            () = stopped(Some(&run.stop)) => return Err(CommandError::interrupted()),
-            answer = host.ask(&changing) => answer,
-        };
-        match answer {
-            Answer::Yes => {}
-            Answer::No => self.stop_all(tenants, blocked::approval_denied()),
-            Answer::NotInteractive => self.stop_all(tenants, blocked::approval_required()),
-        }
-        Ok(Consent::Typed)
+        fingerprint
     }
 
-    /// Records why a tenant is not applied.
-    fn stop(&mut self, tenant: &mut TenantRun<'_>, CommandError { kind, diagnostics }: CommandError) {
-        let name = &tenant.plan.tenant;
-        self.report.errors.extend(diagnostics.into_iter().map(|reason| Problem::for_tenant(name, reason)));
-        tenant.failure = Some(kind);
+    /// Returns how the changes of the tenants are approved, after asking if needed; `None` if nothing is to be applied,
+    /// because there are no changes or they are not approved.
+    async fn obtain_consent(
+        &mut self,
+        run: &Run,
+        tenants: &mut [TenantRun<'_>],
+        fingerprint: Option<MatchingFingerprint>,
+        host: &mut impl Host,
+    ) -> Result<Option<Consent>, CommandError> {
+        let open = tenants.iter().filter(|tenant| tenant.connection.is_ok()).map(|tenant| tenant.plan);
+        let changing: Vec<_> = open.filter(|plan| plan.changes().next().is_some()).collect();
+        let given = match (&self.request.source, fingerprint) {
+            _ if changing.is_empty() => return Ok(None),
+            (ApplySource::Saved(_), _) => Some(Consent::SavedPlan),
+            (ApplySource::Files { .. }, Some(fingerprint)) => Some(Consent::Fingerprint(fingerprint)),
+            (ApplySource::Files { is_approved, .. }, None) => is_approved.then_some(Consent::Given),
+        };
+        if given.is_some() {
+            return Ok(given);
+        }
+        let denied = match unless_stopped(run, host.ask(&changing)).await? {
+            Answer::Yes => return Ok(Some(Consent::Typed)),
+            Answer::No => blocked::approval_denied(),
+            Answer::NotInteractive => blocked::approval_required(),
+        };
+        self.stop_all(tenants, denied);
+        Ok(None)
+    }
+
+    /// Records why a tenant is not applied, and returns the kind of the error.
+    fn record(&mut self, tenant: &TenantPlan, blocked: &Blocked<'_>) -> ErrorKind {
+        let CommandError { kind, diagnostics } =
+            blocked::error(blocked, tenant, self.request.source.plan_source());
+        let problem = |reason| Problem::for_tenant(&tenant.tenant, reason);
+        self.report.errors.extend(diagnostics.into_iter().map(problem));
+        kind
     }
 
     /// Records why no tenant is applied. Does nothing if each already has a reason.
     fn stop_all(&mut self, tenants: &mut [TenantRun<'_>], reason: Diagnostic) {
-        let mut open = tenants.iter_mut().filter(|tenant| tenant.failure.is_none()).peekable();
+        let mut open = tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()).peekable();
         if open.peek().is_some() {
             self.report.errors.push(reason.into());
         }
-        open.for_each(|tenant| tenant.failure = Some(ErrorKind::Blocked));
+        open.for_each(|tenant| tenant.connection = Err(ErrorKind::Blocked));
     }
 
-    /// Applies the tenants without a failure, and records the results.
+    /// Applies the tenants that have a connection, and records the results.
     async fn apply(
         &mut self,
         run: &Run,
         plan: &Plan,
         tenants: Vec<TenantRun<'_>>,
         consent: &Consent,
-        request: &ApplyRequest<'_>,
         host: &mut impl Host,
     ) {
-        self.failures.extend(tenants.iter().filter_map(|tenant| tenant.failure));
         // The tenant may have changed since a plan was saved, while the prompt waited, or while other tenants were
         // planned.
-        let is_check_needed = consent.is_later_than_plan() || plan.targets().len() > 1;
-        let context = ApplyContext { run, plan, consent, is_check_needed, request };
+        let is_check_needed = consent.is_later_than_plan() || self.report.targets.len() > 1;
+        let context = Context { run, plan, consent, is_check_needed, request: self.request };
         run.for_each_tenant(
             tenants,
             async |tenant| context.apply_tenant(tenant).await,
-            |AppliedTarget { target, report, reasons, failure }| {
-                self.failures.extend(failure);
-                let reasons = reasons.into_iter().map(|reason| Problem::for_tenant(&target.tenant, reason));
-                self.report.errors.extend(reasons);
+            |applied| {
+                let AppliedTarget { target, report, error } = applied;
+                if let Some(CommandError { kind, diagnostics }) = error {
+                    self.failures.push(kind);
+                    let problem = |reason| Problem::for_tenant(&target.tenant, reason);
+                    self.report.errors.extend(diagnostics.into_iter().map(problem));
+                }
                 let Some(report) = report else { return };
-                host.on_event(Event::Applied(&report));
+                host.show_result(&report);
                 if let Some(slot) = self.report.targets.get_mut(target.position) {
                     *slot = report;
                 }
@@ -271,8 +305,17 @@ impl Session {
     }
 }
 
+/// Result of one target.
+struct AppliedTarget<'a> {
+    target: &'a Target,
+    /// Report; `None` if its tenant was not started.
+    report: Option<TargetReport>,
+    /// How its tenant failed; only with the first target of the tenant.
+    error: Option<CommandError>,
+}
+
 /// What the apply of each tenant needs of the run.
-struct ApplyContext<'a> {
+struct Context<'a> {
     run: &'a Run,
     plan: &'a Plan,
     consent: &'a Consent,
@@ -281,55 +324,61 @@ struct ApplyContext<'a> {
     request: &'a ApplyRequest<'a>,
 }
 
-impl ApplyContext<'_> {
-    /// Applies the changes of a tenant that has no failure. Returns one result for each target, with its position;
-    /// the first has the reasons that concern the tenant.
+impl Context<'_> {
+    /// Applies the changes of a tenant that has a connection. Returns one result for each target, with its position.
     async fn apply_tenant<'t>(&self, tenant: TenantRun<'t>) -> Vec<(usize, AppliedTarget<'t>)> {
-        let TenantRun { plan, connection, failure } = tenant;
-        let (mut reports, mut failure, mut reasons) = (Vec::new(), failure, Vec::new());
-        if let (Some(connection), None) = (connection, failure)
-            && plan.changes().next().is_some()
-        {
-            match self.approve(plan, connection).await {
-                Ok(approved) => {
-                    reports = apply::apply(&connection.graph, &approved, &self.options()).await;
-                    failure = find_failure(&reports);
-                }
-                Err(CommandError { kind, diagnostics }) => (failure, reasons) = (Some(kind), diagnostics),
-            }
-        }
-        let reports = reports.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
-        let applied = plan.targets.iter().zip(reports).map(|(target, report)| {
-            let reasons = std::mem::take(&mut reasons);
-            (target.position, AppliedTarget { target, report, reasons, failure })
-        });
-        applied.collect()
+        let TenantRun { plan, connection } = tenant;
+        let (reports, mut error) = match connection {
+            Ok(connection) if plan.changes().next().is_some() => self.apply_plan(plan, connection).await,
+            Ok(_) | Err(_) => (Vec::new(), None),
+        };
+        let mut reports = reports.into_iter();
+        let targets = plan.targets.iter();
+        targets
+            .map(|target| {
+                let (report, error) = (reports.next(), error.take());
+                (target.position, AppliedTarget { target, report, error })
+            })
+            .collect()
     }
 
-    fn options(&self) -> apply::Options {
-        apply::Options {
+    /// Applies a plan, if it is approved. Returns one report for each target, or none if nothing was started, and how
+    /// the tenant failed.
+    async fn apply_plan(
+        &self,
+        plan: &TenantPlan,
+        connection: &Connection,
+    ) -> (Vec<TargetReport>, Option<CommandError>) {
+        let approved = match self.approve(plan, connection).await {
+            Ok(approved) => approved,
+            Err(error) => return (Vec::new(), Some(error)),
+        };
+        let options = apply::Options {
             fail_fast: self.request.fail_fast,
             verify_timeout: self.request.verify_timeout,
             deadline: self.run.deadline,
             stop: self.run.stop.clone(),
-        }
+        };
+        let reports = apply::apply(&approved, &options).await;
+        let failure = find_failure(&reports).map(|kind| CommandError { kind, diagnostics: Vec::new() });
+        (reports, failure)
     }
 
     /// Reads the tenant again if needed, and approves its plan.
     async fn approve<'t>(
         &self,
-        tenant: &'t TenantPlan,
+        plan: &'t TenantPlan,
         connection: &'t Connection,
     ) -> Result<Approved<'t>, CommandError> {
         let staleness = match self.is_check_needed {
-            true => Some(apply::check_staleness(&connection.graph, tenant).await),
+            true => Some(apply::check_staleness(&connection.graph, plan).await),
             false => None,
         };
-        let tenant_check = (&connection.connected.tenant_check, self.request.plan.policy);
-        let approved = apply::approve(self.plan, tenant, tenant_check, self.consent, staleness);
-        approved.map_err(|blocked| match blocked {
+        let tenant_check = &connection.connected.tenant_check;
+        let access = Access { graph: &connection.graph, tenant_check, policy: self.request.policy };
+        apply::approve(self.plan, plan, access, self.consent, staleness).map_err(|blocked| match blocked {
             Blocked::Unreadable(_) if *self.run.stop.borrow() => CommandError::interrupted(),
-            blocked => blocked::error(&blocked, tenant, self.request.source),
+            blocked => blocked::error(&blocked, plan, self.request.source.plan_source()),
         })
     }
 }
@@ -343,5 +392,14 @@ fn find_failure(reports: &[TargetReport]) -> Option<ErrorKind> {
         Some(ErrorKind::Incomplete)
     } else {
         Some(ErrorKind::Failed)
+    }
+}
+
+/// Returns the result of work before any change. A signal ends it with an error, also if both are ready.
+async fn unless_stopped<T>(run: &Run, work: impl Future<Output = T>) -> Result<T, CommandError> {
+    tokio::select! {
+        biased;
+        () = stopped(Some(&run.stop)) => Err(CommandError::interrupted()),
+        done = work => Ok(done),
     }
 }

@@ -1,6 +1,6 @@
 //! Errors of tenants and runs that may not be applied.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::{CommandError, ErrorKind};
 use crate::apply::{Blocked, StaleBinding};
@@ -8,11 +8,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::{Blocker, BrokenPin, Override, Plan, TenantPlan, override_hint};
 use crate::render::{self, escape};
 
-/// Plan that is applied.
+/// Where a plan is from.
 #[derive(Debug, Clone, Copy)]
-pub enum PlanSource<'a> {
-    /// Desired-state files, or folders of them.
-    Files(&'a [PathBuf]),
+pub(super) enum PlanSource<'a> {
+    /// Desired-state files.
+    Files,
     /// Saved plan.
     Saved(&'a Path),
 }
@@ -24,13 +24,19 @@ pub(super) fn error(blocked: &Blocked<'_>, tenant: &TenantPlan, source: PlanSour
             // A saved plan is blocked as it is; files can be fixed and planned again.
             let kind = match source {
                 PlanSource::Saved(_) => ErrorKind::Blocked,
-                PlanSource::Files(_) => ErrorKind::Failed,
+                PlanSource::Files => ErrorKind::Failed,
             };
             let causes = tenant.unreadable_causes().into_iter();
             CommandError { kind, diagnostics: causes.chain([incomplete(source)]).collect() }
         }
         Blocked::Guards(blockers) => CommandError::blocked(guards(blockers, source)),
         Blocked::TenantUnverified(why) => CommandError::tenant_unverified(&tenant.tenant, why),
+        Blocked::Unchecked => {
+            let message = "the tenant was not read again before the first PUT";
+            CommandError::blocked(
+                Diagnostic::error(Code::StalePlan, message).hint("run `flowbind plan` again"),
+            )
+        }
         Blocked::Stale(stale) => {
             let message = "plan is stale: the tenant changed after the plan was made";
             let problem = Diagnostic::error(Code::StalePlan, message);
@@ -69,7 +75,7 @@ pub(super) fn incomplete(source: PlanSource<'_>) -> Diagnostic {
                 escape::path(&path)
             ))
         }
-        PlanSource::Files(_) => error("the plan is incomplete and cannot be applied")
+        PlanSource::Files => error("the plan is incomplete and cannot be applied")
             .hint("fix the errors above, then apply again"),
     }
 }
@@ -94,7 +100,7 @@ fn guards(blockers: &[&Blocker], source: PlanSource<'_>) -> Diagnostic {
     problem.hint(match source {
         // The flags conflict with `--plan`.
         PlanSource::Saved(_) => format!("if this is intended, plan again with `{flags}`"),
-        PlanSource::Files(_) => override_hint(&format!("`{flags}`")),
+        PlanSource::Files => override_hint(&format!("`{flags}`")),
     })
 }
 

@@ -42,6 +42,9 @@ pub(super) async fn for_each_in_order<T, R>(
             results.into_iter().for_each(|(at, result)| in_order.borrow_mut().add(at, result));
         })
         .await;
+    // A gap in the positions must not lose a result.
+    let InOrder { waiting, mut handle, .. } = in_order.into_inner();
+    waiting.into_values().for_each(&mut handle);
 }
 
 /// Puts results that arrive in any order into the order of the list.

@@ -22,8 +22,7 @@ mod session;
 mod tenant_check;
 mod tenant_ref;
 
-pub use apply::{Answer, Applied, ApplyRequest, Host, apply};
-pub use blocked::PlanSource;
+pub use apply::{Answer, Applied, ApplyRequest, ApplySource, Host, apply};
 pub use error::{CommandError, ErrorKind};
 pub use identity::{Identity, Subject};
 pub use inventory::{ExportFormat, ExportRequest, Exported, export};

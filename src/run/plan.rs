@@ -8,7 +8,7 @@ use super::error::{CommandError, ErrorKind};
 use super::in_order::group_by_tenant;
 use super::session::Run;
 use super::tenant_ref::TenantRef;
-use crate::apply::{TargetReport, UnverifiedTenantPolicy};
+use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, Scope, Tenant};
 use crate::plan::{
@@ -17,15 +17,13 @@ use crate::plan::{
 };
 use crate::{current, desired};
 
-/// What a run reports while it lasts. Those of files come in the order of the files.
+/// What happens while files are planned.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The files are known, and this shard of them is processed.
     Sharded(&'a ShardInfo),
-    /// A file was planned.
+    /// A file was planned. Files are planned in their order.
     Planned(&'a Target),
-    /// The changes of a file were applied, or not.
-    Applied(&'a TargetReport),
 }
 
 /// Options of planning.
@@ -64,8 +62,11 @@ pub async fn plan_files(
     request: &PlanRequest,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Plan {
-    match load_files(paths, request.shard, &mut on_event) {
-        Ok(fleet) => plan_fleet(run, fleet, request, on_event).await.plan,
+    match load_files(paths, request.shard) {
+        Ok(Fleet { shard, files, .. }) => {
+            shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
+            plan_fleet(run, shard, files, request, |target| on_event(Event::Planned(target))).await.plan
+        }
         Err(problems) => create_error_plan(problems, request.shard, on_event),
     }
 }
@@ -85,17 +86,12 @@ pub fn create_error_plan(
 ///
 /// # Errors
 /// All problems of all files.
-pub(super) fn load_files(
-    paths: &[PathBuf],
-    shard: Option<Shard>,
-    mut on_event: impl FnMut(Event<'_>),
-) -> Result<Fleet, Vec<Diagnostic>> {
+pub(super) fn load_files(paths: &[PathBuf], shard: Option<Shard>) -> Result<Fleet, Vec<Diagnostic>> {
     let mut files = desired::load(paths)?;
     let member = |file: &Desired| Member { file: file.file.clone(), tenant: file.tenant.clone() };
     let members: Vec<_> = files.iter().map(member).collect();
     let shard = shard.map(|shard| ShardInfo { shard, fleet: members.clone() });
     if let Some(info) = &shard {
-        on_event(Event::Sharded(info));
         files.retain(|file| info.shard.contains(&file.tenant));
     }
     Ok(Fleet { members, shard, files })
@@ -112,11 +108,11 @@ struct PlannedFile {
 /// planned.
 pub(super) async fn plan_fleet(
     run: &Run,
-    fleet: Fleet,
+    shard: Option<ShardInfo>,
+    files: Vec<Desired>,
     request: &PlanRequest,
-    mut on_event: impl FnMut(Event<'_>),
+    mut on_planned: impl FnMut(&Target),
 ) -> PlannedRun {
-    let Fleet { members: _, shard, files } = fleet;
     let (mut targets, mut errors, mut connections) = (Vec::new(), Vec::new(), BTreeMap::new());
     let work = async |group: Vec<(usize, Desired)>| {
         let (positions, files): (Vec<_>, Vec<_>) = group.into_iter().unzip();
@@ -135,7 +131,7 @@ pub(super) async fn plan_fleet(
     };
     run.for_each_tenant(group_by_tenant(files, |file| &file.tenant), work, |planned| {
         let PlannedFile { target, errors: new, connection } = planned;
-        on_event(Event::Planned(&target));
+        on_planned(&target);
         connections.extend(connection.map(|connection| (target.tenant.clone(), connection)));
         targets.push(target);
         errors.extend(new);

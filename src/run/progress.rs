@@ -20,8 +20,9 @@ impl Progress {
     /// Runs `work` and returns its result. Counts one tenant as in flight meanwhile, and as done afterwards.
     pub(super) async fn count_while<T>(&self, work: impl Future<Output = T>) -> T {
         self.in_flight.update(|number| number.saturating_add(1));
+        let in_flight = InFlight(&self.in_flight);
         let done = work.await;
-        self.in_flight.update(|number| number.saturating_sub(1));
+        drop(in_flight);
         self.done.update(|number| number.saturating_add(1));
         done
     }
@@ -39,5 +40,14 @@ impl Progress {
     /// Returns the number of tenants that are being processed.
     pub fn in_flight(&self) -> usize {
         self.in_flight.get()
+    }
+}
+
+/// Tenant in flight, until it is dropped: interrupted work is dropped without an end.
+struct InFlight<'a>(&'a Cell<usize>);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.update(|number| number.saturating_sub(1));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::connect::{Connection, connect};
 use super::error::{CommandError, ErrorKind};
-use super::plan::{Event, PlannedRun};
+use super::plan::PlannedRun;
 use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::UnverifiedTenantPolicy;
@@ -96,11 +96,7 @@ fn looks_like_desired_state(text: &str) -> bool {
 ///
 /// # Errors
 /// The file is unusable, or it already is of a shard.
-pub(super) fn load_plan(
-    path: &Path,
-    shard: Option<Shard>,
-    mut on_event: impl FnMut(Event<'_>),
-) -> Result<(Plan, Vec<Member>), CommandError> {
+pub(super) fn load_plan(path: &Path, shard: Option<Shard>) -> Result<(Plan, Vec<Member>), CommandError> {
     let mut plan = match read_saved(path, Reader::Apply)? {
         Saved::Plan(plan, _) => plan,
         Saved::Report(..) => {
@@ -119,9 +115,7 @@ pub(super) fn load_plan(
     let member = |target: &Target| Member { file: target.file.clone(), tenant: target.tenant.clone() };
     let fleet: Vec<_> = plan.targets().map(member).collect();
     if let Some(shard) = shard {
-        let info = ShardInfo { shard, fleet: fleet.clone() };
-        on_event(Event::Sharded(&info));
-        plan.retain_shard(info);
+        plan.retain_shard(ShardInfo { shard, fleet: fleet.clone() });
     }
     Ok((plan, fleet))
 }

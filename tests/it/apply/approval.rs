@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use flowbind::sandbox::Options;
 
@@ -48,6 +49,7 @@ fn run_at_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &st
     let mut child = Command::new("script")
         .args(["-qec", &command, "/dev/null"])
         .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .env("TERM", "xterm")
         .current_dir(folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -78,6 +80,22 @@ fn apply_at_terminal_accepts_only_yes() {
         assert_eq!(outcome.code, code, "{answer:?}: {outcome}");
         assert_eq!(served.puts(), usize::from(code == 0), "{answer:?}");
         assert_eq!(outcome.stdout.contains("error[approval-denied]: "), code == 3, "{outcome}");
+    }
+}
+
+/// The progress line of slow reads is removed before the plan and the question are printed.
+#[test]
+fn apply_at_terminal_after_slow_reads_keeps_the_question() {
+    let latency = Duration::from_millis(400);
+    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { latency, ..Options::default() });
+    // Longer than the interval of the progress line.
+    let wait = || std::thread::sleep(Duration::from_millis(600));
+    let Some(outcome) = run_at_terminal(&served, wait, "no\n") else { return };
+    let (before, after) = outcome.stdout.split_once(PROMPT).unwrap();
+    let (_, plan) = before.split_once("contoso.onmicrosoft.com (cloud").unwrap();
+    assert!(before.contains("1 in flight"), "{outcome}");
+    for shown in [plan, after] {
+        assert!(!shown.contains("in flight") && !shown.contains("\u{1b}[2K"), "{outcome}");
     }
 }
 

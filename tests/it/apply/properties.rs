@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowbind::apply::{
-    Consent, Options as ApplyOptions, Outcome, TargetReport, UnverifiedTenantPolicy, apply, approve,
+    Access, Consent, Options as ApplyOptions, Outcome, TargetReport, UnverifiedTenantPolicy, apply, approve,
 };
 use flowbind::http::Settings;
 use flowbind::http::retry::Policy;
@@ -106,9 +106,10 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         }
         let options =
             ApplyOptions { fail_fast: false, verify_timeout: Duration::from_millis(60), deadline, stop };
-        let policy = (&tenant_check, UnverifiedTenantPolicy::Reject);
-        let approved = approve(&plan, tenant, policy, &Consent::Given, None).unwrap();
-        let report = apply(&graph, &approved, &options).await.remove(0);
+        let policy = UnverifiedTenantPolicy::Reject;
+        let access = Access { graph: &graph, tenant_check: &tenant_check, policy };
+        let approved = approve(&plan, tenant, access, &Consent::Given, None).unwrap();
+        let report = apply(&approved, &options).await.remove(0);
         (Some(tenant.targets[0].clone()), Some(report))
     });
     let (actual_state, requests, puts) = (served.actual_state(), served.request_count(), served.puts());

@@ -1,11 +1,13 @@
 //! Stopped and killed runs: the report matches the tenant, and a rerun sends only missing PUTs.
 
 use std::io::Read as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use flowbind::sandbox::Options;
+use flowbind::saved::{self, Saved};
 use serde_json::Value;
 
 use crate::support::{
@@ -84,6 +86,37 @@ fn signal_during_reads_ends_the_run_without_puts() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(served.puts(), 0);
     assert!(folder.path().join("report.json").exists());
+}
+
+/// The report of a saved plan lists the changes that were not started.
+#[test]
+fn signal_during_sign_in_for_a_saved_plan_reports_its_changes() {
+    let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options::default());
+    let plan = served.plan(&yaml_binding_connector_1(&FLOWS), &["--format", "json"]);
+    let Ok(Saved::Plan(mut plan, at)) = saved::read(&plan.stdout) else { panic!("{plan}") };
+    plan.tenants[0].targets[0].graph_url = "https://graph.microsoft.com/beta".to_owned();
+    let folder = folder();
+    file(folder.path(), "plan.json", saved::plan::to_json(&plan, &at));
+    let authority = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut child = flowbind(["apply", "--plan", "plan.json", "--out", "report.json"])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .env("AZURE_AUTHORITY_HOST", &format!("http://{}", authority.local_addr().unwrap()))
+        .within(folder.path())
+        .command()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The authority never answers.
+    let (_connection, _) = authority.accept().unwrap();
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("report.json")).unwrap()).unwrap();
+    let changes = report["targets"][0]["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), FLOWS.len(), "{report}");
+    assert!(changes.iter().all(|change| change["outcome"] == "not-attempted"), "{report}");
+    assert_eq!(report["errors"][0]["id"], "interrupted", "{report}");
 }
 
 #[test]
