@@ -45,7 +45,7 @@ impl Exit {
         Self::Done,
     ];
 
-    /// Returns the worst of several codes by the order of [`Exit::ALL`]; `Done` if there are none. If any
+    /// Returns the worst of several codes by the order of `Exit::ALL`; `Done` if there are none. If any
     /// code is unknown, returns `Error`.
     pub fn worst(codes: &[u8]) -> Self {
         if codes.iter().any(|code| !Self::ALL.iter().any(|exit| *exit as u8 == *code)) {

@@ -102,7 +102,7 @@ impl File {
         self.tenant.as_ref().map_or(&self.span, |tenant| &tenant.span)
     }
 
-    /// Returns the managed steps in the order of [`Step::VARIANTS`]; [`Step::DEFAULT`] if the file has no `steps`.
+    /// Returns the managed steps in the order of [`Step`]; [`Step::DEFAULT`] if the file has no `steps`.
     pub(super) fn step_list(&self) -> Vec<Step> {
         let Some(Spanned { value: steps, span: _ }) = &self.steps else { return Step::DEFAULT.to_vec() };
         let mut steps: Vec<_> = steps.iter().map(|step| step.value).collect();

@@ -24,7 +24,7 @@ pub struct Desired {
     pub cloud: Cloud,
     /// Version of Graph to use.
     pub api: Api,
-    /// Steps that the file manages, in the order of [`Step::VARIANTS`].
+    /// Steps that the file manages, in the order of [`Step`].
     pub steps: Vec<Step>,
     /// Flows, in the order of the file.
     pub flows: Vec<DesiredFlow>,

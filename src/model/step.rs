@@ -63,17 +63,17 @@ impl<T> StepMap<T> {
         self.0.get_mut(step as usize)?.take()
     }
 
-    /// Iterates over steps and values, in the order of [`Step::VARIANTS`].
+    /// Iterates over steps and values, in the order of [`Step`].
     pub fn iter(&self) -> impl Iterator<Item = (Step, &T)> {
         Step::VARIANTS.iter().zip(&self.0).filter_map(|(step, value)| Some((*step, value.as_ref()?)))
     }
 
-    /// Iterates over the values, in the order of [`Step::VARIANTS`].
+    /// Iterates over the values, in the order of [`Step`].
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }
 
-    /// Iterates over the values mutably, in the order of [`Step::VARIANTS`].
+    /// Iterates over the values mutably, in the order of [`Step`].
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.iter_mut().flatten()
     }
