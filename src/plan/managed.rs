@@ -33,11 +33,12 @@ pub(super) fn ownership(files: &[Desired]) -> Ownership<'_, usize> {
 /// Returns the flows of a file, in its order. If the file or the run covers all flows, appends the unlisted flows
 /// of the tenant, sorted by id. Bindings that the file prunes are added as unbound.
 pub(super) fn managed_flows<'a>(desired: &'a Desired, current: &'a Current) -> Vec<ManagedFlow<'a>> {
-    let listed: BTreeSet<_> = desired.flows.iter().map(|flow| FlowKey::from(&flow.id)).collect();
     let covers_all = current.scope == Scope::All || desired.prunes_flows();
-    let others = current.flows.iter().filter(|(id, state)| {
-        let is_found = matches!(state, CurrentFlow::Found(_));
-        covers_all && is_found && !listed.contains(&FlowKey::from(*id))
+    let candidates = Some(&current.flows).filter(|_| covers_all);
+    let listed = desired.flows.iter().filter(|_| covers_all).map(|flow| FlowKey::from(&flow.id));
+    let listed: BTreeSet<_> = listed.collect();
+    let others = candidates.into_iter().flatten().filter(|(id, state)| {
+        matches!(state, CurrentFlow::Found(_)) && !listed.contains(&FlowKey::from(*id))
     });
     let listed = desired.flows.iter().map(|flow| ManagedFlow {
         id: &flow.id,
