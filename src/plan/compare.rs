@@ -36,7 +36,8 @@ pub fn plan_tenant(
 ) -> TenantPlan {
     let mut planner = Planner {
         current,
-        owners: ownership(files),
+        // The only file of a tenant manages everything that it lists or prunes.
+        owners: (files.len() > 1).then(|| ownership(files)),
         reported: BTreeSet::new(),
         suggester: Suggester::default(),
         errors: Vec::new(),
@@ -157,8 +158,8 @@ fn unreadable_connectors_error(error: &ReadError, is_needed: bool, targets: &[Ta
 /// State of the comparison of the files of one tenant.
 struct Planner<'a> {
     current: &'a Current,
-    /// Position of the file that manages a binding.
-    owners: Ownership<'a, usize>,
+    /// Position of the file that manages a binding; `None` if the tenant has only one file.
+    owners: Option<Ownership<'a, usize>>,
     /// Bindings without an owner that a file has reported.
     reported: BTreeSet<(FlowKey<'a>, Step)>,
     suggester: Suggester,
@@ -181,6 +182,15 @@ struct FilePlanner<'p, 'a> {
 }
 
 impl<'a> Planner<'a> {
+    /// Returns whether a file reports a binding: the one that manages it, otherwise the first that covers it.
+    fn is_reported_by(&mut self, at: usize, flow: &'a FlowId, step: Step) -> bool {
+        let Some(owners) = &self.owners else { return true };
+        match owners.owner(flow, step) {
+            Some(owner) => *owner == at,
+            None => self.reported.insert((flow.into(), step)),
+        }
+    }
+
     fn plan_file(
         &mut self,
         at: usize,
@@ -225,11 +235,8 @@ impl<'a> FilePlanner<'_, 'a> {
         for step in self.desired.steps.iter().copied() {
             let read = found.get(step).unwrap_or(&not_read);
             let binding = flow.bindings.get(step);
-            match self.planner.owners.owner(flow.id, step) {
-                Some(owner) if *owner == self.at => {}
-                Some(_) => continue,
-                None if self.planner.reported.insert((flow.id.into(), step)) => {}
-                None => continue,
+            if !self.planner.is_reported_by(self.at, flow.id, step) {
+                continue;
             }
             if let Some(binding) = binding {
                 self.plan_binding(flow.id, step, binding, read);
