@@ -42,35 +42,73 @@ pub async fn read(graph: &Graph, files: &[Desired], scope: Scope) -> Current {
             Fetched::NotRequested
         }
     };
-    let covering = files.iter().filter(|file| scope == Scope::All || file.prunes_flows());
-    let covered: BTreeSet<_> = covering.flat_map(|file| &file.steps).copied().collect();
-    let covered: Vec<_> = covered.into_iter().collect();
+    let covered = covered_steps(files, scope);
+    // A managed step is never left out.
+    let is_managed = |step: &Step| files.iter().any(|file| file.steps.contains(step));
+    let optional = covered.iter().copied().find(|step| !Step::DEFAULT.contains(step) && !is_managed(step));
     let listed = listed_steps(files, &covered);
     let concurrent = usize::from(lists_connectors).saturating_add(usize::from(lists_flows));
-    let configurations = configurations(graph, &listed, concurrent);
-    let unlisted =
-        async { if lists_flows { Some(unlisted_flows(graph, files, &covered).await) } else { None } };
+    let configurations = configurations(graph, &listed, optional, concurrent);
+    let unlisted = async {
+        if lists_flows { Some(unlisted_flows(graph, files, &covered, optional).await) } else { None }
+    };
     // The flow list goes first, because more reads depend on it.
-    let (unlisted, connectors, configurations) = join3(unlisted, connectors, configurations).await;
+    let (unlisted, connectors, mut configurations) = join3(unlisted, connectors, configurations).await;
 
-    let is_missing = |read: &Result<_, GraphError>| read.as_ref().is_err_and(GraphError::is_not_found);
+    let is_missing = |read: &FlowRead| read.bindings.as_ref().is_err_and(GraphError::is_not_found);
     let missing = listed.iter().zip(&configurations).find(|(_, read)| is_missing(read));
-    let (flow_list, others) = match (unlisted, missing) {
+    let (flow_list, mut others) = match (unlisted, missing) {
         (Some((list, others)), _) => (list, others),
         (None, Some(((flow, _), _))) => (fetched_list(flows(graph, &[flow.kind()]).await), Vec::new()),
         (None, None) => (Fetched::NotRequested, Vec::new()),
     };
+    let reads = configurations.iter_mut().chain(others.iter_mut().map(|(_, read)| read));
+    let unsupported_step = unsupported_step(reads.collect(), optional);
     let reads =
         listed.iter().zip(configurations).map(|((flow, steps), read)| ((*flow).clone(), &**steps, read));
     let others = others.into_iter().map(|(flow, read)| (flow, &*covered, read));
     let states = reads.chain(others).map(|(flow, steps, read)| {
-        let state = match read {
+        let state = match read.bindings {
             Ok(found) => CurrentFlow::Found(found),
             Err(error) => flow_from_error(&flow, &error, steps, &flow_list),
         };
         (flow, state)
     });
-    Current { scope, connectors, flows: states.collect(), flow_list }
+    let flows = states.collect();
+    Current { scope, connectors, flows, flow_list, unsupported_step }
+}
+
+/// Returns the steps to read of flows that no file lists: those of the files that prune flows, or all steps of the
+/// API if the run covers everything.
+fn covered_steps(files: &[Desired], scope: Scope) -> Vec<Step> {
+    let api = files.first().map(|file| file.api).unwrap_or_default();
+    let is_covered = |step: &Step| match scope {
+        Scope::All => api.supports_step(*step),
+        Scope::Listed => files.iter().any(|file| file.prunes_flows() && file.steps.contains(step)),
+    };
+    Step::VARIANTS.iter().copied().filter(is_covered).collect()
+}
+
+/// Answer to the read of one flow.
+struct FlowRead {
+    bindings: Result<Bindings, GraphError>,
+    /// Why the service rejected the optional step, if it then returned the other steps.
+    rejection: Option<ReadError>,
+}
+
+/// Returns the `optional` step if the service rejected it and accepted it for no flow. If it accepted the step for
+/// another flow, adds each rejected binding as unknown.
+fn unsupported_step(mut reads: Vec<&mut FlowRead>, optional: Option<Step>) -> Option<Step> {
+    let optional = optional.filter(|_| reads.iter().any(|read| read.rejection.is_some()))?;
+    if !reads.iter().any(|read| read.rejection.is_none() && read.bindings.is_ok()) {
+        return Some(optional);
+    }
+    for FlowRead { bindings, rejection } in &mut reads {
+        if let (Ok(bindings), Some(rejection)) = (bindings, rejection.take()) {
+            bindings.insert(optional, Reading::Unknown(rejection));
+        }
+    }
+    None
 }
 
 /// Returns each flow that the files list once, in order, with the steps of these files and the `covered` ones.
@@ -102,7 +140,8 @@ async fn unlisted_flows(
     graph: &Graph,
     files: &[Desired],
     steps: &[Step],
-) -> (Fetched<Vec<String>>, Vec<(FlowId, Result<Bindings, GraphError>)>) {
+    optional: Option<Step>,
+) -> (Fetched<Vec<ListedFlow>>, Vec<(FlowId, FlowRead)>) {
     let list = fetched_list(flows(graph, &kinds(files)).await);
     let Some(known) = list.known() else { return (list, Vec::new()) };
     let others = match others(files, known) {
@@ -110,19 +149,37 @@ async fn unlisted_flows(
         Err(error) => return (Fetched::Failed(error), Vec::new()),
     };
     let requests: Vec<_> = others.iter().map(|flow| (flow, steps)).collect();
-    let reads = configurations(graph, &requests, 0).await;
+    let reads = configurations(graph, &requests, optional, 0).await;
     (list, others.into_iter().zip(reads).collect())
 }
 
-/// Reads the steps of several flows, and returns one result for each flow, in their order. `concurrent` is the
-/// number of other requests that are sent at the same time.
+/// Reads the steps of several flows, and returns one result for each flow, in their order. If the service rejects
+/// a request as invalid, reads the flow again without the `optional` step. `concurrent` is the number of other
+/// requests that are sent at the same time.
 async fn configurations<S: AsRef<[Step]>>(
     graph: &Graph,
     flows: &[(&FlowId, S)],
+    optional: Option<Step>,
     concurrent: usize,
-) -> Vec<Result<Bindings, GraphError>> {
-    let reads: Vec<_> = flows.iter().map(|(flow, steps)| (*flow, steps.as_ref())).collect();
-    graph.configurations(&reads, concurrent, RetryBudget::UntilDeadline).await
+) -> Vec<FlowRead> {
+    let requests: Vec<_> = flows.iter().map(|(flow, steps)| (*flow, steps.as_ref())).collect();
+    let reads = graph.configurations(&requests, concurrent, RetryBudget::UntilDeadline).await;
+    let mut reads: Vec<_> =
+        reads.into_iter().map(|bindings| FlowRead { bindings, rejection: None }).collect();
+    let Some(optional) = optional else { return reads };
+    let rejected = requests.iter().zip(&mut reads).filter_map(|((flow, steps), read)| {
+        let rejection = read.bindings.as_ref().err().filter(|error| error.is_bad_request())?.into();
+        let others: Vec<_> = steps.iter().copied().filter(|step| *step != optional).collect();
+        Some((*flow, others, read, rejection))
+    });
+    let rejected: Vec<_> = rejected.collect();
+    let requests: Vec<_> = rejected.iter().map(|(flow, steps, ..)| (*flow, &**steps)).collect();
+    let others = graph.configurations(&requests, concurrent, RetryBudget::UntilDeadline).await;
+    for ((_, _, read, rejection), bindings) in rejected.into_iter().zip(others) {
+        // If this request fails too, the step was not the only cause.
+        *read = FlowRead { rejection: bindings.is_ok().then_some(rejection), bindings };
+    }
+    reads
 }
 
 /// Returns the kinds of flows to list: the kind of the first flow of the files. Without flows, all kinds with the
@@ -138,11 +195,11 @@ fn kinds(files: &[Desired]) -> Vec<FlowKind> {
 
 /// Returns the flows of `list` that no file lists, sorted and without duplicates. Fails if an id is invalid.
 /// An id that differs only in case counts as listed.
-fn others(files: &[Desired], list: &[String]) -> Result<Vec<FlowId>, ReadError> {
+fn others(files: &[Desired], list: &[ListedFlow]) -> Result<Vec<FlowId>, ReadError> {
     let flows = files.iter().flat_map(|file| &file.flows);
     let listed: BTreeSet<_> = flows.map(|flow| FlowKey::from(&flow.id)).collect();
     let mut others = BTreeSet::new();
-    for id in list {
+    for ListedFlow { id, .. } in list {
         let id = FlowId::parse(id).map_err(|error| invalid_flow_id(id, &error))?;
         if !listed.contains(&FlowKey::from(&id)) {
             others.insert(id);
@@ -151,8 +208,8 @@ fn others(files: &[Desired], list: &[String]) -> Result<Vec<FlowId>, ReadError> 
     Ok(others.into_iter().collect())
 }
 
-fn fetched_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Fetched<Vec<String>> {
-    list.map(|(_, flows)| flows.into_iter().map(|flow| flow.id).collect()).map_err(join_errors).into()
+fn fetched_list(list: Result<(FlowKind, Vec<ListedFlow>), Vec<ReadError>>) -> Fetched<Vec<ListedFlow>> {
+    list.map(|(_, flows)| flows).map_err(join_errors).into()
 }
 
 /// Parts of a tenant that could not be read.
@@ -176,17 +233,23 @@ impl Unreadable {
 }
 
 /// Reads all connectors, and all flows of the first of `kinds` that the tenant has any of, with their
-/// bindings at the given steps. If any part could not be read, returns all such parts as the error.
+/// bindings at the given steps, without the `optional` one if the service rejects it. If any part could not be read,
+/// returns all such parts as the error.
 ///
 /// # Errors
 /// Everything that could not be read: an unreadable part is never left out.
-pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Result<Inventory, Unreadable> {
+pub async fn read_all(
+    graph: &Graph,
+    kinds: &[FlowKind],
+    steps: &[Step],
+    optional: Option<Step>,
+) -> Result<Inventory, Unreadable> {
     let flows = async {
         let (kind, flows) = flows(graph, kinds).await?;
         let flows: Vec<_> = flows.into_iter().map(|flow| (FlowId::parse(&flow.id), flow)).collect();
         let ids = flows.iter().filter_map(|(id, _)| id.as_ref().ok());
         let requests: Vec<_> = ids.map(|id| (id, steps)).collect();
-        let reads = configurations(graph, &requests, 0).await;
+        let reads = configurations(graph, &requests, optional, 0).await;
         Ok((kind, flows, reads))
     };
     let (connectors, flows) = join(graph.connectors(), flows).await;
@@ -195,11 +258,12 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
         unreadable.connectors = Some(ReadError::from(&error));
         Vec::new()
     });
-    let (kind, flows, reads) = match flows {
+    let (kind, flows, mut reads) = match flows {
         Ok(found) => found,
         Err(errors) => return Err(Unreadable { flows: Some(join_errors(errors)), ..unreadable }),
     };
-    let mut inventory = Inventory { kind, connectors, flows: Vec::new() };
+    let unsupported_step = unsupported_step(reads.iter_mut().collect(), optional);
+    let mut inventory = Inventory { kind, connectors, flows: Vec::new(), unsupported_step };
     let mut reads = reads.into_iter();
     for (id, flow) in flows {
         let id = match id {
@@ -211,7 +275,9 @@ pub async fn read_all(graph: &Graph, kinds: &[FlowKind], steps: &[Step]) -> Resu
         };
         let Some(read) = reads.next() else { break };
         let mut bindings = BTreeMap::new();
-        for (step, reading) in read.unwrap_or_else(|error| unknown_at(steps, &ReadError::from(&error))) {
+        for (step, reading) in
+            read.bindings.unwrap_or_else(|error| unknown_at(steps, &ReadError::from(&error)))
+        {
             match reading {
                 Reading::Known(bound) => _ = bindings.insert(step, bound),
                 Reading::Unknown(error) => unreadable.bindings.push((id.clone(), step, error)),
@@ -298,10 +364,10 @@ fn flow_from_error(
     flow: &FlowId,
     error: &GraphError,
     steps: &[Step],
-    list: &Fetched<Vec<String>>,
+    list: &Fetched<Vec<ListedFlow>>,
 ) -> CurrentFlow {
-    let is_missing =
-        error.is_not_found() && list.known().is_some_and(|list| !list.iter().any(|id| id == flow.as_str()));
+    let is_missing = error.is_not_found()
+        && list.known().is_some_and(|list| !list.iter().any(|listed| listed.id == flow.as_str()));
     let error = ReadError::from(error);
     if is_missing {
         return CurrentFlow::Missing(error);

@@ -21,7 +21,7 @@ use crate::saved;
 pub(super) struct DriftArgs {
     #[command(flatten)]
     files: FilesArgs,
-    /// Read all flows of the tenant; bindings that are not in the file count as drift
+    /// Read all flows and steps of the tenant; bindings that are not in the file count as drift
     #[arg(long)]
     strict: bool,
     #[command(flatten)]

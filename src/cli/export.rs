@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use strum::VariantArray as _;
 
 use super::environment::Environment;
 use super::options::{ConnectionArgs, Global};
@@ -29,7 +30,7 @@ pub(super) struct ExportArgs {
     /// Write one file per tenant to DIR: TENANT.yaml, or TENANT.json for a snapshot
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
-    /// Steps to export, separated by commas [default: postFederationSignup,postAttributeCollection]
+    /// Steps to export, separated by commas [default: all that the service has]
     #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step_parser())]
     steps: Vec<Step>,
     /// National cloud
@@ -59,15 +60,17 @@ pub(super) async fn run(
     args.check()?;
     let run = Run::start(args.connection.run_options(environment), signals::no_shutdown())?;
     let taken_at = environment.now().to_string();
-    let mut steps = if args.steps.is_empty() { Step::DEFAULT.to_vec() } else { args.steps.clone() };
-    steps.sort_unstable();
-    steps.dedup();
+    let steps = args.steps_to_read();
+    // By default, everything is exported that the service has.
+    let optional_step =
+        steps.iter().copied().find(|step| args.steps.is_empty() && !Step::DEFAULT.contains(step));
     let export = async |(at, tenant): (usize, &Tenant)| {
         let request = ExportRequest {
             tenant,
             cloud: args.cloud,
             api: args.api,
             steps: &steps,
+            optional_step,
             format: match args.format {
                 Format::Desired => ExportFormat::Desired,
                 Format::Snapshot => ExportFormat::Snapshot,
@@ -124,6 +127,15 @@ impl ExportArgs {
         }
     }
 
+    /// Returns the steps of `--steps`, otherwise all that the API version has, each once.
+    fn steps_to_read(&self) -> Vec<Step> {
+        let is_read = |step: &Step| match self.steps.as_slice() {
+            [] => self.api.supports_step(*step),
+            steps => steps.contains(step),
+        };
+        Step::VARIANTS.iter().copied().filter(is_read).collect()
+    }
+
     /// Returns the output path of a tenant: its name in lower case with `.yaml` or `.json`, in `folder`. A
     /// domain or a GUID is a valid file name.
     fn path(&self, folder: &Path, tenant: &Tenant) -> PathBuf {
@@ -140,12 +152,8 @@ impl ExportArgs {
     }
 
     fn write(&self, tenant: &Tenant, exported: Exported, global: &Global) -> Result<(), CommandError> {
-        let Exported { text, summary, unverified } = exported;
-        if let Some(why) = unverified {
-            let message = format!("the tenant of the access token is not verified: {why}");
-            let warning = Diagnostic::warning(Code::TenantUnverified, message);
-            self.print_problems(tenant, vec![warning]);
-        }
+        let Exported { text, summary, warnings } = exported;
+        self.print_problems(tenant, warnings);
         match &self.out_dir {
             None => terminal::print(&text).map_err(output::stdout_error)?,
             Some(folder) => {

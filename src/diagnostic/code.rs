@@ -317,6 +317,17 @@ codes! {
              it without notice.",
             "The warning itself changes nothing. The plan changes a binding at this step.",
             "Test the flow after each apply. If Graph rejects the step, remove it from `steps` and from the flows.";
+        UnsupportedStep = "unsupported-step": "The service rejects a step, so it was not read",
+            "`export` and `drift --strict` read all three steps. Graph's metadata has `preTokenIssuance`, but its \
+             reference does not mention it, and a service may reject it. If no file manages it, only the other two \
+             steps are read.",
+            NOTHING,
+            "Look at this step in the portal. To make `export` fail instead, pass the steps with `--steps`.";
+        StepNeverCalled = "step-never-called": "A binding at a step that its flow never calls",
+            "Microsoft documents `postFederationSignup` and `postAttributeCollection` for sign-ups only, and \
+             `preTokenIssuance` for sign-ups and sign-ins. Flows of other types do not call the connector.",
+            NOTHING,
+            "Bind the connector in the flow that users go through, and remove this binding.";
         DanglingBinding = "dangling-binding": "A binding points to a deleted connector",
             "The flow refers to a connector that is not in the tenant's list. Sign-ups at this step are likely to \
              fail.",

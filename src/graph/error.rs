@@ -104,6 +104,11 @@ impl GraphError {
         matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 404, .. }))
     }
 
+    /// Returns whether Graph rejected the request as invalid (400).
+    pub fn is_bad_request(&self) -> bool {
+        matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 400, .. }))
+    }
+
     /// Returns whether Graph rejected the credential (401) or its permissions (403).
     pub fn is_denied(&self) -> bool {
         matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 401 | 403, .. }))

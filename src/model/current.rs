@@ -27,6 +27,8 @@ pub struct Inventory {
     pub connectors: Vec<ListedConnector>,
     /// Flows, with the bindings of the requested steps.
     pub flows: Vec<(ListedFlow, BTreeMap<Step, Bound>)>,
+    /// Step that was not read, because the service rejects it.
+    pub unsupported_step: Option<Step>,
 }
 
 /// Value read from a tenant, or why it could not be read. Never treated as "nothing is bound".
@@ -96,8 +98,10 @@ pub struct Current {
     pub connectors: Fetched<Vec<ListedConnector>>,
     /// The requested flows.
     pub flows: BTreeMap<FlowId, CurrentFlow>,
-    /// The ids of all flows of the tenant.
-    pub flow_list: Fetched<Vec<String>>,
+    /// All flows of the tenant.
+    pub flow_list: Fetched<Vec<ListedFlow>>,
+    /// Step that was not read, because the service rejects it.
+    pub unsupported_step: Option<Step>,
 }
 
 /// State of one flow in the tenant.

@@ -32,6 +32,21 @@ impl Step {
     pub fn name(self) -> &'static str {
         self.into()
     }
+
+    /// Returns whether flows of a type call this step; `None` if that is not documented. `resourceOwner` is a
+    /// sign-in, but not a user flow with pages.
+    ///
+    /// Source: <https://learn.microsoft.com/azure/active-directory-b2c/api-connectors-overview>: two steps apply to
+    /// sign-ups only, and `preTokenIssuance` to sign-ups and sign-ins.
+    pub fn is_called_by(self, user_flow_type: &str) -> Option<bool> {
+        match user_flow_type {
+            "signUp" | "signUpOrSignIn" => Some(true),
+            "signIn" => Some(self == Self::PreTokenIssuance),
+            "passwordReset" | "profileUpdate" => Some(false),
+            "resourceOwner" if self != Self::PreTokenIssuance => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// Number of steps.

@@ -51,6 +51,17 @@ pub struct Unmanaged {
     pub current: Bound,
 }
 
+/// Binding at a step that its flow never calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeverCalled {
+    /// The flow.
+    pub flow: FlowId,
+    /// The step.
+    pub step: Step,
+    /// Type of the flow, such as `passwordReset`.
+    pub user_flow_type: String,
+}
+
 /// Binding of a listed flow that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableBinding {

@@ -1,8 +1,10 @@
 //! Compares the files of one tenant with its current bindings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::binding::{Change, InSync, Unmanaged, UnreadableBinding};
+use strum::VariantArray as _;
+
+use super::binding::{Change, InSync, NeverCalled, Unmanaged, UnreadableBinding};
 use super::guard;
 use super::managed::{ManagedFlow, managed_flows, ownership};
 use super::overrides::Overrides;
@@ -11,8 +13,8 @@ use super::target::Target;
 use super::tenant::TenantPlan;
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Suggester};
 use crate::model::{
-    Action, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, FlowKey, Ownership,
-    Prune, ReadError, Reading, Step, Tenant, TenantCheck, bound_id,
+    Action, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, FlowKey, ListedFlow,
+    Ownership, Prune, ReadError, Reading, Scope, Step, StepMap, Tenant, TenantCheck, bound_id,
 };
 
 /// What the connection to a tenant adds to its plan.
@@ -34,6 +36,9 @@ pub fn plan_tenant(
     connected: &Connected,
     overrides: &Overrides,
 ) -> TenantPlan {
+    let listed = current.flow_list.known().into_iter().flatten();
+    let typed = |flow: &ListedFlow| Some((FlowId::parse(&flow.id).ok()?, flow.user_flow_type.clone()?));
+    let types: Vec<_> = listed.filter_map(typed).collect();
     let mut planner = Planner {
         current,
         // The only file of a tenant manages everything that it lists or prunes.
@@ -42,6 +47,7 @@ pub fn plan_tenant(
         suggester: Suggester::default(),
         errors: Vec::new(),
         needs_connectors: false,
+        types: types.iter().map(|(id, user_flow_type)| (id.into(), &**user_flow_type)).collect(),
     };
     let targets: Vec<_> = files
         .iter()
@@ -108,11 +114,14 @@ fn new_target(desired: &Desired, connected: &Connected, overrides: &Overrides) -
         api: desired.api,
         graph_url: graph_url.clone(),
         file: desired.file.clone(),
+        steps: desired.steps.clone(),
         changes: Vec::new(),
         in_sync: Vec::new(),
         not_compared: 0,
         unmanaged: Vec::new(),
         dangling: Vec::new(),
+        never_called: Vec::new(),
+        unsupported_step: None,
         unreadable: Vec::new(),
         pins: Vec::new(),
         blockers: Vec::new(),
@@ -167,6 +176,8 @@ struct Planner<'a> {
     errors: Vec<(usize, Diagnostic)>,
     /// Whether a name or a pin needs the list of connectors, which could not be read.
     needs_connectors: bool,
+    /// Types of the flows, if the list of flows was read.
+    types: BTreeMap<FlowKey<'a>, &'a str>,
 }
 
 /// Comparison of one file.
@@ -211,6 +222,7 @@ impl<'a> Planner<'a> {
         }
         let mut target = file.target;
         target.dangling.sort_by(|one, other| (&one.flow, one.step).cmp(&(&other.flow, other.step)));
+        target.unsupported_step = self.current.unsupported_step;
         target.pins.sort_unstable();
         target.pins.dedup();
         (target.blockers, target.lifted) = guard::evaluate(&target, desired, overrides);
@@ -232,11 +244,23 @@ impl<'a> FilePlanner<'_, 'a> {
         // A step that was not requested is unknown, like one whose read failed.
         let not_read =
             Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "the step was not requested"));
-        for step in self.desired.steps.iter().copied() {
+        let user_flow_type = self.planner.types.get(&FlowKey::from(flow.id)).copied();
+        for step in self.covered_steps(found) {
             let read = found.get(step).unwrap_or(&not_read);
             let binding = flow.bindings.get(step);
             if !self.planner.is_reported_by(self.at, flow.id, step) {
                 continue;
+            }
+            let is_bound = match (binding, read) {
+                (Some(binding), _) => binding.connector.is_some(),
+                (None, read) => matches!(read, Reading::Known(Some(_))),
+            };
+            if is_bound
+                && let Some(user_flow_type) = user_flow_type
+                && step.is_called_by(user_flow_type) == Some(false)
+            {
+                let (flow, user_flow_type) = (flow.id.clone(), user_flow_type.to_owned());
+                self.target.never_called.push(NeverCalled { flow, step, user_flow_type });
             }
             if let Some(binding) = binding {
                 self.plan_binding(flow.id, step, binding, read);
@@ -259,6 +283,14 @@ impl<'a> FilePlanner<'_, 'a> {
                 Reading::Known(_) => {}
             }
         }
+    }
+
+    /// Returns the steps of a flow that were read for the file: its own, and if the run covers everything also the
+    /// others.
+    fn covered_steps(&self, found: &StepMap<Reading<Bound>>) -> Vec<Step> {
+        let is_extra = |step: &Step| self.planner.current.scope == Scope::All && found.contains_key(*step);
+        let steps = Step::VARIANTS.iter().copied();
+        steps.filter(|step| self.desired.steps.contains(step) || is_extra(step)).collect()
     }
 
     /// Compares one managed binding and adds it to the changes or to those in sync. Counts it as not compared
@@ -317,7 +349,8 @@ impl<'a> FilePlanner<'_, 'a> {
         // The common prefix is not compared, because it would make all ids similar.
         let prefix = flow.id.kind().prefix();
         let name = |id| str::strip_prefix(id, prefix);
-        let others = self.planner.current.flow_list.known().into_iter().flatten().filter_map(|id| name(id));
+        let others = self.planner.current.flow_list.known().into_iter().flatten();
+        let others = others.filter_map(|flow| name(&flow.id));
         let wanted = name(flow.id.as_str()).unwrap_or_default();
         let nearest = self.planner.suggester.nearest(wanted, others).into_iter().next();
         let nearest = nearest.map(|name| format!("{prefix}{name}"));

@@ -25,7 +25,7 @@ mod target;
 mod tenant;
 mod warning;
 
-pub use binding::{BrokenPin, Change, InSync, Unmanaged, UnreadableBinding, unreadable_causes};
+pub use binding::{BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, unreadable_causes};
 pub use blocker::{Blocker, override_hint};
 pub use compare::{Connected, create_unplanned_tenant, plan_tenant};
 pub use fingerprint::{combine_fingerprints, target_fingerprint};

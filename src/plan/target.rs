@@ -1,6 +1,8 @@
 //! Plan of one file.
 
-use super::binding::{BrokenPin, Change, InSync, Unmanaged, UnreadableBinding, unreadable_causes};
+use super::binding::{
+    BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, unreadable_causes,
+};
 use super::blocker::Blocker;
 use super::overrides::Override;
 use super::warning::Warning;
@@ -28,6 +30,8 @@ pub struct Target {
     pub graph_url: String,
     /// File that lists the bindings.
     pub file: String,
+    /// Steps that the file manages; empty for a saved plan of an older version.
+    pub steps: Vec<Step>,
     /// Differences: flows in the file's order, then steps in the order of [`Step`].
     pub changes: Vec<Change>,
     /// Managed bindings that are as desired, in the order of the changes.
@@ -38,6 +42,10 @@ pub struct Target {
     pub unmanaged: Vec<Unmanaged>,
     /// Bindings to deleted connectors, managed or not.
     pub dangling: Vec<Unmanaged>,
+    /// Bindings at steps that their flows never call.
+    pub never_called: Vec<NeverCalled>,
+    /// Step that was not read, because the service rejects it.
+    pub unsupported_step: Option<Step>,
     /// Bindings of the listed flows that could not be read.
     pub unreadable: Vec<UnreadableBinding>,
     /// Pins that do not hold.
@@ -116,13 +124,15 @@ impl Target {
     }
 
     /// Returns the warnings of this target, in this order: an unverified tenant, an undocumented step among its
-    /// changes, and each binding to a deleted connector.
+    /// changes, a step that was not read, each binding without effect, and each binding to a deleted connector.
     pub fn warnings(&self) -> Vec<Warning> {
         let unverified = self.unverified.iter().cloned().map(Warning::TenantUnverified);
         let undocumented = self.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
         let undocumented = undocumented.map(|change| Warning::UndocumentedStep(change.step));
         let dangling = self.dangling.iter().cloned().map(Warning::Dangling);
-        unverified.chain(undocumented).chain(dangling).collect()
+        let unsupported = self.unsupported_step.map(Warning::UnsupportedStep);
+        let never_called = self.never_called.iter().cloned().map(Warning::NeverCalled);
+        unverified.chain(undocumented).chain(unsupported).chain(never_called).chain(dangling).collect()
     }
 
     /// Returns one problem for each cause that keeps bindings of this target from being read.

@@ -1,6 +1,6 @@
 //! Warnings: facts that a reviewer should know. They do not block a plan.
 
-use super::binding::Unmanaged;
+use super::binding::{NeverCalled, Unmanaged};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{ConnectorId, Step, bound_id};
 
@@ -11,6 +11,10 @@ pub enum Warning {
     TenantUnverified(String),
     /// The plan changes a step that Graph's documentation does not list.
     UndocumentedStep(Step),
+    /// The service rejects this step, so its bindings were not read.
+    UnsupportedStep(Step),
+    /// A connector is bound at a step that the flow never calls.
+    NeverCalled(NeverCalled),
     /// A binding points to a deleted connector.
     Dangling(Unmanaged),
 }
@@ -27,6 +31,16 @@ impl Warning {
                 let message =
                     format!("`{step}` is undocumented in Graph; changing it may stop working without notice");
                 Diagnostic::warning(Code::UndocumentedStep, message)
+            }
+            Self::UnsupportedStep(step) => {
+                let message = format!("the service rejects `{step}`, so its bindings were not read");
+                Diagnostic::warning(Code::UnsupportedStep, message)
+            }
+            Self::NeverCalled(NeverCalled { flow, step, user_flow_type }) => {
+                let message = format!(
+                    "`{flow}` `{step}` has no effect: flows of the type `{user_flow_type}` never call it"
+                );
+                Diagnostic::warning(Code::StepNeverCalled, message)
             }
             Self::Dangling(Unmanaged { flow, step, current }) => {
                 let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();

@@ -8,9 +8,9 @@ use crate::model::{Bound, Connector, ConnectorId, FlowId, Step, bound_id, is_gui
 use crate::plan::{BrokenPin, Drift, Target, Unmanaged};
 
 /// Renders what to do about the drift of a target: the command that reverts its changes, and the lines that
-/// accept the changes, the unlisted bindings and the new addresses of pinned connectors. Without `drift.strict`,
-/// only unlisted bindings to deleted connectors are rendered, as lines that disable them. Empty if none of
-/// these exist. `options` are those that select the same tenant; `None` omits the command, because the plan
+/// accept the changes, the unlisted bindings with steps that the file lacks, and the new addresses of pinned
+/// connectors. Without `drift.strict`, only unlisted bindings to deleted connectors are rendered, as lines that
+/// disable them. Empty if none of these exist. `options` are those that select the same tenant; `None` omits the command, because the plan
 /// is incomplete.
 pub fn drift(target: &Target, drift: Drift, options: Option<&str>) -> String {
     let dangling: BTreeSet<_> = target.dangling.iter().map(|it| (&it.flow, it.step)).collect();
@@ -27,12 +27,17 @@ pub fn drift(target: &Target, drift: Drift, options: Option<&str>) -> String {
         text.push_str(&render_bindings(changes, &dangling));
     }
     let is_shown = |it: &&Unmanaged| drift.strict || dangling.contains(&(&it.flow, it.step));
-    let mut unmanaged = target.unmanaged.iter().filter(is_shown).peekable();
-    if unmanaged.peek().is_some() {
+    let unmanaged: Vec<_> = target.unmanaged.iter().filter(is_shown).collect();
+    if !unmanaged.is_empty() {
         let what =
             if drift.strict { "manage the other bindings" } else { "disable bindings to deleted connectors" };
         push_line(&mut text, format_args!("\nTo {what}, add to {file}:\n"));
-        let unmanaged = unmanaged.map(|it| BindingLine::new(&it.flow, it.step, &it.current));
+        let steps: BTreeSet<_> = unmanaged.iter().map(|it| it.step).chain(target.steps.clone()).collect();
+        if steps.len() > target.steps.len() {
+            let steps: Vec<_> = steps.into_iter().map(Step::name).collect();
+            push_line(&mut text, format_args!("    steps: [{}]", steps.join(", ")));
+        }
+        let unmanaged = unmanaged.into_iter().map(|it| BindingLine::new(&it.flow, it.step, &it.current));
         text.push_str(&render_bindings(unmanaged, &dangling));
     }
     if !target.pins.is_empty() {

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 /// Renders an inventory as a desired-state file in YAML: the connectors with short names, and the bindings of
-/// all flows. Cloud, API version and steps are written only if they are not the defaults. `taken_at`, in RFC
+/// all flows at `steps`. Cloud, API version and steps are written only if they are not the defaults. `taken_at`, in RFC
 /// 3339, is part of a comment.
 pub fn export(
     inventory: &Inventory,
@@ -38,7 +38,7 @@ pub fn export(
     }
     let names = ShortNames::from_connectors(&inventory.connectors);
     text.push_str(&connectors(&names));
-    text.push_str(&flows(inventory, &names));
+    text.push_str(&flows(inventory, steps, &names));
     text
 }
 
@@ -63,7 +63,7 @@ fn connectors(names: &ShortNames<'_>) -> String {
     text
 }
 
-fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
+fn flows(inventory: &Inventory, steps: &[Step], names: &ShortNames<'_>) -> String {
     if inventory.flows.is_empty() {
         return "\nflows: {}\n".to_owned();
     }
@@ -71,7 +71,7 @@ fn flows(inventory: &Inventory, names: &ShortNames<'_>) -> String {
     for (flow, bindings) in &inventory.flows {
         push_line(&mut text, format_args!("{}", escape::yaml_key(&flow.id, 2)));
         let mut managed = false;
-        for (step, bound) in bindings {
+        for (step, bound) in bindings.iter().filter(|(step, _)| steps.contains(step)) {
             managed |= push_binding(&mut text, *step, bound, names);
         }
         if !managed {

@@ -12,10 +12,10 @@ use crate::apply::UnverifiedTenantPolicy;
 use crate::current::{self, Unreadable};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
-    Api, Bound, Cloud, FlowKind, Inventory, ListedConnector, ListedFlow, ReadError, Step, Tenant,
+    Api, Bound, Cloud, FlowId, FlowKind, Inventory, ListedConnector, ListedFlow, ReadError, Step, Tenant,
     TenantCheck, bound_id,
 };
-use crate::plan::{UnreadableBinding, unreadable_causes};
+use crate::plan::{NeverCalled, UnreadableBinding, Warning, unreadable_causes};
 use crate::render;
 use crate::snapshot::{self, Snapshot};
 
@@ -39,6 +39,8 @@ pub struct ExportRequest<'a> {
     pub api: Api,
     /// Steps to read.
     pub steps: &'a [Step],
+    /// Step that is left out if the service rejects it, or if nothing is bound there.
+    pub optional_step: Option<Step>,
     /// Form of the result.
     pub format: ExportFormat,
     /// Time in the result, in RFC 3339.
@@ -52,8 +54,8 @@ pub struct Exported {
     pub text: String,
     /// Counts, on one line.
     pub summary: String,
-    /// Why the tenant of the token could not be verified, if it could not.
-    pub unverified: Option<String>,
+    /// Facts that a reader of the file should know.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads all connectors, flows and bindings of a tenant.
@@ -61,32 +63,63 @@ pub struct Exported {
 /// # Errors
 /// Everything that could not be read: an unreadable part is never left out.
 pub async fn export(run: &Run, request: &ExportRequest<'_>) -> Result<Exported, CommandError> {
-    let ExportRequest { tenant, cloud, api, steps, format, taken_at } = *request;
+    let ExportRequest { tenant, cloud, api, steps, optional_step, format, taken_at } = *request;
     let tenant_ref = TenantRef { tenant, client_id: None, cloud, api };
     let connection = connect(&tenant_ref, run, UnverifiedTenantPolicy::Warn).await?;
     let kinds = match api {
         Api::Beta => FlowKind::VARIANTS,
         Api::V1 => &[FlowKind::B2x],
     };
-    let inventory = current::read_all(&connection.graph, kinds, steps).await.map_err(unreadable_problems)?;
+    let inventory = current::read_all(&connection.graph, kinds, steps, optional_step);
+    let inventory = inventory.await.map_err(unreadable_problems)?;
+    let is_bound = |step: &Step| {
+        let mut flows = inventory.flows.iter();
+        flows.any(|(_, bindings)| bindings.get(step).is_some_and(Option::is_some))
+    };
+    // The optional step is exported only if anything is bound there.
+    let is_exported = |step: &&Step| Some(**step) != optional_step || is_bound(step);
+    let steps: Vec<_> = steps.iter().filter(is_exported).copied().collect();
     let text = match format {
-        ExportFormat::Desired => render::export(&inventory, tenant, cloud, api, steps, taken_at),
+        ExportFormat::Desired => render::export(&inventory, tenant, cloud, api, &steps, taken_at),
         ExportFormat::Snapshot => {
-            render::escape::json(&snapshot(&inventory, tenant_ref, taken_at)?.to_json())
+            render::escape::json(&snapshot(&inventory, tenant_ref, &steps, taken_at)?.to_json())
         }
     };
     let kind = inventory.kind.name();
     let [one, many] = ["user flow", "user flows"].map(|flows| format!("{kind} {flows}"));
     let flows = render::pluralize(inventory.flows.len(), &one, &many);
     let connectors = render::pluralize(inventory.connectors.len(), "API connector", "API connectors");
-    let unverified = match &connection.connected.tenant_check {
-        TenantCheck::Unverified(why) => Some(why.clone()),
-        TenantCheck::Verified(_) | TenantCheck::NotApplicable => None,
-    };
     let steps: Vec<_> = steps.iter().map(|step| step.name()).collect();
     let steps = steps.join(", ");
     let summary = format!("{tenant}: {flows}, {connectors} (exported: {steps})\n");
-    Ok(Exported { text, summary, unverified })
+    Ok(Exported { text, summary, warnings: warnings(&inventory, &connection.connected.tenant_check) })
+}
+
+/// Returns the warnings of an inventory: an unverified tenant, a step that was not read, and each binding without
+/// effect.
+fn warnings(inventory: &Inventory, tenant_check: &TenantCheck) -> Vec<Diagnostic> {
+    let unverified = match tenant_check {
+        TenantCheck::Unverified(why) => Some(Warning::TenantUnverified(why.clone())),
+        TenantCheck::Verified(_) | TenantCheck::NotApplicable => None,
+    };
+    let unsupported = inventory.unsupported_step.map(Warning::UnsupportedStep);
+    let mut warnings: Vec<_> = unverified.into_iter().chain(unsupported).collect();
+    for (listed, bindings) in &inventory.flows {
+        let (Some(user_flow_type), Ok(flow)) = (&listed.user_flow_type, FlowId::parse(&listed.id)) else {
+            continue;
+        };
+        let is_without_effect = |(step, bound): &(&Step, &Bound)| {
+            bound.is_some() && step.is_called_by(user_flow_type) == Some(false)
+        };
+        warnings.extend(bindings.iter().filter(is_without_effect).map(|(step, _)| {
+            Warning::NeverCalled(NeverCalled {
+                flow: flow.clone(),
+                step: *step,
+                user_flow_type: user_flow_type.clone(),
+            })
+        }));
+    }
+    warnings.iter().map(Warning::diagnostic).collect()
 }
 
 /// Converts what could not be read to errors, in the order connectors, flows, invalid ids, bindings. Bindings
@@ -122,6 +155,7 @@ fn unreadable_problems(unreadable: Unreadable) -> Vec<Diagnostic> {
 fn snapshot(
     inventory: &Inventory,
     tenant_ref: TenantRef<'_>,
+    steps: &[Step],
     taken_at: &str,
 ) -> Result<Snapshot, CommandError> {
     let step = |(step, bound): (&Step, &Bound)| {
@@ -132,7 +166,7 @@ fn snapshot(
         id: flow.id.clone(),
         user_flow_type: flow.user_flow_type.clone().unwrap_or_else(|| "unknownFutureValue".into()),
         user_flow_type_version: flow.version.clone().unwrap_or_else(|| 1.into()),
-        bindings: bindings.iter().filter_map(step).collect(),
+        bindings: bindings.iter().filter(|(step, _)| steps.contains(step)).filter_map(step).collect(),
     };
     let connector = |ListedConnector { connector, target_url }: &ListedConnector| snapshot::Connector {
         id: connector.id.as_str().to_owned(),

@@ -3,7 +3,8 @@
 use flowbind::sandbox::{Fault, Options};
 
 use crate::support::{
-    Outcome, SandboxServer, connector_id, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+    Outcome, SandboxServer, answer_get, connector_id, file, flowbind, folder, serve, tenant,
+    tenant_binding_third_step, yaml_binding_connector_1,
 };
 
 fn drift(served: &SandboxServer, yaml: &str, args: &[&str]) -> Outcome {
@@ -461,4 +462,163 @@ fn drift_suggestions_with_hostile_names_are_quoted() {
         outcome.stdout.contains("postAttributeCollection: null  # its connector was deleted"),
         "{outcome}"
     );
+}
+
+/// The suggested lines can be pasted into a file that does not manage the step yet.
+#[test]
+fn strict_drift_reports_steps_that_the_file_does_not_manage() {
+    for flows in [&["B2C_1_a"][..], &[]] {
+        let served = serve(tenant_binding_third_step(&[("B2C_1_a", 1, 0)]), Options::default());
+        let yaml = yaml_binding_connector_1(flows)
+            .replace("flows:\n", if flows.is_empty() { "flows: {}\n" } else { "flows:\n" });
+        assert_eq!(drift(&served, &yaml, &[]).code, 0);
+        assert!(!served.requests().iter().any(|request| request.contains("preTokenIssuance")));
+        let outcome = drift(&served, &yaml, &["--strict", "--format", "json"]);
+        assert_eq!(outcome.code, 2, "{outcome}");
+        let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let unmanaged = plan["targets"][0]["unmanaged"].as_array().unwrap();
+        let last = unmanaged.last().unwrap();
+        assert_eq!((&last["flow"], &last["step"]), (&"B2C_1_a".into(), &"preTokenIssuance".into()), "{plan}");
+        assert_eq!(last["current"]["id"], connector_id(4), "{plan}");
+
+        let outcome = drift(&served, &yaml, &["--strict"]);
+        let lines = offered(&outcome, "To manage the other bindings, add to flowbind.yaml");
+        assert!(
+            lines.starts_with("steps: [postFederationSignup, postAttributeCollection, preTokenIssuance]\n"),
+            "{lines}"
+        );
+        let managed = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
+        let managed =
+            if flows.is_empty() { managed } else { managed + "    postFederationSignup: Connector 1\n" };
+        let outcome = drift(&served, &managed, &["--strict"]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
+}
+
+const UNSUPPORTED: &str =
+    "warning[unsupported-step]: the service rejects `preTokenIssuance`, so its bindings were not read";
+
+#[test]
+fn strict_drift_without_third_step_of_the_service_warns() {
+    for (flows, code) in [(&[("B2C_1_a", 1, 0)][..], 0), (&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)], 2)] {
+        let faults = vec![answer_get("preTokenIssuance", 0, 400, &[], "")];
+        let served = serve(tenant_binding_third_step(flows), Options { faults, ..Options::default() });
+        let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &["--strict"]);
+        assert_eq!(outcome.code, code, "{outcome}");
+        assert_eq!(outcome.stdout.matches(UNSUPPORTED).count(), 1, "{outcome}");
+        // Without a strict run, the step is not read.
+        let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]);
+        assert_eq!((outcome.code, outcome.to_string().contains(UNSUPPORTED)), (0, false), "{outcome}");
+    }
+}
+
+/// A binding that a file manages is never left out.
+#[test]
+fn strict_drift_without_managed_third_step_of_the_service_fails() {
+    let faults = || vec![answer_get("preTokenIssuance", 0, 400, &[], "")];
+    let options = || Options { faults: faults(), ..Options::default() };
+    let head = "version: 1\ntenant: contoso.onmicrosoft.com\n";
+    let steps = "steps: [postFederationSignup, preTokenIssuance]\n";
+    let other = format!("{head}flows:\n  B2C_1_b: {{postFederationSignup: Connector 1}}\n");
+    for flows in
+        ["flows:\n  B2C_1_a: {preTokenIssuance: Connector 4}\n", "prune: flows\nflows:\n  B2C_1_a: {}\n"]
+    {
+        for name in ["a.yaml", "z.yaml"] {
+            let served = serve(tenant_binding_third_step(&[("B2C_1_a", 0, 0), ("B2C_1_b", 1, 0)]), options());
+            let folder = folder();
+            file(folder.path(), name, format!("{head}{steps}{flows}"));
+            if flows.contains("Connector 4") {
+                file(folder.path(), "other.yaml", &other);
+            }
+            let outcome = flowbind(["drift", ".", "--strict", "--format", "json"])
+                .connect_to(&served.graph_url())
+                .within(folder.path())
+                .run();
+            assert_eq!(outcome.code, 1, "{outcome}");
+            assert!(!outcome.to_string().contains("unsupported-step"), "{outcome}");
+            let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+            let unknown = plan["targets"].as_array().unwrap().iter();
+            let mut unknown = unknown.flat_map(|target| target["unknown"].as_array().unwrap());
+            assert!(unknown.any(|it| it["flow"] == "B2C_1_a" && it["step"] == "preTokenIssuance"), "{plan}");
+        }
+    }
+}
+
+/// Documented steps are never left out, whatever the file manages.
+#[test]
+fn strict_drift_with_one_managed_step_leaves_out_only_the_third_step() {
+    let faults = vec![answer_get("preTokenIssuance", 0, 400, &[], "")];
+    let served =
+        serve(tenant_binding_third_step(&[("B2C_1_a", 2, 1)]), Options { faults, ..Options::default() });
+    let yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nsteps: [postAttributeCollection]\nflows:\n  B2C_1_a: {postAttributeCollection: Connector 1}\n";
+    let outcome = drift(&served, yaml, &["--strict"]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stdout.contains(UNSUPPORTED), "{outcome}");
+    let lines = offered(&outcome, "To manage the other bindings, add to flowbind.yaml");
+    assert!(lines.starts_with("steps: [postFederationSignup, postAttributeCollection]\n"), "{lines}");
+}
+
+#[test]
+fn strict_drift_with_third_step_rejected_for_one_flow_fails() {
+    let step = "B2C_1_b/apiConnectorConfiguration?$expand=postFederationSignup,postAttributeCollection,preTokenIssuance";
+    let served = serve(
+        tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 0)]),
+        Options { faults: vec![answer_get(step, 0, 400, &[], "")], ..Options::default() },
+    );
+    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &["--strict"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stdout.contains("`B2C_1_b` (preTokenIssuance)"), "{outcome}");
+}
+
+/// Only runs that list the flows know their types.
+#[test]
+fn drift_warns_about_steps_that_are_never_called() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 2)]);
+    for flow in &mut snapshot.flows {
+        flow.user_flow_type = "passwordReset".into();
+    }
+    let served = serve(snapshot, Options::default());
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
+    let text = |flow: &str, step: &str| {
+        format!("`{flow}` `{step}` has no effect: flows of the type `passwordReset` never call it")
+    };
+    let expected = [text("B2C_1_a", "postFederationSignup"), text("B2C_1_b", "postAttributeCollection")];
+    for (format, is_escaped) in [("text", false), ("json", false), ("markdown", true), ("html", true)] {
+        let outcome = drift(&served, &yaml, &["--strict", "--format", format]);
+        assert_eq!(outcome.code, 2, "{outcome}");
+        for text in &expected {
+            let text = if is_escaped { "never call it" } else { text };
+            assert!(outcome.stdout.contains(text), "{format}: {outcome}");
+        }
+        assert!(outcome.stdout.contains("step-never-called"), "{format}: {outcome}");
+    }
+    let outcome = drift(&served, &yaml, &[]);
+    assert_eq!((outcome.code, outcome.to_string().contains("never-called")), (0, false), "{outcome}");
+
+    // A binding that the plan removes is not reported.
+    let pruning = yaml.replace("flows:", "prune: flows\nflows:").replace("Connector 1", "null");
+    let outcome = drift(&served, &pruning, &[]);
+    assert_eq!((outcome.code, outcome.to_string().contains("never-called")), (2, false), "{outcome}");
+    let outcome = drift(&served, &yaml.replace("flows:", "prune: flows\nflows:"), &[]);
+    assert_eq!(
+        (outcome.code, outcome.stdout.matches("warning[step-never-called]").count()),
+        (2, 1),
+        "{outcome}"
+    );
+}
+
+/// Keys that older versions do not write may be absent.
+#[test]
+fn show_reads_a_strict_drift_of_an_older_version() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
+    let outcome = drift(&served, &yaml, &["--strict", "--format", "json"]);
+    let mut plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    for key in ["neverCalled", "unsupportedStep", "steps"] {
+        assert!(plan["targets"][0].as_object_mut().unwrap().remove(key).is_some(), "{key}: {plan}");
+    }
+    let folder = folder();
+    file(folder.path(), "plan.json", plan.to_string());
+    let outcome = flowbind(["show", "plan.json"]).within(folder.path()).run();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
 }

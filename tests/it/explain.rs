@@ -100,6 +100,8 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           flows-unreadable           The user flows of the tenant could not be listed
           tenant-alias               One tenant is named in two ways
           undocumented-step          A step is not part of Graph's documentation
+          unsupported-step           The service rejects a step, so it was not read
+          step-never-called          A binding at a step that its flow never calls
           dangling-binding           A binding points to a deleted connector
 
         Signing in

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::fuzz_corpus::fuzz::export::assert_plan_is_empty;
 use crate::support::{
     Outcome, SandboxServer, answer_get, code_blocks, connector_id, connects, file, flowbind, folder, package,
-    serve, tenant,
+    serve, tenant, tenant_binding_third_step,
 };
 
 fn export(served: &SandboxServer, args: &[&str]) -> Outcome {
@@ -105,7 +105,7 @@ fn export_with_unreadable_data_fails() {
     for error in [
         "error[connectors-unreadable]: cannot list the tenant's connectors\n  = cause: 403\n",
         "request: GET /beta/identity/apiConnectors (request-id ",
-        "error[permission-missing]: could not read `B2C_1_b` (postFederationSignup, postAttributeCollection): 403\n",
+        "error[permission-missing]: could not read `B2C_1_b` (postFederationSignup, postAttributeCollection, preTokenIssuance): 403\n",
         "request: GET /beta/identity/b2cUserFlows/B2C_1_b/apiConnectorConfiguration (request-id ",
     ] {
         assert!(outcome.stderr.contains(error), "{error}: {outcome}");
@@ -232,7 +232,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
             (flow, steps)
         };
         let flows = bindings.into_iter().enumerate().map(flow).collect();
-        Inventory { kind: FlowKind::B2c, connectors: connectors.clone(), flows }
+        Inventory { kind: FlowKind::B2c, connectors: connectors.clone(), flows, unsupported_step: None }
     })
 }
 
@@ -324,4 +324,118 @@ fn flow_listed_twice_is_one_flow() {
     let served = serve(tenant(&[]), Options { faults, ..Options::default() });
     let outcome = export(&served, &[]);
     assert_eq!((outcome.code, outcome.stdout.matches("B2C_1_a").count()), (0, 1), "{outcome}");
+}
+
+#[test]
+fn export_of_bound_third_step_lists_all_steps() {
+    let snapshot = tenant_binding_third_step(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 2)]);
+    let served = serve(snapshot.clone(), Options::default());
+    let outcome = export(&served, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let steps = "\nsteps: [postFederationSignup, postAttributeCollection, preTokenIssuance]\n";
+    assert!(outcome.stdout.contains(steps), "{outcome}");
+    assert!(outcome.stdout.contains("    preTokenIssuance: connector-4\n"), "{outcome}");
+    assert!(outcome.stderr.contains("preTokenIssuance)\n"), "{outcome}");
+    let planned = served.plan(&outcome.stdout, &["--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&planned.stdout).unwrap();
+    assert_eq!(plan["targets"][0]["changes"], serde_json::json!([]), "{plan}");
+    assert_eq!(plan["targets"][0]["inSync"].as_array().map(Vec::len), Some(6), "{plan}");
+    let exported = Snapshot::parse(&export(&served, &["--format", "snapshot"]).stdout).unwrap();
+    assert_eq!(
+        exported.flows[0].bindings[&flowbind::snapshot::Step::PreTokenIssuance],
+        Some(connector_id(4))
+    );
+}
+
+#[test]
+fn export_of_unbound_third_step_keeps_the_default_steps() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
+    let outcome = export(&served, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(!outcome.stdout.contains("steps:") && !outcome.stdout.contains("preTokenIssuance"), "{outcome}");
+    assert!(
+        served.requests().iter().any(|request| request.contains("preTokenIssuance")),
+        "the step was not read: {:?}",
+        served.requests()
+    );
+    assert_eq!(served.requests().len(), 3, "connectors, the list, and one flow: {:?}", served.requests());
+}
+
+/// Explicit `--steps` are exported, or nothing.
+#[test]
+fn export_without_third_step_of_the_service_warns() {
+    let faults = vec![answer_get("preTokenIssuance", 0, 400, &[], "")];
+    let snapshot = tenant_binding_third_step(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 2)]);
+    let served = serve(snapshot, Options { faults, ..Options::default() });
+    for format in ["desired", "snapshot"] {
+        let outcome = export(&served, &["--format", format]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        let warning = "warning[unsupported-step]: the service rejects `preTokenIssuance`, so its bindings were not read\n";
+        assert_eq!(outcome.stderr.matches(warning).count(), 1, "{outcome}");
+        assert!(
+            outcome.stderr.contains("(exported: postFederationSignup, postAttributeCollection)\n"),
+            "{outcome}"
+        );
+        assert!(!outcome.stdout.contains("preTokenIssuance"), "{outcome}");
+    }
+    let exported = export(&served, &[]).stdout;
+    let planned = served.plan(&exported, &["--detailed-exitcode"]);
+    assert_eq!((planned.code, planned.stderr.as_str()), (0, ""), "{planned}");
+
+    let steps = "postFederationSignup,postAttributeCollection,preTokenIssuance";
+    let outcome = export(&served, &["--steps", steps]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert!(!outcome.stderr.contains("unsupported-step"), "{outcome}");
+}
+
+/// A step that the service accepts for one flow exists, so a rejection for another flow is an error.
+#[test]
+fn export_with_third_step_rejected_for_one_flow_fails() {
+    let faults = || {
+        vec![answer_get(
+            "B2C_1_b/apiConnectorConfiguration?$expand=postFederationSignup,postAttributeCollection,preTokenIssuance",
+            0,
+            400,
+            &[],
+            "",
+        )]
+    };
+    let snapshot = tenant_binding_third_step(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 2)]);
+    let served = serve(snapshot, Options { faults: faults(), ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert!(outcome.stderr.contains("could not read `B2C_1_b` (preTokenIssuance): 400\n"), "{outcome}");
+}
+
+/// A request that fails also without the step is an ordinary error.
+#[test]
+fn export_with_every_flow_rejected_fails() {
+    let faults = vec![answer_get("apiConnectorConfiguration", 0, 400, &[], "")];
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults, ..Options::default() });
+    let outcome = export(&served, &[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{outcome}");
+    assert!(!outcome.stderr.contains("unsupported-step"), "{outcome}");
+}
+
+#[test]
+fn export_warns_about_steps_that_are_never_called() {
+    let mut snapshot = tenant_binding_third_step(&[("B2C_1_a", 1, 2), ("B2C_1_b", 1, 0), ("B2C_1_c", 0, 0)]);
+    for (at, user_flow_type) in [(0, "signIn"), (1, "passwordReset"), (2, "passwordReset")] {
+        snapshot.flows[at].user_flow_type = user_flow_type.into();
+    }
+    let served = serve(snapshot, Options::default());
+    let outcome = export(&served, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let warnings: Vec<_> = outcome.stderr.lines().filter(|line| line.starts_with("warning[")).collect();
+    let expected = [
+        ("B2C_1_a", "postFederationSignup", "signIn"),
+        ("B2C_1_a", "postAttributeCollection", "signIn"),
+        ("B2C_1_b", "postFederationSignup", "passwordReset"),
+    ];
+    let expected = expected.map(|(flow, step, user_flow_type)| {
+        format!(
+            "warning[step-never-called]: `{flow}` `{step}` has no effect: flows of the type `{user_flow_type}` never call it"
+        )
+    });
+    assert_eq!(warnings, expected, "{outcome}");
 }

@@ -70,6 +70,7 @@ fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
     });
     Current {
         scope: Scope::Listed,
+        unsupported_step: None,
         connectors: Fetched::Known(
             (0..6).map(|number| ListedConnector { connector: connector(number), target_url: None }).collect(),
         ),

@@ -66,6 +66,9 @@ fn target(tenant: &str, changes: Vec<Change>) -> Target {
         not_compared: 0,
         unmanaged: Vec::new(),
         dangling: Vec::new(),
+        never_called: Vec::new(),
+        unsupported_step: None,
+        steps: Step::DEFAULT.to_vec(),
         unreadable: Vec::new(),
         pins: Vec::new(),
         blockers: Vec::new(),
@@ -820,7 +823,12 @@ fn time_to_render(count: usize) -> Duration {
         let display_name = Some(format!("{}{at}", "check".repeat(20)));
         Some(ListedConnector { connector: Connector { display_name, ..connector }, target_url: None })
     });
-    let inventory = Inventory { kind: FlowKind::B2c, connectors: connectors.collect(), flows: Vec::new() };
+    let inventory = Inventory {
+        kind: FlowKind::B2c,
+        connectors: connectors.collect(),
+        flows: Vec::new(),
+        unsupported_step: None,
+    };
     let tenant = "contoso.onmicrosoft.com".parse().unwrap();
     let file = flowbind::render::export(&inventory, &tenant, Cloud::Global, Api::Beta, &Step::DEFAULT, AT);
     assert!(file.contains(&format!("-{count}:")));

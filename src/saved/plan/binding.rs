@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, SourceLocation};
 use crate::model::{Action, Bound, Connector, FlowId, ReadError, Step, TargetUrl};
-use crate::plan::{BrokenPin, Change, InSync, Unmanaged, UnreadableBinding};
+use crate::plan::{BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding};
 use crate::saved::parts::check_action;
 use crate::saved::saved_as::saved_as;
 
@@ -100,6 +100,22 @@ struct PlanPin {
 }
 
 saved_as!(BrokenPin, PlanPin { connector, expected, actual });
+
+/// Binding at a step that its flow never calls.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct PlanNeverCalled {
+    /// The flow.
+    flow: FlowId,
+    /// The step.
+    #[cfg_attr(test, schemars(with = "String"))]
+    step: Step,
+    /// Type of the flow, such as `passwordReset`.
+    user_flow_type: String,
+}
+
+saved_as!(NeverCalled, PlanNeverCalled { flow, step, user_flow_type });
 
 /// Binding that could not be read.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,9 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Api, Cloud, Tenant};
+use crate::model::{Api, Cloud, Step, Tenant};
 use crate::plan::{
-    Blocker, BrokenPin, Change, InSync, Override, Summary, Target, Unmanaged, UnreadableBinding, Warning,
+    Blocker, BrokenPin, Change, InSync, NeverCalled, Override, Summary, Target, Unmanaged, UnreadableBinding,
+    Warning,
 };
 use crate::saved::saved_as::saved_as;
 
@@ -33,6 +34,10 @@ pub(super) struct PlanTarget {
     graph_url: String,
     /// File that lists the bindings.
     file: String,
+    /// Steps that the file manages.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    steps: Vec<Step>,
     /// Fingerprint of the changes to this tenant; null if its plan is incomplete.
     pub(super) fingerprint: Option<String>,
     /// Bindings that differ; each is exactly one PUT.
@@ -43,6 +48,13 @@ pub(super) struct PlanTarget {
     unmanaged: Vec<Unmanaged>,
     /// Bindings to deleted connectors, managed or not.
     dangling: Vec<Unmanaged>,
+    /// Bindings at steps that their flows never call.
+    #[serde(default)]
+    never_called: Vec<NeverCalled>,
+    /// Step that was not read, because the service rejects it; null if all were read.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    unsupported_step: Option<Step>,
     /// Connectors that do not call their pinned address.
     pins: Vec<BrokenPin>,
     /// Bindings that could not be read. They are never treated as unbound.
@@ -104,10 +116,13 @@ impl PlanTarget {
             api: target.api,
             graph_url: target.graph_url,
             file: target.file,
+            steps: target.steps,
             changes: target.changes,
             in_sync: target.in_sync,
             unmanaged: target.unmanaged,
             dangling: target.dangling,
+            never_called: target.never_called,
+            unsupported_step: target.unsupported_step,
             pins: target.pins,
             unknown: target.unreadable,
             refusals: target.blockers,
@@ -129,11 +144,14 @@ impl From<PlanTarget> for Target {
             api: target.api,
             graph_url: target.graph_url,
             file: target.file,
+            steps: target.steps,
             changes: target.changes,
             in_sync: target.in_sync,
             not_compared: target.summary.not_compared,
             unmanaged: target.unmanaged,
             dangling: target.dangling,
+            never_called: target.never_called,
+            unsupported_step: target.unsupported_step,
             unreadable: target.unknown,
             pins: target.pins,
             blockers: target.refusals,

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use flowbind::diagnostic::{Diagnostic, Span};
 use flowbind::model::{
-    Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired, Fetched,
-    FlowId, Guards, ListedConnector, Pins, Prune, Reading, Scope, Step, Tenant,
+    Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired,
+    DesiredFlow, Fetched, FlowId, Guards, ListedConnector, ListedFlow, Pins, Prune, Reading, Scope, Step,
+    Tenant,
 };
 use flowbind::plan::{Target, TenantPlan};
 use flowbind::{desired as files, render};
@@ -113,9 +114,12 @@ fn assert_planned(desired: &Desired) {
     for (connectors, resolves) in [(Vec::new(), false), (connectors(desired), is_clear)] {
         let unbound = |step: &Step| (*step, Reading::Known(None));
         let nothing = || CurrentFlow::Found(desired.steps.iter().map(unbound).collect());
-        let ids = desired.flows.iter().map(|flow| flow.id.to_string()).collect();
+        let listed =
+            |flow: &DesiredFlow| ListedFlow { id: flow.id.to_string(), user_flow_type: None, version: None };
+        let ids = desired.flows.iter().map(listed).collect();
         let current = Current {
             scope: Scope::Listed,
+            unsupported_step: None,
             connectors: Fetched::Known(connectors),
             flows: desired.flows.iter().map(|flow| (flow.id.clone(), nothing())).collect(),
             flow_list: Fetched::Known(ids),

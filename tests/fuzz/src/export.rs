@@ -33,6 +33,7 @@ pub fn export(data: &[u8]) {
         flows.entry(flow.as_str().to_lowercase()).or_insert((flow, steps));
     }
     let inventory = Inventory {
+        unsupported_step: None,
         kind: FlowKind::B2c,
         connectors,
         flows: flows
@@ -63,6 +64,7 @@ pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     };
     let current = Current {
         scope: Scope::All,
+        unsupported_step: None,
         connectors: Fetched::Known(inventory.connectors.clone()),
         flows: inventory.flows.iter().map(found).collect(),
         flow_list: Fetched::NotRequested,

@@ -7,8 +7,8 @@ use flowbind::apply::{Outcome, Reason, Report, ReportedChange, SentPut, TargetRe
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::model::{Action, Api, Cloud, ReadError, Step, Tenant, bound_id};
 use flowbind::plan::{
-    Blocker, BrokenPin, Change, Drift, InSync, Member, Override, Plan, Problem, Shard, ShardInfo, Target,
-    Unmanaged, UnreadableBinding,
+    Blocker, BrokenPin, Change, Drift, InSync, Member, NeverCalled, Override, Plan, Problem, Shard,
+    ShardInfo, Target, Unmanaged, UnreadableBinding,
 };
 use flowbind::render::{self, Document, Format, escape};
 use flowbind::saved;
@@ -87,6 +87,9 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             current: Some(texts.next_connector()),
         }],
         dangling: Vec::new(),
+        never_called: Vec::new(),
+        unsupported_step: Some(Step::PreTokenIssuance),
+        steps: Step::DEFAULT.to_vec(),
         unreadable: vec![UnreadableBinding {
             flow: texts.next_flow(),
             step: Step::VARIANTS[texts.next_number() % 3],
@@ -123,6 +126,8 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
         overrides: vec![Override::AllowProtected(texts.next_flow(), Step::VARIANTS[texts.next_number() % 3])],
     };
     target.dangling = target.unmanaged.clone();
+    let (flow, step) = (texts.next_flow(), Step::VARIANTS[texts.next_number() % 3]);
+    target.never_called = vec![NeverCalled { flow, step, user_flow_type: texts.next_string() }];
     target
 }
 

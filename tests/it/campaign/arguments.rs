@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Result;
+use flowbind::snapshot::Step;
 use serde_json::Value;
+use strum::VariantArray as _;
 
 use super::scenario::{Approval, Command, OutputFault, Scenario};
 
@@ -73,8 +75,7 @@ impl Scenario {
     }
 
     fn export_args(&self, snapshot: bool) -> Vec<String> {
-        let steps: Vec<_> = self.files[0].steps.iter().map(|step| step.name()).collect();
-        strings(&[
+        let mut args = strings(&[
             "export",
             "--tenant",
             "contoso.onmicrosoft.com",
@@ -82,11 +83,15 @@ impl Scenario {
             self.model.cloud.name(),
             "--api",
             self.api(),
-            "--steps",
-            &steps.join(","),
             "--format",
             if snapshot { "snapshot" } else { "desired" },
-        ])
+        ]);
+        // By default, all steps are exported that the service has.
+        if self.files[0].steps.len() == Step::VARIANTS.len() {
+            let steps: Vec<_> = Step::VARIANTS.iter().map(|step| step.name()).collect();
+            args.extend(["--steps".to_owned(), steps.join(",")]);
+        }
+        args
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flowbind::sandbox::{Effect, Fault};
-use flowbind::snapshot::Snapshot;
+use flowbind::snapshot::{Snapshot, Step};
 use serde_json::Value;
 
 /// Every output format with the extension of its expected file.
@@ -131,6 +131,13 @@ pub fn tenant(flows: &[(&str, usize, usize)]) -> Snapshot {
         "flows": flows,
     });
     Snapshot::parse(&snapshot.to_string()).unwrap()
+}
+
+/// Creates a tenant like [`tenant`] with `Connector 4` at `preTokenIssuance` of the first flow.
+pub fn tenant_binding_third_step(flows: &[(&str, usize, usize)]) -> Snapshot {
+    let mut snapshot = tenant(flows);
+    snapshot.flows[0].bindings.insert(Step::PreTokenIssuance, Some(connector_id(4)));
+    snapshot
 }
 
 /// Returns a desired-state file that binds `Connector 1` at `postFederationSignup` in each flow.

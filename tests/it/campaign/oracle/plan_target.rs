@@ -49,6 +49,7 @@ impl Evidence<'_> {
     ) -> Result<()> {
         let scenario = self.scenario;
         ensure!(target["tenant"] == file.tenant, "the tenant is {}", target["tenant"]);
+        self.check_unsupported_step(target, file)?;
         let mut unreadable = Vec::new();
         for unknown in list(target, "unknown") {
             unreadable.push(binding_key(unknown)?);
@@ -112,6 +113,33 @@ impl Evidence<'_> {
         Ok(())
     }
 
+    /// Returns whether the plan reports that the service rejects `preTokenIssuance` for the tenant of the file.
+    fn rejects_optional_step(&self, file: &DesiredFile) -> bool {
+        let document = self.document().ok().flatten().unwrap_or_default();
+        let mut targets = list(&document, "targets").iter();
+        targets.any(|target| target["tenant"] == file.tenant && !target["unsupportedStep"].is_null())
+    }
+
+    /// Checks that a step is reported as rejected only by a strict run without a file that manages it, and only
+    /// after such a response.
+    fn check_unsupported_step(&self, target: &Value, file: &DesiredFile) -> Result<()> {
+        let step = &target["unsupportedStep"];
+        if step.is_null() {
+            return Ok(());
+        }
+        let optional = Step::PreTokenIssuance;
+        ensure!(*step == optional.name(), "{step} is reported as rejected");
+        ensure!(self.scenario.command == Command::Drift { strict: true }, "{step} is rejected, but not read");
+        let mut same = self.scenario.files.iter().filter(|other| other.tenant == file.tenant);
+        ensure!(!same.any(|other| other.steps.contains(&optional)), "{step} is managed and left out");
+        let is_rejection = |entry: &Value| {
+            let path = entry["path"].as_str().unwrap_or_default();
+            entry["status"] == 400 && (path.contains(optional.name()) || path.ends_with("/$batch"))
+        };
+        ensure!(self.journal.iter().any(is_rejection), "{step} was not rejected");
+        Ok(())
+    }
+
     /// Returns the bindings of the flows that are read for the file and that no file of the tenant
     /// manages.
     pub(super) fn unmanaged(&self, file: &DesiredFile) -> BTreeMap<BindingKey, String> {
@@ -119,11 +147,15 @@ impl Evidence<'_> {
         let same = scenario.files.iter().filter(|other| other.tenant == file.tenant);
         let managed: Vec<_> = same.map(|other| other.managed(&scenario.model)).collect();
         let strict = scenario.command == Command::Drift { strict: true };
+        let is_rejected = self.rejects_optional_step(file);
+        let is_covered = |step: &Step| {
+            let is_optional = *step == Step::PreTokenIssuance;
+            file.steps.contains(step)
+                || (strict && !(is_optional && (is_rejected || scenario.api() == "v1.0")))
+        };
         let is_read = |flow: &String| strict || file.flows.iter().any(|(listed, _)| listed == flow);
         let is_unmanaged = |key: &BindingKey| {
-            is_read(&key.0)
-                && file.steps.contains(&key.1)
-                && !managed.iter().any(|managed| managed.contains_key(key))
+            is_read(&key.0) && is_covered(&key.1) && !managed.iter().any(|managed| managed.contains_key(key))
         };
         let bound = scenario.initial_bindings().into_iter().filter_map(|(place, is)| Some((place, is?)));
         bound.filter(|(key, _)| is_unmanaged(key)).collect()
