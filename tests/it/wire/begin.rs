@@ -84,7 +84,7 @@ async fn queued_request_after_stop_is_not_sent() {
     };
     let served = serve(tenant(&[]), Options { faults: vec![hang], ..Options::default() });
     let (_alive, never) = watch::channel(false);
-    let (tell, stop) = watch::channel(false);
+    let (sender, stop) = watch::channel(false);
     let connections = Arc::new(Connections::default().with_max_in_flight(MOST));
     let others = Client::new(settings(60, never, 4), Arc::clone(&connections));
     let client = Client::new(settings(60, stop, 4), connections);
@@ -94,7 +94,7 @@ async fn queued_request_after_stop_is_not_sent() {
         until(|| sent(&served, "GET") == MOST).await;
         let mut writing = pin!(client.send(&write));
         assert!(poll_immediate(&mut writing).await.is_none(), "it waits for the reads");
-        tell.send(true).unwrap();
+        sender.send(true).unwrap();
         writing.await
     };
     let written = tokio::select! {
