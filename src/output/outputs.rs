@@ -206,14 +206,11 @@ impl Outputs {
             .filter_map(Result::err)
             .map(|error| Diagnostic::error(Code::OutputNotWritable, error.to_string()));
         let mut unwritten: Vec<_> = unwritten.collect();
-        for (file, text, name) in [
-            (self.summary, rendered.plain(Format::Markdown), "summary"),
-            (self.values, render::github_outputs(rendered.document), "output"),
-        ] {
-            if let Some(Err(error)) = file.map(|mut file| file.write_all(text.as_bytes())) {
-                let message = format!("cannot write the step's {name}: {error}");
-                unwritten.push(Diagnostic::error(Code::OutputNotWritable, message));
-            }
+        if let Some(file) = self.summary {
+            unwritten.extend(append(file, &rendered.plain(Format::Markdown), "summary").err());
+        }
+        if let Some(file) = self.values {
+            unwritten.extend(append(file, &render::github_outputs(rendered.document), "output").err());
         }
         self.printer.print(rest);
         let printed = tokio::select! {
@@ -221,7 +218,7 @@ impl Outputs {
             () = async { stopped.await; tokio::time::sleep(READER_TIMEOUT).await } => Ok(()),
         };
         if let Err(error) = printed {
-            unwritten.extend([stdout_error(error)]);
+            unwritten.push(stdout_error(error));
         }
         unwritten
     }
@@ -246,6 +243,13 @@ pub fn open_file(path: &Path) -> Result<OutputFile, Diagnostic> {
 fn open_for_append(path: &Path) -> Result<File, Diagnostic> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
     opened.map_err(|error| not_writable(format!("cannot write `{}`", path.display()), &error))
+}
+
+/// Appends a text to a file of a step of GitHub Actions, which errors call `name`.
+fn append(mut file: File, text: &str, name: &str) -> Result<(), Diagnostic> {
+    file.write_all(text.as_bytes()).map_err(|error| {
+        Diagnostic::error(Code::OutputNotWritable, format!("cannot write the step's {name}: {error}"))
+    })
 }
 
 /// Returns the error of an output that is also an input or another output.
