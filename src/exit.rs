@@ -1,5 +1,6 @@
 //! Exit codes of the program.
 
+use crate::drift::Drift;
 use crate::plan::Plan;
 use crate::run::ErrorKind;
 
@@ -73,12 +74,13 @@ impl Exit {
         }
     }
 
-    /// Returns the exit code of a drift run: 1 if the plan is incomplete, otherwise 2 if anything differs,
-    /// otherwise 0.
-    pub fn of_drift(plan: &Plan) -> Self {
-        if !plan.is_complete() {
+    /// Returns the exit code of a drift run: 1 if it is incomplete, otherwise 2 if anything differs, otherwise 0. With
+    /// `new_only`, only differences that the earlier run did not report count.
+    pub fn of_drift(drift: &Drift, new_only: bool) -> Self {
+        let counts = |is_new: Option<bool>| !new_only || is_new != Some(false);
+        if !drift.is_complete() {
             Self::Error
-        } else if plan.differs() {
+        } else if drift.differences().any(|difference| counts(difference.is_new)) {
             Self::Differs
         } else {
             Self::Done

@@ -28,6 +28,7 @@ pub mod cli;
 pub mod current;
 pub mod desired;
 pub mod diagnostic;
+pub mod drift;
 pub mod exit;
 pub mod graph;
 pub mod http;

@@ -27,7 +27,7 @@ pub use listing::{Listing, ListingLine, Literal};
 pub use name_mistake::NameMistake;
 pub use names::names;
 pub use ownership::Ownership;
-pub use pins::Pins;
+pub use pins::{Pin, Pins};
 pub use read_error::ReadError;
 pub use step::{Step, StepMap};
 pub use target_url::{InvalidTargetUrl, TargetUrl};

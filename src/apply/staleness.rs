@@ -83,6 +83,7 @@ impl StalenessCheck {
                 connector: connector.clone(),
                 expected: pin.to_string(),
                 actual: actual.map(ToString::to_string),
+                source: None,
             });
         }
     }

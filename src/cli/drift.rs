@@ -1,29 +1,35 @@
-//! `drift`: reports by exit code whether tenants differ from their files. Writes nothing to the tenants.
+//! `drift`: reports what is different in the tenants, compared with their files. Writes nothing to the tenants.
 
-use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, ShardArgs};
-use super::plan::plan_and_print;
+use super::plan::plan_with_progress;
 use super::signals;
 use crate::apply::UnverifiedTenantPolicy;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::drift::{self, Drift};
 use crate::exit::Exit;
 use crate::model::{Scope, Tenant};
-use crate::output::RenderedRun;
-use crate::plan::{Drift, Overrides};
-use crate::render::{self, Document, escape};
-use crate::run::{CommandError, PlanRequest, Run};
-use crate::saved;
+use crate::output::print_diagnostics;
+use crate::plan::Overrides;
+use crate::run::{CommandError, PlanRequest, Run, read_earlier_drift};
 
 #[derive(Debug, Args)]
 pub(super) struct DriftArgs {
     #[command(flatten)]
     files: FilesArgs,
-    /// Read all flows and steps of the tenant; bindings that are not in the file count as drift
+    /// Read all flows and steps of the tenant; bindings that are not in the file are differences
     #[arg(long)]
     strict: bool,
+    /// Mark what is new or resolved since the run that wrote FILE.json; the same FILE.json can be an output
+    #[arg(long, value_name = "FILE.json")]
+    since: Option<PathBuf>,
+    /// Exit with 2 only if a difference is new
+    #[arg(long, requires = "since")]
+    new_only: bool,
     #[command(flatten)]
     outputs: OutputArgs,
     #[command(flatten)]
@@ -38,7 +44,8 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    let mut outputs = args.outputs.open(&args.files.inputs(&args.connection), environment)?;
+    let outputs = args.outputs.open(&args.files.inputs(&args.connection), environment)?;
+    let earlier = args.since.as_deref().map(read_earlier).transpose()?;
     let request = PlanRequest {
         policy: UnverifiedTenantPolicy::Warn,
         scope: if args.strict { Scope::All } else { Scope::Listed },
@@ -46,33 +53,30 @@ pub(super) async fn run(
         shard: args.shard.shard,
     };
     let run = Run::start(args.connection.run_options(environment), signals::no_shutdown());
-    let mut plan = plan_and_print(&run, &args.files, &request, global, &mut outputs).await;
-    let drift = Drift { strict: args.strict };
-    plan.drift = Some(drift);
-    let at = environment.now().to_string();
-    let json = &|| saved::plan::to_json(&plan, &at);
-    let mut text = render::plan_text(&plan);
-    if let Ok(run) = &run {
-        let complete = plan.tenants.iter().filter(|tenant| plan.is_tenant_complete(tenant));
-        let complete: BTreeSet<_> = complete.map(|tenant| &tenant.tenant).collect();
-        for target in plan.targets() {
-            let is_complete = complete.contains(&target.tenant);
-            let options = is_complete.then(|| tenant_options(&args.connection, run, &target.tenant));
-            text += &render::drift(target, drift, options.as_deref());
-        }
+    let plan = plan_with_progress(&run, &args.files, &request, global, |_| {}).await;
+    let sandbox = |tenant: &Tenant| {
+        let path = run.as_ref().ok()?.sandboxes().find_path(tenant)?;
+        Some(path.to_string_lossy().into_owned())
+    };
+    let now = environment.now();
+    let graph_url = args.connection.graph_url.as_deref();
+    let options = drift::Options { strict: args.strict, now, graph_url, sandbox: &sandbox };
+    let mut drift = drift::find_drift(plan, &options);
+    if let Some(earlier) = earlier {
+        drift = drift::compare_with_earlier(drift, &earlier);
     }
-    outputs
-        .emit_plan(&plan, &RenderedRun { text, json, document: Document::from_plan(&plan), at: &at })
-        .await?;
-    Ok(Exit::of_drift(&plan))
+    outputs.emit_drift(&drift, &now.to_string()).await?;
+    Ok(Exit::of_drift(&drift, args.new_only))
 }
 
-/// Returns the tenant's `--sandbox` and the `--graph-url` of this run, quoted for a shell and each with a
-/// space before, for a suggested command about the same tenant. Empty if neither was given.
-fn tenant_options(connection: &ConnectionArgs, run: &Run, tenant: &Tenant) -> String {
-    let sandbox = run.sandboxes().find_path(tenant);
-    let sandbox = sandbox.map(|path| ("--sandbox", path.to_string_lossy().into_owned()));
-    let url = connection.graph_url.as_ref().map(|url| ("--graph-url", url.clone()));
-    let options = sandbox.into_iter().chain(url);
-    options.map(|(name, value)| format!(" {name} {}", escape::shell(&value))).collect()
+/// Reads the drift of an earlier run. Without the file, warns and returns drift without differences, so that the first
+/// run of a job works.
+fn read_earlier(path: &Path) -> Result<Drift, CommandError> {
+    let earlier = read_earlier_drift(path)?;
+    if earlier.is_none() {
+        let message = format!("`{}` does not exist, so every difference is new", path.display());
+        let warning = Diagnostic::warning(Code::EarlierDriftMissing, message);
+        print_diagnostics(&[warning.hint("this is normal for a first run")]);
+    }
+    Ok(earlier.unwrap_or_default())
 }

@@ -9,8 +9,8 @@ use super::signals;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
 use crate::model::Scope;
-use crate::output::{Outputs, RenderedRun};
-use crate::plan::{Overrides, ShardInfo};
+use crate::output::RenderedRun;
+use crate::plan::{Overrides, ShardInfo, Target};
 use crate::render::{self, Document};
 use crate::run::{self, CommandError, Event, PlanRequest, Run};
 use crate::{saved, terminal};
@@ -46,7 +46,8 @@ pub(super) async fn run(
         shard: args.shard.shard,
     };
     let run = Run::start(args.connection.run_options(environment), signals::no_shutdown());
-    let plan = plan_and_print(&run, &args.files, &request, global, &mut outputs).await;
+    let print = |target: &Target| outputs.print(&render::target_text(target));
+    let plan = plan_with_progress(&run, &args.files, &request, global, print).await;
     let at = environment.now().to_string();
     let json = &|| saved::plan::to_json(&plan, &at);
     let text = render::plan_text(&plan);
@@ -54,18 +55,18 @@ pub(super) async fn run(
     Ok(Exit::of_plan(&plan, args.detailed_exitcode))
 }
 
-/// Plans the files. Prints each target to `outputs` as soon as it and those before it are planned. Errors are in the
-/// plan, also those of a run that could not start.
-pub(super) async fn plan_and_print(
+/// Plans the files, and calls `on_planned` with each target as soon as it and those before it are planned. Errors are
+/// in the plan, also those of a run that could not start.
+pub(super) async fn plan_with_progress(
     run: &Result<Run, CommandError>,
     files: &FilesArgs,
     request: &PlanRequest,
     global: &Global,
-    outputs: &mut Outputs,
+    mut on_planned: impl FnMut(&Target),
 ) -> crate::plan::Plan {
     let on_event = |event: Event<'_>| match event {
         Event::Sharded(info) => print_shard(info, global),
-        Event::Planned(target) => outputs.print(&render::target_text(target)),
+        Event::Planned(target) => on_planned(target),
     };
     match run {
         Ok(run) => {

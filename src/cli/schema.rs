@@ -19,6 +19,8 @@ enum Name {
     Desired,
     /// Saved plan
     Plan,
+    /// Saved output of `drift`
+    Drift,
     /// Saved report of an apply
     Report,
     /// Snapshot of a tenant, for `--sandbox`
@@ -29,6 +31,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
     let schema = match args.name {
         Name::Desired => include_str!("../../schemas/desired.schema.json"),
         Name::Plan => include_str!("../../schemas/plan.schema.json"),
+        Name::Drift => include_str!("../../schemas/drift.schema.json"),
         Name::Report => include_str!("../../schemas/report.schema.json"),
         Name::Snapshot => include_str!("../../schemas/snapshot.schema.json"),
     };
@@ -47,6 +50,7 @@ mod tests {
     fn schemas_of_json_files_equal_those_of_the_types() {
         let text = |schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
         expect_file!["../../schemas/plan.schema.json"].assert_eq(&text(saved::plan::json_schema()));
+        expect_file!["../../schemas/drift.schema.json"].assert_eq(&text(saved::drift::json_schema()));
         expect_file!["../../schemas/report.schema.json"].assert_eq(&text(saved::report::json_schema()));
         expect_file!["../../schemas/snapshot.schema.json"].assert_eq(&text(snapshot::json_schema()));
     }

@@ -1,4 +1,4 @@
-//! `show`: prints saved plans or reports, and exits with their code.
+//! `show`: prints saved plans, drift or reports, and exits with their code.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::saved::{self, Saved};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// Saved plans, or saved reports; several are joined
+    /// Saved plans, drift or reports; several of one kind are joined
     #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -34,12 +34,13 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
     match join_saved(saved)? {
         Saved::Plan(plan, at) => {
             let json = &|| saved::plan::to_json(&plan, &at);
-            let (text, document) = (render::plan_text(&plan), Document::from_plan(&plan));
+            let (text, document) = (render::plan_text(&plan), Document::Plan(&plan));
             outputs.emit_plan(&plan, &RenderedRun { text, json, document, at: &at }).await?;
-            Ok(match plan.drift {
-                Some(_) => Exit::of_drift(&plan),
-                None => Exit::of_plan(&plan, args.detailed_exitcode),
-            })
+            Ok(Exit::of_plan(&plan, args.detailed_exitcode))
+        }
+        Saved::Drift(drift, at) => {
+            outputs.emit_drift(&drift, &at).await?;
+            Ok(Exit::of_drift(&drift, false))
         }
         Saved::Report(mut report, from, to) => {
             let is_shard_missing = report.errors.iter().any(|it| it.diagnostic.code == Code::MissingShard);
@@ -57,7 +58,7 @@ pub(super) async fn run(args: &ShowArgs, environment: &Environment) -> Result<Ex
 
 fn exit_code(saved: &Saved) -> Option<u8> {
     match saved {
-        Saved::Plan(..) => None,
+        Saved::Plan(..) | Saved::Drift(..) => None,
         Saved::Report(report, ..) => Some(report.exit_code),
     }
 }

@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::model::{
-    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Pins,
-    Prune, Step, is_guid,
+    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Listing, Pin,
+    Pins, Prune, Step, is_guid,
 };
 use decoder::{Problems, Spanned};
 use files::NamedFile;
@@ -104,7 +104,7 @@ fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired> {
         let pin = entry.target_url.take();
         let Some(connector) = from_short_name(entry) else { continue };
         if let Some(pin) = pin {
-            pins.insert(&connector.key, pin.value);
+            pins.insert(&connector.key, Pin { url: pin.value, span: pin.span });
         }
         by_short_name.insert(name, Arc::new(connector));
     }

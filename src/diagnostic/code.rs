@@ -498,6 +498,11 @@ codes! {
             "`apply --plan` needs a plan and got a report, or `show` got plans and reports together.",
             NOTHING,
             "Pass a plan to `apply --plan`, and files of one kind to `show`.";
+        EarlierDriftMissing = "earlier-drift-missing": "The drift of an earlier run does not exist",
+            "`drift --since FILE.json` compares with the output of an earlier run. There is no such file, so every \
+             difference is new. This is normal for the first run of a job.",
+            NOTHING,
+            "Write the file in each run with `--out FILE.json`, and keep it until the next run.";
         CannotJoin = "cannot-join": "Saved files cannot be joined",
             "`show` joins the shards of one run, or plans of different tenants. These files belong to different \
              runs, or two of them manage the same binding.",

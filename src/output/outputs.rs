@@ -15,10 +15,11 @@ use super::printer::Printer;
 use super::problems::print_problems;
 use crate::atomic_file::OutputFile;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::drift::Drift;
 use crate::paths;
 use crate::plan::{Plan, Problem};
 use crate::render::{self, Document, Format, escape};
-use crate::terminal;
+use crate::{saved, terminal};
 
 /// Path whose extension selects the format.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ pub struct RenderedRun<'a> {
     pub text: String,
     /// Saved form, which is made only if an output needs it.
     pub json: &'a dyn Fn() -> String,
-    /// Plan or report.
+    /// Plan, drift or report.
     pub document: Document<'a>,
     /// Time of the run, in RFC 3339.
     pub at: &'a str,
@@ -174,6 +175,18 @@ impl Outputs {
         self.emit(rendered, &plan.incompleteness_errors(), plan.has_several_tenants()).await
     }
 
+    /// Writes all outputs of drift, and prints the errors that make it incomplete on stderr. `at` is the time of the
+    /// run, in RFC 3339.
+    ///
+    /// # Errors
+    /// Lists the outputs that could not be written; the others are written.
+    pub async fn emit_drift(self, drift: &Drift, at: &str) -> Result<(), Vec<Diagnostic>> {
+        let json = &|| saved::drift::to_json(drift, at);
+        let text = render::drift_text(drift);
+        let rendered = RenderedRun { text, json, document: Document::Drift(drift), at };
+        self.emit(&rendered, &drift.incompleteness_errors(), drift.has_several_tenants()).await
+    }
+
     /// Writes all `--out` and step files, and prints what was not yet printed on stdout, then `problems` on stderr,
     /// with their tenants if `several`.
     ///
@@ -210,7 +223,7 @@ impl Outputs {
             unwritten.extend(append(file, &rendered.plain(Format::Markdown), "summary").err());
         }
         if let Some(file) = self.values {
-            unwritten.extend(append(file, &render::github_outputs(rendered.document), "output").err());
+            unwritten.extend(append(file, &rendered.document.github_outputs(), "output").err());
         }
         self.printer.print(rest);
         let printed = tokio::select! {

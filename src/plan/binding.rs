@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, SourceLocation};
-use crate::model::{Action, Bound, Connector, FlowId, ReadError, Step, TargetUrl};
+use crate::model::{Action, Bound, Connector, ConnectorKey, FlowId, ReadError, Step, TargetUrl};
 
 /// Binding that differs. One change is exactly one PUT.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,37 @@ pub struct UnreadableBinding {
     pub error: ReadError,
 }
 
+/// Flow or connector that a file names and the tenant does not have, or has several of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The flow.
+    pub flow: FlowId,
+    /// What the tenant does not have.
+    pub missing: UnresolvedName,
+    /// Location of the name in the file.
+    pub source: Option<SourceLocation>,
+    /// Number of managed bindings that were not compared because of it.
+    pub not_compared: usize,
+    /// Error of a plan.
+    pub problem: Diagnostic,
+}
+
+/// What a file names that the tenant does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnresolvedName {
+    /// The flow.
+    Flow,
+    /// The connector of a binding that could be read.
+    Connector {
+        /// The step.
+        step: Step,
+        /// Key in the file.
+        wanted: ConnectorKey,
+        /// Value in the tenant.
+        current: Bound,
+    },
+}
+
 /// Connector that does not call its pinned address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BrokenPin {
@@ -82,6 +113,15 @@ pub struct BrokenPin {
     pub expected: String,
     /// Address in the tenant, if it has one.
     pub actual: Option<String>,
+    /// Location of the pin in the file, if it is known.
+    pub source: Option<SourceLocation>,
+}
+
+impl BrokenPin {
+    /// Returns whether both are about the same connector and the same addresses.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.connector, &self.expected, &self.actual) == (&other.connector, &other.expected, &other.actual)
+    }
 }
 
 /// Returns one problem for each cause that keeps bindings of one tenant from being read, in the order of the

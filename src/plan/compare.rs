@@ -1,10 +1,11 @@
 //! Compares the files of one tenant with its current bindings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use strum::VariantArray as _;
 
-use super::binding::{Change, InSync, NeverCalled, Unmanaged, UnreadableBinding};
+use super::binding::{Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName};
 use super::guard;
 use super::managed::{ManagedFlow, managed_flows, ownership};
 use super::overrides::Overrides;
@@ -120,6 +121,7 @@ fn new_target(desired: &Desired, connected: &Connected, overrides: &Overrides) -
         not_compared: 0,
         unmanaged: Vec::new(),
         dangling: Vec::new(),
+        unresolved: Vec::new(),
         never_called: Vec::new(),
         unsupported_step: None,
         unreadable: Vec::new(),
@@ -224,7 +226,7 @@ impl<'a> Planner<'a> {
         target.dangling.sort_by(|one, other| (&one.flow, one.step).cmp(&(&other.flow, other.step)));
         target.unsupported_step = self.current.unsupported_step;
         target.pins.sort_unstable();
-        target.pins.dedup();
+        target.pins.dedup_by(|one, other| one.is_same(other));
         (target.blockers, target.lifted) = guard::evaluate(&target, desired, overrides);
         target
     }
@@ -304,7 +306,12 @@ impl<'a> FilePlanner<'_, 'a> {
                 self.target.not_compared = self.target.not_compared.saturating_add(1);
                 match error {
                     ResolveError::NotListed => self.planner.needs_connectors = true,
-                    ResolveError::Invalid(problem) => self.planner.errors.push((self.at, *problem)),
+                    ResolveError::Invalid(problem) => {
+                        self.target
+                            .unresolved
+                            .extend(unresolved_connector(flow, step, binding, read, &problem));
+                        self.planner.errors.push((self.at, *problem));
+                    }
                 }
                 return;
             }
@@ -335,7 +342,7 @@ impl<'a> FilePlanner<'_, 'a> {
                 current: current.clone(),
                 desired,
                 protected: binding.protect,
-                pin: pin.cloned(),
+                pin: pin.map(|pin| Arc::clone(&pin.url)),
                 source,
             }),
         }
@@ -344,8 +351,8 @@ impl<'a> FilePlanner<'_, 'a> {
     /// Adds the error for a flow that the tenant does not have, with a similar name of the tenant's flows.
     /// Counts the managed bindings of the flow as not compared.
     fn report_missing_flow(&mut self, flow: &ManagedFlow<'_>, answer: &ReadError) {
-        let bindings = flow.bindings.iter().count();
-        self.target.not_compared = self.target.not_compared.saturating_add(bindings);
+        let not_compared = flow.bindings.iter().count();
+        self.target.not_compared = self.target.not_compared.saturating_add(not_compared);
         // The common prefix is not compared, because it would make all ids similar.
         let prefix = flow.id.kind().prefix();
         let name = |id| str::strip_prefix(id, prefix);
@@ -358,6 +365,32 @@ impl<'a> FilePlanner<'_, 'a> {
         let problem = flow.span.iter().fold(problem, |problem, span| problem.at(span));
         let problem = answer.explain(problem).did_you_mean(nearest);
         let problem = problem.hint("create the flow first, or remove it from the file");
+        self.target.unresolved.push(Unresolved {
+            flow: flow.id.clone(),
+            missing: UnresolvedName::Flow,
+            source: flow.span.map(SourceLocation::from),
+            not_compared,
+            problem: problem.clone(),
+        });
         self.planner.errors.push((self.at, problem));
     }
+}
+
+/// Returns a binding whose connector the tenant does not have; `None` if the binding could not be read.
+fn unresolved_connector(
+    flow: &FlowId,
+    step: Step,
+    binding: &DesiredBinding,
+    read: &Reading<Bound>,
+    problem: &Diagnostic,
+) -> Option<Unresolved> {
+    let (Reading::Known(current), Some(wanted)) = (read, &binding.connector) else { return None };
+    let missing = UnresolvedName::Connector { step, wanted: wanted.key.clone(), current: current.clone() };
+    Some(Unresolved {
+        flow: flow.clone(),
+        missing,
+        source: Some(SourceLocation::from(&binding.span)),
+        not_compared: 1,
+        problem: problem.clone(),
+    })
 }

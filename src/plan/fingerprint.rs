@@ -119,7 +119,8 @@ pub fn combine_fingerprints(targets: impl IntoIterator<Item = Option<String>>) -
     })
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// Returns the SHA-256 of bytes, as 64 hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a `String` never fails.
         _ = write!(hex, "{byte:02x}");

@@ -25,14 +25,17 @@ mod target;
 mod tenant;
 mod warning;
 
-pub use binding::{BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, unreadable_causes};
+pub use binding::{
+    BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
+    unreadable_causes,
+};
 pub use blocker::{Blocker, override_hint};
 pub use compare::{Connected, create_unplanned_tenant, plan_tenant};
-pub use fingerprint::{combine_fingerprints, target_fingerprint};
+pub use fingerprint::{combine_fingerprints, sha256, target_fingerprint};
 pub use join::{JoinError, Joined, Part, dedupe_findings, join, sort_by_tenant};
 pub use overrides::{InvalidOverride, Override, Overrides};
 pub use problem::Problem;
-pub use run::{Drift, Plan};
+pub use run::{Plan, alias_errors};
 pub use shard::{InvalidShard, Member, Shard, ShardInfo};
 pub use target::{Summary, Target};
 pub use tenant::TenantPlan;

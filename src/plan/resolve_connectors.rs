@@ -153,7 +153,7 @@ impl<'a> Resolver<'a> {
         let mut pins = self.pins.for_name(name).peekable();
         let problem = if pins.peek().is_some() {
             // A similar name is not suggested for a pinned connector, because it may be another check.
-            let pins: Vec<_> = pins.map(|pin| &**pin).collect();
+            let pins: Vec<_> = pins.map(|pin| &*pin.url).collect();
             let listed = self.listed.iter().flat_map(BTreeMap::values);
             let renamed = listed.filter(|listed| {
                 listed.target_url.as_ref().is_some_and(|url| pins.iter().all(|pin| *pin == url))

@@ -21,15 +21,6 @@ pub struct Plan {
     pub errors: Vec<Diagnostic>,
     /// Shard of the run, if it was split.
     pub shard: Option<ShardInfo>,
-    /// Set if the plan was made to report drift.
-    pub drift: Option<Drift>,
-}
-
-/// Options of a drift run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drift {
-    /// Whether bindings that the file does not list count as drift.
-    pub strict: bool,
 }
 
 impl Plan {
@@ -100,26 +91,13 @@ impl Plan {
         of_run.chain(self.tenants.iter().flat_map(of_tenant)).collect()
     }
 
-    /// Adds an error to each tenant whose GUID another tenant of the plan has too, such as a domain and its GUID.
-    /// Files that name one tenant differently are not compared, so two of them could manage the same binding.
+    /// Adds the errors of [`alias_errors`] to the tenants of the plan.
     pub fn add_alias_errors(&mut self) {
-        let mut names = BTreeMap::<_, BTreeSet<_>>::new();
-        let id = |tenant: &TenantPlan| {
-            let mut ids = tenant.targets.iter().filter_map(|target| target.tenant_id.as_ref());
-            ids.next().map(|id| id.to_ascii_lowercase())
-        };
-        for tenant in &self.tenants {
-            if let Some(id) = id(tenant) {
-                names.entry(id).or_default().insert(tenant.tenant.as_str().to_ascii_lowercase());
-            }
-        }
+        let targets = self.tenants.iter().flat_map(|tenant| &tenant.targets);
+        let ids = targets.filter_map(|target| Some((&target.tenant, target.tenant_id.as_deref()?)));
+        let mut errors = alias_errors(ids);
         for tenant in &mut self.tenants {
-            let Some(id) = id(tenant) else { continue };
-            let Some(names) = names.get(&id).filter(|names| names.len() > 1) else { continue };
-            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-            let message = format!("{} are the same tenant, `{id}`", names.join(" and "));
-            let error = Diagnostic::error(Code::TenantAlias, message);
-            let error = error.hint("write the tenant in the same way in all files");
+            let Some(error) = errors.remove(&tenant.tenant) else { continue };
             // Joined plans can have it already.
             tenant.errors.retain(|other| *other != error);
             tenant.errors.push(error);
@@ -209,26 +187,11 @@ impl Plan {
         self.changes().next().is_some()
     }
 
-    /// Returns whether bindings that the files do not list count as drift.
-    pub fn is_strict(&self) -> bool {
-        self.drift.is_some_and(|drift| drift.strict)
-    }
-
-    /// Returns whether the tenants differ from their files; `None` if not everything could be read and no
-    /// difference was found in the rest.
+    /// Returns whether a binding or a pinned address differs from its file; `None` if not everything could be read
+    /// and no difference was found in the rest.
     pub fn is_drifted(&self) -> Option<bool> {
-        let differs = self.differs();
+        let differs = self.has_changes() || self.targets().any(|target| !target.pins.is_empty());
         (differs || self.is_complete()).then_some(differs)
-    }
-
-    /// Returns whether anything that was read differs from its file: changes and broken pins, in a drift run
-    /// also dangling bindings, and in a strict one also unmanaged bindings.
-    pub fn differs(&self) -> bool {
-        self.has_changes()
-            || self.targets().any(|target| {
-                let dangling = self.drift.is_some() && !target.dangling.is_empty();
-                !target.pins.is_empty() || dangling || self.is_strict() && !target.unmanaged.is_empty()
-            })
     }
 
     /// Returns whether guards block any changes.
@@ -246,4 +209,23 @@ fn in_file_order<'a>(targets: impl Iterator<Item = &'a Target>) -> std::vec::Int
     let mut targets: Vec<_> = targets.collect();
     targets.sort_by_key(|target| target.position);
     targets.into_iter()
+}
+
+/// Returns an error for each tenant whose GUID another tenant of a run has too, such as a domain and its GUID. Files
+/// that name one tenant differently are not compared, so two of them could manage the same binding.
+pub fn alias_errors<'a>(ids: impl Iterator<Item = (&'a Tenant, &'a str)>) -> BTreeMap<Tenant, Diagnostic> {
+    let mut names = BTreeMap::<_, BTreeSet<_>>::new();
+    for (tenant, id) in ids {
+        names.entry(id.to_ascii_lowercase()).or_default().insert(tenant);
+    }
+    let mut errors = BTreeMap::new();
+    for (id, tenants) in names.into_iter().filter(|(_, tenants)| tenants.len() > 1) {
+        let names: BTreeSet<_> = tenants.iter().map(|name| name.as_str().to_ascii_lowercase()).collect();
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("{} are the same tenant, `{id}`", names.join(" and "));
+        let error = Diagnostic::error(Code::TenantAlias, message);
+        let error = error.hint("write the tenant in the same way in all files");
+        errors.extend(tenants.into_iter().map(|tenant| (tenant.clone(), error.clone())));
+    }
+    errors
 }

@@ -1,7 +1,7 @@
 //! Plan of one file.
 
 use super::binding::{
-    BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, unreadable_causes,
+    BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, unreadable_causes,
 };
 use super::blocker::Blocker;
 use super::overrides::Override;
@@ -42,6 +42,9 @@ pub struct Target {
     pub unmanaged: Vec<Unmanaged>,
     /// Bindings to deleted connectors, managed or not.
     pub dangling: Vec<Unmanaged>,
+    /// Flows and connectors that the file names and the tenant does not have. Not saved, because the errors of the
+    /// tenant list them too.
+    pub unresolved: Vec<Unresolved>,
     /// Bindings at steps that their flows never call.
     pub never_called: Vec<NeverCalled>,
     /// Step that was not read, because the service rejects it.

@@ -2,69 +2,78 @@
 
 use similar::TextDiff;
 
-use super::document::Document;
 use super::escape;
 use super::order::{self, FlowSteps};
 use super::wording::push_line;
-use crate::apply::{ChangeReport, Outcome, TargetReport};
+use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{Bound, Connector};
-use crate::plan::Target;
+use crate::plan::{Plan, Target};
 
-/// Renders a diff for each target that differs. For a report, only the applied changes are in the diff. Empty if
-/// nothing differs.
-pub(super) fn render(document: Document<'_>) -> String {
-    match document {
-        Document::Plan(plan) | Document::Drift(plan) => plan.targets().map(target_diff).collect(),
-        Document::Report(report) => report.targets.iter().map(report_diff).collect(),
-    }
+/// Renders a diff for each target of a plan that differs. Empty if nothing differs.
+pub(super) fn render_plan(plan: &Plan) -> String {
+    plan.targets().map(target_diff).collect()
 }
 
-/// Values of bindings before and after.
-type Bindings<'a> = FlowSteps<'a, [&'a Bound; 2]>;
+/// Renders a diff of the applied changes for each target of a report. Empty if none was applied.
+pub(super) fn render_report(report: &Report) -> String {
+    report.targets.iter().map(report_diff).collect()
+}
+
+/// Values of bindings before and after, in the syntax of the file.
+pub(super) type Bindings<'a> = FlowSteps<'a, [String; 2]>;
 
 fn target_diff(target: &Target) -> String {
     let mut bindings = Bindings::new(order::flows(target));
     for it in &target.changes {
-        bindings.flow(&it.flow).insert(it.step, [&it.current, &it.desired]);
+        bindings.flow(&it.flow).insert(it.step, [value(&it.current), value(&it.desired)]);
     }
     for it in &target.in_sync {
-        bindings.flow(&it.flow).insert(it.step, [&it.current, &it.current]);
+        bindings.flow(&it.flow).insert(it.step, [value(&it.current), value(&it.current)]);
     }
-    unified(&bindings, &target.tenant, &target.file)
+    unified(&render_sides(&bindings), &target.tenant, &target.file)
 }
 
 fn report_diff(target: &TargetReport) -> String {
     let mut bindings = Bindings::new(Vec::new());
     for ChangeReport { change, outcome } in &target.changes {
         if let Outcome::Applied(_) = outcome {
-            bindings.flow(&change.flow).insert(change.step, [&change.current, &change.desired]);
+            bindings.flow(&change.flow).insert(change.step, [value(&change.current), value(&change.desired)]);
         }
     }
-    unified(&bindings, &format!("{} before", target.tenant), &format!("{} after", target.tenant))
+    let (from, to) = (format!("{} before", target.tenant), format!("{} after", target.tenant));
+    unified(&render_sides(&bindings), &from, &to)
 }
 
-fn unified(bindings: &Bindings<'_>, from: &str, to: &str) -> String {
-    let before = render_side(bindings, |[before, _]| before);
-    let after = render_side(bindings, |[_, after]| after);
-    let diff = TextDiff::from_lines(&before, &after);
+/// Returns a unified diff of two texts with these names; empty if they are equal.
+pub(super) fn unified([before, after]: &[String; 2], from: &str, to: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
     diff.unified_diff().context_radius(3).header(&escape::text(from), &escape::text(to)).to_string()
 }
 
-fn render_side<'a>(bindings: &Bindings<'a>, side: fn([&'a Bound; 2]) -> &'a Bound) -> String {
-    let mut text = String::from("flows:\n");
+/// Renders the values before and after as two files.
+pub(super) fn render_sides(bindings: &Bindings<'_>) -> [String; 2] {
+    let mut texts = ["flows:\n", "flows:\n"].map(str::to_owned);
     for (flow, steps) in bindings.iter() {
-        push_line(&mut text, format_args!("  {}:", escape::yaml(flow.as_str())));
+        for text in &mut texts {
+            push_line(text, format_args!("  {}:", escape::yaml(flow.as_str())));
+        }
         for (step, values) in steps {
-            push_line(&mut text, format_args!("    {step}: {}", value(side(*values))));
+            for (text, value) in texts.iter_mut().zip(values) {
+                push_line(text, format_args!("    {step}: {value}"));
+            }
         }
     }
-    text
+    texts
 }
 
 /// Returns a binding in the syntax of the file: the name with the id in a comment, the id if there is no
 /// name, or `null` if nothing is bound.
-fn value(bound: &Bound) -> String {
-    let Some(Connector { id, display_name }) = bound else { return "null".to_owned() };
+pub(super) fn value(bound: &Bound) -> String {
+    bound.as_ref().map_or("null".to_owned(), connector)
+}
+
+/// Returns a connector in the syntax of the file, as [`value`] does.
+pub(super) fn connector(Connector { id, display_name }: &Connector) -> String {
     match display_name.as_deref().filter(|name| !name.trim().is_empty()) {
         Some(name) => format!("{}  # {}", escape::yaml(name), escape::text(id.as_str())),
         None => escape::yaml(id.as_str()).into_owned(),

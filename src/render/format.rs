@@ -3,9 +3,9 @@
 use strum::{IntoStaticStr, VariantArray};
 
 use super::document::Document;
-use super::{diff, github, html, junit, markdown, prom};
+use super::{diff, drift, github, html, junit, markdown, prom};
 
-/// A format of a plan or a report.
+/// A format of a plan, drift or a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum Format {
@@ -53,14 +53,35 @@ impl Document<'_> {
     /// Renders the document; `at` is the time of the run in RFC 3339. Returns `None` for text, which is printed
     /// in parts, and for JSON, which is the saved format.
     pub fn render(self, format: Format, at: &str) -> Option<String> {
-        match format {
-            Format::Text | Format::Json => None,
-            Format::Markdown => Some(markdown::render(self)),
-            Format::Diff => Some(diff::render(self)),
-            Format::Github => Some(github::annotations(self)),
-            Format::Junit => Some(junit::render(self, at)),
-            Format::Html => Some(html::render(self, at)),
-            Format::Prom => Some(prom::render(self, at)),
+        Some(match (self, format) {
+            (_, Format::Text | Format::Json) => return None,
+            (Self::Plan(plan), Format::Markdown) => markdown::render_plan(plan),
+            (Self::Plan(plan), Format::Diff) => diff::render_plan(plan),
+            (Self::Plan(plan), Format::Github) => github::plan_annotations(plan),
+            (Self::Plan(plan), Format::Junit) => junit::render_plan(plan, at),
+            (Self::Plan(plan), Format::Html) => html::render_plan(plan, at),
+            (Self::Plan(plan), Format::Prom) => prom::render_plan(plan, at),
+            (Self::Drift(drift), Format::Markdown) => drift::markdown::render(drift),
+            (Self::Drift(drift), Format::Diff) => drift::diff::render(drift),
+            (Self::Drift(drift), Format::Github) => drift::github::annotations(drift),
+            (Self::Drift(drift), Format::Junit) => drift::junit::render(drift, at),
+            (Self::Drift(drift), Format::Html) => drift::html::render(drift, at),
+            (Self::Drift(drift), Format::Prom) => drift::prom::render(drift, at),
+            (Self::Report(report), Format::Markdown) => markdown::render_report(report),
+            (Self::Report(report), Format::Diff) => diff::render_report(report),
+            (Self::Report(report), Format::Github) => github::report_annotations(report),
+            (Self::Report(report), Format::Junit) => junit::render_report(report, at),
+            (Self::Report(report), Format::Html) => html::render_report(report, at),
+            (Self::Report(report), Format::Prom) => prom::render_report(report, at),
+        })
+    }
+
+    /// Renders the outputs of a step of GitHub Actions, one `name=value` per line.
+    pub fn github_outputs(self) -> String {
+        match self {
+            Self::Plan(plan) => github::plan_outputs(plan),
+            Self::Drift(drift) => drift::github::outputs(drift),
+            Self::Report(report) => github::report_outputs(report),
         }
     }
 }

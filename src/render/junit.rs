@@ -1,36 +1,36 @@
 //! Renders a test suite for each tenant, with a test case for each managed binding and each problem, so that
 //! pipelines show drift among their tests. The dialect is that of Jenkins' JUnit plugin.
 
-use super::document::Document;
 use super::escape::xml;
 use super::names::Names;
-use super::order::blockers_and_pins;
+use super::order::unblocking_pins;
 use super::wording::{self, push_line};
-use crate::apply::{ChangeReport, Outcome, TargetReport};
+use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic, Location};
 use crate::model::{FlowId, Step};
-use crate::plan::{Drift, InSync, Problem, Target, UnreadableBinding};
+use crate::plan::{InSync, Plan, Problem, Target, UnreadableBinding};
 
-/// Renders a document as JUnit XML: a suite for each target, and one for the errors of the run. Targets of a
-/// plan whose tenant was not read have no suite. `at` is the time of the run in RFC 3339, written without its
-/// `Z`.
-pub(super) fn render(document: Document<'_>, at: &str) -> String {
-    let (mut suites, errors): (Vec<_>, _) = match document {
-        Document::Plan(plan) | Document::Drift(plan) => {
-            // The suite of a tenant that was not read would be empty and pass.
-            let suites = plan.read_targets().map(|target| target_suite(target, plan.drift));
-            (suites.collect(), &plan.errors())
-        }
-        Document::Report(report) => (report.targets.iter().map(report_suite).collect(), &report.errors),
-    };
+/// Renders a plan as JUnit XML: a suite for each target, and one for the errors of the run. Targets whose tenant was
+/// not read have no suite. `at` is the time of the run in RFC 3339, written without its `Z`.
+pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
+    // The suite of a tenant that was not read would be empty and pass.
+    render("plan", plan.read_targets().map(target_suite).collect(), &plan.errors(), at)
+}
+
+/// Renders a report as JUnit XML: a suite for each target, and one for the errors of the run.
+pub(super) fn render_report(report: &Report, at: &str) -> String {
+    render("apply", report.targets.iter().map(report_suite).collect(), &report.errors, at)
+}
+
+/// Renders the suites of a command, and one for its errors.
+pub(super) fn render(command: &str, mut suites: Vec<Suite>, errors: &[Problem], at: &str) -> String {
     suites.extend(errors_suite(errors));
     let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
     let (tests, failures) = (sum(|suite| suite.cases.len()), sum(|suite| suite.count("failure")));
     let errors = sum(|suite| suite.count("error"));
-    let name = document.command();
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuites name=\"flowbind {name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n"
+         <testsuites name=\"flowbind {command}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n"
     );
     // The format has no offset.
     let at = at.trim_end_matches('Z');
@@ -41,7 +41,7 @@ pub(super) fn render(document: Document<'_>, at: &str) -> String {
 }
 
 /// Cases of one tenant, or the errors of the run.
-struct Suite {
+pub(super) struct Suite {
     name: String,
     cases: Vec<Case>,
 }
@@ -55,7 +55,7 @@ struct Case {
 }
 
 /// Result of a case that did not pass.
-struct Failure {
+pub(super) struct Failure {
     /// Name of the XML element.
     element: &'static str,
     /// Id of the problem, or the kind of difference.
@@ -64,31 +64,31 @@ struct Failure {
 }
 
 impl Failure {
-    fn failed(kind: &'static str, message: String) -> Option<Self> {
+    pub(super) fn failed(kind: &'static str, message: String) -> Option<Self> {
         Some(Self { element: "failure", kind, message })
     }
 
-    fn error(code: Code, message: String) -> Option<Self> {
+    pub(super) fn error(code: Code, message: String) -> Option<Self> {
         Some(Self { element: "error", kind: code.id(), message })
     }
 }
 
 impl Suite {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), cases: Vec::new() }
     }
 
-    fn add(&mut self, class: &str, name: &str, failure: Option<Failure>) {
+    pub(super) fn add(&mut self, class: &str, name: &str, failure: Option<Failure>) {
         self.cases.push(Case { class: class.to_owned(), name: name.to_owned(), failure });
     }
 
-    fn binding(&mut self, flow: &FlowId, step: Step, failure: Option<Failure>) {
+    pub(super) fn binding(&mut self, flow: &FlowId, step: Step, failure: Option<Failure>) {
         self.add(flow.as_str(), step.name(), failure);
     }
 
     /// Sorts the cases by class and name, and joins those of one binding into one, which fails if any failed
     /// and has the messages of all failures.
-    fn sort(&mut self) {
+    pub(super) fn sort(&mut self) {
         self.cases.sort_by(|one, other| (&one.class, &one.name).cmp(&(&other.class, &other.name)));
         self.cases.dedup_by(|next, one| {
             let same = (&next.class, &next.name) == (&one.class, &one.name);
@@ -138,7 +138,7 @@ impl Suite {
     }
 }
 
-fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
+fn target_suite(target: &Target) -> Suite {
     let names = Names::from_target(target);
     let mut suite = Suite::new(&target.tenant);
     for InSync { flow, step, .. } in &target.in_sync {
@@ -152,26 +152,13 @@ fn target_suite(target: &Target, drift: Option<Drift>) -> Suite {
     for UnreadableBinding { flow, step, error } in &target.unreadable {
         suite.binding(flow, *step, Failure::error(error.code, error.to_string()));
     }
-    let (blockers, pins) = blockers_and_pins(target, drift.is_some());
-    for pin in pins {
+    for pin in unblocking_pins(target) {
         let failure = Failure::failed(Code::PinMismatch.id(), wording::describe_pin(pin));
         suite.add("pins", &names.connector(&pin.connector), failure);
     }
-    // Blockers do not concern drift.
-    for blocker in blockers.into_iter().filter(|_| drift.is_none()) {
+    for blocker in &target.blockers {
         let failure = Failure::failed(blocker.code().id(), wording::one_line(&blocker.diagnostic()));
         suite.add("blockers", &blocker.to_string(), failure);
-    }
-    if let Some(drift) = drift {
-        for dangling in &target.dangling {
-            let message = format!("bound to the deleted connector {}", names.bound(&dangling.current));
-            let failure = Failure::failed(Code::DanglingBinding.id(), message);
-            suite.binding(&dangling.flow, dangling.step, failure);
-        }
-        for unmanaged in target.unmanaged.iter().filter(|_| drift.strict) {
-            let message = format!("bound to {}, but not in the file", names.bound(&unmanaged.current));
-            suite.binding(&unmanaged.flow, unmanaged.step, Failure::failed("unmanaged", message));
-        }
     }
     suite.sort();
     suite

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::document::Document;
 use super::escape;
 use super::names::Names;
-use super::order::{ACTIONS, OUTCOMES, blockers_and_pins};
+use super::order::{ACTIONS, OUTCOMES, unblocking_pins};
 use super::prose::{self, code, flag};
 use super::wording::{self, hints, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Bound};
+use crate::model::{Action, Api, Bound, Cloud};
 use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
@@ -26,17 +25,8 @@ const MAX_COMMAND: usize = 4_000;
 /// Number of causes, notes and hints of one problem that are shown.
 const MAX_DETAILS: usize = 5;
 
-/// Renders a document as a Markdown comment within [`COMMENT_LIMIT`]. It begins with an invisible marker of
-/// its kind.
-pub(super) fn render(document: Document<'_>) -> String {
-    match document {
-        Document::Plan(plan) | Document::Drift(plan) => render_plan(plan, document),
-        Document::Report(report) => render_report(report, document),
-    }
-}
-
 /// Items below a head. Items that do not fit are counted.
-struct Section {
+pub(super) struct Section {
     head: String,
     items: Vec<String>,
     foot: &'static str,
@@ -45,13 +35,19 @@ struct Section {
 }
 
 impl Section {
-    fn new(head: impl Into<String>, items: Vec<String>, name: &'static str) -> Self {
+    pub(super) fn new(head: impl Into<String>, items: Vec<String>, name: &'static str) -> Self {
         Self { head: head.into(), items, foot: "", name }
     }
 
     /// Creates a list with a heading.
-    fn list(heading: &str, items: Vec<String>, name: &'static str) -> Self {
+    pub(super) fn list(heading: &str, items: Vec<String>, name: &'static str) -> Self {
         Self::new(format!("\n**{heading}**\n\n"), items, name)
+    }
+
+    /// Creates a section that is folded below a summary. `head` comes before its items.
+    pub(super) fn folded(summary: &str, head: &str, items: Vec<String>, name: &'static str) -> Self {
+        let head = format!("\n<details><summary>{summary}</summary>\n{head}");
+        Self { foot: "\n</details>\n", ..Self::new(head, items, name) }
     }
 
     fn size(&self) -> usize {
@@ -97,9 +93,9 @@ impl Section {
 
 /// Renders sections between a beginning and an end, within [`COMMENT_LIMIT`]. Items of sections that do not fit are
 /// left out and counted. The beginning and the end are always complete.
-fn page(beginning: String, sections: &[Section], end: &str) -> String {
+pub(super) fn page(beginning: &str, sections: &[Section], end: &str) -> String {
     let mut reserved: usize = sections.iter().map(Section::min_size).sum();
-    let mut text = beginning;
+    let mut text = beginning.to_owned();
     for section in sections {
         reserved = reserved.saturating_sub(section.min_size());
         let used = [text.len(), end.len(), reserved].into_iter().sum();
@@ -111,49 +107,41 @@ fn page(beginning: String, sections: &[Section], end: &str) -> String {
 /// Targets with the names of their connectors.
 type NamedTargets<'a> = [(&'a Target, Names<'a>)];
 
-fn render_plan(plan: &Plan, document: Document<'_>) -> String {
+/// Renders a plan as a Markdown comment within [`COMMENT_LIMIT`]. It begins with an invisible marker of its kind.
+pub(super) fn render_plan(plan: &Plan) -> String {
     let targets: Vec<_> = plan.targets().map(|target| (target, Names::from_target(target))).collect();
     let layout = Layout { names_tenants: targets.len() > 1 };
-    let (end, strict) = match document {
-        Document::Drift(plan) => (String::new(), plan.is_strict()),
-        _ => (plan_end(plan, &targets), false),
-    };
     let changes =
         ACTIONS.map(|action| flat_map_targets(&targets, |it, names| layout.changes(it, names, action)));
     let unmanaged = flat_map_targets(&targets, |it, names| layout.unmanaged(it, names));
-    let unmanaged_head = format!(
-        "\n<details{}><summary>Not in the file (left unchanged): {}</summary>\n{}",
-        if strict { " open" } else { "" },
-        unmanaged.len(),
-        layout.table_head(&["Flow", "Step", "Now"])
-    );
-    let is_drift = plan.drift.is_some();
+    let unmanaged_summary = format!("Not in the file (left unchanged): {}", unmanaged.len());
+    let unmanaged_head = layout.table_head(&["Flow", "Step", "Now"]);
     let blockers = flat_map_targets(&targets, |it, _| {
-        let blockers = blockers_and_pins(it, is_drift).0;
-        blockers.into_iter().map(|blocker| layout.blocker(it, blocker)).collect()
+        it.blockers.iter().map(|blocker| layout.blocker(it, blocker)).collect()
     });
     let pins = flat_map_targets(&targets, |it, names| {
-        let pins = blockers_and_pins(it, is_drift).1;
-        pins.into_iter().map(|pin| layout.item(it, &broken_pin(pin, names))).collect()
+        let pins = unblocking_pins(it).into_iter();
+        pins.map(|pin| layout.item(&it.tenant, &broken_pin(pin, names))).collect()
     });
     let flags = flat_map_targets(&targets, |it, _| {
-        it.overrides.iter().map(|lifted| layout.item(it, &flag(lifted))).collect()
+        it.overrides.iter().map(|lifted| layout.item(&it.tenant, &flag(lifted))).collect()
     });
+    let (problems, several) = (plan.problems(), plan.has_several_tenants());
     let changes_head = layout.table_head(&["", "Flow", "Step", "Now", "Then", "Where"]);
     let sections = [
         Section::new(changes_head, changes.concat(), "changes"),
         Section::list("Blocked", blockers, "blockers"),
-        Section::list("Errors", problem_items(plan, Severity::Error), "errors"),
+        Section::list("Errors", problem_items(&problems, several, Severity::Error), "errors"),
         Section::list("Connector address differs from its pin", pins, "connectors"),
         Section::list("Planned with", flags, "flags"),
-        Section::list("Warnings", problem_items(plan, Severity::Warning), "warnings"),
-        Section { foot: "\n</details>\n", ..Section::new(unmanaged_head, unmanaged, "unmanaged bindings") },
+        Section::list("Warnings", problem_items(&problems, several, Severity::Warning), "warnings"),
+        Section::folded(&unmanaged_summary, &unmanaged_head, unmanaged, "unmanaged bindings"),
     ];
-    let tenants = targets.iter().map(|(target, _)| target_line(target)).collect();
-    let tenants = Section::new("", tenants, "tenants").render(MIN_SECTION);
-    let command = document.command();
-    let beginning = format!("<!-- flowbind:{command} -->\n### flowbind {}\n{tenants}", title(document));
-    page(beginning, &sections, &end)
+    let tenants = targets.iter().map(|(target, _)| {
+        target_line(&target.tenant, (target.cloud, target.api), &target.file, target.in_sync.len())
+    });
+    let title = wording::plan_title(plan, "plan", "plan: no changes");
+    page(&beginning("plan", &title, tenants.collect()), &sections, &plan_end(plan, &targets))
 }
 
 /// Returns the items of all targets.
@@ -164,47 +152,20 @@ fn flat_map_targets(
     targets.iter().flat_map(|(target, names)| render(target, names)).collect()
 }
 
+/// Renders the invisible marker and the heading of a comment, and the lines of its tenants.
+pub(super) fn beginning(marker: &str, title: &str, tenants: Vec<String>) -> String {
+    let tenants = Section::new("", tenants, "tenants").render(MIN_SECTION);
+    format!("<!-- flowbind:{marker} -->\n### flowbind {title}\n{tenants}")
+}
+
 /// Renders the tenant and the file of a target, and the number of its bindings that do not differ.
-fn target_line(Target { tenant, cloud, api, file, in_sync, .. }: &Target) -> String {
+pub(super) fn target_line(tenant: &str, (cloud, api): (Cloud, Api), file: &str, unchanged: usize) -> String {
     let (tenant, file) = (code(tenant), code(file));
-    let unchanged = match in_sync.len() {
+    let unchanged = match unchanged {
         0 => String::new(),
         number => format!(", {} unchanged", pluralize(number, "binding", "bindings")),
     };
     format!("\n{tenant} (cloud {cloud}, api {api}) from {file}{unchanged}\n")
-}
-
-/// Returns the heading of the comment: the command with its status, then the counts, or the kinds of drift.
-fn title(document: Document<'_>) -> String {
-    match document {
-        Document::Plan(_) => wording::title(document, "plan", "plan: no changes"),
-        Document::Drift(plan) => match plan.is_drifted() {
-            Some(true) => format!("drift{}: {}", document.status_suffix(), differences(plan)),
-            Some(false) => "drift: none".to_owned(),
-            None => "drift: unknown, because not everything could be read".to_owned(),
-        },
-        Document::Report(_) => wording::title(document, "apply", "apply: nothing to do"),
-    }
-}
-
-/// Returns the number of differences of each kind that occurs. Bindings that the file does not list count
-/// only in a strict drift run.
-fn differences(plan: &Plan) -> String {
-    let count = |of: fn(&Target) -> usize| plan.targets().map(of).fold(0, usize::saturating_add);
-    let unmanaged = count(|target| target.unmanaged.len());
-    let others = [
-        (count(|target| target.pins.len()), "broken pin", "broken pins"),
-        (
-            count(|target| target.dangling.len()),
-            "binding to a deleted connector",
-            "bindings to deleted connectors",
-        ),
-        (if plan.is_strict() { unmanaged } else { 0 }, "unmanaged", "unmanaged"),
-    ];
-    let others = others.into_iter().filter(|(number, ..)| *number > 0);
-    let others = others.map(|(number, one, many)| pluralize(number, one, many));
-    let changes = Some(wording::action_counts(plan.summary())).filter(|_| plan.has_changes());
-    changes.into_iter().chain(others).collect::<Vec<_>>().join("; ")
 }
 
 /// Renders the fingerprint, and the command that applies exactly this plan if it has changes and is not
@@ -234,14 +195,14 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
 
 /// Layout of the tables and lists of a comment.
 #[derive(Clone, Copy)]
-struct Layout {
+pub(super) struct Layout {
     /// Whether each row and each item begins with its tenant, because there are several.
-    names_tenants: bool,
+    pub(super) names_tenants: bool,
 }
 
 impl Layout {
     /// Renders the head of a table.
-    fn table_head(self, columns: &[&str]) -> String {
+    pub(super) fn table_head(self, columns: &[&str]) -> String {
         let tenant = self.names_tenants.then_some("Tenant");
         let columns: Vec<_> = tenant.into_iter().chain(columns.iter().copied()).collect();
         let rule: Vec<_> = columns.iter().map(|_| "---").collect();
@@ -249,7 +210,7 @@ impl Layout {
     }
 
     /// Renders a row of a table.
-    fn row(self, tenant: &str, cells: &[String]) -> String {
+    pub(super) fn row(self, tenant: &str, cells: &[String]) -> String {
         let tenant = self.names_tenants.then(|| code(tenant));
         let cells: Vec<_> = tenant.iter().chain(cells).map(String::as_str).collect();
         format!("| {} |\n", cells.join(" | "))
@@ -286,8 +247,8 @@ impl Layout {
     }
 
     /// Renders a list item.
-    fn item(self, target: &Target, content: &str) -> String {
-        let tenant = if self.names_tenants { format!("{}: ", code(&target.tenant)) } else { String::new() };
+    pub(super) fn item(self, tenant: &str, content: &str) -> String {
+        let tenant = if self.names_tenants { format!("{}: ", code(tenant)) } else { String::new() };
         format!("- {tenant}{content}\n")
     }
 
@@ -330,23 +291,24 @@ impl Layout {
     }
 }
 
-/// Renders the problems of a plan with this severity as list items.
-fn problem_items(plan: &Plan, severity: Severity) -> Vec<String> {
-    let layout = Layout { names_tenants: plan.has_several_tenants() };
-    let problems = plan.problems().into_iter().filter(|problem| problem.diagnostic.severity == severity);
-    problems.map(|problem| layout.problem(&problem)).collect()
+/// Renders the problems with this severity as list items, with their tenants if there are `several`.
+pub(super) fn problem_items(problems: &[Problem], several: bool, severity: Severity) -> Vec<String> {
+    let layout = Layout { names_tenants: several };
+    let problems = problems.iter().filter(|problem| problem.diagnostic.severity == severity);
+    problems.map(|problem| layout.problem(problem)).collect()
 }
 
-fn broken_pin(BrokenPin { connector, expected, actual }: &BrokenPin, names: &Names<'_>) -> String {
+fn broken_pin(BrokenPin { connector, expected, actual, source: _ }: &BrokenPin, names: &Names<'_>) -> String {
     let actual = actual.as_deref().map_or("no address".to_owned(), code);
     let (name, expected) = (code(&names.connector(connector)), code(expected));
     format!("{name}: pinned to {expected}, but calls {actual}")
 }
 
-fn render_report(report: &Report, document: Document<'_>) -> String {
+/// Renders a report as a Markdown comment within [`COMMENT_LIMIT`].
+pub(super) fn render_report(report: &Report) -> String {
     let layout = Layout { names_tenants: report.targets.len() > 1 };
-    let beginning = format!("<!-- flowbind:report -->\n### flowbind {}\n", title(document));
-    let end = document.fingerprint();
+    let title = wording::report_title(report, "apply", "apply: nothing to do");
+    let end = report.fingerprint.as_deref().map(escape::fingerprint);
     let end = end.map(|it| format!("\nFingerprint of the plan: `{it}`\n")).unwrap_or_default();
     let errors_layout = Layout { names_tenants: report.has_several_tenants() };
     let errors = report.errors.iter().map(|error| errors_layout.problem(error)).collect();
@@ -366,7 +328,7 @@ fn render_report(report: &Report, document: Document<'_>) -> String {
         Section::list("Hints", hints.collect(), "hints"),
         Section::list("Errors", errors, "errors"),
     ];
-    page(beginning, &sections, &end)
+    page(&beginning("report", &title, Vec::new()), &sections, &end)
 }
 
 /// Returns the cells of a change in a report: outcome, flow, step, value before, planned value, error with
@@ -394,10 +356,10 @@ fn cells(report: &ChangeReport, names: &Names<'_>) -> [String; 7] {
 }
 
 /// Renders a connector as a code element; `nothing` if nothing is bound.
-fn bound(bound: &Bound, names: &Names<'_>) -> String {
+pub(super) fn bound(bound: &Bound, names: &Names<'_>) -> String {
     bound.as_ref().map_or("nothing".to_owned(), |connector| code(&names.connector(connector)))
 }
 
-fn location(SourceLocation { file, line, column: _ }: &SourceLocation) -> String {
+pub(super) fn location(SourceLocation { file, line, column: _ }: &SourceLocation) -> String {
     code(&format!("{file}:{line}"))
 }

@@ -22,10 +22,9 @@ mod wording;
 
 pub use diagnostic::{diagnostic, prefixed_diagnostic};
 pub use document::Document;
-pub use drift::drift;
+pub use drift::text as drift_text;
 pub use export::export;
 pub use format::Format;
-pub use github::outputs as github_outputs;
 pub use listing::listing;
 pub use report::{
     end as report_end, report as report_text, stale as stale_text, target as target_report_text,

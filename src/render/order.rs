@@ -45,17 +45,14 @@ impl<'a, T> FlowSteps<'a, T> {
     }
 }
 
-/// Returns the blockers and the broken pins of a target. A pin that both list is only a blocker in a plan,
-/// and only a broken pin in drift, where it is a difference.
-pub(super) fn blockers_and_pins(target: &Target, is_drift: bool) -> (Vec<&Blocker>, Vec<&BrokenPin>) {
+/// Returns the broken pins of a target that do not block its changes.
+pub(super) fn unblocking_pins(target: &Target) -> Vec<&BrokenPin> {
     let blocking_pin = |blocker: &Blocker| match blocker {
         Blocker::PinMismatch(pin) => Some(pin.clone()),
         _ => None,
     };
     let blocking: BTreeSet<_> = target.blockers.iter().filter_map(blocking_pin).collect();
-    let blockers = target.blockers.iter().filter(|it| !is_drift || blocking_pin(it).is_none());
-    let pins = target.pins.iter().filter(|pin| is_drift || !blocking.contains(pin));
-    (blockers.collect(), pins.collect())
+    target.pins.iter().filter(|pin| !blocking.contains(pin)).collect()
 }
 
 /// Returns the flows of a target's changes and of its bindings in sync, each once, in the order of the files.

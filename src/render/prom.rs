@@ -5,45 +5,30 @@ use std::collections::BTreeMap;
 
 use strum::VariantArray as _;
 
-use super::document::Document;
 use super::escape;
 use super::wording::push_line;
-use crate::apply::{OutcomeKind, TargetReport};
-use crate::plan::{Summary, Target};
+use crate::apply::{OutcomeKind, Report, TargetReport};
+use crate::plan::{Plan, Summary, Target};
 
-/// Renders the counts of each tenant, and the time and success of the run; for drift also whether there is
-/// any, if known. Tenants of a plan that were not read have no counts. `at` is RFC 3339.
-pub(super) fn render(document: Document<'_>, at: &str) -> String {
+/// Renders the counts of each tenant of a plan, and the time and success of the run. Tenants that were not read have
+/// no counts. `at` is RFC 3339.
+pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
     let mut families = Families::default();
-    let is_success = match document {
-        Document::Plan(plan) | Document::Drift(plan) => {
-            // The counts of a tenant that was not read are unknown.
-            plan.read_targets().for_each(|target| families.add_target(target));
-            plan.is_complete()
-        }
-        Document::Report(report) => {
-            report.targets.iter().for_each(|target| families.add_target_report(target));
-            report.exit_code == 0
-        }
-    };
-    // An unknown state has no sample.
-    if let Document::Drift(plan) = document
-        && let Some(differs) = plan.is_drifted()
-    {
-        families.add("flowbind_drift", "Whether any tenant differs from its file.", "", differs.into());
-    }
-    let labels = format!("command=\"{}\"", document.command());
-    if let Ok(at) = at.parse::<jiff::Timestamp>() {
-        families.add("flowbind_last_run_timestamp_seconds", "Time of the last run.", &labels, at.as_second());
-    }
-    let help = "Whether the last run was complete.";
-    families.add("flowbind_last_run_success", help, &labels, is_success.into());
-    families.render()
+    // The counts of a tenant that was not read are unknown.
+    plan.read_targets().for_each(|target| families.add_target(target));
+    families.render("plan", at, plan.is_complete())
+}
+
+/// Renders the counts of each tenant of a report, and the time and success of the run. `at` is RFC 3339.
+pub(super) fn render_report(report: &Report, at: &str) -> String {
+    let mut families = Families::default();
+    report.targets.iter().for_each(|target| families.add_target_report(target));
+    families.render("apply", at, report.exit_code == 0)
 }
 
 /// Samples by metric: the format requires that the samples of a metric are together, and that none occurs twice.
 #[derive(Default)]
-struct Families(BTreeMap<&'static str, Family>);
+pub(super) struct Families(BTreeMap<&'static str, Family>);
 
 /// Help text of a metric, and its samples by their labels.
 struct Family {
@@ -82,21 +67,35 @@ impl Families {
     }
 
     /// Adds a count of a tenant. `label` is another label, after a comma, or empty.
-    fn add_count(&mut self, tenant: &str, name: &'static str, help: &'static str, label: &str, value: usize) {
+    pub(super) fn add_count(
+        &mut self,
+        tenant: &str,
+        name: &'static str,
+        help: &'static str,
+        label: &str,
+        value: usize,
+    ) {
         let labels = format!("tenant=\"{}\"{label}", escape::label(tenant));
         self.add(name, help, &labels, i64::try_from(value).unwrap_or(i64::MAX));
     }
 
     /// Adds a value to the sample with this name and these labels, which starts at zero. So the counts of
     /// several files of one tenant are added up.
-    fn add(&mut self, name: &'static str, help: &'static str, labels: &str, value: i64) {
+    pub(super) fn add(&mut self, name: &'static str, help: &'static str, labels: &str, value: i64) {
         let Family { samples, .. } =
             self.0.entry(name).or_insert_with(|| Family { help, samples: BTreeMap::new() });
         let sum = samples.entry(labels.to_owned()).or_default();
         *sum = sum.saturating_add(value);
     }
 
-    fn render(self) -> String {
+    /// Renders the samples, with the time and the success of the run.
+    pub(super) fn render(mut self, command: &str, at: &str, is_success: bool) -> String {
+        let labels = format!("command=\"{command}\"");
+        if let Ok(at) = at.parse::<jiff::Timestamp>() {
+            self.add("flowbind_last_run_timestamp_seconds", "Time of the last run.", &labels, at.as_second());
+        }
+        let help = "Whether the last run was complete.";
+        self.add("flowbind_last_run_success", help, &labels, is_success.into());
         let mut text = String::new();
         for (name, Family { help, samples }) in self.0 {
             push_line(&mut text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge"));

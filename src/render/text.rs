@@ -8,7 +8,7 @@ use strum::VariantArray as _;
 use super::diagnostic::prefixed_diagnostic;
 use super::escape;
 use super::names::Names;
-use super::order::blockers_and_pins;
+use super::order::unblocking_pins;
 use super::wording::{action_counts, incompleteness, override_flags, pluralize, push_line, total};
 use crate::diagnostic::Severity;
 use crate::model::{Action, Step};
@@ -22,14 +22,12 @@ const ALARM: Style = AnsiColor::Red.on_default().bold();
 /// styles for outputs without colors.
 pub fn plan(plan: &Plan) -> String {
     let targets: String = plan.targets().map(target).collect();
-    targets + &problems(plan) + &summary(plan)
+    targets + &problems(plan.problems(), plan.has_several_tenants()) + &summary(plan)
 }
 
-/// Renders the problems of a plan, each followed by a blank line: the warnings, then the errors, then the
-/// blockers. Bindings that could not be read for one cause are one error.
-fn problems(plan: &Plan) -> String {
-    let several = plan.has_several_tenants();
-    let mut problems = plan.problems();
+/// Renders problems, each followed by a blank line, with their tenants if there are `several`: the warnings, then the
+/// errors, then the blockers.
+pub(super) fn problems(mut problems: Vec<Problem>, several: bool) -> String {
     problems.sort_by_key(|problem| match problem.diagnostic.severity {
         Severity::Warning => 0,
         Severity::Error => 1,
@@ -111,12 +109,12 @@ pub fn target(target: &Target) -> String {
 /// Renders the broken pins that do not block the changes, and a blank line; empty if there are none. A pin
 /// that blocks the changes is one of the problems.
 fn broken_pins(target: &Target, names: &Names<'_>) -> String {
-    let pins = blockers_and_pins(target, false).1;
+    let pins = unblocking_pins(target);
     if pins.is_empty() {
         return String::new();
     }
     let mut text = format!("{ALARM}Connector address differs from its pin:{ALARM:#}\n");
-    for BrokenPin { connector, expected, actual } in pins {
+    for BrokenPin { connector, expected, actual, source: _ } in pins {
         let (connector, expected) = (names.connector(connector), escape::text(expected));
         let actual = escape::text(actual.as_deref().unwrap_or("no address"));
         push_line(&mut text, format_args!("    {connector}"));

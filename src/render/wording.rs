@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 
 use strum::VariantArray as _;
 
-use super::document::Document;
 use super::escape;
-use crate::apply::{ChangeReport, OutcomeKind};
+use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Action;
 use crate::plan::{BrokenPin, Plan, Summary, Target, TenantPlan};
@@ -40,20 +39,37 @@ pub(super) fn total(plan: &Plan) -> String {
     }
 }
 
-/// Returns the title of a plan or a report: `name` with the status, then the counts, or why the plan is
-/// incomplete. A complete document without changes has the title `nothing`.
-pub(super) fn title(document: Document<'_>, name: &str, nothing: &str) -> String {
-    let suffix = document.status_suffix();
-    let result = match document {
-        Document::Plan(plan) | Document::Drift(plan) if plan.is_complete() => action_counts(plan.summary()),
-        Document::Plan(plan) | Document::Drift(plan) => incompleteness(plan.summary(), plan.errors().len()),
-        Document::Report(report) => outcome_counts(report.changes()),
+/// Returns the title of a plan: `name`, `, incomplete` and `, blocked` if it is, then the counts, or why the plan is
+/// incomplete. A complete plan without changes has the title `nothing`.
+pub(super) fn plan_title(plan: &Plan, name: &str, nothing: &str) -> String {
+    let is_complete = plan.is_complete();
+    let blocked = if plan.is_blocked() { ", blocked" } else { "" };
+    let suffix = format!("{}{blocked}", incomplete_suffix(is_complete));
+    let result = if is_complete {
+        action_counts(plan.summary())
+    } else {
+        incompleteness(plan.summary(), plan.errors().len())
     };
-    match result {
-        result if !result.is_empty() => format!("{name}{suffix}: {result}"),
-        _ if suffix.is_empty() => nothing.to_owned(),
-        _ => format!("{name}{suffix}"),
+    title(name, &suffix, &result, nothing)
+}
+
+/// Returns the title of a report: `name`, `, incomplete` if it is, then the counts. A complete report without changes
+/// has the title `nothing`.
+pub(super) fn report_title(report: &Report, name: &str, nothing: &str) -> String {
+    title(name, incomplete_suffix(report.is_complete()), &outcome_counts(report.changes()), nothing)
+}
+
+fn title(name: &str, suffix: &str, result: &str, nothing: &str) -> String {
+    match (suffix, result) {
+        ("", "") => nothing.to_owned(),
+        (suffix, "") => format!("{name}{suffix}"),
+        (suffix, result) => format!("{name}{suffix}: {result}"),
     }
+}
+
+/// Returns the suffix of a title: `, incomplete` or nothing.
+pub(super) fn incomplete_suffix(is_complete: bool) -> &'static str {
+    if is_complete { "" } else { ", incomplete" }
 }
 
 /// Returns the question of a prompt: `Apply 2 changes (1 disable) to contoso.onmicrosoft.com?` The disables are left
@@ -131,7 +147,7 @@ pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
 }
 
 /// Returns the pinned and the actual address in one line, without the connector.
-pub(super) fn describe_pin(BrokenPin { connector: _, expected, actual }: &BrokenPin) -> String {
+pub(super) fn describe_pin(BrokenPin { connector: _, expected, actual, source: _ }: &BrokenPin) -> String {
     format!("pinned to {expected}, but calls {}", actual.as_deref().unwrap_or("no address"))
 }
 

@@ -1,15 +1,16 @@
-//! Joins saved plans into one plan, or saved reports into one report.
+//! Joins saved plans into one plan, drift into one drift, or saved reports into one report.
 
 use std::collections::BTreeSet;
 
 use super::error::CommandError;
 use crate::apply::{Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::drift::{self, Drift};
 use crate::model::{FlowId, FlowKey, Step, Tenant};
 use crate::plan::{self, JoinError, Joined, Plan, Target, combine_fingerprints};
 use crate::saved::Saved;
 
-/// Joins plans or reports; shards become the result of an unsharded run. The result has the latest time, and the
+/// Joins plans, drift or reports; shards become the result of an unsharded run. The result has the latest time, and the
 /// earliest start. The exit code of a joined report is not set.
 ///
 /// # Errors
@@ -26,6 +27,15 @@ pub fn join_saved(saved: Vec<Saved>) -> Result<Saved, CommandError> {
             }
             Ok(Saved::Plan(join_plans(plans)?, latest))
         }
+        Saved::Drift(first, at) => {
+            let (mut parts, mut latest) = (vec![first], at);
+            for next in saved {
+                let Saved::Drift(drift, at) = next else { return Err(mixed().into()) };
+                parts.push(drift);
+                latest = latest.max(at);
+            }
+            Ok(Saved::Drift(join_drift(parts)?, latest))
+        }
         Saved::Report(first, from, to) => {
             let (mut reports, mut earliest, mut latest) = (vec![first], from, to);
             for next in saved {
@@ -40,9 +50,8 @@ pub fn join_saved(saved: Vec<Saved>) -> Result<Saved, CommandError> {
 }
 
 fn mixed() -> Diagnostic {
-    let message = "cannot join files of different kinds: plans, reports, and the output of `drift`";
-    let problem = Diagnostic::error(Code::SavedFileKind, message);
-    problem.hint("show each kind separately; `drift --strict` is a kind of its own")
+    let message = "cannot join files of different kinds: plans, drift and reports";
+    Diagnostic::error(Code::SavedFileKind, message).hint("show each kind separately")
 }
 
 fn unjoinable(error: JoinError) -> Diagnostic {
@@ -51,10 +60,6 @@ fn unjoinable(error: JoinError) -> Diagnostic {
 }
 
 fn join_plans(plans: Vec<Plan>) -> Result<Plan, Diagnostic> {
-    let drift = plans.first().and_then(|plan| plan.drift);
-    if plans.iter().any(|plan| plan.drift != drift) {
-        return Err(mixed());
-    }
     let parts = plans.into_iter().map(|mut plan| {
         let (shard, errors) = (plan.shard.take(), plan.errors());
         (shard, plan.into_targets(), errors)
@@ -62,11 +67,23 @@ fn join_plans(plans: Vec<Plan>) -> Result<Plan, Diagnostic> {
     let joined = plan::join(parts.collect(), |target: &Target| &target.tenant).map_err(unjoinable)?;
     let Joined { mut targets, errors, .. } = joined;
     plan::dedupe_findings(&mut targets);
-    let mut plan = Plan { drift, ..Plan::new(targets, errors) };
+    let mut plan = Plan::new(targets, errors);
     plan.add_alias_errors();
     match plan.find_duplicate_binding() {
         None => Ok(plan),
         Some((tenant, flow, step)) => Err(duplicate("plans", tenant, flow, step)),
+    }
+}
+
+fn join_drift(parts: Vec<Drift>) -> Result<Drift, Diagnostic> {
+    if parts.windows(2).any(|pair| matches!(pair, [one, other] if one.strict != other.strict)) {
+        let problem = Diagnostic::error(Code::SavedFileKind, "cannot join drift with and without `--strict`");
+        return Err(problem.hint("show each kind separately"));
+    }
+    let drift = drift::join(parts).map_err(unjoinable)?;
+    match drift.find_duplicate_binding() {
+        None => Ok(drift),
+        Some((tenant, flow, step)) => Err(duplicate("files", tenant, flow, step)),
     }
 }
 

@@ -30,5 +30,5 @@ pub use join::join_saved;
 pub use plan::{Event, PlanRequest, create_error_plan, plan_files};
 pub use progress::Progress;
 pub use sandboxes::{Sandboxes, SnapshotFile};
-pub use saved::{Reader, read_saved};
+pub use saved::{Reader, read_earlier_drift, read_saved};
 pub use session::{Options, Run};

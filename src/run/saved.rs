@@ -1,4 +1,4 @@
-//! Loads saved plans and reports.
+//! Loads saved plans, drift and reports.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +10,7 @@ use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::drift::Drift;
 use crate::model::TenantCheck;
 use crate::paths;
 use crate::plan::{Member, Plan, Problem, Shard, ShardInfo, Target, TenantPlan};
@@ -25,7 +26,7 @@ pub enum Reader {
     Show,
 }
 
-/// Reads and checks a saved plan or report.
+/// Reads and checks a saved plan, drift or report.
 ///
 /// # Errors
 /// A modified plan, and for `apply` also a file of another format version, blocks the run. Any other unusable file
@@ -92,6 +93,24 @@ fn looks_like_desired_state(text: &str) -> bool {
     lines.any(|line| line.starts_with("version:") || line.starts_with("tenant:") || line == "flows:")
 }
 
+/// Reads the output of an earlier `drift`; `None` if there is no such file, as before the first run.
+///
+/// # Errors
+/// The file is not drift, or unusable.
+pub fn read_earlier_drift(path: &Path) -> Result<Option<Drift>, CommandError> {
+    if matches!(path.try_exists(), Ok(false)) {
+        return Ok(None);
+    }
+    match read_saved(path, Reader::Show)? {
+        Saved::Drift(drift, _) => Ok(Some(drift)),
+        Saved::Plan(..) | Saved::Report(..) => {
+            let message = format!("`{}` is not the output of `drift`", path.display());
+            let problem = Diagnostic::error(Code::SavedFileKind, message);
+            Err(problem.hint("pass a file written by `flowbind drift --out drift.json`").into())
+        }
+    }
+}
+
 /// Reads a saved plan, and keeps the tenants of a shard. Returns it with the files of all shards.
 ///
 /// # Errors
@@ -99,8 +118,10 @@ fn looks_like_desired_state(text: &str) -> bool {
 pub(super) fn load_plan(path: &Path, shard: Option<Shard>) -> Result<(Plan, Vec<Member>), CommandError> {
     let mut plan = match read_saved(path, Reader::Apply)? {
         Saved::Plan(plan, _) => plan,
-        Saved::Report(..) => {
-            let message = format!("`{}` is an apply report, not a plan", path.display());
+        saved @ (Saved::Report(..) | Saved::Drift(..)) => {
+            let kind =
+                if matches!(saved, Saved::Drift(..)) { "the output of `drift`" } else { "an apply report" };
+            let message = format!("`{}` is {kind}, not a plan", path.display());
             let problem = Diagnostic::error(Code::SavedFileKind, message);
             return Err(problem.hint("pass a file written by `flowbind plan --out plan.json`").into());
         }

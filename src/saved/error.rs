@@ -2,20 +2,20 @@
 
 use crate::model::{FlowId, Step, Tenant};
 
-/// Version of both formats.
+/// Version of the formats.
 pub(super) const FORMAT_VERSION: &str = "2";
 
 /// Why a saved file is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SavedFileError {
     /// Not JSON, or JSON without the keys that every saved file has.
-    #[error("not a flowbind plan or report: {0}")]
+    #[error("not a flowbind plan, drift or report: {0}")]
     NotASavedFile(String),
     /// Another version of the format.
     #[error("format version {0} is not supported; this flowbind reads version {FORMAT_VERSION}")]
     Version(String),
     /// A missing key, or a value that cannot occur.
-    #[error("invalid plan or report: {0}")]
+    #[error("invalid plan, drift or report: {0}")]
     InvalidValue(String),
     /// A binding that occurs twice.
     #[error("`{flow}` `{step}` of `{tenant}` occurs twice")]

@@ -1,6 +1,7 @@
-//! Drift: exit code, suggestions to accept or revert differences, and output.
+//! Drift: exit code, differences, suggested commands, and output.
 
 use flowbind::sandbox::{Fault, Options};
+use serde_json::Value;
 
 use crate::support::{
     Outcome, SandboxServer, answer_get, connector_id, file, flowbind, folder, serve, tenant,
@@ -23,82 +24,56 @@ fn drift_of_tenant_in_sync_exits_0() {
     assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
 
-/// The suggested lines can be pasted unchanged into the file.
+/// Runs `drift --format json` and returns its exit code with its differences, each as kind and subject.
+fn differences(served: &SandboxServer, yaml: &str, args: &[&str]) -> (i32, Vec<String>) {
+    let outcome = drift(served, yaml, &[args, &["--format", "json"]].concat());
+    let drift: Value = serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome}"));
+    (outcome.code, kinds_and_subjects(&drift))
+}
+
+/// Returns the kind and the subject of each difference of saved drift.
+fn kinds_and_subjects(drift: &Value) -> Vec<String> {
+    let targets = drift["targets"].as_array().unwrap().iter();
+    let differences = targets.flat_map(|target| target["differences"].as_array().unwrap());
+    let shown = differences.map(|it| {
+        let text = |value: &Value| value.as_str().map(|text| format!(" {text}")).unwrap_or_default();
+        let connector = text(&it["connector"]["displayName"]);
+        format!("{}{}{}{connector}", it["kind"].as_str().unwrap(), text(&it["flow"]), text(&it["step"]))
+    });
+    shown.collect()
+}
+
+/// Returns the suggested commands.
+fn commands(outcome: &Outcome) -> Vec<&str> {
+    outcome.stdout.lines().filter_map(|line| line.strip_prefix("    flowbind ")).collect()
+}
+
 #[test]
-fn drift_suggests_lines_that_accept_a_change() {
+fn drift_suggests_commands_about_the_same_tenant() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let outcome = drift(&served, &yaml, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
-    assert!(
-        outcome.stdout.contains("    flowbind apply flowbind.yaml --graph-url http://127.0.0.1:"),
-        "{outcome}"
-    );
-    let lines = offered(&outcome, "To accept what the tenant has, edit flowbind.yaml");
-    let accepted = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
-    assert!(
-        accepted.contains(&format!("postFederationSignup: {}  # Connector 2", connector_id(2))),
-        "{accepted}"
-    );
-    assert!(accepted.contains("postFederationSignup: null"), "{accepted}");
-    let outcome = drift(&served, &accepted, &[]);
-    assert_eq!(outcome.code, 0, "{outcome}");
+    let url = served.graph_url();
+    let expected = ["apply", "accept"].map(|command| format!("{command} flowbind.yaml --graph-url {url}"));
+    assert_eq!(commands(&outcome), expected, "{outcome}");
 }
 
-/// Returns the suggested lines below a heading, ready to be pasted.
-fn offered(outcome: &Outcome, heading: &str) -> String {
-    let (_, lines) = outcome.stdout.split_once(&format!("{heading}:\n\n")).unwrap_or_default();
-    let lines = lines.lines().map_while(|line| line.strip_prefix("    "));
-    lines.map(|line| line.to_owned() + "\n").collect()
-}
-
-/// Ids that are not GUIDs would be read as names in a file.
-#[test]
-fn drift_suggests_names_for_ids_that_no_file_accepts() {
-    let mut snapshot = tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 3, 0)]);
-    for (at, id) in [(1, "Odd-two"), (2, "Odd-three")] {
-        let old = std::mem::replace(&mut snapshot.connectors[at].id, id.to_owned());
-        for bound in snapshot.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut()).flatten() {
-            if *bound == old {
-                *bound = id.to_owned();
-            }
-        }
-    }
-    snapshot.connectors[2].display_name = None;
-    let served = serve(snapshot, Options::default());
-    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
-    let lines = offered(&drift(&served, &yaml, &[]), "To accept what the tenant has, edit flowbind.yaml");
-    assert!(lines.contains("postFederationSignup: Connector 2  # Odd-two;"), "{lines}");
-    assert!(
-        lines
-            .contains("    # postFederationSignup is bound to Odd-three, which a file cannot name\n    {}\n"),
-        "{lines}"
-    );
-    let accepted = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
-    let outcome = drift(&served, &accepted, &[]);
-    assert_eq!(outcome.code, 0, "{outcome}");
-}
-
-/// The suggested command overrides no guard: a reviewer adds the flag of the hint. A blocker that no flag lifts
+/// The suggested command overrides no guard: a reviewer adds the flag of the blocker. A blocker that no flag lifts
 /// leaves no command to suggest.
 #[test]
 fn drift_with_blockers_suggests_apply_without_override_flags() {
-    let heading = "To revert the tenant to the file (blocked by the guards above; review before overriding)";
     let served = serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 3)]), Options::default());
     let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]) + "guards: {maxChanges: 1}\n";
     let outcome = drift(&served, &yaml, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
-    let command = offered(&outcome, heading);
-    assert_eq!(
-        command,
-        format!("flowbind apply flowbind.yaml --graph-url {}\n", served.graph_url()),
-        "{outcome}"
-    );
-    assert!(outcome.stdout.contains("  = hint: if this is intended: `--max-changes 2`\n"), "{outcome}");
+    let command = format!("apply flowbind.yaml --graph-url {}", served.graph_url());
+    let blocked = format!("{command}  # blocked by guards; review before overriding");
+    assert_eq!(commands(&outcome)[0], blocked, "{outcome}");
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
     for (flags, code) in [(&["--yes"][..], 3), (&["--yes", "--max-changes", "2"], 0)] {
-        let args = command.split_whitespace().skip(1).chain(flags.iter().copied());
+        let args = command.split_whitespace().chain(flags.iter().copied());
         let outcome = flowbind(args).env("FLOWBIND_ACCESS_TOKEN", "t").within(folder.path()).run();
         assert_eq!(outcome.code, code, "{outcome}");
     }
@@ -107,8 +82,7 @@ fn drift_with_blockers_suggests_apply_without_override_flags() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
     let outcome = drift(&served, pinned, &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
-    assert!(outcome.stdout.contains("blocked[pin-mismatch]: "), "{outcome}");
-    assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
+    assert!(!outcome.stdout.contains("blocked[") && !outcome.stdout.contains("flowbind apply"), "{outcome}");
 }
 
 #[test]
@@ -121,15 +95,13 @@ fn drift_counts_unmanaged_bindings_only_with_strict() {
     let outcome = drift(&served, &yaml, &["--strict"]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert_eq!(served.requests().len() - before, 5, "connectors, the list, and three flows");
-    let lines = offered(&outcome, "To manage the other bindings, add to flowbind.yaml");
-    assert!(lines.contains("B2C_1_other") && lines.contains("postAttributeCollection"), "{lines}");
-    let managed = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}")
-        .replace("  B2C_1_a:\n", &format!("  B2C_1_a:\n    postFederationSignup: {}\n", connector_id(1)));
-    let outcome = drift(&served, &managed, &["--strict"]);
-    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(commands(&outcome)[0].ends_with(" --strict"), "{outcome}");
+    let expected =
+        ["unmanaged B2C_1_a postAttributeCollection", "unmanaged B2C_1_other postFederationSignup"];
+    assert_eq!(differences(&served, &yaml, &["--strict"]), (2, expected.map(str::to_owned).to_vec()));
 }
 
-/// A binding that one file prunes must not be suggested for another.
+/// A binding that one file prunes is not unmanaged for another.
 #[test]
 fn drift_does_not_list_bindings_pruned_by_another_file() {
     let served = serve(tenant(&[("B2C_1_a", 0, 1), ("B2C_1_b", 2, 1)]), Options::default());
@@ -139,23 +111,22 @@ fn drift_does_not_list_bindings_pruned_by_another_file() {
     file(folder.path(), "a.yaml", a);
     let steps = "prune: steps\nflows:\n  B2C_1_b: {postAttributeCollection: Connector 1}\n";
     let flows = "prune: flows\nsteps: [postFederationSignup]\nflows:\n  B2C_1_a: {}\n";
-    for (prune, strict_lists) in [(steps, vec![]), (flows, vec!["B2C_1_b postAttributeCollection"])] {
+    for (prune, strict_lists) in [(steps, vec![]), (flows, vec!["unmanaged B2C_1_b postAttributeCollection"])]
+    {
         file(folder.path(), "b.yaml", format!("{head}{prune}"));
         let outcome = flowbind(["drift", "a.yaml", "b.yaml", "--strict", "--format", "json"])
             .connect_to(&served.graph_url())
             .within(folder.path())
             .run();
         assert_eq!(outcome.code, 2, "{outcome}");
-        let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-        let unmanaged = plan["targets"][0]["unmanaged"].as_array().unwrap().iter();
-        let unmanaged: Vec<_> = unmanaged
-            .map(|it| format!("{} {}", it["flow"].as_str().unwrap(), it["step"].as_str().unwrap()))
-            .collect();
+        let drift: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let mut unmanaged = kinds_and_subjects(&drift);
+        unmanaged.retain(|it| it.starts_with("unmanaged"));
         assert_eq!(unmanaged, strict_lists, "{outcome}");
     }
 }
 
-/// An unmanaged binding is listed once per tenant, with lines for one of its files.
+/// An unmanaged binding is listed once per tenant, below one of its files.
 #[test]
 fn drift_lists_unmanaged_bindings_once_per_tenant() {
     let served =
@@ -171,9 +142,10 @@ fn drift_lists_unmanaged_bindings_once_per_tenant() {
     };
     let text = run("text");
     assert_eq!(text.code, 2, "{text}");
-    assert_eq!(text.stdout.matches("To manage the other bindings, add to").count(), 1, "{text}");
+    assert_eq!(text.stdout.matches("  unmanaged  B2C_1_c").count(), 2, "{text}");
     let prom = run("prom");
-    assert!(prom.stdout.contains("flowbind_unmanaged{tenant=\"contoso.onmicrosoft.com\"} 2\n"), "{prom}");
+    let sample = "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"unmanaged\"} 2\n";
+    assert!(prom.stdout.contains(sample), "{prom}");
 }
 
 /// The heading and the counts must show why there is drift, without reading further.
@@ -189,14 +161,12 @@ fn drift_heading_and_counts_show_all_kinds() {
         outcome.stdout
     };
     let heading = output(&["--format", "markdown"]);
-    assert!(heading.contains("drift: 1 binding to a deleted connector\n"), "{heading}");
-    let heading = output(&["--format", "markdown", "--strict"]);
-    assert!(heading.contains("drift: 1 binding to a deleted connector; 1 unmanaged\n"), "{heading}");
+    assert!(heading.contains("drift: 1 dangling\n"), "{heading}");
     let counts = output(&["--format", "prom"]);
-    assert!(counts.contains("flowbind_dangling{tenant=\"contoso.onmicrosoft.com\"} 1\n"), "{counts}");
+    let sample = "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"dangling\"} 1\n";
+    assert!(counts.contains(sample), "{counts}");
     let text = output(&[]);
-    assert!(text.contains("To disable bindings to deleted connectors, add to flowbind.yaml"), "{text}");
-    assert!(text.contains("postAttributeCollection: null  # its connector was deleted"), "{text}");
+    assert!(text.contains("\nDrift: 1 dangling.\n\nFor `dangling`: bind another connector"), "{text}");
 }
 
 /// Blockers of apply are irrelevant for drift.
@@ -231,9 +201,9 @@ fn drift_lists_dangling_bindings_once() {
         |command: &[&str]| flowbind(command).connect_to(&served.graph_url()).within(folder.path()).run();
     let outcome = run(&["drift", "a.yaml", "b.yaml", "--strict"]);
     assert_eq!(outcome.code, 2, "{outcome}");
-    let lines = offered(&outcome, "To accept what the tenant has, edit b.yaml");
-    assert!(lines.contains("postAttributeCollection: null  # its connector was deleted"), "{outcome}");
-    assert_eq!(outcome.stdout.matches("points to the deleted connector").count(), 2, "{outcome}");
+    assert_eq!(outcome.stdout.matches("\n  DANGLING  B2C_1_c").count(), 1, "{outcome}");
+    // The file wants another connector, which matters more than the deleted one.
+    assert_eq!(outcome.stdout.matches("\n  CHANGED  B2C_1_a").count(), 1, "{outcome}");
     for (name, out) in [("a.yaml", "a.json"), ("b.yaml", "b.json")] {
         assert_eq!(run(&["drift", name, "--strict", "--out", out]).code, 2);
     }
@@ -242,27 +212,44 @@ fn drift_lists_dangling_bindings_once() {
     assert_eq!((joined.code, &joined.stdout), (2, &unsplit.stdout), "{joined}");
 }
 
-/// Accepting the value of the tenant keeps `protect`.
+/// A name that the tenant does not have is a difference, and blocks only `apply`.
 #[test]
-fn drift_suggestion_keeps_protect() {
+fn drift_of_missing_flow_is_unresolved_and_suggests_no_apply() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let yaml = yaml_binding_connector_1(&["B2C_1_a"])
-        .replace("Connector 1", "{connector: Connector 1, protect: true}");
+    let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_none"]);
     let outcome = drift(&served, &yaml, &[]);
-    let lines = offered(&outcome, "To accept what the tenant has, edit flowbind.yaml");
-    let line = format!("{{connector: {}, protect: true}}  # Connector 2\n", connector_id(2));
-    assert!(lines.contains(&line), "{outcome}");
-    let accepted = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
-    assert_eq!(drift(&served, &accepted, &[]).code, 0, "{lines}");
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
+    assert!(outcome.stdout.contains("\n  UNRESOLVED  B2C_1_none  (flowbind.yaml:"), "{outcome}");
+    assert!(outcome.stdout.contains("  Note: no such user flow: `B2C_1_none`"), "{outcome}");
+    assert!(!outcome.to_string().contains("error["), "{outcome}");
+    assert_eq!(served.plan(&yaml, &[]).code, 1);
 }
 
-/// A command that cannot apply anything is not suggested.
+/// A renamed connector is found by its pinned address or by its id.
 #[test]
-fn drift_of_incomplete_plan_suggests_no_command() {
-    let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a", "B2C_1_none"]), &[]);
-    assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(!outcome.stdout.contains("flowbind apply"), "{outcome}");
+fn drift_of_renamed_connector_names_its_new_name() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 0)]);
+    snapshot.connectors[0].display_name = Some("Renamed".to_owned());
+    let served = serve(snapshot, Options::default());
+    for (entry, note) in [
+        (
+            "displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'",
+            "check whether it was renamed: `Renamed` or ",
+        ),
+        (
+            &*format!("displayName: Connector 1, id: {}", connector_id(1)),
+            "is named `Renamed`, not `Connector 1`",
+        ),
+    ] {
+        let yaml = format!(
+            "version: 1\ntenant: contoso.onmicrosoft.com\nconnectors:\n  check: {{{entry}}}\nflows:\n  B2C_1_a: {{postFederationSignup: check}}\n"
+        );
+        let expected = vec!["unresolved B2C_1_a postFederationSignup".to_owned()];
+        assert_eq!(differences(&served, &yaml, &[]), (2, expected));
+        let outcome = drift(&served, &yaml, &[]);
+        assert!(outcome.stdout.contains(note), "{outcome}");
+    }
 }
 
 #[test]
@@ -276,7 +263,9 @@ fn drift_reports_broken_pin() {
     assert_eq!(drift(&served, &pinned("https://api.contoso.com/check?code=k"), &[]).code, 0);
     let outcome = drift(&served, &pinned("https://api.contoso.com/other"), &[]);
     assert_eq!(outcome.code, 2, "{outcome}");
-    assert!(outcome.stdout.contains("targetUrl: https://api.contoso.com/check  # Connector 1"), "{outcome}");
+    let sides = "file says:  https://api.contoso.com/other\n    tenant has: https://api.contoso.com/check\n";
+    assert!(outcome.stdout.contains("\n  ADDRESS  Connector 1  (flowbind.yaml:4)\n"), "{outcome}");
+    assert!(outcome.stdout.contains(sides), "{outcome}");
     // The pin also counts if the binding does not use the short name with the pin.
     let outcome = drift(
         &served,
@@ -285,7 +274,7 @@ fn drift_reports_broken_pin() {
         &[],
     );
     assert_eq!(outcome.code, 2, "{outcome}");
-    assert!(outcome.stdout.contains("targetUrl: https://api.contoso.com/check  # Connector 1"), "{outcome}");
+    assert!(outcome.stdout.contains(sides), "{outcome}");
 }
 
 #[test]
@@ -293,13 +282,8 @@ fn drift_reports_dangling_connector() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 5)]);
     snapshot.connectors.retain(|connector| connector.id != connector_id(5));
     let served = serve(snapshot, Options::default());
-    let outcome = drift(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]);
-    assert_eq!(outcome.code, 2, "{outcome}");
-    let warning = format!(
-        "warning[dangling-binding]: `B2C_1_a` `postAttributeCollection` points to the deleted connector `{}`",
-        connector_id(5)
-    );
-    assert!(outcome.stdout.contains(&warning), "{outcome}");
+    let expected = vec!["dangling B2C_1_a postAttributeCollection".to_owned()];
+    assert_eq!(differences(&served, &yaml_binding_connector_1(&["B2C_1_a"]), &[]), (2, expected));
 }
 
 /// Guards block apply. They neither hide drift nor cause an error.
@@ -399,9 +383,9 @@ fn drift_compares_flow_ids_without_case() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a"]) + "prune: flows\n";
     let outcome = drift(&served, &yaml, &["--parallelism", "1"]);
     assert_eq!(outcome.code, 0, "{outcome}");
-    assert!(outcome.stdout.contains("\nUnchanged: 2 bindings\n\nNo changes.\n"), "{outcome}");
+    assert!(outcome.stdout.contains("\nUnchanged: 2 bindings\n\nNo drift.\n"), "{outcome}");
     assert!(!outcome.stdout.contains("B2C_1_A\n"), "{outcome}");
-    assert!(!outcome.stdout.contains("DISABLE"), "{outcome}");
+    assert!(!outcome.stdout.contains("added"), "{outcome}");
 }
 
 /// The service ignores the letter case of ids, and one file spells a flow differently from it. The flow is still
@@ -438,7 +422,7 @@ fn plan_of_two_files_of_a_tenant_reads_every_list_once() {
     assert_eq!((outcome.code, served.request_count()), (0, 3), "{outcome}");
 }
 
-/// The suggested commands and lines work as printed.
+/// The suggested commands work as printed.
 #[test]
 fn drift_suggestions_with_hostile_names_are_quoted() {
     let mut snapshot = tenant(&[("B2C_1_a", 2, 5), ("B2C_1_b", 1, 0)]);
@@ -457,14 +441,9 @@ fn drift_suggestions_with_hostile_names_are_quoted() {
         outcome.stdout.contains("    flowbind apply 'my file.yaml' --sandbox tenant.json\n"),
         "{outcome}"
     );
-    assert!(outcome.stdout.contains("    # Connector 1 has no address: remove its pin\n"), "{outcome}");
-    assert!(
-        outcome.stdout.contains("postAttributeCollection: null  # its connector was deleted"),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.contains("    tenant has: no address\n"), "{outcome}");
 }
 
-/// The suggested lines can be pasted into a file that does not manage the step yet.
 #[test]
 fn strict_drift_reports_steps_that_the_file_does_not_manage() {
     for flows in [&["B2C_1_a"][..], &[]] {
@@ -475,23 +454,14 @@ fn strict_drift_reports_steps_that_the_file_does_not_manage() {
         assert!(!served.requests().iter().any(|request| request.contains("preTokenIssuance")));
         let outcome = drift(&served, &yaml, &["--strict", "--format", "json"]);
         assert_eq!(outcome.code, 2, "{outcome}");
-        let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-        let unmanaged = plan["targets"][0]["unmanaged"].as_array().unwrap();
-        let last = unmanaged.last().unwrap();
-        assert_eq!((&last["flow"], &last["step"]), (&"B2C_1_a".into(), &"preTokenIssuance".into()), "{plan}");
-        assert_eq!(last["current"]["id"], connector_id(4), "{plan}");
-
-        let outcome = drift(&served, &yaml, &["--strict"]);
-        let lines = offered(&outcome, "To manage the other bindings, add to flowbind.yaml");
-        assert!(
-            lines.starts_with("steps: [postFederationSignup, postAttributeCollection, preTokenIssuance]\n"),
-            "{lines}"
+        let drift: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let last = drift["targets"][0]["differences"].as_array().unwrap().last().unwrap();
+        assert_eq!(
+            kinds_and_subjects(&drift).last().unwrap(),
+            "unmanaged B2C_1_a preTokenIssuance",
+            "{drift}"
         );
-        let managed = format!("version: 1\ntenant: contoso.onmicrosoft.com\n{lines}");
-        let managed =
-            if flows.is_empty() { managed } else { managed + "    postFederationSignup: Connector 1\n" };
-        let outcome = drift(&served, &managed, &["--strict"]);
-        assert_eq!(outcome.code, 0, "{outcome}");
+        assert_eq!(last["tenant"]["id"], connector_id(4), "{drift}");
     }
 }
 
@@ -536,10 +506,10 @@ fn strict_drift_without_managed_third_step_of_the_service_fails() {
                 .run();
             assert_eq!(outcome.code, 1, "{outcome}");
             assert!(!outcome.to_string().contains("unsupported-step"), "{outcome}");
-            let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-            let unknown = plan["targets"].as_array().unwrap().iter();
+            let drift: Value = serde_json::from_str(&outcome.stdout).unwrap();
+            let unknown = drift["targets"].as_array().unwrap().iter();
             let mut unknown = unknown.flat_map(|target| target["unknown"].as_array().unwrap());
-            assert!(unknown.any(|it| it["flow"] == "B2C_1_a" && it["step"] == "preTokenIssuance"), "{plan}");
+            assert!(unknown.any(|it| it["flow"] == "B2C_1_a" && it["step"] == "preTokenIssuance"), "{drift}");
         }
     }
 }
@@ -554,8 +524,7 @@ fn strict_drift_with_one_managed_step_leaves_out_only_the_third_step() {
     let outcome = drift(&served, yaml, &["--strict"]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stdout.contains(UNSUPPORTED), "{outcome}");
-    let lines = offered(&outcome, "To manage the other bindings, add to flowbind.yaml");
-    assert!(lines.starts_with("steps: [postFederationSignup, postAttributeCollection]\n"), "{lines}");
+    assert!(outcome.stdout.contains("  unmanaged  B2C_1_a postFederationSignup\n"), "{outcome}");
 }
 
 #[test]
@@ -583,7 +552,7 @@ fn drift_warns_about_steps_that_are_never_called() {
         format!("`{flow}` `{step}` has no effect: flows of the type `passwordReset` never call it")
     };
     let expected = [text("B2C_1_a", "postFederationSignup"), text("B2C_1_b", "postAttributeCollection")];
-    for (format, is_escaped) in [("text", false), ("json", false), ("markdown", true), ("html", true)] {
+    for (format, is_escaped) in [("text", false), ("markdown", true), ("html", true)] {
         let outcome = drift(&served, &yaml, &["--strict", "--format", format]);
         assert_eq!(outcome.code, 2, "{outcome}");
         for text in &expected {
@@ -607,18 +576,147 @@ fn drift_warns_about_steps_that_are_never_called() {
     );
 }
 
-/// Keys that older versions do not write may be absent.
-#[test]
-fn show_reads_a_strict_drift_of_an_older_version() {
-    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options::default());
-    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
-    let outcome = drift(&served, &yaml, &["--strict", "--format", "json"]);
-    let mut plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-    for key in ["neverCalled", "unsupportedStep", "steps"] {
-        assert!(plan["targets"][0].as_object_mut().unwrap().remove(key).is_some(), "{key}: {plan}");
+/// Tenant whose flows bind these connectors at `postFederationSignup`, and its file, which binds connector 1.
+struct Nights {
+    folder: tempfile::TempDir,
+    night: usize,
+}
+
+impl Nights {
+    fn new() -> Self {
+        let folder = folder();
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]));
+        Self { folder, night: 0 }
     }
+
+    /// Runs the job of the next night against a tenant with these connectors.
+    fn run(&mut self, a: usize, b: usize, args: &[&str]) -> (Outcome, Value) {
+        let snapshot = tenant(&[("B2C_1_a", a, 0), ("B2C_1_b", b, 0)]);
+        file(self.folder.path(), "tenant.json", snapshot.to_json());
+        self.run_with(&["--sandbox", "tenant.json"], args)
+    }
+
+    fn run_with(&mut self, connection: &[&str], args: &[&str]) -> (Outcome, Value) {
+        self.night += 1;
+        let start = 1_793_606_400 + self.night * 86_400;
+        let outcome = flowbind(["drift", "--since", "drift.json", "--out", "drift.json"])
+            .args(connection)
+            .args(args)
+            .env("SOURCE_DATE_EPOCH", &start.to_string())
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .within(self.folder.path())
+            .run();
+        let saved = std::fs::read_to_string(self.folder.path().join("drift.json")).unwrap();
+        (outcome, serde_json::from_str(&saved).unwrap())
+    }
+}
+
+/// Returns the ages that the text shows, in order.
+fn ages(outcome: &Outcome) -> Vec<&str> {
+    let heads =
+        outcome.stdout.lines().filter(|line| line.starts_with("  ") && line.contains("postFederation"));
+    heads.filter_map(|line| line.rsplit_once(", ")?.1.strip_suffix(')')).collect()
+}
+
+#[test]
+fn drift_of_five_nights_is_new_known_worse_resolved_and_gone() {
+    let mut nights = Nights::new();
+    let mut fingerprints = Vec::new();
+    for (a, b, code, new_only, shown, resolved) in [
+        (2, 1, 2, 2, &["new"][..], 0),
+        (2, 1, 2, 0, &["since 2026-11-03"], 0),
+        (2, 0, 2, 2, &["new", "since 2026-11-03"], 0),
+        // The other check is missing now, too, and the first one is back.
+        (0, 1, 2, 2, &["new"], 1),
+        (1, 1, 0, 0, &[], 1),
+    ] {
+        let before = std::fs::read(nights.folder.path().join("drift.json")).ok();
+        let (outcome, drift) = nights.run(a, b, &[]);
+        assert_eq!((outcome.code, &*ages(&outcome)), (code, shown), "{outcome}");
+        assert_eq!(drift["targets"][0]["resolved"].as_array().unwrap().len(), resolved, "{outcome}");
+        let warns = outcome.stderr.contains("warning[earlier-drift-missing]: `drift.json` does not exist");
+        assert_eq!(warns, before.is_none(), "{outcome}");
+        fingerprints.push(drift["fingerprint"].clone());
+        // The same night with `--new-only` differs only in the exit code.
+        if let Some(before) = before {
+            std::fs::write(nights.folder.path().join("drift.json"), before).unwrap();
+            nights.night -= 1;
+            let (again, _) = nights.run(a, b, &["--new-only"]);
+            assert_eq!((again.code, again.stdout), (new_only, outcome.stdout));
+        }
+    }
+    let is_changed: Vec<_> = fingerprints.windows(2).map(|pair| pair[0] != pair[1]).collect();
+    assert_eq!(is_changed, [false, true, true, true]);
+}
+
+/// A night without an answer must not make everything new on the next one.
+#[test]
+fn drift_that_could_not_be_read_keeps_its_memory() {
+    let mut nights = Nights::new();
+    assert_eq!(nights.run(2, 1, &[]).0.code, 2);
+    let faults = vec![answer_get("B2C_1_a/", 0, 403, &[], "")];
+    let served =
+        serve(tenant(&[("B2C_1_a", 2, 0), ("B2C_1_b", 0, 0)]), Options { faults, ..Options::default() });
+    let (outcome, drift) = nights.run_with(&["--graph-url", &served.graph_url()], &[]);
+    assert_eq!((outcome.code, &drift["fingerprint"]), (1, &Value::Null), "{outcome}");
+    assert_eq!(drift["remembered"][0]["difference"]["flow"], "B2C_1_a", "{drift}");
+    assert_eq!(drift["targets"][0]["resolved"], Value::Array(Vec::new()), "{drift}");
+    // Invalid files do not end the memory either.
+    let yaml = std::fs::read(nights.folder.path().join("flowbind.yaml")).unwrap();
+    file(nights.folder.path(), "flowbind.yaml", "version: 9");
+    assert_eq!(nights.run(2, 0, &[]).0.code, 1);
+    std::fs::write(nights.folder.path().join("flowbind.yaml"), yaml).unwrap();
+    let (outcome, _) = nights.run(2, 0, &["--new-only"]);
+    assert_eq!(
+        (outcome.code, &*ages(&outcome)),
+        (0, &["since 2026-11-04", "since 2026-11-03"][..]),
+        "{outcome}"
+    );
+}
+
+/// Only a strict run reads the other bindings, so a run that is not strict does not resolve them.
+#[test]
+fn drift_without_strict_remembers_unmanaged_bindings() {
+    let mut nights = Nights::new();
+    file(nights.folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    assert_eq!(ages(&nights.run(1, 2, &["--strict"]).0), ["new"; 0]);
+    let (outcome, drift) = nights.run(1, 2, &[]);
+    assert_eq!((outcome.code, drift["remembered"].as_array().unwrap().len()), (0, 1), "{outcome}");
+    let (outcome, drift) = nights.run(1, 2, &["--strict", "--new-only"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(drift["targets"][0]["differences"][0]["firstSeen"], "2026-11-03T08:00:00Z", "{drift}");
+}
+
+#[test]
+fn drift_since_another_kind_of_file_is_an_error() {
     let folder = folder();
-    file(folder.path(), "plan.json", plan.to_string());
-    let outcome = flowbind(["show", "plan.json"]).within(folder.path()).run();
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 2, 0)]).to_json());
+    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+    assert_eq!(run(&["plan", "--out", "plan.json"]).code, 0);
+    assert_eq!(run(&["drift", "--out", "drift.json"]).code, 2);
+    let drift = std::fs::read_to_string(folder.path().join("drift.json")).unwrap();
+    file(
+        folder.path(),
+        "edited.json",
+        drift.replace(r#""missing""#, r#""added""#).replace("changed", "added"),
+    );
+    file(folder.path(), "broken.json", &drift[..drift.len() / 2]);
+    for (name, code, why) in [
+        ("plan.json", 1, "`plan.json` is not the output of `drift`"),
+        ("edited.json", 3, "modified after flowbind wrote the file"),
+        ("broken.json", 1, "not a flowbind plan, drift or report"),
+    ] {
+        let outcome = run(&["drift", "--since", name]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{outcome}");
+        assert!(outcome.stderr.contains(why), "{outcome}");
+    }
+    let outcome = run(&["drift", "--new-only"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("--since"), "{outcome}");
+    // Drift is not a plan.
+    let outcome = run(&["apply", "--plan", "drift.json"]);
+    assert!(
+        outcome.code == 1 && outcome.stderr.contains("is the output of `drift`, not a plan"),
+        "{outcome}"
+    );
 }

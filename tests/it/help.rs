@@ -104,7 +104,7 @@ fn usage_error_exits_1_with_a_suggestion() {
         (vec!["sandbox", "x", "--latency=-1"], "an integer of milliseconds"),
         (vec!["sandbox", "x", "--listen", "here"], "invalid socket address"),
         (vec!["sandbox", "x", "--page-size", "0"], "an integer from 1"),
-        (vec!["schema", "plans"], "[possible values: desired, plan, report, snapshot]"),
+        (vec!["schema", "plans"], "[possible values: desired, plan, drift, report, snapshot]"),
     ] {
         let outcome = flowbind(&args).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}: {outcome}");

@@ -14,7 +14,7 @@ use crate::support::package;
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
-const DEPENDENCIES: [(&str, &[&str]); 21] = [
+const DEPENDENCIES: [(&str, &[&str]); 22] = [
     ("atomic_file", &[]),
     ("diagnostic", &[]),
     ("http", &[]),
@@ -27,11 +27,12 @@ const DEPENDENCIES: [(&str, &[&str]); 21] = [
     ("graph", &["auth", "diagnostic", "http", "model"]),
     ("current", &["diagnostic", "graph", "model"]),
     ("plan", &["diagnostic", "model"]),
+    ("drift", &["diagnostic", "model", "plan"]),
     ("apply", &["diagnostic", "graph", "model", "plan"]),
-    ("saved", &["apply", "diagnostic", "model", "plan"]),
-    ("render", &["apply", "diagnostic", "model", "plan"]),
+    ("saved", &["apply", "diagnostic", "drift", "model", "plan"]),
+    ("render", &["apply", "diagnostic", "drift", "model", "plan"]),
     ("sandbox", &["snapshot"]),
-    ("output", &["atomic_file", "diagnostic", "paths", "plan", "render", "terminal"]),
+    ("output", &["atomic_file", "diagnostic", "drift", "paths", "plan", "render", "saved", "terminal"]),
     (
         "run",
         &[
@@ -41,6 +42,7 @@ const DEPENDENCIES: [(&str, &[&str]); 21] = [
             "current",
             "desired",
             "diagnostic",
+            "drift",
             "graph",
             "http",
             "model",
@@ -52,7 +54,7 @@ const DEPENDENCIES: [(&str, &[&str]); 21] = [
             "snapshot",
         ],
     ),
-    ("exit", &["plan", "run"]),
+    ("exit", &["drift", "plan", "run"]),
     ("manual", &["diagnostic", "exit"]),
     (
         "cli",
@@ -62,6 +64,7 @@ const DEPENDENCIES: [(&str, &[&str]); 21] = [
             "auth",
             "desired",
             "diagnostic",
+            "drift",
             "exit",
             "http",
             "manual",

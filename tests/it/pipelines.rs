@@ -243,7 +243,7 @@ fn drift_workflow_opens_updates_and_closes_one_issue() {
         let job = repository.run("drift.yml");
         assert!(job.succeeded, "{job:?}");
         let issue = fs::read_to_string(repository.state("issue.md")).unwrap();
-        assert!(issue.starts_with("<!-- flowbind:drift -->\n### flowbind drift: 2 to enable"), "{issue}");
+        assert!(issue.starts_with("<!-- flowbind:drift -->\n### flowbind drift: 2 missing"), "{issue}");
     }
     let (succeeded, log, _) = repository.shell("flowbind apply --yes", &BTreeMap::new());
     assert!(succeeded, "{log}");

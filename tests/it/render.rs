@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use flowbind::apply::{ChangeReport, Outcome, OutcomeKind, Reason, Report, SentPut, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
+use flowbind::drift::{self, Drift, find_drift};
 use flowbind::model::{
     Action, Api, Bound, Cloud, Connector, ConnectorId, FlowId, FlowKind, Inventory, ListedConnector,
     ReadError, Step, Tenant,
 };
 use flowbind::plan::{
-    Blocker, BrokenPin, Change, Drift, InSync, Override, Overrides, Plan, Problem, Target, Unmanaged,
+    Blocker, BrokenPin, Change, InSync, Override, Overrides, Plan, Problem, Target, Unmanaged,
     UnreadableBinding,
 };
 use flowbind::render::{Document, Format};
@@ -66,6 +67,7 @@ fn target(tenant: &str, changes: Vec<Change>) -> Target {
         not_compared: 0,
         unmanaged: Vec::new(),
         dangling: Vec::new(),
+        unresolved: Vec::new(),
         never_called: Vec::new(),
         unsupported_step: None,
         steps: Step::DEFAULT.to_vec(),
@@ -99,9 +101,10 @@ fn plan(targets: Vec<Target>) -> Plan {
     Plan::new(targets, Vec::new())
 }
 
-/// Creates the plan of a `drift` run.
-fn drift_plan(targets: Vec<Target>, strict: bool) -> Plan {
-    Plan { drift: Some(Drift { strict }), ..plan(targets) }
+/// Creates the drift of a plan.
+fn drift(plan: Plan, strict: bool) -> Drift {
+    let now = AT.parse().unwrap();
+    find_drift(plan, &drift::Options { strict, now, graph_url: None, sandbox: &|_| None })
 }
 
 fn rendered(document: Document<'_>, format: Format) -> String {
@@ -117,25 +120,24 @@ fn select(page: &str, selector: &str) -> Vec<String> {
     texts.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// A change of a binding is shown even if its connector was deleted.
+/// A file that wants another connector is more than a deleted connector.
 #[test]
-fn change_from_deleted_connector_is_a_change() {
+fn difference_of_a_deleted_connector_depends_on_the_file() {
     let (old, new) = (connector(1, "Old"), connector(2, "New"));
-    let mut target = target("t", vec![change("a", old.clone(), new, location("flowbind.yaml", 5))]);
-    target.in_sync = vec![in_sync("b", old.clone(), location("flowbind.yaml", 6))];
-    let dangling = [("a", &old), ("b", &old)].map(|(name, bound)| Unmanaged {
-        flow: flow(name),
-        step: STEP,
-        current: bound.clone(),
-    });
-    target.dangling = dangling.into();
-    let plan = drift_plan(vec![target], false);
-    let page = rendered(Document::from_plan(&plan), Format::Html);
-    assert_eq!(select(&page, "li.replace .bound"), ["Old → New"]);
-    assert_eq!(select(&page, "li.replace .label"), ["will be replaced"]);
-    assert_eq!(select(&page, "li.dangling .bound"), ["Old → New", "Old"], "{page}");
-    assert_eq!(select(&page, "li.dangling .reason"), ["the connector was deleted"; 2], "{page}");
-    assert_eq!(select(&page, "li.differs").len(), 2, "{page}");
+    let changes = [
+        change("a", old.clone(), new, location("flowbind.yaml", 5)),
+        change("b", old.clone(), None, location("flowbind.yaml", 6)),
+    ];
+    let mut target = target("t", changes.into());
+    target.unmanaged = vec![Unmanaged { flow: flow("c"), step: STEP, current: old.clone() }];
+    target.dangling =
+        ["a", "b", "c"].map(|name| Unmanaged { flow: flow(name), step: STEP, current: old.clone() }).into();
+    let drift = drift(plan(vec![target]), false);
+    let kinds: Vec<_> = drift.differences().map(|it| (it.kind.name(), it.subject.flow().unwrap())).collect();
+    assert_eq!(kinds, [("changed", &flow("a")), ("dangling", &flow("b")), ("dangling", &flow("c"))]);
+    let page = rendered(Document::Drift(&drift), Format::Html);
+    assert_eq!(select(&page, "li.dangling .label"), ["the connector was deleted, but is still bound"; 2]);
+    assert_eq!(select(&page, "li.differs").len(), 3, "{page}");
 }
 
 /// The page shows the count that decides the drift status.
@@ -144,29 +146,29 @@ fn drift_count_equals_its_differences() {
     let mut target = target("t", Vec::new());
     target.unmanaged = vec![Unmanaged { flow: flow("a"), step: STEP, current: connector(1, "One") }];
     for (strict, differing) in [(true, 1), (false, 0)] {
-        let drift = drift_plan(vec![target.clone()], strict);
-        assert_eq!(drift.differs(), strict);
-        let page = rendered(Document::from_plan(&drift), Format::Html);
+        let drift = drift(plan(vec![target.clone()]), strict);
+        assert_eq!((drift.differences().count(), drift.is_drifted()), (differing, Some(strict)));
+        let page = rendered(Document::Drift(&drift), Format::Html);
         assert_eq!(select(&page, "li.unmanaged.differs").len(), differing, "{page}");
         assert_eq!(select(&page, "li.unmanaged").len(), 1, "{page}");
     }
     let plan = plan(vec![target]);
-    assert!(select(&rendered(Document::from_plan(&plan), Format::Html), "li.differs").is_empty());
+    assert!(select(&rendered(Document::Plan(&plan), Format::Html), "li.differs").is_empty());
 }
 
 /// The heading alone must not be misleading.
 #[test]
 fn heading_shows_incomplete_and_blocked_plans() {
     let differing = change("a", None, connector(1, "One"), location("flowbind.yaml", 5));
-    let mut drift = drift_plan(vec![target("t", vec![differing])], false);
-    drift.errors = vec![problem("no").diagnostic];
+    let mut plan = plan(vec![target("t", vec![differing])]);
+    plan.errors = vec![problem("no").diagnostic];
+    let drift = drift(plan.clone(), false);
     for (format, heading) in
         [(Format::Html, "Drift, incomplete: "), (Format::Markdown, "drift, incomplete: ")]
     {
-        let text = rendered(Document::from_plan(&drift), format);
+        let text = rendered(Document::Drift(&drift), format);
         assert!(text.contains(heading), "{text}");
     }
-    let mut plan = Plan { drift: None, ..drift };
     plan.tenants[0].targets[0].blockers = vec![Blocker::EmptyPrune];
     for (format, heading) in [
         (Format::Html, "Plan, incomplete, blocked: 1 error<"),
@@ -203,7 +205,7 @@ fn change_report(name: &str, outcome: OutcomeKind) -> ChangeReport {
 /// An unreadable binding may differ, so the drift status is unknown.
 #[test]
 fn report_with_errors_is_incomplete_in_every_format() {
-    let outputs = |report: &Report| flowbind::render::github_outputs(Document::Report(report));
+    let outputs = |report: &Report| Document::Report(report).github_outputs();
     let mut unread = report(vec![target_report("t", Vec::new())], 1);
     unread.errors = vec![problem("no")];
     assert!(outputs(&unread).contains("\ndrift=unknown\n"), "{}", outputs(&unread));
@@ -402,15 +404,15 @@ fn pin_that_blocks_a_change_is_one_problem() {
         connector: pinned.unwrap(),
         expected: "https://a.example/x".into(),
         actual: Some("https://b.example/x".into()),
+        source: Some(location("f.yaml", 2)),
     };
     target.pins = vec![pin.clone()];
     target.blockers = vec![Blocker::PinMismatch(pin)];
     let plan = plan(vec![target]);
-    let drift = Plan { drift: Some(Drift { strict: false }), ..plan.clone() };
-    for document in [Document::from_plan(&plan), Document::from_plan(&drift)] {
+    let drift = drift(plan.clone(), false);
+    for document in [Document::Plan(&plan), Document::Drift(&drift)] {
         for format in [Format::Markdown, Format::Github, Format::Html] {
             let shown = rendered(document, format);
-            assert_eq!(shown.matches("calls ").count(), 1, "{shown}");
             assert_eq!(shown.matches("b.example/x").count(), 1, "{shown}");
         }
     }
@@ -539,7 +541,12 @@ fn overfull() -> Plan {
             target.dangling.push(unmanaged);
             target.overrides.push(Override::MaxChanges(number));
             let connector = connector(4, &long("pinned", number as usize)).unwrap();
-            target.pins.push(BrokenPin { connector, expected: long("pin", number as usize), actual: None });
+            target.pins.push(BrokenPin {
+                connector,
+                expected: long("pin", number as usize),
+                actual: None,
+                source: None,
+            });
         }
         target
     });
@@ -550,8 +557,26 @@ fn overfull() -> Plan {
 #[test]
 fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
     let plan = overfull();
-    let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
-    for document in [Document::from_plan(&plan), Document::from_plan(&drift)] {
+    let drift = drift(plan.clone(), true);
+    let of_plan = [
+        ("more tenants", &["(cloud global, api beta)"][..], 30),
+        ("more changes", &["<code>flowbind.yaml&#58;"], 300),
+        ("more blockers", &["- `protected-binding` ("], 300),
+        ("more errors", &["- `graph-rejected` (", "- `system`: "], 600),
+        ("more connectors", &[": pinned to "], 300),
+        ("more flags", &[": <code>--max-changes "], 300),
+        ("more warnings", &["- `dangling-binding` ("], 300),
+        ("more unmanaged bindings", &["| <code>Three</code> |"], 300),
+    ];
+    let of_drift = [
+        ("more tenants", &["(cloud global, api beta)"][..], 30),
+        ("more differences", &["| ⛔ **", "| ⚠️ "], 630),
+        ("more errors", &["- `graph-rejected` (", "- `system`: "], 600),
+    ];
+    for (document, sections, first) in [
+        (Document::Plan(&plan), &of_plan[..], "**disable**"),
+        (Document::Drift(&drift), &of_drift[..], "**changed**"),
+    ] {
         let comment = rendered(document, Format::Markdown);
         readers::markdown(&comment);
         let more = |what: &str| -> Option<usize> {
@@ -559,22 +584,13 @@ fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
             line.split(' ').nth(2)?.parse().ok()
         };
         let shown = |mark: &str| comment.lines().filter(|line| line.contains(mark)).count();
-        for (what, marks, all) in [
-            ("more tenants", &["(cloud global, api beta)"][..], 30),
-            ("more changes", &["<code>flowbind.yaml&#58;"], 300),
-            ("more blockers", &["- `protected-binding` ("], 300),
-            ("more errors", &["- `graph-rejected` (", "- `system`: "], 600),
-            ("more connectors", &[": pinned to "], 300),
-            ("more flags", &[": <code>--max-changes "], 300),
-            ("more warnings", &["- `dangling-binding` ("], 300),
-            ("more unmanaged bindings", &["| <code>Three</code> |"], 300),
-        ] {
+        for (what, marks, all) in sections.iter().copied() {
             let shown: usize = marks.iter().map(|mark| shown(mark)).sum();
             assert!(shown > 0, "{what} in {comment}");
             assert_eq!(more(what).unwrap() + shown, all, "{what} in {comment}");
         }
         let at = |what: &str| comment.find(what).unwrap();
-        assert!(at("**disable**") < at("**Blocked**") && at("**disable**") < at("**Errors**"), "{comment}");
+        assert!(at(first) < at("**Errors**"), "{comment}");
     }
     let mut report = Report::not_attempted(&plan);
     report.fingerprint = Some("ab".repeat(32));
@@ -638,11 +654,11 @@ fn junit_has_one_test_case_per_binding() {
     let dangling =
         ["a", "b", "c"].map(|name| Unmanaged { flow: flow(name), step: STEP, current: old.clone() });
     target.dangling = dangling.into();
-    let suites = rendered(Document::from_plan(&drift_plan(vec![target], true)), Format::Junit);
+    let suites = rendered(Document::Drift(&drift(plan(vec![target]), true)), Format::Junit);
     let cases = readers::junit(&suites);
     assert_eq!(cases, ["B2C_1_a", "B2C_1_b", "B2C_1_c"].map(|flow| (flow.into(), STEP.name().into())));
-    assert!(suites.contains("disable: Old → nothing; bound to the deleted connector Old"), "{suites}");
-    assert!(suites.contains("tests=\"3\" failures=\"3\""), "{suites}");
+    assert!(suites.contains("file says nothing, tenant has Old (deleted)"), "{suites}");
+    assert!(suites.contains("tests=\"3\" failures=\"2\""), "{suites}");
 }
 
 /// Flows of a base come first, sorted by the lines of the base.
@@ -672,7 +688,8 @@ fn equal_names_in_sync_or_pinned_show_their_ids() {
         target("t", vec![change("a", None, connector(1, "Check"), location("flowbind.yaml", 5))]);
     target.in_sync = vec![in_sync("b", connector(2, "check"), location("flowbind.yaml", 6))];
     let pinned = connector(3, "Check ").unwrap();
-    target.pins = vec![BrokenPin { connector: pinned, expected: "https://a.b/c".into(), actual: None }];
+    target.pins =
+        vec![BrokenPin { connector: pinned, expected: "https://a.b/c".into(), actual: None, source: None }];
     let plan = plan(vec![target]);
     let page = rendered(Document::Plan(&plan), Format::Html);
     let bound = select(&page, ".bound").concat() + &select(&page, ".note").concat();
@@ -751,16 +768,15 @@ fn annotations_are_sorted_by_danger() {
     );
 }
 
-/// The warning is the same for drift and plan.
 #[test]
 fn dangling_connector_is_listed_once() {
     let old = connector(1, "Old");
     let mut target = target("t", Vec::new());
     target.in_sync = vec![in_sync("b", old.clone(), location("flowbind.yaml", 6))];
     target.dangling = vec![Unmanaged { flow: flow("b"), step: STEP, current: old }];
-    let drift = drift_plan(vec![target], false);
+    let plan = plan(vec![target]);
     for format in [Format::Markdown, Format::Github] {
-        let text = rendered(Document::from_plan(&drift), format);
+        let text = rendered(Document::Plan(&plan), format);
         assert_eq!(text.matches("points to the deleted connector").count(), 1, "{text}");
     }
 }
@@ -817,7 +833,7 @@ fn time_to_render(count: usize) -> Duration {
         .map(|at| Unmanaged { flow: flow(&at.to_string()), step: STEP, current: connector(1, "One") })
         .collect();
     let large = Target { unmanaged: unmanaged.clone(), dangling: unmanaged, ..target("t", Vec::new()) };
-    flowbind::render::drift(&large, Drift { strict: true }, Some(""));
+    flowbind::render::drift_text(&drift(plan(vec![large]), true));
     let connectors = (0..count).filter_map(|at| {
         let connector = connector(at, &"check".repeat(20))?;
         let display_name = Some(format!("{}{at}", "check".repeat(20)));

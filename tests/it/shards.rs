@@ -189,7 +189,7 @@ fn joined_shard_drift_equals_the_unsharded_drift() {
             assert_eq!((joined.code, joined.stdout), (2, unsharded.stdout), "{format} {strict:?}");
         }
         let joined = show(folder.path(), &files, "text");
-        assert!(joined.code == 2 && joined.stdout.contains("pinned: https://b.example/x"), "{joined}");
+        assert!(joined.code == 2 && joined.stdout.contains("file says:  https://b.example/x"), "{joined}");
         assert_eq!(run(folder.path(), &["plan", "0.yaml", "--out", "plan.json"]).code, 0);
         let mixed = show(folder.path(), &[files[0].clone(), "plan.json".into()], "text");
         assert!(mixed.code == 1 && mixed.stderr.contains("cannot join files of different kinds"), "{mixed}");

@@ -65,7 +65,12 @@ fn show_of_invalid_report_is_an_error() {
     assert_eq!(run(&served, folder.path(), &["apply", "--yes", "--out", "report.json"]).code, 0);
     let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
     for (name, text, code, why) in [
-        ("truncated.json", report[..report.len() / 2].to_owned(), 1, "not a flowbind plan or report: EOF"),
+        (
+            "truncated.json",
+            report[..report.len() / 2].to_owned(),
+            1,
+            "not a flowbind plan, drift or report: EOF",
+        ),
         (
             "newer.json",
             report.replace(r#""formatVersion": "2""#, r#""formatVersion": "3""#),
@@ -88,7 +93,7 @@ fn show_of_invalid_report_is_an_error() {
             "contradiction.json",
             report.replacen("applied", "failed", 1),
             1,
-            "invalid plan or report: `outcome`: `failed` contradicts `attempts`, `requestId`, `error` or `hint`",
+            "invalid plan, drift or report: `outcome`: `failed` contradicts `attempts`, `requestId`, `error` or `hint`",
         ),
         ("odd-action.json", report.replacen("replace", "disable", 1), 1, "`action`: `disable`"),
     ] {

@@ -6,88 +6,116 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::document::Document;
+use super::escape;
 use super::escape::xml;
 use super::names::Names;
-use super::order::{self, FlowSteps, blockers_and_pins};
+use super::order::{self, FlowSteps, unblocking_pins};
 use super::wording::{self, one_line, pluralize, push_line};
-use crate::apply::{ChangeReport, TargetReport};
+use crate::apply::{ChangeReport, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Action, Step};
-use crate::plan::{Drift, Problem, Target};
+use crate::plan::{Plan, Problem, Target};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// Renders a document as a complete HTML page: a header with the title, the errors and the filter, then a
-/// section for each target. `at` is the time of the run in RFC 3339.
-pub(super) fn render(document: Document<'_>, at: &str) -> String {
-    let (targets, errors): (Vec<_>, _) = match document {
-        Document::Plan(plan) | Document::Drift(plan) => {
-            (plan.targets().map(|target| plan_target(target, plan.drift)).collect(), &plan.errors())
-        }
-        Document::Report(report) => (report.targets.iter().map(report_target).collect(), &report.errors),
-    };
-    let fingerprint = document.fingerprint().filter(|_| !matches!(document, Document::Drift(_)));
-    let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
-    let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(STYLE), hash(SCRIPT));
-    let (title, command, at) = (xml(&title(document)), document.command(), xml(at));
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>flowbind: {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<h1>{title}</h1>\n<p class=\"at\">flowbind {command}, {at}</p>\n"
-    );
-    if let Some(fingerprint) = fingerprint {
-        push_line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
-    }
-    for Problem { diagnostic, tenant } in errors {
-        let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();
-        let note = format!("{tenant}[{}] {}", diagnostic.code, one_line(diagnostic));
-        push_line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&note)));
-    }
-    push_filter(&mut page, document);
-    page.push_str("</header>\n<main>\n");
-    for target in &targets {
-        target.write_to(&mut page);
-    }
-    if targets.is_empty() {
-        page.push_str("<p>No tenant was read.</p>\n");
-    }
-    push_line(&mut page, format_args!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>"));
-    page
+/// Renders a plan as a complete HTML page. `at` is the time of the run in RFC 3339.
+pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
+    let title = wording::plan_title(plan, "Plan", "No changes");
+    let (fingerprint, errors) = (plan.fingerprint(), plan.errors());
+    let targets: Vec<_> = plan.targets().map(plan_target).collect();
+    let page = Page { title, command: "plan", at, fingerprint, errors: &errors, choices: &PLAN_CHOICES };
+    page.render(targets.iter().any(HtmlTarget::differs), targets.iter().map(HtmlTarget::render))
 }
 
-/// Appends the form that filters the flows by text and by state. The choices of states depend on the kind of
-/// document; the value of each choice is a class of the cells that it selects.
-fn push_filter(page: &mut String, document: Document<'_>) {
-    let choices: &[(&str, &str)] = match document {
-        Document::Plan(_) | Document::Drift(_) => &[
-            ("differs", "what differs"),
-            ("enable", "enable"),
-            ("replace", "replace"),
-            ("disable", "disable"),
-            ("dangling", "deleted connector"),
-            ("unreadable", "could not be read"),
-            ("unmanaged", "not in the file"),
-        ],
-        Document::Report(_) => &[
-            ("differs", "what is not done"),
-            ("applied", "applied"),
-            ("already", "already"),
-            ("failed", "failed"),
-            ("unverified", "unverified"),
-            ("not-attempted", "not attempted"),
-        ],
-    };
+/// Renders a report as a complete HTML page. `at` is the time of the run in RFC 3339.
+pub(super) fn render_report(report: &Report, at: &str) -> String {
+    let title = wording::report_title(report, "Apply", "Nothing to do");
+    let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
+    let targets: Vec<_> = report.targets.iter().map(report_target).collect();
+    let errors = &report.errors;
+    let page = Page { title, command: "apply", at, fingerprint, errors, choices: &REPORT_CHOICES };
+    page.render(targets.iter().any(HtmlTarget::differs), targets.iter().map(HtmlTarget::render))
+}
+
+/// Choices of the filter: classes of the cells that they select, with their labels.
+type Choices = [(&'static str, &'static str)];
+
+const PLAN_CHOICES: [(&str, &str); 6] = [
+    ("differs", "what differs"),
+    ("enable", "enable"),
+    ("replace", "replace"),
+    ("disable", "disable"),
+    ("unreadable", "could not be read"),
+    ("unmanaged", "not in the file"),
+];
+
+const REPORT_CHOICES: [(&str, &str); 6] = [
+    ("differs", "what is not done"),
+    ("applied", "applied"),
+    ("already", "already"),
+    ("failed", "failed"),
+    ("unverified", "unverified"),
+    ("not-attempted", "not attempted"),
+];
+
+/// Page without its sections.
+pub(super) struct Page<'a> {
+    pub(super) title: String,
+    pub(super) command: &'a str,
+    /// Time of the run, in RFC 3339.
+    pub(super) at: &'a str,
+    /// Fingerprint of the plan, if it has one.
+    pub(super) fingerprint: Option<String>,
+    pub(super) errors: &'a [Problem],
+    pub(super) choices: &'a Choices,
+}
+
+impl Page<'_> {
+    /// Renders the page: a header with the title, the errors and the filter, then the sections of the tenants. If
+    /// anything `differs`, the filter first shows only that.
+    pub(super) fn render(self, differs: bool, sections: impl Iterator<Item = String>) -> String {
+        let Self { title, command, at, fingerprint, errors, choices } = self;
+        let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
+        let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(STYLE), hash(SCRIPT));
+        let (title, at) = (xml(&title), xml(at));
+        let mut page = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>flowbind: {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+             <header>\n<h1>{title}</h1>\n<p class=\"at\">flowbind {command}, {at}</p>\n"
+        );
+        if let Some(fingerprint) = fingerprint {
+            push_line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
+        }
+        for Problem { diagnostic, tenant } in errors {
+            let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();
+            let note = format!("{tenant}[{}] {}", diagnostic.code, one_line(diagnostic));
+            push_line(&mut page, format_args!("<p class=\"note alarm\">{}</p>", xml(&note)));
+        }
+        push_filter(&mut page, choices, differs);
+        page.push_str("</header>\n<main>\n");
+        let start = page.len();
+        page.extend(sections);
+        if page.len() == start {
+            page.push_str("<p>No tenant was read.</p>\n");
+        }
+        push_line(&mut page, format_args!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>"));
+        page
+    }
+}
+
+/// Appends the form that filters the flows by text and by state.
+fn push_filter(page: &mut String, choices: &Choices, differs: bool) {
     page.push_str(
         "<form id=\"filter\" role=\"search\">\n\
          <label>Flow or connector <input type=\"search\" name=\"text\" autocomplete=\"off\"></label>\n\
-         <label>Show <select name=\"action\">\n<option value=\"\">everything</option>\n",
+         <label>Show <select name=\"action\" autocomplete=\"off\">\n<option value=\"\">everything</option>\n",
     );
     for (class, label) in choices {
-        push_line(page, format_args!("<option value=\"{class}\">{label}</option>"));
+        let selected = if differs && *class == "differs" { " selected" } else { "" };
+        push_line(page, format_args!("<option value=\"{class}\"{selected}>{label}</option>"));
     }
     page.push_str("</select></label>\n<output id=\"shown\"></output>\n</form>\n");
 }
@@ -108,8 +136,6 @@ struct StepCell {
     state: &'static str,
     /// Whether the binding counts as a difference, or as not done.
     differs: bool,
-    /// Whether the bound connector was deleted.
-    is_dangling: bool,
     label: String,
     current: String,
     desired: Option<String>,
@@ -117,24 +143,41 @@ struct StepCell {
 }
 
 impl HtmlTarget<'_> {
-    /// Appends the section as HTML.
-    fn write_to(&self, page: &mut String) {
-        let Self { name, description, notes, flows } = self;
-        let (name, description) = (xml(name), xml(description));
-        push_line(page, format_args!("<section class=\"tenant\">\n<h2>{name}</h2>\n<p>{description}</p>"));
-        for (class, note) in notes {
-            push_line(page, format_args!("<p class=\"note {class}\">{}</p>", xml(note)));
-        }
-        for (flow, steps) in flows.iter() {
-            let name = xml(flow.as_str());
-            push_line(page, format_args!("<article class=\"flow\">\n<h3>{name}</h3>\n<ol class=\"steps\">"));
-            for (step, cell) in steps {
-                cell.write_to(page, *step);
-            }
-            page.push_str("</ol>\n</article>\n");
-        }
-        page.push_str("</section>\n");
+    /// Returns whether any cell counts as a difference, or as not done.
+    fn differs(&self) -> bool {
+        self.flows.iter().any(|(_, steps)| steps.values().any(|cell| cell.differs))
     }
+
+    fn render(&self) -> String {
+        let Self { name, description, notes, flows } = self;
+        let articles = flows.iter().map(|(flow, steps)| {
+            let cells: String = steps.iter().map(|(step, cell)| cell.render(*step)).collect();
+            article(flow.as_str(), &cells)
+        });
+        section(name, description, notes, articles)
+    }
+}
+
+/// Renders the section of a tenant: its name, a description, notes with their classes, and articles.
+pub(super) fn section(
+    name: &str,
+    description: &str,
+    notes: &[(&str, String)],
+    articles: impl Iterator<Item = String>,
+) -> String {
+    let (name, description) = (xml(name), xml(description));
+    let mut section = format!("<section class=\"tenant\">\n<h2>{name}</h2>\n<p>{description}</p>\n");
+    for (class, note) in notes {
+        push_line(&mut section, format_args!("<p class=\"note {class}\">{}</p>", xml(note)));
+    }
+    section.extend(articles);
+    section + "</section>\n"
+}
+
+/// Renders the article of a flow or a connector with its cells.
+pub(super) fn article(name: &str, cells: &str) -> String {
+    let name = xml(name);
+    format!("<article class=\"flow\">\n<h3>{name}</h3>\n<ol class=\"steps\">\n{cells}</ol>\n</article>\n")
 }
 
 impl StepCell {
@@ -142,30 +185,30 @@ impl StepCell {
         Self { state, label: label.to_owned(), current, ..Self::default() }
     }
 
-    /// Appends the cell of a step as an HTML list item.
-    fn write_to(&self, page: &mut String, step: Step) {
-        let Self { state, differs, is_dangling, label, current, desired, reason } = self;
-        let dangling = if *is_dangling { " dangling" } else { "" };
+    /// Renders the cell of a step as an HTML list item.
+    fn render(&self, step: Step) -> String {
+        let Self { state, differs, label, current, desired, reason } = self;
         let differs = if *differs { " differs" } else { "" };
-        push_line(page, format_args!("<li class=\"{state}{dangling}{differs}\">"));
-        push_line(page, format_args!("<span class=\"step\">{}</span>", portal_label(step)));
         let desired = desired.as_deref().map(xml);
         let desired = desired.map(|desired| format!(" <span class=\"to\">→</span> <b>{desired}</b>"));
         let (current, desired) = (xml(current), desired.unwrap_or_default());
-        push_line(page, format_args!("<span class=\"bound\">{current}{desired}</span>"));
+        let mut cell = format!(
+            "<li class=\"{state}{differs}\">\n<span class=\"step\">{}</span>\n\
+             <span class=\"bound\">{current}{desired}</span>\n",
+            portal_label(step)
+        );
         if !label.is_empty() {
-            push_line(page, format_args!("<span class=\"label\">{}</span>", xml(label)));
+            push_line(&mut cell, format_args!("<span class=\"label\">{}</span>", xml(label)));
         }
-        let deleted = is_dangling.then_some("the connector was deleted");
-        for reason in deleted.into_iter().chain(reason.as_deref()) {
-            push_line(page, format_args!("<span class=\"reason\">{}</span>", xml(reason)));
+        if let Some(reason) = reason {
+            push_line(&mut cell, format_args!("<span class=\"reason\">{}</span>", xml(reason)));
         }
-        page.push_str("</li>\n");
+        cell + "</li>\n"
     }
 }
 
 /// Returns the label of a step in the Azure portal.
-fn portal_label(step: Step) -> &'static str {
+pub(super) fn portal_label(step: Step) -> &'static str {
     match step {
         Step::PostFederationSignup => "After federating with an identity provider during sign-up",
         Step::PostAttributeCollection => "Before creating the user",
@@ -173,21 +216,7 @@ fn portal_label(step: Step) -> &'static str {
     }
 }
 
-/// Returns the title of the page: the kind of document with its status, then the counts, or whether the
-/// tenants drifted.
-fn title(document: Document<'_>) -> String {
-    match document {
-        Document::Plan(_) => wording::title(document, "Plan", "No changes"),
-        Document::Drift(plan) => match plan.is_drifted() {
-            Some(true) => format!("Drift{}: the tenants differ from their files", document.status_suffix()),
-            Some(false) => "No drift".to_owned(),
-            None => "Drift is unknown, because not everything could be read".to_owned(),
-        },
-        Document::Report(_) => wording::title(document, "Apply", "Nothing to do"),
-    }
-}
-
-fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget<'_> {
+fn plan_target(target: &Target) -> HtmlTarget<'_> {
     let names = Names::from_target(target);
     let mut flows = FlowSteps::new(order::flows(target));
     for change in &target.changes {
@@ -209,10 +238,7 @@ fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget<'_> {
         flows.flow(&it.flow).insert(it.step, same(&it.current));
     }
     for it in &target.unmanaged {
-        let cell = StepCell {
-            differs: drift.is_some_and(|drift| drift.strict),
-            ..StepCell::new("unmanaged", "not in the file", names.bound(&it.current))
-        };
+        let cell = StepCell::new("unmanaged", "not in the file", names.bound(&it.current));
         flows.flow(&it.flow).insert(it.step, cell);
     }
     for it in &target.unreadable {
@@ -223,29 +249,21 @@ fn plan_target(target: &Target, drift: Option<Drift>) -> HtmlTarget<'_> {
         };
         flows.flow(&it.flow).insert(it.step, cell);
     }
-    // A deleted connector is shown in addition to the state of its binding.
-    for it in target.dangling.iter().filter(|_| drift.is_some()) {
-        let cell = flows.flow(&it.flow).entry(it.step).or_insert_with(|| same(&it.current));
-        (cell.is_dangling, cell.differs) = (true, true);
-    }
     let unchanged = match target.in_sync.len() {
         0 => String::new(),
         number => format!(": {} unchanged", pluralize(number, "binding", "bindings")),
     };
     let description = format!("From {}{unchanged}.", target.file);
-    HtmlTarget { name: &target.tenant, description, notes: plan_notes(target, &names, drift), flows }
+    HtmlTarget { name: &target.tenant, description, notes: plan_notes(target, &names), flows }
 }
 
 /// Returns the notes of a target with their classes.
-fn plan_notes(target: &Target, names: &Names<'_>, drift: Option<Drift>) -> Vec<(&'static str, String)> {
+fn plan_notes(target: &Target, names: &Names<'_>) -> Vec<(&'static str, String)> {
     let mut notes = Vec::new();
-    let (blockers, pins) = blockers_and_pins(target, drift.is_some());
-    for blocker in blockers {
-        // Blockers do not concern drift.
-        let class = if drift.is_none() { "alarm" } else { "warning" };
-        notes.push((class, format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()))));
+    for blocker in &target.blockers {
+        notes.push(("alarm", format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()))));
     }
-    for pin in pins {
+    for pin in unblocking_pins(target) {
         let name = names.connector(&pin.connector);
         notes.push(("alarm", format!("[{}] {name}: {}", Code::PinMismatch, wording::describe_pin(pin))));
     }

@@ -97,9 +97,12 @@ struct PlanPin {
     expected: String,
     /// Address in the tenant; null if it has none.
     actual: Option<String>,
+    /// Location of the pin in the file; null if it is not known.
+    #[serde(default)]
+    source: Option<SourceLocation>,
 }
 
-saved_as!(BrokenPin, PlanPin { connector, expected, actual });
+saved_as!(BrokenPin, PlanPin { connector, expected, actual, source });
 
 /// Binding at a step that its flow never calls.
 #[derive(Debug, Serialize, Deserialize)]

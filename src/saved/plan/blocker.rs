@@ -37,7 +37,7 @@ struct PlanBlocker {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     action: Option<Action>,
-    /// Location of a protected binding in the file.
+    /// Location of a protected binding or a pin in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceLocation>,
     /// Connector that does not call its pinned address.
@@ -74,8 +74,8 @@ impl From<Blocker> for PlanBlocker {
                 ..part
             },
             Blocker::EmptyPrune => part,
-            Blocker::PinMismatch(BrokenPin { connector, expected, actual }) => {
-                Self { connector: Some(connector), expected: Some(expected), actual, ..part }
+            Blocker::PinMismatch(BrokenPin { connector, expected, actual, source }) => {
+                Self { connector: Some(connector), expected: Some(expected), actual, source, ..part }
             }
         }
     }
@@ -105,6 +105,7 @@ impl TryFrom<PlanBlocker> for Blocker {
                 connector: connector.ok_or_else(|| missing("connector"))?,
                 expected: expected.ok_or_else(|| missing("expected"))?,
                 actual,
+                source,
             }),
             _ => return Err(format!("`refusals`: `{id}`")),
         })

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::parts::{self, Tool};
-use super::saved_as::saved_as;
-use crate::plan::{Drift, Plan, Problem, ShardInfo, Target};
+use crate::plan::{Plan, Problem, ShardInfo, Target};
 use target::PlanTarget;
 
 /// Serializes a plan with its fingerprints to indented JSON. `created_at` is RFC 3339.
@@ -27,7 +26,6 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
         targets: targets.collect(),
         errors: plan.errors(),
         shard: plan.shard.clone(),
-        drift: plan.drift,
     };
     parts::to_json(&file)
 }
@@ -41,7 +39,7 @@ pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
     let file: PlanFile = parts::parse(text)?;
     let fingerprints: Vec<_> = file.targets.iter().map(|target| target.fingerprint.clone()).collect();
     let targets = file.targets.into_iter().map(Target::from).collect();
-    let plan = Plan { shard: file.shard, drift: file.drift, ..Plan::new(targets, file.errors) };
+    let plan = Plan { shard: file.shard, ..Plan::new(targets, file.errors) };
     if plan.target_fingerprints() != fingerprints || plan.fingerprint() != file.fingerprint {
         return Err(SavedFileError::FingerprintMismatch);
     }
@@ -84,17 +82,4 @@ struct PlanFile {
     /// Shard of the run; absent if it was not split.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<ShardInfo>,
-    /// Options of `drift`; absent in a plan of `plan` or `apply`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    drift: Option<Drift>,
 }
-
-/// Options of a drift run.
-#[derive(Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(JsonSchema))]
-struct PlanDrift {
-    /// Whether bindings that the files do not list count as drift.
-    strict: bool,
-}
-
-saved_as!(Drift, PlanDrift { strict });

@@ -150,6 +150,7 @@ impl From<PlanTarget> for Target {
             not_compared: target.summary.not_compared,
             unmanaged: target.unmanaged,
             dangling: target.dangling,
+            unresolved: Vec::new(),
             never_called: target.never_called,
             unsupported_step: target.unsupported_step,
             unreadable: target.unknown,

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use flowbind::apply::{Outcome, Reason, Report, ReportedChange, SentPut, TargetReport};
+use flowbind::apply::{ChangeReport, Outcome, Reason, Report, ReportedChange, SentPut, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
-use flowbind::model::{Action, Api, Cloud, ReadError, Step, Tenant, bound_id};
+use flowbind::drift::{self, Difference, Drift, Kind, Subject};
+use flowbind::model::{Action, Api, Cloud, ConnectorKey, FlowId, ReadError, Step, Tenant, bound_id};
 use flowbind::plan::{
-    Blocker, BrokenPin, Change, Drift, InSync, Member, NeverCalled, Override, Plan, Problem, Shard,
-    ShardInfo, Target, Unmanaged, UnreadableBinding,
+    Blocker, BrokenPin, Change, InSync, Member, NeverCalled, Override, Plan, Problem, Shard, ShardInfo,
+    Target, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
 };
 use flowbind::render::{self, Document, Format, escape};
 use flowbind::saved;
@@ -35,11 +36,38 @@ pub fn formats(data: &[u8]) {
     check_json(&saved::report::to_json(&report, AT, AT));
     check_plan_text(&plan);
     plain_text(&render::report_text(&report));
-    let drift = Plan { drift: Some(Drift { strict: true }), ..plan.clone() };
-    check_json(&saved::plan::to_json(&drift, AT));
-    let document =
-        [Document::from_plan(&plan), Document::from_plan(&drift), Document::Report(&report)][shown];
+    let drift = drift(plan.clone(), &mut texts);
+    check_json(&saved::drift::to_json(&drift, AT));
+    plain_text(&render::drift_text(&drift));
+    let document = [Document::Plan(&plan), Document::Drift(&drift), Document::Report(&report)][shown];
     check_formats(document);
+}
+
+/// Creates drift, compared with an earlier one that has half of its differences and other ones.
+fn drift(plan: Plan, texts: &mut InputTexts<'_>) -> Drift {
+    let (graph_url, sandbox) = (texts.next_option(), texts.next_option());
+    let options = drift::Options {
+        strict: true,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        graph_url: graph_url.as_deref(),
+        sandbox: &|_| sandbox.clone(),
+    };
+    let drift = drift::find_drift(plan, &options);
+    let mut earlier = drift.clone();
+    for target in &mut earlier.targets {
+        target.differences.truncate(2);
+        target.differences.push(Difference {
+            kind: Kind::Unresolved,
+            subject: Subject::Flow(texts.next_flow()),
+            file: Some(drift::Value::Name(texts.next_string())),
+            tenant: Some(drift::Value::Text(texts.next_string())),
+            source: Some(location(texts)),
+            note: texts.next_option(),
+            first_seen: jiff::Timestamp::UNIX_EPOCH,
+            is_new: None,
+        });
+    }
+    drift::compare_with_earlier(drift, &earlier)
 }
 
 fn shard_info(texts: &mut InputTexts<'_>) -> Option<ShardInfo> {
@@ -87,6 +115,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             current: Some(texts.next_connector()),
         }],
         dangling: Vec::new(),
+        unresolved: Vec::new(),
         never_called: Vec::new(),
         unsupported_step: Some(Step::PreTokenIssuance),
         steps: Step::DEFAULT.to_vec(),
@@ -105,6 +134,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             connector: texts.next_connector(),
             expected: texts.next_string(),
             actual: texts.next_option(),
+            source: Some(location(texts)),
         }],
         blockers: vec![
             Blocker::MaxChanges { changes: 3, limit: 2 },
@@ -120,6 +150,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
                 connector: texts.next_connector(),
                 expected: texts.next_string(),
                 actual: texts.next_option(),
+                source: None,
             }),
         ],
         lifted: vec![Blocker::MaxDisables { disables: 2, limit: 0 }],
@@ -128,6 +159,17 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
     target.dangling = target.unmanaged.clone();
     let (flow, step) = (texts.next_flow(), Step::VARIANTS[texts.next_number() % 3]);
     target.never_called = vec![NeverCalled { flow, step, user_flow_type: texts.next_string() }];
+    target.unresolved = vec![Unresolved {
+        flow: texts.next_flow(),
+        missing: UnresolvedName::Connector {
+            step: Step::VARIANTS[texts.next_number() % 3],
+            wanted: ConnectorKey::Name(texts.next_string()),
+            current: Some(texts.next_connector()),
+        },
+        source: Some(location(texts)),
+        not_compared: 1,
+        problem: problem(texts, true).diagnostic,
+    }];
     target
 }
 
@@ -206,18 +248,17 @@ fn check_plan_text(plan: &Plan) {
     }
 }
 
-/// Checks that the parser of each format finds every change.
+/// Checks that the parser of each format finds every change or difference.
 fn check_formats(document: Document<'_>) {
-    let changes = changes(document);
+    let shown = shown_bindings(document);
     let drawn = |format| document.render(format, AT).expect("a document format");
-    let flow = |change: &ReportedChange| escape::text(change.flow.as_str()).into_owned();
 
     let comment = drawn(Format::Markdown);
     let (codes, _) = readers::markdown(&comment);
     // A comment at the size limit has only a count of the remaining changes.
     if !comment.contains("… and ") && comment.len() < 59_000 {
-        for (_, change) in &changes {
-            let flow = escape::text(change.flow.as_str());
+        for Binding { flow, .. } in &shown {
+            let flow = escape::text(flow.as_str());
             let flow = flowbind::diagnostic::clipped(&flow, 300);
             assert!(codes.iter().any(|code| *code == flow), "{flow} in {comment}");
         }
@@ -225,56 +266,85 @@ fn check_formats(document: Document<'_>) {
 
     let diff = drawn(Format::Diff);
     let lines = readers::diff(&diff);
-    for change in differing(document) {
-        let key = format!("  {}:", escape::yaml(change.flow.as_str()));
+    for flow in differing(document) {
+        let key = format!("  {}:", escape::yaml(flow.as_str()));
         assert!(lines.contains(&&*key), "{key} in {diff}");
     }
 
     let titles = readers::github(&drawn(Format::Github));
     let cases = readers::junit(&drawn(Format::Junit));
     let headings = readers::html(&drawn(Format::Html));
-    for (word, change) in &changes {
-        let (flow, step) = (flow(change), change.step.name());
+    for Binding { word, flow, step } in &shown {
+        let (flow, step) = (escape::text(flow.as_str()).into_owned(), step.name());
         let title = format!("{word} {flow} {step} (");
         assert!(titles.iter().any(|it| it.starts_with(&title)), "{title} in {titles:?}");
         assert!(cases.contains(&(flow.clone(), step.to_owned())), "{flow} {step} in {cases:?}");
         assert!(headings.contains(&flow), "{flow} in {headings:?}");
     }
 
-    let outputs = render::github_outputs(document);
-    assert_eq!(readers::outputs(&outputs)[0], changes.len().to_string());
-    let (tenants, metric): (Vec<_>, _) = match document {
-        Document::Plan(plan) | Document::Drift(plan) => {
-            (plan.targets().map(|target| target.tenant.as_str()).collect(), "flowbind_changes")
+    let outputs = document.github_outputs();
+    let (tenants, metric, count): (Vec<_>, _, _) = match document {
+        Document::Plan(plan) => {
+            let tenants = plan.targets().map(|target| target.tenant.as_str());
+            (tenants.collect(), "flowbind_changes", shown.len())
+        }
+        Document::Drift(drift) => {
+            let tenants = drift.targets.iter().map(|target| target.tenant.as_str());
+            (tenants.collect(), "flowbind_drift_differences", drift.differences().count())
         }
         Document::Report(report) => {
             let tenants = report.targets.iter().map(|target| target.tenant.as_str());
-            (tenants.collect(), "flowbind_applied_changes")
+            (tenants.collect(), "flowbind_applied_changes", shown.len())
         }
     };
+    assert_eq!(readers::outputs(&outputs)[0], count.to_string());
     let samples = drawn(Format::Prom);
     let sums = readers::prometheus(&samples, &tenants);
-    assert_eq!(sums.get(metric), i64::try_from(changes.len()).ok().as_ref(), "{samples}");
+    assert_eq!(sums.get(metric), i64::try_from(count).ok().as_ref(), "{samples}");
 }
 
-/// Returns every change with the name of its action or outcome.
-fn changes(document: Document<'_>) -> Vec<(&'static str, ReportedChange)> {
+/// Binding that every format shows, with the name of its action, kind or outcome.
+struct Binding {
+    word: &'static str,
+    flow: FlowId,
+    step: Step,
+}
+
+/// Returns every change and every differing binding.
+fn shown_bindings(document: Document<'_>) -> Vec<Binding> {
     match document {
-        Document::Plan(plan) | Document::Drift(plan) => {
+        Document::Plan(plan) => {
             let changes = plan.targets().flat_map(|target| &target.changes);
-            changes.map(|change| (change.action.name(), change.into())).collect()
+            let binding =
+                |it: &Change| Binding { word: it.action.name(), flow: it.flow.clone(), step: it.step };
+            changes.map(binding).collect()
+        }
+        Document::Drift(drift) => {
+            let binding = |it: &Difference| match &it.subject {
+                Subject::Binding(flow, step) => {
+                    Some(Binding { word: it.kind.name(), flow: flow.clone(), step: *step })
+                }
+                Subject::Flow(_) | Subject::Connector(_) => None,
+            };
+            drift.differences().filter_map(binding).collect()
         }
         Document::Report(report) => {
-            report.changes().map(|report| (report.outcome.kind().name(), report.change.clone())).collect()
+            let binding = |it: &ChangeReport| Binding {
+                word: it.outcome.kind().name(),
+                flow: it.change.flow.clone(),
+                step: it.change.step,
+            };
+            report.changes().map(binding).collect()
         }
     }
 }
 
-/// Returns the changes that a diff shows: those with another id, of bindings that occur once. Of a
-/// report, only applied changes.
-fn differing(document: Document<'_>) -> Vec<ReportedChange> {
-    match document {
-        Document::Plan(plan) | Document::Drift(plan) => {
+/// Returns the flows of the changes that a diff shows: those with another id, of bindings that occur once. Of a
+/// report, only applied changes. The diff of drift is not checked, because a binding of random drift occurs twice.
+fn differing(document: Document<'_>) -> Vec<FlowId> {
+    let changes: Vec<_> = match document {
+        Document::Drift(_) => Vec::new(),
+        Document::Plan(plan) => {
             let targets = plan.targets();
             targets
                 .flat_map(|target| {
@@ -289,7 +359,8 @@ fn differing(document: Document<'_>) -> Vec<ReportedChange> {
             };
             report.targets.iter().flat_map(applied_changes).collect()
         }
-    }
+    };
+    changes.into_iter().map(|change| change.flow).collect()
 }
 
 fn unique_changes(changes: Vec<ReportedChange>, in_sync: &[InSync]) -> Vec<ReportedChange> {

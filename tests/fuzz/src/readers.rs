@@ -86,7 +86,9 @@ pub(crate) fn github(commands: &str) -> Vec<String> {
 pub(crate) fn outputs(outputs: &str) -> Vec<&str> {
     let (names, values): (Vec<_>, Vec<_>) =
         outputs.lines().map(|line| line.split_once('=').expect("name and value")).unzip();
-    assert_eq!(names, ["changes", "enable", "replace", "disable", "drift", "fingerprint", "refused"]);
+    let of_plan = ["changes", "enable", "replace", "disable", "drift", "fingerprint", "refused"];
+    let of_drift = ["differences", "new", "drift", "fingerprint"];
+    assert!(names == of_plan || names == of_drift, "{names:?}");
     values
 }
 
@@ -146,7 +148,7 @@ pub(crate) fn prometheus<'a>(samples: &'a str, tenants: &[&str]) -> BTreeMap<&'a
         let mut rest = labels.strip_suffix('}').expect("closed");
         while let Some((name, after)) = rest.split_once("=\"") {
             assert!(
-                ["tenant", "action", "outcome", "command"].contains(&name.trim_start_matches(',')),
+                ["tenant", "action", "outcome", "command", "kind"].contains(&name.trim_start_matches(',')),
                 "{line}"
             );
             let bytes = after.as_bytes();

@@ -24,6 +24,7 @@ pub fn saved(data: &[u8]) {
 fn assert_reads_again(saved: &Saved) -> String {
     let written = match saved {
         Saved::Plan(plan, created) => saved::plan::to_json(plan, created),
+        Saved::Drift(drift, created) => saved::drift::to_json(drift, created),
         Saved::Report(report, started, finished) => saved::report::to_json(report, started, finished),
     };
 

@@ -1,6 +1,7 @@
 //! Oracle of the campaign: checks output, requests and effects of a run against the tenant, without
 //! code of the planner under test.
 
+mod drift;
 mod export;
 mod invariants;
 mod observed_faults;

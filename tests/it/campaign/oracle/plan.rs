@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::drift::to_plan;
 use super::{Evidence, Verdict, expected_exit, list, tenant_verdicts};
 use crate::campaign::desired_file::{DesiredFile, ExpectedPlan};
 use crate::campaign::scenario::{Command, ProcessEvent};
@@ -11,14 +12,19 @@ impl Evidence<'_> {
     pub(super) fn check_plan(&self) -> Result<()> {
         let scenario = self.scenario;
         let planned = scenario.planned();
+        let is_drift = matches!(scenario.command, Command::Drift { .. });
         let document = self.document()?;
+        let drift = document.clone().filter(|_| is_drift);
+        let document = if is_drift { drift.as_ref().map(to_plan) } else { document };
         if let Some(plan) = &document {
             self.check_targets(plan, &planned)?;
         }
         // A plan does not handle signals, so it ends without an exit code.
         let Some(code) = self.result.code else { return Ok(()) };
-        if let Some(plan) = &document {
-            self.check_printed_plan(plan).context("stdout")?;
+        match (&document, &drift) {
+            (_, Some(drift)) => self.check_printed_drift(drift).context("stdout")?,
+            (Some(plan), None) => self.check_printed_plan(plan).context("stdout")?,
+            (None, None) => {}
         }
         if self.was_signalled() {
             return Ok(());
@@ -67,8 +73,8 @@ impl Evidence<'_> {
             tenant_verdicts(&scenario.files, planned)
                 .into_values()
                 .map(|it| match (it, scenario.command) {
-                    // Guards do not block `drift`.
-                    (Verdict::Blocked, Command::Drift { .. }) => Verdict::Applicable,
+                    // Guards do not block `drift`, and a name that the tenant does not have is a difference.
+                    (_, Command::Drift { .. }) => Verdict::Applicable,
                     _ => it,
                 })
                 .collect::<Vec<_>>()
@@ -77,7 +83,7 @@ impl Evidence<'_> {
         let differs = planned.iter().any(|expected| !expected.changes.is_empty());
         let drifts = || {
             let files = scenario.files.iter().zip(planned);
-            files.clone().any(|(_, expected)| expected.broken_pin)
+            files.clone().any(|(_, expected)| expected.broken_pin || expected.invalid)
                 || files.clone().any(|(file, _)| self.has_unmanaged(file))
         };
         match (exit, scenario.command) {

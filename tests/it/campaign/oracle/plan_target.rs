@@ -106,8 +106,9 @@ impl Evidence<'_> {
         ensure!(unchanged <= unchanged_count, "more than {unchanged_count} unchanged: {unchanged}");
         if !has_errors && unreadable.is_empty() {
             ensure!(unchanged == unchanged_count, "{unchanged} are unchanged, not {unchanged_count}");
+            // Guards do not concern drift, which lists no blockers.
             let blocked = !list(target, "refusals").is_empty();
-            ensure!(blocked == expected.blocked, "blocked: {blocked}");
+            ensure!(blocked == expected.blocked || target["refusals"].is_null(), "blocked: {blocked}");
             ensure!(list(target, "pins").is_empty() != expected.broken_pin, "pins");
         }
         Ok(())
@@ -174,7 +175,9 @@ fn check_change(listed: &Value, change: &Change) -> Result<()> {
     let (current, desired) = (id(&listed["current"]), id(&listed["desired"]));
     ensure!((&current, &desired) == (from, to), "listed as {current:?} → {desired:?}");
     ensure!(listed["action"] == action(change), "listed as {}", listed["action"]);
-    ensure!(listed["protected"] == *protected, "protected: {}", listed["protected"]);
+    // Drift does not depend on `protect`.
+    let is_expected = listed["protected"] == *protected || listed["protected"].is_null();
+    ensure!(is_expected, "protected: {}", listed["protected"]);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ struct PlanSummary<'t> {
 
 impl Evidence<'_> {
     /// Returns whether stdout cannot be read.
-    fn is_stdout_lost(&self) -> bool {
+    pub(super) fn is_stdout_lost(&self) -> bool {
         matches!(self.scenario.output, OutputFault::StdoutFull | OutputFault::StdoutClosed)
     }
 
@@ -101,7 +101,7 @@ impl Evidence<'_> {
     }
 
     /// Checks that stdout equals the output file, if there is one.
-    fn check_same_document(&self) -> Result<()> {
+    pub(super) fn check_same_document(&self) -> Result<()> {
         match &self.written {
             Some(written) => ensure!(self.result.stdout == *written, "stdout differs from the output file"),
             None => ensure!(!self.result.stdout.is_empty(), "stdout is empty"),

@@ -1,0 +1,110 @@
+//! Drift of one file.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::difference::{Difference, Subject};
+use crate::diagnostic::Diagnostic;
+use crate::model::{Api, Cloud, FlowId, Step, Tenant};
+use crate::plan::{InSync, NeverCalled, Unmanaged, UnreadableBinding, Warning, unreadable_causes};
+
+/// Differences between one file and its tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetDrift {
+    /// Tenant, as the file names it.
+    pub tenant: Tenant,
+    /// GUID of the tenant, if it is known.
+    pub tenant_id: Option<String>,
+    /// Why the tenant of the access token could not be verified, if it could not.
+    pub unverified: Option<String>,
+    /// Cloud of the tenant.
+    pub cloud: Cloud,
+    /// Version of Graph.
+    pub api: Api,
+    /// Root of Graph, version included.
+    pub graph_url: String,
+    /// Root of Graph that the run was given, if it was.
+    pub graph_url_option: Option<String>,
+    /// Snapshot that was read in place of the tenant, if one was.
+    pub sandbox: Option<String>,
+    /// File that lists the bindings.
+    pub file: String,
+    /// Differences, the most dangerous first, otherwise in the order of the file.
+    pub differences: Vec<Difference>,
+    /// Differences that an earlier run reported and that are gone.
+    pub resolved: Vec<Difference>,
+    /// Managed bindings that are as desired.
+    pub in_sync: Vec<InSync>,
+    /// Bindings of the listed flows that the file does not list, if they do not count as differences.
+    pub unmanaged: Vec<Unmanaged>,
+    /// Bindings that could not be read.
+    pub unreadable: Vec<UnreadableBinding>,
+    /// Number of managed bindings that could not be compared, because something could not be read.
+    pub not_compared: usize,
+    /// Bindings at steps that their flows never call.
+    pub never_called: Vec<NeverCalled>,
+    /// Step that was not read, because the service rejects it.
+    pub unsupported_step: Option<Step>,
+    /// Whether `apply` reverts the differences of the bindings; `None` if it would change nothing, or cannot.
+    pub revert: Option<Revert>,
+}
+
+/// How `apply` would revert differences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Revert {
+    /// Without flags.
+    Possible,
+    /// Only with flags that lift guards.
+    Blocked,
+}
+
+impl TargetDrift {
+    /// Returns whether anything was read of the tenant.
+    pub(super) fn has_findings(&self) -> bool {
+        let Self { differences, in_sync, unmanaged, unreadable, .. } = self;
+        !(differences.is_empty() && in_sync.is_empty() && unmanaged.is_empty() && unreadable.is_empty())
+    }
+
+    /// Returns the bindings that the file manages, as far as they were compared.
+    pub(super) fn managed(&self) -> impl Iterator<Item = (&FlowId, Step)> {
+        let differing = self.differences.iter().filter_map(|difference| match &difference.subject {
+            Subject::Binding(flow, step) if difference.source.is_some() => Some((flow, *step)),
+            _ => None,
+        });
+        differing.chain(self.in_sync.iter().map(|it| (&it.flow, it.step)))
+    }
+
+    /// Returns the number of bindings that the file manages.
+    pub fn count_managed(&self) -> usize {
+        self.managed().count().saturating_add(self.not_compared)
+    }
+
+    /// Returns the facts that a reviewer should know.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let unverified = self.unverified.iter().cloned().map(Warning::TenantUnverified);
+        let unsupported = self.unsupported_step.map(Warning::UnsupportedStep);
+        let never_called = self.never_called.iter().cloned().map(Warning::NeverCalled);
+        unverified.chain(unsupported).chain(never_called).collect()
+    }
+
+    /// Returns the problems of this target: one for each cause of unreadable bindings, then the warnings.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        let warnings = self.warnings();
+        let warnings = warnings.iter().map(Warning::diagnostic);
+        unreadable_causes(&self.unreadable).into_iter().chain(warnings).collect()
+    }
+
+    /// Sorts the differences, the most dangerous first. Those of one kind keep their order.
+    pub(super) fn sort(&mut self) {
+        self.differences.sort_by_key(|difference| difference.kind);
+    }
+
+    /// Returns the notes of the differences, each once.
+    pub fn notes(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let notes = self.differences.iter().filter_map(|difference| difference.note.as_deref());
+        notes.filter(|note| seen.insert(*note)).collect()
+    }
+}

@@ -1,0 +1,61 @@
+//! What to do about drift: the commands that revert or accept it, and advice for the other kinds.
+
+use super::super::escape;
+use crate::drift::{Drift, Kind, Revert, TargetDrift};
+
+/// Commands and advice about drift.
+#[derive(Default)]
+pub(super) struct Actions {
+    /// `apply` commands, each with a comment if guards block it.
+    pub(super) revert: Vec<String>,
+    /// `accept` commands.
+    pub(super) accept: Vec<String>,
+    /// Kinds that neither command handles alone, with what to do.
+    pub(super) advice: Vec<(Kind, &'static str)>,
+}
+
+impl Actions {
+    pub(super) fn new(drift: &Drift) -> Self {
+        let has = |kind| drift.differences().any(|difference| difference.kind == kind);
+        Self {
+            revert: drift.targets.iter().filter_map(revert).collect(),
+            accept: drift.targets.iter().filter_map(|target| accept(target, drift.strict)).collect(),
+            advice: ADVICE.into_iter().filter(|(kind, _)| has(*kind)).collect(),
+        }
+    }
+}
+
+/// What to do about differences of some kinds.
+const ADVICE: [(Kind, &str); 4] = [
+    (Kind::Dangling, "bind another connector or `null` in the file, or create the connector again"),
+    (Kind::Unresolved, "correct the name in the file, or create the flow or the connector again"),
+    (Kind::Address, "find out who changed the address; then restore it in the tenant, or accept it"),
+    (Kind::Certificate, "upload a new certificate to the connector"),
+];
+
+/// Returns the command that reverts the bindings of a target, without flags that override a guard; `None` if `apply`
+/// would change nothing or cannot.
+fn revert(target: &TargetDrift) -> Option<String> {
+    let blocked = match target.revert? {
+        Revert::Possible => "",
+        Revert::Blocked => "  # blocked by guards; review before overriding",
+    };
+    Some(format!("{}{blocked}", command("apply", target)))
+}
+
+/// Returns the command that changes the file of a target; `None` if it would change nothing.
+fn accept(target: &TargetDrift, strict: bool) -> Option<String> {
+    let mut kinds = target.differences.iter().map(|difference| difference.kind);
+    let has_unlisted = strict && kinds.clone().any(|kind| kind == Kind::Unmanaged);
+    let strict = if has_unlisted { " --strict" } else { "" };
+    kinds.any(Kind::can_be_accepted).then(|| format!("{}{strict}", command("accept", target)))
+}
+
+/// Returns a command about the file and the tenant of a target, quoted for a shell.
+fn command(name: &str, target: &TargetDrift) -> String {
+    let TargetDrift { file, sandbox, graph_url_option, .. } = target;
+    let options = [("--sandbox", sandbox), ("--graph-url", graph_url_option)].into_iter();
+    let options = options.filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let options: String = options.map(|(name, value)| format!(" {name} {}", escape::shell(value))).collect();
+    format!("flowbind {name} {}{options}", escape::path(file))
+}
