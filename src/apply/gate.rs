@@ -1,9 +1,11 @@
 //! Gate: the preconditions of an apply. Only [`approve`] creates an [`Approved`] plan, and only that can be applied.
 
+use std::collections::BTreeSet;
+
 use super::staleness::{StaleBinding, StalenessCheck};
 use crate::graph::Graph;
-use crate::model::{ReadError, TenantCheck};
-use crate::plan::{Blocker, BrokenPin, Plan, Target, TenantPlan};
+use crate::model::{ReadError, Tenant, TenantCheck};
+use crate::plan::{Blocker, BrokenPin, ExpectedFingerprints, Plan, Target, TenantPlan};
 
 /// What to do if the tenant of an access token cannot be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +36,29 @@ impl Consent {
     }
 }
 
-/// Proof that an expected fingerprint is that of the plan. Only [`MatchingFingerprint::compare`] creates it.
+/// Tenants whose plans have the expected fingerprints. Only [`MatchingFingerprint::compare`] creates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MatchingFingerprint(());
+pub struct MatchingFingerprint(BTreeSet<Tenant>);
 
 impl MatchingFingerprint {
-    /// Compares an expected fingerprint with that of the plan, ignoring case and white space around it. Returns
-    /// `None` if they differ or the plan is incomplete.
-    pub fn compare(plan: &Plan, expected: &str) -> Option<Self> {
-        let fingerprint = plan.fingerprint()?;
-        expected.trim().eq_ignore_ascii_case(&fingerprint).then_some(Self(()))
+    /// Compares the expected fingerprints with those of the plan. A fingerprint of the run matches for all tenants or
+    /// none. A tenant does not match if it has no expected fingerprint, or if its plan is incomplete.
+    pub fn compare(plan: &Plan, expected: &ExpectedFingerprints) -> Self {
+        let tenants = plan.tenants.iter();
+        let matching: Vec<_> = match expected {
+            ExpectedFingerprints::Run(prefix) => {
+                let is_expected = plan.fingerprint().is_some_and(|it| prefix.matches(&it));
+                tenants.filter(|_| is_expected).collect()
+            }
+            ExpectedFingerprints::Tenants(prefixes) => {
+                let is_expected = |tenant: &&TenantPlan| {
+                    let prefix = prefixes.get(&tenant.tenant);
+                    prefix.is_some_and(|it| plan.tenant_fingerprint(tenant).is_some_and(|of| it.matches(&of)))
+                };
+                tenants.filter(is_expected).collect()
+            }
+        };
+        Self(matching.into_iter().map(|tenant| tenant.tenant.clone()).collect())
     }
 }
 
@@ -52,6 +67,8 @@ impl MatchingFingerprint {
 pub enum Blocked<'a> {
     /// Not everything could be read and resolved.
     Incomplete,
+    /// It does not have the expected fingerprint.
+    OtherFingerprint,
     /// Guards block it.
     Guards(Vec<&'a Blocker>),
     /// The tenant of the access token is not verified, for this reason.
@@ -110,6 +127,17 @@ pub fn check_complete(plan: &Plan, tenant: &TenantPlan) -> Result<(), Blocked<'s
     if plan.is_tenant_complete(tenant) { Ok(()) } else { Err(Blocked::Incomplete) }
 }
 
+/// Checks whether the plan of a tenant has the expected fingerprint.
+///
+/// # Errors
+/// [`Blocked::OtherFingerprint`]
+pub fn check_fingerprint(
+    tenant: &TenantPlan,
+    matching: &MatchingFingerprint,
+) -> Result<(), Blocked<'static>> {
+    if matching.0.contains(&tenant.tenant) { Ok(()) } else { Err(Blocked::OtherFingerprint) }
+}
+
 /// Checks whether no guard blocks a tenant.
 ///
 /// # Errors
@@ -119,9 +147,9 @@ pub fn check_guards(tenant: &TenantPlan) -> Result<(), Blocked<'_>> {
     if blockers.is_empty() { Ok(()) } else { Err(Blocked::Guards(blockers)) }
 }
 
-/// Approves the changes of a tenant if someone consented, the plan is complete, no guard blocks it, the token is for the
-/// tenant as far as the policy demands, and the tenant did not change since the plan was made. `staleness` is required
-/// if the consent is later than the plan.
+/// Approves the changes of a tenant if someone consented, to this fingerprint if to any, the plan is complete, no guard
+/// blocks it, the token is for the tenant as far as the policy demands, and the tenant did not change since the plan was
+/// made. `staleness` is required if the consent is later than the plan.
 ///
 /// # Errors
 /// The first precondition that does not hold.
@@ -133,6 +161,9 @@ pub fn approve<'a>(
     staleness: Option<StalenessCheck>,
 ) -> Result<Approved<'a>, Blocked<'a>> {
     check_complete(plan, tenant)?;
+    if let Consent::Fingerprint(matching) = consent {
+        check_fingerprint(tenant, matching)?;
+    }
     check_guards(tenant)?;
     let Access { graph, tenant_check, policy } = access;
     if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (tenant_check, policy) {

@@ -18,7 +18,7 @@ use crate::plan::{Change, Target, target_fingerprint};
 
 pub use gate::{
     Access, Approved, Blocked, Consent, MatchingFingerprint, UnverifiedTenantPolicy, approve, check_complete,
-    check_guards,
+    check_fingerprint, check_guards,
 };
 pub use options::Options;
 pub use report::{ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport};

@@ -14,10 +14,12 @@ use super::progress::ProgressLine;
 use super::signals::Signals;
 use super::values;
 use crate::apply::{Report, TargetReport, UnverifiedTenantPolicy};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
 use crate::output::{self, Outputs, RenderedRun, print_diagnostics};
-use crate::plan::{Overrides, Plan, Problem, ShardInfo, TenantPlan};
+use crate::plan::{
+    ExpectedFingerprint, ExpectedFingerprints, Overrides, Plan, Problem, ShardInfo, TenantPlan,
+};
 use crate::render::{self, Document, Format};
 use crate::run::{self, Answer, Applied, ApplyRequest, ApplySource, CommandError, Host, Run};
 use crate::{saved, terminal};
@@ -32,9 +34,9 @@ pub(super) struct ApplyArgs {
     /// Skip the prompt and apply
     #[arg(short, long)]
     yes: bool,
-    /// Apply only if the plan has this fingerprint
+    /// Apply only if the plan has this fingerprint (12 or more digits), or TENANT=FINGERPRINT. Repeatable
     #[arg(long, value_name = "FINGERPRINT")]
-    expect: Option<String>,
+    expect: Vec<ExpectedFingerprint>,
     // With a format other than text, stdout has only the report, and the plan goes to stderr.
     #[command(flatten)]
     outputs: OutputArgs,
@@ -57,8 +59,12 @@ pub(super) struct ApplyArgs {
 }
 
 impl ApplyArgs {
-    fn request(&self) -> ApplyRequest<'_> {
-        ApplyRequest {
+    fn request(&self) -> Result<ApplyRequest<'_>, Diagnostic> {
+        let expected = ExpectedFingerprints::from_values(&self.expect).map_err(|error| {
+            Diagnostic::error(Code::Usage, format!("`--expect`: {error}"))
+                .hint("pass the fingerprint of the run, or one `TENANT=FINGERPRINT` for each tenant")
+        })?;
+        Ok(ApplyRequest {
             source: match &self.plan {
                 Some(path) => ApplySource::Saved(path),
                 None => ApplySource::Files {
@@ -72,10 +78,10 @@ impl ApplyArgs {
                 false => UnverifiedTenantPolicy::Reject,
             },
             shard: self.shard.shard,
-            expected_fingerprint: self.expect.as_deref(),
+            expected,
             fail_fast: self.fail_fast,
             verify_timeout: self.verify_timeout,
-        }
+        })
     }
 }
 
@@ -86,6 +92,7 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
+    let request = args.request()?;
     let saved_plan = args.plan.as_deref();
     let inputs: Vec<_> = args.files.inputs(&args.connection).into_iter().chain(saved_plan).collect();
     // Outputs are opened before the first request.
@@ -101,7 +108,7 @@ pub(super) async fn run(
         shown: None,
         is_on_stderr: false,
     };
-    let Applied { mut report, failure } = apply(args, environment, &mut host).await;
+    let Applied { mut report, failure } = apply(args, &request, environment, &mut host).await;
     let exit = signals.exit().unwrap_or(failure.map_or(Exit::Done, Exit::from));
     report.exit_code = exit as u8;
     let Terminal { outputs, shown, is_on_stderr, .. } = host;
@@ -135,7 +142,12 @@ pub(super) async fn run(
 }
 
 /// Starts the run and applies. A run that cannot start gives a report with its errors.
-async fn apply(args: &ApplyArgs, environment: &Environment, host: &mut Terminal<'_>) -> Applied {
+async fn apply(
+    args: &ApplyArgs,
+    request: &ApplyRequest<'_>,
+    environment: &Environment,
+    host: &mut Terminal<'_>,
+) -> Applied {
     // The changes of an emulated tenant are written back.
     let writable =
         args.connection.sandbox.iter().try_for_each(|sandbox| output::open_file(sandbox).map(drop));
@@ -145,7 +157,7 @@ async fn apply(args: &ApplyArgs, environment: &Environment, host: &mut Terminal<
     match run {
         Ok(run) => {
             let progress = Rc::clone(&host.progress);
-            progress.show_while(&run, run::apply(&run, &args.request(), host)).await
+            progress.show_while(&run, run::apply(&run, request, host)).await
         }
         Err(CommandError { kind, diagnostics }) => {
             let errors = diagnostics.into_iter().map(Problem::from).collect();

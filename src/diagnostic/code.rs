@@ -462,8 +462,9 @@ codes! {
             "Resolve the errors that are listed with the plan, then plan again.";
         FingerprintMismatch = "fingerprint-mismatch": "The plan is not the approved one",
             "The fingerprint of the plan differs from the value of `--expect`: the file or the tenant changed after \
-             the approval, or the flags differ.",
-            NOTHING,
+             the approval, or the flags differ. With `--expect TENANT=FINGERPRINT`, a tenant without a fingerprint is \
+             not changed.",
+            "Nothing was changed in this tenant.",
             "Use the flags of the approved plan. If the plan still differs, review it and pass its fingerprint.";
         ApprovalRequired = "approval-required": "Approval is required and stdin is not a terminal",
             "`apply` asks before it changes a tenant. Without a terminal it cannot ask.",

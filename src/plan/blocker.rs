@@ -119,6 +119,22 @@ impl fmt::Display for Blocker {
     }
 }
 
+/// Returns the flags that lift these blockers, each once and in order. A limit is the highest that any blocker
+/// needs.
+pub fn lifting_flags<'a>(blockers: impl IntoIterator<Item = &'a Blocker>) -> Vec<Override> {
+    let mut flags: Vec<_> = blockers.into_iter().filter_map(Blocker::lifted_by).collect();
+    flags.sort_unstable();
+    flags.dedup_by(|flag, before| match (flag, before) {
+        (Override::MaxChanges(limit), Override::MaxChanges(lower))
+        | (Override::MaxDisables(limit), Override::MaxDisables(lower)) => {
+            *lower = *limit;
+            true
+        }
+        (flag, before) => flag == before,
+    });
+    flags
+}
+
 /// Returns the hint `if this is intended: FLAGS` of blockers that these flags lift. The caller marks the
 /// flags as code.
 pub fn override_hint(flags: &str) -> String {

@@ -12,6 +12,7 @@
 mod binding;
 mod blocker;
 mod compare;
+mod expected;
 mod fingerprint;
 mod guard;
 mod join;
@@ -29,8 +30,11 @@ pub use binding::{
     BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
     unreadable_causes,
 };
-pub use blocker::{Blocker, override_hint};
+pub use blocker::{Blocker, lifting_flags, override_hint};
 pub use compare::{Connected, create_unplanned_tenant, plan_tenant};
+pub use expected::{
+    ConflictingFingerprints, ExpectedFingerprint, ExpectedFingerprints, FingerprintPrefix, InvalidFingerprint,
+};
 pub use fingerprint::{combine_fingerprints, sha256, target_fingerprint};
 pub use join::{JoinError, Joined, Part, dedupe_findings, join, sort_by_tenant};
 pub use overrides::{InvalidOverride, Override, Overrides};

@@ -166,6 +166,26 @@ impl Plan {
         self.is_complete().then(|| combine_fingerprints(self.target_fingerprints())).flatten()
     }
 
+    /// Returns the fingerprint of one tenant, which is that of a run with this tenant alone. `None` if the tenant is
+    /// incomplete.
+    pub fn tenant_fingerprint(&self, tenant: &TenantPlan) -> Option<String> {
+        let targets = tenant.targets.iter().map(|target| Some(target_fingerprint(target)));
+        self.is_tenant_complete(tenant).then(|| combine_fingerprints(targets)).flatten()
+    }
+
+    /// Returns the plan as it were if flags lifted its blockers. A broken pin stays.
+    #[must_use]
+    pub fn with_lifted_blockers(&self) -> Self {
+        let mut plan = self.clone();
+        for target in plan.tenants.iter_mut().flat_map(|tenant| &mut tenant.targets) {
+            let blockers = std::mem::take(&mut target.blockers).into_iter();
+            let (lifted, kept): (Vec<_>, _) = blockers.partition(|blocker| blocker.lifted_by().is_some());
+            target.lifted.extend(lifted);
+            target.blockers = kept;
+        }
+        plan
+    }
+
     /// Returns the fingerprint of each target, in the order of the files; `None` for those of incomplete tenants.
     pub fn target_fingerprints(&self) -> Vec<Option<String>> {
         let mut complete = BTreeSet::new();

@@ -15,8 +15,11 @@ use crate::apply::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::http::stopped;
-use crate::model::{Desired, Scope};
-use crate::plan::{Member, Overrides, Plan, Problem, Shard, ShardInfo, Target, TenantPlan, sort_by_tenant};
+use crate::model::{Desired, Scope, Tenant};
+use crate::plan::{
+    ExpectedFingerprints, Member, Overrides, Plan, Problem, Shard, ShardInfo, Target, TenantPlan,
+    sort_by_tenant,
+};
 
 /// Options of an apply.
 #[derive(Debug, Clone)]
@@ -27,8 +30,8 @@ pub struct ApplyRequest<'a> {
     pub policy: UnverifiedTenantPolicy,
     /// Shard to process; `None` for all tenants.
     pub shard: Option<Shard>,
-    /// Fingerprint that the plan must have.
-    pub expected_fingerprint: Option<&'a str>,
+    /// Fingerprints that the plan must have.
+    pub expected: Option<ExpectedFingerprints>,
     /// Stop after the first failed change of a tenant.
     pub fail_fast: bool,
     /// Time limit for reading changes back.
@@ -176,8 +179,8 @@ impl Session<'_> {
 
     /// Loads the files or the saved plan of the shard.
     fn load(&mut self, host: &mut impl Host) -> Result<Loaded, CommandError> {
-        let ApplyRequest { source, policy, shard, .. } = self.request;
-        match source {
+        let ApplyRequest { source, policy, shard, expected, .. } = self.request;
+        let loaded = match source {
             ApplySource::Files { paths, overrides, .. } => {
                 let Fleet { members, shard: info, files } = load_files(paths, *shard)?;
                 info.iter().for_each(|info| host.show_shard(info));
@@ -185,19 +188,27 @@ impl Session<'_> {
                 self.report.shard.clone_from(&info);
                 let overrides = overrides.clone();
                 let request = PlanRequest { policy: *policy, scope: Scope::Listed, overrides, shard: *shard };
-                Ok(Loaded::Files(info, files, request))
+                Loaded::Files(info, files, request)
             }
             ApplySource::Saved(path) => {
                 let (plan, fleet) = load_plan(path, *shard)?;
                 shard.and(plan.shard.as_ref()).iter().for_each(|info| host.show_shard(info));
                 self.fleet = fleet;
-                Ok(Loaded::Saved(plan))
+                Loaded::Saved(plan)
             }
+        };
+        let is_known = |tenant: &&Tenant| self.fleet.iter().any(|member| member.tenant == **tenant);
+        let unknown =
+            expected.iter().flat_map(ExpectedFingerprints::tenants).find(|tenant| !is_known(tenant));
+        match unknown {
+            Some(tenant) => Err(blocked::unknown_expected_tenant(tenant, &self.fleet).into()),
+            None => Ok(loaded),
         }
     }
 
-    /// Checks the preconditions that need no further reads: complete plans, the expected fingerprint, and no blockers.
-    /// A tenant for which one does not hold has no connection afterwards. Returns the proof of a matching fingerprint.
+    /// Checks the preconditions that need no further reads: complete plans, the expected fingerprints, and no blockers.
+    /// A tenant for which one does not hold has no connection afterwards. Returns the tenants that have the expected
+    /// fingerprints.
     fn check_plans(&mut self, plan: &Plan, tenants: &mut [TenantRun<'_>]) -> Option<MatchingFingerprint> {
         for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
             if let Err(blocked) = apply::check_complete(plan, tenant.plan) {
@@ -209,19 +220,42 @@ impl Session<'_> {
             self.report.errors.push(blocked::incomplete(self.request.source.plan_source()).into());
             self.failures.push(ErrorKind::Blocked);
         }
-        let mut fingerprint = None;
-        if let Some(expected) = self.request.expected_fingerprint {
-            fingerprint = MatchingFingerprint::compare(plan, expected);
-            if fingerprint.is_none() {
-                self.stop_all(tenants, blocked::fingerprint_mismatch(plan, expected));
-            }
-        }
+        let expected = self.request.expected.as_ref();
+        let matching = expected.map(|expected| self.check_fingerprints(plan, tenants, expected));
         for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
             if let Err(blocked) = apply::check_guards(tenant.plan) {
                 tenant.connection = Err(self.record(tenant.plan, &blocked));
             }
         }
-        fingerprint
+        matching
+    }
+
+    /// Checks the expected fingerprints. A fingerprint of the run that does not match stops all tenants.
+    fn check_fingerprints(
+        &mut self,
+        plan: &Plan,
+        tenants: &mut [TenantRun<'_>],
+        expected: &ExpectedFingerprints,
+    ) -> MatchingFingerprint {
+        let matching = MatchingFingerprint::compare(plan, expected);
+        let source = self.request.source.plan_source();
+        for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
+            if apply::check_fingerprint(tenant.plan, &matching).is_ok() {
+                continue;
+            }
+            let prefixes = match expected {
+                ExpectedFingerprints::Tenants(prefixes) => prefixes,
+                ExpectedFingerprints::Run(prefix) => {
+                    self.stop_all(tenants, blocked::fingerprint_mismatch(plan, None, Some(prefix), source));
+                    break;
+                }
+            };
+            let prefix = prefixes.get(&tenant.plan.tenant);
+            let reason = blocked::fingerprint_mismatch(plan, Some(tenant.plan), prefix, source);
+            self.report.errors.push(Problem::for_tenant(&tenant.plan.tenant, reason));
+            tenant.connection = Err(ErrorKind::Blocked);
+        }
+        matching
     }
 
     /// Returns how the changes of the tenants are approved, after asking if needed; `None` if nothing is to be applied,

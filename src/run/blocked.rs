@@ -4,8 +4,11 @@ use std::path::Path;
 
 use super::error::{CommandError, ErrorKind};
 use crate::apply::{Blocked, StaleBinding};
-use crate::diagnostic::{Code, Diagnostic};
-use crate::plan::{Blocker, BrokenPin, Override, Plan, TenantPlan, override_hint};
+use crate::diagnostic::{Code, Diagnostic, Suggester};
+use crate::model::Tenant;
+use crate::plan::{
+    Blocker, BrokenPin, FingerprintPrefix, Member, Override, Plan, TenantPlan, lifting_flags, override_hint,
+};
 use crate::render::{self, escape};
 
 /// Where a plan is from.
@@ -16,6 +19,8 @@ pub(super) enum PlanSource<'a> {
     /// Saved plan.
     Saved(&'a Path),
 }
+
+const NOT_APPROVED: &str = "the plan is not the approved one";
 
 /// Creates the error of a tenant that is blocked.
 pub(super) fn error(blocked: &Blocked<'_>, tenant: &TenantPlan, source: PlanSource<'_>) -> CommandError {
@@ -28,6 +33,9 @@ pub(super) fn error(blocked: &Blocked<'_>, tenant: &TenantPlan, source: PlanSour
             };
             let causes = tenant.unreadable_causes().into_iter();
             CommandError { kind, diagnostics: causes.chain([incomplete(source)]).collect() }
+        }
+        Blocked::OtherFingerprint => {
+            CommandError::blocked(Diagnostic::error(Code::FingerprintMismatch, NOT_APPROVED))
         }
         Blocked::Guards(blockers) => CommandError::blocked(guards(blockers, source)),
         Blocked::TenantUnverified(why) => CommandError::tenant_unverified(&tenant.tenant, why),
@@ -91,12 +99,11 @@ fn guards(blockers: &[&Blocker], source: PlanSource<'_>) -> Diagnostic {
         format!("{code}: {message}{}", location.unwrap_or_default())
     };
     let problem = blockers.iter().map(cause).fold(problem, Diagnostic::caused_by);
-    let flags: Option<Vec<_>> = blockers.iter().map(|blocker| blocker.lifted_by()).collect();
     // No flag lifts a broken pin.
-    let Some(flags) = flags else {
+    if blockers.iter().any(|blocker| blocker.lifted_by().is_none()) {
         return problem.hint("resolve each blocker that is shown with the plan, then plan again");
-    };
-    let flags = flags.iter().map(Override::to_shell).collect::<Vec<_>>().join(" ");
+    }
+    let flags = to_shell(blockers.iter().copied());
     problem.hint(match source {
         // The flags conflict with `--plan`.
         PlanSource::Saved(_) => format!("if this is intended, plan again with `{flags}`"),
@@ -104,17 +111,58 @@ fn guards(blockers: &[&Blocker], source: PlanSource<'_>) -> Diagnostic {
     })
 }
 
-/// Creates the error of a plan that does not have the expected fingerprint.
-pub(super) fn fingerprint_mismatch(plan: &Plan, expected: &str) -> Diagnostic {
-    let fingerprint = plan.fingerprint();
-    let planned = fingerprint.as_deref().unwrap_or("no fingerprint, because the plan is incomplete");
-    Diagnostic::error(Code::FingerprintMismatch, "the plan is not the approved one")
-        .caused_by(format!("approved: {expected}"))
-        .caused_by(format!("planned:  {planned}"))
-        .hint(match fingerprint {
-            Some(_) => "review the plan above, then pass its fingerprint with `--expect`",
-            None => "fix the errors of the plan, then apply again",
-        })
+/// Returns the flags that lift the blockers, for a shell command.
+fn to_shell<'a>(blockers: impl IntoIterator<Item = &'a Blocker>) -> String {
+    lifting_flags(blockers).iter().map(Override::to_shell).collect::<Vec<_>>().join(" ")
+}
+
+/// Creates the error of the plan of a tenant, or of the run, that does not have the expected fingerprint. Without
+/// `expected`, the tenant was left out. If the plan had the fingerprint with its blockers lifted, names the flags that
+/// lift them.
+pub(super) fn fingerprint_mismatch(
+    plan: &Plan,
+    tenant: Option<&TenantPlan>,
+    expected: Option<&FingerprintPrefix>,
+    source: PlanSource<'_>,
+) -> Diagnostic {
+    let is_meant = |it: &&TenantPlan| tenant.is_none_or(|tenant| tenant.tenant == it.tenant);
+    let fingerprint = |plan: &Plan| match tenant {
+        None => plan.fingerprint(),
+        Some(_) => plan.tenant_fingerprint(plan.tenants.iter().find(is_meant)?),
+    };
+    let error = |message: String| Diagnostic::error(Code::FingerprintMismatch, message);
+    let (planned, reviewed) = (fingerprint(plan), fingerprint(&plan.with_lifted_blockers()));
+    let problem = match expected {
+        None => error("`--expect` has no fingerprint for this tenant".to_owned()),
+        Some(expected) if reviewed.is_some_and(|reviewed| expected.matches(&reviewed)) => {
+            let flags = to_shell(plan.tenants.iter().filter(is_meant).flat_map(TenantPlan::blockers));
+            let problem = error(format!("the plan needs `{flags}`, with which it was reviewed"));
+            return problem.hint(match source {
+                PlanSource::Saved(_) => format!("plan again with `{flags}`"),
+                PlanSource::Files => format!("run again with `{flags}`"),
+            });
+        }
+        Some(expected) => error(NOT_APPROVED.to_owned()).caused_by(format!("approved {expected}")),
+    };
+    let unplanned = "no fingerprint, because the plan is incomplete";
+    let problem = problem.caused_by(format!("planned {}", planned.as_deref().unwrap_or(unplanned)));
+    problem.hint(match (planned, tenant) {
+        (None, _) => "fix the errors of the plan, then apply again".to_owned(),
+        (Some(_), None) => "review the plan above, then pass its fingerprint with `--expect`".to_owned(),
+        (Some(_), Some(tenant)) => {
+            let option = format!("--expect {}=FINGERPRINT", tenant.tenant);
+            format!("review the plan above, then pass its fingerprint with `{option}`")
+        }
+    })
+}
+
+/// Creates the error of an expected fingerprint for a tenant that the run does not have.
+pub(super) fn unknown_expected_tenant(tenant: &Tenant, fleet: &[Member]) -> Diagnostic {
+    let message = format!("`--expect` names `{tenant}`, which is not a tenant of this run");
+    let tenants = fleet.iter().map(|member| member.tenant.as_str());
+    let problem = Diagnostic::error(Code::Usage, message);
+    let problem = Suggester::default().suggest(problem, tenant.as_str(), tenants);
+    problem.hint("write the tenant as the files do, or leave it out")
 }
 
 /// Creates the error of an answer other than `yes`.

@@ -309,17 +309,17 @@ fn apply_with_expect_requires_the_fingerprint() {
     let plan: Value =
         serde_json::from_str(&fs::read_to_string(folder.path().join("plan.json")).unwrap()).unwrap();
     let fingerprint = plan["fingerprint"].as_str().unwrap();
-    for wrong in ["", "0", &"0".repeat(64), &fingerprint[..63]] {
+    for wrong in ["0".repeat(64), format!("{}0", &fingerprint[..12])] {
         let outcome = run(&served, folder.path(), &["apply", "--yes", &format!("--expect={wrong}")]);
         assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
         assert!(
             outcome.stderr.contains("error[fingerprint-mismatch]: the plan is not the approved one"),
             "{outcome}"
         );
-        assert!(outcome.stderr.contains(&format!("planned:  {fingerprint}")), "{outcome}");
+        assert!(outcome.stderr.contains(&format!("planned {fingerprint}")), "{outcome}");
     }
     // `--expect` needs no other approval.
-    let outcome = run(&served, folder.path(), &["apply", "--expect", fingerprint]);
+    let outcome = run(&served, folder.path(), &["apply", "--expect", &fingerprint[..12]]);
     assert_eq!((outcome.code, served.puts()), (0, 3), "{outcome}");
 }
 

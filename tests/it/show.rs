@@ -112,7 +112,8 @@ fn show_of_report_has_the_exit_code_of_the_run() {
     let served = serve(three([2, 2, 2]), Options::default());
     let folder = planned(&served);
     let show = |args: &[&str]| flowbind(["show"]).args(args).within(folder.path()).run();
-    let blocked = run(&served, folder.path(), &["apply", "--expect", "0", "--out", "blocked.json"]);
+    let blocked =
+        run(&served, folder.path(), &["apply", "--expect", "000000000000", "--out", "blocked.json"]);
     assert_eq!(blocked.code, 3, "{blocked}");
     let shown = show(&["blocked.json"]);
     assert_eq!(shown.code, 3, "{shown}");
