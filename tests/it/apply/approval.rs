@@ -42,8 +42,19 @@ fn apply_without_changes_needs_no_approval() {
 /// Runs `apply` at a terminal, calls a function during the prompt, and answers. Returns `None` if the
 /// system has no `script` command to provide a terminal.
 fn run_at_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
+    run_file_at_terminal(served, &yaml_binding_connector_1(&["B2C_1_a"]), PROMPT, meanwhile, answer)
+}
+
+/// Runs `apply` of a file like [`run_at_terminal`], and expects this prompt.
+fn run_file_at_terminal(
+    served: &SandboxServer,
+    yaml: &str,
+    prompt: &str,
+    meanwhile: impl FnOnce(),
+    answer: &str,
+) -> Option<Outcome> {
     let folder = folder();
-    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    file(folder.path(), "flowbind.yaml", yaml);
     let flowbind = env!("CARGO_BIN_EXE_flowbind");
     let command = format!("{flowbind} apply --color never --graph-url {}", served.graph_url());
     let mut child = Command::new("script")
@@ -58,7 +69,7 @@ fn run_at_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &st
         .ok()?;
     let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut shown = Vec::new();
-    while !shown.ends_with(PROMPT.as_bytes()) {
+    while !shown.ends_with(prompt.as_bytes()) {
         let mut bytes = [0; 4096];
         let read = stdout.read(&mut bytes).unwrap();
         assert!(read > 0, "no prompt: {}", String::from_utf8_lossy(&shown));
@@ -80,6 +91,22 @@ fn apply_at_terminal_accepts_only_yes() {
         assert_eq!(outcome.code, code, "{answer:?}: {outcome}");
         assert_eq!(served.puts(), usize::from(code == 0), "{answer:?}");
         assert_eq!(outcome.stdout.contains("error[approval-denied]: "), code == 3, "{outcome}");
+    }
+}
+
+/// The prompt has the counts, and an answer other than `yes` is followed by one "Nothing was changed.".
+#[test]
+fn apply_at_terminal_with_disables_asks_with_their_number() {
+    let served = serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 0)]), Options::default());
+    let disable = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", "null");
+    let both = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]).replacen("Connector 1", "null", 1);
+    for (yaml, question) in [
+        (disable, "Apply 1 change (1 disable) to contoso.onmicrosoft.com? Type 'yes': "),
+        (both, "Apply 2 changes (1 disable) to contoso.onmicrosoft.com? Type 'yes': "),
+    ] {
+        let Some(outcome) = run_file_at_terminal(&served, &yaml, question, || {}, "no\n") else { return };
+        assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
+        assert_eq!(outcome.stdout.to_lowercase().matches("nothing was changed").count(), 1, "{outcome}");
     }
 }
 
