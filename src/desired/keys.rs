@@ -12,7 +12,7 @@ use super::decoder::{Decoder, Entry, Spanned, Subject};
 use super::message::{duplicate_error, error, join_quoted, truncate};
 use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
-use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, SourceLocation, Span};
 use crate::model::{
     ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Step, StepMap, TargetUrl,
     Tenant, is_guid, names,
@@ -29,6 +29,9 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
         let hint = "write at least `version: 1`, `tenant:` and `flows:`";
         decoder.report(error(Code::EmptyFile, "the file is empty", &decoder.span(root), hint));
         return None;
+    }
+    if let Some(problem) = saved_file_error(decoder, root) {
+        return decoder.reject(problem);
     }
     let expected = "keys and values: `version: 1`, `tenant:`, `flows:`";
     let mut fields = decoder.fields(root, Subject::File, expected)?;
@@ -54,6 +57,27 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
         span: fields.span().clone(),
         invalid_keys: fields.finish(decoder),
     })
+}
+
+/// Returns the error of a saved plan, drift or report in place of a desired-state file; `None` for any other file.
+fn saved_file_error(decoder: &Decoder<'_>, root: &Node<'_>) -> Option<Diagnostic> {
+    let Value::Mapping(entries) = &root.value else { return None };
+    let text = |wanted: &str| {
+        entries.iter().find_map(|(key, node)| match (&key.value, &node.value) {
+            (Value::String(key), Value::String(text)) if key == wanted => Some((&**text, node)),
+            _ => None,
+        })
+    };
+    let ((kind, node), _) = (text("kind")?, text("formatVersion")?);
+    let span = decoder.span(node);
+    let file = SourceLocation::from(&span).file;
+    let (what, hint) = match kind {
+        "plan" => ("a saved plan", format!("to apply the plan, run `flowbind apply --plan {file}`")),
+        "drift" => ("the saved output of `drift`", format!("to print the file, run `flowbind show {file}`")),
+        "report" => ("an apply report", format!("to print the report, run `flowbind show {file}`")),
+        _ => return None,
+    };
+    Some(error(Code::SavedFileKind, format!("`{file}` is {what}, not a desired-state file"), &span, hint))
 }
 
 /// Decodes the paths of the bases, as they are written: a string or a list of strings. Reports other values

@@ -496,9 +496,10 @@ codes! {
             NOTHING,
             "Plan again with `flowbind plan FILE… --out FILE.json`, and review the plan.";
         SavedFileKind = "saved-file-kind": "A saved file is of the wrong kind",
-            "`apply --plan` needs a plan and got a report, or `show` got plans and reports together.",
+            "`apply --plan` needs a plan and got a report, `show` got plans and reports together, or a saved file was \
+             passed in place of a desired-state file.",
             NOTHING,
-            "Pass a plan to `apply --plan`, and files of one kind to `show`.";
+            "Pass a plan to `apply --plan`, files of one kind to `show`, and desired-state files to other commands.";
         EarlierDriftMissing = "earlier-drift-missing": "The drift of an earlier run does not exist",
             "`drift --since FILE.json` compares with the output of an earlier run. There is no such file, so every \
              difference is new. This is normal for the first run of a job.",

@@ -54,6 +54,14 @@ fn invalid(path: &Path, text: &str, error: &SavedFileError, reader: Reader) -> D
     let path = path.to_string_lossy();
     let path = escape::path(&path);
     let is_plan = saved::find_kind(text).as_deref() == Some("plan");
+    if matches!(error, SavedFileError::NotASavedFile(_)) && looks_like_desired_state(text) {
+        let hint = match reader {
+            Reader::Apply => format!("to apply the file, run `flowbind apply {path}`"),
+            Reader::Show => format!("to see its changes, run `flowbind plan {path}`"),
+        };
+        let message = format!("`{shown}` is a desired-state file, not a saved plan or report");
+        return Diagnostic::error(Code::SavedFileInvalid, message).hint(hint);
+    }
     let (code, hint) = match error {
         SavedFileError::Version(_) => (
             Code::SavedFileVersion,
@@ -67,15 +75,6 @@ fn invalid(path: &Path, text: &str, error: &SavedFileError, reader: Reader) -> D
             Code::SavedFileModified,
             // Only the fingerprint of a plan is checked.
             format!("plan again: `flowbind plan FILE… --out {path}`, and review it"),
-        ),
-        SavedFileError::NotASavedFile(_) if looks_like_desired_state(text) => (
-            Code::SavedFileInvalid,
-            match reader {
-                Reader::Apply => format!("to apply a desired-state file, run `flowbind apply {path}`"),
-                Reader::Show => {
-                    format!("to see the changes of a desired-state file, run `flowbind plan {path}`")
-                }
-            },
         ),
         SavedFileError::NotASavedFile(_)
         | SavedFileError::InvalidValue(_)
