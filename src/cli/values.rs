@@ -11,6 +11,7 @@ use crate::auth::Kind;
 use crate::diagnostic::Code;
 use crate::model::{Api, Cloud, FlowId, Step, names};
 use crate::render::Format;
+use crate::run::Purpose;
 
 /// Parses an integer from 1.
 pub(super) fn parse_positive(text: &str) -> Result<NonZeroU32, &'static str> {
@@ -79,6 +80,11 @@ pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
     named(<Kind as strum::VariantArray>::VARIANTS, move |kind| {
         PossibleValue::new(kind.name()).help(help(kind))
     })
+}
+
+/// Returns the parser of a command for `whoami --for`.
+pub(super) fn purpose_parser() -> impl TypedValueParser<Value = Purpose> {
+    named(Purpose::VARIANTS, |purpose| PossibleValue::new(<&str>::from(purpose)))
 }
 
 /// Returns the parser of a step.

@@ -5,20 +5,26 @@ use clap::Args;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global};
 use super::progress::ProgressLine;
-use super::signals;
+use super::{signals, values};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
 use crate::model::Tenant;
 use crate::output::{self, print_problems};
 use crate::plan::Problem;
 use crate::render::escape;
-use crate::run::{CommandError, Identity, Run, Subject};
+use crate::run::{CommandError, Identity, Purpose, Run, Subject};
 use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(super) struct WhoamiArgs {
     #[command(flatten)]
     files: FilesArgs,
+    /// Tenant domain or GUID, in place of FILES
+    #[arg(long, conflicts_with = "files")]
+    tenant: Option<Tenant>,
+    /// Exit with 1 if the token is expired or lacks a permission for this command
+    #[arg(long = "for", value_name = "COMMAND", value_parser = values::purpose_parser())]
+    purpose: Option<Purpose>,
     // Last, because its heading applies to all options after it.
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -29,10 +35,10 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    let subjects = subjects(&args.files, environment)?;
+    let subjects = subjects(args, environment)?;
     let run = Run::start(args.connection.run_options(environment), signals::no_shutdown())?;
     let identity = async |(at, subject): (usize, &Subject)| {
-        vec![(at, (subject.tenant.clone(), subject.identity(&run).await))]
+        vec![(at, (subject.tenant.clone(), subject.identity(&run, args.purpose).await))]
     };
     let (mut text, mut problems, mut kinds) = (String::new(), Vec::new(), Vec::new());
     let identities =
@@ -56,12 +62,13 @@ pub(super) async fn run(
     Ok(Exit::of_kinds(&kinds))
 }
 
-/// Returns the tenants of the files, each once. If no FILES are given and flowbind.yaml does not exist,
+/// Returns the tenant of `--tenant`, or the tenants of the files, each once. If no FILES are given and flowbind.yaml does not exist,
 /// returns that of `AZURE_TENANT_ID`, if set. Invalid files and an invalid variable are errors.
-fn subjects(
-    FilesArgs { files }: &FilesArgs,
-    environment: &Environment,
-) -> Result<Vec<Subject>, CommandError> {
+fn subjects(args: &WhoamiArgs, environment: &Environment) -> Result<Vec<Subject>, CommandError> {
+    if let Some(tenant) = &args.tenant {
+        return Ok(vec![Subject::from_tenant(tenant.clone())]);
+    }
+    let files = &args.files.files;
     let by_default =
         matches!(files.as_slice(), [file] if file.as_os_str() == FilesArgs::DEFAULT && !file.exists());
     let Some(tenant) = environment.tenant.as_ref().filter(|_| by_default) else {

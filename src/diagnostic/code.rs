@@ -342,6 +342,11 @@ codes! {
             NOTHING,
             "Configure the kind that you expect (see the causes below the message), choose one with `--auth`, or \
              try the file offline with `--sandbox FILE`.";
+        TokenExpired = "token-expired": "The access token is expired",
+            "The time in the token (`exp`) is over. A token in `FLOWBIND_ACCESS_TOKEN` cannot be renewed, so nothing is \
+             sent to Graph.",
+            NOTHING,
+            "Get a new token. If a new token seems expired, check the clock of this machine.";
         SignInFailed = "sign-in-failed": "A token could not be renewed during the run",
             "The run started with a valid token. The token expired or was rejected, and the login service did not issue \
              another one.",
@@ -359,7 +364,7 @@ codes! {
     }
     Graph {
         PermissionMissing = "permission-missing": "The credential lacks a permission",
-            "Graph answered 403. Reading needs `IdentityUserFlow.Read.All` and `APIConnectors.Read.All`; changing \
+            "Graph answered 403, or `whoami --for` did not find the permission in the token. Reading needs `IdentityUserFlow.Read.All` and `APIConnectors.Read.All`; changing \
              bindings needs `IdentityUserFlow.ReadWrite.All`. A user also needs a directory role, such as External \
              ID User Flow Administrator.",
             "A request that is answered 403 changes nothing.",

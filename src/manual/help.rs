@@ -264,11 +264,18 @@ pub fn find_help(command: &str) -> Help {
             ..OTHER
         },
         "whoami" => Help {
-            examples: &["whoami", "whoami tenants --auth azure-cli"],
-            notes: &["Without FILES and flowbind.yaml, the tenant of AZURE_TENANT_ID is used."],
+            examples: &["whoami", "whoami tenants --auth azure-cli", "whoami --for apply"],
+            notes: &[
+                "Without FILES and flowbind.yaml, the tenant of AZURE_TENANT_ID is used.",
+                "The permissions of an opaque token are unknown, so --for accepts it.",
+            ],
             exit_codes: &[
-                (Exit::Done, "The credential is usable"),
-                (Exit::Error, "No usable credential, a token for another tenant, or invalid input or usage"),
+                (Exit::Done, "The credential is usable, with --for also for that command"),
+                (
+                    Exit::Error,
+                    "No usable credential, a token for another tenant, invalid input or usage; with --for also an \
+                     expired token or one that lacks a permission",
+                ),
             ],
             environment: WITH_TENANT,
             files: DEFAULT_FILE,

@@ -6,11 +6,12 @@ use reqwest::Url;
 use tokio::time::timeout_at;
 
 use super::error::CommandError;
+use super::expiry::expired_error;
 use super::session::Run;
 use super::tenant_check;
 use super::tenant_ref::TenantRef;
 use crate::apply::UnverifiedTenantPolicy;
-use crate::auth::{self, Credential, Token};
+use crate::auth::{self, Credential, Kind, Token};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{self, Graph, GraphUrl, InvalidGraphUrl};
 use crate::http::{Client, is_safe};
@@ -48,6 +49,12 @@ pub(super) async fn connect(
     }
     let SignedIn { credential, url, tenant_check } = sign_in(tenant_ref, run).await?;
     let tenant_check = tenant_check?;
+    // A token that can be renewed may only seem expired, because of a wrong clock. The service decides about those.
+    if credential.kind() == Kind::AccessToken
+        && let Some(expired) = expired_error(&credential)
+    {
+        return Err(expired.into());
+    }
     if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (&tenant_check, policy) {
         return Err(CommandError::tenant_unverified(tenant_ref.tenant, why));
     }

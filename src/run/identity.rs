@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::connect::{SignedIn, sign_in};
 use super::error::CommandError;
+use super::expiry::{expired_error, expiry};
 use super::in_order::group_by_tenant;
 use super::session::Run;
 use super::tenant_ref::TenantRef;
-use crate::auth::Claims;
-use crate::diagnostic::Diagnostic;
+use crate::auth::{Claims, Credential};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Grant, Need};
 use crate::model::{Api, Cloud, Desired, Scope, Tenant, TenantCheck};
 use crate::{current, desired};
@@ -37,6 +37,29 @@ pub struct Identity {
     /// Why the token is unusable, if it is.
     pub error: Option<CommandError>,
 }
+
+/// Command for which a token is checked.
+#[derive(Debug, Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Purpose {
+    /// `plan` and `drift`
+    Plan,
+    /// `apply`
+    Apply,
+}
+
+impl Purpose {
+    /// Returns the name of the line about the command.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Plan => PLAN,
+            Self::Apply => APPLY,
+        }
+    }
+}
+
+const PLAN: &str = "plan, drift";
+const APPLY: &str = "apply";
 
 /// Whom a token acts for.
 #[derive(Debug, Clone, Copy)]
@@ -63,12 +86,7 @@ fn all_reads() -> BTreeSet<Need> {
 /// everything in the tenant.
 fn commands(listed: &BTreeSet<Need>, all: &BTreeSet<Need>) -> Vec<(&'static str, BTreeSet<Need>)> {
     let changes = listed.iter().copied().chain([Need::Changes]).collect();
-    vec![
-        ("plan, drift", listed.clone()),
-        ("drift --strict", all.clone()),
-        ("apply", changes),
-        ("export", all_reads()),
-    ]
+    vec![(PLAN, listed.clone()), ("drift --strict", all.clone()), (APPLY, changes), ("export", all_reads())]
 }
 
 impl Subject {
@@ -100,11 +118,12 @@ impl Subject {
         Self { tenant, client_id: None, cloud: Cloud::Global, api: Api::Beta, commands }
     }
 
-    /// Signs in, and describes the credential, the tenant and the permissions of the token.
+    /// Signs in, and describes the credential, the tenant and the permissions of the token. With a `purpose`, a token
+    /// that is not enough for it counts as unusable.
     ///
     /// # Errors
     /// The sign-in failed. An unusable token is in the result.
-    pub async fn identity(&self, run: &Run) -> Result<Identity, CommandError> {
+    pub async fn identity(&self, run: &Run, purpose: Option<Purpose>) -> Result<Identity, CommandError> {
         let tenant_ref = TenantRef {
             tenant: &self.tenant,
             client_id: self.client_id.as_deref(),
@@ -132,8 +151,8 @@ impl Subject {
         } else {
             lines.add("app", "not in the token");
         }
-        let (label, expiry) = expiry(token.expires());
-        lines.add(label, &expiry);
+        let (is_expired, expiry) = expiry(&token);
+        lines.add(if is_expired { "expired" } else { "expires" }, &expiry);
         let permissions = claims.map(permissions);
         lines.add(
             "permissions",
@@ -150,7 +169,33 @@ impl Subject {
         for (command, needs) in &self.commands {
             lines.add(command, &verdict(needs, permissions.as_deref(), kind));
         }
-        Ok(Identity { lines: lines.0, error: tenant_check.err() })
+        let unusable = || self.check_token(purpose?, &credential, permissions.as_deref());
+        Ok(Identity { lines: lines.0, error: tenant_check.err().or_else(unusable) })
+    }
+
+    /// Returns why the token is not enough for a command, if so: it is expired, or lacks permissions. An opaque token
+    /// is not checked.
+    fn check_token(
+        &self,
+        purpose: Purpose,
+        credential: &Credential,
+        permissions: Option<&[&str]>,
+    ) -> Option<CommandError> {
+        let command: &'static str = purpose.into();
+        let needs = self.commands.iter().find(|(name, _)| *name == purpose.label()).map(|(_, needs)| needs);
+        let missing =
+            needs.zip(permissions).map(|(needs, permissions)| missing_permissions(needs, permissions));
+        let denied = missing.filter(|missing| !missing.is_empty()).map(|missing| {
+            let message = format!("the access token lacks a permission for `{command}`");
+            let least =
+                missing.iter().filter_map(|accepted| accepted.first()).map(|least| format!("`{least}`"));
+            let least = least.collect::<Vec<_>>().join(" and ");
+            Diagnostic::error(Code::PermissionMissing, message)
+                .caused_by(missing_text(&missing))
+                .hint(format!("grant {least} with admin consent, then get a new token"))
+        });
+        let problems: Vec<_> = expired_error(credential).into_iter().chain(denied).collect();
+        (!problems.is_empty()).then(|| problems.into())
     }
 
     /// Returns domain and GUID of the token's tenant, or that it is not verified and why, or that it is
@@ -173,27 +218,25 @@ fn permissions(claims: &Claims) -> Vec<&str> {
     claims.roles.iter().map(String::as_str).chain(delegated).collect()
 }
 
-/// Returns the label `expires` or `expired`, and the time as text, with its age if it is over. Without a
-/// time, the text is `not in the token`.
-fn expiry(expires: Option<SystemTime>) -> (&'static str, String) {
-    let Some(expires) = expires else { return ("expires", "not in the token".into()) };
-    let at = Timestamp::try_from(expires).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    let at = at.unwrap_or_else(|_| "never".into());
-    match SystemTime::now().duration_since(expires) {
-        Ok(ago) => ("expired", format!("{at} ({} ago)", rough_duration(ago))),
-        Err(_) => ("expires", at),
-    }
+/// Returns what the token lacks for these needs: for each, the permissions of which any is enough.
+fn missing_permissions(needs: &BTreeSet<Need>, permissions: &[&str]) -> Vec<&'static [&'static str]> {
+    let is_missing = |need: &&Need| need.grant_from(permissions) == Grant::None;
+    let missing: BTreeSet<_> = needs.iter().filter(is_missing).map(|need| need.accepted()).collect();
+    // The higher permission, if it is missing as well, covers the lower one.
+    let is_covered = |accepted: &[&str]| {
+        let higher = accepted.get(1..).unwrap_or_default();
+        missing.iter().any(|other| other.first().is_some_and(|least| higher.contains(least)))
+    };
+    missing.iter().filter(|accepted| !is_covered(accepted)).copied().collect()
 }
 
-/// Returns a duration rounded down: in minutes below 2 h, in hours below 2 days, otherwise in days.
-fn rough_duration(duration: Duration) -> String {
-    let minutes = duration.as_secs() / 60;
-    match minutes {
-        0 => "less than 1 min".into(),
-        1..120 => format!("{minutes} min"),
-        120..2880 => format!("{} h", minutes / 60),
-        _ => format!("{} days", minutes / 1440),
-    }
+/// Returns `missing` and the permissions, the least privileged first.
+fn missing_text(missing: &[&[&str]]) -> String {
+    let missing = missing.iter().map(|accepted| match accepted {
+        [least, higher @ ..] if !higher.is_empty() => format!("{least} (or {})", higher.join(" or ")),
+        _ => accepted.concat(),
+    });
+    format!("missing {}", missing.collect::<Vec<_>>().join(" and "))
 }
 
 /// Returns whether the permissions suffice: `yes`, `no` with those that are missing, `probably` if only
@@ -201,29 +244,16 @@ fn rough_duration(duration: Duration) -> String {
 /// user also needs.
 fn verdict(needs: &BTreeSet<Need>, permissions: Option<&[&str]>, kind: TokenKind) -> String {
     let Some(permissions) = permissions else { return "unknown".into() };
-    let with = |grant| needs.iter().filter(move |need| need.grant_from(permissions) == grant);
-    let missing: BTreeSet<_> = with(Grant::None).map(|need| need.accepted()).collect();
-    // The higher permission, if it is missing as well, covers the lower one.
-    let is_covered = |accepted: &[&str]| {
-        let higher = accepted.get(1..).unwrap_or_default();
-        missing.iter().any(|other| other.first().is_some_and(|least| higher.contains(least)))
-    };
-    let missing: Vec<_> = missing
-        .iter()
-        .filter(|accepted| !is_covered(accepted))
-        .map(|accepted| match accepted {
-            [least, higher @ ..] if !higher.is_empty() => format!("{least} (or {})", higher.join(" or ")),
-            _ => accepted.concat(),
-        })
-        .collect();
+    let missing = missing_permissions(needs, permissions);
     if !missing.is_empty() {
-        return format!("no: missing {}", missing.join(" and "));
+        return format!("no: {}", missing_text(&missing));
     }
     let role = match kind {
         TokenKind::Delegated => "; the user also needs the role External ID User Flow Administrator",
         TokenKind::App => "",
     };
-    let documented: BTreeSet<_> = with(Grant::Lower).map(|need| need.documented()).collect();
+    let is_lower = |need: &&Need| need.grant_from(permissions) == Grant::Lower;
+    let documented: BTreeSet<_> = needs.iter().filter(is_lower).map(|need| need.documented()).collect();
     if documented.is_empty() {
         return format!("yes{role}");
     }

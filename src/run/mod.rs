@@ -2,7 +2,7 @@
 //!
 //! `session` is what all tenants of a run share, `connect` connects to one of them, `sandboxes` to an emulated one,
 //! and `tenant_check` compares the tenant of the token. `plan` plans files, `saved` loads saved plans, and
-//! `apply` applies either. `inventory` reads whole tenants, `identity` describes credentials, and `join` joins
+//! `apply` applies either. `inventory` reads whole tenants, `identity` describes credentials, `expiry` their tokens, and `join` joins
 //! saved results. A run returns values and events; it prints nothing, and knows no arguments, no environment and
 //! no exit codes.
 
@@ -10,6 +10,7 @@ mod apply;
 mod blocked;
 mod connect;
 mod error;
+mod expiry;
 mod identity;
 mod in_order;
 mod inventory;
@@ -24,7 +25,7 @@ mod tenant_ref;
 
 pub use apply::{Answer, Applied, ApplyRequest, ApplySource, Host, apply};
 pub use error::{CommandError, ErrorKind};
-pub use identity::{Identity, Subject};
+pub use identity::{Identity, Purpose, Subject};
 pub use inventory::{ExportFormat, ExportRequest, Exported, export};
 pub use join::join_saved;
 pub use plan::{Event, PlanRequest, create_error_plan, plan_files};

@@ -106,6 +106,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
 
         Signing in
           no-credential              No usable credential
+          token-expired              The access token is expired
           sign-in-failed             A token could not be renewed during the run
           tenant-mismatch            The access token is for another tenant
           tenant-unverified          The tenant of the access token cannot be verified

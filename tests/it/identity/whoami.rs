@@ -128,8 +128,46 @@ fn whoami_reports_expired_token() {
     write_file_with_one_change(folder.path());
     entra.behave(|behavior| behavior.token_lifetime = Duration::ZERO);
     let token = entra.token_for(CONTOSO.1);
-    let outcome = entra.run(run_in(folder.path(), &["whoami"]).env("FLOWBIND_ACCESS_TOKEN", &token));
+    let run = |args: &[&str]| entra.run(run_in(folder.path(), args).env("FLOWBIND_ACCESS_TOKEN", &token));
+    let outcome = run(&["whoami"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
     assert!(stdout_without_time(&outcome).contains("  expired … (less than 1 min ago)\n"), "{outcome}");
+    // Neither command sends anything to Graph.
+    for args in [&["whoami", "--for", "plan"][..], &["plan"], &["apply", "--yes"], &["drift"]] {
+        let outcome = run(args);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("error[token-expired]: the access token expired 20"), "{outcome}");
+        assert!(outcome.stderr.contains("set `FLOWBIND_ACCESS_TOKEN` to it"), "{outcome}");
+    }
+    assert_eq!(entra.requests_to("/beta/").len(), 0);
+}
+
+/// The least privileged permission comes first.
+#[test]
+fn whoami_for_a_command_fails_without_its_permissions() {
+    let read = ["IdentityUserFlow.Read.All", "APIConnectors.Read.All"];
+    let write = ["IdentityUserFlow.ReadWrite.All", "APIConnectors.ReadWrite.All"];
+    let no_reads = "grant `APIConnectors.Read.All` and `IdentityUserFlow.Read.All` with admin consent";
+    let no_changes = "grant `IdentityUserFlow.ReadWrite.All` with admin consent";
+    for (roles, command, hint) in [
+        (&read[..], "plan", None),
+        (&read, "apply", Some(no_changes)),
+        (&write, "apply", None),
+        (&[], "plan", Some(no_reads)),
+    ] {
+        let entra = entra();
+        entra.behave(|behavior| behavior.roles = roles.to_vec());
+        let folder = folder();
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+        let args = ["whoami", "--for", command];
+        let outcome = entra.run(run_in(folder.path(), &args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+        assert_eq!(outcome.code, i32::from(hint.is_some()), "{roles:?} {command}: {outcome}");
+        assert_eq!(outcome.stderr.contains("error[permission-missing]: "), hint.is_some(), "{outcome}");
+        assert!(outcome.stderr.contains(hint.unwrap_or_default()), "{outcome}");
+        assert!(outcome.stdout.contains("  permissions  "), "{outcome}");
+        let outcome = entra.run(run_in(folder.path(), &args).env("FLOWBIND_ACCESS_TOKEN", "opaque"));
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
 }
 
 #[test]
@@ -146,6 +184,9 @@ fn whoami_without_file_uses_the_environment_tenant() {
         )),
         "{outcome}"
     );
+    let args = ["whoami", "--tenant", FABRIKAM.1];
+    let by_option = entra.run(run_in(folder.path(), &args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+    assert_eq!(stdout_without_time(&by_option), stdout_without_time(&outcome));
     let outcome = entra.run(run().env("AZURE_TENANT_ID", "no tenant"));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("`AZURE_TENANT_ID` is not a tenant"), "{outcome}");
