@@ -3,6 +3,7 @@
 //! Plain values that validate themselves. This module must not do I/O or make decisions about a plan.
 
 mod action;
+mod certificate;
 mod connector;
 mod current;
 mod desired;
@@ -19,6 +20,7 @@ mod tenant;
 mod tenant_check;
 
 pub use action::Action;
+pub use certificate::{Certificate, latest_not_after};
 pub use connector::{Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id};
 pub use current::{Current, CurrentFlow, Fetched, Inventory, ListedFlow, Reading, Scope};
 pub use desired::{Desired, DesiredBinding, DesiredFlow, Guards, Prune};

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::diagnostic::Code;
 use crate::http::truncate;
 use crate::model::{
-    Bound, Connector, ConnectorId, ListedConnector, ListedFlow, ReadError, Reading, Step, StepMap,
+    Bound, Certificate, Connector, ConnectorId, ListedConnector, ListedFlow, ReadError, Reading, Step,
+    StepMap,
 };
 
 /// Page of a collection. A page that also has an error is not valid.
@@ -34,8 +37,8 @@ impl<T> Page<T> {
     }
 }
 
-/// `identityApiConnector` with its id, name and address. Only pins need the address, so an address that is not a
-/// string is ignored.
+/// `identityApiConnector` with its id, name, address and certificates. No binding depends on the last two, so they are
+/// ignored if they are of another type.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "a connector")]
 pub struct ConnectorEntity {
@@ -44,6 +47,7 @@ pub struct ConnectorEntity {
     #[serde(default, deserialize_with = "display_name")]
     display_name: Option<String>,
     target_url: Option<Box<RawValue>>,
+    authentication_configuration: Option<Box<RawValue>>,
 }
 
 /// User flow. Its type and version are only copied to snapshots, so values of another type are ignored.
@@ -173,7 +177,7 @@ fn display_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Str
 }
 
 impl From<ConnectorEntity> for Connector {
-    fn from(ConnectorEntity { id, display_name, target_url: _ }: ConnectorEntity) -> Self {
+    fn from(ConnectorEntity { id, display_name, .. }: ConnectorEntity) -> Self {
         Self { id, display_name }
     }
 }
@@ -182,8 +186,41 @@ impl From<ConnectorEntity> for ListedConnector {
     fn from(entity: ConnectorEntity) -> Self {
         let target_url =
             parse_lenient::<String>(entity.target_url.as_deref()).and_then(|url| url.parse().ok());
-        Self { connector: entity.into(), target_url }
+        let certificates = certificates(entity.authentication_configuration.as_deref());
+        Self { connector: entity.into(), target_url, certificates }
     }
+}
+
+/// `authenticationConfiguration` of a connector. Its type decides whether it has certificates:
+/// <https://learn.microsoft.com/graph/api/resources/clientcertificateauthentication>.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AuthenticationEntity {
+    #[serde(rename = "@odata.type")]
+    odata_type: String,
+    certificate_list: Vec<Box<RawValue>>,
+}
+
+/// Returns the certificates of an authentication, without those of another form. Empty for any other authentication.
+fn certificates(authentication: Option<&RawValue>) -> Vec<Certificate> {
+    let is_known =
+        |it: &AuthenticationEntity| it.odata_type == "#microsoft.graph.clientCertificateAuthentication";
+    let authentication = parse_lenient::<AuthenticationEntity>(authentication).filter(is_known);
+    let list = authentication.into_iter().flat_map(|authentication| authentication.certificate_list);
+    list.filter_map(|entry| certificate(&parse_lenient(Some(&entry))?)).collect()
+}
+
+/// Returns a `pkcs12CertificateInformation`, whose times are seconds since 1970
+/// (<https://learn.microsoft.com/graph/api/resources/pkcs12certificateinformation>). `None` if it has another form.
+fn certificate(value: &Value) -> Option<Certificate> {
+    // The time of a certificate that does not expire: <https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5>.
+    const NO_EXPIRY: i64 = 253_402_300_799;
+    let time = |key| match value.get(key)?.as_i64()? {
+        NO_EXPIRY => Timestamp::from_second(Timestamp::MAX.as_second()).ok(),
+        second => Timestamp::from_second(second).ok(),
+    };
+    let (not_before, not_after) = (time("notBefore")?, time("notAfter")?);
+    Some(Certificate { not_before, not_after, is_active: value.get("isActive")?.as_bool()? })
 }
 
 impl Configuration {
@@ -251,6 +288,56 @@ mod tests {
             "authenticationConfiguration": {"@odata.type": "#microsoft.graph.new"}, "new": []}}"##;
         let connector = Connector { id: ConnectorId::parse("A").unwrap(), display_name: Some("N".into()) };
         assert_eq!(bound(shape), Reading::Known(Some(connector)));
+    }
+
+    /// Returns the certificates of a connector with this authentication, as their number of seconds and state.
+    fn listed_certificates(configuration: &str) -> Vec<(i64, i64, bool)> {
+        let json = format!(r#"{{"id": "A", "authenticationConfiguration": {configuration}}}"#);
+        let entity: ConnectorEntity = serde_json::from_str(&json).unwrap();
+        let certificates = ListedConnector::from(entity).certificates.into_iter();
+        let values = |it: Certificate| (it.not_before.as_second(), it.not_after.as_second(), it.is_active);
+        certificates.map(values).collect()
+    }
+
+    #[test]
+    fn certificate_of_another_form_is_ignored() {
+        let list = r##"{"@odata.type": "#microsoft.graph.clientCertificateAuthentication", "new": 1,
+            "certificateList": [
+                {"thumbprint": "T", "notBefore": 1, "notAfter": 2, "isActive": true, "new": {}},
+                {"notBefore": 3, "notAfter": 4, "isActive": false},
+                {"notBefore": -1, "notAfter": 253402300799, "isActive": true},
+                {"notBefore": "1", "notAfter": 2, "isActive": true},
+                {"notBefore": 1, "notAfter": 2.5, "isActive": true},
+                {"notBefore": 1, "notAfter": 2, "isActive": "true"},
+                {"notBefore": 1, "notAfter": 2},
+                {"notBefore": 1, "isActive": true},
+                {"notBefore": 1, "notAfter": 1793606400000, "isActive": true},
+                {"notBefore": 1, "notAfter": 1e999, "isActive": true},
+                {"notBefore": 1, "notAfter": 18446744073709551615, "isActive": true},
+                [1, 2, true], "x", null, 7]}"##;
+        let expected = [(1, 2, true), (3, 4, false), (-1, Timestamp::MAX.as_second(), true)];
+        assert_eq!(listed_certificates(list), expected);
+    }
+
+    #[test]
+    fn authentication_of_another_form_has_no_certificates() {
+        let kind = r##""@odata.type": "#microsoft.graph.clientCertificateAuthentication""##;
+        let certificate = r#"{"notBefore": 1, "notAfter": 2, "isActive": true}"#;
+        for shape in [
+            "null",
+            "7",
+            r#""x""#,
+            "[]",
+            "{}",
+            &format!("{{{kind}}}"),
+            &format!(r#"{{{kind}, "certificateList": null}}"#),
+            &format!(r#"{{{kind}, "certificateList": []}}"#),
+            &format!(r#"{{{kind}, "certificateList": {certificate}}}"#),
+            &format!(r#"{{"certificateList": [{certificate}]}}"#),
+            &format!(r##"{{"@odata.type": "#microsoft.graph.new", "certificateList": [{certificate}]}}"##),
+        ] {
+            assert_eq!(listed_certificates(shape), [], "{shape}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Connectors, and the keys by which files refer to them.
 
+use super::certificate::Certificate;
 use super::id::ConnectorId;
 use super::target_url::TargetUrl;
 use crate::diagnostic::Span;
@@ -20,6 +21,8 @@ pub struct ListedConnector {
     pub connector: Connector,
     /// Address that the connector calls, if it is a valid URL.
     pub target_url: Option<TargetUrl>,
+    /// Client certificates; empty if the connector has none or they are not known.
+    pub certificates: Vec<Certificate>,
 }
 
 /// Value of a binding: a connector, or `None` if nothing is bound.

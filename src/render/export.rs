@@ -50,7 +50,7 @@ fn connectors(names: &ShortNames<'_>) -> String {
                     # another address than its `targetUrl` here.\nconnectors:\n"
         .to_owned();
     for (short, listed) in &names.connectors {
-        let ListedConnector { connector, target_url } = listed;
+        let ListedConnector { connector, target_url, .. } = listed;
         push_line(&mut text, format_args!("{}", escape::yaml_key(short, 2)));
         match connector.display_name.as_deref().filter(|name| names.is_unique(name)) {
             Some(name) => push_line(&mut text, format_args!("    displayName: {}", escape::yaml(name))),

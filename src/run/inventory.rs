@@ -168,7 +168,7 @@ fn snapshot(
         user_flow_type_version: flow.version.clone().unwrap_or_else(|| 1.into()),
         bindings: bindings.iter().filter(|(step, _)| steps.contains(step)).filter_map(step).collect(),
     };
-    let connector = |ListedConnector { connector, target_url }: &ListedConnector| snapshot::Connector {
+    let connector = |ListedConnector { connector, target_url, .. }: &ListedConnector| snapshot::Connector {
         id: connector.id.as_str().to_owned(),
         display_name: connector.display_name.clone(),
         target_url: target_url.as_ref().map(|url| url.to_string().into()),

@@ -214,6 +214,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
         let listed = |(number, display_name): (usize, Option<String>)| ListedConnector {
             connector: Connector { id: ConnectorId::parse(&id(number)).unwrap(), display_name },
             target_url: (number % 2 == 0).then(|| "https://api.contoso.com/check".parse().unwrap()),
+            certificates: Vec::new(),
         };
         names.into_iter().enumerate().map(listed).collect::<Vec<_>>()
     });

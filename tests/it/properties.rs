@@ -72,7 +72,13 @@ fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
         scope: Scope::Listed,
         unsupported_step: None,
         connectors: Fetched::Known(
-            (0..6).map(|number| ListedConnector { connector: connector(number), target_url: None }).collect(),
+            (0..6)
+                .map(|number| ListedConnector {
+                    connector: connector(number),
+                    target_url: None,
+                    certificates: Vec::new(),
+                })
+                .collect(),
         ),
         flows: flows.collect(),
         flow_list: Fetched::NotRequested,

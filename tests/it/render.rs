@@ -837,7 +837,8 @@ fn time_to_render(count: usize) -> Duration {
     let connectors = (0..count).filter_map(|at| {
         let connector = connector(at, &"check".repeat(20))?;
         let display_name = Some(format!("{}{at}", "check".repeat(20)));
-        Some(ListedConnector { connector: Connector { display_name, ..connector }, target_url: None })
+        let connector = Connector { display_name, ..connector };
+        Some(ListedConnector { connector, target_url: None, certificates: Vec::new() })
     });
     let inventory = Inventory {
         kind: FlowKind::B2c,

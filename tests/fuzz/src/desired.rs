@@ -153,7 +153,7 @@ fn connectors(desired: &Desired) -> Vec<ListedConnector> {
         names.extend(name);
         connectors.entry(id.clone()).or_insert(Connector { id, display_name: name.cloned() });
     }
-    let listed = |connector| ListedConnector { connector, target_url: None };
+    let listed = |connector| ListedConnector { connector, target_url: None, certificates: Vec::new() };
     connectors.into_values().map(listed).collect()
 }
 

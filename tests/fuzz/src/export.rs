@@ -108,5 +108,6 @@ fn connector(texts: &mut InputTexts<'_>, at: usize) -> ListedConnector {
     let guid = || ConnectorId::parse(&format!("00000000-0000-4000-8000-{at:012}")).expect("a GUID");
     let id = if at.is_multiple_of(3) { texts.next_connector().id } else { guid() };
     let connector = Connector { id, display_name: texts.next_option() };
-    ListedConnector { connector, target_url: texts.next_text().parse().ok() }
+    let target_url = texts.next_text().parse().ok();
+    ListedConnector { connector, target_url, certificates: Vec::new() }
 }
