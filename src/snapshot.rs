@@ -8,6 +8,7 @@ mod target_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::Timestamp;
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -82,6 +83,24 @@ pub struct Connector {
     pub display_name: Option<String>,
     /// Address that the connector calls, without user info, query and fragment.
     pub target_url: Option<TargetUrl>,
+    /// Client certificates with which the connector authenticates; absent if they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+}
+
+/// Client certificate of a connector, without its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Certificate {
+    /// Time from which the certificate is valid, as an RFC 3339 timestamp.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub not_before: Timestamp,
+    /// Time until which the certificate is valid, as an RFC 3339 timestamp.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub not_after: Timestamp,
+    /// Whether the connector uses the certificate for its calls.
+    pub is_active: bool,
 }
 
 /// User flow and its bindings.
@@ -300,7 +319,12 @@ mod tests {
             "tenant": "contoso.onmicrosoft.com",
             "cloud": "usgov-dod",
             "takenAt": "2026-01-02T03:04:05Z",
-            "connectors": [{ "id": "c1", "displayName": null, "targetUrl": "https://k:s@api.test/x?code=1" }],
+            "connectors": [
+                { "id": "c1", "displayName": null, "targetUrl": "https://k:s@api.test/x?code=1" },
+                { "id": "c2", "certificates": [{
+                    "notBefore": "2026-01-01T00:00:00Z", "notAfter": "2026-12-24T13:00:00+01:00", "isActive": true,
+                }] },
+            ],
             "flows": [{
                 "id": "B2C_1_a", "userFlowType": "signUp", "userFlowTypeVersion": 1.1,
                 "bindings": { "preTokenIssuance": null, "postFederationSignup": "deleted" },
@@ -338,6 +362,9 @@ mod tests {
             ("/cloud", json!("moon"), "line 1, column 15: unknown variant `moon`"),
             ("/flows/0/bindings", json!({ "preToken": null }), "unknown variant `preToken`"),
             ("/connectors/0", json!({ "id": "c", "secret": "s" }), "unknown field `secret`"),
+            ("/connectors/1/certificates/0/notAfter", json!("2026-12-24"), "timestamp"),
+            ("/connectors/1/certificates/0/notAfter", json!(1_798_070_400), "timestamp"),
+            ("/connectors/1/certificates/0", json!({ "notAfter": "2026-12-24T00:00:00Z" }), "`notBefore`"),
             ("/connectors", json!([{ "id": "c1" }, { "id": "C1" }]), "duplicate connector id `C1`"),
             ("/flows", json!([flow("B2C_1_a"), flow("B2C_1_A")]), "duplicate flow id `B2C_1_A`"),
             ("/flows/0/id", json!("signup"), "invalid flow id `signup`"),

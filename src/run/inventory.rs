@@ -12,8 +12,8 @@ use crate::apply::UnverifiedTenantPolicy;
 use crate::current::{self, Unreadable};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
-    Api, Bound, Cloud, FlowId, FlowKind, Inventory, ListedConnector, ListedFlow, ReadError, Step, Tenant,
-    TenantCheck, bound_id,
+    Api, Bound, Certificate, Cloud, FlowId, FlowKind, Inventory, ListedConnector, ListedFlow, ReadError,
+    Step, Tenant, TenantCheck, bound_id,
 };
 use crate::plan::{NeverCalled, UnreadableBinding, Warning, unreadable_causes};
 use crate::render;
@@ -168,10 +168,14 @@ fn snapshot(
         user_flow_type_version: flow.version.clone().unwrap_or_else(|| 1.into()),
         bindings: bindings.iter().filter(|(step, _)| steps.contains(step)).filter_map(step).collect(),
     };
-    let connector = |ListedConnector { connector, target_url, .. }: &ListedConnector| snapshot::Connector {
-        id: connector.id.as_str().to_owned(),
-        display_name: connector.display_name.clone(),
-        target_url: target_url.as_ref().map(|url| url.to_string().into()),
+    let certificate = |&Certificate { not_before, not_after, is_active }: &Certificate| {
+        snapshot::Certificate { not_before, not_after, is_active }
+    };
+    let connector = |listed: &ListedConnector| snapshot::Connector {
+        id: listed.connector.id.as_str().to_owned(),
+        display_name: listed.connector.display_name.clone(),
+        target_url: listed.target_url.as_ref().map(|url| url.to_string().into()),
+        certificates: listed.certificates.iter().map(certificate).collect(),
     };
     let snapshot = Snapshot {
         format_version: snapshot::FormatVersion::default(),

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::snapshot::{Connector, Flow, FlowKind, TargetUrl};
+use crate::snapshot::{Certificate, Connector, Flow, FlowKind, TargetUrl};
 
 /// Path and properties of a collection.
 pub(super) struct Collection {
@@ -46,23 +46,39 @@ pub(super) fn flow_collection(kind: FlowKind) -> &'static Collection {
     }
 }
 
-/// Renders a connector. The credentials are placeholders, because a snapshot has none and Graph
-/// masks the password.
+/// Renders a connector.
 pub(super) fn connector(connector: &Connector) -> Map<String, Value> {
-    let Connector { id, display_name, target_url } = connector;
+    let Connector { id, display_name, target_url, certificates } = connector;
     object([
         ("id", json!(id)),
         ("displayName", json!(display_name)),
         ("targetUrl", json!(target_url.as_ref().map(TargetUrl::as_str))),
-        (
-            "authenticationConfiguration",
-            json!({
-                "@odata.type": "#microsoft.graph.basicAuthentication",
-                "username": "sandbox",
-                "password": "******",
-            }),
-        ),
+        ("authenticationConfiguration", authentication(certificates)),
     ])
+}
+
+/// Renders an authentication with these certificates, with their times as seconds since 1970. Without any, renders basic
+/// authentication with placeholders, because a snapshot has no credentials and Graph masks the password.
+fn authentication(certificates: &[Certificate]) -> Value {
+    if certificates.is_empty() {
+        return json!({
+            "@odata.type": "#microsoft.graph.basicAuthentication",
+            "username": "sandbox",
+            "password": "******",
+        });
+    }
+    let list: Vec<_> = certificates
+        .iter()
+        .map(|Certificate { not_before, not_after, is_active }| {
+            json!({
+                "thumbprint": null,
+                "notBefore": not_before.as_second(),
+                "notAfter": not_after.as_second(),
+                "isActive": is_active,
+            })
+        })
+        .collect();
+    json!({ "@odata.type": "#microsoft.graph.clientCertificateAuthentication", "certificateList": list })
 }
 
 /// Renders a deleted connector to which a step is still bound: its id, and null as name and address.

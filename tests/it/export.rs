@@ -7,7 +7,7 @@ use flowbind::model::{
     Bound, Connector, ConnectorId, FlowKind, Inventory, ListedConnector, ListedFlow, Step,
 };
 use flowbind::sandbox::Options;
-use flowbind::snapshot::Snapshot;
+use flowbind::snapshot::{Certificate, Snapshot};
 use proptest::prelude::*;
 
 use crate::fuzz_corpus::fuzz::export::assert_plan_is_empty;
@@ -66,6 +66,24 @@ fn export_snapshot_equals_the_tenant() {
         serde_json::from_str(&fs::read_to_string(package(quickstart)).unwrap()).unwrap();
     original["takenAt"] = "2026-11-02T08:00:00Z".into();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap(), original);
+}
+
+#[test]
+fn export_snapshot_keeps_certificates() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 0)]);
+    let certificate = |not_before: &str, not_after: &str, is_active| Certificate {
+        not_before: not_before.parse().unwrap(),
+        not_after: not_after.parse().unwrap(),
+        is_active,
+    };
+    snapshot.connectors[0].certificates = vec![
+        certificate("2024-12-24T00:00:00Z", "2026-12-24T00:00:00Z", true),
+        certificate("2026-12-01T10:20:30Z", "2028-12-01T10:20:30Z", false),
+    ];
+    let served = serve(snapshot.clone(), Options::default());
+    let outcome = export(&served, &["--format", "snapshot"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(Snapshot::parse(&outcome.stdout).unwrap().connectors, snapshot.connectors);
 }
 
 /// A snapshot may be printed to a terminal or a log.

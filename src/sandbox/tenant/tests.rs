@@ -13,7 +13,9 @@ fn snapshot(prefix: &str) -> Snapshot {
         "formatVersion": "1", "tenant": "contoso", "cloud": "global", "takenAt": "",
         "connectors": [
             { "id": "c1", "displayName": "One", "targetUrl": "https://u:p@one.test/x?code=k" },
-            { "id": "c2", "displayName": null, "targetUrl": null },
+            { "id": "c2", "displayName": null, "targetUrl": null, "certificates": [
+                { "notBefore": "1970-01-01T00:00:01Z", "notAfter": "1970-01-01T00:01:00Z", "isActive": true },
+            ] },
         ],
         "flows": [
             { "id": format!("{prefix}a"), "userFlowType": "signUp", "userFlowTypeVersion": 1,
@@ -74,6 +76,16 @@ fn connectors_are_listed_and_found_regardless_of_case() {
     let context = single.as_object_mut().unwrap().remove("@odata.context");
     assert_eq!(context, Some(json!(format!("{ORIGIN}/v1.0/$metadata#identity/apiConnectors/$entity"))));
     assert_eq!(single, one());
+}
+
+#[test]
+fn connector_with_certificates_lists_them_in_seconds() {
+    let list = get("/beta/identity/apiConnectors").unwrap();
+    let expected = json!({
+        "@odata.type": "#microsoft.graph.clientCertificateAuthentication",
+        "certificateList": [{ "thumbprint": null, "notBefore": 1, "notAfter": 60, "isActive": true }],
+    });
+    assert_eq!(list["value"][1]["authenticationConfiguration"], expected);
 }
 
 #[test]

@@ -85,6 +85,7 @@ impl TenantModel {
                 id: rng.guid(),
                 display_name: Some((*name).to_owned()),
                 target_url: Some(format!("https://api{at}.contoso.com/check").into()),
+                certificates: Vec::new(),
             })
             .collect();
         if rng.chance(20) {
