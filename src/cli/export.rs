@@ -59,7 +59,7 @@ pub(super) async fn run(
 ) -> Result<Exit, CommandError> {
     args.check()?;
     let run = Run::start(args.connection.run_options(environment), signals::no_shutdown())?;
-    let taken_at = environment.now().to_string();
+    let taken_at = environment.now();
     let steps = args.steps_to_read();
     // By default, everything is exported that the service has.
     let optional_step =
@@ -75,7 +75,7 @@ pub(super) async fn run(
                 Format::Desired => ExportFormat::Desired,
                 Format::Snapshot => ExportFormat::Snapshot,
             },
-            taken_at: &taken_at,
+            taken_at,
         };
         vec![(at, (tenant.clone(), run::export(&run, &request).await))]
     };

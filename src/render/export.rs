@@ -2,22 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::escape;
 use super::wording::push_line;
 use crate::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Inventory, ListedConnector, Step, Tenant, bound_id, is_guid,
+    latest_not_after,
 };
 
 /// Renders an inventory as a desired-state file in YAML: the connectors with short names, and the bindings of
-/// all flows at `steps`. Cloud, API version and steps are written only if they are not the defaults. `taken_at`, in RFC
-/// 3339, is part of a comment.
+/// all flows at `steps`. Cloud, API version and steps are written only if they are not the defaults. Comments note the
+/// time `taken_at`, and how long the certificates of each connector are valid.
 pub fn export(
     inventory: &Inventory,
     tenant: &Tenant,
     cloud: Cloud,
     api: Api,
     steps: &[Step],
-    taken_at: &str,
+    taken_at: Timestamp,
 ) -> String {
     let mut text = format!(
         "# The API connectors of the user flows of {tenant},\n\
@@ -37,12 +40,12 @@ pub fn export(
         push_line(&mut text, format_args!("steps: [{}]", steps.join(", ")));
     }
     let names = ShortNames::from_connectors(&inventory.connectors);
-    text.push_str(&connectors(&names));
+    text.push_str(&connectors(&names, taken_at));
     text.push_str(&flows(inventory, steps, &names));
     text
 }
 
-fn connectors(names: &ShortNames<'_>) -> String {
+fn connectors(names: &ShortNames<'_>, now: Timestamp) -> String {
     if names.connectors.is_empty() {
         return String::new();
     }
@@ -50,7 +53,7 @@ fn connectors(names: &ShortNames<'_>) -> String {
                     # another address than its `targetUrl` here.\nconnectors:\n"
         .to_owned();
     for (short, listed) in &names.connectors {
-        let ListedConnector { connector, target_url, .. } = listed;
+        let ListedConnector { connector, target_url, certificates } = listed;
         push_line(&mut text, format_args!("{}", escape::yaml_key(short, 2)));
         match connector.display_name.as_deref().filter(|name| names.is_unique(name)) {
             Some(name) => push_line(&mut text, format_args!("    displayName: {}", escape::yaml(name))),
@@ -58,6 +61,13 @@ fn connectors(names: &ShortNames<'_>) -> String {
         }
         if let Some(url) = target_url {
             push_line(&mut text, format_args!("    targetUrl: {}", escape::yaml(&url.to_string())));
+        }
+        match latest_not_after(certificates, now) {
+            _ if certificates.is_empty() => {}
+            Some(time) => {
+                push_line(&mut text, format_args!("    # certificate valid until {}", time.strftime("%F")));
+            }
+            None => push_line(&mut text, format_args!("    # no active certificate")),
         }
     }
     text

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use strum::VariantArray as _;
 
 use super::connect::connect;
@@ -43,8 +44,8 @@ pub struct ExportRequest<'a> {
     pub optional_step: Option<Step>,
     /// Form of the result.
     pub format: ExportFormat,
-    /// Time in the result, in RFC 3339.
-    pub taken_at: &'a str,
+    /// Time in the result.
+    pub taken_at: Timestamp,
 }
 
 /// Exported tenant.
@@ -156,7 +157,7 @@ fn snapshot(
     inventory: &Inventory,
     tenant_ref: TenantRef<'_>,
     steps: &[Step],
-    taken_at: &str,
+    taken_at: Timestamp,
 ) -> Result<Snapshot, CommandError> {
     let step = |(step, bound): (&Step, &Bound)| {
         let id = bound_id(bound).map(|id| id.as_str().to_owned());
@@ -181,7 +182,7 @@ fn snapshot(
         format_version: snapshot::FormatVersion::default(),
         tenant: tenant_ref.tenant.to_string(),
         cloud: tenant_ref.cloud.name().parse().unwrap_or_default(),
-        taken_at: taken_at.to_owned(),
+        taken_at: taken_at.to_string(),
         connectors: inventory.connectors.iter().map(connector).collect(),
         flows: inventory.flows.iter().map(flow).collect(),
     };

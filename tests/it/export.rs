@@ -68,14 +68,34 @@ fn export_snapshot_equals_the_tenant() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap(), original);
 }
 
+fn certificate(not_before: &str, not_after: &str, is_active: bool) -> Certificate {
+    let [not_before, not_after] = [not_before, not_after].map(|time| time.parse().unwrap());
+    Certificate { not_before, not_after, is_active }
+}
+
+#[test]
+fn export_file_notes_until_when_certificates_are_valid() {
+    let mut snapshot = tenant(&[("B2C_1_a", 1, 2)]);
+    snapshot.connectors[0].certificates = vec![
+        certificate("2024-12-24T00:00:00Z", "2026-12-24T23:00:00Z", true),
+        certificate("2024-12-24T00:00:00Z", "2027-12-24T00:00:00Z", false),
+    ];
+    snapshot.connectors[1].certificates =
+        vec![certificate("2027-01-01T00:00:00Z", "2028-12-24T00:00:00Z", true)];
+    let served = serve(snapshot, Options::default());
+    let outcome = export(&served, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let comments: Vec<_> = outcome.stdout.lines().filter(|line| line.contains("certificate")).collect();
+    assert_eq!(
+        comments,
+        ["    # certificate valid until 2026-12-24", "    # no active certificate"],
+        "{outcome}"
+    );
+}
+
 #[test]
 fn export_snapshot_keeps_certificates() {
     let mut snapshot = tenant(&[("B2C_1_a", 1, 0)]);
-    let certificate = |not_before: &str, not_after: &str, is_active| Certificate {
-        not_before: not_before.parse().unwrap(),
-        not_after: not_after.parse().unwrap(),
-        is_active,
-    };
     snapshot.connectors[0].certificates = vec![
         certificate("2024-12-24T00:00:00Z", "2026-12-24T00:00:00Z", true),
         certificate("2026-12-01T10:20:30Z", "2028-12-01T10:20:30Z", false),

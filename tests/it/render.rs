@@ -847,7 +847,8 @@ fn time_to_render(count: usize) -> Duration {
         unsupported_step: None,
     };
     let tenant = "contoso.onmicrosoft.com".parse().unwrap();
-    let file = flowbind::render::export(&inventory, &tenant, Cloud::Global, Api::Beta, &Step::DEFAULT, AT);
+    let (steps, at) = (Step::DEFAULT, AT.parse().unwrap());
+    let file = flowbind::render::export(&inventory, &tenant, Cloud::Global, Api::Beta, &steps, at);
     assert!(file.contains(&format!("-{count}:")));
     began.elapsed()
 }

@@ -51,7 +51,8 @@ pub fn export(data: &[u8]) {
 pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     let tenant = "contoso.onmicrosoft.com".parse().expect("a tenant");
     let steps = Step::DEFAULT;
-    let file = render::export(inventory, &tenant, Cloud::Global, Api::Beta, &steps, "2026-11-02T08:00:00Z");
+    let taken_at = "2026-11-02T08:00:00Z".parse().expect("a time");
+    let file = render::export(inventory, &tenant, Cloud::Global, Api::Beta, &steps, taken_at);
     assert_inert(&file);
     let desired = match desired::parse("export.yaml", file.as_bytes()) {
         Ok(desired) => desired,
