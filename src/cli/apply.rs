@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::approval;
 use super::environment::Environment;
@@ -18,7 +19,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
 use crate::output::{self, Outputs, RenderedRun, print_diagnostics};
 use crate::plan::{
-    ExpectedFingerprint, ExpectedFingerprints, Overrides, Plan, Problem, ShardInfo, TenantPlan,
+    DEFAULT_CERTIFICATE_DAYS, ExpectedFingerprint, ExpectedFingerprints, Overrides, Plan, PlanTime, Problem,
+    ShardInfo, TenantPlan,
 };
 use crate::render::{self, Document, Format};
 use crate::run::{self, Answer, Applied, ApplyRequest, ApplySource, CommandError, Host, Run};
@@ -59,7 +61,7 @@ pub(super) struct ApplyArgs {
 }
 
 impl ApplyArgs {
-    fn request(&self) -> Result<ApplyRequest<'_>, Diagnostic> {
+    fn request(&self, now: Timestamp) -> Result<ApplyRequest<'_>, Diagnostic> {
         let expected = ExpectedFingerprints::from_values(&self.expect).map_err(|error| {
             Diagnostic::error(Code::Usage, format!("`--expect`: {error}"))
                 .hint("pass the fingerprint of the run, or one `TENANT=FINGERPRINT` for each tenant")
@@ -71,6 +73,7 @@ impl ApplyArgs {
                     paths: &self.files.files,
                     overrides: Overrides::from(&self.overrides),
                     is_approved: self.yes,
+                    time: PlanTime::new(now, DEFAULT_CERTIFICATE_DAYS),
                 },
             },
             policy: match self.tenant_unchecked {
@@ -92,13 +95,13 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    let request = args.request()?;
+    let started = environment.now();
+    let request = args.request(started)?;
     let saved_plan = args.plan.as_deref();
     let inputs: Vec<_> = args.files.inputs(&args.connection).into_iter().chain(saved_plan).collect();
     // Outputs are opened before the first request.
     let outputs = args.outputs.open(&inputs, environment)?;
     let signals = Signals::catch()?;
-    let started = environment.now().to_string();
     let mut host = Terminal {
         global,
         format: args.outputs.format,
@@ -113,7 +116,7 @@ pub(super) async fn run(
     report.exit_code = exit as u8;
     let Terminal { outputs, shown, is_on_stderr, .. } = host;
     let at = environment.now().to_string();
-    let json = &|| saved::report::to_json(&report, &started, &at);
+    let json = &|| saved::report::to_json(&report, &started.to_string(), &at);
     let (text, document) = (render::report_text(&report), Document::Report(&report));
     let rendered = RenderedRun { text, json, document, at: &at };
     let is_shown = |problem: &&Problem| shown.as_ref().is_some_and(|shown| shown.contains(problem));

@@ -14,7 +14,7 @@ use crate::drift::{self, Drift};
 use crate::exit::Exit;
 use crate::model::{Scope, Tenant};
 use crate::output::print_diagnostics;
-use crate::plan::Overrides;
+use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime};
 use crate::run::{CommandError, PlanRequest, Run, read_earlier_drift};
 
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub(super) struct DriftArgs {
     /// Exit with 2 only if a difference is new
     #[arg(long, requires = "since")]
     new_only: bool,
+    /// Report connectors without an active certificate that is valid for N more days; 0 turns it off
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CERTIFICATE_DAYS)]
+    certificate_days: u32,
     #[command(flatten)]
     outputs: OutputArgs,
     #[command(flatten)]
@@ -51,6 +54,7 @@ pub(super) async fn run(
         scope: if args.strict { Scope::All } else { Scope::Listed },
         overrides: Overrides::default(),
         shard: args.shard.shard,
+        time: PlanTime::new(environment.now(), args.certificate_days),
     };
     let run = Run::start(args.connection.run_options(environment), signals::no_shutdown());
     let plan = plan_with_progress(&run, &args.files, &request, global, |_| {}).await;

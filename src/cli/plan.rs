@@ -10,7 +10,7 @@ use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
 use crate::model::Scope;
 use crate::output::RenderedRun;
-use crate::plan::{Overrides, ShardInfo, Target};
+use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime, ShardInfo, Target};
 use crate::render::{self, Document};
 use crate::run::{self, CommandError, Event, PlanRequest, Run};
 use crate::{saved, terminal};
@@ -44,6 +44,7 @@ pub(super) async fn run(
         scope: Scope::Listed,
         overrides: Overrides::from(&args.overrides),
         shard: args.shard.shard,
+        time: PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS),
     };
     let run = Run::start(args.connection.run_options(environment), signals::no_shutdown());
     let print = |target: &Target| outputs.print(&render::target_text(target));

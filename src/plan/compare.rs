@@ -6,10 +6,11 @@ use std::sync::Arc;
 use strum::VariantArray as _;
 
 use super::binding::{Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName};
+use super::certificate::{BoundCertificate, PlanTime};
 use super::guard;
 use super::managed::{ManagedFlow, managed_flows, ownership};
 use super::overrides::Overrides;
-use super::resolve_connectors::{ResolveError, Resolver};
+use super::resolve_connectors::{ResolveError, Resolved, Resolver};
 use super::target::Target;
 use super::tenant::TenantPlan;
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Suggester};
@@ -36,12 +37,14 @@ pub fn plan_tenant(
     current: &Current,
     connected: &Connected,
     overrides: &Overrides,
+    time: PlanTime,
 ) -> TenantPlan {
     let listed = current.flow_list.known().into_iter().flatten();
     let typed = |flow: &ListedFlow| Some((FlowId::parse(&flow.id).ok()?, flow.user_flow_type.clone()?));
     let types: Vec<_> = listed.filter_map(typed).collect();
     let mut planner = Planner {
         current,
+        time,
         // The only file of a tenant manages everything that it lists or prunes.
         owners: (files.len() > 1).then(|| ownership(files)),
         reported: BTreeSet::new(),
@@ -126,6 +129,7 @@ fn new_target(desired: &Desired, connected: &Connected, overrides: &Overrides) -
         unsupported_step: None,
         unreadable: Vec::new(),
         pins: Vec::new(),
+        certificates: Vec::new(),
         blockers: Vec::new(),
         lifted: Vec::new(),
         overrides: overrides.to_vec(),
@@ -169,6 +173,7 @@ fn unreadable_connectors_error(error: &ReadError, is_needed: bool, targets: &[Ta
 /// State of the comparison of the files of one tenant.
 struct Planner<'a> {
     current: &'a Current,
+    time: PlanTime,
     /// Position of the file that manages a binding; `None` if the tenant has only one file.
     owners: Option<Ownership<'a, usize>>,
     /// Bindings without an owner that a file has reported.
@@ -189,8 +194,8 @@ struct FilePlanner<'p, 'a> {
     at: usize,
     desired: &'a Desired,
     resolver: Resolver<'a>,
-    /// Connectors whose pins were compared, which is done once for all their bindings.
-    checked_pins: BTreeSet<ConnectorId>,
+    /// Connectors whose pins and certificates were checked, which is done once for all their bindings.
+    checked_connectors: BTreeSet<ConnectorId>,
     target: Target,
 }
 
@@ -215,7 +220,7 @@ impl<'a> Planner<'a> {
             at,
             desired,
             resolver: Resolver::new(self.current, &desired.pins),
-            checked_pins: BTreeSet::new(),
+            checked_connectors: BTreeSet::new(),
             target: new_target(desired, connected, overrides),
             planner: self,
         };
@@ -227,6 +232,7 @@ impl<'a> Planner<'a> {
         target.unsupported_step = self.current.unsupported_step;
         target.pins.sort_unstable();
         target.pins.dedup_by(|one, other| one.is_same(other));
+        target.certificates.sort_by(|one, other| one.connector.cmp(&other.connector));
         (target.blockers, target.lifted) = guard::evaluate(&target, desired, overrides);
         target
     }
@@ -296,8 +302,8 @@ impl<'a> FilePlanner<'_, 'a> {
     }
 
     /// Compares one managed binding and adds it to the changes or to those in sync. Counts it as not compared
-    /// if it could not be read or its connector could not be resolved. Also checks the pins of the connector,
-    /// once.
+    /// if it could not be read or its connector could not be resolved. Also checks the pins and the
+    /// certificates of the connector, once.
     fn plan_binding(&mut self, flow: &FlowId, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
         let desired = binding.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
         let desired = match desired {
@@ -318,9 +324,12 @@ impl<'a> FilePlanner<'_, 'a> {
         };
         let pins = &self.desired.pins;
         if let Some(desired) = &desired
-            && self.checked_pins.insert(desired.connector.id.clone())
+            && self.checked_connectors.insert(desired.connector.id.clone())
         {
             self.target.pins.extend(guard::find_broken_pins(pins, desired));
+            let Resolved { connector, certificates, .. } = desired;
+            let certificate = BoundCertificate::from_certificates(connector, certificates, self.planner.time);
+            self.target.certificates.extend(certificate);
         }
         let desired = desired.map(|resolved| resolved.connector);
         // If several pins differ, at least one is broken and blocks the plan, so the first is enough.

@@ -51,13 +51,13 @@ fn find_blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> V
 }
 
 /// Returns the pins that apply to a connector and have another address than it.
-pub(super) fn find_broken_pins(pins: &Pins, resolved: &Resolved) -> impl Iterator<Item = BrokenPin> {
-    let Resolved { connector, target_url } = resolved;
-    let broken = pins.for_connector(connector).filter(|pin| target_url.as_ref() != Some(&*pin.url));
+pub(super) fn find_broken_pins(pins: &Pins, resolved: &Resolved<'_>) -> impl Iterator<Item = BrokenPin> {
+    let Resolved { connector, target_url, .. } = resolved;
+    let broken = pins.for_connector(connector).filter(|pin| *target_url != Some(&*pin.url));
     broken.map(|pin| BrokenPin {
         connector: connector.clone(),
         expected: pin.url.to_string(),
-        actual: target_url.as_ref().map(TargetUrl::to_string),
+        actual: target_url.map(TargetUrl::to_string),
         source: Some((&pin.span).into()),
     })
 }

@@ -11,6 +11,7 @@
 
 mod binding;
 mod blocker;
+mod certificate;
 mod compare;
 mod expected;
 mod fingerprint;
@@ -31,6 +32,7 @@ pub use binding::{
     unreadable_causes,
 };
 pub use blocker::{Blocker, lifting_flags, override_hint};
+pub use certificate::{BoundCertificate, DEFAULT_CERTIFICATE_DAYS, PlanTime};
 pub use compare::{Connected, create_unplanned_tenant, plan_tenant};
 pub use expected::{
     ConflictingFingerprints, ExpectedFingerprint, ExpectedFingerprints, FingerprintPrefix, InvalidFingerprint,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostic, Suggester, clipped};
 use crate::model::{
-    Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector, NameMistake,
-    Pins, Reading, StepMap, TargetUrl,
+    Certificate, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector,
+    NameMistake, Pins, Reading, StepMap, TargetUrl,
 };
 
 /// Connectors of a tenant, by id and by name.
@@ -22,10 +22,11 @@ pub(super) struct Resolver<'a> {
     suggester: Suggester,
 }
 
-/// Connector, and the address that it calls if it was read.
-pub(super) struct Resolved {
+/// Connector, with the address that it calls and its certificates if they were read.
+pub(super) struct Resolved<'a> {
     pub(super) connector: Connector,
-    pub(super) target_url: Option<TargetUrl>,
+    pub(super) target_url: Option<&'a TargetUrl>,
+    pub(super) certificates: &'a [Certificate],
 }
 
 impl<'a> Resolver<'a> {
@@ -57,17 +58,21 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the connector that a file names by id, by name or by both, with its address if the list of
-    /// connectors was read. Fails if none or several match, or if the list is needed but unreadable. Without
+    /// Returns the connector that a file names by id, by name or by both, with its address and certificates if the list
+    /// of connectors was read. Fails if none or several match, or if the list is needed but unreadable. Without
     /// a list, an id is used as it is.
-    pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved, ResolveError> {
+    pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved<'a>, ResolveError> {
         let connector = match &wanted.key {
             ConnectorKey::Id(id) => self.by_id(id, wanted)?,
             ConnectorKey::Name(name) => self.by_name(name, wanted)?,
             ConnectorKey::IdAndName(id, name) => self.by_both(id, name, wanted)?,
         };
-        let listed = self.listed.as_ref().and_then(|listed| listed.get(&connector.id));
-        Ok(Resolved { target_url: listed.and_then(|listed| listed.target_url.clone()), connector })
+        let listed = self.listed.as_ref().and_then(|listed| listed.get(&connector.id).copied());
+        Ok(Resolved {
+            connector,
+            target_url: listed.and_then(|listed| listed.target_url.as_ref()),
+            certificates: listed.map(|listed| listed.certificates.as_slice()).unwrap_or_default(),
+        })
     }
 
     fn by_both(

@@ -4,6 +4,7 @@ use super::binding::{
     BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, unreadable_causes,
 };
 use super::blocker::Blocker;
+use super::certificate::BoundCertificate;
 use super::overrides::Override;
 use super::warning::Warning;
 use crate::diagnostic::Diagnostic;
@@ -53,6 +54,8 @@ pub struct Target {
     pub unreadable: Vec<UnreadableBinding>,
     /// Pins that do not hold.
     pub pins: Vec<BrokenPin>,
+    /// Certificates of the connectors that the file binds, sorted by connector. Those that are not known are left out.
+    pub certificates: Vec<BoundCertificate>,
     /// Guards that block the changes.
     pub blockers: Vec<Blocker>,
     /// Blockers that the overrides lifted.

@@ -17,7 +17,7 @@ use crate::diagnostic::Diagnostic;
 use crate::http::stopped;
 use crate::model::{Desired, Scope, Tenant};
 use crate::plan::{
-    ExpectedFingerprints, Member, Overrides, Plan, Problem, Shard, ShardInfo, Target, TenantPlan,
+    ExpectedFingerprints, Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan,
     sort_by_tenant,
 };
 
@@ -49,6 +49,8 @@ pub enum ApplySource<'a> {
         overrides: Overrides,
         /// Whether the changes are approved in advance.
         is_approved: bool,
+        /// Start of the run, and how long certificates must be valid.
+        time: PlanTime,
     },
     /// Saved plan, which is approved by passing it.
     Saved(&'a Path),
@@ -181,13 +183,14 @@ impl Session<'_> {
     fn load(&mut self, host: &mut impl Host) -> Result<Loaded, CommandError> {
         let ApplyRequest { source, policy, shard, expected, .. } = self.request;
         let loaded = match source {
-            ApplySource::Files { paths, overrides, .. } => {
+            ApplySource::Files { paths, overrides, time, .. } => {
                 let Fleet { members, shard: info, files } = load_files(paths, *shard)?;
                 info.iter().for_each(|info| host.show_shard(info));
                 self.fleet = members;
                 self.report.shard.clone_from(&info);
                 let overrides = overrides.clone();
-                let request = PlanRequest { policy: *policy, scope: Scope::Listed, overrides, shard: *shard };
+                let (policy, shard, time) = (*policy, *shard, *time);
+                let request = PlanRequest { policy, scope: Scope::Listed, overrides, shard, time };
                 Loaded::Files(info, files, request)
             }
             ApplySource::Saved(path) => {

@@ -12,8 +12,8 @@ use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, Scope, Tenant};
 use crate::plan::{
-    Member, Overrides, Plan, Problem, Shard, ShardInfo, Target, TenantPlan, create_unplanned_tenant,
-    plan_tenant,
+    Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan,
+    create_unplanned_tenant, plan_tenant,
 };
 use crate::{current, desired};
 
@@ -37,6 +37,8 @@ pub struct PlanRequest {
     pub overrides: Overrides,
     /// Shard to process; `None` for all files.
     pub shard: Option<Shard>,
+    /// Start of the run, and how long certificates must be valid.
+    pub time: PlanTime,
 }
 
 /// Files of a run, and the part of them that this run processes.
@@ -154,7 +156,8 @@ async fn plan_files_of_tenant(
     Some(match connect(&tenant_ref, run, request.policy).await {
         Ok(connection) => {
             let current = current::read(&connection.graph, files, request.scope).await;
-            let plan = plan_tenant(tenant_ref.tenant, files, &current, &connection.connected, overrides);
+            let connected = &connection.connected;
+            let plan = plan_tenant(tenant_ref.tenant, files, &current, connected, overrides, request.time);
             (plan, Ok(connection))
         }
         Err(CommandError { kind, diagnostics }) => {

@@ -8,9 +8,12 @@ use flowbind::model::{
     Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Fetched, FlowId, Guards,
     ListedConnector, ReadError, Reading, Scope, Step, TenantCheck,
 };
-use flowbind::plan::{Blocker, Connected, Override, Overrides, Plan, Target, Unmanaged, plan_tenant};
+use flowbind::plan::{
+    Blocker, Connected, Override, Overrides, Plan, PlanTime, Target, Unmanaged, plan_tenant,
+};
 use flowbind::saved::Saved;
 use flowbind::{desired, render, saved};
+use jiff::Timestamp;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -104,7 +107,8 @@ fn planned(desired: &Desired, current: &Current) -> Plan {
 fn plan_with(desired: &Desired, current: &Current, overrides: &Overrides) -> Plan {
     let connected = Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable };
     let files = std::slice::from_ref(desired);
-    let tenant = plan_tenant(&desired.tenant, files, current, &connected, overrides);
+    let time = PlanTime::new(Timestamp::UNIX_EPOCH, 30);
+    let tenant = plan_tenant(&desired.tenant, files, current, &connected, overrides, time);
     Plan { tenants: vec![tenant], ..Plan::default() }
 }
 

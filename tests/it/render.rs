@@ -73,6 +73,7 @@ fn target(tenant: &str, changes: Vec<Change>) -> Target {
         steps: Step::DEFAULT.to_vec(),
         unreadable: Vec::new(),
         pins: Vec::new(),
+        certificates: Vec::new(),
         blockers: Vec::new(),
         lifted: Vec::new(),
         overrides: Vec::new(),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, SourceLocation};
 use crate::model::{Action, Bound, Connector, FlowId, ReadError, Step, TargetUrl};
-use crate::plan::{BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding};
+use crate::plan::{BoundCertificate, BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding};
 use crate::saved::parts::check_action;
 use crate::saved::saved_as::saved_as;
 
@@ -103,6 +104,22 @@ struct PlanPin {
 }
 
 saved_as!(BrokenPin, PlanPin { connector, expected, actual, source });
+
+/// Certificates of a connector that the file binds.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct PlanCertificate {
+    /// The connector.
+    connector: Connector,
+    /// Time until which the connector has an active certificate, in RFC 3339; null if it has none.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    not_after: Option<Timestamp>,
+    /// Whether no active certificate is valid as long as the run required.
+    is_expiring: bool,
+}
+
+saved_as!(BoundCertificate, PlanCertificate { connector, not_after, is_expiring });
 
 /// Binding at a step that its flow never calls.
 #[derive(Debug, Serialize, Deserialize)]

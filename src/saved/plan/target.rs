@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Api, Cloud, Step, Tenant};
 use crate::plan::{
-    Blocker, BrokenPin, Change, InSync, NeverCalled, Override, Summary, Target, Unmanaged, UnreadableBinding,
-    Warning,
+    Blocker, BoundCertificate, BrokenPin, Change, InSync, NeverCalled, Override, Summary, Target, Unmanaged,
+    UnreadableBinding, Warning,
 };
 use crate::saved::saved_as::saved_as;
 
@@ -57,6 +57,9 @@ pub(super) struct PlanTarget {
     unsupported_step: Option<Step>,
     /// Connectors that do not call their pinned address.
     pins: Vec<BrokenPin>,
+    /// Certificates of the connectors that the file binds, as far as they are known; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<BoundCertificate>,
     /// Bindings that could not be read. They are never treated as unbound.
     unknown: Vec<UnreadableBinding>,
     /// Guards that block the changes.
@@ -124,6 +127,7 @@ impl PlanTarget {
             never_called: target.never_called,
             unsupported_step: target.unsupported_step,
             pins: target.pins,
+            certificates: target.certificates,
             unknown: target.unreadable,
             refusals: target.blockers,
             lifted: target.lifted,
@@ -155,6 +159,7 @@ impl From<PlanTarget> for Target {
             unsupported_step: target.unsupported_step,
             unreadable: target.unknown,
             pins: target.pins,
+            certificates: target.certificates,
             blockers: target.refusals,
             lifted: target.lifted,
             overrides: target.overrides,

@@ -8,8 +8,8 @@ use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::drift::{self, Difference, Drift, Kind, Subject};
 use flowbind::model::{Action, Api, Cloud, ConnectorKey, FlowId, ReadError, Step, Tenant, bound_id};
 use flowbind::plan::{
-    Blocker, BrokenPin, Change, InSync, Member, NeverCalled, Override, Plan, Problem, Shard, ShardInfo,
-    Target, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
+    Blocker, BoundCertificate, BrokenPin, Change, InSync, Member, NeverCalled, Override, Plan, Problem,
+    Shard, ShardInfo, Target, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
 };
 use flowbind::render::{self, Document, Format, escape};
 use flowbind::saved;
@@ -130,6 +130,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
                 request: texts.next_option().map(Into::into),
             },
         }],
+        certificates: Vec::new(),
         pins: vec![BrokenPin {
             connector: texts.next_connector(),
             expected: texts.next_string(),
@@ -170,6 +171,9 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
         not_compared: 1,
         problem: problem(texts, true).diagnostic,
     }];
+    let not_after = "2026-12-24T00:00:00Z".parse().ok();
+    target.certificates =
+        vec![BoundCertificate { connector: texts.next_connector(), not_after, is_expiring: true }];
     target
 }
 

@@ -17,7 +17,7 @@ mod saved;
 mod urls;
 
 use flowbind::model::{Current, Desired, TenantCheck};
-use flowbind::plan::{Connected, Overrides, TenantPlan, plan_tenant};
+use flowbind::plan::{Connected, DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime, TenantPlan, plan_tenant};
 
 pub use desired::{composition, desired};
 pub use escape::escape;
@@ -33,7 +33,8 @@ fn plan_file(desired: &Desired, current: &Current) -> TenantPlan {
     let graph_url = "https://graph.microsoft.com/beta".to_owned();
     let connected = Connected { graph_url, tenant_check: TenantCheck::NotApplicable };
     let files = std::slice::from_ref(desired);
-    plan_tenant(&desired.tenant, files, current, &connected, &Overrides::default())
+    let time = PlanTime::new("2026-11-02T08:00:00Z".parse().expect("a time"), DEFAULT_CERTIFICATE_DAYS);
+    plan_tenant(&desired.tenant, files, current, &connected, &Overrides::default(), time)
 }
 
 /// Checks one input.

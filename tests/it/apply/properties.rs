@@ -11,10 +11,11 @@ use flowbind::apply::{
 use flowbind::http::Settings;
 use flowbind::http::retry::Policy;
 use flowbind::model::{Scope, Step, TenantCheck};
-use flowbind::plan::{Connected, Overrides, Plan, Target, plan_tenant};
+use flowbind::plan::{Connected, Overrides, Plan, PlanTime, Target, plan_tenant};
 use flowbind::sandbox::{Effect, Fault, Options};
 use flowbind::snapshot::Snapshot;
 use flowbind::{current, desired};
+use jiff::Timestamp;
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use tokio::sync::watch;
@@ -98,7 +99,8 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let overrides = Overrides { max_disables: Some(99), ..Overrides::default() };
         let tenant_check = TenantCheck::NotApplicable;
         let connected = Connected { graph_url: served.graph_url(), tenant_check: tenant_check.clone() };
-        let tenant = plan_tenant(&desired.tenant, files, &current, &connected, &overrides);
+        let time = PlanTime::new(Timestamp::UNIX_EPOCH, 30);
+        let tenant = plan_tenant(&desired.tenant, files, &current, &connected, &overrides, time);
         let plan = Plan { tenants: vec![tenant], ..Plan::default() };
         let tenant = &plan.tenants[0];
         if !tenant.is_complete() {
