@@ -328,6 +328,13 @@ codes! {
              `preTokenIssuance` for sign-ups and sign-ins. Flows of other types do not call the connector.",
             NOTHING,
             "Bind the connector in the flow that users go through, and remove this binding.";
+        CertificateExpires = "certificate-expires": "The certificate of a bound connector expires",
+            "The connector authenticates with a client certificate, and has no active one that is valid for 30 more \
+             days, or for the days of `drift --certificate-days`. Without a valid certificate, the API is likely to \
+             reject the calls of the flow.",
+            NOTHING,
+            "Upload a new certificate to the connector, in the portal or with `uploadClientCertificate` of Graph. The \
+             connector uses it as soon as Graph shows it as active.";
         DanglingBinding = "dangling-binding": "A binding points to a deleted connector",
             "The flow refers to a connector that is not in the tenant's list. Sign-ups at this step are likely to \
              fail.",

@@ -58,8 +58,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the connector that a file names by id, by name or by both, with its address and certificates if the list
-    /// of connectors was read. Fails if none or several match, or if the list is needed but unreadable. Without
+    /// Returns the connector that a file names by id, by name or by both, with its address and certificates if the
+    /// list of connectors was read. Fails if none or several match, or if the list is needed but unreadable. Without
     /// a list, an id is used as it is.
     pub(super) fn resolve(&self, wanted: &ConnectorRef) -> Result<Resolved<'a>, ResolveError> {
         let connector = match &wanted.key {

@@ -54,7 +54,7 @@ pub struct Target {
     pub unreadable: Vec<UnreadableBinding>,
     /// Pins that do not hold.
     pub pins: Vec<BrokenPin>,
-    /// Certificates of the connectors that the file binds, sorted by connector. Those that are not known are left out.
+    /// Certificates of the connectors that the file binds, as far as they are known, sorted by connector.
     pub certificates: Vec<BoundCertificate>,
     /// Guards that block the changes.
     pub blockers: Vec<Blocker>,
@@ -130,7 +130,8 @@ impl Target {
     }
 
     /// Returns the warnings of this target, in this order: an unverified tenant, an undocumented step among its
-    /// changes, a step that was not read, each binding without effect, and each binding to a deleted connector.
+    /// changes, a step that was not read, each binding without effect, each expiring certificate, and each binding to
+    /// a deleted connector.
     pub fn warnings(&self) -> Vec<Warning> {
         let unverified = self.unverified.iter().cloned().map(Warning::TenantUnverified);
         let undocumented = self.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
@@ -138,7 +139,10 @@ impl Target {
         let dangling = self.dangling.iter().cloned().map(Warning::Dangling);
         let unsupported = self.unsupported_step.map(Warning::UnsupportedStep);
         let never_called = self.never_called.iter().cloned().map(Warning::NeverCalled);
-        unverified.chain(undocumented).chain(unsupported).chain(never_called).chain(dangling).collect()
+        let expiring = self.certificates.iter().filter(|it| it.is_expiring).cloned();
+        let expiring = expiring.map(Warning::CertificateExpires);
+        let general = unverified.chain(undocumented).chain(unsupported);
+        general.chain(never_called).chain(expiring).chain(dangling).collect()
     }
 
     /// Returns one problem for each cause that keeps bindings of this target from being read.

@@ -1,6 +1,7 @@
 //! Warnings: facts that a reviewer should know. They do not block a plan.
 
 use super::binding::{NeverCalled, Unmanaged};
+use super::certificate::BoundCertificate;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{ConnectorId, Step, bound_id};
 
@@ -15,6 +16,8 @@ pub enum Warning {
     UnsupportedStep(Step),
     /// A connector is bound at a step that the flow never calls.
     NeverCalled(NeverCalled),
+    /// A bound connector has no active certificate that is valid long enough.
+    CertificateExpires(BoundCertificate),
     /// A binding points to a deleted connector.
     Dangling(Unmanaged),
 }
@@ -41,6 +44,19 @@ impl Warning {
                     "`{flow}` `{step}` has no effect: flows of the type `{user_flow_type}` never call it"
                 );
                 Diagnostic::warning(Code::StepNeverCalled, message)
+            }
+            Self::CertificateExpires(BoundCertificate { connector, not_after, .. }) => {
+                let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
+                let message = match not_after {
+                    Some(time) => {
+                        format!("the certificate of `{name}` is valid until {}", time.strftime("%F"))
+                    }
+                    None => format!("`{name}` has no active certificate"),
+                };
+                Diagnostic::warning(Code::CertificateExpires, message).hint(
+                    "upload a new certificate to the connector: \
+                     https://learn.microsoft.com/azure/active-directory-b2c/secure-rest-api",
+                )
             }
             Self::Dangling(Unmanaged { flow, step, current }) => {
                 let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();

@@ -102,6 +102,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           undocumented-step          A step is not part of Graph's documentation
           unsupported-step           The service rejects a step, so it was not read
           step-never-called          A binding at a step that its flow never calls
+          certificate-expires        The certificate of a bound connector expires
           dangling-binding           A binding points to a deleted connector
 
         Signing in
