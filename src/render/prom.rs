@@ -1,4 +1,4 @@
-//! Renders counts for Prometheus, as the text-file collector of the node exporter reads them
+//! Renders counts and times for Prometheus, as the text-file collector of the node exporter reads them
 //! (<https://github.com/prometheus/node_exporter#textfile-collector>).
 
 use std::collections::BTreeMap;
@@ -6,16 +6,21 @@ use std::collections::BTreeMap;
 use strum::VariantArray as _;
 
 use super::escape;
+use super::names::Names;
 use super::wording::push_line;
 use crate::apply::{OutcomeKind, Report, TargetReport};
-use crate::plan::{Plan, Summary, Target};
+use crate::plan::{BoundCertificate, Plan, Summary, Target};
 
-/// Renders the counts of each tenant of a plan, and the time and success of the run. Tenants that were not read have
-/// no counts. `at` is RFC 3339.
+/// Renders the counts of each tenant of a plan, the expiry of its certificates, and the time and success of the run.
+/// Tenants that were not read have no counts. `at` is RFC 3339.
 pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
     let mut families = Families::default();
     // The counts of a tenant that was not read are unknown.
     plan.read_targets().for_each(|target| families.add_target(target));
+    for tenant in &plan.tenants {
+        let certificates = tenant.targets.iter().flat_map(|target| &target.certificates);
+        families.add_certificates(&tenant.tenant, certificates);
+    }
     families.render("plan", at, plan.is_complete())
 }
 
@@ -54,6 +59,27 @@ impl Families {
             ("flowbind_refusals", "Guards that block the changes.", target.blockers.len()),
         ] {
             self.add_count(&target.tenant, name, help, "", value);
+        }
+    }
+
+    /// Adds the time until which each connector of a tenant has an active certificate, as far as there is one.
+    /// Connectors with the same name are distinguished by their ids.
+    pub(super) fn add_certificates<'a>(
+        &mut self,
+        tenant: &str,
+        certificates: impl Iterator<Item = &'a BoundCertificate> + Clone,
+    ) {
+        let names = Names::from_connectors(certificates.clone().map(|it| &it.connector));
+        let sample = |BoundCertificate { connector, not_after, .. }: &BoundCertificate| {
+            let (tenant, connector) = (escape::label(tenant), escape::label(&names.connector(connector)));
+            let labels = format!("tenant=\"{tenant}\",connector=\"{connector}\"");
+            not_after.map(|time| (labels, time.as_second()))
+        };
+        // Several files can bind one connector.
+        let samples: BTreeMap<_, _> = certificates.filter_map(sample).collect();
+        for (labels, time) in samples {
+            let help = "Time until which the connector has an active certificate.";
+            self.add("flowbind_connector_certificate_not_after_seconds", help, &labels, time);
         }
     }
 

@@ -10,10 +10,11 @@ use flowbind::model::{
     ReadError, Step, Tenant,
 };
 use flowbind::plan::{
-    Blocker, BrokenPin, Change, InSync, Override, Overrides, Plan, Problem, Target, Unmanaged,
-    UnreadableBinding,
+    Blocker, BoundCertificate, BrokenPin, Change, InSync, Override, Overrides, Plan, Problem, Target,
+    Unmanaged, UnreadableBinding,
 };
 use flowbind::render::{Document, Format};
+use jiff::Timestamp;
 
 use crate::fuzz_corpus::fuzz::readers;
 use crate::support::connector_id;
@@ -807,6 +808,31 @@ fn tenant_that_was_not_read_has_no_samples_and_no_suite() {
         "{suites}"
     );
     assert!(!suites.contains("<testsuite name=\"unread.example\""), "{suites}");
+}
+
+#[test]
+fn metrics_have_one_certificate_expiry_per_connector() {
+    let certificate = |number, name, not_after: Option<i64>| BoundCertificate {
+        connector: connector(number, name).unwrap(),
+        not_after: not_after.map(|second| Timestamp::from_second(second).unwrap()),
+        is_expiring: false,
+    };
+    let with = |certificates| Target { certificates, ..target("t", Vec::new()) };
+    let first = with(vec![certificate(1, "One \"A\"", Some(60)), certificate(2, "Two", None)]);
+    let second = with(vec![
+        certificate(1, "One \"A\"", Some(60)),
+        certificate(3, "Shared", Some(70)),
+        certificate(4, "Shared", Some(80)),
+    ]);
+    let metrics = rendered(Document::Plan(&plan(vec![first, second])), Format::Prom);
+    let name = "flowbind_connector_certificate_not_after_seconds";
+    let samples: Vec<_> = metrics.lines().filter(|line| line.starts_with(name)).collect();
+    let sample = |connector: &str, second: i64| {
+        format!("{name}{{tenant=\"t.example\",connector=\"{connector}\"}} {second}")
+    };
+    let shared = |number| format!("Shared ({})", connector(number, "Shared").unwrap().id);
+    let expected = [sample("One \\\"A\\\"", 60), sample(&shared(3), 70), sample(&shared(4), 80)];
+    assert_eq!(samples, expected, "{metrics}");
 }
 
 #[test]

@@ -71,6 +71,40 @@ fn unknown_fields_of_a_connector_are_ignored() {
 }
 
 #[test]
+fn certificate_of_unknown_form_is_ignored() {
+    let certificate = |not_after: Value| json!({"notBefore": 1, "notAfter": not_after, "isActive": true});
+    let list = |certificates: &[Value]| {
+        json!({
+            "@odata.type": "#microsoft.graph.clientCertificateAuthentication", "certificateList": certificates,
+        })
+    };
+    let other = json!({"@odata.type": "#microsoft.graph.new", "certificateList": [certificate(json!(2))]});
+    let known = json!({"connector": {"id": connector_id(1), "displayName": "Connector 1"},
+        "notAfter": "1970-01-01T00:00:02Z", "isExpiring": true});
+    for (authentication, expected) in [
+        (json!(null), Value::Null),
+        (json!("x"), Value::Null),
+        (other, Value::Null),
+        (list(&[]), Value::Null),
+        (
+            list(&[certificate(json!("2026-12-24T00:00:00Z")), certificate(json!(1e300)), json!(7)]),
+            Value::Null,
+        ),
+        (list(&[certificate(json!(null)), certificate(json!(2))]), json!([known])),
+    ] {
+        let connectors = json!({"value": [{
+            "id": connector_id(1), "displayName": "Connector 1", "authenticationConfiguration": authentication,
+        }]});
+        let faults = vec![answer_get("identity/apiConnectors", 0, 200, &[], &connectors.to_string())];
+        let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults, ..Options::default() });
+        let outcome = served.plan(&yaml_binding_connector_1(&["B2C_1_a"]), &["--format", "json"]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(plan["targets"][0]["certificates"], expected, "{authentication}");
+    }
+}
+
+#[test]
 fn malformed_response_is_unknown() {
     let large = format!(r#"{{"x": "{}"}}"#, "y".repeat(9 << 20));
     for body in [
