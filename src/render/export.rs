@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::escape;
 use super::wording::push_line;
+use super::{escape, short_name};
 use crate::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Inventory, ListedConnector, Step, Tenant, bound_id, is_guid,
     latest_not_after,
@@ -129,7 +129,8 @@ impl<'a> ShortNames<'a> {
             let name = display_name.as_deref().unwrap_or_default();
             // A connector without a unique name is identified by its id, which must be a GUID in a file.
             if names.is_unique(name) || is_guid(id.as_str()) {
-                let short = names.unused_name(slug(name), &mut numbers);
+                let is_used = |short: &str| names.connectors.contains_key(short);
+                let short = short_name::unused(short_name::slug(name), &mut numbers, is_used);
                 names.by_id.insert(id, short.clone());
                 names.connectors.insert(short, listed);
             }
@@ -137,39 +138,8 @@ impl<'a> ShortNames<'a> {
         names
     }
 
-    /// Returns the slug if no connector has it, otherwise the slug with the next unused number from 2.
-    /// `numbers` keeps the last number of each slug, and is updated.
-    fn unused_name(&self, slug: String, numbers: &mut BTreeMap<String, u32>) -> String {
-        if !self.connectors.contains_key(&slug) {
-            return slug;
-        }
-        let number = numbers.entry(slug.clone()).or_insert(1);
-        loop {
-            *number = number.saturating_add(1);
-            let name = format!("{slug}-{number}");
-            if !self.connectors.contains_key(&name) {
-                return name;
-            }
-        }
-    }
-
     /// Returns whether a displayName is not empty and only one connector has it.
     fn is_unique(&self, name: &str) -> bool {
         !name.is_empty() && !self.shared.contains(name)
-    }
-}
-
-/// Returns a readable short name: lower-case ASCII letters and digits with hyphens between, at most 60
-/// characters, never empty and never a GUID. A name without letters and digits becomes `connector`; a GUID
-/// gets the prefix `connector-`.
-fn slug(name: &str) -> String {
-    let words = name.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
-    let slug: String = slug.chars().take(60).collect();
-    // A GUID would be read as an id.
-    if slug.is_empty() || is_guid(&slug) {
-        format!("connector-{slug}").trim_end_matches('-').to_owned()
-    } else {
-        slug
     }
 }

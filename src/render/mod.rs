@@ -17,6 +17,7 @@ mod order;
 mod prom;
 mod prose;
 mod report;
+pub mod short_name;
 mod text;
 mod wording;
 
