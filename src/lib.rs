@@ -21,6 +21,7 @@
     )
 )]
 
+pub mod accept;
 pub mod apply;
 pub mod atomic_file;
 pub mod auth;

@@ -21,15 +21,26 @@ use crate::paths::{self, PathError};
 const MAX_DEPTH: usize = 32;
 
 /// File under its name: without its bases, or a file with a tenant that is merged with its bases.
+#[derive(Clone)]
 pub(super) struct NamedFile {
     pub(super) name: String,
     pub(super) file: Arc<File>,
 }
 
+/// File with a tenant, and the files from which it is composed.
+pub(super) struct LoadedFile {
+    /// File merged with its bases.
+    pub(super) composed: NamedFile,
+    /// Resolved path of the file.
+    pub(super) path: PathBuf,
+    /// Direct and indirect bases, each without its own bases, in merge order.
+    pub(super) bases: Vec<Arc<File>>,
+}
+
 /// Loads the files at these paths and in these folders, and merges each with its bases. Returns the merged
 /// files in order, without those that cannot be parsed or merged, and without bases that have no tenant.
 /// Problems go to `findings`; a returned file may have some.
-pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<NamedFile> {
+pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<LoadedFile> {
     let InputFiles { files: inputs, is_complete } = expand_paths(paths, findings);
     let mut loader = Loader {
         findings,
@@ -47,14 +58,17 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<NamedFile>
     let files: Vec<_> = inputs.iter().map(|input| loader.compose(&input.path, &input.key).0).collect();
     let mut with_tenant = Vec::new();
     for (InputFile { path, key }, file) in inputs.iter().zip(files) {
-        let Some(ComposedFile { file, .. }) = file else { continue };
+        let Some(ComposedFile { file, order }) = file else { continue };
         let name = path_name(path);
         let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
         match check_tenant(&file) {
             Some(_) if is_base => {}
             problem => {
                 loader.findings.extend(&name, problem);
-                with_tenant.push(NamedFile { name, file });
+                let bases = order.iter().rev().skip(1).rev();
+                let bases = bases.filter_map(|index| Some(Arc::clone(&loader.files.get(*index)?.file)));
+                let (path, bases) = (key.real.clone(), bases.collect());
+                with_tenant.push(LoadedFile { composed: NamedFile { name, file }, path, bases });
             }
         }
     }

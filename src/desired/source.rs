@@ -38,15 +38,15 @@ const MAX_ALIAS_NODES: usize = 1_000_000;
 const MAX_ALIAS_USES: usize = 100_000;
 
 /// Value with its location.
-pub(super) struct Node<'s> {
-    pub(super) value: Value<'s>,
+pub(crate) struct Node<'s> {
+    pub(crate) value: Value<'s>,
     /// Bytes in the source; empty for a block mapping or sequence. The value of an alias, and everything in
     /// it, has the location of the alias.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
 }
 
 /// YAML value. Numbers stay text, because the valid forms depend on the key.
-pub(super) enum Value<'s> {
+pub(crate) enum Value<'s> {
     /// `null`, `~`, or an empty value.
     Null {
         /// Bytes of the value, or of the anchored value for an alias.

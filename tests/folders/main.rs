@@ -14,6 +14,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod accept;
 mod bad;
 mod cases;
 mod formats;
@@ -34,7 +35,8 @@ type Check = fn(&Path);
 
 /// Kinds of tests: a folder, the extension of the files that are its tests, and the check of one of them.
 /// Without an extension, its subfolders are the tests.
-const KINDS: [(&str, Option<&str>, Check); 4] = [
+const KINDS: [(&str, Option<&str>, Check); 5] = [
+    ("accept", None, accept::edits_change_only_the_expected_lines),
     ("bad", Some("yaml"), bad::validate_reports_all_problems),
     ("cases", None, cases::plan_and_apply_match_the_folder),
     ("formats", None, formats::outputs_match_in_every_format),

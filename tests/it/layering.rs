@@ -14,7 +14,7 @@ use crate::support::package;
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
-const DEPENDENCIES: [(&str, &[&str]); 22] = [
+const DEPENDENCIES: [(&str, &[&str]); 23] = [
     ("atomic_file", &[]),
     ("diagnostic", &[]),
     ("http", &[]),
@@ -31,6 +31,7 @@ const DEPENDENCIES: [(&str, &[&str]); 22] = [
     ("apply", &["diagnostic", "graph", "model", "plan"]),
     ("saved", &["apply", "diagnostic", "drift", "model", "plan"]),
     ("render", &["apply", "diagnostic", "drift", "model", "plan"]),
+    ("accept", &["desired", "diagnostic", "model", "render"]),
     ("sandbox", &["snapshot"]),
     ("output", &["atomic_file", "diagnostic", "drift", "paths", "plan", "render", "saved", "terminal"]),
     (
