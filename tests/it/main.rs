@@ -14,6 +14,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod accept;
 mod apply;
 #[cfg(unix)]
 mod campaign;
