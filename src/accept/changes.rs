@@ -104,15 +104,17 @@ impl<'a> Planner<'a> {
         let url = self.connectors.target_url(&connector.id);
         let name = self.connectors.display_name(&connector.id).or(connector.display_name.as_deref());
         for (short, entry) in self.document.short_names().into_iter().flatten() {
-            let is_pinned = match &entry.key {
-                ConnectorKey::Id(id) | ConnectorKey::IdAndName(id, _) => *id == connector.id,
-                ConnectorKey::Name(pinned) => Some(pinned.as_str()) == name,
+            let (is_pinned, is_shared) = match &entry.key {
+                ConnectorKey::Id(id) | ConnectorKey::IdAndName(id, _) => (*id == connector.id, false),
+                ConnectorKey::Name(pinned) => {
+                    (Some(pinned.as_str()) == name, !self.connectors.is_unique(pinned))
+                }
             };
             let Some(pin) = entry.pin.as_deref().filter(|_| is_pinned) else { continue };
             // Without an address, the pin is not removed: that would accept any address from then on.
             let url = url.ok_or_else(|| EditError::UnreadableAddress(short.clone()))?;
             if pin != url {
-                if self.connectors.resolve(&entry.key) != Some(&connector.id) {
+                if is_shared {
                     return Err(EditError::SharedPin(short.clone()));
                 }
                 self.changes.pins.insert(short.clone(), url.clone());

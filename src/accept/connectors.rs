@@ -23,10 +23,12 @@ impl<'a> Connectors<'a> {
         connectors
     }
 
-    /// Returns the id of the connector that a key of a file identifies; `None` if there is not exactly one.
+    /// Returns the id of the connector that a key of a file identifies. Returns `None` if several connectors or
+    /// none have its name, or if the connector with its id has another name.
     pub(super) fn resolve(&self, key: &'a ConnectorKey) -> Option<&'a ConnectorId> {
         match key {
-            ConnectorKey::Id(id) | ConnectorKey::IdAndName(id, _) => Some(id),
+            ConnectorKey::Id(id) => Some(id),
+            ConnectorKey::IdAndName(id, name) => Some(id).filter(|id| self.display_name(id) == Some(name)),
             ConnectorKey::Name(name) => {
                 let ids = self.by_name.get(name.as_str()).filter(|ids| ids.len() == 1)?;
                 ids.first().copied()
@@ -34,6 +36,7 @@ impl<'a> Connectors<'a> {
         }
     }
 
+    /// Returns whether the tenant has a connector.
     pub(super) fn contains(&self, id: &ConnectorId) -> bool {
         self.by_id.contains_key(id)
     }

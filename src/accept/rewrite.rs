@@ -36,15 +36,11 @@ impl<'s> Rewriter<'s> {
     fn steps(&mut self, changes: &Changes) -> Result<(), EditError> {
         let Some(steps) = &changes.steps else { return Ok(()) };
         let names: Vec<_> = steps.iter().map(|step| step.name()).collect();
-        let list = || Content::List(names.iter().map(|name| (*name).to_owned()).collect());
-        let Some(entry) = find(self.root, "steps") else {
-            self.new.push(("steps".to_owned(), list()));
+        let Some((_, node)) = find(self.root, "steps") else {
+            let names = names.into_iter().map(str::to_owned).collect();
+            self.new.push(("steps".to_owned(), Content::List(names)));
             return Ok(());
         };
-        let (_, node) = entry;
-        if self.editor.style(node) == Style::Alias {
-            return self.editor.replace(entry, &list());
-        }
         let Value::Sequence(given) = &node.value else { return Err(EditError::Layout) };
         let is_given =
             |name: &str| given.iter().any(|it| matches!(&it.value, Value::String(it) if it == name));

@@ -335,7 +335,7 @@ fn load(file: &File) -> (tempfile::TempDir, PathBuf, Document) {
     let path = folder.path().join("d.yaml");
     fs::write(folder.path().join("base.yaml"), file.yaml(true)).unwrap();
     fs::write(&path, file.yaml(false)).unwrap();
-    let mut documents = desired::load_documents(&[path.clone()]).unwrap();
+    let mut documents = desired::load_documents(std::slice::from_ref(&path)).unwrap();
     (folder, path, documents.remove(0))
 }
 
@@ -364,7 +364,7 @@ proptest! {
             prop_assert!(is_expected, "{edit:?}: {reason}\n{old}");
         }
         fs::write(&path, new).unwrap();
-        let after = desired::load_documents(&[path.clone()]);
+        let after = desired::load_documents(std::slice::from_ref(&path));
         prop_assert!(after.is_ok(), "{after:?}\n{old}\n{new}", after = after.err());
         let after = after.unwrap().remove(0);
 
