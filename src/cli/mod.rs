@@ -2,6 +2,7 @@
 //!
 //! Only this module reads the environment, and only `main` ends the process.
 
+mod accept;
 mod apply;
 mod approval;
 mod completions;
@@ -66,6 +67,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Report drift: exit 2 if a tenant differs from its file
     Drift(drift::DriftArgs),
+    /// Accept drift: change the files so that they have the values of the tenant
+    Accept(accept::AcceptArgs),
     /// Print saved plans or reports
     Show(show::ShowArgs),
     /// Show the credential, tenant and permissions in use
@@ -128,6 +131,7 @@ fn run(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Validate(args) => validate::run(args, global),
         Command::Plan(args) => block_on(plan::run(args, global, &Environment::read()?)),
         Command::Apply(args) => block_on(apply::run(args, global, &Environment::read()?)),
+        Command::Accept(args) => block_on(accept::run(args, global, &Environment::read()?)),
         Command::Drift(args) => block_on(drift::run(args, global, &Environment::read()?)),
         Command::Show(args) => block_on(show::run(args, &Environment::read()?)),
         Command::Whoami(args) => block_on(whoami::run(args, global, &Environment::read()?)),

@@ -512,6 +512,15 @@ codes! {
              passed in place of a desired-state file.",
             NOTHING,
             "Pass a plan to `apply --plan`, files of one kind to `show`, and desired-state files to other commands.";
+        OnlyUnmatched = "only-unmatched": "`--only` selects no binding",
+            "No file of the run manages a binding with this flow and step, so nothing would be done.",
+            NOTHING,
+            "Correct the flow or the step, or add the binding to a file.";
+        EditRejected = "edit-rejected": "A file cannot take a value of the tenant",
+            "`accept` edits files without changing anything else. This edit would change other values too, or the \
+             file cannot name the connector. The other edits are not affected.",
+            NOTHING,
+            "Edit the file by hand, and check it with `flowbind drift`.";
         EarlierDriftMissing = "earlier-drift-missing": "The drift of an earlier run does not exist",
             "`drift --since FILE.json` compares with the output of an earlier run. There is no such file, so every \
              difference is new. This is normal for the first run of a job.",

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use super::difference::{Difference, Subject, Value};
 use super::kind::Kind;
 use super::run::Drift;
-use super::target::{Revert, TargetDrift};
-use crate::diagnostic::Diagnostic;
+use super::target::{Revert, TargetDrift, dedupe_certificates};
+use crate::diagnostic::{Diagnostic, SourceLocation};
 use crate::model::{Action, Bound, Connector, ConnectorId, ConnectorKey, FlowId, Tenant, bound_id};
-use crate::plan::{BrokenPin, Change, Plan, Target, TenantPlan, Unmanaged, Unresolved, UnresolvedName};
+use crate::plan::{
+    BoundCertificate, BrokenPin, Change, Plan, Target, TenantPlan, Unmanaged, Unresolved, UnresolvedName,
+};
 
 /// What a run adds to the differences.
 pub struct Options<'a> {
@@ -39,14 +41,9 @@ pub fn find_drift(mut plan: Plan, options: &Options<'_>) -> Drift {
         let can_apply = reverts.contains(&target.tenant);
         target_drift(target, can_apply, options)
     });
-    Drift {
-        targets: targets.collect(),
-        errors,
-        shard,
-        strict: options.strict,
-        is_compared: false,
-        remembered: Vec::new(),
-    }
+    let mut targets: Vec<_> = targets.collect();
+    dedupe_certificates(&mut targets);
+    Drift { targets, errors, shard, strict: options.strict, is_compared: false, remembered: Vec::new() }
 }
 
 /// Removes the errors that become differences.
@@ -111,6 +108,15 @@ fn target_drift(target: Target, can_apply: bool, options: &Options<'_>) -> Targe
             });
         }
     }
+    for BoundCertificate { connector, not_after, .. } in
+        target.certificates.iter().filter(|it| it.is_expiring)
+    {
+        differences.push(Difference {
+            tenant: not_after.map(|time| Value::Text(time.to_string())),
+            source: binding_location(&target, connector),
+            ..new(Kind::Certificate, Subject::Connector(connector.clone()))
+        });
+    }
     let (unlisted, unmanaged): (Vec<_>, Vec<_>) =
         target.unmanaged.iter().cloned().partition(|it| options.strict || is_dangling(&it.flow, it.step));
     for Unmanaged { flow, step, current } in unlisted {
@@ -137,9 +143,19 @@ fn target_drift(target: Target, can_apply: bool, options: &Options<'_>) -> Targe
         unreadable: target.unreadable,
         never_called: target.never_called,
         unsupported_step: target.unsupported_step,
+        certificates: target.certificates,
     };
     drift.sort();
     drift
+}
+
+/// Returns the location of the first binding of a connector in the file.
+fn binding_location(target: &Target, connector: &Connector) -> Option<SourceLocation> {
+    let changes = target.changes.iter().map(|it| (&it.desired, &it.source));
+    let bindings = changes.chain(target.in_sync.iter().map(|it| (&it.current, &it.source)));
+    let locations =
+        bindings.filter(|(bound, _)| bound_id(bound) == Some(&connector.id)).map(|(_, source)| source);
+    locations.min_by_key(|source| (source.file != target.file, source.line)).cloned()
 }
 
 /// Returns how `apply` would revert the changes of a complete plan; `None` if there are none, or if no flag lifts one

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::difference::Subject;
 use super::run::Drift;
-use super::target::TargetDrift;
+use super::target::{TargetDrift, dedupe_certificates};
 use crate::model::{FlowId, Ownership, Step, Tenant};
 use crate::plan::{self, JoinError, Joined, Problem};
 
@@ -20,6 +20,7 @@ pub fn join(parts: Vec<Drift>) -> Result<Drift, JoinError> {
     let joined = plan::join(parts.collect(), |target: &TargetDrift| &target.tenant)?;
     let Joined { mut targets, mut errors, .. } = joined;
     dedupe(&mut targets);
+    dedupe_certificates(&mut targets);
     let ids = targets.iter().filter_map(|target| Some((&target.tenant, target.tenant_id.as_deref()?)));
     for (tenant, error) in plan::alias_errors(ids) {
         let error = Problem { tenant: Some(tenant), diagnostic: error };

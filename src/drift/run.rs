@@ -74,7 +74,7 @@ impl Drift {
     }
 
     /// Returns the targets of a tenant.
-    pub fn targets_of<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = &'a TargetDrift> {
+    pub fn targets_of<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = &'a TargetDrift> + Clone {
         self.targets.iter().filter(move |target| target.tenant == *tenant)
     }
 

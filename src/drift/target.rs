@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::difference::{Difference, Subject};
+use super::kind::Kind;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Api, Cloud, FlowId, Step, Tenant};
-use crate::plan::{InSync, NeverCalled, Unmanaged, UnreadableBinding, Warning, unreadable_causes};
+use crate::plan::{
+    BoundCertificate, InSync, NeverCalled, Unmanaged, UnreadableBinding, Warning, unreadable_causes,
+};
 
 /// Differences between one file and its tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct TargetDrift {
     pub never_called: Vec<NeverCalled>,
     /// Step that was not read, because the service rejects it.
     pub unsupported_step: Option<Step>,
+    /// Certificates of the connectors that the file binds, as far as they are known.
+    pub certificates: Vec<BoundCertificate>,
     /// Whether `apply` reverts the differences of the bindings; `None` if it would change nothing, or cannot.
     pub revert: Option<Revert>,
 }
@@ -68,7 +73,7 @@ impl TargetDrift {
     }
 
     /// Returns the bindings that the file manages, as far as they were compared.
-    pub(super) fn managed(&self) -> impl Iterator<Item = (&FlowId, Step)> {
+    pub fn managed(&self) -> impl Iterator<Item = (&FlowId, Step)> {
         let differing = self.differences.iter().filter_map(|difference| match &difference.subject {
             Subject::Binding(flow, step) if difference.source.is_some() => Some((flow, *step)),
             _ => None,
@@ -106,5 +111,18 @@ impl TargetDrift {
         let mut seen = BTreeSet::new();
         let notes = self.differences.iter().filter_map(|difference| difference.note.as_deref());
         notes.filter(|note| seen.insert(*note)).collect()
+    }
+}
+
+/// Keeps the difference of each certificate once per tenant, because several files can bind its connector.
+pub(super) fn dedupe_certificates(targets: &mut [TargetDrift]) {
+    let mut seen = BTreeSet::new();
+    for target in targets {
+        target.differences.retain(|difference| match &difference.subject {
+            Subject::Connector(connector) if difference.kind == Kind::Certificate => {
+                seen.insert((target.tenant.clone(), connector.id.clone()))
+            }
+            _ => true,
+        });
     }
 }

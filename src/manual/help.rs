@@ -249,6 +249,23 @@ pub fn find_help(command: &str) -> Help {
             environment: WITH_OUTPUTS,
             files: DEFAULT_FILE,
         },
+        "accept" => Help {
+            examples: &["accept", "accept --only B2C_1_signup/postFederationSignup --write"],
+            notes: &[
+                "stdout has a unified diff. Comments, order, quotes and line ends of the files stay.",
+                "A value that a base has is overridden in the file of the tenant.",
+            ],
+            exit_codes: &[
+                (Exit::Done, "The files are written, or there is nothing to accept"),
+                (
+                    Exit::Error,
+                    "Invalid input or usage, something could not be read, or a file cannot take a value",
+                ),
+                (Exit::Differs, "Without --write: the files would change"),
+            ],
+            environment: WITH_TENANT,
+            files: DEFAULT_FILE,
+        },
         "show" => Help {
             examples: &["show plan.json --format html", "show shard-1.json shard-2.json --out plan.md"],
             exit_codes: &[

@@ -79,3 +79,14 @@ pub(super) fn connector(Connector { id, display_name }: &Connector) -> String {
         None => escape::yaml(id.as_str()).into_owned(),
     }
 }
+
+/// Renders a unified diff of two texts of a file, ready for `git apply`. Characters that a terminal would interpret are
+/// escaped; tabs stay.
+pub fn file_diff(name: &str, old: &str, new: &str) -> String {
+    let diff = unified(&[old, new].map(str::to_owned), &format!("a/{name}"), &format!("b/{name}"));
+    let escape_line = |line: &str| {
+        let cells: Vec<_> = line.trim_end_matches('\r').split('\t').map(escape::text).collect();
+        cells.join("\t") + "\n"
+    };
+    diff.lines().map(escape_line).collect()
+}

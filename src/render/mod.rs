@@ -22,6 +22,7 @@ mod text;
 mod wording;
 
 pub use diagnostic::{diagnostic, prefixed_diagnostic};
+pub use diff::file_diff;
 pub use document::Document;
 pub use drift::text as drift_text;
 pub use export::export;

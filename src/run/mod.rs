@@ -6,6 +6,7 @@
 //! saved results. A run returns values and events; it prints nothing, and knows no arguments, no environment and
 //! no exit codes.
 
+mod accept;
 mod apply;
 mod blocked;
 mod connect;
@@ -23,6 +24,7 @@ mod session;
 mod tenant_check;
 mod tenant_ref;
 
+pub use accept::{AcceptRequest, AcceptedFile, AcceptedRun, accept_drift};
 pub use apply::{Answer, Applied, ApplyRequest, ApplySource, Host, apply};
 pub use error::{CommandError, ErrorKind};
 pub use identity::{Identity, Purpose, Subject};

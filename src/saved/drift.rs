@@ -11,7 +11,7 @@ use super::saved_as::saved_as;
 use crate::diagnostic::SourceLocation;
 use crate::drift::{Difference, Drift, Kind, Remembered, Revert, Subject, TargetDrift, Value};
 use crate::model::{Api, Cloud, Connector, FlowId, Step, Tenant};
-use crate::plan::{InSync, NeverCalled, Problem, ShardInfo, Unmanaged, UnreadableBinding};
+use crate::plan::{BoundCertificate, InSync, NeverCalled, Problem, ShardInfo, Unmanaged, UnreadableBinding};
 
 /// Serializes drift with its fingerprint to indented JSON. `created_at` is RFC 3339.
 pub fn to_json(drift: &Drift, created_at: &str) -> String {
@@ -138,6 +138,9 @@ struct DriftTarget {
     /// Step that was not read, because the service rejects it; null if all were read.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     unsupported_step: Option<Step>,
+    /// Certificates of the connectors that the file binds, as far as they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<BoundCertificate>,
     /// Whether `apply` reverts the differences of bindings: `possible`, `blocked` by guards, or null.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     revert: Option<Revert>,
@@ -163,6 +166,7 @@ impl From<TargetDrift> for DriftTarget {
             not_compared,
             never_called,
             unsupported_step,
+            certificates,
             revert,
         } = target;
         Self {
@@ -183,6 +187,7 @@ impl From<TargetDrift> for DriftTarget {
             not_compared,
             never_called,
             unsupported_step,
+            certificates,
             revert,
         }
     }
@@ -208,6 +213,7 @@ impl From<DriftTarget> for TargetDrift {
             not_compared,
             never_called,
             unsupported_step,
+            certificates,
             revert,
         } = target;
         Self {
@@ -228,6 +234,7 @@ impl From<DriftTarget> for TargetDrift {
             not_compared,
             never_called,
             unsupported_step,
+            certificates,
             revert,
         }
     }

@@ -60,7 +60,11 @@ fn listed(number: usize) -> ListedConnector {
     let (id, display_name, target_url) = CONNECTORS[number - 1];
     let connector =
         Connector { id: ConnectorId::parse(id).unwrap(), display_name: display_name.map(str::to_owned) };
-    ListedConnector { connector, target_url: target_url.map(|url| url.parse().unwrap()) }
+    ListedConnector {
+        connector,
+        target_url: target_url.map(|url| url.parse().unwrap()),
+        certificates: Vec::new(),
+    }
 }
 
 /// Parses `FLOW/STEP NUMBER`, `FLOW/STEP null`, `FLOW/STEP GUID` or `pin NUMBER`.

@@ -12,6 +12,7 @@ const COMMANDS: [&str; 12] = [
     "validate",
     "plan",
     "apply",
+    "accept",
     "drift",
     "show",
     "whoami",
@@ -57,7 +58,7 @@ fn help_lists_every_command_with_a_file() {
 fn offline_commands_have_no_connection_options() {
     for command in COMMANDS {
         let help = flowbind([command, "--help"]).run().stdout;
-        let connects = ["export", "plan", "apply", "drift", "whoami"].contains(&command);
+        let connects = ["export", "plan", "apply", "accept", "drift", "whoami"].contains(&command);
         for option in
             ["--sandbox", "--auth", "--timeout", "--graph-url", "--ca-file", "--parallelism", "--rate"]
         {

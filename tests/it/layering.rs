@@ -37,6 +37,7 @@ const DEPENDENCIES: [(&str, &[&str]); 23] = [
     (
         "run",
         &[
+            "accept",
             "apply",
             "atomic_file",
             "auth",

@@ -12,6 +12,9 @@ pub(crate) fn render(drift: &Drift, at: &str) -> String {
     for target in drift.read_targets() {
         add_target(&mut families, target);
     }
+    for tenant in drift.tenants() {
+        families.add_certificates(tenant, drift.targets_of(tenant).flat_map(|target| &target.certificates));
+    }
     // An unknown state has no sample.
     if let Some(is_drifted) = drift.is_drifted() {
         families.add("flowbind_drift", "Whether any tenant differs from its file.", "", is_drifted.into());

@@ -87,7 +87,7 @@ pub fn copy(from: &Path, to: &Path) {
 
 /// Whether a command connects to a tenant, and so accepts connection options.
 pub fn connects(command: &str) -> bool {
-    ["plan", "apply", "drift", "export", "whoami"].contains(&command)
+    ["plan", "apply", "accept", "drift", "export", "whoami"].contains(&command)
 }
 
 /// Returns the id of `Connector N` in the tenant of [`tenant`].
