@@ -35,7 +35,9 @@ case "$*" in
   "api --paginate "*comments*".body") cat "$STATE/comment.md" 2>/dev/null ;;
   "api --method "*"body=@"*) all="$*"; file="${all##*body=@}"; cp "${file%% *}" "$STATE/comment.md" ;;
   "issue list "*) [ -f "$STATE/issue.md" ] && echo 3 ;;
+  "issue view "*) cat "$STATE/issue.md" ;;
   "issue create "*|"issue edit "*) cp drift.md "$STATE/issue.md" ;;
+  "issue comment "*) cp drift.md "$STATE/comment.md" ;;
   "issue close "*) rm "$STATE/issue.md" ;;
   "label create "*) ;;
   *) echo "unexpected gh arguments: $*" >&2; exit 9 ;;
@@ -148,12 +150,22 @@ impl Repository {
         text
     }
 
-    /// Runs a script like a runner.
+    /// Runs a script like a runner. Returns whether it succeeded, its log and its outputs.
     fn shell(
         &self,
         script: &str,
         env: &BTreeMap<String, String>,
     ) -> (bool, String, BTreeMap<String, String>) {
+        let (code, log, outputs) = self.shell_code(script, env);
+        (code == 0, log, outputs)
+    }
+
+    /// Runs a script like a runner. Returns its exit code, its log and its outputs.
+    fn shell_code(
+        &self,
+        script: &str,
+        env: &BTreeMap<String, String>,
+    ) -> (i32, String, BTreeMap<String, String>) {
         let at = self.folder.path();
         let outputs = file(at, "outputs", "");
         let output = Command::new("bash")
@@ -175,7 +187,22 @@ impl Repository {
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let outputs = fs::read_to_string(outputs).unwrap();
         let outputs = outputs.lines().filter_map(|line| line.split_once('='));
-        (output.status.success(), log, outputs.map(|(name, value)| (name.into(), value.into())).collect())
+        let outputs = outputs.map(|(name, value)| (name.into(), value.into())).collect();
+        (output.status.code().unwrap_or(-1), log, outputs)
+    }
+
+    /// Applies the file of the checkout to the tenant.
+    fn apply(&self) {
+        let (succeeded, log, _) = self.shell("flowbind apply --yes", &BTreeMap::new());
+        assert!(succeeded, "{log}");
+    }
+
+    /// Replaces a text in the checkout's or the tenant's file.
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let path = self.folder.path().join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replace(from, to)).unwrap();
     }
 }
 
@@ -236,37 +263,94 @@ fn apply_workflow_applies_only_the_reviewed_plan() {
     assert!(!job.succeeded && job.log.contains("has no comment with a complete plan"), "{job:?}");
 }
 
-#[test]
-fn drift_workflow_opens_updates_and_closes_one_issue() {
-    let repository = Repository::new();
-    for _ in 0..2 {
-        let job = repository.run("drift.yml");
-        assert!(job.succeeded, "{job:?}");
-        let issue = fs::read_to_string(repository.state("issue.md")).unwrap();
-        assert!(issue.starts_with("<!-- flowbind:drift -->\n### flowbind drift: 2 missing"), "{issue}");
-    }
-    let (succeeded, log, _) = repository.shell("flowbind apply --yes", &BTreeMap::new());
-    assert!(succeeded, "{log}");
-    // With `--strict`, unmanaged bindings are drift, too.
-    assert!(repository.run("drift.yml").succeeded);
-    assert!(repository.state("issue.md").exists());
-    let yaml = fs::read_to_string(repository.folder.path().join("work/flowbind.yaml")).unwrap();
-    file(&repository.folder.path().join("work"), "flowbind.yaml", yaml + "\nprune: steps\n");
-    assert!(repository.shell("flowbind apply --yes", &BTreeMap::new()).0);
-    assert!(repository.run("drift.yml").succeeded);
-    assert!(!repository.state("issue.md").exists());
+/// Runs the drift workflow. Returns what it did to the issue, and the log of the job.
+fn drift_actions(repository: &Repository) -> (Vec<String>, String) {
+    let before = repository.gh_log();
+    let job = repository.run("drift.yml");
+    assert!(job.succeeded, "{job:?}");
     let log = repository.gh_log();
-    let count = |what: &str| log.matches(what).count();
-    assert_eq!((count("issue create"), count("issue edit"), count("issue close")), (1, 2, 1), "{log}");
+    let calls = log.strip_prefix(&before).unwrap().lines();
+    let others = ["issue list", "issue view", "label create"];
+    let calls = calls.filter(|call| !others.iter().any(|it| call.starts_with(it)));
+    (calls.map(|call| call.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect(), job.log)
+}
+
+/// One run each morning: new drift, the same, worse, the same without the cache, less, none, still none.
+#[test]
+fn drift_workflow_comments_only_if_the_differences_changed() {
+    let repository = Repository::new();
+    let read = |name: &str| fs::read_to_string(repository.state(name)).unwrap();
+    let title = |text: &str| text.lines().nth(1).unwrap_or_default().to_owned();
+
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, ["issue create"]);
+    assert!(log.contains("warning[earlier-drift-missing]: `drift.json` does not exist"), "{log}");
+    let opened = read("issue.md");
+    assert!(opened.starts_with("<!-- flowbind:drift -->\n"), "{opened}");
+    assert_eq!(title(&opened), "### flowbind drift: 2 missing, 1 changed, 1 added, 1 unmanaged (5 new)");
+
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, ["issue edit"], "{log}");
+    let issue = read("issue.md");
+    assert_eq!(title(&issue), "### flowbind drift: 2 missing, 1 changed, 1 added, 1 unmanaged");
+    assert!(issue.contains("⛔ **missing** (since 2026-11-02)"), "{issue}");
+
+    // The tenant does not call the fraud check any more.
+    let bindings = |first: &str| {
+        format!("\"postFederationSignup\": {first},\n        \"postAttributeCollection\": \"f0947ab2")
+    };
+    let fraud_check = "\"3b1f7c9e-52a4-4a0e-9a53-0c8f2a6d1e01\"";
+    repository.edit("state/tenant.json", &bindings(fraud_check), &bindings("null"));
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, ["issue comment", "issue edit"], "{log}");
+    let comment = read("comment.md");
+    assert_eq!(title(&comment), "### flowbind drift: 3 missing, 1 changed, 1 added, 1 unmanaged (1 new)");
+    assert_eq!(comment, read("issue.md"));
+
+    fs::remove_file(repository.folder.path().join("work/drift.json")).unwrap();
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, ["issue edit"], "{log}");
+
+    // With `--strict`, unmanaged bindings are drift, too.
+    repository.apply();
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, ["issue comment", "issue edit"], "{log}");
+    let comment = read("comment.md");
+    assert_eq!(title(&comment), "### flowbind drift: 1 unmanaged");
+    assert!(
+        comment.contains("**Resolved since the last run**\n\n- missing <code>B2C_1_signup_signin"),
+        "{comment}"
+    );
+
+    repository.edit("work/flowbind.yaml", "\nflows:", "\nprune: steps\nflows:");
+    repository.apply();
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, ["issue close"], "{log}");
+    assert!(!repository.state("issue.md").exists());
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, [] as [&str; 0], "{log}");
+}
+
+#[test]
+fn drift_workflow_with_renamed_connector_opens_the_issue() {
+    let repository = Repository::new();
+    repository.apply();
+    repository.edit("state/tenant.json", "Fraud check", "Fraud check 2027");
+    let (actions, log) = drift_actions(&repository);
+    assert_eq!(actions, ["issue create"], "{log}");
+    let issue = fs::read_to_string(repository.state("issue.md")).unwrap();
+    assert!(issue.contains("⛔ **unresolved** (new)"), "{issue}");
 }
 
 #[test]
 fn drift_workflow_with_invalid_file_leaves_the_issue_unchanged() {
     let repository = Repository::new();
+    assert_eq!(drift_actions(&repository).0, ["issue create"]);
+    let before = repository.gh_log();
     file(&repository.folder.path().join("work"), "flowbind.yaml", "nonsense: 1\n");
     let job = repository.run("drift.yml");
     assert!(!job.succeeded, "{job:?}");
-    assert_eq!(repository.gh_log(), "");
+    assert_eq!(repository.gh_log(), before);
 }
 
 #[test]
@@ -294,8 +378,8 @@ fn fork_plan_workflow_accepts_only_valid_requests() {
     assert!(!repository.folder.path().join("work/hacked").exists());
 }
 
-/// Returns the script at a path of keys in a pipeline file.
-fn script(path: &str, at: &[&str]) -> String {
+/// Returns the value at a path of keys in a pipeline file.
+fn value(path: &str, at: &[&str]) -> Value {
     let text = fs::read_to_string(package(path)).unwrap();
     let mut value: Value = serde_yaml::from_str(&text).unwrap();
     for key in at {
@@ -304,7 +388,12 @@ fn script(path: &str, at: &[&str]) -> String {
             Err(_) => value[*key].clone(),
         };
     }
-    match value {
+    value
+}
+
+/// Returns the script at a path of keys in a pipeline file.
+fn script(path: &str, at: &[&str]) -> String {
+    match value(path, at) {
         Value::Array(lines) => lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect(),
         value => value.as_str().unwrap_or_else(|| panic!("{path} {at:?}")).to_owned(),
     }
@@ -317,12 +406,14 @@ fn gitlab_pipeline_plans_applies_and_detects_drift() {
     let token = repository.folder.path().join("token").display().to_string();
     let env = [("AZURE_ID_TOKEN", "t"), ("AZURE_FEDERATED_TOKEN_FILE", &token)];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    for (job, succeeds) in [("drift", false), ("plan", true), ("apply", true), ("plan", true)] {
+    // The code 2 of the drift job is a warning: the first drift is new and fails, the second one is known.
+    for (job, expected) in [("drift", 1), ("drift", 2), ("plan", 0), ("apply", 0), ("plan", 0)] {
         let before = script(path, &[".flowbind", "before_script"]);
-        let (succeeded, log, _) =
-            repository.shell(&format!("{before}{}", script(path, &[job, "script"])), &env);
-        assert_eq!(succeeded, succeeds, "{job}: {log}");
+        let (code, log, _) =
+            repository.shell_code(&format!("{before}{}", script(path, &[job, "script"])), &env);
+        assert_eq!(code, expected, "{job}: {log}");
     }
+    assert_eq!(value(path, &["drift", "allow_failure", "exit_codes"]), 2);
     let work = repository.folder.path().join("work");
     for report in ["drift.xml", "plan.xml", "report.xml"] {
         roxmltree::Document::parse(&fs::read_to_string(work.join(report)).unwrap()).unwrap();
@@ -333,15 +424,13 @@ fn gitlab_pipeline_plans_applies_and_detects_drift() {
 fn azure_pipeline_applies_the_saved_plan() {
     let repository = Repository::new();
     let path = "examples/azure-pipelines/azure-pipelines.yml";
-    let check = ["stages", "0", "jobs", "0", "steps", "1", "inputs", "inlineScript"];
+    let check = ["stages", "0", "jobs", "0", "steps", "2", "inputs", "inlineScript"];
     let run = |script: &str, name: &str, value: &str| {
         repository.shell(script, &BTreeMap::from([(name.to_owned(), value.to_owned())]))
     };
-    let (succeeded, log, _) = run(&script(path, &check), "IS_SCHEDULE", "True");
-    assert!(!succeeded, "drift: {log}");
     let (succeeded, log, _) = run(&script(path, &check), "IS_SCHEDULE", "False");
     assert!(succeeded, "{log}");
-    let (_, log, _) = run(&script(path, &["stages", "0", "jobs", "0", "steps", "2", "bash"]), "X", "");
+    let (_, log, _) = run(&script(path, &["stages", "0", "jobs", "0", "steps", "3", "bash"]), "X", "");
     assert!(log.starts_with("##vso[task.uploadsummary]/"), "{log}");
     let workspace = repository.folder.path().join("workspace");
     fs::create_dir_all(workspace.join("plan")).unwrap();
@@ -351,6 +440,41 @@ fn azure_pipeline_applies_the_saved_plan() {
     let (succeeded, log, _) = run(&script(path, &apply), "PIPELINE_WORKSPACE", workspace.to_str().unwrap());
     assert!(succeeded, "{log}");
     assert!(log.contains("Apply: 4 applied."), "{log}");
+}
+
+/// The code of an inline script is that of its last command: the task does not stop at a failed one.
+#[test]
+fn azure_pipeline_fails_only_for_new_drift() {
+    let repository = Repository::new();
+    let path = "examples/azure-pipelines/azure-pipelines.yml";
+    let steps = ["stages", "0", "jobs", "0", "steps"];
+    let check = script(path, &[steps.as_slice(), &["2", "inputs", "inlineScript"]].concat());
+    let workspace = repository.folder.path().join("workspace");
+    let workspace_variable = ("PIPELINE_WORKSPACE".to_owned(), workspace.display().to_string());
+    let env = BTreeMap::from([("IS_SCHEDULE".to_owned(), "True".to_owned()), workspace_variable]);
+    // Runs a morning and downloads its artifact for the next one.
+    let morning = || {
+        let (code, log, _) = repository.shell_code(&format!("set +e +o pipefail\n{check}"), &env);
+        fs::create_dir_all(workspace.join("last")).unwrap();
+        fs::rename(repository.folder.path().join("work/drift.json"), workspace.join("last/drift.json"))
+            .unwrap();
+        assert!(log.contains("##vso[build.addbuildtag]flowbind-drift\n"), "{log}");
+        (code, log.contains("##vso[task.complete result=SucceededWithIssues;]"), log)
+    };
+    for (expected, is_warning) in [(2, false), (0, true)] {
+        let (code, warns, log) = morning();
+        assert_eq!((code, warns), (expected, is_warning), "{log}");
+    }
+    repository.edit("work/flowbind.yaml", "\nflows:", "\nprune: steps\nflows:");
+    repository.apply();
+    let (code, warns, log) = morning();
+    assert_eq!((code, warns), (0, false), "{log}");
+    repository.edit("work/flowbind.yaml", "version: 1", "version: 0");
+    let (code, warns, log) = morning();
+    assert_eq!((code, warns), (1, false), "{log}");
+    let download = value(path, &[steps.as_slice(), &["1", "inputs"]].concat());
+    assert_eq!(download["targetPath"], "$(Pipeline.Workspace)/last");
+    assert_eq!(download["artifactName"], value(path, &[steps.as_slice(), &["6", "artifact"]].concat()));
 }
 
 /// Four jobs plan one shard each, and the last job joins them.
@@ -400,23 +524,52 @@ fn indexed_job_pods_plan_a_fleet() {
 #[test]
 fn commands_of_timers_and_hooks_are_valid() {
     let service = fs::read_to_string(package("examples/systemd/flowbind-drift.service")).unwrap();
-    let timer = service.lines().find_map(|line| line.strip_prefix("ExecStart=flowbind ")).unwrap();
+    let service = service.replace("\\\n", "");
+    let timer = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let hook = script("examples/pre-commit/.pre-commit-config.yaml", &["repos", "0", "hooks", "0", "entry"]);
-    let job = fs::read_to_string(package("examples/kubernetes/cronjob.yaml")).unwrap();
-    let job: Value = serde_yaml::from_str(job.split("---\n").nth(1).unwrap()).unwrap();
-    let container = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
-    let args: Vec<_> = container["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     let repository = Repository::new();
     let work = repository.folder.path().join("work");
-    for command in [timer, &args.join(" "), hook.strip_prefix("flowbind ").unwrap()] {
-        let here = work.display().to_string();
-        let command = command
-            .replace("/etc/flowbind/tenants", &here)
-            .replace("/var/lib/node_exporter", &here)
-            .replace("/tenants", &here);
-        let (_, log, _) = repository.shell(&format!("flowbind {command}"), &BTreeMap::new());
+    let here = work.display().to_string();
+    let timer = timer.replace("/etc/flowbind/tenants", &here).replace("/var/lib/flowbind", &here);
+    for (command, expected) in [(&timer, 2), (&timer, 2), (&hook, 0)] {
+        let (code, log, _) = repository.shell_code(command, &BTreeMap::new());
+        assert_eq!(code, expected, "{command}: {log}");
         assert!(!log.contains("error["), "{command}: {log}");
     }
     let counts = fs::read_to_string(work.join("flowbind.prom")).unwrap();
-    assert!(counts.contains("flowbind_drift 1"), "{counts}");
+    assert!(
+        counts.contains("flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"missing\"} 2"),
+        "{counts}"
+    );
+    let (code, log, _) = repository.shell_code(&timer, &BTreeMap::new());
+    assert!(code == 2 && log.contains("since 2026-11-02)"), "{log}");
+}
+
+/// Runs the pod of a cron job twice on the same volume. Its files share a base, and its working directory is not the
+/// image's.
+#[test]
+fn cron_job_reports_what_is_new_since_its_last_pod() {
+    let text = fs::read_to_string(package("examples/kubernetes/cronjob.yaml")).unwrap();
+    let jobs: Vec<Value> = text.split("---\n").map(|part| serde_yaml::from_str(part).unwrap()).collect();
+    let job = jobs.iter().find(|part| part["kind"] == "CronJob").unwrap();
+    let claim = jobs.iter().find(|part| part["kind"] == "PersistentVolumeClaim").unwrap();
+    let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"][1]["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"]);
+    let container = &pod["containers"][0];
+    let repository = Repository::new();
+    let tenants = repository.folder.path().join("tenants");
+    fs::create_dir(&tenants).unwrap();
+    for name in ["base.yaml", "prod.yaml"] {
+        fs::copy(package("examples/stages").join(name), tenants.join(name)).unwrap();
+    }
+    let words = ["command", "args"].into_iter().flat_map(|key| container[key].as_array().unwrap());
+    let words: Vec<_> = words.map(|it| it.as_str().unwrap()).collect();
+    let script = format!("cd {}\n{}", container["workingDir"].as_str().unwrap(), words.join(" "));
+    let script = script
+        .replace("/tenants", &tenants.display().to_string())
+        .replace("/state", &repository.state("").display().to_string());
+    for expected in [" new)", "since 2026-11-02)"] {
+        let (code, log, _) = repository.shell_code(&script, &BTreeMap::new());
+        assert!(code == 2 && log.contains(expected) && !log.contains("error["), "{log}");
+    }
 }
