@@ -69,7 +69,7 @@ enum Command {
     Drift(drift::DriftArgs),
     /// Accept drift: change the files so that they have the values of the tenant
     Accept(accept::AcceptArgs),
-    /// Print saved plans or reports
+    /// Print saved plans, drift or reports
     Show(show::ShowArgs),
     /// Show the credential, tenant and permissions in use
     Whoami(whoami::WhoamiArgs),

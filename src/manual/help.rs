@@ -239,12 +239,19 @@ pub fn find_help(command: &str) -> Help {
             files: DEFAULT_FILE,
         },
         "drift" => Help {
-            examples: &["drift --strict", "drift tenants --out drift.md --out drift.prom"],
-            notes: &[],
+            examples: &[
+                "drift --strict",
+                "drift tenants --out drift.md --out drift.prom",
+                "drift --since drift.json --out drift.json",
+            ],
+            notes: &[
+                "A flow or a connector that the file names and the tenant does not have is a difference, not an \
+                 error.",
+            ],
             exit_codes: &[
-                (Exit::Done, "The tenants match their files"),
+                (Exit::Done, "The tenants match their files, or with --new-only no difference is new"),
                 (Exit::Error, "Invalid input or usage, or something could not be read"),
-                (Exit::Differs, "A tenant differs from its file"),
+                (Exit::Differs, "A tenant differs from its file; with --new-only, a difference is new"),
             ],
             environment: WITH_OUTPUTS,
             files: DEFAULT_FILE,
@@ -267,11 +274,15 @@ pub fn find_help(command: &str) -> Help {
             files: DEFAULT_FILE,
         },
         "show" => Help {
-            examples: &["show plan.json --format html", "show shard-1.json shard-2.json --out plan.md"],
+            examples: &[
+                "show plan.json --format html",
+                "show drift.json --out drift.md",
+                "show shard-1.json shard-2.json --out plan.md",
+            ],
             exit_codes: &[
-                (Exit::Done, "The run succeeded; its plan may have changes"),
+                (Exit::Done, "The run succeeded: no drift, or a plan, which may have changes"),
                 (Exit::Error, "A file is invalid or cannot be read, or the run could not read something"),
-                (Exit::Differs, "Drift, or with --detailed-exitcode a plan with changes"),
+                (Exit::Differs, "Drift, new or known, or with --detailed-exitcode a plan with changes"),
                 (Exit::Refused, "A guard blocks the plan, or blocked the apply"),
                 (Exit::Incomplete, "The report lists changes that are not applied and verified"),
                 (Exit::Interrupted, "The apply was interrupted by SIGINT"),
