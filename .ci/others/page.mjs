@@ -45,7 +45,7 @@ for (const name of readdirSync(formats)) {
   await page.type("input[name=text]", "invitation");
   assert.equal(await visible(page), 2, "by connector");
   await page.$eval("input[name=text]", (it) => { it.value = ""; });
-  for (const [action, count] of [["disable", 1], ["replace", 1], ["enable", 2], ["unmanaged", 1], ["unreadable", 0], ["dangling", 0], ["differs", 3], ["", 3]]) {
+  for (const [action, count] of [["missing", 2], ["changed", 1], ["added", 1], ["unmanaged", 1], ["unreadable", 0], ["dangling", 0], ["same", 1], ["differs", 3], ["", 3]]) {
     await page.select("select[name=action]", action);
     assert.equal(await visible(page), count, action);
   }
