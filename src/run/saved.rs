@@ -24,6 +24,8 @@ pub enum Reader {
     Apply,
     /// `show`
     Show,
+    /// `drift --since`
+    Since,
 }
 
 /// Reads and checks a saved plan, drift or report.
@@ -37,8 +39,9 @@ pub fn read_saved(path: &Path, reader: Reader) -> Result<Saved, CommandError> {
     saved::read(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let kind = match error {
             SavedFileError::Version(_) if reader == Reader::Apply => ErrorKind::Blocked,
-            SavedFileError::FingerprintMismatch => ErrorKind::Blocked,
-            SavedFileError::Version(_)
+            SavedFileError::FingerprintMismatch if reader != Reader::Since => ErrorKind::Blocked,
+            SavedFileError::FingerprintMismatch
+            | SavedFileError::Version(_)
             | SavedFileError::NotASavedFile(_)
             | SavedFileError::InvalidValue(_)
             | SavedFileError::DuplicateBinding { .. } => ErrorKind::Failed,
@@ -57,31 +60,29 @@ fn invalid(path: &Path, text: &str, error: &SavedFileError, reader: Reader) -> D
     if matches!(error, SavedFileError::NotASavedFile(_)) && looks_like_desired_state(text) {
         let hint = match reader {
             Reader::Apply => format!("to apply the file, run `flowbind apply {path}`"),
-            Reader::Show => format!("to see its changes, run `flowbind plan {path}`"),
+            Reader::Show | Reader::Since => format!("to see its changes, run `flowbind plan {path}`"),
         };
         let message = format!("`{shown}` is a desired-state file, not a saved plan or report");
         return Diagnostic::error(Code::SavedFileInvalid, message).hint(hint);
     }
-    let (code, hint) = match error {
-        SavedFileError::Version(_) => (
-            Code::SavedFileVersion,
-            if is_plan {
-                format!("plan again: `flowbind plan FILE… --out {path}`")
-            } else {
-                "read it with the flowbind version that wrote it".to_owned()
-            },
-        ),
-        SavedFileError::FingerprintMismatch => (
-            Code::SavedFileModified,
-            // Only the fingerprint of a plan is checked.
-            format!("plan again: `flowbind plan FILE… --out {path}`, and review it"),
-        ),
+    let code = match error {
+        SavedFileError::Version(_) => Code::SavedFileVersion,
+        SavedFileError::FingerprintMismatch => Code::SavedFileModified,
         SavedFileError::NotASavedFile(_)
         | SavedFileError::InvalidValue(_)
-        | SavedFileError::DuplicateBinding { .. } => (
-            Code::SavedFileInvalid,
-            "pass a file that `--out FILE.json` of `plan`, `drift` or `apply` wrote".to_owned(),
-        ),
+        | SavedFileError::DuplicateBinding { .. } => Code::SavedFileInvalid,
+    };
+    let hint = match code {
+        _ if reader == Reader::Since => {
+            "delete the file, so that the next run starts a new one; every difference is new once".to_owned()
+        }
+        Code::SavedFileVersion if is_plan => format!("plan again: `flowbind plan FILE… --out {path}`"),
+        Code::SavedFileVersion => "read it with the flowbind version that wrote it".to_owned(),
+        Code::SavedFileModified if is_plan => {
+            format!("plan again: `flowbind plan FILE… --out {path}`, and review it")
+        }
+        Code::SavedFileModified => "run `flowbind drift` again".to_owned(),
+        _ => "pass a file that `--out FILE.json` of `plan`, `drift` or `apply` wrote".to_owned(),
     };
     Diagnostic::error(code, format!("cannot use `{shown}`: {error}")).hint(hint)
 }
@@ -100,7 +101,7 @@ pub fn read_earlier_drift(path: &Path) -> Result<Option<Drift>, CommandError> {
     if matches!(path.try_exists(), Ok(false)) {
         return Ok(None);
     }
-    match read_saved(path, Reader::Show)? {
+    match read_saved(path, Reader::Since)? {
         Saved::Drift(drift, _) => Ok(Some(drift)),
         Saved::Plan(..) | Saved::Report(..) => {
             let message = format!("`{}` is not the output of `drift`", path.display());

@@ -1,6 +1,11 @@
 //! Drift: exit code, differences, suggested commands, and output.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use flowbind::model::Step;
 use flowbind::sandbox::{Fault, Options};
+use proptest::collection::btree_map;
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{
@@ -704,8 +709,8 @@ fn drift_since_another_kind_of_file_is_an_error() {
     file(folder.path(), "broken.json", &drift[..drift.len() / 2]);
     for (name, code, why) in [
         ("plan.json", 1, "`plan.json` is not the output of `drift`"),
-        ("edited.json", 3, "modified after flowbind wrote the file"),
-        ("broken.json", 1, "not a flowbind plan, drift or report"),
+        ("edited.json", 1, "modified after flowbind wrote the file"),
+        ("broken.json", 1, "delete the file, so that the next run starts a new one"),
     ] {
         let outcome = run(&["drift", "--since", name]);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{outcome}");
@@ -719,4 +724,117 @@ fn drift_since_another_kind_of_file_is_an_error() {
         outcome.code == 1 && outcome.stderr.contains("is the output of `drift`, not a plan"),
         "{outcome}"
     );
+}
+
+/// Connector of each step of some flows, by flow and step; `None` for `null`. A pair that is absent from a file is not
+/// in it.
+type Bindings = BTreeMap<(u8, Step), Option<u8>>;
+
+fn random_bindings() -> impl Strategy<Value = Bindings> {
+    let step = prop::sample::select(Step::DEFAULT.to_vec());
+    btree_map((0..5u8, step), prop::option::of(1..5u8), 0..10)
+}
+
+/// Returns a file with these bindings, which pins the connectors of `pins`, some of them to another address than the
+/// tenant has.
+fn random_file(bindings: &Bindings, pins: &BTreeMap<u8, bool>) -> String {
+    let mut yaml =
+        "# head\nversion: 1\ntenant: contoso.onmicrosoft.com\nconnectors: # short names\n".to_owned();
+    for (number, holds) in pins {
+        let path = if *holds { "check" } else { "other" };
+        yaml += &format!(
+            "  c{number}:\n    displayName: Connector {number}\n    targetUrl: 'https://api.contoso.com/{path}' # {number}\n"
+        );
+    }
+    if pins.is_empty() {
+        yaml = yaml.replace("connectors: # short names\n", "");
+    }
+    yaml += if bindings.is_empty() { "flows: {}\n" } else { "flows:\n" };
+    for flow in bindings.keys().map(|(flow, _)| flow).collect::<BTreeSet<_>>() {
+        yaml += &format!("  # flow {flow}\n  B2C_1_{flow}:\n");
+        for ((_, step), connector) in bindings.iter().filter(|((at, _), _)| at == flow) {
+            let value = match connector {
+                None => "null".to_owned(),
+                Some(number) if pins.contains_key(number) => format!("c{number}"),
+                Some(number) => format!("\"Connector {number}\""),
+            };
+            yaml += &format!("    {step}: {value}  # {step} of {flow}\n");
+        }
+    }
+    yaml
+}
+
+/// Returns the differences of a strict run, each as kind and subject.
+fn expected(wanted: &Bindings, has: &Bindings, pins: &BTreeMap<u8, bool>) -> BTreeSet<String> {
+    let bound = |at: &(u8, Step)| has.get(at).copied().flatten();
+    let binding = |kind: &str, (flow, step): &(u8, Step)| format!("{kind} B2C_1_{flow} {step}");
+    let managed = wanted.iter().filter_map(|(at, wanted)| match (wanted, bound(at)) {
+        (wanted, has) if *wanted == has => None,
+        (_, None) => Some(binding("missing", at)),
+        (None, _) => Some(binding("added", at)),
+        (Some(_), Some(_)) => Some(binding("changed", at)),
+    });
+    let unmanaged = has.iter().filter(|(at, bound)| bound.is_some() && !wanted.contains_key(at));
+    let is_bound = |number: &u8| wanted.values().any(|wanted| *wanted == Some(*number));
+    let addresses = pins.iter().filter(|(number, holds)| !**holds && is_bound(number));
+    managed
+        .chain(unmanaged.map(|(at, _)| binding("unmanaged", at)))
+        .chain(addresses.map(|(number, _)| format!("address Connector {number}")))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+
+    #[test]
+    fn drift_lists_the_differing_bindings_and_accept_removes_them(
+        wanted in random_bindings(),
+        has in random_bindings(),
+        pins in btree_map(1..5u8, any::<bool>(), 0..4),
+    ) {
+        let folder = folder();
+        let step = |at: u8, step| usize::from(has.get(&(at, step)).copied().flatten().unwrap_or_default());
+        let names: Vec<_> = (0..5).map(|flow| format!("B2C_1_{flow}")).collect();
+        let [first, second] = Step::DEFAULT;
+        let flows: Vec<_> = (0..5u8)
+            .map(|at| (names[usize::from(at)].as_str(), step(at, first), step(at, second)))
+            .collect();
+        file(folder.path(), "tenant.json", tenant(&flows).to_json());
+        let before = random_file(&wanted, &pins);
+        file(folder.path(), "flowbind.yaml", &before);
+        let run = |args: &[&str]| {
+            flowbind(args).args(["--strict", "--sandbox", "tenant.json"]).within(folder.path()).run()
+        };
+        let listed = |outcome: &Outcome| -> BTreeSet<_> {
+            let drift = serde_json::from_str(&outcome.stdout).unwrap();
+            kinds_and_subjects(&drift).into_iter().collect()
+        };
+        let drift = run(&["drift", "--format", "json"]);
+        let expected = expected(&wanted, &has, &pins);
+        prop_assert_eq!(listed(&drift), expected.clone(), "{}\n{}", before, drift);
+        prop_assert_eq!(drift.code, if expected.is_empty() { 0 } else { 2 });
+
+        let shown = run(&["accept"]);
+        prop_assert_eq!(shown.code, if expected.is_empty() { 0 } else { 2 }, "{}", shown);
+        let accepted = run(&["accept", "--write"]);
+        prop_assert_eq!((accepted.code, &accepted.stdout), (0, &shown.stdout), "{}\n{}", before, accepted);
+        let drift = run(&["drift", "--format", "json"]);
+        prop_assert_eq!((drift.code, listed(&drift)), (0, BTreeSet::new()), "{}\n{}", accepted, drift);
+
+        // Only the lines of these bindings are replaced, and their comments stay.
+        let removed = accepted.stdout.lines().filter(|line| line.starts_with('-') && !line.starts_with("---"));
+        for line in removed {
+            let is_binding = |it: &String| match it.split(' ').collect::<Vec<_>>().as_slice() {
+                [_, flow, step] => line.contains(&format!("{step} of {}", &flow["B2C_1_".len()..])),
+                _ => line.contains("targetUrl"),
+            };
+            let is_pin = line.contains("targetUrl") || line == "-flows: {}";
+            prop_assert!(is_pin || expected.iter().any(is_binding), "{line} of\n{before}\n{accepted}");
+        }
+        let after = std::fs::read_to_string(folder.path().join("flowbind.yaml")).unwrap();
+        let comments = |text: &str| -> BTreeSet<_> {
+            text.lines().filter_map(|line| Some(line.split_once(" # ")?.1.to_owned())).collect()
+        };
+        prop_assert!(comments(&before).is_subset(&comments(&after)), "{before}\n{after}");
+    }
 }

@@ -145,6 +145,8 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           saved-file-version         A saved file has another format version
           saved-file-modified        A saved plan was modified after it was written
           saved-file-kind            A saved file is of the wrong kind
+          only-unmatched             `--only` selects no binding
+          edit-rejected              A file cannot take a value of the tenant
           earlier-drift-missing      The drift of an earlier run does not exist
           cannot-join                Saved files cannot be joined
           missing-shard              A shard of the run is missing

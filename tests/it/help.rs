@@ -7,7 +7,7 @@ use expect_test::expect_file;
 use crate::support::{flowbind, package};
 
 /// All commands, in the order of the help.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "export",
     "validate",
     "plan",

@@ -60,15 +60,15 @@ fn target_section(target: &TargetDrift) -> String {
     }
     for it in &target.unreadable {
         let reason = it.error.cause.to_string();
-        let cell = cell("unreadable differs", Some(it.step), "could not be read", &[reason]);
+        let cell = cell("unreadable differs", Some(it.step), "could not be read", &[], &[reason]);
         cards.flow(&it.flow).push((Some(it.step), cell));
     }
     for it in &target.in_sync {
-        let cell = cell("same", Some(it.step), "", &[names.bound(&it.current)]);
+        let cell = cell("same", Some(it.step), "", &[names.bound(&it.current)], &[]);
         cards.flow(&it.flow).push((Some(it.step), cell));
     }
     for it in &target.unmanaged {
-        let cell = cell("unmanaged", Some(it.step), "not in the file", &[names.bound(&it.current)]);
+        let cell = cell("unmanaged", Some(it.step), "not in the file", &[names.bound(&it.current)], &[]);
         cards.flow(&it.flow).push((Some(it.step), cell));
     }
     let unchanged = match target.in_sync.len() {
@@ -132,15 +132,15 @@ fn difference_cell(difference: &Difference, names: &Names<'_>) -> String {
         Kind::Unmanaged => format!("{tenant} is called, but is not in the file"),
     };
     let age = wording::age(difference).map(|age| format!(" ({age})")).unwrap_or_default();
-    let mut details = vec![format!("file says: {file}"), format!("tenant has: {tenant}")];
-    details.extend(difference.note.clone());
-    details.extend(difference.source.as_ref().map(|source| format!("{}:{}", source.file, source.line)));
+    let sides = [format!("file says: {file}"), format!("tenant has: {tenant}")];
+    let source = difference.source.as_ref().map(|source| format!("{}:{}", source.file, source.line));
+    let reasons: Vec<_> = difference.note.clone().into_iter().chain(source).collect();
     let class = format!("{} differs", difference.kind.name());
-    cell(&class, difference.subject.step(), &format!("{sentence}{age}"), &details)
+    cell(&class, difference.subject.step(), &format!("{sentence}{age}"), &sides, &reasons)
 }
 
-/// Renders a cell as a list item: the step as the portal names it, a label if it is not empty, and details.
-fn cell(class: &str, step: Option<Step>, label: &str, details: &[String]) -> String {
+/// Renders a cell as a list item: the step as the portal names it, a label if it is not empty, values and reasons.
+fn cell(class: &str, step: Option<Step>, label: &str, values: &[String], reasons: &[String]) -> String {
     let mut cell = format!("<li class=\"{class}\">\n");
     if let Some(step) = step {
         push_line(&mut cell, format_args!("<span class=\"step\">{}</span>", portal_label(step)));
@@ -148,8 +148,10 @@ fn cell(class: &str, step: Option<Step>, label: &str, details: &[String]) -> Str
     if !label.is_empty() {
         push_line(&mut cell, format_args!("<span class=\"label\">{}</span>", xml(label)));
     }
-    for detail in details {
-        push_line(&mut cell, format_args!("<span class=\"bound\">{}</span>", xml(detail)));
+    for (class, texts) in [("bound", values), ("reason", reasons)] {
+        for text in texts {
+            push_line(&mut cell, format_args!("<span class=\"{class}\">{}</span>", xml(text)));
+        }
     }
     cell + "</li>\n"
 }
