@@ -17,9 +17,9 @@ pub enum Exit {
     Refused = 3,
     /// At least one PUT was sent, and not every change is done.
     Incomplete = 4,
-    /// Interrupted by SIGINT, after the requests in flight.
+    /// Interrupted by SIGINT; an apply after the changes in flight.
     Interrupted = 130,
-    /// Terminated by SIGTERM, after the requests in flight.
+    /// Terminated by SIGTERM or SIGHUP; an apply after the changes in flight.
     Terminated = 143,
 }
 

@@ -42,5 +42,6 @@ pub mod render;
 pub mod run;
 pub mod sandbox;
 pub mod saved;
+pub mod signals;
 pub mod snapshot;
 pub mod terminal;

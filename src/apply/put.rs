@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::options::Options;
-use crate::graph::{AcceptedPut, Graph, GraphError};
+use crate::graph::{AcceptedPut, Graph, GraphError, StopStage};
 use crate::plan::Change;
 
 /// Result of the PUT of one change.
@@ -60,7 +60,7 @@ pub(super) async fn put_all(
         if already(change) {
             return PutResult::Skipped;
         }
-        if *options.stop.borrow() {
+        if *options.stop.borrow() >= StopStage::Stopping {
             return PutResult::NotSent(NotSent::Interrupted);
         }
         if *halt.borrow() {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::options::Options;
 use super::put::PutResult;
 use super::read::{Steps, read_bindings};
-use crate::graph::{Graph, RetryBudget, saturating_add, stopped};
+use crate::graph::{Graph, RetryBudget, StopStage, saturating_add, stopped};
 use crate::model::{Bound, Reading, bound_id};
 use crate::plan::Change;
 
@@ -32,7 +32,11 @@ pub(super) async fn read_back(
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
         let time = deadline.map_or(options.verify_timeout, left).min(left(options.deadline));
         // One final read after the run was interrupted or is out of time.
-        let last = *options.stop.borrow() || time.is_zero();
+        let stage = *options.stop.borrow();
+        if stage == StopStage::Ending {
+            break;
+        }
+        let last = stage >= StopStage::Stopping || time.is_zero();
         let budget = if last { RetryBudget::final_attempt() } else { RetryBudget::For(time) };
         let began = Instant::now();
         let values = read_bindings(graph, &unconfirmed, 0, budget).await;
@@ -51,14 +55,14 @@ pub(super) async fn read_back(
         }
         let is_first = deadline.is_none();
         let end = *deadline.get_or_insert_with(|| saturating_add(Instant::now(), options.verify_timeout));
-        let is_over = *options.stop.borrow() || left(options.deadline).is_zero();
+        let is_over = *options.stop.borrow() >= StopStage::Stopping || left(options.deadline).is_zero();
         // Without any answer, the first read has used up the time.
         if is_first && !is_answered && began.elapsed() >= options.verify_timeout && !is_over {
             break;
         }
         tokio::select! {
             () = sleep(pause.min(left(end)).min(left(options.deadline))) => {}
-            () = stopped(Some(&options.stop)) => {}
+            () = stopped(&options.stop, StopStage::Stopping) => {}
         }
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }

@@ -5,9 +5,9 @@ use clap::Args;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global};
 use super::progress::ProgressLine;
-use super::signals;
 use crate::diagnostic::Severity;
 use crate::exit::Exit;
+use crate::http::never_stopped;
 use crate::model::Only;
 use crate::output::{self, print_diagnostics, print_problems};
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime};
@@ -37,7 +37,7 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    let run = Run::start(args.connection.run_options(environment), signals::no_shutdown())?;
+    let run = Run::start(args.connection.run_options(environment), never_stopped())?;
     let time = PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS);
     let request = AcceptRequest { strict: args.strict, only: args.only.clone(), time };
     let accepted = accept_drift(&run, &args.files.files, &request);

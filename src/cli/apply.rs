@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::approval;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
 use super::plan::print_shard;
 use super::progress::ProgressLine;
-use super::signals::Signals;
 use super::values;
 use crate::apply::{Report, TargetReport, UnverifiedTenantPolicy};
 use crate::diagnostic::{Code, Diagnostic};
@@ -24,6 +24,7 @@ use crate::plan::{
 };
 use crate::render::{self, Document, Format};
 use crate::run::{self, Answer, Applied, ApplyRequest, ApplySource, CommandError, Host, Run};
+use crate::signals::Signals;
 use crate::{saved, terminal};
 
 #[derive(Debug, Args)]
@@ -94,6 +95,7 @@ pub(super) async fn run(
     args: &ApplyArgs,
     global: &Global,
     environment: &Environment,
+    signals: &Signals,
 ) -> Result<Exit, CommandError> {
     let started = environment.now();
     let request = args.request(started)?;
@@ -101,11 +103,10 @@ pub(super) async fn run(
     let inputs: Vec<_> = args.files.inputs(&args.connection).into_iter().chain(saved_plan).collect();
     // Outputs are opened before the first request.
     let outputs = args.outputs.open(&inputs, environment)?;
-    let signals = Signals::catch()?;
     let mut host = Terminal {
         global,
         format: args.outputs.format,
-        signals: &signals,
+        signals,
         progress: Rc::new(ProgressLine::new(global)),
         outputs,
         shown: None,
@@ -159,8 +160,17 @@ async fn apply(
         writable.map_err(CommandError::from).and_then(|()| Run::start(options, host.signals.stop.clone()));
     match run {
         Ok(run) => {
-            let progress = Rc::clone(&host.progress);
-            progress.show_while(&run, run::apply(&run, request, host)).await
+            let (progress, signals) = (Rc::clone(&host.progress), host.signals);
+            let notice = async {
+                signals.stopped().await;
+                warn!("stopping after the changes in flight; a second signal ends the run at once");
+                std::future::pending().await
+            };
+            let applied = progress.show_while(&run, run::apply(&run, request, host));
+            tokio::select! {
+                applied = applied => applied,
+                never = notice => never,
+            }
         }
         Err(CommandError { kind, diagnostics }) => {
             let errors = diagnostics.into_iter().map(Problem::from).collect();

@@ -7,11 +7,11 @@ use clap::Args;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, ShardArgs};
 use super::plan::plan_with_progress;
-use super::signals;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::{self, Drift};
 use crate::exit::Exit;
+use crate::http::never_stopped;
 use crate::model::{Scope, Tenant};
 use crate::output::print_diagnostics;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime};
@@ -56,7 +56,7 @@ pub(super) async fn run(
         shard: args.shard.shard,
         time: PlanTime::new(environment.now(), args.certificate_days),
     };
-    let run = Run::start(args.connection.run_options(environment), signals::no_shutdown());
+    let run = Run::start(args.connection.run_options(environment), never_stopped());
     let plan = plan_with_progress(&run, &args.files, &request, global, |_| {}).await;
     let sandbox = |tenant: &Tenant| {
         let path = run.as_ref().ok()?.sandboxes().find_path(tenant)?;

@@ -9,10 +9,11 @@ use strum::VariantArray as _;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, Global};
 use super::progress::ProgressLine;
-use super::{signals, values};
+use super::values;
 use crate::atomic_file;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
+use crate::http::never_stopped;
 use crate::model::{Api, Cloud, Step, Tenant};
 use crate::output::{self, print_problems};
 use crate::plan::Problem;
@@ -58,7 +59,7 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
     args.check()?;
-    let run = Run::start(args.connection.run_options(environment), signals::no_shutdown())?;
+    let run = Run::start(args.connection.run_options(environment), never_stopped())?;
     let taken_at = environment.now();
     let steps = args.steps_to_read();
     // By default, everything is exported that the service has.

@@ -1,6 +1,6 @@
 //! Command line: arguments and environment in, text and exit codes out. One file for each subcommand.
 //!
-//! Only this module reads the environment, and only `main` ends the process.
+//! Only this module reads the environment. `signals` runs a command, and `main` ends the process.
 
 mod accept;
 mod apply;
@@ -17,7 +17,6 @@ mod progress;
 mod sandbox;
 mod schema;
 mod show;
-mod signals;
 mod usage;
 mod validate;
 mod values;
@@ -35,6 +34,7 @@ use crate::exit::Exit;
 use crate::manual;
 use crate::output::{self, print_diagnostics};
 use crate::run::CommandError;
+use crate::signals::{self, Ending, Signals};
 use crate::terminal;
 use environment::Environment;
 use options::{Color, Global};
@@ -104,13 +104,19 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         (false, 1) => Level::INFO,
         (false, _) => Level::DEBUG,
     });
-    match run(&cli) {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(CommandError { kind, diagnostics }) => {
-            print_diagnostics(&diagnostics);
-            ExitCode::from(Exit::from(kind) as u8)
+    let ending = match cli.command {
+        Command::Apply(_) | Command::Sandbox(_) => Ending::InStages,
+        _ => Ending::AtOnce,
+    };
+    let ended = signals::run(ending, move |signals| run(&cli, signals));
+    let exit = match ended.map_err(CommandError::from) {
+        Ok(Ok(Ok(exit)) | Err(exit)) => exit,
+        Ok(Ok(Err(error))) | Err(error) => {
+            print_diagnostics(&error.diagnostics);
+            error.kind.into()
         }
-    }
+    };
+    ExitCode::from(exit as u8)
 }
 
 /// Parses a command line. Prints help, the version or a usage error, and returns the exit code for it.
@@ -124,19 +130,19 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
 }
 
 /// Runs a command. Offline commands read no environment, so that no variable can make them fail.
-fn run(cli: &Cli) -> Result<Exit, CommandError> {
+fn run(cli: &Cli, signals: &Signals) -> Result<Exit, CommandError> {
     let Cli { global, command } = cli;
     match command {
         Command::Export(args) => block_on(export::run(args, global, &Environment::read()?)),
         Command::Validate(args) => validate::run(args, global),
         Command::Plan(args) => block_on(plan::run(args, global, &Environment::read()?)),
-        Command::Apply(args) => block_on(apply::run(args, global, &Environment::read()?)),
+        Command::Apply(args) => block_on(apply::run(args, global, &Environment::read()?, signals)),
         Command::Accept(args) => block_on(accept::run(args, global, &Environment::read()?)),
         Command::Drift(args) => block_on(drift::run(args, global, &Environment::read()?)),
         Command::Show(args) => block_on(show::run(args, &Environment::read()?)),
         Command::Whoami(args) => block_on(whoami::run(args, global, &Environment::read()?)),
         Command::Explain(args) => explain::run(args),
-        Command::Sandbox(args) => block_on(sandbox::run(args)),
+        Command::Sandbox(args) => block_on(sandbox::run(args, signals)),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args, command_line()),
         Command::Man(args) => man::run(args, command_line()),

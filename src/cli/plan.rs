@@ -5,9 +5,9 @@ use clap::Args;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
 use super::progress::ProgressLine;
-use super::signals;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
+use crate::http::never_stopped;
 use crate::model::Scope;
 use crate::output::RenderedRun;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime, ShardInfo, Target};
@@ -46,7 +46,7 @@ pub(super) async fn run(
         shard: args.shard.shard,
         time: PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS),
     };
-    let run = Run::start(args.connection.run_options(environment), signals::no_shutdown());
+    let run = Run::start(args.connection.run_options(environment), never_stopped());
     let print = |target: &Target| outputs.print(&render::target_text(target));
     let plan = plan_with_progress(&run, &args.files, &request, global, print).await;
     let at = environment.now().to_string();

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::signals::Signals;
 use super::values;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
@@ -19,6 +18,7 @@ use crate::http::Rate;
 use crate::output;
 use crate::run::{CommandError, SnapshotFile};
 use crate::sandbox::{Options, Throttle};
+use crate::signals::Signals;
 use crate::terminal;
 
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub(super) struct SandboxArgs {
     journal: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &SandboxArgs, signals: &Signals) -> Result<Exit, CommandError> {
     let snapshot_file = SnapshotFile::read(&args.file)?;
     let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
     let journal_error = |error| journal_error(args.journal.as_deref().unwrap_or(Path::new("")), &error);
@@ -71,8 +71,6 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<Exit, CommandError> {
         seed: args.seed,
         faults: Vec::new(),
     };
-    // Signals are caught before the URL is printed, because its reader may stop the sandbox at once.
-    let signals = Signals::catch()?;
     let sandbox = snapshot_file.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
         journal.set_len(0).map_err(journal_error)?;

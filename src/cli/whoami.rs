@@ -5,9 +5,10 @@ use clap::Args;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global};
 use super::progress::ProgressLine;
-use super::{signals, values};
+use super::values;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
+use crate::http::never_stopped;
 use crate::model::Tenant;
 use crate::output::{self, print_problems};
 use crate::plan::Problem;
@@ -36,7 +37,7 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
     let subjects = subjects(args, environment)?;
-    let run = Run::start(args.connection.run_options(environment), signals::no_shutdown())?;
+    let run = Run::start(args.connection.run_options(environment), never_stopped())?;
     let identity = async |(at, subject): (usize, &Subject)| {
         vec![(at, (subject.tenant.clone(), subject.identity(&run, args.purpose).await))]
     };

@@ -431,8 +431,10 @@ codes! {
              `unverified`.",
             "Run again with a larger `--timeout`, such as `--timeout 30m`.";
         Interrupted = "interrupted": "The run was interrupted by a signal",
-            "flowbind received SIGINT or SIGTERM. It starts no new change and finishes the requests in flight.",
-            "Before the first PUT: nothing. Otherwise see the report.",
+            "flowbind received SIGINT, SIGTERM or SIGHUP, on Windows Ctrl+C or Ctrl+Break, or its console was closed. It \
+             starts no new change and waits for the changes in flight: 4 s at most, and not after a second signal. The \
+             run ends within 10 s.",
+            "Before the first PUT: nothing. Otherwise see the report; a change without a response is `unverified`.",
             "Run `flowbind plan` to see what remains.";
     }
     Guards {

@@ -17,7 +17,7 @@ use super::permission::Need;
 use super::transport::Transport;
 use super::wire::{Bindings, Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
-use crate::http::{Client, Request, RetryBudget, Stop};
+use crate::http::{Client, Halt, Request, RetryBudget};
 use crate::model::{ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Step};
 
 /// Microsoft Graph for one tenant and credential.
@@ -120,7 +120,7 @@ impl Graph {
         flow: &FlowId,
         step: Step,
         connector: Option<&ConnectorId>,
-        halt: &Stop,
+        halt: &Halt,
     ) -> Result<AcceptedPut, GraphError> {
         let body = match connector {
             Some(id) => {

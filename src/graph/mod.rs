@@ -10,7 +10,7 @@ mod permission;
 mod transport;
 pub mod wire;
 
-pub use crate::http::{RetryBudget, Stop, saturating_add, stopped};
+pub use crate::http::{Halt, RetryBudget, Stop, StopStage, saturating_add, stopped};
 pub use advice::{INVALID_PROXY_HINT, UNREACHABLE_HINT};
 pub use client::{AcceptedPut, Graph};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, scope, token_exchange_audience};

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::Method;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
-use super::message::{RetryBudget, SendErrorKind};
+use super::message::{Request, RetryBudget, SendErrorKind};
 use super::meter::{Meter, WaitTimer};
 use super::rate_limiter::{LimitError, Rate, RateLimiter, RatePermit, saturating_add};
 use super::retry::{AttemptResult, Decision, Policy};
-use super::stop::{Stop, stopped};
+use super::stop::{Halt, Stop, StopStage, halted, stopped};
 
 /// Settings of a client.
 #[derive(Debug, Clone)]
@@ -122,24 +123,43 @@ impl Limits {
     }
 
     /// Returns the result of `waiting`, or `Stopped` or `Halted` if the run or the request is stopped first.
-    /// A final attempt ignores that the run is stopped.
     pub(super) async fn unless_stopped<T>(
         &self,
         budget: RetryBudget,
-        halt: Option<&Stop>,
+        halt: Option<&Halt>,
         waiting: impl Future<Output = T>,
     ) -> Result<T, SendErrorKind> {
         tokio::select! {
             biased;
             () = self.stopped(budget) => Err(SendErrorKind::Stopped),
-            () = stopped(halt) => Err(SendErrorKind::Halted),
+            () = halted(halt) => Err(SendErrorKind::Halted),
             done = waiting => Ok(done),
         }
     }
 
-    /// Waits until the run is stopped. Never returns for a final attempt.
+    /// Waits until the run is stopped. For a final attempt, until all requests end.
     pub async fn stopped(&self, budget: RetryBudget) {
-        stopped(Some(&self.settings.stop).filter(|_| !budget.is_final_attempt())).await;
+        let is_final = budget.is_final_attempt();
+        stopped(&self.settings.stop, if is_final { StopStage::Ending } else { StopStage::Stopping }).await;
+    }
+
+    /// Returns the response to a request in flight, or `Stopped` if the shutdown ends such requests first.
+    pub(super) async fn unless_cancelled<T>(
+        &self,
+        request: &Request<'_>,
+        exchange: impl Future<Output = T>,
+    ) -> Result<T, SendErrorKind> {
+        let stage = match request.retry_budget {
+            RetryBudget::FinalAttempt(_) => StopStage::Ending,
+            // A change may take effect, so its response matters.
+            _ if request.method == Method::PUT => StopStage::Verifying,
+            _ => StopStage::Stopping,
+        };
+        tokio::select! {
+            biased;
+            done = exchange => Ok(done),
+            () = stopped(&self.settings.stop, stage) => Err(SendErrorKind::Stopped),
+        }
     }
 
     /// Returns the pause before a retry. `None` if the status is final or pauses all requests.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::connections::ClientError;
 use super::failure::{FailureReason, Unreachable};
 use super::rate_limiter::saturating_add;
-use super::stop::Stop;
+use super::stop::Halt;
 
 /// One request, with all of its attempts.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Request<'a> {
     /// How long the request is retried.
     pub retry_budget: RetryBudget,
     /// Turns true when this request must not be started any more, even if the run continues.
-    pub halt: Option<Stop>,
+    pub halt: Option<Halt>,
 }
 
 impl Request<'_> {

@@ -27,5 +27,5 @@ pub use meter::{Figures, Meter};
 pub use rate_limiter::{InvalidRate, Rate, saturating_add};
 pub use redact::Redactor;
 pub use resolve::ResolveError;
-pub use stop::{Stop, stopped};
+pub use stop::{Halt, Stop, StopStage, never_stopped, stopped};
 pub use truncate::truncate;

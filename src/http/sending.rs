@@ -139,7 +139,9 @@ impl<'a> Sending<'a> {
         let authorization = self.history.authorization.as_ref();
         let exchange =
             exchange(self.connections, &self.client, self.host, self.request, authorization, &id, meter);
-        match timeout_at(deadline, exchange).await {
+        let exchanged = self.limits.unless_cancelled(self.request, timeout_at(deadline, exchange)).await;
+        let exchanged = exchanged.inspect_err(|_| self.history.record_unanswered(id.clone()));
+        match exchanged? {
             Err(_) => {
                 self.history.record_unanswered(id);
                 let error = self.host.error().map(SendErrorKind::Unreachable);

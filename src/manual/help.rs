@@ -177,7 +177,10 @@ pub fn find_help(command: &str) -> Help {
                     "Changes were sent to the tenant, and not all of them are applied and verified",
                 ),
                 (Exit::Interrupted, "Interrupted by SIGINT"),
-                (Exit::Terminated, "Terminated by SIGTERM"),
+                (
+                    Exit::Terminated,
+                    "Terminated by SIGTERM or SIGHUP, on Windows also Ctrl+Break or a closed console",
+                ),
             ],
             environment: WITH_OUTPUTS,
             files: DEFAULT_FILE,
@@ -232,8 +235,11 @@ pub fn find_help(command: &str) -> Help {
                     "Blocked by a guard, not approved, stale, or for another target; nothing was changed",
                 ),
                 (Exit::Incomplete, "Changes were sent, and not all of them are applied and verified"),
-                (Exit::Interrupted, "Interrupted by SIGINT, after the requests in flight; see the report"),
-                (Exit::Terminated, "Terminated by SIGTERM, after the requests in flight; see the report"),
+                (Exit::Interrupted, "Interrupted by SIGINT, after the changes in flight; see the report"),
+                (
+                    Exit::Terminated,
+                    "Terminated by SIGTERM or SIGHUP, after the changes in flight; see the report",
+                ),
             ],
             environment: WITH_OUTPUTS,
             files: DEFAULT_FILE,
@@ -286,7 +292,7 @@ pub fn find_help(command: &str) -> Help {
                 (Exit::Refused, "A guard blocks the plan, or blocked the apply"),
                 (Exit::Incomplete, "The report lists changes that are not applied and verified"),
                 (Exit::Interrupted, "The apply was interrupted by SIGINT"),
-                (Exit::Terminated, "The apply was terminated by SIGTERM"),
+                (Exit::Terminated, "The apply was terminated by SIGTERM or SIGHUP"),
             ],
             environment: &[GITHUB, NO_COLOR],
             ..OTHER
@@ -316,7 +322,7 @@ pub fn find_help(command: &str) -> Help {
         "sandbox" => Help {
             examples: &["sandbox tenant.json --listen 127.0.0.1:8080 --latency 50 --fail 0.05"],
             exit_codes: &[
-                (Exit::Done, "Stopped by SIGINT or SIGTERM"),
+                (Exit::Done, "Stopped by SIGINT, SIGTERM or SIGHUP"),
                 (Exit::Error, "Invalid snapshot or usage, or the address is in use"),
             ],
             ..OTHER

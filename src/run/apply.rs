@@ -14,7 +14,7 @@ use crate::apply::{
     UnverifiedTenantPolicy,
 };
 use crate::diagnostic::Diagnostic;
-use crate::http::stopped;
+use crate::http::{StopStage, stopped};
 use crate::model::{Desired, Scope, Tenant};
 use crate::plan::{
     ExpectedFingerprints, Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan,
@@ -414,7 +414,9 @@ impl Context<'_> {
         let tenant_check = &connection.connected.tenant_check;
         let access = Access { graph: &connection.graph, tenant_check, policy: self.request.policy };
         apply::approve(self.plan, plan, access, self.consent, staleness).map_err(|blocked| match blocked {
-            Blocked::Unreadable(_) if *self.run.stop.borrow() => CommandError::interrupted(),
+            Blocked::Unreadable(_) if *self.run.stop.borrow() >= StopStage::Stopping => {
+                CommandError::interrupted()
+            }
             blocked => blocked::error(&blocked, plan, self.request.source.plan_source()),
         })
     }
@@ -434,9 +436,12 @@ fn find_failure(reports: &[TargetReport]) -> Option<ErrorKind> {
 
 /// Returns the result of work before any change. A signal ends it with an error, also if both are ready.
 async fn unless_stopped<T>(run: &Run, work: impl Future<Output = T>) -> Result<T, CommandError> {
-    tokio::select! {
+    let done = tokio::select! {
         biased;
-        () = stopped(Some(&run.stop)) => Err(CommandError::interrupted()),
-        done = work => Ok(done),
-    }
+        () = stopped(&run.stop, StopStage::Stopping) => None,
+        done = work => Some(done),
+    };
+    // Another thread sends the signal, so the work can observe it first.
+    let is_stopped = *run.stop.borrow() >= StopStage::Stopping;
+    done.filter(|_| !is_stopped).ok_or_else(CommandError::interrupted)
 }

@@ -14,7 +14,7 @@ use crate::support::package;
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
-const DEPENDENCIES: [(&str, &[&str]); 23] = [
+const DEPENDENCIES: [(&str, &[&str]); 24] = [
     ("atomic_file", &[]),
     ("diagnostic", &[]),
     ("http", &[]),
@@ -57,6 +57,7 @@ const DEPENDENCIES: [(&str, &[&str]); 23] = [
         ],
     ),
     ("exit", &["drift", "plan", "run"]),
+    ("signals", &["exit", "http"]),
     ("manual", &["diagnostic", "exit"]),
     (
         "cli",
@@ -77,6 +78,7 @@ const DEPENDENCIES: [(&str, &[&str]); 23] = [
             "run",
             "sandbox",
             "saved",
+            "signals",
             "terminal",
         ],
     ),

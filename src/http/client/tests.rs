@@ -6,13 +6,12 @@ use std::net::TcpListener;
 use futures_util::future::join_all;
 use reqwest::Method;
 use reqwest::dns::{Name, Resolve, Resolving};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::http::failure::AttemptFailure;
 use crate::http::retry::Policy;
-use crate::http::{FailureReason, Rate, ResolveError, Unreachable};
+use crate::http::{FailureReason, Rate, ResolveError, Unreachable, never_stopped};
 
 /// A resolver that finds no name after the time that it takes.
 struct NoNames(Duration);
@@ -34,7 +33,7 @@ fn client(connections: Connections, requests: u32) -> Client {
         rate: Rate { requests: NonZeroU32::new(requests).unwrap(), per: Duration::from_secs(60) },
         deadline: Instant::now() + Duration::from_secs(600),
         retry: Policy::default(),
-        stop: watch::channel(false).1,
+        stop: never_stopped(),
         meter: Arc::default(),
     };
     Client::new(settings, Arc::new(connections))

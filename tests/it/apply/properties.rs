@@ -8,8 +8,8 @@ use std::time::Duration;
 use flowbind::apply::{
     Access, Consent, Options as ApplyOptions, Outcome, TargetReport, UnverifiedTenantPolicy, apply, approve,
 };
-use flowbind::http::Settings;
 use flowbind::http::retry::Policy;
+use flowbind::http::{Settings, never_stopped};
 use flowbind::model::{Scope, Step, TenantCheck};
 use flowbind::plan::{Connected, Overrides, Plan, PlanTime, Target, plan_tenant};
 use flowbind::sandbox::{Effect, Fault, Options};
@@ -18,7 +18,6 @@ use flowbind::{current, desired};
 use jiff::Timestamp;
 use proptest::collection::btree_map;
 use proptest::prelude::*;
-use tokio::sync::watch;
 
 use crate::support::graph_client::{graph, settings};
 use crate::support::{connector_id, serve, tenant};
@@ -88,7 +87,7 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
     let served = serve(snapshot, Options { faults, ..Options::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (target, report) = runtime.block_on(async {
-        let (_never_stop, stop) = watch::channel(false);
+        let stop = never_stopped();
         let retry = Policy { base: Duration::ZERO, ..Policy::default() };
         let settings = Settings { retry, ..settings(&stop, Duration::from_secs(20)) };
         let deadline = settings.deadline;

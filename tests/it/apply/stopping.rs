@@ -1,12 +1,12 @@
 //! Stopped and killed runs: the report matches the tenant, and a rerun sends only missing PUTs.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use flowbind::sandbox::Options;
+use flowbind::sandbox::{Effect, Fault, Options};
 use flowbind::saved::{self, Saved};
 use serde_json::Value;
 
@@ -58,23 +58,108 @@ fn bound(served: &SandboxServer) -> Vec<String> {
 
 #[test]
 fn signal_between_puts_finishes_and_reports_those_in_flight() {
-    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 143)] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
         signal_after(&served, 2, &child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(code));
-        let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
-        let report: Value = serde_json::from_str(&report).unwrap();
-        let changes = report["targets"][0]["changes"].as_array().unwrap();
-        let ended = |outcome: &str| -> Vec<_> {
-            let ended = changes.iter().filter(|change| change["outcome"] == outcome);
-            ended.map(|change| change["flow"].as_str().unwrap().to_owned()).collect()
-        };
+        let ended = |outcome: &str| flows_with(folder.path(), outcome);
         assert_eq!(ended("applied"), bound(&served));
-        assert_eq!(ended("applied").len() + ended("not-attempted").len(), FLOWS.len(), "{report}");
+        assert_eq!(ended("applied").len() + ended("not-attempted").len(), FLOWS.len());
         assert_eq!(ended("applied").len(), served.puts());
         assert!(served.puts() < FLOWS.len());
     }
+}
+
+/// Returns the flows whose change has this outcome in the report.
+fn flows_with(folder: &Path, outcome: &str) -> Vec<String> {
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("report.json")).unwrap()).unwrap();
+    let changes = report["targets"][0]["changes"].as_array().unwrap().iter();
+    let changes = changes.filter(|change| change["outcome"] == outcome);
+    changes.map(|change| change["flow"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Starts a tenant in which every request hangs after `skip` others.
+fn hanging_tenant(skip: u32) -> SandboxServer {
+    let hang = Fault { method: None, path_contains: String::new(), skip, times: None, effect: Effect::Hang };
+    serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options { faults: vec![hang], ..Options::default() })
+}
+
+/// Number of requests before the first PUT: the connectors, and a batch, with one for each flow in it.
+const READS: u32 = 8;
+
+/// Neither the PUT nor its read-back is answered.
+#[test]
+fn signal_during_a_hung_put_ends_the_run_with_a_report() {
+    let (served, folder) = (hanging_tenant(READS), folder());
+    let mut child = start(&served, folder.path());
+    signal_after(&served, 1, &child, "TERM");
+    assert_eq!(exit_code(&mut child), Some(143));
+    assert_eq!(flows_with(folder.path(), "unverified"), ["B2C_1_a"]);
+    assert_eq!(flows_with(folder.path(), "not-attempted"), FLOWS[1..]);
+    assert_eq!(served.puts(), 1);
+    assert!(served.request_count() > READS as usize + 1, "{:?}", served.requests());
+}
+
+/// The exit code is that of the first signal. A run that ends at once reads nothing back.
+#[test]
+fn second_signal_ends_the_run_at_once_with_a_report() {
+    for (first, second, code) in [("TERM", "INT", 143), ("INT", "TERM", 130), ("HUP", "HUP", 143)] {
+        let (served, folder) = (hanging_tenant(READS), folder());
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
+        let mut child = flowbind(["apply", "--yes", "--parallelism", "1", "--out", "report.json"])
+            .connect_to(&served.graph_url())
+            .within(folder.path())
+            .command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        signal_after(&served, 1, &child, first);
+        // The run reports the first signal as soon as it is handled.
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(stderr.next().unwrap().unwrap().starts_with(" WARN stopping after the changes in flight"));
+        signal(&child, second);
+        assert_eq!(exit_code(&mut child), Some(code));
+        assert_eq!(flows_with(folder.path(), "unverified"), ["B2C_1_a"]);
+        assert_eq!(served.request_count(), READS as usize + 1, "{:?}", served.requests());
+    }
+}
+
+/// Commands that change nothing end at once.
+#[test]
+fn signal_during_reads_ends_other_commands_with_its_code() {
+    let export = ["export", "--tenant", "contoso.onmicrosoft.com"];
+    for args in [&["plan"][..], &["drift", "--strict"], &export] {
+        for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 143)] {
+            let (served, folder) = (hanging_tenant(0), folder());
+            let mut child = run(&served, folder.path(), args);
+            assert!(until_asked(&served, &mut child));
+            crate::support::signal(&child, signal);
+            assert_eq!(exit_code(&mut child), Some(code), "{args:?} {signal}");
+        }
+    }
+}
+
+/// `nohup` starts a process that ignores SIGHUP.
+#[cfg(target_os = "linux")]
+#[test]
+fn hang_up_that_is_ignored_at_the_start_does_not_end_the_run() {
+    let (served, folder) = (slow_tenant(), folder());
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
+    let args = ["apply", "--yes", "--parallelism", "1", "--graph-url", &served.graph_url()];
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_flowbind")])
+        .args(args)
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    signal_after(&served, 1, &child, "HUP");
+    assert_eq!((exit_code(&mut child), served.puts()), (Some(0), FLOWS.len()));
 }
 
 #[test]
@@ -125,9 +210,8 @@ fn stopped_plan_leaves_no_files() {
     let (served, folder) = (tenant_with_latency(Duration::from_secs(10)), folder());
     let mut child = run(&served, folder.path(), &["plan", "--out", "plan.json", "--out", "plan.md"]);
     until_asked(&served, &mut child);
-    // A background job of a shell ignores SIGINT.
     signal(&child, "TERM");
-    assert!(!child.wait().unwrap().success());
+    assert_eq!(exit_code(&mut child), Some(143));
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["flowbind.yaml"]);
@@ -176,25 +260,29 @@ fn killed_apply_rerun_sends_only_missing_puts() {
     }
 }
 
-/// The plan is larger than the buffer of a pipe without a reader. A stop must not wait for that write.
+/// The output is larger than the buffer of a pipe without a reader. A stop must not wait for that write.
 #[test]
 fn stopped_run_does_not_wait_for_a_slow_reader() {
     let flows: Vec<_> = (0..1_500).map(|flow| format!("B2C_1_{flow:04}")).collect();
     let bound: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 2, 2)).collect();
-    let (served, folder) = (serve(tenant(&bound), Options::default()), folder());
-    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
-    let mut child = flowbind(["apply", "--yes", "-v", "--rate", "100000/1"])
-        .connect_to(&served.graph_url())
-        .within(folder.path())
-        .command()
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_until("the tenant is read", || served.request_count() >= flows.len());
-    // Nothing but the first byte is read, so the pipe is full when the signal arrives.
-    let mut stdout = child.stdout.take().unwrap();
-    stdout.read_exact(&mut [0]).unwrap();
-    signal(&child, "TERM");
-    assert_eq!((exit_code(&mut child), served.puts()), (Some(143), 0));
+    let export = ["export", "--tenant", "contoso.onmicrosoft.com"];
+    for args in [&["apply", "--yes"][..], &export] {
+        let (served, folder) = (serve(tenant(&bound), Options::default()), folder());
+        file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
+        let mut child = flowbind(args)
+            .args(["-v", "--rate", "100000/1"])
+            .connect_to(&served.graph_url())
+            .within(folder.path())
+            .command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("the tenant is read", || served.request_count() >= flows.len());
+        // Nothing but the first byte is read, so the pipe is full when the signal arrives.
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut [0]).unwrap();
+        signal(&child, "TERM");
+        assert_eq!((exit_code(&mut child), served.puts()), (Some(143), 0), "{args:?}");
+    }
 }

@@ -93,7 +93,8 @@ impl OutputFault {
 pub fn process_event(rng: &mut SeededRng) -> (ProcessEvent, Trigger) {
     let event = match rng.below(10) {
         0..3 => ProcessEvent::Signal("INT"),
-        3..6 => ProcessEvent::Signal("TERM"),
+        3..5 => ProcessEvent::Signal("TERM"),
+        5 => ProcessEvent::Signal("HUP"),
         6..9 => ProcessEvent::Signal("KILL"),
         _ => ProcessEvent::OutputFolderRemoved,
     };

@@ -158,7 +158,13 @@ impl<'a> TestBed<'a> {
             process_event: scenario.process_event.filter(|_| !is_healthy),
             served,
         };
-        let result = process.run()?;
+        let mut result = process.run()?;
+        // Commands that change nothing end at once, like a process that is killed.
+        if let Some(code @ (130 | 143)) = result.code
+            && !self.scenario.is_apply()
+        {
+            (result.code, result.signal) = (None, Some(code - 128));
+        }
         self.proxy.wait_until_idle();
         Ok(result)
     }

@@ -58,12 +58,15 @@ fn az_ends_when_the_run_is_killed() {
 #[test]
 fn az_ends_when_the_run_is_stopped() {
     let (files, tools) = (folder(), folder());
-    let mut running =
-        run_with_blocking_az(files.path(), tools.path(), &["apply", "--yes"]).command().spawn().unwrap();
+    let mut running = run_with_blocking_az(files.path(), tools.path(), &["apply", "--yes"]).command();
+    let running = running.stdout(Stdio::piped()).spawn().unwrap();
     let pid = started(tools.path());
     signal(&running, "INT");
     wait_until_over(&pid);
-    assert_eq!(running.wait().unwrap().code(), Some(130));
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(report.starts_with("error[interrupted]: "), "{report}");
 }
 
 /// The plan of the first tenant waits for the second, even if that fails.

@@ -7,13 +7,12 @@ use std::time::Duration;
 use flowbind::auth::{Credential, Token};
 use flowbind::graph::{Graph, GraphUrl};
 use flowbind::http::retry::Policy;
-use flowbind::http::{Client, Connections, Rate, Settings};
+use flowbind::http::{Client, Connections, Rate, Settings, Stop};
 use flowbind::model::Api;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Settings with four concurrent requests, no effective rate limit, and a deadline `time` from now.
-pub fn settings(stop: &watch::Receiver<bool>, time: Duration) -> Settings {
+pub fn settings(stop: &Stop, time: Duration) -> Settings {
     Settings {
         parallelism: NonZeroU32::new(4).unwrap(),
         rate: Rate { requests: NonZeroU32::new(100_000).unwrap(), per: Duration::from_secs(1) },

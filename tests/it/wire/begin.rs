@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flowbind::http::{
     Authorize, AuthorizeError, Client, Connections, Meter, Rate, Request, RetryBudget, SendErrorKind,
-    Settings, Stop, new_client_request_id,
+    Settings, Stop, StopStage, never_stopped, new_client_request_id,
 };
 use flowbind::sandbox::{Effect, Fault, Options};
 use futures_util::future::{BoxFuture, join, join_all, poll_immediate};
@@ -83,8 +83,8 @@ async fn queued_request_after_stop_is_not_sent() {
         effect: Effect::Hang,
     };
     let served = serve(tenant(&[]), Options { faults: vec![hang], ..Options::default() });
-    let (_alive, never) = watch::channel(false);
-    let (sender, stop) = watch::channel(false);
+    let never = never_stopped();
+    let (sender, stop) = watch::channel(StopStage::Running);
     let connections = Arc::new(Connections::default().with_max_in_flight(MOST));
     let others = Client::new(settings(60, never, 4), Arc::clone(&connections));
     let client = Client::new(settings(60, stop, 4), connections);
@@ -94,7 +94,7 @@ async fn queued_request_after_stop_is_not_sent() {
         until(|| sent(&served, "GET") == MOST).await;
         let mut writing = pin!(client.send(&write));
         assert!(poll_immediate(&mut writing).await.is_none(), "it waits for the reads");
-        sender.send(true).unwrap();
+        sender.send(StopStage::Stopping).unwrap();
         writing.await
     };
     let written = tokio::select! {
@@ -109,7 +109,7 @@ async fn queued_request_after_stop_is_not_sent() {
 #[tokio::test]
 async fn request_after_its_deadline_is_not_sent() {
     let served = serve(tenant(&[]), Options::default());
-    let (_alive, never) = watch::channel(false);
+    let never = never_stopped();
     let connections = Arc::new(Connections::default());
     // The connection is already open.
     let before = Client::new(settings(60, never.clone(), 4), Arc::clone(&connections));
@@ -125,7 +125,7 @@ async fn request_after_its_deadline_is_not_sent() {
 async fn request_waiting_for_token_honors_retry_after() {
     let fault = answer_get("", 0, 429, &[("Retry-After", "900")], "{}");
     let served = serve(tenant(&[]), Options { faults: vec![fault], ..Options::default() });
-    let (_alive, never) = watch::channel(false);
+    let never = never_stopped();
     let settings = settings(60, never, 4);
     let slow = Slow(Arc::clone(&settings.meter));
     let client = Client::new(settings, Arc::default());

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flowbind::http::{Connections, Meter, Rate, Settings};
+use flowbind::http::{Connections, Meter, Rate, Settings, never_stopped};
 use flowbind::sandbox::{Options, Sandbox, Throttle};
-use tokio::sync::watch;
 
 use crate::support::graph_client::{graph, settings};
 use crate::support::{answer_get, serve, tenant, wait_until, yaml_binding_connector_1};
@@ -19,7 +18,7 @@ fn throttled_tenant_does_not_delay_another() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (connections, meter) = (Arc::new(Connections::default()), Arc::new(Meter::default()));
-        let (_go_on, stop) = watch::channel(false);
+        let stop = never_stopped();
         let pace = Rate { requests: NonZeroU32::new(200).unwrap(), per: Duration::from_secs(60) };
         let tenant = async |faults| {
             let options = Options { faults, ..Options::default() };

@@ -23,7 +23,7 @@ impl Evidence<'_> {
         ensure!(*code != Some(101) && !stderr.contains("panicked at"), "panic");
         let sent = match fired_event {
             Some(ProcessEvent::Signal("INT")) => &[2, 130][..],
-            Some(ProcessEvent::Signal("TERM")) => &[15, 143],
+            Some(ProcessEvent::Signal("TERM" | "HUP")) => &[1, 15, 143],
             Some(ProcessEvent::Signal("KILL")) => &[9],
             _ => &[],
         };
@@ -73,8 +73,10 @@ impl Evidence<'_> {
     /// Checks that an apply that was signalled ends with a report. Only before its first request may a
     /// signal kill it.
     pub(super) fn check_stop(&self) -> Result<()> {
-        let asked =
-            self.result.fired_event.filter(|event| matches!(event, ProcessEvent::Signal("INT" | "TERM")));
+        let asked = self
+            .result
+            .fired_event
+            .filter(|event| matches!(event, ProcessEvent::Signal("INT" | "TERM" | "HUP")));
         if asked.is_none() || !self.scenario.is_apply() {
             return Ok(());
         }

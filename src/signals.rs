@@ -1,0 +1,257 @@
+//! Signals that end the process. A command runs on a thread of its own, so that no blocked write delays its end.
+
+use std::panic::resume_unwind;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::exit::Exit;
+use crate::http::{Stop, StopStage, saturating_add, stopped};
+
+/// Time after the first signal for changes in flight, and then for their read-back. Together with the time for stdout
+/// and `LIMIT`, a stopped run ends within 10 s.
+const STAGES: [(StopStage, Duration); 2] =
+    [(StopStage::Verifying, Duration::from_secs(4)), (StopStage::Ending, Duration::from_secs(7))];
+
+/// Time for the report after all requests have ended. Then the process ends without it.
+const LIMIT: Duration = Duration::from_millis(2_500);
+
+/// Stack of the thread of a command: that of a main thread.
+const STACK_SIZE: usize = 8 << 20;
+
+/// How a command ends after a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// At once, because there is nothing to finish or to report.
+    AtOnce,
+    /// By itself, in the stages of [`StopStage`]. A second signal starts the last stage.
+    InStages,
+}
+
+/// Signals that a command observes.
+#[derive(Debug)]
+pub struct Signals {
+    /// Stage of the shutdown.
+    pub stop: Stop,
+    exit: Arc<OnceLock<Exit>>,
+}
+
+impl Signals {
+    /// Returns the exit code of the first signal; `None` before any signal.
+    pub fn exit(&self) -> Option<Exit> {
+        self.exit.get().copied()
+    }
+
+    /// Waits for the first signal.
+    pub async fn stopped(&self) {
+        stopped(&self.stop, StopStage::Stopping).await;
+    }
+}
+
+/// Runs a command, and returns its result. If a signal ends the process before, returns the exit code of the signal.
+///
+/// # Errors
+/// The signals cannot be watched, or the thread cannot be started.
+pub fn run<T: Send + 'static>(
+    ending: Ending,
+    command: impl FnOnce(&Signals) -> T + Send + 'static,
+) -> anyhow::Result<Result<T, Exit>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    runtime.block_on(async {
+        let mut source = source::Source::new()?;
+        let (sender, stop) = watch::channel(StopStage::Running);
+        let signals = Signals { stop, exit: Arc::default() };
+        let exit = Arc::clone(&signals.exit);
+        let (done, ended) = oneshot::channel::<()>();
+        let start = move || {
+            // Dropped when the command has ended or panicked.
+            let _done = done;
+            command(&signals)
+        };
+        let thread = thread::Builder::new().stack_size(STACK_SIZE).spawn(start);
+        let thread = thread.context("cannot start a thread")?;
+        let end = async {
+            let first = source.next().await;
+            // The receiver may be dropped. The code is set before the command can observe the signal.
+            _ = exit.set(first);
+            if ending == Ending::InStages {
+                shut_down(&sender, source.next()).await;
+            }
+            first
+        };
+        tokio::select! {
+            biased;
+            _ = ended => Ok(Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))),
+            exit = end => Ok(Err(exit)),
+        }
+    })
+}
+
+/// Goes through the stages of a shutdown, the last of which begins with a second signal at the latest. Returns when the
+/// time for the report is over.
+async fn shut_down(stop: &watch::Sender<StopStage>, second: impl Future<Output = Exit>) {
+    let began = Instant::now();
+    stop.send_replace(StopStage::Stopping);
+    let stages = async {
+        for (stage, after) in STAGES {
+            sleep_until(saturating_add(began, after)).await;
+            stop.send_replace(stage);
+        }
+    };
+    tokio::select! {
+        () = stages => {}
+        _ = second => {
+            stop.send_replace(StopStage::Ending);
+        }
+    }
+    sleep(LIMIT).await;
+}
+
+#[cfg(unix)]
+mod source {
+    use anyhow::Context as _;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    use crate::exit::Exit;
+
+    /// Signals of the process: SIGINT, SIGTERM, and SIGHUP, unless the process was started to ignore it.
+    pub(super) struct Source {
+        interrupt: Signal,
+        terminate: Signal,
+        hang_up: Option<Signal>,
+    }
+
+    impl Source {
+        pub(super) fn new() -> anyhow::Result<Self> {
+            let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()));
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?,
+                terminate: signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?,
+                hang_up: hang_up.transpose().context("cannot watch for SIGHUP")?,
+            })
+        }
+
+        /// Waits for the next signal, and returns its exit code.
+        pub(super) async fn next(&mut self) -> Exit {
+            let Self { interrupt, terminate, hang_up } = self;
+            let hang_up = async {
+                match hang_up {
+                    Some(hang_up) => hang_up.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = interrupt.recv() => Exit::Interrupted,
+                _ = terminate.recv() => Exit::Terminated,
+                _ = hang_up => Exit::Terminated,
+            }
+        }
+    }
+
+    /// Returns whether SIGHUP is ignored, as `nohup` does. A handler would end the run in spite of it. Only Linux shows
+    /// this in a file; elsewhere the signal counts as not ignored.
+    fn ignores_hang_up() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        // SIGHUP is signal 1, the lowest bit.
+        mask.is_some_and(|mask| mask & 1 == 1)
+    }
+}
+
+#[cfg(windows)]
+mod source {
+    use std::time::Duration;
+
+    use anyhow::Context as _;
+    use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, ctrl_break, ctrl_c, ctrl_close};
+    use tokio::time::sleep;
+
+    use crate::exit::Exit;
+
+    /// Time for changes in flight after the console was closed. Windows ends the process 5 s after that.
+    const CLOSING: Duration = Duration::from_secs(2);
+
+    /// Signals of the process: Ctrl+C, Ctrl+Break, and a console that is closed, which counts as two signals.
+    pub(super) struct Source {
+        interrupt: CtrlC,
+        terminate: CtrlBreak,
+        close: CtrlClose,
+        is_closing: bool,
+    }
+
+    impl Source {
+        pub(super) fn new() -> anyhow::Result<Self> {
+            Ok(Self {
+                interrupt: ctrl_c().context("cannot watch for Ctrl+C")?,
+                terminate: ctrl_break().context("cannot watch for Ctrl+Break")?,
+                close: ctrl_close().context("cannot watch the console")?,
+                is_closing: false,
+            })
+        }
+
+        /// Waits for the next signal, and returns its exit code.
+        pub(super) async fn next(&mut self) -> Exit {
+            if self.is_closing {
+                sleep(CLOSING).await;
+                return Exit::Terminated;
+            }
+            tokio::select! {
+                _ = self.interrupt.recv() => Exit::Interrupted,
+                _ = self.terminate.recv() => Exit::Terminated,
+                _ = self.close.recv() => {
+                    self.is_closing = true;
+                    Exit::Terminated
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the stages with the seconds at which they begin, and the time at which the process ends.
+    async fn stages(second: impl Future<Output = Exit>) -> (Vec<(StopStage, u64)>, Duration) {
+        let (sender, mut stop) = watch::channel(StopStage::Running);
+        let began = Instant::now();
+        let mut stages = Vec::new();
+        let observe = async {
+            while stop.changed().await.is_ok() {
+                stages.push((*stop.borrow_and_update(), began.elapsed().as_secs()));
+            }
+        };
+        tokio::select! {
+            () = observe => {}
+            () = shut_down(&sender, second) => {}
+        }
+        (stages, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shutdown_without_a_second_signal_ends_within_10_s() {
+        let (stages, ended) = stages(std::future::pending()).await;
+        let expected = [(StopStage::Stopping, 0), (StopStage::Verifying, 4), (StopStage::Ending, 7)];
+        assert_eq!(stages, expected);
+        assert!(ended < Duration::from_secs(10), "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn second_signal_starts_the_last_stage_at_once() {
+        let second = async {
+            sleep(Duration::from_secs(1)).await;
+            Exit::Terminated
+        };
+        let (stages, ended) = stages(second).await;
+        assert_eq!(stages, [(StopStage::Stopping, 0), (StopStage::Ending, 1)]);
+        assert!(ended < Duration::from_secs(4), "{ended:?}");
+    }
+}
