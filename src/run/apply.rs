@@ -1,69 +1,19 @@
 //! Applies files or a saved plan: plans, checks the preconditions, asks for approval, and applies tenant by tenant.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use super::blocked::{self, PlanSource};
+use super::apply_request::{ApplyRequest, ApplySource};
+use super::blocked;
 use super::connect::Connection;
 use super::error::{CommandError, ErrorKind};
 use super::plan::{Fleet, PlanRequest, PlannedRun, load_files, plan_fleet};
 use super::saved::{connect_tenants, load_plan};
 use super::session::Run;
-use crate::apply::{
-    self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport,
-    UnverifiedTenantPolicy,
-};
+use crate::apply::{self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::http::{StopStage, stopped};
 use crate::model::{Desired, Scope, Tenant};
 use crate::plan::{
-    ExpectedFingerprints, Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan,
-    sort_by_tenant,
+    ExpectedFingerprints, Member, Plan, Problem, ShardInfo, Target, TenantPlan, sort_by_tenant,
 };
-
-/// Options of an apply.
-#[derive(Debug, Clone)]
-pub struct ApplyRequest<'a> {
-    /// What to apply.
-    pub source: ApplySource<'a>,
-    /// What to do if the tenant of a token cannot be verified.
-    pub policy: UnverifiedTenantPolicy,
-    /// Shard to process; `None` for all tenants.
-    pub shard: Option<Shard>,
-    /// Fingerprints that the plan must have.
-    pub expected: Option<ExpectedFingerprints>,
-    /// Stop after the first failed change of a tenant.
-    pub fail_fast: bool,
-    /// Time limit for reading changes back.
-    pub verify_timeout: Duration,
-}
-
-/// What is applied.
-#[derive(Debug, Clone)]
-pub enum ApplySource<'a> {
-    /// Desired-state files, or folders of them.
-    Files {
-        /// Paths of the files and folders.
-        paths: &'a [PathBuf],
-        /// Guards that are overridden.
-        overrides: Overrides,
-        /// Whether the changes are approved in advance.
-        is_approved: bool,
-        /// Start of the run, and how long certificates must be valid.
-        time: PlanTime,
-    },
-    /// Saved plan, which is approved by passing it.
-    Saved(&'a Path),
-}
-
-impl ApplySource<'_> {
-    fn plan_source(&self) -> PlanSource<'_> {
-        match self {
-            Self::Files { .. } => PlanSource::Files,
-            Self::Saved(path) => PlanSource::Saved(path),
-        }
-    }
-}
 
 /// Answer to the question whether to apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

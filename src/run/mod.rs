@@ -8,6 +8,7 @@
 
 mod accept;
 mod apply;
+mod apply_request;
 mod blocked;
 mod connect;
 mod error;
@@ -25,7 +26,8 @@ mod tenant_check;
 mod tenant_ref;
 
 pub use accept::{AcceptRequest, AcceptedFile, AcceptedRun, accept_drift};
-pub use apply::{Answer, Applied, ApplyRequest, ApplySource, Host, apply};
+pub use apply::{Answer, Applied, Host, apply};
+pub use apply_request::{ApplyRequest, ApplySource};
 pub use error::{CommandError, ErrorKind};
 pub use identity::{Identity, Purpose, Subject};
 pub use inventory::{ExportFormat, ExportRequest, Exported, export};

@@ -1,0 +1,53 @@
+//! What an apply is asked to do.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::blocked::PlanSource;
+use crate::apply::UnverifiedTenantPolicy;
+use crate::plan::{ExpectedFingerprints, Overrides, PlanTime, Shard};
+
+/// Options of an apply.
+#[derive(Debug, Clone)]
+pub struct ApplyRequest<'a> {
+    /// What to apply.
+    pub source: ApplySource<'a>,
+    /// What to do if the tenant of a token cannot be verified.
+    pub policy: UnverifiedTenantPolicy,
+    /// Shard to process; `None` for all tenants.
+    pub shard: Option<Shard>,
+    /// Fingerprints that the plan must have.
+    pub expected: Option<ExpectedFingerprints>,
+    /// Stop after the first failed change of a tenant.
+    pub fail_fast: bool,
+    /// Time limit for reading changes back.
+    pub verify_timeout: Duration,
+}
+
+/// What is applied.
+#[derive(Debug, Clone)]
+pub enum ApplySource<'a> {
+    /// Desired-state files, or folders of them.
+    Files {
+        /// Paths of the files and folders.
+        paths: &'a [PathBuf],
+        /// Guards that are overridden.
+        overrides: Overrides,
+        /// Whether the changes are approved in advance.
+        is_approved: bool,
+        /// Start of the run, and how long certificates must be valid.
+        time: PlanTime,
+    },
+    /// Saved plan, which is approved by passing it.
+    Saved(&'a Path),
+}
+
+impl ApplySource<'_> {
+    /// Returns where the plan is from, for messages.
+    pub(super) fn plan_source(&self) -> PlanSource<'_> {
+        match self {
+            Self::Files { .. } => PlanSource::Files,
+            Self::Saved(path) => PlanSource::Saved(path),
+        }
+    }
+}
