@@ -63,16 +63,14 @@ pub(super) async fn run(
     })
 }
 
-/// Returns the number of accepted differences, and how to write them.
+/// Returns the number of accepted differences, or of those that can be accepted, and how.
 fn summary(files: &[AcceptedFile], is_written: bool) -> String {
-    let count = files.iter().map(|file| file.count).sum();
-    let differences = render::pluralize(count, "difference", "differences");
-    match files.len() {
-        0 => "Nothing to accept.\n".to_owned(),
-        number => {
-            let files = render::pluralize(number, "file", "files");
-            let next = if is_written { "written" } else { "add `--write` to write them" };
-            format!("Accepted {differences} in {files}: {next}.\n")
-        }
+    let differences = files.iter().map(|file| file.count).sum();
+    let differences = render::pluralize(differences, "difference", "differences");
+    let number = render::pluralize(files.len(), "file", "files");
+    match files {
+        [] => "Nothing to accept.\n".to_owned(),
+        _ if is_written => format!("Accepted {differences} in {number}.\n"),
+        _ => format!("{differences} can be accepted in {number}: add `--write`.\n"),
     }
 }

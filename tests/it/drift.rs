@@ -756,7 +756,8 @@ fn random_file(bindings: &Bindings, pins: &BTreeMap<u8, bool>) -> String {
             let value = match connector {
                 None => "null".to_owned(),
                 Some(number) if pins.contains_key(number) => format!("c{number}"),
-                Some(number) => format!("\"Connector {number}\""),
+                Some(number) if pins.is_empty() => format!("\"Connector {number}\""),
+                Some(number) => connector_id(usize::from(*number)),
             };
             yaml += &format!("    {step}: {value}  # {step} of {flow}\n");
         }
