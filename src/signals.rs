@@ -28,7 +28,7 @@ const STACK_SIZE: usize = 8 << 20;
 pub enum Ending {
     /// At once, because there is nothing to finish or to report.
     AtOnce,
-    /// By itself, in the stages of [`StopStage`]. A second signal starts the last stage.
+    /// In the stages of [`StopStage`]. A second signal starts the last stage.
     InStages,
 }
 

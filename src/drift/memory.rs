@@ -1,4 +1,4 @@
-//! Memory of drift: which differences are new since an earlier run, and which are gone.
+//! Memory of drift: which differences are new since an earlier run, and which are resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,9 @@ use super::run::{Drift, Remembered};
 use super::target::TargetDrift;
 use crate::model::Tenant;
 
-/// Marks each difference as new or as known since its first run, and adds the differences of the earlier run that are
-/// gone. A difference whose kind or value in the tenant is another one is new. Differences of a tenant that could not
-/// be read completely are neither confirmed nor gone: they are remembered for the next run. So are bindings that only a
+/// Marks each difference as new or as known since its first run, and adds those of the earlier run that are
+/// resolved. A difference whose kind or value in the tenant is another one is new. Differences of a tenant that could not
+/// be read completely are neither confirmed nor resolved: they are remembered for the next run. So are bindings that only a
 /// strict run reads.
 pub fn compare_with_earlier(mut drift: Drift, earlier: &Drift) -> Drift {
     let of_targets = earlier.targets.iter().flat_map(|target| {

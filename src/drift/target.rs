@@ -35,7 +35,7 @@ pub struct TargetDrift {
     pub file: String,
     /// Differences, the most dangerous first, otherwise in the order of the file.
     pub differences: Vec<Difference>,
-    /// Differences that an earlier run reported and that are gone.
+    /// Differences that an earlier run reported and this one did not find.
     pub resolved: Vec<Difference>,
     /// Managed bindings that are as desired.
     pub in_sync: Vec<InSync>,

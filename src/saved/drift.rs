@@ -123,7 +123,7 @@ struct DriftTarget {
     file: String,
     /// Differences, the most dangerous first.
     differences: Vec<Difference>,
-    /// Differences that an earlier run reported and that are gone.
+    /// Differences that an earlier run reported and this one did not find.
     resolved: Vec<Difference>,
     /// Managed bindings that are as desired.
     in_sync: Vec<InSync>,

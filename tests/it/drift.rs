@@ -624,7 +624,7 @@ fn ages(outcome: &Outcome) -> Vec<&str> {
 }
 
 #[test]
-fn drift_of_five_nights_is_new_known_worse_resolved_and_gone() {
+fn drift_of_five_nights_is_new_known_worse_resolved_and_over() {
     let mut nights = Nights::new();
     let mut fingerprints = Vec::new();
     for (a, b, code, new_only, shown, resolved) in [
