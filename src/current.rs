@@ -118,8 +118,8 @@ fn listed_steps<'a>(files: &'a [Desired], covered: &[Step]) -> Vec<(&'a FlowId, 
     for (file, flow) in files.iter().flat_map(|file| file.flows.iter().map(move |flow| (file, flow))) {
         let position = *positions.entry(&flow.id).or_insert(listed.len());
         match listed.get_mut(position) {
-            Some((_, steps)) => add_steps(steps, &file.steps),
-            None => listed.push((&flow.id, Cow::Borrowed(&*file.steps))),
+            Some((_, steps)) => add_steps(steps, &file.steps_of(flow)),
+            None => listed.push((&flow.id, file.steps_of(flow))),
         }
     }
     listed.iter_mut().for_each(|(_, steps)| add_steps(steps, covered));

@@ -25,8 +25,19 @@ pub(super) fn is_exact(
 
 fn has_equal_settings(old: &Desired, new: &Desired) -> bool {
     let settings = |desired: &Desired| {
-        let Desired { file: _, tenant, client_id, cloud, api, steps: _, flows: _, pins: _, prune, guards } =
-            desired;
+        let Desired {
+            file: _,
+            tenant,
+            client_id,
+            cloud,
+            api,
+            steps: _,
+            flows: _,
+            pins: _,
+            prune,
+            guards,
+            is_limited: _,
+        } = desired;
         let prune = prune.as_ref().map(|(prune, _)| *prune);
         (tenant.clone(), client_id.clone(), *cloud, *api, prune, *guards)
     };

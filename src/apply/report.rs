@@ -7,7 +7,7 @@ use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, SourceLocation};
 use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
-use crate::plan::{Change, Plan, Problem, ShardInfo, Target};
+use crate::plan::{Change, Limit, Plan, Problem, ShardInfo, Target};
 
 /// Result of applying a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +22,8 @@ pub struct Report {
     pub exit_code: u8,
     /// Shard of the run, if it was split.
     pub shard: Option<ShardInfo>,
+    /// Bindings that the run is limited to, if it is.
+    pub limit: Option<Limit>,
 }
 
 /// Result of the changes of one file.
@@ -189,6 +191,7 @@ impl Report {
             errors: plan.errors(),
             exit_code: 0,
             shard: plan.shard.clone(),
+            limit: plan.limit.clone(),
         }
     }
 

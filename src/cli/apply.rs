@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::approval;
 use super::environment::Environment;
-use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
+use super::options::{ConnectionArgs, FilesArgs, Global, OnlyArgs, OutputArgs, OverrideArgs, ShardArgs};
 use super::plan::print_shard;
 use super::progress::ProgressLine;
 use super::values;
@@ -32,7 +32,7 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     files: FilesArgs,
     /// Apply the changes of a saved plan
-    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "only", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
     plan: Option<PathBuf>,
     /// Skip the prompt and apply
     #[arg(short, long)]
@@ -53,6 +53,8 @@ pub(super) struct ApplyArgs {
     #[arg(long, hide_short_help = true)]
     tenant_unchecked: bool,
     #[command(flatten)]
+    only: OnlyArgs,
+    #[command(flatten)]
     shard: ShardArgs,
     // Last, because their headings apply to all options after them.
     #[command(flatten)]
@@ -72,6 +74,7 @@ impl ApplyArgs {
                 Some(path) => ApplySource::Saved(path),
                 None => ApplySource::Files {
                     paths: &self.files.files,
+                    only: &self.only.only,
                     overrides: Overrides::from(&self.overrides),
                     is_approved: self.yes,
                     time: PlanTime::new(now, DEFAULT_CERTIFICATE_DAYS),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::environment::Environment;
-use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, ShardArgs};
+use super::options::{ConnectionArgs, FilesArgs, Global, OnlyArgs, OutputArgs, ShardArgs};
 use super::plan::plan_with_progress;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::{Code, Diagnostic};
@@ -22,7 +22,7 @@ pub(super) struct DriftArgs {
     #[command(flatten)]
     files: FilesArgs,
     /// Read all flows and steps of the tenant; bindings that are not in the file are differences
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     strict: bool,
     /// Mark what is new or resolved since the run that wrote FILE.json; the same FILE.json can be an output
     #[arg(long, value_name = "FILE.json")]
@@ -35,6 +35,8 @@ pub(super) struct DriftArgs {
     certificate_days: u32,
     #[command(flatten)]
     outputs: OutputArgs,
+    #[command(flatten)]
+    only: OnlyArgs,
     #[command(flatten)]
     shard: ShardArgs,
     // Last, because its heading applies to all options after it.
@@ -54,6 +56,7 @@ pub(super) async fn run(
         scope: if args.strict { Scope::All } else { Scope::Listed },
         overrides: Overrides::default(),
         shard: args.shard.shard,
+        only: args.only.only.clone(),
         time: PlanTime::new(environment.now(), args.certificate_days),
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());

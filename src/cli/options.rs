@@ -11,7 +11,7 @@ use super::values;
 use crate::auth::Kind;
 use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
-use crate::model::{FlowId, Step};
+use crate::model::{FlowId, Only, Step};
 use crate::output::{OutPath, Outputs};
 use crate::plan::{Overrides, Shard};
 use crate::render::Format;
@@ -63,6 +63,14 @@ pub(super) struct ShardArgs {
     /// Process only shard K of N; combine the results with `show`
     #[arg(long, value_name = "K/N", hide_short_help = true)]
     pub(super) shard: Option<Shard>,
+}
+
+/// Limit of a run to some bindings.
+#[derive(Debug, Args)]
+pub(super) struct OnlyArgs {
+    /// Process only this flow, or this binding, and read nothing else. Repeatable
+    #[arg(long, value_name = "FLOW[/STEP]")]
+    pub(super) only: Vec<Only>,
 }
 
 /// Flags that override guards.

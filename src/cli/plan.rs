@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::environment::Environment;
-use super::options::{ConnectionArgs, FilesArgs, Global, OutputArgs, OverrideArgs, ShardArgs};
+use super::options::{ConnectionArgs, FilesArgs, Global, OnlyArgs, OutputArgs, OverrideArgs, ShardArgs};
 use super::progress::ProgressLine;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
@@ -25,6 +25,8 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     detailed_exitcode: bool,
     #[command(flatten)]
+    only: OnlyArgs,
+    #[command(flatten)]
     shard: ShardArgs,
     // Last, because their headings apply to all options after them.
     #[command(flatten)]
@@ -44,6 +46,7 @@ pub(super) async fn run(
         scope: Scope::Listed,
         overrides: Overrides::from(&args.overrides),
         shard: args.shard.shard,
+        only: args.only.only.clone(),
         time: PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS),
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());

@@ -36,14 +36,22 @@ pub fn find_drift(mut plan: Plan, options: &Options<'_>) -> Drift {
         }
         remove_unresolved_errors(tenant);
     }
-    let (errors, shard) = (plan.errors(), plan.shard.take());
+    let (errors, shard, limit) = (plan.errors(), plan.shard.take(), plan.limit.take());
     let targets = plan.into_targets().into_iter().map(|target| {
         let can_apply = reverts.contains(&target.tenant);
         target_drift(target, can_apply, options)
     });
     let mut targets: Vec<_> = targets.collect();
     dedupe_certificates(&mut targets);
-    Drift { targets, errors, shard, strict: options.strict, is_compared: false, remembered: Vec::new() }
+    Drift {
+        targets,
+        errors,
+        shard,
+        limit,
+        strict: options.strict,
+        is_compared: false,
+        remembered: Vec::new(),
+    }
 }
 
 /// Removes the errors that become differences.

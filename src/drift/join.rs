@@ -28,7 +28,7 @@ pub fn join(parts: Vec<Drift>) -> Result<Drift, JoinError> {
         errors.retain(|other| *other != error);
         errors.push(error);
     }
-    Ok(Drift { targets, errors, shard: None, strict, is_compared, remembered })
+    Ok(Drift { targets, errors, shard: None, limit: None, strict, is_compared, remembered })
 }
 
 /// Keeps each binding of a tenant once among targets that were read in different runs: in the target that manages

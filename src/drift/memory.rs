@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::difference::Difference;
+use super::difference::{Difference, Subject};
 use super::kind::Kind;
 use super::run::{Drift, Remembered};
 use super::target::TargetDrift;
@@ -43,9 +43,18 @@ pub fn compare_with_earlier(mut drift: Drift, earlier: &Drift) -> Drift {
 /// Drops it if no file has the tenant any more.
 fn settle(drift: &mut Drift, tenant: &Tenant, difference: Difference) {
     let needs_strict = difference.kind == Kind::Unmanaged && !drift.strict;
-    if needs_strict || !drift.is_tenant_complete(tenant) {
+    if needs_strict || !is_selected(drift, &difference) || !drift.is_tenant_complete(tenant) {
         drift.remembered.push(Remembered { tenant: tenant.clone(), difference });
     } else if let Some(target) = drift.targets.iter_mut().find(|target| target.tenant == *tenant) {
         target.resolved.push(difference);
+    }
+}
+
+/// Returns whether the run read the subject of a difference, as far as its limit is concerned.
+fn is_selected(drift: &Drift, difference: &Difference) -> bool {
+    let Some(limit) = &drift.limit else { return true };
+    match &difference.subject {
+        Subject::Binding(flow, step) => limit.only.iter().any(|only| only.contains(flow, *step)),
+        Subject::Flow(_) | Subject::Connector(_) => false,
     }
 }

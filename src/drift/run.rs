@@ -8,7 +8,7 @@ use super::kind::Kind;
 use super::target::TargetDrift;
 use crate::diagnostic::Severity;
 use crate::model::{FlowId, FlowKey, Step, Tenant};
-use crate::plan::{Problem, ShardInfo, Warning, unreadable_causes};
+use crate::plan::{Limit, Problem, ShardInfo, Warning, unreadable_causes};
 
 /// Differences between the tenants of a run and their files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +19,8 @@ pub struct Drift {
     pub errors: Vec<Problem>,
     /// Shard of the run, if it was split.
     pub shard: Option<ShardInfo>,
+    /// Bindings that the run is limited to, if it is.
+    pub limit: Option<Limit>,
     /// Whether bindings that the files do not list are differences.
     pub strict: bool,
     /// Whether the run was compared with an earlier one.

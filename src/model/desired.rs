@@ -1,11 +1,13 @@
 //! Desired state of a tenant.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use strum::{IntoStaticStr, VariantArray};
 
 use super::connector::ConnectorRef;
 use super::id::FlowId;
+use super::only::Only;
 use super::pins::Pins;
 use super::step::{Step, StepMap};
 use super::tenant::{Api, Cloud, Tenant};
@@ -34,6 +36,8 @@ pub struct Desired {
     pub prune: Option<(Prune, Span)>,
     /// Limits on the changes of a plan.
     pub guards: Guards,
+    /// Whether the run is limited to the bindings in `flows`, so that nothing else of the tenant is read.
+    pub is_limited: bool,
 }
 
 impl Desired {
@@ -45,6 +49,29 @@ impl Desired {
             let managed = move |step: &Step| prunes || flow.bindings.contains_key(*step);
             self.steps.iter().copied().filter(managed).map(move |step| (&flow.id, step))
         })
+    }
+
+    /// Returns the file with only the bindings that are selected, and without `prune`; `None` if it lists none of them.
+    pub fn select(mut self, only: &[Only]) -> Option<Self> {
+        let is_selected = |flow: &FlowId, step| only.iter().any(|only| only.contains(flow, step));
+        for DesiredFlow { id, bindings, .. } in &mut self.flows {
+            for step in Step::VARIANTS {
+                if !is_selected(id, *step) {
+                    bindings.remove(*step);
+                }
+            }
+        }
+        self.flows.retain(|flow| flow.bindings.iter().next().is_some());
+        (!self.flows.is_empty()).then_some(Self { prune: None, is_limited: true, ..self })
+    }
+
+    /// Returns the steps of a flow that are read for the file.
+    pub fn steps_of(&self, flow: &DesiredFlow) -> Cow<'_, [Step]> {
+        if self.is_limited {
+            Cow::Owned(flow.bindings.iter().map(|(step, _)| step).collect())
+        } else {
+            Cow::Borrowed(&self.steps)
+        }
     }
 
     /// Returns whether the file manages all flows of its tenant, including those that it does not list

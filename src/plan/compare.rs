@@ -253,7 +253,7 @@ impl<'a> FilePlanner<'_, 'a> {
         let not_read =
             Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, "the step was not requested"));
         let user_flow_type = self.planner.types.get(&FlowKey::from(flow.id)).copied();
-        for step in self.covered_steps(found) {
+        for step in self.covered_steps(flow, found) {
             let read = found.get(step).unwrap_or(&not_read);
             let binding = flow.bindings.get(step);
             if !self.planner.is_reported_by(self.at, flow.id, step) {
@@ -293,12 +293,15 @@ impl<'a> FilePlanner<'_, 'a> {
         }
     }
 
-    /// Returns the steps of a flow that were read for the file: its own, and if the run covers everything also the
-    /// others.
-    fn covered_steps(&self, found: &StepMap<Reading<Bound>>) -> Vec<Step> {
+    /// Returns the steps of a flow that were read for the file: its own, or in a limited run those of its bindings, and
+    /// if the run covers everything also the others.
+    fn covered_steps(&self, flow: &ManagedFlow<'_>, found: &StepMap<Reading<Bound>>) -> Vec<Step> {
         let is_extra = |step: &Step| self.planner.current.scope == Scope::All && found.contains_key(*step);
-        let steps = Step::VARIANTS.iter().copied();
-        steps.filter(|step| self.desired.steps.contains(step) || is_extra(step)).collect()
+        let is_own = |step: &Step| match self.desired.is_limited {
+            true => flow.bindings.contains_key(*step),
+            false => self.desired.steps.contains(step),
+        };
+        Step::VARIANTS.iter().copied().filter(|step| is_own(step) || is_extra(step)).collect()
     }
 
     /// Compares one managed binding and adds it to the changes or to those in sync. Counts it as not compared

@@ -17,6 +17,7 @@ mod expected;
 mod fingerprint;
 mod guard;
 mod join;
+mod limit;
 mod managed;
 mod overrides;
 mod problem;
@@ -39,6 +40,7 @@ pub use expected::{
 };
 pub use fingerprint::{combine_fingerprints, sha256, target_fingerprint};
 pub use join::{JoinError, Joined, Part, dedupe_findings, join, sort_by_tenant};
+pub use limit::Limit;
 pub use overrides::{InvalidOverride, Override, Overrides};
 pub use problem::Problem;
 pub use run::{Plan, alias_errors};

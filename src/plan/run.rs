@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Change;
 use super::fingerprint::{combine_fingerprints, target_fingerprint};
+use super::limit::Limit;
 use super::problem::Problem;
 use super::shard::ShardInfo;
 use super::target::{Summary, Target};
@@ -21,6 +22,8 @@ pub struct Plan {
     pub errors: Vec<Diagnostic>,
     /// Shard of the run, if it was split.
     pub shard: Option<ShardInfo>,
+    /// Bindings that the run is limited to, if it is.
+    pub limit: Option<Limit>,
 }
 
 impl Plan {

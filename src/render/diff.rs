@@ -4,19 +4,27 @@ use similar::TextDiff;
 
 use super::escape;
 use super::order::{self, FlowSteps};
-use super::wording::push_line;
+use super::wording::{describe_limit, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{Bound, Connector};
-use crate::plan::{Plan, Target};
+use crate::plan::{Limit, Plan, Target};
 
 /// Renders a diff for each target of a plan that differs. Empty if nothing differs.
 pub(super) fn render_plan(plan: &Plan) -> String {
-    plan.targets().map(target_diff).collect()
+    with_limit(plan.limit.as_ref(), plan.targets().map(target_diff).collect())
 }
 
 /// Renders a diff of the applied changes for each target of a report. Empty if none was applied.
 pub(super) fn render_report(report: &Report) -> String {
-    report.targets.iter().map(report_diff).collect()
+    with_limit(report.limit.as_ref(), report.targets.iter().map(report_diff).collect())
+}
+
+/// Returns a diff below the limit of its run, which programs that apply a diff ignore.
+pub(super) fn with_limit(limit: Option<&Limit>, diff: String) -> String {
+    match limit {
+        Some(limit) if !diff.is_empty() => format!("# {}\n{diff}", describe_limit(limit)),
+        _ => diff,
+    }
 }
 
 /// Values of bindings before and after, in the syntax of the file.

@@ -8,7 +8,7 @@ use super::wording::{self, one_line, push_line};
 use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, FlowId, Step, Tenant};
-use crate::plan::{Plan, Problem, Summary};
+use crate::plan::{Limit, Plan, Problem, Summary};
 
 /// Renders the outputs of a step for a plan, one `name=value` per line: the numbers of changes, whether anything
 /// differs (`true`, `false` or `unknown`), the fingerprint, which is empty for an incomplete plan, and whether the
@@ -85,7 +85,15 @@ pub(super) fn plan_annotations(plan: &Plan) -> String {
         }
     }
     problem_annotations(&mut text, &problems, &files, Severity::Warning);
+    push_limit(&mut text, plan.limit.as_ref());
     text
+}
+
+/// Appends the limit of a run as a notice, if it has one.
+pub(super) fn push_limit(text: &mut String, limit: Option<&Limit>) {
+    if let Some(limit) = limit {
+        annotate(text, "notice", None, "flowbind", &wording::describe_limit(limit));
+    }
 }
 
 /// Appends the problems of this severity. Those without a location are at the beginning of the first file of their
@@ -129,6 +137,7 @@ pub(super) fn report_annotations(report: &Report) -> String {
             }
         }
     }
+    push_limit(&mut text, report.limit.as_ref());
     text
 }
 

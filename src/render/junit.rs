@@ -8,29 +8,38 @@ use super::wording::{self, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic, Location};
 use crate::model::{FlowId, Step};
-use crate::plan::{InSync, Plan, Problem, Target, UnreadableBinding};
+use crate::plan::{InSync, Limit, Plan, Problem, Target, UnreadableBinding};
 
 /// Renders a plan as JUnit XML: a suite for each target, and one for the errors of the run. Targets whose tenant was
 /// not read have no suite. `at` is the time of the run in RFC 3339, written without its `Z`.
 pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
     // The suite of a tenant that was not read would be empty and pass.
-    render("plan", plan.read_targets().map(target_suite).collect(), &plan.errors(), at)
+    let suites = plan.read_targets().map(target_suite).collect();
+    render("plan", plan.limit.as_ref(), suites, &plan.errors(), at)
 }
 
 /// Renders a report as JUnit XML: a suite for each target, and one for the errors of the run.
 pub(super) fn render_report(report: &Report, at: &str) -> String {
-    render("apply", report.targets.iter().map(report_suite).collect(), &report.errors, at)
+    let suites = report.targets.iter().map(report_suite).collect();
+    render("apply", report.limit.as_ref(), suites, &report.errors, at)
 }
 
-/// Renders the suites of a command, and one for its errors.
-pub(super) fn render(command: &str, mut suites: Vec<Suite>, errors: &[Problem], at: &str) -> String {
+/// Renders the suites of a command, and one for its errors. The name has the limit of the run.
+pub(super) fn render(
+    command: &str,
+    limit: Option<&Limit>,
+    mut suites: Vec<Suite>,
+    errors: &[Problem],
+    at: &str,
+) -> String {
+    let limit = limit.map(|limit| format!(": {}", wording::describe_limit(limit))).unwrap_or_default();
     suites.extend(errors_suite(errors));
     let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
     let (tests, failures) = (sum(|suite| suite.cases.len()), sum(|suite| suite.count("failure")));
     let errors = sum(|suite| suite.count("error"));
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuites name=\"flowbind {command}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n"
+         <testsuites name=\"flowbind {command}{limit}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n"
     );
     // The format has no offset.
     let at = at.trim_end_matches('Z');

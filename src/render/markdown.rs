@@ -11,7 +11,7 @@ use super::wording::{self, hints, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, Api, Bound, Cloud};
-use crate::plan::{Blocker, BrokenPin, Change, Plan, Problem, Target, Unmanaged, override_hint};
+use crate::plan::{Blocker, BrokenPin, Change, Limit, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
 const COMMENT_LIMIT: usize = 60_000;
@@ -141,7 +141,11 @@ pub(super) fn render_plan(plan: &Plan) -> String {
         target_line(&target.tenant, (target.cloud, target.api), &target.file, target.in_sync.len())
     });
     let title = wording::plan_title(plan, "plan", "plan: no changes");
-    page(&beginning("plan", &title, tenants.collect()), &sections, &plan_end(plan, &targets))
+    page(
+        &beginning("plan", &title, plan.limit.as_ref(), tenants.collect()),
+        &sections,
+        &plan_end(plan, &targets),
+    )
 }
 
 /// Returns the items of all targets.
@@ -152,10 +156,11 @@ fn flat_map_targets(
     targets.iter().flat_map(|(target, names)| render(target, names)).collect()
 }
 
-/// Renders the invisible marker and the heading of a comment, and the lines of its tenants.
-pub(super) fn beginning(marker: &str, title: &str, tenants: Vec<String>) -> String {
+/// Renders the invisible marker and the heading of a comment, the limit of the run, and the lines of its tenants.
+pub(super) fn beginning(marker: &str, title: &str, limit: Option<&Limit>, tenants: Vec<String>) -> String {
     let tenants = Section::new("", tenants, "tenants").render(MIN_SECTION);
-    format!("<!-- flowbind:{marker} -->\n### flowbind {title}\n{tenants}")
+    let limit = limit.map(|limit| format!("\n{}\n", wording::describe_limit(limit))).unwrap_or_default();
+    format!("<!-- flowbind:{marker} -->\n### flowbind {title}\n{limit}{tenants}")
 }
 
 /// Renders the tenant and the file of a target, and the number of its bindings that do not differ.
@@ -183,7 +188,8 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     let flags = overrides.next().unwrap_or_default();
     let have_equal_flags = overrides.all(|others| others == flags);
     let flags = flags.into_iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
-    let arguments = files.chain(flags).collect::<Vec<_>>().join(" ");
+    let only = plan.limit.iter().map(|limit| wording::only_flags(limit).trim_start().to_owned());
+    let arguments = files.chain(flags).chain(only).collect::<Vec<_>>().join(" ");
     // A flag applies to all files of a command. The saved plan has the flags of each file, and is short.
     let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;
     let arguments = if is_usable { &arguments } else { "--plan PLAN.json" };
@@ -328,7 +334,7 @@ pub(super) fn render_report(report: &Report) -> String {
         Section::list("Hints", hints.collect(), "hints"),
         Section::list("Errors", errors, "errors"),
     ];
-    page(&beginning("report", &title, Vec::new()), &sections, &end)
+    page(&beginning("report", &title, report.limit.as_ref(), Vec::new()), &sections, &end)
 }
 
 /// Returns the cells of a change in a report: outcome, flow, step, value before, planned value, error with

@@ -9,7 +9,7 @@ use super::escape;
 use super::names::Names;
 use super::wording::push_line;
 use crate::apply::{OutcomeKind, Report, TargetReport};
-use crate::plan::{BoundCertificate, Plan, Summary, Target};
+use crate::plan::{BoundCertificate, Limit, Plan, Summary, Target};
 
 /// Renders the counts of each tenant of a plan, the expiry of its certificates, and the time and success of the run.
 /// Tenants that were not read have no counts. `at` is RFC 3339.
@@ -21,14 +21,14 @@ pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
         let certificates = tenant.targets.iter().flat_map(|target| &target.certificates);
         families.add_certificates(&tenant.tenant, certificates);
     }
-    families.render("plan", at, plan.is_complete())
+    families.render("plan", plan.limit.as_ref(), at, plan.is_complete())
 }
 
 /// Renders the counts of each tenant of a report, and the time and success of the run. `at` is RFC 3339.
 pub(super) fn render_report(report: &Report, at: &str) -> String {
     let mut families = Families::default();
     report.targets.iter().for_each(|target| families.add_target_report(target));
-    families.render("apply", at, report.exit_code == 0)
+    families.render("apply", report.limit.as_ref(), at, report.exit_code == 0)
 }
 
 /// Samples by metric: the format requires that the samples of a metric are together, and that none occurs twice.
@@ -114,11 +114,22 @@ impl Families {
         *sum = sum.saturating_add(value);
     }
 
-    /// Renders the samples, with the time and the success of the run.
-    pub(super) fn render(mut self, command: &str, at: &str, is_success: bool) -> String {
+    /// Renders the samples, with the time, the limit and the success of the run.
+    pub(super) fn render(
+        mut self,
+        command: &str,
+        limit: Option<&Limit>,
+        at: &str,
+        is_success: bool,
+    ) -> String {
         let labels = format!("command=\"{command}\"");
         if let Ok(at) = at.parse::<jiff::Timestamp>() {
             self.add("flowbind_last_run_timestamp_seconds", "Time of the last run.", &labels, at.as_second());
+        }
+        if let Some(limit) = limit {
+            let selected = i64::try_from(limit.selected).unwrap_or(i64::MAX);
+            let help = "Bindings to which the last run was limited.";
+            self.add("flowbind_limited_bindings", help, &labels, selected);
         }
         let help = "Whether the last run was complete.";
         self.add("flowbind_last_run_success", help, &labels, is_success.into());

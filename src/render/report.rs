@@ -5,7 +5,7 @@ use strum::VariantArray as _;
 
 use super::escape;
 use super::names::Names;
-use super::text::{STRONG, problem};
+use super::text::{STRONG, problem, push_limit};
 use super::wording::{hints, outcome_counts, pluralize, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
 use crate::diagnostic::Code;
@@ -53,6 +53,7 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
         (!lacks_shard && (is_untouched || is_unchanged)).then(|| "Nothing was changed.".to_owned());
     let sentences = counts.into_iter().chain(unchanged).collect::<Vec<_>>().join(" ");
     if !sentences.is_empty() {
+        push_limit(&mut summary, report.limit.as_ref());
         push_line(&mut summary, format_args!("{STRONG}{sentences}{STRONG:#}"));
     }
     if !summary.is_empty() {

@@ -9,10 +9,12 @@ use super::diagnostic::prefixed_diagnostic;
 use super::escape;
 use super::names::Names;
 use super::order::unblocking_pins;
-use super::wording::{action_counts, incompleteness, override_flags, pluralize, push_line, total};
+use super::wording::{
+    action_counts, describe_limit, incompleteness, override_flags, pluralize, push_line, total,
+};
 use crate::diagnostic::Severity;
 use crate::model::{Action, Step};
-use crate::plan::{BrokenPin, Change, Plan, Problem, Summary, Target, TenantPlan, Unmanaged};
+use crate::plan::{BrokenPin, Change, Limit, Plan, Problem, Summary, Target, TenantPlan, Unmanaged};
 
 pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -54,6 +56,7 @@ fn summary(plan: &Plan) -> String {
             push_line(&mut text, format_args!("{STRONG}{name}{STRONG:#}: {summary}"));
         }
     }
+    push_limit(&mut text, plan.limit.as_ref());
     let total = total(plan);
     let style = if plan.is_complete() { STRONG } else { ALARM };
     push_line(&mut text, format_args!("{style}{total}{style:#}"));
@@ -61,6 +64,13 @@ fn summary(plan: &Plan) -> String {
         push_line(&mut text, format_args!("Fingerprint: {fingerprint}"));
     }
     text
+}
+
+/// Appends the limit of a run as a line, if it has one.
+pub(super) fn push_limit(text: &mut String, limit: Option<&Limit>) {
+    if let Some(limit) = limit {
+        push_line(text, format_args!("{}", describe_limit(limit)));
+    }
 }
 
 /// Returns the counts of a tenant's changes, or why it is incomplete. The counts end with `, blocked` if a guard

@@ -9,7 +9,7 @@ use super::escape;
 use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Action;
-use crate::plan::{BrokenPin, Plan, Summary, Target, TenantPlan};
+use crate::plan::{BrokenPin, Limit, Plan, Summary, Target, TenantPlan};
 
 /// Returns the counts of a plan's changes and blockers as sentences: `Plan: 1 to enable. Blocked by 1
 /// guard.`, or `No changes.` For an incomplete plan, returns why it is incomplete, and whether all or how
@@ -149,6 +149,16 @@ pub(super) fn hints(changes: &[ChangeReport]) -> Vec<(Code, &str)> {
 /// Returns the pinned and the actual address in one line, without the connector.
 pub(super) fn describe_pin(BrokenPin { connector: _, expected, actual, source: _ }: &BrokenPin) -> String {
     format!("pinned to {expected}, but calls {}", actual.as_deref().unwrap_or("no address"))
+}
+
+/// Returns the limit of a run: `Limited to 1 of 60 bindings (--only)`.
+pub(super) fn describe_limit(limit: &Limit) -> String {
+    format!("Limited to {} of {} (--only)", limit.selected, pluralize(limit.of, "binding", "bindings"))
+}
+
+/// Returns the flags of a limit, quoted for a shell, each with a space before.
+pub(super) fn only_flags(limit: &Limit) -> String {
+    limit.only.iter().map(|only| format!(" --only {}", escape::shell(&only.to_string()))).collect()
 }
 
 /// Returns a number with its noun: `1 error`, `2 errors`.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::connect::connect;
 use super::error::CommandError;
 use super::in_order::group_by_tenant;
+use super::only::unmatched as unmatched_error;
 use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::accept::{Accepted, Edit, accept, replace_text};
@@ -80,6 +81,8 @@ pub async fn accept_drift(run: &Run, paths: &[PathBuf], request: &AcceptRequest)
             return AcceptedRun { files: Vec::new(), problems };
         }
     };
+    let flows = documents.iter().flat_map(|document| &document.desired().flows);
+    let names = flows.map(|flow| flow.id.to_string()).collect();
     let (mut accepted, mut matched) = (AcceptedRun::default(), BTreeSet::new());
     let work = async |(at, group): (usize, Vec<(usize, Document)>)| {
         let documents: Vec<_> = group.into_iter().map(|(_, document)| document).collect();
@@ -93,11 +96,7 @@ pub async fn accept_drift(run: &Run, paths: &[PathBuf], request: &AcceptRequest)
     })
     .await;
     let unmatched = request.only.iter().enumerate().filter(|(at, _)| !matched.contains(at));
-    accepted.problems.extend(unmatched.map(|(_, only)| {
-        let message = format!("`--only {only}` selects no binding of the files");
-        let problem = Diagnostic::error(Code::OnlyUnmatched, message);
-        Problem::from(problem.hint("name a flow of the files, or FLOW/STEP"))
-    }));
+    accepted.problems.extend(unmatched.map(|(_, only)| Problem::from(unmatched_error(only, &names))));
     accepted
 }
 

@@ -10,7 +10,7 @@ use super::session::Run;
 use crate::apply::{self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::http::{StopStage, stopped};
-use crate::model::{Desired, Scope, Tenant};
+use crate::model::{Scope, Tenant};
 use crate::plan::{
     ExpectedFingerprints, Member, Plan, Problem, ShardInfo, Target, TenantPlan, sort_by_tenant,
 };
@@ -89,7 +89,7 @@ struct TenantRun<'a> {
 
 /// Files or a saved plan, before anything is sent.
 enum Loaded {
-    Files(Option<ShardInfo>, Vec<Desired>, PlanRequest),
+    Files(Fleet, PlanRequest),
     Saved(Plan),
 }
 
@@ -97,8 +97,8 @@ impl Session<'_> {
     /// Runs an apply. An error ends it before any change; failures of single tenants are not errors.
     async fn run(&mut self, run: &Run, host: &mut impl Host) -> Result<(), CommandError> {
         let prepared = match self.load(host)? {
-            Loaded::Files(shard, files, request) => {
-                let plan = async { (plan_fleet(run, shard, files, &request, |_| {}).await, Vec::new()) };
+            Loaded::Files(fleet, request) => {
+                let plan = async { (plan_fleet(run, fleet, &request, |_| {}).await, Vec::new()) };
                 unless_stopped(run, plan).await?
             }
             Loaded::Saved(plan) => {
@@ -133,15 +133,16 @@ impl Session<'_> {
     fn load(&mut self, host: &mut impl Host) -> Result<Loaded, CommandError> {
         let ApplyRequest { source, policy, shard, expected, .. } = self.request;
         let loaded = match source {
-            ApplySource::Files { paths, overrides, time, .. } => {
-                let Fleet { members, shard: info, files } = load_files(paths, *shard)?;
-                info.iter().for_each(|info| host.show_shard(info));
-                self.fleet = members;
-                self.report.shard.clone_from(&info);
+            ApplySource::Files { paths, overrides, only, time, .. } => {
+                let fleet = load_files(paths, *shard, only)?;
+                fleet.shard.iter().for_each(|info| host.show_shard(info));
+                self.fleet.clone_from(&fleet.members);
+                self.report.shard.clone_from(&fleet.shard);
                 let overrides = overrides.clone();
                 let (policy, shard, time) = (*policy, *shard, *time);
-                let request = PlanRequest { policy, scope: Scope::Listed, overrides, shard, time };
-                Loaded::Files(info, files, request)
+                let only = only.to_vec();
+                let request = PlanRequest { policy, scope: Scope::Listed, overrides, shard, only, time };
+                Loaded::Files(fleet, request)
             }
             ApplySource::Saved(path) => {
                 let (plan, fleet) = load_plan(path, *shard)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::blocked::PlanSource;
 use crate::apply::UnverifiedTenantPolicy;
+use crate::model::Only;
 use crate::plan::{ExpectedFingerprints, Overrides, PlanTime, Shard};
 
 /// Options of an apply.
@@ -35,6 +36,8 @@ pub enum ApplySource<'a> {
         overrides: Overrides,
         /// Whether the changes are approved in advance.
         is_approved: bool,
+        /// Bindings to apply; all if empty.
+        only: &'a [Only],
         /// Start of the run, and how long certificates must be valid.
         time: PlanTime,
     },

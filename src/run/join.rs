@@ -7,7 +7,7 @@ use crate::apply::{Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::{self, Drift};
 use crate::model::{FlowId, FlowKey, Step, Tenant};
-use crate::plan::{self, JoinError, Joined, Plan, Target, combine_fingerprints};
+use crate::plan::{self, JoinError, Joined, Limit, Plan, Target, combine_fingerprints};
 use crate::saved::Saved;
 
 /// Joins plans, drift or reports; shards become the result of an unsharded run. The result has the latest time, and the
@@ -59,7 +59,19 @@ fn unjoinable(error: JoinError) -> Diagnostic {
     problem.hint("pass all shards of one run, each once, and nothing else")
 }
 
+/// Returns the limit that all parts have.
+fn common_limit(limits: Vec<Option<Limit>>) -> Result<Option<Limit>, Diagnostic> {
+    let first = limits.first().cloned().flatten();
+    if limits.iter().all(|limit| *limit == first) {
+        return Ok(first);
+    }
+    let problem =
+        Diagnostic::error(Code::CannotJoin, "the runs are limited to different bindings (`--only`)");
+    Err(problem.hint("pass results of runs with the same `--only`"))
+}
+
 fn join_plans(plans: Vec<Plan>) -> Result<Plan, Diagnostic> {
+    let limit = common_limit(plans.iter().map(|plan| plan.limit.clone()).collect())?;
     let parts = plans.into_iter().map(|mut plan| {
         let (shard, errors) = (plan.shard.take(), plan.errors());
         (shard, plan.into_targets(), errors)
@@ -67,7 +79,7 @@ fn join_plans(plans: Vec<Plan>) -> Result<Plan, Diagnostic> {
     let joined = plan::join(parts.collect(), |target: &Target| &target.tenant).map_err(unjoinable)?;
     let Joined { mut targets, errors, .. } = joined;
     plan::dedupe_findings(&mut targets);
-    let mut plan = Plan::new(targets, errors);
+    let mut plan = Plan { limit, ..Plan::new(targets, errors) };
     plan.add_alias_errors();
     match plan.find_duplicate_binding() {
         None => Ok(plan),
@@ -80,7 +92,8 @@ fn join_drift(parts: Vec<Drift>) -> Result<Drift, Diagnostic> {
         let problem = Diagnostic::error(Code::SavedFileKind, "cannot join drift with and without `--strict`");
         return Err(problem.hint("show each kind separately"));
     }
-    let drift = drift::join(parts).map_err(unjoinable)?;
+    let limit = common_limit(parts.iter().map(|drift| drift.limit.clone()).collect())?;
+    let drift = Drift { limit, ..drift::join(parts).map_err(unjoinable)? };
     match drift.find_duplicate_binding() {
         None => Ok(drift),
         Some((tenant, flow, step)) => Err(duplicate("files", tenant, flow, step)),
@@ -93,6 +106,7 @@ fn duplicate(what: &str, tenant: &Tenant, flow: &FlowId, step: Step) -> Diagnost
 }
 
 fn join_reports(reports: Vec<Report>) -> Result<Report, Diagnostic> {
+    let limit = common_limit(reports.iter().map(|report| report.limit.clone()).collect())?;
     let fingerprints: Vec<_> = reports.iter().map(|report| report.fingerprint.clone()).collect();
     let parts = reports.into_iter().map(|report| (report.shard, report.targets, report.errors));
     let joined = plan::join(parts.collect(), |target: &TargetReport| &target.tenant).map_err(unjoinable)?;
@@ -114,5 +128,5 @@ fn join_reports(reports: Vec<Report>) -> Result<Report, Diagnostic> {
         true => None,
         false => combine_fingerprints(fingerprints),
     };
-    Ok(Report { fingerprint, targets, errors, exit_code: 0, shard: None })
+    Ok(Report { fingerprint, targets, errors, exit_code: 0, shard: None, limit })
 }

@@ -17,6 +17,7 @@ mod identity;
 mod in_order;
 mod inventory;
 mod join;
+mod only;
 mod plan;
 mod progress;
 mod sandboxes;

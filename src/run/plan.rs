@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use super::connect::{Connection, connect, graph_url};
 use super::error::{CommandError, ErrorKind};
 use super::in_order::group_by_tenant;
+use super::only;
 use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::Diagnostic;
-use crate::model::{Desired, Scope, Tenant};
+use crate::model::{Desired, Only, Scope, Tenant};
 use crate::plan::{
-    Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan,
+    Limit, Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan,
     create_unplanned_tenant, plan_tenant,
 };
 use crate::{current, desired};
@@ -37,6 +38,8 @@ pub struct PlanRequest {
     pub overrides: Overrides,
     /// Shard to process; `None` for all files.
     pub shard: Option<Shard>,
+    /// Bindings to process; all if empty.
+    pub only: Vec<Only>,
     /// Start of the run, and how long certificates must be valid.
     pub time: PlanTime,
 }
@@ -46,6 +49,8 @@ pub(super) struct Fleet {
     /// Files of all shards.
     pub(super) members: Vec<Member>,
     pub(super) shard: Option<ShardInfo>,
+    /// Bindings that the run is limited to, if it is.
+    pub(super) limit: Option<Limit>,
     /// Files of this shard.
     pub(super) files: Vec<Desired>,
 }
@@ -64,10 +69,10 @@ pub async fn plan_files(
     request: &PlanRequest,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Plan {
-    match load_files(paths, request.shard) {
-        Ok(Fleet { shard, files, .. }) => {
-            shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
-            plan_fleet(run, shard, files, request, |target| on_event(Event::Planned(target))).await.plan
+    match load_files(paths, request.shard, &request.only) {
+        Ok(fleet) => {
+            fleet.shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
+            plan_fleet(run, fleet, request, |target| on_event(Event::Planned(target))).await.plan
         }
         Err(problems) => create_error_plan(problems, request.shard, on_event),
     }
@@ -84,19 +89,23 @@ pub fn create_error_plan(
     Plan { errors, shard, ..Plan::default() }
 }
 
-/// Loads and checks the files at these paths, and keeps those of the shard.
+/// Loads and checks the files at these paths, and keeps the selected bindings of the shard.
 ///
 /// # Errors
-/// All problems of all files.
-pub(super) fn load_files(paths: &[PathBuf], shard: Option<Shard>) -> Result<Fleet, Vec<Diagnostic>> {
-    let mut files = desired::load(paths)?;
+/// All problems of all files, or selections that match no binding.
+pub(super) fn load_files(
+    paths: &[PathBuf],
+    shard: Option<Shard>,
+    only: &[Only],
+) -> Result<Fleet, Vec<Diagnostic>> {
+    let (mut files, limit) = only::limit(desired::load(paths)?, only)?;
     let member = |file: &Desired| Member { file: file.file.clone(), tenant: file.tenant.clone() };
     let members: Vec<_> = files.iter().map(member).collect();
     let shard = shard.map(|shard| ShardInfo { shard, fleet: members.clone() });
     if let Some(info) = &shard {
         files.retain(|file| info.shard.contains(&file.tenant));
     }
-    Ok(Fleet { members, shard, files })
+    Ok(Fleet { members, shard, limit, files })
 }
 
 /// Plan of one file. The first file of a tenant has its errors and its connection.
@@ -110,8 +119,7 @@ struct PlannedFile {
 /// planned.
 pub(super) async fn plan_fleet(
     run: &Run,
-    shard: Option<ShardInfo>,
-    files: Vec<Desired>,
+    Fleet { shard, limit, files, .. }: Fleet,
     request: &PlanRequest,
     mut on_planned: impl FnMut(&Target),
 ) -> PlannedRun {
@@ -139,7 +147,7 @@ pub(super) async fn plan_fleet(
         errors.extend(new);
     })
     .await;
-    let mut plan = Plan { shard, ..Plan::new(targets, errors) };
+    let mut plan = Plan { shard, limit, ..Plan::new(targets, errors) };
     plan.add_alias_errors();
     PlannedRun { plan, connections }
 }

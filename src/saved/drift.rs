@@ -11,7 +11,9 @@ use super::saved_as::saved_as;
 use crate::diagnostic::SourceLocation;
 use crate::drift::{Difference, Drift, Kind, Remembered, Revert, Subject, TargetDrift, Value};
 use crate::model::{Api, Cloud, Connector, FlowId, Step, Tenant};
-use crate::plan::{BoundCertificate, InSync, NeverCalled, Problem, ShardInfo, Unmanaged, UnreadableBinding};
+use crate::plan::{
+    BoundCertificate, InSync, Limit, NeverCalled, Problem, ShardInfo, Unmanaged, UnreadableBinding,
+};
 
 /// Serializes drift with its fingerprint to indented JSON. `created_at` is RFC 3339.
 pub fn to_json(drift: &Drift, created_at: &str) -> String {
@@ -27,6 +29,7 @@ pub fn to_json(drift: &Drift, created_at: &str) -> String {
         remembered: drift.remembered.clone(),
         errors: drift.errors.clone(),
         shard: drift.shard.clone(),
+        limit: drift.limit.clone(),
     };
     parts::to_json(&file)
 }
@@ -42,6 +45,7 @@ pub(super) fn from_json(text: &str) -> Result<(Drift, String), SavedFileError> {
         targets: file.targets,
         errors: file.errors,
         shard: file.shard,
+        limit: file.limit,
         strict: file.strict,
         is_compared: file.compared,
         remembered: file.remembered,
@@ -94,6 +98,9 @@ struct DriftFile {
     /// Shard of the run; absent if it was not split.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<ShardInfo>,
+    /// Limit of the run to some bindings; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
 }
 
 /// Differences between one file and its tenant.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::saved_as::saved_as;
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Bound, Connector, ConnectorId, Tenant};
-use crate::plan::{Member, Problem, Shard, ShardInfo};
+use crate::model::{Action, Bound, Connector, ConnectorId, Only, Tenant};
+use crate::plan::{Limit, Member, Problem, Shard, ShardInfo};
 
 /// Keys that every saved file has.
 #[derive(Deserialize)]
@@ -131,6 +131,20 @@ impl TryFrom<ShardPart> for ShardInfo {
         Ok(Self { shard, fleet })
     }
 }
+
+/// Limit of a run to some bindings.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+struct LimitPart {
+    /// Selected flows and bindings, as `FLOW` or `FLOW/STEP`.
+    only: Vec<Only>,
+    /// Number of managed bindings that are selected.
+    selected: usize,
+    /// Number of managed bindings of all files of the run.
+    of: usize,
+}
+
+saved_as!(Limit, LimitPart { only, selected, of });
 
 /// Problem of a run.
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,11 +11,11 @@ use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
 use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
-use crate::plan::{Problem, ShardInfo};
+use crate::plan::{Limit, Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
-    let Report { fingerprint, targets, errors, exit_code, shard } = report.clone();
+    let Report { fingerprint, targets, errors, exit_code, shard, limit } = report.clone();
     let file = ReportFile {
         format_version: FORMAT_VERSION.to_owned(),
         kind: "report".to_owned(),
@@ -27,6 +27,7 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
         errors,
         exit_code,
         shard,
+        limit,
     };
     parts::to_json(&file)
 }
@@ -37,9 +38,9 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
 /// # Errors
 /// The text is not of this shape, or has a value that cannot occur.
 pub(super) fn from_json(text: &str) -> Result<(Report, String, String), SavedFileError> {
-    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, .. } =
+    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, limit, .. } =
         parts::parse(text)?;
-    let report = Report { fingerprint, targets, errors, exit_code, shard };
+    let report = Report { fingerprint, targets, errors, exit_code, shard, limit };
     // Pipelines rely on code 0, so nothing else in the report may contradict it.
     if report.exit_code == 0 && !report.is_complete() {
         return Err(SavedFileError::InvalidValue(
@@ -84,6 +85,9 @@ struct ReportFile {
     /// Shard of the run; absent if it was not split.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<ShardInfo>,
+    /// Limit of the run to some bindings; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
 }
 
 /// Result of one tenant's changes.

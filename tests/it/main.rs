@@ -33,6 +33,7 @@ mod identity;
 mod layering;
 mod limits;
 #[cfg(unix)]
+mod only;
 mod pipelines;
 mod progress;
 mod properties;

@@ -1,6 +1,7 @@
 //! What to do about drift: the commands that revert or accept it, and advice for the other kinds.
 
 use super::super::escape;
+use super::super::wording::only_flags;
 use crate::drift::{Drift, Kind, Revert, TargetDrift};
 
 /// Commands and advice about drift.
@@ -18,8 +19,8 @@ impl Actions {
     pub(super) fn new(drift: &Drift) -> Self {
         let has = |kind| drift.differences().any(|difference| difference.kind == kind);
         Self {
-            revert: drift.targets.iter().filter_map(revert).collect(),
-            accept: drift.targets.iter().filter_map(|target| accept(target, drift.strict)).collect(),
+            revert: drift.targets.iter().filter_map(|target| revert(drift, target)).collect(),
+            accept: drift.targets.iter().filter_map(|target| accept(drift, target)).collect(),
             advice: ADVICE.into_iter().filter(|(kind, _)| has(*kind)).collect(),
         }
     }
@@ -35,27 +36,28 @@ const ADVICE: [(Kind, &str); 4] = [
 
 /// Returns the command that reverts the bindings of a target, without flags that override a guard; `None` if `apply`
 /// would change nothing or cannot.
-fn revert(target: &TargetDrift) -> Option<String> {
+fn revert(drift: &Drift, target: &TargetDrift) -> Option<String> {
     let blocked = match target.revert? {
         Revert::Possible => "",
         Revert::Blocked => "  # blocked by guards; review before overriding",
     };
-    Some(format!("{}{blocked}", command("apply", target)))
+    Some(format!("{}{blocked}", command("apply", drift, target)))
 }
 
 /// Returns the command that changes the file of a target; `None` if it would change nothing.
-fn accept(target: &TargetDrift, strict: bool) -> Option<String> {
+fn accept(drift: &Drift, target: &TargetDrift) -> Option<String> {
     let mut kinds = target.differences.iter().map(|difference| difference.kind);
-    let has_unlisted = strict && kinds.clone().any(|kind| kind == Kind::Unmanaged);
+    let has_unlisted = drift.strict && kinds.clone().any(|kind| kind == Kind::Unmanaged);
     let strict = if has_unlisted { " --strict" } else { "" };
-    kinds.any(Kind::can_be_accepted).then(|| format!("{}{strict}", command("accept", target)))
+    kinds.any(Kind::can_be_accepted).then(|| format!("{}{strict}", command("accept", drift, target)))
 }
 
-/// Returns a command about the file and the tenant of a target, quoted for a shell.
-fn command(name: &str, target: &TargetDrift) -> String {
+/// Returns a command about the file, the tenant and the bindings of a target, quoted for a shell.
+fn command(name: &str, drift: &Drift, target: &TargetDrift) -> String {
     let TargetDrift { file, sandbox, graph_url_option, .. } = target;
     let options = [("--sandbox", sandbox), ("--graph-url", graph_url_option)].into_iter();
     let options = options.filter_map(|(name, value)| Some((name, value.as_deref()?)));
     let options: String = options.map(|(name, value)| format!(" {name} {}", escape::shell(value))).collect();
-    format!("flowbind {name} {}{options}", escape::path(file))
+    let only = drift.limit.as_ref().map(only_flags).unwrap_or_default();
+    format!("flowbind {name} {}{options}{only}", escape::path(file))
 }

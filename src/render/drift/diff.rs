@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::diff::{Bindings, connector, render_sides, unified, value};
+use super::super::diff::{Bindings, connector, render_sides, unified, value, with_limit};
 use super::super::escape;
 use super::super::wording::push_line;
 use crate::diagnostic::SourceLocation;
@@ -12,7 +12,7 @@ use crate::model::FlowId;
 /// Renders a diff of bindings and pinned addresses for each target that differs, in the syntax of the file. Empty if
 /// none differs.
 pub(crate) fn render(drift: &Drift) -> String {
-    drift.targets.iter().map(target_diff).collect()
+    with_limit(drift.limit.as_ref(), drift.targets.iter().map(target_diff).collect())
 }
 
 fn target_diff(target: &TargetDrift) -> String {

@@ -1,6 +1,8 @@
 //! Renders drift as workflow commands and outputs of GitHub Actions.
 
-use super::super::github::{annotate, binding_title, drift_status, problem_annotations, start_of_file};
+use super::super::github::{
+    annotate, binding_title, drift_status, problem_annotations, push_limit, start_of_file,
+};
 use super::wording::{self, Sides};
 use crate::diagnostic::Severity;
 use crate::drift::{Drift, Subject};
@@ -32,6 +34,7 @@ pub(crate) fn annotations(drift: &Drift) -> String {
         annotate(&mut text, level, difference.source.as_ref().or(file.as_ref()), &title, &message);
     }
     problem_annotations(&mut text, &problems, &files, Severity::Warning);
+    push_limit(&mut text, drift.limit.as_ref());
     text
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn render(drift: &Drift, at: &str) -> String {
         command: "drift",
         at,
         fingerprint: None,
+        limit: drift.limit.as_ref(),
         errors: &drift.errors,
         choices: &CHOICES,
     };

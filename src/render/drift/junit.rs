@@ -8,7 +8,8 @@ use crate::plan::{InSync, UnreadableBinding};
 /// Renders a suite for each target, with a case for each managed binding and each difference, and a suite for the
 /// errors of the run. Targets whose tenant was not read have no suite, because it would be empty and pass.
 pub(crate) fn render(drift: &Drift, at: &str) -> String {
-    junit::render("drift", drift.read_targets().map(suite).collect(), &drift.errors, at)
+    let suites = drift.read_targets().map(suite).collect();
+    junit::render("drift", drift.limit.as_ref(), suites, &drift.errors, at)
 }
 
 fn suite(target: &TargetDrift) -> Suite {

@@ -45,7 +45,8 @@ pub(crate) fn render(drift: &Drift) -> String {
     });
     let end =
         drift.fingerprint().map(|it| format!("\nFingerprint of the drift: `{it}`\n")).unwrap_or_default();
-    page(&beginning("drift", &wording::title(drift, "drift"), lines.collect()), &sections, &end)
+    let title = wording::title(drift, "drift");
+    page(&beginning("drift", &title, drift.limit.as_ref(), lines.collect()), &sections, &end)
 }
 
 /// Returns the cells of a difference: kind, flow or connector, step, both sides, and location.

@@ -19,7 +19,7 @@ pub(crate) fn render(drift: &Drift, at: &str) -> String {
     if let Some(is_drifted) = drift.is_drifted() {
         families.add("flowbind_drift", "Whether any tenant differs from its file.", "", is_drifted.into());
     }
-    families.render("drift", at, drift.is_complete())
+    families.render("drift", drift.limit.as_ref(), at, drift.is_complete())
 }
 
 fn add_target(families: &mut Families, target: &TargetDrift) {

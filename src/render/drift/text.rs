@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::super::escape;
 use super::super::names::Names;
-use super::super::text::{STRONG, problems};
+use super::super::text::{STRONG, problems, push_limit};
 use super::super::wording::{pluralize, push_line};
 use super::actions::Actions;
 use super::wording::{self, Sides};
@@ -78,6 +78,7 @@ fn summary(drift: &Drift) -> String {
             push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {summary}", escape::text(tenant)));
         }
     }
+    push_limit(&mut text, drift.limit.as_ref());
     let counts = wording::counts(drift.differences());
     let (style, total) = match (drift.is_complete(), counts.is_empty()) {
         (true, true) => (STRONG, "No drift.".to_owned()),

@@ -14,7 +14,7 @@ use super::wording::{self, one_line, pluralize, push_line};
 use crate::apply::{ChangeReport, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Action, Step};
-use crate::plan::{Plan, Problem, Target};
+use crate::plan::{Limit, Plan, Problem, Target};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -24,7 +24,15 @@ pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
     let title = wording::plan_title(plan, "Plan", "No changes");
     let (fingerprint, errors) = (plan.fingerprint(), plan.errors());
     let targets: Vec<_> = plan.targets().map(plan_target).collect();
-    let page = Page { title, command: "plan", at, fingerprint, errors: &errors, choices: &PLAN_CHOICES };
+    let page = Page {
+        title,
+        command: "plan",
+        at,
+        fingerprint,
+        limit: plan.limit.as_ref(),
+        errors: &errors,
+        choices: &PLAN_CHOICES,
+    };
     page.render(targets.iter().any(HtmlTarget::differs), targets.iter().map(HtmlTarget::render))
 }
 
@@ -34,7 +42,15 @@ pub(super) fn render_report(report: &Report, at: &str) -> String {
     let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
     let targets: Vec<_> = report.targets.iter().map(report_target).collect();
     let errors = &report.errors;
-    let page = Page { title, command: "apply", at, fingerprint, errors, choices: &REPORT_CHOICES };
+    let page = Page {
+        title,
+        command: "apply",
+        at,
+        fingerprint,
+        limit: report.limit.as_ref(),
+        errors,
+        choices: &REPORT_CHOICES,
+    };
     page.render(targets.iter().any(HtmlTarget::differs), targets.iter().map(HtmlTarget::render))
 }
 
@@ -67,6 +83,7 @@ pub(super) struct Page<'a> {
     pub(super) at: &'a str,
     /// Fingerprint of the plan, if it has one.
     pub(super) fingerprint: Option<String>,
+    pub(super) limit: Option<&'a Limit>,
     pub(super) errors: &'a [Problem],
     pub(super) choices: &'a Choices,
 }
@@ -75,7 +92,7 @@ impl Page<'_> {
     /// Renders the page: a header with the title, the errors and the filter, then the sections of the tenants. If
     /// anything `differs`, the filter first shows only that.
     pub(super) fn render(self, differs: bool, sections: impl Iterator<Item = String>) -> String {
-        let Self { title, command, at, fingerprint, errors, choices } = self;
+        let Self { title, command, at, fingerprint, limit, errors, choices } = self;
         let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
         let policy = format!("default-src 'none'; style-src {}; script-src {}", hash(STYLE), hash(SCRIPT));
         let (title, at) = (xml(&title), xml(at));
@@ -88,6 +105,10 @@ impl Page<'_> {
         );
         if let Some(fingerprint) = fingerprint {
             push_line(&mut page, format_args!("<p class=\"at\">Fingerprint of the plan: {fingerprint}</p>"));
+        }
+        if let Some(limit) = limit {
+            let limit = xml(&wording::describe_limit(limit));
+            push_line(&mut page, format_args!("<p class=\"note warning\">{limit}</p>"));
         }
         for Problem { diagnostic, tenant } in errors {
             let tenant = tenant.as_ref().map(|tenant| format!("{tenant}: ")).unwrap_or_default();

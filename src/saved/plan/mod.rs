@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::parts::{self, Tool};
-use crate::plan::{Plan, Problem, ShardInfo, Target};
+use crate::plan::{Limit, Plan, Problem, ShardInfo, Target};
 use target::PlanTarget;
 
 /// Serializes a plan with its fingerprints to indented JSON. `created_at` is RFC 3339.
@@ -26,6 +26,7 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
         targets: targets.collect(),
         errors: plan.errors(),
         shard: plan.shard.clone(),
+        limit: plan.limit.clone(),
     };
     parts::to_json(&file)
 }
@@ -39,7 +40,7 @@ pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
     let file: PlanFile = parts::parse(text)?;
     let fingerprints: Vec<_> = file.targets.iter().map(|target| target.fingerprint.clone()).collect();
     let targets = file.targets.into_iter().map(Target::from).collect();
-    let plan = Plan { shard: file.shard, ..Plan::new(targets, file.errors) };
+    let plan = Plan { shard: file.shard, limit: file.limit, ..Plan::new(targets, file.errors) };
     if plan.target_fingerprints() != fingerprints || plan.fingerprint() != file.fingerprint {
         return Err(SavedFileError::FingerprintMismatch);
     }
@@ -82,4 +83,7 @@ struct PlanFile {
     /// Shard of the run; absent if it was not split.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<ShardInfo>,
+    /// Limit of the run to some bindings; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
 }
