@@ -322,9 +322,9 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
 }
 
 /// Returns whether any binding needs the list of connectors: by name, by id and name, or by an id that a pin
-/// may apply to.
+/// may apply to, or the file asks for it.
 fn needs_connectors(desired: &Desired) -> bool {
-    desired
+    let needs_list = desired
         .flows
         .iter()
         .flat_map(|flow| flow.bindings.values())
@@ -332,7 +332,8 @@ fn needs_connectors(desired: &Desired) -> bool {
         .any(|connector| match &connector.key {
             ConnectorKey::Id(id) => desired.pins.could_apply_to(id),
             ConnectorKey::Name(_) | ConnectorKey::IdAndName(..) => true,
-        })
+        });
+    needs_list || desired.lists_connectors
 }
 
 /// Joins the errors of the lists of several kinds of flows into one with all different causes, and the first

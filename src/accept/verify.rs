@@ -37,6 +37,7 @@ fn has_equal_settings(old: &Desired, new: &Desired) -> bool {
             prune,
             guards,
             is_limited: _,
+            lists_connectors: _,
         } = desired;
         let prune = prune.as_ref().map(|(prune, _)| *prune);
         (tenant.clone(), client_id.clone(), *cloud, *api, prune, *guards)

@@ -12,6 +12,7 @@ mod read;
 mod read_back;
 mod report;
 mod staleness;
+mod undo;
 
 use crate::graph::Graph;
 use crate::plan::{Change, Target, target_fingerprint};
@@ -23,6 +24,7 @@ pub use gate::{
 pub use options::Options;
 pub use report::{ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport};
 pub use staleness::{StaleBinding, StalenessCheck, check_staleness};
+pub use undo::{Undo, undo};
 
 /// Applies the changes of one tenant, except those that the staleness check found done already, and reads them back.
 /// Returns one report for each target, in order, with the outcome of each change; a failed request is an outcome,

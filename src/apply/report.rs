@@ -39,6 +39,10 @@ pub struct TargetReport {
     pub api: Api,
     /// Root of Graph, version included.
     pub graph_url: String,
+    /// App that signs in, if the file names one.
+    pub client_id: Option<String>,
+    /// File that lists the bindings.
+    pub file: String,
     /// Fingerprint of the plan for this tenant; `None` if it was incomplete.
     pub fingerprint: Option<String>,
     /// Changes of the plan, in its order.
@@ -67,7 +71,9 @@ pub struct ReportedChange {
     pub current: Bound,
     /// Desired value.
     pub desired: Bound,
-    /// Location of the value in the file; `None` in a saved report.
+    /// Whether the file protects the binding.
+    pub protected: bool,
+    /// Location of the value in the file, if it is known.
     pub source: Option<SourceLocation>,
 }
 
@@ -241,6 +247,8 @@ impl TargetReport {
             cloud: target.cloud,
             api: target.api,
             graph_url: target.graph_url.clone(),
+            client_id: target.client_id.clone(),
+            file: target.file.clone(),
             fingerprint,
             changes: target
                 .changes
@@ -273,7 +281,7 @@ impl TargetReport {
 
 impl From<&Change> for ReportedChange {
     fn from(change: &Change) -> Self {
-        let Change { flow, step, action, current, desired, protected: _, pin: _, source } = change.clone();
-        Self { flow, step, action, current, desired, source: Some(source) }
+        let Change { flow, step, action, current, desired, protected, pin: _, source } = change.clone();
+        Self { flow, step, action, current, desired, protected, source: Some(source) }
     }
 }

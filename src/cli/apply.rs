@@ -23,7 +23,7 @@ use crate::plan::{
     ShardInfo, TenantPlan,
 };
 use crate::render::{self, Document, Format};
-use crate::run::{self, Answer, Applied, ApplyRequest, ApplySource, CommandError, Host, Run};
+use crate::run::{self, Answer, Applied, ApplyRequest, ApplySource, CommandError, DesiredSource, Host, Run};
 use crate::signals::Signals;
 use crate::{saved, terminal};
 
@@ -34,6 +34,9 @@ pub(super) struct ApplyArgs {
     /// Apply the changes of a saved plan
     #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["files", "only", "max_changes", "max_disables", "allow_protected", "allow_empty"])]
     plan: Option<PathBuf>,
+    /// Take back the applied changes of a saved report
+    #[arg(long, value_name = "REPORT.json", conflicts_with_all = ["files", "plan"])]
+    undo: Option<PathBuf>,
     /// Skip the prompt and apply
     #[arg(short, long)]
     yes: bool,
@@ -73,7 +76,10 @@ impl ApplyArgs {
             source: match &self.plan {
                 Some(path) => ApplySource::Saved(path),
                 None => ApplySource::Files {
-                    paths: &self.files.files,
+                    source: match &self.undo {
+                        Some(report) => DesiredSource::Undo(report),
+                        None => DesiredSource::Files(&self.files.files),
+                    },
                     only: &self.only.only,
                     overrides: Overrides::from(&self.overrides),
                     is_approved: self.yes,
@@ -102,8 +108,8 @@ pub(super) async fn run(
 ) -> Result<Exit, CommandError> {
     let started = environment.now();
     let request = args.request(started)?;
-    let saved_plan = args.plan.as_deref();
-    let inputs: Vec<_> = args.files.inputs(&args.connection).into_iter().chain(saved_plan).collect();
+    let saved = args.plan.as_deref().into_iter().chain(args.undo.as_deref());
+    let inputs: Vec<_> = args.files.inputs(&args.connection).into_iter().chain(saved).collect();
     // Outputs are opened before the first request.
     let outputs = args.outputs.open(&inputs, environment)?;
     let mut host = Terminal {

@@ -15,7 +15,7 @@ use crate::http::never_stopped;
 use crate::model::{Scope, Tenant};
 use crate::output::print_diagnostics;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime};
-use crate::run::{CommandError, PlanRequest, Run, read_earlier_drift};
+use crate::run::{CommandError, DesiredSource, PlanRequest, Run, read_earlier_drift};
 
 #[derive(Debug, Args)]
 pub(super) struct DriftArgs {
@@ -60,7 +60,8 @@ pub(super) async fn run(
         time: PlanTime::new(environment.now(), args.certificate_days),
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());
-    let plan = plan_with_progress(&run, &args.files, &request, global, |_| {}).await;
+    let plan =
+        plan_with_progress(&run, DesiredSource::Files(&args.files.files), &request, global, |_| {}).await;
     let sandbox = |tenant: &Tenant| {
         let path = run.as_ref().ok()?.sandboxes().find_path(tenant)?;
         Some(path.to_string_lossy().into_owned())

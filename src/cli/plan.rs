@@ -1,5 +1,7 @@
 //! `plan`: compares files with their tenants and prints the changes. Writes nothing to the tenants.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::environment::Environment;
@@ -12,13 +14,16 @@ use crate::model::Scope;
 use crate::output::RenderedRun;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime, ShardInfo, Target};
 use crate::render::{self, Document};
-use crate::run::{self, CommandError, Event, PlanRequest, Run};
+use crate::run::{self, CommandError, DesiredSource, Event, PlanRequest, Run};
 use crate::{saved, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     files: FilesArgs,
+    /// Take back the applied changes of a saved report
+    #[arg(long, value_name = "REPORT.json", conflicts_with = "files")]
+    undo: Option<PathBuf>,
     #[command(flatten)]
     outputs: OutputArgs,
     /// Exit with 2 if the plan has changes
@@ -35,12 +40,23 @@ pub(super) struct PlanArgs {
     connection: ConnectionArgs,
 }
 
+impl PlanArgs {
+    fn source(&self) -> DesiredSource<'_> {
+        self.undo.as_deref().map_or(DesiredSource::Files(&self.files.files), DesiredSource::Undo)
+    }
+
+    /// Returns the files that no output may replace.
+    fn inputs(&self) -> Vec<&Path> {
+        self.files.inputs(&self.connection).into_iter().chain(self.undo.as_deref()).collect()
+    }
+}
+
 pub(super) async fn run(
     args: &PlanArgs,
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    let mut outputs = args.outputs.open(&args.files.inputs(&args.connection), environment)?;
+    let mut outputs = args.outputs.open(&args.inputs(), environment)?;
     let request = PlanRequest {
         policy: UnverifiedTenantPolicy::Warn,
         scope: Scope::Listed,
@@ -51,7 +67,7 @@ pub(super) async fn run(
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());
     let print = |target: &Target| outputs.print(&render::target_text(target));
-    let plan = plan_with_progress(&run, &args.files, &request, global, print).await;
+    let plan = plan_with_progress(&run, args.source(), &request, global, print).await;
     let at = environment.now().to_string();
     let json = &|| saved::plan::to_json(&plan, &at);
     let text = render::plan_text(&plan);
@@ -63,7 +79,7 @@ pub(super) async fn run(
 /// in the plan, also those of a run that could not start.
 pub(super) async fn plan_with_progress(
     run: &Result<Run, CommandError>,
-    files: &FilesArgs,
+    source: DesiredSource<'_>,
     request: &PlanRequest,
     global: &Global,
     mut on_planned: impl FnMut(&Target),
@@ -74,7 +90,7 @@ pub(super) async fn plan_with_progress(
     };
     match run {
         Ok(run) => {
-            let planned = run::plan_files(run, &files.files, request, on_event);
+            let planned = run::plan_files(run, source, request, on_event);
             ProgressLine::new(global).show_while(run, planned).await
         }
         Err(error) => run::create_error_plan(error.diagnostics.clone(), request.shard, on_event),

@@ -56,6 +56,7 @@ pub(super) fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired>
         pins,
         prune: prune.map(|prune| (prune.value, prune.span)).filter(|(prune, _)| *prune != Prune::None),
         is_limited: false,
+        lists_connectors: false,
         guards: Guards {
             max_changes: guards.max_changes.map(|limit| limit.value),
             max_disables: guards.max_disables.map_or(Guards::default().max_disables, |limit| limit.value),

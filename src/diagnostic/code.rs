@@ -514,6 +514,20 @@ codes! {
              passed in place of a desired-state file.",
             NOTHING,
             "Pass a plan to `apply --plan`, files of one kind to `show`, and desired-state files to other commands.";
+        UndoStale = "undo-stale": "A change cannot be taken back, because the binding was changed again",
+            "`--undo` takes back what a report lists as applied or unverified. The tenant has neither the value that \
+             the apply set nor the value from before, so somebody changed the binding in the meantime.",
+            NOTHING,
+            "Find out who changed the binding. To take back the other changes, select them with `--only`.";
+        UndoDeleted = "undo-deleted": "A change cannot be taken back, because the connector was deleted",
+            "The binding had a connector before the apply that does not exist any more.",
+            NOTHING,
+            "Bind another connector with a file. To take back the other changes, select them with `--only`.";
+        UndoFileDiffers = "undo-file-differs": "The file still has the value that is taken back",
+            "`--undo` changes the tenant, not the file. The next `apply` of the file, for example on the next merge, \
+             sets the value again.",
+            "The changes of the plan, if they were applied.",
+            "Change the binding in the file too, or put a `hold` on it.";
         OnlyUnmatched = "only-unmatched": "`--only` selects no binding",
             "No file of the run manages a binding with this flow and step, so nothing would be done.",
             NOTHING,

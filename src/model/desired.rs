@@ -38,6 +38,8 @@ pub struct Desired {
     pub guards: Guards,
     /// Whether the run is limited to the bindings in `flows`, so that nothing else of the tenant is read.
     pub is_limited: bool,
+    /// Whether the list of connectors is read even if no name or pin needs it, to find deleted connectors.
+    pub lists_connectors: bool,
 }
 
 impl Desired {

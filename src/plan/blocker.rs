@@ -5,7 +5,7 @@ use std::fmt;
 use super::binding::BrokenPin;
 use super::overrides::Override;
 use crate::diagnostic::{Code, Diagnostic, Location, SourceLocation};
-use crate::model::{Action, FlowId, Step};
+use crate::model::{Action, Bound, Connector, FlowId, Step};
 
 /// Reason why a guard blocks the changes of a target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,30 @@ pub enum Blocker {
     },
     /// `prune: flows` in a file without flows.
     EmptyPrune,
+    /// A binding that is to be taken back no longer has the value that was set.
+    UndoStale {
+        /// The flow.
+        flow: FlowId,
+        /// The step.
+        step: Step,
+        /// Value that was set.
+        set: Bound,
+        /// Value in the tenant.
+        current: Bound,
+        /// Location of the binding in the file.
+        source: SourceLocation,
+    },
+    /// The connector that a binding had before does not exist any more.
+    UndoDeleted {
+        /// The flow.
+        flow: FlowId,
+        /// The step.
+        step: Step,
+        /// The deleted connector.
+        connector: Connector,
+        /// Location of the binding in the file.
+        source: SourceLocation,
+    },
     /// A connector that would be bound does not call its pinned address.
     PinMismatch(BrokenPin),
 }
@@ -48,6 +72,8 @@ impl Blocker {
             Self::MaxChanges { .. } => Code::GuardMaxChanges,
             Self::MaxDisables { .. } => Code::GuardMaxDisables,
             Self::Protected { .. } => Code::ProtectedBinding,
+            Self::UndoStale { .. } => Code::UndoStale,
+            Self::UndoDeleted { .. } => Code::UndoDeleted,
             Self::EmptyPrune => Code::EmptyPrune,
             Self::PinMismatch(_) => Code::PinMismatch,
         }
@@ -61,7 +87,7 @@ impl Blocker {
             Self::MaxDisables { disables, .. } => u32::try_from(*disables).ok().map(Override::MaxDisables),
             Self::Protected { flow, step, .. } => Some(Override::AllowProtected(flow.clone(), *step)),
             Self::EmptyPrune => Some(Override::AllowEmpty),
-            Self::PinMismatch(_) => None,
+            Self::UndoStale { .. } | Self::UndoDeleted { .. } | Self::PinMismatch(_) => None,
         }
     }
 
@@ -73,6 +99,14 @@ impl Blocker {
             (Self::Protected { source, .. }, Some(flag)) => Diagnostic {
                 location: Some(Box::new(Location::Position(source.clone()))),
                 ..problem.hint(override_hint(&format!("`{}`", flag.to_shell())))
+            },
+            (Self::UndoStale { source, .. }, _) => Diagnostic {
+                location: Some(Box::new(Location::Position(source.clone()))),
+                ..problem.hint("find out who changed the binding, or leave it out with `--only`")
+            },
+            (Self::UndoDeleted { source, .. }, _) => Diagnostic {
+                location: Some(Box::new(Location::Position(source.clone()))),
+                ..problem.hint("bind another connector with a file, or leave the binding out with `--only`")
             },
             (Self::PinMismatch(pin), _) => problem
                 .caused_by(format!("pinned to {}", pin.expected))
@@ -108,6 +142,14 @@ impl fmt::Display for Blocker {
             Self::Protected { flow, step, action, source: _ } => {
                 write!(f, "would {} `{flow}` `{step}`, which is protected", action.name())
             }
+            Self::UndoStale { flow, step, set, current, source: _ } => {
+                let (set, current) = (shown(set), shown(current));
+                write!(f, "`{flow}` `{step}` has {current} now, not {set}, which the apply set")
+            }
+            Self::UndoDeleted { flow, step, connector, source: _ } => {
+                let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
+                write!(f, "`{flow}` `{step}` cannot get `{name}` back: the connector was deleted")
+            }
             Self::EmptyPrune => {
                 f.write_str("`prune: flows` with no flows listed would disable every binding of the tenant")
             }
@@ -139,6 +181,12 @@ pub fn lifting_flags<'a>(blockers: impl IntoIterator<Item = &'a Blocker>) -> Vec
 /// flags as code.
 pub fn override_hint(flags: &str) -> String {
     format!("if this is intended: {flags}")
+}
+
+/// Returns the name of a value in backticks, or `nothing`.
+fn shown(bound: &Bound) -> String {
+    let name = |it: &Connector| it.display_name.clone().unwrap_or_else(|| it.id.to_string());
+    bound.as_ref().map_or("nothing".to_owned(), |connector| format!("`{}`", name(connector)))
 }
 
 /// Returns a count with its unit and the verb: `1 change exceeds`, `2 changes exceed`.

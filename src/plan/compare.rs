@@ -120,6 +120,7 @@ fn new_target(desired: &Desired, connected: &Connected, overrides: &Overrides) -
         file: desired.file.clone(),
         steps: desired.steps.clone(),
         changes: Vec::new(),
+        undo: None,
         in_sync: Vec::new(),
         not_compared: 0,
         unmanaged: Vec::new(),

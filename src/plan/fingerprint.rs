@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::blocker::Blocker;
 use super::target::Target;
-use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step, Tenant};
+use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step, Tenant, bound_id};
 
 /// Hashed content. Fields are sorted by name, which makes the JSON canonical. Another `format` gives every plan
 /// another fingerprint.
@@ -63,6 +63,13 @@ fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
         }
         Blocker::Protected { flow, step, action, source: _ } => {
             vec![flow.to_string(), step.name().to_owned(), action.name().to_owned()]
+        }
+        Blocker::UndoStale { flow, step, set, current, source: _ } => {
+            let id = |bound| bound_id(bound).map(ToString::to_string).unwrap_or_default();
+            vec![flow.to_string(), step.name().to_owned(), id(set), id(current)]
+        }
+        Blocker::UndoDeleted { flow, step, connector, source: _ } => {
+            vec![flow.to_string(), step.name().to_owned(), connector.id.to_string()]
         }
         Blocker::EmptyPrune => Vec::new(),
         Blocker::PinMismatch(pin) => {

@@ -26,6 +26,7 @@ mod run;
 mod shard;
 mod target;
 mod tenant;
+mod undo;
 mod warning;
 
 pub use binding::{
@@ -47,4 +48,5 @@ pub use run::{Plan, alias_errors};
 pub use shard::{InvalidShard, Member, Shard, ShardInfo};
 pub use target::{Summary, Target};
 pub use tenant::TenantPlan;
+pub use undo::{UndoneChange, check_undo};
 pub use warning::Warning;

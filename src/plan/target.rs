@@ -35,6 +35,8 @@ pub struct Target {
     pub steps: Vec<Step>,
     /// Differences: flows in the file's order, then steps in the order of [`Step`].
     pub changes: Vec<Change>,
+    /// Report whose changes are taken back, if the plan does that.
+    pub undo: Option<String>,
     /// Managed bindings that are as desired, in the order of the changes.
     pub in_sync: Vec<InSync>,
     /// Number of managed bindings that could not be compared, because they could not be read or resolved.
@@ -130,19 +132,20 @@ impl Target {
     }
 
     /// Returns the warnings of this target, in this order: an unverified tenant, an undocumented step among its
-    /// changes, a step that was not read, each binding without effect, each expiring certificate, and each binding to
+    /// changes, a step that was not read, each change that is taken back, each binding without effect, each expiring certificate, and each binding to
     /// a deleted connector.
     pub fn warnings(&self) -> Vec<Warning> {
         let unverified = self.unverified.iter().cloned().map(Warning::TenantUnverified);
         let undocumented = self.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
         let undocumented = undocumented.map(|change| Warning::UndocumentedStep(change.step));
+        let undone = self.changes.iter().filter(|_| self.undo.is_some()).map(Warning::file_differs);
         let dangling = self.dangling.iter().cloned().map(Warning::Dangling);
         let unsupported = self.unsupported_step.map(Warning::UnsupportedStep);
         let never_called = self.never_called.iter().cloned().map(Warning::NeverCalled);
         let expiring = self.certificates.iter().filter(|it| it.is_expiring).cloned();
         let expiring = expiring.map(Warning::CertificateExpires);
         let general = unverified.chain(undocumented).chain(unsupported);
-        general.chain(never_called).chain(expiring).chain(dangling).collect()
+        general.chain(undone).chain(never_called).chain(expiring).chain(dangling).collect()
     }
 
     /// Returns one problem for each cause that keeps bindings of this target from being read.

@@ -1,9 +1,9 @@
 //! Warnings: facts that a reviewer should know. They do not block a plan.
 
-use super::binding::{NeverCalled, Unmanaged};
+use super::binding::{Change, NeverCalled, Unmanaged};
 use super::certificate::BoundCertificate;
-use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{ConnectorId, Step, bound_id};
+use crate::diagnostic::{Code, Diagnostic, Location, SourceLocation};
+use crate::model::{ConnectorId, FlowId, Step, bound_id};
 
 /// Fact that a reviewer should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +18,26 @@ pub enum Warning {
     NeverCalled(NeverCalled),
     /// A bound connector has no active certificate that is valid long enough.
     CertificateExpires(BoundCertificate),
+    /// A change is taken back, and the file still has it.
+    FileDiffers {
+        /// The flow.
+        flow: FlowId,
+        /// The step.
+        step: Step,
+        /// Location of the value in the file.
+        source: SourceLocation,
+    },
     /// A binding points to a deleted connector.
     Dangling(Unmanaged),
 }
 
 impl Warning {
+    /// Creates the warning about a change that is taken back.
+    pub(super) fn file_differs(change: &Change) -> Self {
+        let Change { flow, step, source, .. } = change;
+        Self::FileDiffers { flow: flow.clone(), step: *step, source: source.clone() }
+    }
+
     /// Returns the warning as a problem.
     pub fn diagnostic(&self) -> Diagnostic {
         match self {
@@ -57,6 +72,13 @@ impl Warning {
                     "upload a new certificate to the connector: \
                      https://learn.microsoft.com/azure/active-directory-b2c/secure-rest-api",
                 )
+            }
+            Self::FileDiffers { flow, step, source } => {
+                let message = format!("the file still has the value of `{flow}` `{step}` that is taken back");
+                let problem = Diagnostic::warning(Code::UndoFileDiffers, message);
+                let location = Some(Box::new(Location::Position(source.clone())));
+                Diagnostic { location, ..problem }
+                    .hint("change the file too, or the next `apply` of it sets the value again")
             }
             Self::Dangling(Unmanaged { flow, step, current }) => {
                 let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();

@@ -183,7 +183,11 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     if !plan.has_changes() || plan.is_blocked() {
         return format!("\nFingerprint: `{fingerprint}`\n");
     }
-    let files = targets.iter().map(|(target, _)| escape::path(&target.file).into_owned());
+    // A plan that takes back the changes of a report is made from the report.
+    let undo = targets.iter().find_map(|(target, _)| target.undo.as_deref());
+    let undo = undo.map(|report| format!("--undo {}", escape::path(report)));
+    let files = targets.iter().filter(|_| undo.is_none());
+    let files = files.map(|(target, _)| escape::path(&target.file).into_owned()).chain(undo.clone());
     let mut overrides = targets.iter().map(|(target, _)| target.overrides.iter().collect::<BTreeSet<_>>());
     let flags = overrides.next().unwrap_or_default();
     let have_equal_flags = overrides.all(|others| others == flags);

@@ -4,8 +4,8 @@ use super::apply_request::{ApplyRequest, ApplySource};
 use super::blocked;
 use super::connect::Connection;
 use super::error::{CommandError, ErrorKind};
-use super::plan::{Fleet, PlanRequest, PlannedRun, load_files, plan_fleet};
-use super::saved::{connect_tenants, load_plan};
+use super::plan::{Fleet, PlanRequest, PlannedRun, load as load_desired, plan_fleet};
+use super::saved_plan::{connect_tenants, load_plan};
 use super::session::Run;
 use crate::apply::{self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
 use crate::diagnostic::Diagnostic;
@@ -133,8 +133,8 @@ impl Session<'_> {
     fn load(&mut self, host: &mut impl Host) -> Result<Loaded, CommandError> {
         let ApplyRequest { source, policy, shard, expected, .. } = self.request;
         let loaded = match source {
-            ApplySource::Files { paths, overrides, only, time, .. } => {
-                let fleet = load_files(paths, *shard, only)?;
+            ApplySource::Files { source, overrides, only, time, .. } => {
+                let fleet = load_desired(*source, *shard, only)?;
                 fleet.shard.iter().for_each(|info| host.show_shard(info));
                 self.fleet.clone_from(&fleet.members);
                 self.report.shard.clone_from(&fleet.shard);

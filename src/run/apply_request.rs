@@ -1,9 +1,10 @@
 //! What an apply is asked to do.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::blocked::PlanSource;
+use super::plan::DesiredSource;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::model::Only;
 use crate::plan::{ExpectedFingerprints, Overrides, PlanTime, Shard};
@@ -28,10 +29,10 @@ pub struct ApplyRequest<'a> {
 /// What is applied.
 #[derive(Debug, Clone)]
 pub enum ApplySource<'a> {
-    /// Desired-state files, or folders of them.
+    /// Desired state that is planned first.
     Files {
-        /// Paths of the files and folders.
-        paths: &'a [PathBuf],
+        /// Where the desired state is from.
+        source: DesiredSource<'a>,
         /// Guards that are overridden.
         overrides: Overrides,
         /// Whether the changes are approved in advance.

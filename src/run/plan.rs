@@ -1,21 +1,23 @@
 //! Plans the files of a run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::connect::{Connection, connect, graph_url};
 use super::error::{CommandError, ErrorKind};
 use super::in_order::group_by_tenant;
 use super::only;
+use super::saved::{Reader, read_saved};
 use super::session::Run;
 use super::tenant_ref::TenantRef;
-use crate::apply::UnverifiedTenantPolicy;
-use crate::diagnostic::Diagnostic;
+use crate::apply::{self, UnverifiedTenantPolicy};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Desired, Only, Scope, Tenant};
 use crate::plan::{
-    Limit, Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan,
-    create_unplanned_tenant, plan_tenant,
+    Limit, Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan, UndoneChange,
+    check_undo, create_unplanned_tenant, plan_tenant,
 };
+use crate::saved::Saved;
 use crate::{current, desired};
 
 /// What happens while files are planned.
@@ -25,6 +27,15 @@ pub enum Event<'a> {
     Sharded(&'a ShardInfo),
     /// A file was planned. Files are planned in their order.
     Planned(&'a Target),
+}
+
+/// Where the desired state is from.
+#[derive(Debug, Clone, Copy)]
+pub enum DesiredSource<'a> {
+    /// Desired-state files, or folders of them.
+    Files(&'a [PathBuf]),
+    /// Saved report, whose changes are taken back.
+    Undo(&'a Path),
 }
 
 /// Options of planning.
@@ -53,6 +64,15 @@ pub(super) struct Fleet {
     pub(super) limit: Option<Limit>,
     /// Files of this shard.
     pub(super) files: Vec<Desired>,
+    /// Changes that the files take back, by tenant, and the report that has them; `None` for desired-state files.
+    pub(super) undo: Option<UndoneChanges>,
+}
+
+/// Changes that are taken back, by tenant.
+pub(super) struct UndoneChanges {
+    /// Path of the report, as given.
+    report: String,
+    changes: BTreeMap<Tenant, Vec<UndoneChange>>,
 }
 
 /// Plan of a run, and the connection to each tenant or why there is none.
@@ -61,20 +81,20 @@ pub(super) struct PlannedRun {
     pub(super) connections: BTreeMap<Tenant, Result<Connection, ErrorKind>>,
 }
 
-/// Loads the files at these paths and plans those of the shard. Errors are in the plan; invalid files give a plan
+/// Loads the files and plans those of the shard. Errors are in the plan; invalid files give a plan
 /// that has only errors.
 pub async fn plan_files(
     run: &Run,
-    paths: &[PathBuf],
+    source: DesiredSource<'_>,
     request: &PlanRequest,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Plan {
-    match load_files(paths, request.shard, &request.only) {
+    match load(source, request.shard, &request.only) {
         Ok(fleet) => {
             fleet.shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
             plan_fleet(run, fleet, request, |target| on_event(Event::Planned(target))).await.plan
         }
-        Err(problems) => create_error_plan(problems, request.shard, on_event),
+        Err(error) => create_error_plan(error.diagnostics, request.shard, on_event),
     }
 }
 
@@ -93,19 +113,45 @@ pub fn create_error_plan(
 ///
 /// # Errors
 /// All problems of all files, or selections that match no binding.
-pub(super) fn load_files(
-    paths: &[PathBuf],
+pub(super) fn load(
+    source: DesiredSource<'_>,
     shard: Option<Shard>,
     only: &[Only],
-) -> Result<Fleet, Vec<Diagnostic>> {
-    let (mut files, limit) = only::limit(desired::load(paths)?, only)?;
+) -> Result<Fleet, CommandError> {
+    let (files, undo) = match source {
+        DesiredSource::Files(paths) => (desired::load(paths)?, None),
+        DesiredSource::Undo(path) => load_undo(path)?,
+    };
+    let (mut files, limit) = only::limit(files, only)?;
     let member = |file: &Desired| Member { file: file.file.clone(), tenant: file.tenant.clone() };
     let members: Vec<_> = files.iter().map(member).collect();
     let shard = shard.map(|shard| ShardInfo { shard, fleet: members.clone() });
     if let Some(info) = &shard {
         files.retain(|file| info.shard.contains(&file.tenant));
     }
-    Ok(Fleet { members, shard, limit, files })
+    Ok(Fleet { members, shard, limit, files, undo })
+}
+
+/// Reads a saved report, and returns files that take its changes back, with these changes.
+///
+/// # Errors
+/// The file is not a report, or unusable.
+fn load_undo(path: &Path) -> Result<(Vec<Desired>, Option<UndoneChanges>), CommandError> {
+    let report = match read_saved(path, Reader::Undo)? {
+        Saved::Report(report, ..) => report,
+        Saved::Plan(..) | Saved::Drift(..) => {
+            let message = format!("`{}` is not the report of an apply", path.display());
+            let problem = Diagnostic::error(Code::SavedFileKind, message);
+            return Err(problem.hint("pass a file written by `flowbind apply --out report.json`").into());
+        }
+    };
+    let name = path.display().to_string();
+    let (mut files, mut changes) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+    for undo in apply::undo(&report, &name) {
+        changes.entry(undo.desired.tenant.clone()).or_default().extend(undo.changes);
+        files.push(undo.desired);
+    }
+    Ok((files, Some(UndoneChanges { report: name, changes })))
 }
 
 /// Plan of one file. The first file of a tenant has its errors and its connection.
@@ -119,14 +165,14 @@ struct PlannedFile {
 /// planned.
 pub(super) async fn plan_fleet(
     run: &Run,
-    Fleet { shard, limit, files, .. }: Fleet,
+    Fleet { shard, limit, files, undo, .. }: Fleet,
     request: &PlanRequest,
     mut on_planned: impl FnMut(&Target),
 ) -> PlannedRun {
     let (mut targets, mut errors, mut connections) = (Vec::new(), Vec::new(), BTreeMap::new());
     let work = async |group: Vec<(usize, Desired)>| {
         let (positions, files): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-        let Some((plan, connection)) = plan_files_of_tenant(run, &files, request).await else {
+        let Some((plan, connection)) = plan_files_of_tenant(run, &files, undo.as_ref(), request).await else {
             return Vec::new();
         };
         let TenantPlan { tenant, targets, errors } = plan;
@@ -157,6 +203,7 @@ pub(super) async fn plan_fleet(
 async fn plan_files_of_tenant(
     run: &Run,
     files: &[Desired],
+    undo: Option<&UndoneChanges>,
     request: &PlanRequest,
 ) -> Option<(TenantPlan, Result<Connection, ErrorKind>)> {
     let tenant_ref = TenantRef::from(files.first()?);
@@ -165,7 +212,11 @@ async fn plan_files_of_tenant(
         Ok(connection) => {
             let current = current::read(&connection.graph, files, request.scope).await;
             let connected = &connection.connected;
-            let plan = plan_tenant(tenant_ref.tenant, files, &current, connected, overrides, request.time);
+            let mut plan =
+                plan_tenant(tenant_ref.tenant, files, &current, connected, overrides, request.time);
+            if let Some(UndoneChanges { report, changes }) = undo {
+                check_undo(&mut plan, report, changes.get(tenant_ref.tenant).map_or(&[], Vec::as_slice));
+            }
             (plan, Ok(connection))
         }
         Err(CommandError { kind, diagnostics }) => {

@@ -10,6 +10,7 @@ use super::saved_as::saved_as;
 use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
+use crate::diagnostic::SourceLocation;
 use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
 use crate::plan::{Limit, Problem, ShardInfo};
 
@@ -107,6 +108,12 @@ struct ReportTarget {
     api: Api,
     /// Root of Graph, version included.
     graph_url: String,
+    /// App that signs in; null if the file names none.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// File that lists the bindings.
+    #[serde(default)]
+    file: String,
     /// Fingerprint of the plan for this tenant; null if it was incomplete.
     fingerprint: Option<String>,
     /// Every change of the plan.
@@ -132,6 +139,12 @@ struct ReportChange {
     current: Bound,
     /// Desired value; null for nothing.
     desired: Bound,
+    /// Whether the file protects the binding.
+    #[serde(default)]
+    protected: bool,
+    /// Location of the value in the file; null if it is not known.
+    #[serde(default)]
+    source: Option<SourceLocation>,
     /// `applied`: the read-back showed the desired value. `already`: the tenant had it before, nothing was sent.
     /// `failed`: rejected, and not changed. `unverified`: not known whether it took effect. `not-attempted`:
     /// nothing was sent.
@@ -177,16 +190,27 @@ impl From<TargetReport> for ReportTarget {
             unverified: target.count(OutcomeKind::Unverified),
             not_attempted: target.count(OutcomeKind::NotAttempted),
         };
-        let TargetReport { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes } = target;
-        Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes, summary }
+        let TargetReport { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes } =
+            target;
+        Self { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes, summary }
     }
 }
 
 impl From<ReportTarget> for TargetReport {
     fn from(target: ReportTarget) -> Self {
-        let ReportTarget { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes, summary: _ } =
-            target;
-        Self { tenant, tenant_id, cloud, api, graph_url, fingerprint, changes }
+        let ReportTarget {
+            tenant,
+            tenant_id,
+            cloud,
+            api,
+            graph_url,
+            client_id,
+            file,
+            fingerprint,
+            changes,
+            summary: _,
+        } = target;
+        Self { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes }
     }
 }
 
@@ -194,13 +218,15 @@ saved_as!(ChangeReport, ReportChange);
 
 impl From<ChangeReport> for ReportChange {
     fn from(ChangeReport { change, outcome }: ChangeReport) -> Self {
-        let ReportedChange { flow, step, action, current, desired, source: _ } = change;
+        let ReportedChange { flow, step, action, current, desired, protected, source } = change;
         Self {
             flow,
             step,
             action,
             current,
             desired,
+            protected,
+            source,
             outcome: outcome.kind(),
             id: outcome.kind().code().map(|code| code.id().to_owned()),
             attempts: outcome.put().map_or(0, |put| put.attempts),
@@ -242,8 +268,9 @@ impl TryFrom<ReportChange> for ChangeReport {
 
     fn try_from(change: ReportChange) -> Result<Self, String> {
         let outcome = change.outcome()?;
-        let ReportChange { flow, step, action, current, desired, .. } = change;
+        let ReportChange { flow, step, action, current, desired, protected, source, .. } = change;
         check_action(action, &current, &desired)?;
-        Ok(Self { change: ReportedChange { flow, step, action, current, desired, source: None }, outcome })
+        let change = ReportedChange { flow, step, action, current, desired, protected, source };
+        Ok(Self { change, outcome })
     }
 }

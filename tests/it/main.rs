@@ -48,5 +48,6 @@ mod shells;
 mod show;
 mod support;
 mod troubleshooting;
+mod undo;
 mod validate;
 mod wire;

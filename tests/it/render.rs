@@ -69,6 +69,7 @@ fn target(tenant: &str, changes: Vec<Change>) -> Target {
         unmanaged: Vec::new(),
         dangling: Vec::new(),
         unresolved: Vec::new(),
+        undo: None,
         never_called: Vec::new(),
         unsupported_step: None,
         steps: Step::DEFAULT.to_vec(),

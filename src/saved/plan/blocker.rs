@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, SourceLocation};
-use crate::model::{Action, Connector, FlowId, Step};
+use crate::model::{Action, Bound, Connector, FlowId, Step};
 use crate::plan::{Blocker, BrokenPin};
 use crate::saved::saved_as::saved_as;
 
@@ -43,6 +43,12 @@ struct PlanBlocker {
     /// Connector that does not call its pinned address.
     #[serde(skip_serializing_if = "Option::is_none")]
     connector: Option<Connector>,
+    /// Value that was set and is to be taken back; null for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<Bound>,
+    /// Value in the tenant; null for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<Bound>,
     /// Address that the file pins.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
@@ -73,6 +79,21 @@ impl From<Blocker> for PlanBlocker {
                 source: Some(source),
                 ..part
             },
+            Blocker::UndoStale { flow, step, set, current, source } => Self {
+                flow: Some(flow),
+                step: Some(step),
+                set: Some(set),
+                current: Some(current),
+                source: Some(source),
+                ..part
+            },
+            Blocker::UndoDeleted { flow, step, connector, source } => Self {
+                flow: Some(flow),
+                step: Some(step),
+                connector: Some(connector),
+                source: Some(source),
+                ..part
+            },
             Blocker::EmptyPrune => part,
             Blocker::PinMismatch(BrokenPin { connector, expected, actual, source }) => {
                 Self { connector: Some(connector), expected: Some(expected), actual, source, ..part }
@@ -86,7 +107,19 @@ impl TryFrom<PlanBlocker> for Blocker {
 
     fn try_from(part: PlanBlocker) -> Result<Self, String> {
         let PlanBlocker {
-            id, number, limit, flow, step, action, source, connector, expected, actual, ..
+            id,
+            number,
+            limit,
+            flow,
+            step,
+            action,
+            source,
+            connector,
+            set,
+            current,
+            expected,
+            actual,
+            ..
         } = part;
         let missing = |key: &str| format!("`{id}` without `{key}`");
         let number = || number.ok_or_else(|| missing("number"));
@@ -98,6 +131,19 @@ impl TryFrom<PlanBlocker> for Blocker {
                 flow: flow.ok_or_else(|| missing("flow"))?,
                 step: step.ok_or_else(|| missing("step"))?,
                 action: action.ok_or_else(|| missing("action"))?,
+                source: source.ok_or_else(|| missing("source"))?,
+            },
+            Ok(Code::UndoStale) => Self::UndoStale {
+                flow: flow.ok_or_else(|| missing("flow"))?,
+                step: step.ok_or_else(|| missing("step"))?,
+                set: set.flatten(),
+                current: current.flatten(),
+                source: source.ok_or_else(|| missing("source"))?,
+            },
+            Ok(Code::UndoDeleted) => Self::UndoDeleted {
+                flow: flow.ok_or_else(|| missing("flow"))?,
+                step: step.ok_or_else(|| missing("step"))?,
+                connector: connector.ok_or_else(|| missing("connector"))?,
                 source: source.ok_or_else(|| missing("source"))?,
             },
             Ok(Code::EmptyPrune) => Self::EmptyPrune,

@@ -42,6 +42,9 @@ pub(super) struct PlanTarget {
     pub(super) fingerprint: Option<String>,
     /// Bindings that differ; each is exactly one PUT.
     changes: Vec<Change>,
+    /// Report whose changes are taken back; absent if the plan does not do that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undo: Option<String>,
     /// Managed bindings that are as desired.
     in_sync: Vec<InSync>,
     /// Bindings that the file does not list.
@@ -121,6 +124,7 @@ impl PlanTarget {
             file: target.file,
             steps: target.steps,
             changes: target.changes,
+            undo: target.undo,
             in_sync: target.in_sync,
             unmanaged: target.unmanaged,
             dangling: target.dangling,
@@ -150,6 +154,7 @@ impl From<PlanTarget> for Target {
             file: target.file,
             steps: target.steps,
             changes: target.changes,
+            undo: target.undo,
             in_sync: target.in_sync,
             not_compared: target.summary.not_compared,
             unmanaged: target.unmanaged,

@@ -114,6 +114,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             step: Step::VARIANTS[texts.next_number() % 3],
             current: Some(texts.next_connector()),
         }],
+        undo: texts.next_option(),
         dangling: Vec::new(),
         unresolved: Vec::new(),
         never_called: Vec::new(),
@@ -141,6 +142,19 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             Blocker::MaxChanges { changes: 3, limit: 2 },
             Blocker::MaxDisables { disables: 2, limit: 1 },
             Blocker::EmptyPrune,
+            Blocker::UndoStale {
+                flow: texts.next_flow(),
+                step: Step::VARIANTS[texts.next_number() % 3],
+                set: Some(texts.next_connector()),
+                current: None,
+                source: location(texts),
+            },
+            Blocker::UndoDeleted {
+                flow: texts.next_flow(),
+                step: Step::VARIANTS[texts.next_number() % 3],
+                connector: texts.next_connector(),
+                source: location(texts),
+            },
             Blocker::Protected {
                 flow: texts.next_flow(),
                 step: Step::VARIANTS[texts.next_number() % 3],
