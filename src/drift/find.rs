@@ -54,10 +54,15 @@ pub fn find_drift(mut plan: Plan, options: &Options<'_>) -> Drift {
     }
 }
 
-/// Removes the errors that become differences.
+/// Removes the errors that become differences. A plan has each error once, whatever number of bindings has it.
 fn remove_unresolved_errors(tenant: &mut TenantPlan) {
-    let unresolved = || tenant.targets.iter().flat_map(|target| &target.unresolved);
-    tenant.errors.retain(|error| !unresolved().any(|it| it.problem == *error));
+    let key = |problem: &Diagnostic| {
+        let location = problem.span().map(|span| (span.source().name().to_owned(), span.range().start));
+        (problem.code, location, problem.summary())
+    };
+    let unresolved = tenant.targets.iter().flat_map(|target| &target.unresolved);
+    let unresolved: BTreeSet<_> = unresolved.map(|it| key(&it.problem)).collect();
+    tenant.errors.retain(|error| !unresolved.contains(&key(error)));
 }
 
 fn target_drift(target: Target, can_apply: bool, options: &Options<'_>) -> TargetDrift {

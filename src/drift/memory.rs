@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::{Difference, Subject};
 use super::kind::Kind;
-use super::run::{Drift, Remembered};
+use super::run::{Drift, Remembered, TenantDrift};
 use super::target::TargetDrift;
-use crate::model::Tenant;
+use crate::model::{FlowKey, Tenant};
 
 /// Marks each difference as new or as known since its first run, and adds those of the earlier run that are
 /// resolved. A difference whose kind or value in the tenant is another one is new. Differences of a tenant that could not
@@ -32,21 +32,80 @@ pub fn compare_with_earlier(mut drift: Drift, earlier: &Drift) -> Drift {
             difference.is_new = Some(same.is_none());
         }
     }
-    for (_, (tenant, difference)) in earlier.iter().enumerate().filter(|(at, _)| !seen.contains(at)) {
-        settle(&mut drift, tenant, (*difference).clone());
+    let unseen = earlier.iter().enumerate().filter(|(at, _)| !seen.contains(at)).map(|(_, it)| *it);
+    let (mut resolved, remembered) = settle(&drift, unseen);
+    // The first file of a tenant lists what is resolved.
+    for target in &mut drift.targets {
+        target.resolved = resolved.remove(&target.tenant).unwrap_or_default();
     }
+    drift.remembered = remembered;
     drift.is_compared = true;
     drift
 }
 
-/// Adds a difference that this run did not report: as resolved if the run would have found it, otherwise as remembered.
-/// Drops it if no file has the tenant any more.
-fn settle(drift: &mut Drift, tenant: &Tenant, difference: Difference) {
-    let needs_strict = difference.kind == Kind::Unmanaged && !drift.strict;
-    if needs_strict || !is_selected(drift, &difference) || !drift.is_tenant_complete(tenant) {
-        drift.remembered.push(Remembered { tenant: tenant.clone(), difference });
-    } else if let Some(target) = drift.targets.iter_mut().find(|target| target.tenant == *tenant) {
-        target.resolved.push(difference);
+/// Returns which differences that a run did not report are resolved, by tenant, and which are remembered. Those of a
+/// tenant that no file has any more are neither. So are bindings of a flow that the tenant does not have any more: the
+/// difference of the flow takes their place.
+fn settle<'a>(
+    drift: &Drift,
+    unseen: impl Iterator<Item = (&'a Tenant, &'a Difference)>,
+) -> (BTreeMap<Tenant, Vec<Difference>>, Vec<Remembered>) {
+    let tenants = drift.by_tenant();
+    let tenants: BTreeMap<_, _> = tenants.iter().map(|it| (it.tenant, Coverage::new(it))).collect();
+    let is_run_complete = drift.errors.iter().all(|error| error.tenant.is_some());
+    let (mut resolved, mut remembered) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
+    for (tenant, difference) in unseen {
+        let coverage = tenants.get(tenant);
+        let is_covered = coverage
+            .map_or(is_run_complete, |it| it.is_complete && (drift.strict || it.includes(difference)));
+        if !(is_covered && is_selected(drift, difference)) {
+            remembered.push(Remembered { tenant: tenant.clone(), difference: difference.clone() });
+        } else if coverage.is_some_and(|coverage| !coverage.is_of_missing_flow(difference)) {
+            resolved.entry(tenant.clone()).or_default().push(difference.clone());
+        }
+    }
+    (resolved, remembered)
+}
+
+/// What a run read of a tenant.
+struct Coverage<'a> {
+    is_complete: bool,
+    /// Flows that were read.
+    flows: BTreeSet<FlowKey<'a>>,
+    /// Flows that the tenant does not have.
+    missing_flows: BTreeSet<FlowKey<'a>>,
+}
+
+impl<'a> Coverage<'a> {
+    fn new(drift: &TenantDrift<'a>) -> Self {
+        let mut coverage =
+            Self { is_complete: drift.is_complete(), flows: BTreeSet::new(), missing_flows: BTreeSet::new() };
+        for target in &drift.targets {
+            let unmanaged = target.unmanaged.iter().map(|it| &it.flow);
+            coverage.flows.extend(target.managed().map(|(flow, _)| flow).chain(unmanaged).map(FlowKey::from));
+            for difference in &target.differences {
+                match &difference.subject {
+                    Subject::Binding(flow, _) => coverage.flows.insert(flow.into()),
+                    Subject::Flow(flow) => coverage.missing_flows.insert(flow.into()),
+                    Subject::Connector(_) => continue,
+                };
+            }
+        }
+        coverage
+    }
+
+    /// Returns whether a run that is not strict would report a difference. It reads no flow that the files do not list.
+    fn includes(&self, difference: &Difference) -> bool {
+        let is_unlisted = difference.source.is_none() && difference.subject.step().is_some();
+        let is_read = difference.subject.flow().is_none_or(|flow| self.flows.contains(&flow.into()));
+        difference.kind != Kind::Unmanaged && (!is_unlisted || is_read)
+    }
+
+    fn is_of_missing_flow(&self, difference: &Difference) -> bool {
+        match &difference.subject {
+            Subject::Binding(flow, _) => self.missing_flows.contains(&flow.into()),
+            Subject::Flow(_) | Subject::Connector(_) => false,
+        }
     }
 }
 

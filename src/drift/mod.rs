@@ -20,5 +20,5 @@ pub use find::{Options, find_drift};
 pub use join::join;
 pub use kind::Kind;
 pub use memory::compare_with_earlier;
-pub use run::{Drift, Remembered};
+pub use run::{Drift, Remembered, TenantDrift};
 pub use target::{Revert, TargetDrift};

@@ -1,6 +1,6 @@
 //! Drift of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::Difference;
 use super::fingerprint;
@@ -38,6 +38,31 @@ pub struct Remembered {
     pub difference: Difference,
 }
 
+/// Drift of one tenant.
+#[derive(Debug, Clone)]
+pub struct TenantDrift<'a> {
+    /// Tenant, as its first file names it.
+    pub tenant: &'a Tenant,
+    /// Drift of its files, in their order.
+    pub targets: Vec<&'a TargetDrift>,
+    /// Errors of the tenant.
+    pub errors: Vec<&'a Problem>,
+    /// Number of errors that concern every tenant of the run.
+    of_run: usize,
+}
+
+impl TenantDrift<'_> {
+    /// Returns the number of errors that concern the tenant, those of the run included.
+    pub fn count_errors(&self) -> usize {
+        self.errors.len().saturating_add(self.of_run)
+    }
+
+    /// Returns whether everything of the tenant could be read.
+    pub fn is_complete(&self) -> bool {
+        self.count_errors() == 0 && self.targets.iter().all(|target| target.unreadable.is_empty())
+    }
+}
+
 impl Drift {
     /// Returns all differences, in the order of the files.
     pub fn differences(&self) -> impl Iterator<Item = &Difference> {
@@ -54,30 +79,30 @@ impl Drift {
         self.errors.is_empty() && self.targets.iter().all(|target| target.unreadable.is_empty())
     }
 
-    /// Returns whether everything of a tenant could be read.
-    pub fn is_tenant_complete(&self, tenant: &Tenant) -> bool {
-        let concerns = |error: &Problem| error.tenant.as_ref().is_none_or(|other| other == tenant);
-        let mut targets = self.targets.iter().filter(|target| target.tenant == *tenant);
-        !self.errors.iter().any(concerns) && targets.all(|target| target.unreadable.is_empty())
-    }
-
     /// Returns whether anything differs. `None` if not everything could be read and nothing else differs.
     pub fn is_drifted(&self) -> Option<bool> {
         let differs = self.differences().next().is_some();
         (differs || self.is_complete()).then_some(differs)
     }
 
-    /// Returns the tenants, each once: those of the files in their order, then those that only errors name.
-    pub fn tenants(&self) -> Vec<&Tenant> {
-        let mut seen = BTreeSet::new();
-        let of_errors = self.errors.iter().filter_map(|error| error.tenant.as_ref());
-        let all = self.targets.iter().map(|target| &target.tenant).chain(of_errors);
-        all.filter(|tenant| seen.insert(*tenant)).collect()
-    }
-
-    /// Returns the targets of a tenant.
-    pub fn targets_of<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = &'a TargetDrift> + Clone {
-        self.targets.iter().filter(move |target| target.tenant == *tenant)
+    /// Returns the drift of each tenant: those of the files in their order, then those that only errors name.
+    pub fn by_tenant(&self) -> Vec<TenantDrift<'_>> {
+        let of_run = self.errors.iter().filter(|error| error.tenant.is_none()).count();
+        let (mut tenants, mut positions) = (Vec::<TenantDrift<'_>>::new(), BTreeMap::new());
+        let of_targets = self.targets.iter().map(|target| (&target.tenant, Some(target), None));
+        let of_errors =
+            self.errors.iter().filter_map(|error| Some((error.tenant.as_ref()?, None, Some(error))));
+        for (tenant, target, error) in of_targets.chain(of_errors) {
+            let at = *positions.entry(tenant).or_insert(tenants.len());
+            if at == tenants.len() {
+                tenants.push(TenantDrift { tenant, targets: Vec::new(), errors: Vec::new(), of_run });
+            }
+            if let Some(of_tenant) = tenants.get_mut(at) {
+                of_tenant.targets.extend(target);
+                of_tenant.errors.extend(error);
+            }
+        }
+        tenants
     }
 
     /// Returns the targets of which anything was read. After a failed sign-in, a target has no findings, and its
@@ -91,14 +116,14 @@ impl Drift {
     /// unreadable bindings by cause, then the errors.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for tenant in self.tenants() {
+        for TenantDrift { tenant, targets, .. } in self.by_tenant() {
             let mut warnings: Vec<Warning> = Vec::new();
-            for warning in self.targets_of(tenant).flat_map(TargetDrift::warnings) {
+            for warning in targets.iter().flat_map(|target| target.warnings()) {
                 if !warnings.contains(&warning) {
                     warnings.push(warning);
                 }
             }
-            let unreadable = unreadable_causes(self.targets_of(tenant).flat_map(|target| &target.unreadable));
+            let unreadable = unreadable_causes(targets.iter().flat_map(|target| &target.unreadable));
             let found = warnings.iter().map(Warning::diagnostic).chain(unreadable);
             problems.extend(found.map(|diagnostic| Problem::for_tenant(tenant, diagnostic)));
         }
@@ -120,7 +145,7 @@ impl Drift {
 
     /// Returns whether the run is about more than one tenant.
     pub fn has_several_tenants(&self) -> bool {
-        self.tenants().len() > 1
+        self.by_tenant().len() > 1
     }
 
     /// Returns the first binding that two targets of one tenant manage, or that one target has twice. Drift that was

@@ -692,6 +692,31 @@ fn drift_without_strict_remembers_unmanaged_bindings() {
     assert_eq!(drift["targets"][0]["differences"][0]["firstSeen"], "2026-11-03T08:00:00Z", "{drift}");
 }
 
+/// Connector 9 does not exist. Without `--strict`, a run reads the flows that the file lists and no others.
+#[test]
+fn drift_without_strict_remembers_dangling_bindings_of_unlisted_flows() {
+    let mut nights = Nights::new();
+    file(nights.folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    assert_eq!(nights.run(1, 9, &["--strict"]).0.code, 2);
+    let (outcome, drift) = nights.run(1, 9, &[]);
+    assert_eq!((outcome.code, drift["remembered"].as_array().unwrap().len()), (0, 1), "{outcome}");
+    assert_eq!(nights.run(1, 9, &["--strict", "--new-only"]).0.code, 0);
+    let (_, drift) = nights.run(1, 0, &["--strict"]);
+    assert_eq!(drift["targets"][0]["resolved"][0]["kind"], "dangling", "{drift}");
+}
+
+#[test]
+fn drift_of_a_deleted_flow_takes_the_place_of_its_bindings() {
+    let mut nights = Nights::new();
+    assert_eq!(nights.run(2, 0, &[]).0.code, 2);
+    file(nights.folder.path(), "tenant.json", tenant(&[("B2C_1_b", 1, 0)]).to_json());
+    let (outcome, drift) = nights.run_with(&["--sandbox", "tenant.json"], &[]);
+    assert_eq!(kinds_and_subjects(&drift), ["unresolved B2C_1_a"], "{outcome}");
+    let resolved = &drift["targets"][0]["resolved"];
+    assert_eq!((resolved.as_array().unwrap().len(), &resolved[0]["flow"]), (1, &"B2C_1_b".into()), "{drift}");
+    assert_eq!(drift["remembered"], Value::Array(Vec::new()), "{drift}");
+}
+
 #[test]
 fn drift_since_another_kind_of_file_is_an_error() {
     let folder = folder();

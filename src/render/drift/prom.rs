@@ -3,7 +3,7 @@
 use strum::VariantArray as _;
 
 use super::super::prom::Families;
-use crate::drift::{Drift, Kind, TargetDrift};
+use crate::drift::{Drift, Kind, TargetDrift, TenantDrift};
 
 /// Renders the numbers of differences of each tenant and kind, whether there is any, if known, and the time and success
 /// of the run. Tenants that were not read have no numbers. `at` is RFC 3339.
@@ -12,8 +12,8 @@ pub(crate) fn render(drift: &Drift, at: &str) -> String {
     for target in drift.read_targets() {
         add_target(&mut families, target);
     }
-    for tenant in drift.tenants() {
-        families.add_certificates(tenant, drift.targets_of(tenant).flat_map(|target| &target.certificates));
+    for TenantDrift { tenant, targets, .. } in drift.by_tenant() {
+        families.add_certificates(tenant, targets.iter().flat_map(|target| &target.certificates));
     }
     // An unknown state has no sample.
     if let Some(is_drifted) = drift.is_drifted() {

@@ -65,18 +65,17 @@ fn difference(difference: &Difference, names: &Names<'_>) -> String {
 /// Renders the counts: a line for each tenant if there are several, then the total.
 fn summary(drift: &Drift) -> String {
     let mut text = String::new();
-    if drift.has_several_tenants() {
-        for tenant in drift.tenants() {
-            let counts = wording::counts(drift.targets_of(tenant).flat_map(|it| &it.differences));
-            let counts = if counts.is_empty() { "no drift".to_owned() } else { counts };
-            let errors = drift.errors.iter().filter(|error| error.tenant.as_ref() == Some(tenant)).count();
-            let summary = if drift.is_tenant_complete(tenant) {
-                counts
-            } else {
-                format!("incomplete: {}; {counts}", wording::incompleteness(drift.targets_of(tenant), errors))
-            };
-            push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {summary}", escape::text(tenant)));
-        }
+    let tenants = drift.by_tenant();
+    for tenant in tenants.iter().filter(|_| tenants.len() > 1) {
+        let targets = tenant.targets.iter().copied();
+        let counts = wording::counts(targets.clone().flat_map(|it| &it.differences));
+        let counts = if counts.is_empty() { "no drift".to_owned() } else { counts };
+        let summary = if tenant.is_complete() {
+            counts
+        } else {
+            format!("incomplete: {}; {counts}", wording::incompleteness(targets, tenant.count_errors()))
+        };
+        push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}: {summary}", escape::text(tenant.tenant)));
     }
     push_limit(&mut text, drift.limit.as_ref());
     let counts = wording::counts(drift.differences());
