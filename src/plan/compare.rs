@@ -47,6 +47,7 @@ pub fn plan_tenant(
         time,
         // The only file of a tenant manages everything that it lists or prunes.
         owners: (files.len() > 1).then(|| ownership(files)),
+        listed: files.iter().flat_map(|file| &file.flows).map(|flow| FlowKey::from(&flow.id)).collect(),
         reported: BTreeSet::new(),
         suggester: Suggester::default(),
         errors: Vec::new(),
@@ -177,6 +178,8 @@ struct Planner<'a> {
     time: PlanTime,
     /// Position of the file that manages a binding; `None` if the tenant has only one file.
     owners: Option<Ownership<'a, usize>>,
+    /// Flows that the files list.
+    listed: BTreeSet<FlowKey<'a>>,
     /// Bindings without an owner that a file has reported.
     reported: BTreeSet<(FlowKey<'a>, Step)>,
     suggester: Suggester,
@@ -201,12 +204,14 @@ struct FilePlanner<'p, 'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Returns whether a file reports a binding: the one that manages it, otherwise the first that covers it.
-    fn is_reported_by(&mut self, at: usize, flow: &'a FlowId, step: Step) -> bool {
+    /// Returns whether a file reports a binding: the one that manages it, otherwise the first that lists the flow, or
+    /// if no file does, the first that covers it.
+    fn is_reported_by(&mut self, at: usize, flow: &ManagedFlow<'a>, step: Step) -> bool {
         let Some(owners) = &self.owners else { return true };
-        match owners.owner(flow, step) {
+        match owners.owner(flow.id, step) {
             Some(owner) => *owner == at,
-            None => self.reported.insert((flow.into(), step)),
+            None if flow.span.is_none() && self.listed.contains(&flow.id.into()) => false,
+            None => self.reported.insert((flow.id.into(), step)),
         }
     }
 
@@ -257,7 +262,7 @@ impl<'a> FilePlanner<'_, 'a> {
         for step in self.covered_steps(flow, found) {
             let read = found.get(step).unwrap_or(&not_read);
             let binding = flow.bindings.get(step);
-            if !self.planner.is_reported_by(self.at, flow.id, step) {
+            if !self.planner.is_reported_by(self.at, flow, step) {
                 continue;
             }
             let is_bound = match (binding, read) {
