@@ -33,7 +33,16 @@ pub fn needs(desired: &Desired, scope: Scope) -> BTreeSet<Need> {
 /// file prunes flows. Reads the list of connectors if a file needs it, and the list of flows also if a flow returns
 /// 404. What could not be read is unknown in the result.
 pub async fn read(graph: &Graph, files: &[Desired], scope: Scope) -> Current {
-    let needs: BTreeSet<_> = files.iter().flat_map(|file| needs(file, scope)).collect();
+    read_needs(graph, files, scope, &files.iter().flat_map(|file| needs(file, scope)).collect()).await
+}
+
+/// Reads as [`read`] does, and the list of connectors also if no file needs it.
+pub async fn read_with_connectors(graph: &Graph, files: &[Desired], scope: Scope) -> Current {
+    let needs = files.iter().flat_map(|file| needs(file, scope)).chain([Need::Connectors]);
+    read_needs(graph, files, scope, &needs.collect()).await
+}
+
+async fn read_needs(graph: &Graph, files: &[Desired], scope: Scope, needs: &BTreeSet<Need>) -> Current {
     let (lists_flows, lists_connectors) = (needs.contains(&Need::Flows), needs.contains(&Need::Connectors));
     let connectors = async {
         if lists_connectors {

@@ -41,20 +41,26 @@ pub(super) async fn run(
     let time = PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS);
     let request = AcceptRequest { strict: args.strict, only: args.only.clone(), time };
     let accepted = accept_drift(&run, &args.files.files, &request);
-    let AcceptedRun { files, problems } = ProgressLine::new(global).show_while(&run, accepted).await;
+    let accepted = ProgressLine::new(global).show_while(&run, accepted).await;
+    let AcceptedRun { files, problems, .. } = &accepted;
     let diffs: String = files.iter().map(|it| render::file_diff(&it.name, &it.old, &it.new)).collect();
     terminal::print(&diffs).map_err(output::stdout_error)?;
-    print_problems(&problems, true);
-    let unwritten: Vec<_> = match args.write {
-        true => files.iter().filter_map(|file| file.write().err()).collect(),
-        false => Vec::new(),
-    };
-    print_diagnostics(&unwritten);
-    if !global.quiet {
-        terminal::eprint(&summary(&files, args.write && unwritten.is_empty()));
+    print_problems(problems, true);
+    let (mut written, mut unwritten) = (Vec::new(), Vec::new());
+    for file in files.iter().filter(|_| args.write) {
+        match file.write() {
+            Ok(()) => written.push(file),
+            Err(problem) => unwritten.push(problem),
+        }
     }
-    let has_errors = problems.iter().any(|problem| problem.diagnostic.severity == Severity::Error);
-    Ok(if has_errors || !unwritten.is_empty() {
+    print_diagnostics(&unwritten);
+    let has_errors = !unwritten.is_empty()
+        || problems.iter().any(|problem| problem.diagnostic.severity == Severity::Error);
+    if !global.quiet {
+        let written = args.write.then_some(&*written);
+        terminal::eprint(&summary(&accepted, written, has_errors));
+    }
+    Ok(if has_errors {
         Exit::Error
     } else if args.write || files.is_empty() {
         Exit::Done
@@ -63,14 +69,24 @@ pub(super) async fn run(
     })
 }
 
-/// Returns the number of accepted differences, or of those that can be accepted, and how.
-fn summary(files: &[AcceptedFile], is_written: bool) -> String {
+/// Returns the number of differences that were accepted, if files were to be written, or that can be accepted, and the
+/// number of those that no edit of a file removes.
+fn summary(accepted: &AcceptedRun, written: Option<&[&AcceptedFile]>, has_errors: bool) -> String {
+    let all: Vec<_> = accepted.files.iter().collect();
+    let files = written.unwrap_or(&all);
     let differences = files.iter().map(|file| file.count).sum();
     let differences = render::pluralize(differences, "difference", "differences");
     let number = render::pluralize(files.len(), "file", "files");
-    match files {
-        [] => "Nothing to accept.\n".to_owned(),
-        _ if is_written => format!("Accepted {differences} in {number}.\n"),
-        _ => format!("{differences} can be accepted in {number}: add `--write`.\n"),
+    let mut text = match (files, written) {
+        // The errors are the reason.
+        ([], _) if has_errors => String::new(),
+        ([], _) => "Nothing to accept.\n".to_owned(),
+        (_, Some(_)) => format!("Accepted {differences} in {number}.\n"),
+        (_, None) => format!("{differences} can be accepted in {number}: add `--write`.\n"),
+    };
+    if accepted.unacceptable > 0 {
+        let others = render::pluralize(accepted.unacceptable, "difference", "differences");
+        text.push_str(&format!("{others} cannot be accepted: `flowbind drift` prints what to do.\n"));
     }
+    text
 }

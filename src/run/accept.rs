@@ -14,8 +14,10 @@ use crate::apply::UnverifiedTenantPolicy;
 use crate::desired::Document;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::{self, Difference, Drift, Subject, TargetDrift, Value};
-use crate::model::{Bound, Desired, FlowId, FlowKey, ListedConnector, Only, Prune, Scope, Step, bound_id};
-use crate::plan::{Overrides, Plan, PlanTime, Problem, plan_tenant};
+use crate::model::{
+    Bound, Desired, FlowId, FlowKey, ListedConnector, Only, Prune, Scope, Step, Tenant, bound_id,
+};
+use crate::plan::{Overrides, Plan, PlanTime, Problem, alias_errors, plan_tenant};
 use crate::{atomic_file, current, desired};
 
 /// Options of accepting.
@@ -36,6 +38,8 @@ pub struct AcceptedRun {
     pub files: Vec<AcceptedFile>,
     /// What could not be read, and differences that a file cannot take.
     pub problems: Vec<Problem>,
+    /// Number of selected differences that no edit of a file removes.
+    pub unacceptable: usize,
 }
 
 /// New text of a file.
@@ -49,6 +53,7 @@ pub struct AcceptedFile {
     pub new: String,
     /// Number of accepted differences.
     pub count: usize,
+    tenant: Tenant,
     path: PathBuf,
 }
 
@@ -78,33 +83,49 @@ pub async fn accept_drift(run: &Run, paths: &[PathBuf], request: &AcceptRequest)
         Ok(documents) => documents,
         Err(problems) => {
             let problems = problems.into_iter().map(Problem::from).collect();
-            return AcceptedRun { files: Vec::new(), problems };
+            return AcceptedRun { problems, ..AcceptedRun::default() };
         }
     };
     let flows = documents.iter().flat_map(|document| &document.desired().flows);
     let names = flows.map(|flow| flow.id.to_string()).collect();
-    let (mut accepted, mut matched) = (AcceptedRun::default(), BTreeSet::new());
+    let (mut accepted, mut tenants) = (AcceptedRun::default(), Vec::new());
     let work = async |(at, group): (usize, Vec<(usize, Document)>)| {
         let documents: Vec<_> = group.into_iter().map(|(_, document)| document).collect();
         vec![(at, accept_tenant(run, &documents, request).await)]
     };
     let groups = group_by_tenant(documents, |document| &document.desired().tenant);
-    run.for_each_tenant(groups.into_iter().enumerate().collect(), work, |tenant| {
-        accepted.files.extend(tenant.files);
-        accepted.problems.extend(tenant.problems);
-        matched.extend(tenant.matched);
+    run.for_each_tenant(groups.into_iter().enumerate().collect(), work, |mut tenant: TenantAccepted| {
+        accepted.files.append(&mut tenant.files);
+        accepted.problems.append(&mut tenant.problems);
+        accepted.unacceptable = accepted.unacceptable.saturating_add(tenant.unacceptable);
+        tenants.push(tenant);
     })
     .await;
-    let unmatched = request.only.iter().enumerate().filter(|(at, _)| !matched.contains(at));
-    accepted.problems.extend(unmatched.map(|(_, only)| Problem::from(unmatched_error(only, &names))));
+    let ids = tenants.iter().filter_map(|it| it.id.as_ref().map(|(tenant, id)| (tenant, id.as_str())));
+    let aliases = alias_errors(ids);
+    // Files that name one tenant differently were not compared, so the edits of one could contradict another.
+    accepted.files.retain(|file| !aliases.contains_key(&file.tenant));
+    accepted.problems.extend(aliases.into_iter().map(|(tenant, error)| Problem::for_tenant(&tenant, error)));
+    // In a tenant that could not be read, a selection may match.
+    if tenants.iter().all(|tenant| tenant.is_complete) {
+        let matched: BTreeSet<_> = tenants.iter().flat_map(|tenant| &tenant.matched).collect();
+        let unmatched = request.only.iter().enumerate().filter(|(at, _)| !matched.contains(at));
+        accepted.problems.extend(unmatched.map(|(_, only)| Problem::from(unmatched_error(only, &names))));
+    }
     accepted
 }
 
 /// Files of one tenant with its values.
 #[derive(Default)]
 struct TenantAccepted {
+    /// Tenant with its GUID, if it is known.
+    id: Option<(Tenant, String)>,
+    /// Whether everything could be read.
+    is_complete: bool,
     files: Vec<AcceptedFile>,
     problems: Vec<Problem>,
+    /// Number of selected differences that no edit of a file removes.
+    unacceptable: usize,
     /// Positions of the selections that match a binding.
     matched: BTreeSet<usize>,
 }
@@ -122,19 +143,23 @@ async fn accept_tenant(run: &Run, documents: &[Document], request: &AcceptReques
     };
     let files: Vec<_> = documents.iter().map(|document| document.desired().clone()).collect();
     let scope = if request.strict { Scope::All } else { Scope::Listed };
-    let current = current::read(&connection.graph, &files, scope).await;
+    // The names of newly bound connectors are in the list.
+    let current = current::read_with_connectors(&connection.graph, &files, scope).await;
     let (overrides, time) = (Overrides::default(), request.time);
     let plan = plan_tenant(tenant, &files, &current, &connection.connected, &overrides, time);
     let plan = Plan { tenants: vec![plan], ..Plan::default() };
     let options =
         drift::Options { strict: request.strict, now: time.now, graph_url: None, sandbox: &|_| None };
     let drift = drift::find_drift(plan, &options);
+    let id = drift.targets.iter().find_map(|target| Some((tenant.clone(), target.tenant_id.clone()?)));
     let mut accepted = TenantAccepted {
+        id,
+        is_complete: drift.is_complete(),
         problems: drift.problems(),
         matched: matched(&drift, &request.only),
-        ..Default::default()
+        ..TenantAccepted::default()
     };
-    if drift.is_complete() {
+    if accepted.is_complete {
         let connectors = current.connectors.known().map(Vec::as_slice).unwrap_or_default();
         for (document, target) in documents.iter().zip(&drift.targets) {
             accept_file(&mut accepted, document, target, connectors, &request.only);
@@ -143,14 +168,24 @@ async fn accept_tenant(run: &Run, documents: &[Document], request: &AcceptReques
     accepted
 }
 
-/// Returns the positions of the selections that match a binding which a file manages or which differs.
+/// Returns the positions of the selections that match a binding which a file manages or which differs, or a flow that
+/// the tenant does not have.
 fn matched(drift: &Drift, only: &[Only]) -> BTreeSet<usize> {
-    let managed = drift.targets.iter().flat_map(TargetDrift::managed);
-    let differing = drift.differences().filter_map(|it| Some((it.subject.flow()?, it.subject.step()?)));
-    let bindings: Vec<_> = managed.chain(differing).collect();
-    let is_matched =
-        |(_, only): &(usize, &Only)| bindings.iter().any(|(flow, step)| only.contains(flow, *step));
+    let managed: Vec<_> = drift.targets.iter().flat_map(TargetDrift::managed).collect();
+    let is_matched = |(_, only): &(usize, &Only)| {
+        managed.iter().any(|(flow, step)| only.contains(flow, *step))
+            || drift.differences().any(|it| is_subject(&it.subject, only))
+    };
     only.iter().enumerate().filter(is_matched).map(|(at, _)| at).collect()
+}
+
+/// Returns whether a difference of a binding or a flow is about a selection.
+fn is_subject(subject: &Subject, only: &Only) -> bool {
+    match subject {
+        Subject::Binding(flow, step) => only.contains(flow, *step),
+        Subject::Flow(flow) => FlowKey::from(flow) == FlowKey::from(&only.flow),
+        Subject::Connector(_) => false,
+    }
 }
 
 /// Adds the file of a target with the selected values of the tenant, and an error for each that it cannot take.
@@ -161,12 +196,20 @@ fn accept_file(
     connectors: &[ListedConnector],
     only: &[Only],
 ) {
-    let selected: Vec<_> = target.differences.iter().filter(|it| is_selected(it, target, only)).collect();
-    let edits = edits(document.desired(), &selected);
+    let selected = target.differences.iter().filter(|it| is_selected(it, target, only));
+    let (selected, others): (Vec<_>, Vec<_>) = selected.partition(|it| it.kind.can_be_accepted());
+    accepted.unacceptable = accepted.unacceptable.saturating_add(others.len());
+    let edits: Vec<_> = selected.iter().filter_map(|it| edit(it)).collect();
     if edits.is_empty() {
         return;
     }
-    let Accepted { text, rejected } = accept(document, connectors, &edits);
+    let unbound = unbound_steps(document.desired(), target, &edits);
+    let mut all: Vec<_> = edits.iter().chain(&unbound).cloned().collect();
+    // The edits of one flow are adjacent, because they may depend on one another.
+    all.sort_by(|one, other| subject_key(one).cmp(&subject_key(other)));
+    let Accepted { text, mut rejected } = accept(document, connectors, &all);
+    let unbound: BTreeSet<_> = unbound.iter().map(subject_key).collect();
+    rejected.retain(|(edit, _)| !unbound.contains(&subject_key(edit)));
     accepted.problems.extend(rejected.iter().map(|(edit, reason)| {
         let message = format!("cannot accept {} in `{}`", describe(edit), target.file);
         let problem = Diagnostic::error(Code::EditRejected, message).caused_by(reason.to_string());
@@ -177,64 +220,67 @@ fn accept_file(
             name: target.file.clone(),
             old: document.text().to_owned(),
             new: text,
-            count: selected.len().saturating_sub(rejected.len()),
+            count: edits.len().saturating_sub(rejected.len()),
+            tenant: target.tenant.clone(),
             path: document.path().to_owned(),
         });
     }
 }
 
-/// Returns whether a difference can be accepted and is selected. The address of a connector is selected with a binding
-/// of it.
+/// Returns whether a difference is selected. That of a connector is selected with a binding of it.
 fn is_selected(difference: &Difference, target: &TargetDrift, only: &[Only]) -> bool {
     let is_chosen = |flow: &FlowId, step: Step| only.iter().any(|only| only.contains(flow, step));
-    difference.kind.can_be_accepted()
-        && (only.is_empty()
-            || match &difference.subject {
-                Subject::Binding(flow, step) => is_chosen(flow, *step),
-                Subject::Flow(_) => false,
-                Subject::Connector(connector) => target
-                    .in_sync
-                    .iter()
-                    .any(|it| bound_id(&it.current) == Some(&connector.id) && is_chosen(&it.flow, it.step)),
-            })
+    only.is_empty()
+        || only.iter().any(|only| is_subject(&difference.subject, only))
+        || difference.subject.connector().is_some_and(|connector| {
+            let mut bindings = target.in_sync.iter();
+            bindings.any(|it| bound_id(&it.current) == Some(&connector.id) && is_chosen(&it.flow, it.step))
+        })
 }
 
-/// Returns the edits of a file that accept these differences. With `prune: steps`, the other steps of a flow that is
-/// added become `null`, as they are.
-fn edits(desired: &Desired, differences: &[&Difference]) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    for difference in differences {
-        match &difference.subject {
-            Subject::Binding(flow, step) => {
-                let connector = tenant_value(difference);
-                edits.push(Edit::Binding { flow: flow.clone(), step: *step, connector });
-            }
-            Subject::Connector(connector) => edits.push(Edit::Pin { connector: connector.clone() }),
-            Subject::Flow(_) => {}
+/// Returns the edit that accepts a difference; `None` for that of a flow.
+fn edit(difference: &Difference) -> Option<Edit> {
+    match &difference.subject {
+        Subject::Binding(flow, step) => {
+            Some(Edit::Binding { flow: flow.clone(), step: *step, connector: tenant_value(difference) })
         }
+        Subject::Connector(connector) => Some(Edit::Pin { connector: connector.clone() }),
+        Subject::Flow(_) => None,
     }
-    if matches!(desired.prune, Some((Prune::Steps, _))) {
-        let listed: BTreeSet<_> = desired.flows.iter().map(|flow| FlowKey::from(&flow.id)).collect();
-        let added = differences.iter().filter_map(|it| it.subject.flow());
-        let added: BTreeSet<_> = added.filter(|flow| !listed.contains(&FlowKey::from(*flow))).collect();
-        let bound: BTreeSet<_> =
-            differences.iter().filter_map(|it| Some((it.subject.flow()?, it.subject.step()?))).collect();
-        for flow in added {
-            let unbound = desired.steps.iter().filter(|step| !bound.contains(&(flow, **step)));
-            let flow = flow.clone();
-            edits.extend(unbound.map(|step| Edit::Binding {
-                flow: flow.clone(),
-                step: *step,
-                connector: None,
-            }));
-        }
+}
+
+/// Returns `null` for the other steps of a flow that is added to a file with `prune: steps`, if nothing is bound there.
+/// Without them, the edits of the flow are rejected, because the file would disable what might be bound.
+fn unbound_steps(desired: &Desired, target: &TargetDrift, edits: &[Edit]) -> Vec<Edit> {
+    if !matches!(desired.prune, Some((Prune::Steps, _))) {
+        return Vec::new();
     }
-    // The edits of one flow are adjacent, because they may depend on one another.
-    edits.sort_by_key(|edit| match edit {
-        Edit::Binding { flow, .. } => Some(flow.clone()),
+    let listed: BTreeSet<_> = desired.flows.iter().map(|flow| FlowKey::from(&flow.id)).collect();
+    // An edit of a step that the file does not have in `steps` is rejected.
+    let added: BTreeSet<_> = edits
+        .iter()
+        .filter_map(|edit| match edit {
+            Edit::Binding { flow, step, .. } => desired.steps.contains(step).then_some(flow),
+            Edit::Pin { .. } => None,
+        })
+        .filter(|flow| !listed.contains(&FlowKey::from(*flow)))
+        .collect();
+    let bound =
+        target.differences.iter().filter_map(|it| Some((it.subject.flow()?.into(), it.subject.step()?)));
+    let bound: BTreeSet<(FlowKey<'_>, Step)> = bound.collect();
+    let steps = added.into_iter().flat_map(|flow| desired.steps.iter().map(move |step| (flow, *step)));
+    steps
+        .filter(|(flow, step)| !bound.contains(&((*flow).into(), *step)))
+        .map(|(flow, step)| Edit::Binding { flow: flow.clone(), step, connector: None })
+        .collect()
+}
+
+/// Returns the flow and the step of an edit, for its order; `None` for that of a pin.
+fn subject_key(edit: &Edit) -> Option<(&FlowId, Step)> {
+    match edit {
+        Edit::Binding { flow, step, .. } => Some((flow, *step)),
         Edit::Pin { .. } => None,
-    });
-    edits
+    }
 }
 
 fn tenant_value(difference: &Difference) -> Bound {

@@ -97,7 +97,7 @@ fn aliased_tenant_in_files_is_detected_after_resolution() {
     let other = yaml_binding_connector_1(&["B2C_1_b"]).replace("contoso.onmicrosoft.com", OURS);
     file(folder.path(), "b.yaml", other);
     file(folder.path(), "c.yaml", yaml_binding_connector_1(&["B2C_1_c"]));
-    for command in [&["plan"][..], &["apply", "--yes"]] {
+    for command in [&["plan"][..], &["apply", "--yes"], &["accept", "--write"]] {
         let outcome = flowbind(command)
             .args(["a.yaml", "b.yaml", "c.yaml", "--timeout", "1"])
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
