@@ -69,7 +69,7 @@ impl Subject {
 pub enum Value {
     /// A connector.
     Connector(Connector),
-    /// Name of a connector that the tenant does not have.
+    /// Name that none or several of the connectors have.
     Name(String),
     /// Address of a connector, or the time until which its certificate is valid.
     Text(String),

@@ -15,7 +15,7 @@ pub enum Kind {
     Changed,
     /// The bound connector does not exist any more.
     Dangling,
-    /// The file names a connector or a flow that the tenant does not have.
+    /// The file names a connector or a flow that the tenant does not have, or a connector by a name that several have.
     Unresolved,
     /// A pinned connector calls another address.
     Address,

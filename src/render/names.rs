@@ -60,10 +60,14 @@ impl<'a> Names<'a> {
 /// Returns whether a name needs its id: it looks like a keyword of the output, contains a GUID, has more than
 /// [`MAX_NAME`] characters, or has invisible characters or outer spaces.
 fn needs_id(name: &str) -> bool {
-    let keyword = confusable_key(name) == "nothing" || name.contains('→') || name.contains("(protected)");
+    let is_marked = MARKS.iter().any(|mark| name.contains(mark));
+    let keyword = confusable_key(name) == "nothing" || name.contains('→') || is_marked;
     let is_long = name.chars().nth(MAX_NAME).is_some();
     keyword || is_long || has_guid(name) || !is_visible(name)
 }
+
+/// Marks that an output adds to a value.
+const MARKS: [&str; 4] = ["(protected)", "(deleted)", "(unresolved)", "(not listed)"];
 
 /// Number of characters up to which names are compared at a glance.
 const MAX_NAME: usize = 120;

@@ -339,13 +339,13 @@ saved_as!(Difference, DriftDifference);
 enum DriftValue {
     /// Connector of the tenant.
     Connector(Connector),
-    /// Connector that the tenant does not have.
+    /// Connector by a name that none or several connectors of the tenant have.
     Name(DriftName),
     /// Address, or the time until which a certificate is valid.
     Text(String),
 }
 
-/// Connector that the tenant does not have.
+/// Connector by a name that none or several connectors of the tenant have.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase")]

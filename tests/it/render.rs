@@ -710,7 +710,14 @@ fn equal_names_in_sync_or_pinned_show_their_ids() {
 #[test]
 fn confusable_or_empty_name_shows_its_id_in_every_format() {
     let long = |end: &str| format!("{}{end}", "long `name` ".repeat(60));
-    for name in [long("a"), "Nothing".into(), " NOTHING".into(), "A (protected)".into(), "a → b".into()] {
+    for name in [
+        long("a"),
+        "Nothing".into(),
+        " NOTHING".into(),
+        "A (protected)".into(),
+        "A (deleted)".into(),
+        "a → b".into(),
+    ] {
         let changes =
             vec![change("a", connector(1, &name), connector(2, "Two"), location("flowbind.yaml", 5))];
         let plan = plan(vec![target("t", changes)]);

@@ -29,7 +29,10 @@ impl Actions {
 /// What to do about differences of some kinds.
 const ADVICE: [(Kind, &str); 4] = [
     (Kind::Dangling, "bind another connector or `null` in the file, or create the connector again"),
-    (Kind::Unresolved, "correct the name in the file, or create the flow or the connector again"),
+    (
+        Kind::Unresolved,
+        "correct the name in the file, or create the flow or the connector again; until then, `apply` does not change the tenant",
+    ),
     (Kind::Address, "find out who changed the address; then restore it in the tenant, or accept it"),
     (Kind::Certificate, "upload a new certificate to the connector"),
 ];

@@ -16,7 +16,7 @@ const CHOICES: [(&str, &str); 11] = [
     ("missing", "not called any more"),
     ("changed", "another connector"),
     ("dangling", "deleted connector"),
-    ("unresolved", "not in the tenant"),
+    ("unresolved", "unresolved name"),
     ("address", "another address"),
     ("certificate", "certificate expires"),
     ("added", "added"),
@@ -126,8 +126,16 @@ fn difference_cell(difference: &Difference, names: &Names<'_>) -> String {
         Kind::Missing => format!("not called any more, although the file says {file}"),
         Kind::Changed => format!("{tenant} is called, although the file says {file}"),
         Kind::Dangling => "the connector was deleted, but is still bound".to_owned(),
-        Kind::Unresolved => "the file has a name that the tenant does not have".to_owned(),
+        Kind::Unresolved if difference.subject.step().is_none() => {
+            "the tenant does not have this flow".to_owned()
+        }
+        Kind::Unresolved => {
+            "no connector of the tenant has the name in the file, or several have it".to_owned()
+        }
         Kind::Address => "the connector calls another address than its pin".to_owned(),
+        Kind::Certificate if difference.tenant.is_none() => {
+            "the connector has no active certificate".to_owned()
+        }
         Kind::Certificate => "the certificate of the connector expires or has expired".to_owned(),
         Kind::Added => format!("{tenant} is called, although the file says nothing"),
         Kind::Unmanaged => format!("{tenant} is called, but is not in the file"),

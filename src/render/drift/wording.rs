@@ -61,7 +61,7 @@ fn value(value: Option<&Value>, names: &Names<'_>) -> String {
     match value {
         None => "nothing".to_owned(),
         Some(Value::Connector(connector)) => names.connector(connector),
-        Some(Value::Name(name)) => format!("{} (not in the tenant)", escape::text(name)),
+        Some(Value::Name(name)) => format!("{} (unresolved)", escape::text(name)),
         Some(Value::Text(text)) => escape::text(text).into_owned(),
     }
 }
