@@ -1,6 +1,6 @@
 //! Joins the drift of shards into that of an unsharded run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::Subject;
 use super::run::Drift;
@@ -15,7 +15,11 @@ use crate::plan::{self, JoinError, Joined, Problem};
 pub fn join(parts: Vec<Drift>) -> Result<Drift, JoinError> {
     let strict = parts.iter().any(|drift| drift.strict);
     let is_compared = parts.iter().any(|drift| drift.is_compared);
-    let remembered = parts.iter().flat_map(|drift| drift.remembered.clone()).collect();
+    let mut seen = BTreeSet::new();
+    // With an error of the run, each shard remembers the differences of all tenants.
+    let remembered = parts.iter().flat_map(|drift| &drift.remembered);
+    let remembered = remembered.filter(|it| seen.insert((&it.tenant, it.difference.subject_key()))).cloned();
+    let remembered = remembered.collect();
     let parts = parts.into_iter().map(|drift| (drift.shard, drift.targets, drift.errors));
     let joined = plan::join(parts.collect(), |target: &TargetDrift| &target.tenant)?;
     let Joined { mut targets, mut errors, .. } = joined;
@@ -47,7 +51,7 @@ fn dedupe(targets: &mut [TargetDrift]) {
         for (at, managed) in managed.iter().enumerate() {
             managed.iter().for_each(|(flow, step)| owners.add(flow, *step, at));
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (at, target) in targets.iter_mut().enumerate() {
             let mut stays = |list: &'static str, flow: &FlowId, step: Step| match owners.owner(flow, step) {
                 Some(owner) => *owner == at,

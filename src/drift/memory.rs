@@ -19,21 +19,26 @@ pub fn compare_with_earlier(mut drift: Drift, earlier: &Drift) -> Drift {
     });
     let remembered = earlier.remembered.iter().map(|it| (&it.tenant, &it.difference));
     let earlier: Vec<_> = of_targets.chain(remembered).collect();
-    let keys = earlier.iter().enumerate().map(|(at, (tenant, it))| ((*tenant, it.subject_key()), at));
-    let positions: BTreeMap<_, _> = keys.collect();
-    let mut seen = BTreeSet::<usize>::new();
+    let known: BTreeMap<_, _> =
+        earlier.iter().map(|(tenant, it)| ((*tenant, it.subject_key()), *it)).collect();
     for TargetDrift { tenant, differences, .. } in &mut drift.targets {
         for difference in differences {
-            let at = positions.get(&(&*tenant, difference.subject_key()));
-            seen.extend(at);
-            let known = at.and_then(|at| earlier.get(*at)).map(|(_, earlier)| earlier);
+            let known = known.get(&(&*tenant, difference.subject_key())).copied();
             let same = known.filter(|earlier| difference.is_same_as(earlier));
             difference.first_seen = same.map_or(difference.first_seen, |earlier| earlier.first_seen);
             difference.is_new = Some(same.is_none());
         }
     }
-    let unseen = earlier.iter().enumerate().filter(|(at, _)| !seen.contains(at)).map(|(_, it)| *it);
-    let (mut resolved, remembered) = settle(&drift, unseen);
+    let (mut resolved, remembered) = {
+        // Several files can pin one connector, and the shards of a run can remember one difference.
+        let mut seen: BTreeSet<_> = drift
+            .targets
+            .iter()
+            .flat_map(|target| target.differences.iter().map(|it| (&target.tenant, it.subject_key())))
+            .collect();
+        let unseen = earlier.iter().filter(|(tenant, it)| seen.insert((*tenant, it.subject_key())));
+        settle(&drift, unseen.copied())
+    };
     // The first file of a tenant lists what is resolved.
     for target in &mut drift.targets {
         target.resolved = resolved.remove(&target.tenant).unwrap_or_default();

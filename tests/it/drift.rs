@@ -717,6 +717,30 @@ fn drift_of_a_deleted_flow_takes_the_place_of_its_bindings() {
     assert_eq!(drift["remembered"], Value::Array(Vec::new()), "{drift}");
 }
 
+/// Each file has its own pin, and both are about one connector.
+#[test]
+fn drift_of_a_connector_that_two_files_pin_is_not_resolved() {
+    let folder = folder();
+    let yaml = |flow: &str| {
+        "connectors: {c: {displayName: Connector 1, targetUrl: 'https://old.com/'}}\n".to_owned()
+            + &yaml_binding_connector_1(&[flow]).replace("Connector 1", "c")
+    };
+    file(folder.path(), "a.yaml", yaml("B2C_1_a"));
+    file(folder.path(), "b.yaml", yaml("B2C_1_b"));
+    file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 1, 0)]).to_json());
+    let run = || {
+        flowbind(["drift", "a.yaml", "b.yaml", "--since", "drift.json", "--out", "drift.json"])
+            .args(["--sandbox", "tenant.json"])
+            .within(folder.path())
+            .run()
+    };
+    for age in ["new", "since 2026-11-02"] {
+        let outcome = run();
+        assert_eq!(outcome.stdout.matches(&format!(", {age})")).count(), 2, "{outcome}");
+        assert!(!outcome.stdout.contains("Resolved"), "{outcome}");
+    }
+}
+
 #[test]
 fn drift_since_another_kind_of_file_is_an_error() {
     let folder = folder();
