@@ -1,6 +1,8 @@
 //! Renders workflow commands of GitHub Actions: annotations at the lines of the files, and outputs
 //! (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
 
+use std::collections::BTreeMap;
+
 use super::escape;
 use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, unblocking_pins};
@@ -104,10 +106,11 @@ pub(super) fn problem_annotations(
     files: &[(&Tenant, &str)],
     severity: Severity,
 ) {
+    let mut first = BTreeMap::new();
+    files.iter().for_each(|(tenant, file)| _ = first.entry(*tenant).or_insert(*file));
     for problem in problems.iter().filter(|problem| problem.diagnostic.severity == severity) {
-        let is_of_tenant = |(tenant, _): &&(&Tenant, &str)| problem.tenant.as_ref() == Some(*tenant);
-        let file = files.iter().find(is_of_tenant).and_then(|(_, file)| start_of_file(file));
-        problem_annotation(text, file.as_ref(), problem);
+        let file = problem.tenant.as_ref().and_then(|tenant| first.get(tenant));
+        problem_annotation(text, file.and_then(|file| start_of_file(file)).as_ref(), problem);
     }
 }
 
