@@ -19,8 +19,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
 use crate::output::{self, Outputs, RenderedRun, print_diagnostics};
 use crate::plan::{
-    DEFAULT_CERTIFICATE_DAYS, ExpectedFingerprint, ExpectedFingerprints, Overrides, Plan, PlanTime, Problem,
-    ShardInfo, TenantPlan,
+    DEFAULT_CERTIFICATE_DAYS, ExpectedFingerprint, ExpectedFingerprints, Plan, PlanTime, Problem,
+    RunOverrides, ShardInfo, TenantPlan,
 };
 use crate::render::{self, Document, Format};
 use crate::run::{self, Answer, Applied, ApplyRequest, ApplySource, CommandError, DesiredSource, Host, Run};
@@ -81,7 +81,7 @@ impl ApplyArgs {
                         None => DesiredSource::Files(&self.files.files),
                     },
                     only: &self.only.only,
-                    overrides: Overrides::from(&self.overrides),
+                    overrides: RunOverrides::from(&self.overrides),
                     is_approved: self.yes,
                     time: PlanTime::new(now, DEFAULT_CERTIFICATE_DAYS),
                 },

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::http::never_stopped;
 use crate::model::{Scope, Tenant};
 use crate::output::print_diagnostics;
-use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime};
+use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime, RunOverrides};
 use crate::run::{CommandError, DesiredSource, PlanRequest, Run, read_earlier_drift};
 
 #[derive(Debug, Args)]
@@ -54,14 +54,14 @@ pub(super) async fn run(
     let request = PlanRequest {
         policy: UnverifiedTenantPolicy::Warn,
         scope: if args.strict { Scope::All } else { Scope::Listed },
-        overrides: Overrides::default(),
+        overrides: RunOverrides::default(),
         shard: args.shard.shard,
         only: args.only.only.clone(),
         time: PlanTime::new(environment.now(), args.certificate_days),
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());
-    let plan =
-        plan_with_progress(&run, DesiredSource::Files(&args.files.files), &request, global, |_| {}).await;
+    let source = DesiredSource::Files(&args.files.files);
+    let plan = plan_with_progress(&run, source, &request, global, |_, _| {}).await;
     let sandbox = |tenant: &Tenant| {
         let path = run.as_ref().ok()?.sandboxes().find_path(tenant)?;
         Some(path.to_string_lossy().into_owned())

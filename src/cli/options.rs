@@ -11,9 +11,9 @@ use super::values;
 use crate::auth::Kind;
 use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
-use crate::model::{FlowId, Only, Step};
+use crate::model::Only;
 use crate::output::{OutPath, Outputs};
-use crate::plan::{Overrides, Shard};
+use crate::plan::{Override, RunOverrides, ScopedOverride, Shard};
 use crate::render::Format;
 use crate::run;
 
@@ -73,33 +73,33 @@ pub(super) struct OnlyArgs {
     pub(super) only: Vec<Only>,
 }
 
-/// Flags that override guards.
+/// Flags that override guards. In a run over several tenants, each names its tenant.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Guards")]
 pub(super) struct OverrideArgs {
-    /// Override the file's `maxChanges`
-    #[arg(long, value_name = "N")]
-    max_changes: Option<u32>,
-    /// Override the file's `maxDisables`
-    #[arg(long, value_name = "N")]
-    max_disables: Option<u32>,
+    /// Override the file's `maxChanges`. Repeatable with TENANT
+    #[arg(long, value_name = "[TENANT=]N", value_parser = |text: &str| ScopedOverride::parse_limit(text, Override::MaxChanges))]
+    max_changes: Vec<ScopedOverride>,
+    /// Override the file's `maxDisables`. Repeatable with TENANT
+    #[arg(long, value_name = "[TENANT=]N", value_parser = |text: &str| ScopedOverride::parse_limit(text, Override::MaxDisables))]
+    max_disables: Vec<ScopedOverride>,
     /// Allow disabling or replacing a protected binding. Repeatable
-    #[arg(long, value_name = "FLOW/STEP", value_parser = values::parse_binding)]
-    allow_protected: Vec<(FlowId, Step)>,
-    /// Allow `prune: flows` in a file without flows
-    #[arg(long)]
-    allow_empty: bool,
+    #[arg(long, value_name = "[TENANT:]FLOW/STEP", value_parser = ScopedOverride::parse_protected)]
+    allow_protected: Vec<ScopedOverride>,
+    /// Allow `prune: flows` in a file without flows. Repeatable with TENANT
+    #[arg(long, value_name = "TENANT", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = ScopedOverride::parse_allow_empty)]
+    allow_empty: Vec<ScopedOverride>,
 }
 
-impl From<&OverrideArgs> for Overrides {
+impl From<&OverrideArgs> for RunOverrides {
     fn from(args: &OverrideArgs) -> Self {
         let OverrideArgs { max_changes, max_disables, allow_protected, allow_empty } = args;
-        Self {
-            max_changes: *max_changes,
-            max_disables: *max_disables,
-            allow_protected: allow_protected.clone(),
-            allow_empty: *allow_empty,
-        }
+        [max_changes, max_disables, allow_protected, allow_empty]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>()
+            .into()
     }
 }
 

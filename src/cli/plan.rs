@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::http::never_stopped;
 use crate::model::Scope;
 use crate::output::RenderedRun;
-use crate::plan::{DEFAULT_CERTIFICATE_DAYS, Overrides, PlanTime, ShardInfo, Target};
+use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime, RunOverrides, ShardInfo, Target};
 use crate::render::{self, Document};
 use crate::run::{self, CommandError, DesiredSource, Event, PlanRequest, Run};
 use crate::{saved, terminal};
@@ -60,13 +60,13 @@ pub(super) async fn run(
     let request = PlanRequest {
         policy: UnverifiedTenantPolicy::Warn,
         scope: Scope::Listed,
-        overrides: Overrides::from(&args.overrides),
+        overrides: RunOverrides::from(&args.overrides),
         shard: args.shard.shard,
         only: args.only.only.clone(),
         time: PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS),
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());
-    let print = |target: &Target| outputs.print(&render::target_text(target));
+    let print = |target: &Target, several| outputs.print(&render::target_text(target, several));
     let plan = plan_with_progress(&run, args.source(), &request, global, print).await;
     let at = environment.now().to_string();
     let json = &|| saved::plan::to_json(&plan, &at);
@@ -75,18 +75,18 @@ pub(super) async fn run(
     Ok(Exit::of_plan(&plan, args.detailed_exitcode))
 }
 
-/// Plans the files, and calls `on_planned` with each target as soon as it and those before it are planned. Errors are
-/// in the plan, also those of a run that could not start.
+/// Plans the files, and calls `on_planned` with each target as soon as it and those before it are planned, and with
+/// whether the run has several tenants. Errors are in the plan, also those of a run that could not start.
 pub(super) async fn plan_with_progress(
     run: &Result<Run, CommandError>,
     source: DesiredSource<'_>,
     request: &PlanRequest,
     global: &Global,
-    mut on_planned: impl FnMut(&Target),
+    mut on_planned: impl FnMut(&Target, bool),
 ) -> crate::plan::Plan {
     let on_event = |event: Event<'_>| match event {
         Event::Sharded(info) => print_shard(info, global),
-        Event::Planned(target) => on_planned(target),
+        Event::Planned { target, several } => on_planned(target, several),
     };
     match run {
         Ok(run) => {

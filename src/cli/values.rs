@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 
 use crate::auth::Kind;
 use crate::diagnostic::Code;
-use crate::model::{Api, Cloud, FlowId, Step, names};
+use crate::model::{Api, Cloud, Step};
 use crate::render::Format;
 use crate::run::Purpose;
 
@@ -102,16 +102,6 @@ fn named<T: Copy + Send + Sync + 'static>(
         let found = all.iter().copied().find(|value| possible_value(*value).get_name() == name);
         found.ok_or("expected one of the possible values")
     })
-}
-
-/// Parses a binding, as `FLOW/STEP`.
-pub(super) fn parse_binding(text: &str) -> Result<(FlowId, Step), String> {
-    let (flow, step) =
-        text.rsplit_once('/').ok_or("expected FLOW/STEP, such as B2C_1_signup/postFederationSignup")?;
-    let flow = FlowId::parse(flow).map_err(|error| format!("invalid flow id `{flow}`: {error}"))?;
-    let known = || names::<Step>().join(", ");
-    let step = step.parse().map_err(|_| format!("unknown step `{step}`; the steps are {}", known()))?;
-    Ok((flow, step))
 }
 
 /// Parser of the id of a problem. It accepts any text, so that the command can suggest ids; completions offer the ids.

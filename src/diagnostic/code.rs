@@ -442,21 +442,21 @@ codes! {
             "The limit protects against a file or a tenant that is not the expected one.",
             NOTHING,
             "Check that the file is complete and the tenant is the right one. If all changes are intended, pass \
-             `--max-changes N` or raise `guards.maxChanges`.";
+             the suggested `--max-changes` or raise `guards.maxChanges`.";
         GuardMaxDisables = "guard-max-disables": "The plan disables more bindings than `maxDisables` allows",
             "The limit (5 by default) protects against switching off checks in bulk, for example with a file that \
              was truncated.",
             NOTHING,
-            "Check that the file is complete. If all disables are intended, pass `--max-disables N` or raise \
-             `guards.maxDisables`.";
+            "Check that the file is complete. If all disables are intended, pass the suggested `--max-disables` \
+             or raise `guards.maxDisables`.";
         ProtectedBinding = "protected-binding": "The plan disables or replaces a protected binding",
             "The file marks the binding with `protect: true`. Only this flag, for this binding, allows the change.",
             NOTHING,
-            "If the change is intended, pass `--allow-protected FLOW/STEP` for exactly this binding.";
+            "If the change is intended, pass the suggested `--allow-protected` for exactly this binding.";
         EmptyPrune = "empty-prune": "`prune: flows` in a file without flows would disable every binding",
             "The file lists no flow, so pruning disables all of them. Usually the list is empty by mistake.",
             NOTHING,
-            "List the flows. If everything is to be disabled, pass `--allow-empty`.";
+            "List the flows. If everything is to be disabled, pass the suggested `--allow-empty`.";
         PinMismatch = "pin-mismatch": "A connector does not call its pinned address",
             "The file pins the connector to a `targetUrl`, and the connector in the tenant calls another one. \
              The connector was changed, or the file is out of date. No flag lifts this blocker.",

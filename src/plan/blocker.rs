@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::binding::BrokenPin;
-use super::overrides::Override;
+use super::overrides::{Override, ScopedOverride};
 use crate::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use crate::model::{Action, Bound, Connector, FlowId, Step};
 
@@ -80,7 +80,7 @@ impl Blocker {
     }
 
     /// Returns the flag that lifts the blocker, with the lowest limit that does. `None` for a pin, which no
-    /// flag lifts.
+    /// flag lifts. Other files of the tenant may need a higher limit.
     pub fn lifted_by(&self) -> Option<Override> {
         match self {
             Self::MaxChanges { changes, .. } => u32::try_from(*changes).ok().map(Override::MaxChanges),
@@ -93,39 +93,28 @@ impl Blocker {
 
     /// Returns the blocker as a problem. Its hint is the flag that lifts it, or what to do about a pin. A
     /// protected binding has its location, and a pin has both addresses as causes.
-    pub fn diagnostic(&self) -> Diagnostic {
+    pub fn diagnostic(&self, flag: Option<&ScopedOverride>) -> Diagnostic {
         let problem = Diagnostic::blocked(self.code(), self.to_string());
-        match (self, self.lifted_by()) {
-            (Self::Protected { source, .. }, Some(flag)) => Diagnostic {
-                location: Some(Box::new(Location::Position(source.clone()))),
-                ..problem.hint(override_hint(&format!("`{}`", flag.to_shell())))
-            },
-            (Self::UndoStale { source, .. }, _) => Diagnostic {
-                location: Some(Box::new(Location::Position(source.clone()))),
+        let problem = match flag {
+            Some(flag) => problem.hint(override_hint(&format!("`{}`", flag.to_shell()))),
+            None => problem,
+        };
+        let at = |source: &SourceLocation| Some(Box::new(Location::Position(source.clone())));
+        match self {
+            Self::Protected { source, .. } => Diagnostic { location: at(source), ..problem },
+            Self::UndoStale { source, .. } => Diagnostic {
+                location: at(source),
                 ..problem.hint("find out who changed the binding, or leave it out with `--only`")
             },
-            (Self::UndoDeleted { source, .. }, _) => Diagnostic {
-                location: Some(Box::new(Location::Position(source.clone()))),
+            Self::UndoDeleted { source, .. } => Diagnostic {
+                location: at(source),
                 ..problem.hint("bind another connector with a file, or leave the binding out with `--only`")
             },
-            (Self::PinMismatch(pin), _) => problem
+            Self::PinMismatch(pin) => problem
                 .caused_by(format!("pinned to {}", pin.expected))
                 .caused_by(format!("calls {}", pin.actual.as_deref().unwrap_or("no address")))
                 .hint("find out who changed the connector; then update `targetUrl` or restore the connector"),
-            (_, Some(flag)) => problem.hint(override_hint(&format!("`{}`", flag.to_shell()))),
-            (_, None) => problem,
-        }
-    }
-
-    /// Returns whether both are the same guard at the same binding. Counts and limits may differ.
-    pub(super) fn is_same_guard(&self, other: &Self) -> bool {
-        match (self, other) {
-            (
-                Self::Protected { flow, step, .. },
-                Self::Protected { flow: other_flow, step: other_step, .. },
-            ) => (flow, step) == (other_flow, other_step),
-            (Self::PinMismatch(pin), Self::PinMismatch(other)) => pin == other,
-            _ => self.code() == other.code(),
+            Self::MaxChanges { .. } | Self::MaxDisables { .. } | Self::EmptyPrune => problem,
         }
     }
 }
@@ -159,22 +148,6 @@ impl fmt::Display for Blocker {
             }
         }
     }
-}
-
-/// Returns the flags that lift these blockers, each once and in order. A limit is the highest that any blocker
-/// needs.
-pub fn lifting_flags<'a>(blockers: impl IntoIterator<Item = &'a Blocker>) -> Vec<Override> {
-    let mut flags: Vec<_> = blockers.into_iter().filter_map(Blocker::lifted_by).collect();
-    flags.sort_unstable();
-    flags.dedup_by(|flag, before| match (flag, before) {
-        (Override::MaxChanges(limit), Override::MaxChanges(lower))
-        | (Override::MaxDisables(limit), Override::MaxDisables(lower)) => {
-            *lower = *limit;
-            true
-        }
-        (flag, before) => flag == before,
-    });
-    flags
 }
 
 /// Returns the hint `if this is intended: FLAGS` of blockers that these flags lift. The caller marks the

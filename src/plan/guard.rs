@@ -7,9 +7,10 @@ use super::blocker::Blocker;
 use super::overrides::Overrides;
 use super::resolve_connectors::Resolved;
 use super::target::Target;
-use crate::model::{Action, Desired, Guards, Pins, TargetUrl, bound_id};
+use crate::model::{Action, Desired, FlowKey, Guards, Pins, TargetUrl, bound_id};
 
-/// Returns the blockers of a target, and those that the overrides lifted.
+/// Returns the blockers of a target, and those of its file that the overrides lifted. A limit of a flag lifts that of
+/// the file, also if it blocks itself.
 pub(super) fn evaluate(
     target: &Target,
     desired: &Desired,
@@ -17,7 +18,11 @@ pub(super) fn evaluate(
 ) -> (Vec<Blocker>, Vec<Blocker>) {
     let blockers = find_blockers(target, desired, overrides);
     let mut lifted = find_blockers(target, desired, &Overrides::default());
-    lifted.retain(|guard| !blockers.iter().any(|blocker| blocker.is_same_guard(guard)));
+    lifted.retain(|guard| match guard {
+        Blocker::MaxChanges { .. } => overrides.max_changes.is_some(),
+        Blocker::MaxDisables { .. } => overrides.max_disables.is_some(),
+        guard => !blockers.contains(guard),
+    });
     (blockers, lifted)
 }
 
@@ -34,7 +39,11 @@ fn find_blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> V
         blockers.push(Blocker::MaxDisables { disables, limit: max_disables });
     }
     let is_allowed = |change: &&Change| {
-        overrides.allow_protected.iter().any(|(flow, step)| *flow == change.flow && *step == change.step)
+        let key = |flow| FlowKey::from(flow);
+        overrides
+            .allow_protected
+            .iter()
+            .any(|(flow, step)| (key(flow), *step) == (key(&change.flow), change.step))
     };
     let protected = target.changes.iter().filter(|it| it.protected && it.action != Action::Enable);
     blockers.extend(protected.filter(|change| !is_allowed(change)).map(|change| Blocker::Protected {

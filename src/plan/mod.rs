@@ -23,6 +23,7 @@ mod overrides;
 mod problem;
 mod resolve_connectors;
 mod run;
+mod run_overrides;
 mod shard;
 mod target;
 mod tenant;
@@ -33,7 +34,7 @@ pub use binding::{
     BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
     unreadable_causes,
 };
-pub use blocker::{Blocker, lifting_flags, override_hint};
+pub use blocker::{Blocker, override_hint};
 pub use certificate::{BoundCertificate, DEFAULT_CERTIFICATE_DAYS, PlanTime};
 pub use compare::{Connected, create_unplanned_tenant, plan_tenant};
 pub use expected::{
@@ -42,10 +43,11 @@ pub use expected::{
 pub use fingerprint::{combine_fingerprints, sha256, target_fingerprint};
 pub use join::{JoinError, Joined, Part, dedupe_findings, join, sort_by_tenant};
 pub use limit::Limit;
-pub use overrides::{InvalidOverride, Override, Overrides};
+pub use overrides::{InvalidOverride, Override, Overrides, ScopedOverride};
 pub use problem::Problem;
 pub use run::{Plan, alias_errors};
-pub use shard::{InvalidShard, Member, Shard, ShardInfo};
+pub use run_overrides::{RunOverrides, unknown_tenant};
+pub use shard::{InvalidShard, Member, Shard, ShardInfo, has_several_tenants};
 pub use target::{Summary, Target};
 pub use tenant::TenantPlan;
 pub use undo::{UndoneChange, check_undo};

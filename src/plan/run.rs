@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Change;
+use super::blocker::Blocker;
 use super::fingerprint::{combine_fingerprints, target_fingerprint};
 use super::limit::Limit;
+use super::overrides::{Override, ScopedOverride};
 use super::problem::Problem;
-use super::shard::ShardInfo;
+use super::shard::{ShardInfo, has_several_tenants};
 use super::target::{Summary, Target};
 use super::tenant::TenantPlan;
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -134,6 +136,25 @@ impl Plan {
         self.tenants.len() > 1
     }
 
+    /// Returns whether flags must name their tenant: the run, with all its shards, has several.
+    pub fn needs_scoped_flags(&self) -> bool {
+        self.has_several_tenants() || self.shard.as_ref().is_some_and(|it| has_several_tenants(&it.fleet))
+    }
+
+    /// Returns the flag that lifts a blocker of a target, in the form that works for this run. `None` if no flag
+    /// lifts it.
+    pub fn lifting_flag(&self, target: &Target, blocker: &Blocker) -> Option<ScopedOverride> {
+        let tenant = self.tenants.iter().find(|it| it.tenant == target.tenant)?;
+        let flag = tenant.lifted_by(blocker)?;
+        Some(flag.scoped(&target.tenant, self.needs_scoped_flags()))
+    }
+
+    /// Returns the blockers of a target as problems.
+    pub fn blocker_diagnostics(&self, target: &Target) -> Vec<Diagnostic> {
+        let diagnostic = |blocker: &Blocker| blocker.diagnostic(self.lifting_flag(target, blocker).as_ref());
+        target.blockers.iter().map(diagnostic).collect()
+    }
+
     /// Returns whether a tenant of the plan can be applied, as far as its reads are concerned: neither it nor the
     /// run has an error, and everything could be read.
     pub fn is_tenant_complete(&self, tenant: &TenantPlan) -> bool {
@@ -144,7 +165,7 @@ impl Plan {
     /// then the errors.
     pub fn problems(&self) -> Vec<Problem> {
         let of_tenant = |tenant: &TenantPlan| -> Vec<_> {
-            let findings = tenant.findings().into_iter();
+            let findings = tenant.findings(self.needs_scoped_flags()).into_iter();
             findings.map(|finding| Problem::for_tenant(&tenant.tenant, finding)).collect()
         };
         self.tenants.iter().flat_map(of_tenant).chain(self.errors()).collect()
@@ -183,7 +204,17 @@ impl Plan {
         for target in plan.tenants.iter_mut().flat_map(|tenant| &mut tenant.targets) {
             let blockers = std::mem::take(&mut target.blockers).into_iter();
             let (lifted, kept): (Vec<_>, _) = blockers.partition(|blocker| blocker.lifted_by().is_some());
-            target.lifted.extend(lifted);
+            // The limit of a flag is not one of the file, which is already among the lifted blockers.
+            let is_of_file = |blocker: &Blocker| match blocker {
+                Blocker::MaxChanges { limit, .. } => {
+                    !target.overrides.contains(&Override::MaxChanges(*limit))
+                }
+                Blocker::MaxDisables { limit, .. } => {
+                    !target.overrides.contains(&Override::MaxDisables(*limit))
+                }
+                _ => true,
+            };
+            target.lifted.extend(lifted.into_iter().filter(is_of_file));
             target.blockers = kept;
         }
         plan

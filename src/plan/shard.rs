@@ -79,6 +79,11 @@ pub struct Member {
     pub tenant: Tenant,
 }
 
+/// Returns whether files are of more than one tenant.
+pub fn has_several_tenants(members: &[Member]) -> bool {
+    members.first().is_some_and(|first| members.iter().any(|member| member.tenant != first.tenant))
+}
+
 /// Shard that a plan or a report is about, and all files of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardInfo {

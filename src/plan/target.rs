@@ -60,9 +60,9 @@ pub struct Target {
     pub certificates: Vec<BoundCertificate>,
     /// Guards that block the changes.
     pub blockers: Vec<Blocker>,
-    /// Blockers that the overrides lifted.
+    /// Blockers of the file that the overrides lifted.
     pub lifted: Vec<Blocker>,
-    /// Flags that were given when the plan was made and that lift or set guards.
+    /// Flags that were given for the tenant when the plan was made and that lift or set guards.
     pub overrides: Vec<Override>,
 }
 

@@ -2,7 +2,8 @@
 
 use super::binding::{Change, unreadable_causes};
 use super::blocker::Blocker;
-use super::target::Target;
+use super::overrides::Override;
+use super::target::{Summary, Target};
 use super::warning::Warning;
 use crate::diagnostic::Diagnostic;
 use crate::model::Tenant;
@@ -34,14 +35,47 @@ impl TenantPlan {
         self.targets.iter().flat_map(|target| &target.blockers)
     }
 
+    /// Returns the flag that lifts a blocker of the tenant, and with which no other file of the tenant is blocked: a
+    /// limit applies to each file. `None` if no flag lifts it.
+    pub fn lifted_by(&self, blocker: &Blocker) -> Option<Override> {
+        let code = blocker.code();
+        let is_blocked = |target: &&Target| target.blockers.iter().any(|other| other.code() == code);
+        let allowed = self.targets.iter().filter(|target| !is_blocked(target)).map(Target::summary);
+        let highest = |count: fn(Summary) -> usize, limit: u32| {
+            let allowed = allowed.map(|summary| u32::try_from(count(summary)).unwrap_or(u32::MAX));
+            allowed.fold(limit, u32::max)
+        };
+        Some(match blocker.lifted_by()? {
+            Override::MaxChanges(limit) => Override::MaxChanges(highest(Summary::changes, limit)),
+            Override::MaxDisables(limit) => Override::MaxDisables(highest(|it| it.disable, limit)),
+            flag => flag,
+        })
+    }
+
+    /// Returns the flags that lift the blockers of the tenant, each once and in order. A limit is the highest that any
+    /// blocker needs.
+    pub fn lifting_flags(&self) -> Vec<Override> {
+        let mut flags: Vec<_> = self.blockers().filter_map(|blocker| self.lifted_by(blocker)).collect();
+        flags.sort_unstable();
+        flags.dedup_by(|flag, before| match (flag, before) {
+            (Override::MaxChanges(limit), Override::MaxChanges(lower))
+            | (Override::MaxDisables(limit), Override::MaxDisables(lower)) => {
+                *lower = *limit;
+                true
+            }
+            (flag, before) => flag == before,
+        });
+        flags
+    }
+
     /// Returns one problem for each cause that keeps bindings of the tenant from being read.
     pub fn unreadable_causes(&self) -> Vec<Diagnostic> {
         unreadable_causes(self.targets.iter().flat_map(|target| &target.unreadable))
     }
 
     /// Returns the problems that are not errors of their own: the warnings, which files share, the unreadable
-    /// bindings by cause, and the blockers.
-    pub fn findings(&self) -> Vec<Diagnostic> {
+    /// bindings by cause, and the blockers, with flags that name the tenant if the run has `several`.
+    pub fn findings(&self, several: bool) -> Vec<Diagnostic> {
         let mut warnings = Vec::new();
         for warning in self.targets.iter().flat_map(Target::warnings) {
             if matches!(warning, Warning::Dangling(_)) || !warnings.contains(&warning) {
@@ -49,6 +83,10 @@ impl TenantPlan {
             }
         }
         let warnings = warnings.iter().map(Warning::diagnostic);
-        warnings.chain(self.unreadable_causes()).chain(self.blockers().map(Blocker::diagnostic)).collect()
+        let blockers = self.blockers().map(|blocker| {
+            let flag = self.lifted_by(blocker).map(|flag| flag.scoped(&self.tenant, several));
+            blocker.diagnostic(flag.as_ref())
+        });
+        warnings.chain(self.unreadable_causes()).chain(blockers).collect()
     }
 }

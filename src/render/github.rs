@@ -64,9 +64,9 @@ pub(super) fn plan_annotations(plan: &Plan) -> String {
     let files = plan.targets().map(|target| (&target.tenant, target.file.as_str())).collect::<Vec<_>>();
     problem_annotations(&mut text, &problems, &files, Severity::Error);
     for (target, _) in &targets {
-        for blocker in &target.blockers {
+        for blocker in plan.blocker_diagnostics(target) {
             let file = start_of_file(&target.file);
-            diagnostic_annotation(&mut text, "error", file.as_ref(), &target.tenant, &blocker.diagnostic());
+            diagnostic_annotation(&mut text, "error", file.as_ref(), &target.tenant, &blocker);
         }
     }
     for (target, names) in &targets {

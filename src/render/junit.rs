@@ -14,7 +14,7 @@ use crate::plan::{InSync, Limit, Plan, Problem, Target, UnreadableBinding};
 /// not read have no suite. `at` is the time of the run in RFC 3339, written without its `Z`.
 pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
     // The suite of a tenant that was not read would be empty and pass.
-    let suites = plan.read_targets().map(target_suite).collect();
+    let suites = plan.read_targets().map(|target| target_suite(plan, target)).collect();
     render("plan", plan.limit.as_ref(), suites, &plan.errors(), at)
 }
 
@@ -147,7 +147,7 @@ impl Suite {
     }
 }
 
-fn target_suite(target: &Target) -> Suite {
+fn target_suite(plan: &Plan, target: &Target) -> Suite {
     let names = Names::from_target(target);
     let mut suite = Suite::new(&target.tenant);
     for InSync { flow, step, .. } in &target.in_sync {
@@ -165,8 +165,8 @@ fn target_suite(target: &Target) -> Suite {
         let failure = Failure::failed(Code::PinMismatch.id(), wording::describe_pin(pin));
         suite.add("pins", &names.connector(&pin.connector), failure);
     }
-    for blocker in &target.blockers {
-        let failure = Failure::failed(blocker.code().id(), wording::one_line(&blocker.diagnostic()));
+    for (blocker, problem) in target.blockers.iter().zip(plan.blocker_diagnostics(target)) {
+        let failure = Failure::failed(problem.code.id(), wording::one_line(&problem));
         suite.add("blockers", &blocker.to_string(), failure);
     }
     suite.sort();

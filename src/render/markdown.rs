@@ -117,14 +117,15 @@ pub(super) fn render_plan(plan: &Plan) -> String {
     let unmanaged_summary = format!("Not in the file (left unchanged): {}", unmanaged.len());
     let unmanaged_head = layout.table_head(&["Flow", "Step", "Now"]);
     let blockers = flat_map_targets(&targets, |it, _| {
-        it.blockers.iter().map(|blocker| layout.blocker(it, blocker)).collect()
+        it.blockers.iter().map(|blocker| layout.blocker(plan, it, blocker)).collect()
     });
     let pins = flat_map_targets(&targets, |it, names| {
         let pins = unblocking_pins(it).into_iter();
         pins.map(|pin| layout.item(&it.tenant, &broken_pin(pin, names))).collect()
     });
     let flags = flat_map_targets(&targets, |it, _| {
-        it.overrides.iter().map(|lifted| layout.item(&it.tenant, &flag(lifted))).collect()
+        let scoped = it.overrides.iter().map(|flag| flag.scoped(&it.tenant, plan.needs_scoped_flags()));
+        scoped.map(|scoped| layout.item(&it.tenant, &flag(&scoped))).collect()
     });
     let (problems, several) = (plan.problems(), plan.has_several_tenants());
     let changes_head = layout.table_head(&["", "Flow", "Step", "Now", "Then", "Where"]);
@@ -174,8 +175,8 @@ pub(super) fn target_line(tenant: &str, (cloud, api): (Cloud, Api), file: &str, 
 }
 
 /// Renders the fingerprint, and the command that applies exactly this plan if it has changes and is not
-/// blocked. An incomplete plan has only the reason. The command names a saved plan if the flags of the files
-/// differ or if it would be too long.
+/// blocked. An incomplete plan has only the reason. The command names a saved plan if the flags of the files of a
+/// tenant differ or if it would be too long.
 fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     let Some(fingerprint) = plan.fingerprint() else {
         return format!("\n{}\n", wording::total(plan));
@@ -188,13 +189,18 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     let undo = undo.map(|report| format!("--undo {}", escape::path(report)));
     let files = targets.iter().filter(|_| undo.is_none());
     let files = files.map(|(target, _)| escape::path(&target.file).into_owned()).chain(undo.clone());
-    let mut overrides = targets.iter().map(|(target, _)| target.overrides.iter().collect::<BTreeSet<_>>());
-    let flags = overrides.next().unwrap_or_default();
-    let have_equal_flags = overrides.all(|others| others == flags);
-    let flags = flags.into_iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
+    let overrides = |target: &'_ Target| target.overrides.iter().cloned().collect::<BTreeSet<_>>();
+    let first = plan.tenants.iter().filter_map(|tenant| Some((tenant, overrides(tenant.targets.first()?))));
+    let first: Vec<_> = first.collect();
+    let have_equal_flags =
+        first.iter().all(|(tenant, flags)| tenant.targets.iter().all(|target| overrides(target) == *flags));
+    let scoped = first.iter().flat_map(|(tenant, flags)| {
+        flags.iter().map(|flag| flag.scoped(&tenant.tenant, plan.needs_scoped_flags()))
+    });
+    let flags = scoped.map(|flag| escape::text(&flag.to_shell()).into_owned());
     let only = plan.limit.iter().map(|limit| wording::only_flags(limit).trim_start().to_owned());
     let arguments = files.chain(flags).chain(only).collect::<Vec<_>>().join(" ");
-    // A flag applies to all files of a command. The saved plan has the flags of each file, and is short.
+    // A flag applies to all files of a tenant. The saved plan has the flags of each file, and is short.
     let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;
     let arguments = if is_usable { &arguments } else { "--plan PLAN.json" };
     let command = format!("flowbind apply {arguments} --expect {fingerprint}");
@@ -279,9 +285,9 @@ impl Layout {
 
     /// Renders a blocker as a list item with the flag that lifts it as the only detail. The flag is complete,
     /// because readers copy it. Without such a flag, the item is that of any problem.
-    fn blocker(self, target: &Target, blocker: &Blocker) -> String {
-        let problem = blocker.diagnostic();
-        match blocker.lifted_by() {
+    fn blocker(self, plan: &Plan, target: &Target, blocker: &Blocker) -> String {
+        let problem = blocker.diagnostic(None);
+        match plan.lifting_flag(target, blocker) {
             None => self.problem(&Problem::for_tenant(&target.tenant, problem)),
             Some(lifting) => {
                 let hint = format!("  - Hint: {}\n", override_hint(&flag(&lifting)));

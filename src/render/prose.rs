@@ -5,7 +5,7 @@
 
 use super::escape;
 use crate::diagnostic::clipped;
-use crate::plan::Override;
+use crate::plan::ScopedOverride;
 
 /// Limit of one name or message in characters. The other formats have the complete text.
 const MAX_TEXT: usize = 300;
@@ -16,7 +16,7 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// Renders a flag as a code element, quoted for a shell. It is complete, because readers copy it.
-pub(super) fn flag(flag: &Override) -> String {
+pub(super) fn flag(flag: &ScopedOverride) -> String {
     element(&escape::text(&flag.to_shell()))
 }
 

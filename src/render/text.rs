@@ -23,7 +23,8 @@ const ALARM: Style = AnsiColor::Red.on_default().bold();
 /// Renders a plan: its targets, then its problems, then the summary. The text is styled; the printer strips
 /// styles for outputs without colors.
 pub fn plan(plan: &Plan) -> String {
-    let targets: String = plan.targets().map(target).collect();
+    let scoped = plan.needs_scoped_flags();
+    let targets: String = plan.targets().map(|it| target(it, scoped)).collect();
     targets + &problems(plan.problems(), plan.has_several_tenants()) + &summary(plan)
 }
 
@@ -91,8 +92,8 @@ fn tenant_summary(plan: &Plan, tenant: &TenantPlan) -> String {
 
 /// Renders one target: a line with its tenant and file, the changes, the broken pins that do not block them,
 /// the override flags, the unmanaged bindings, and the number of unchanged ones. Does not render its
-/// problems.
-pub fn target(target: &Target) -> String {
+/// problems. Flags name the tenant if the run has `several`.
+pub fn target(target: &Target, several: bool) -> String {
     let Target { tenant, cloud, api, file, changes, in_sync, overrides, .. } = target;
     let names = Names::from_target(target);
     let (tenant, file) = (escape::text(tenant), escape::text(file));
@@ -106,7 +107,7 @@ pub fn target(target: &Target) -> String {
     }
     text.push_str(&broken_pins(target, &names));
     if !overrides.is_empty() {
-        push_line(&mut text, format_args!("Planned with {}\n", override_flags(target)));
+        push_line(&mut text, format_args!("Planned with {}\n", override_flags(target, several)));
     }
     text.push_str(&unmanaged(target, &names));
     if !in_sync.is_empty() {

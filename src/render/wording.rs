@@ -9,7 +9,7 @@ use super::escape;
 use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Action;
-use crate::plan::{BrokenPin, Limit, Plan, Summary, Target, TenantPlan};
+use crate::plan::{BrokenPin, Limit, Override, Plan, Summary, Target, TenantPlan};
 
 /// Returns the counts of a plan's changes and blockers as sentences: `Plan: 1 to enable. Blocked by 1
 /// guard.`, or `No changes.` For an incomplete plan, returns why it is incomplete, and whether all or how
@@ -120,10 +120,11 @@ pub(super) fn outcome_counts<'a>(changes: impl Iterator<Item = &'a ChangeReport>
     counts.collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the flags that override guards in a target's plan, separated by spaces and quoted for a shell.
-/// Empty without flags.
-pub(super) fn override_flags(target: &Target) -> String {
-    let flags = target.overrides.iter().map(|flag| escape::text(&flag.to_shell()).into_owned());
+/// Returns the flags that override guards in a target's plan, separated by spaces and quoted for a shell. They name
+/// the tenant if the run has `several`. Empty without flags.
+pub(super) fn override_flags(target: &Target, several: bool) -> String {
+    let shell = |flag: &Override| flag.scoped(&target.tenant, several).to_shell();
+    let flags = target.overrides.iter().map(|flag| escape::text(&shell(flag)).into_owned());
     flags.collect::<Vec<_>>().join(" ")
 }
 

@@ -116,7 +116,7 @@ impl Session<'_> {
             let connection = match connections.get(&tenant.tenant) {
                 Some(connection) => connection.as_ref().map_err(|kind| *kind),
                 // A tenant without a target, which only errors of a saved plan name.
-                None => Err(self.record(tenant, &Blocked::Incomplete)),
+                None => Err(self.record(&plan, tenant, &Blocked::Incomplete)),
             };
             tenants.push(TenantRun { plan: tenant, connection });
         }
@@ -134,7 +134,7 @@ impl Session<'_> {
         let ApplyRequest { source, policy, shard, expected, .. } = self.request;
         let loaded = match source {
             ApplySource::Files { source, overrides, only, time, .. } => {
-                let fleet = load_desired(*source, *shard, only)?;
+                let fleet = load_desired(*source, *shard, only, overrides)?;
                 fleet.shard.iter().for_each(|info| host.show_shard(info));
                 self.fleet.clone_from(&fleet.members);
                 self.report.shard.clone_from(&fleet.shard);
@@ -166,7 +166,7 @@ impl Session<'_> {
     fn check_plans(&mut self, plan: &Plan, tenants: &mut [TenantRun<'_>]) -> Option<MatchingFingerprint> {
         for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
             if let Err(blocked) = apply::check_complete(plan, tenant.plan) {
-                tenant.connection = Err(self.record(tenant.plan, &blocked));
+                tenant.connection = Err(self.record(plan, tenant.plan, &blocked));
             }
         }
         if tenants.is_empty() && !plan.errors.is_empty() {
@@ -178,7 +178,7 @@ impl Session<'_> {
         let matching = expected.map(|expected| self.check_fingerprints(plan, tenants, expected));
         for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
             if let Err(blocked) = apply::check_guards(tenant.plan) {
-                tenant.connection = Err(self.record(tenant.plan, &blocked));
+                tenant.connection = Err(self.record(plan, tenant.plan, &blocked));
             }
         }
         matching
@@ -242,9 +242,9 @@ impl Session<'_> {
     }
 
     /// Records why a tenant is not applied, and returns the kind of the error.
-    fn record(&mut self, tenant: &TenantPlan, blocked: &Blocked<'_>) -> ErrorKind {
+    fn record(&mut self, plan: &Plan, tenant: &TenantPlan, blocked: &Blocked<'_>) -> ErrorKind {
         let CommandError { kind, diagnostics } =
-            blocked::error(blocked, tenant, self.request.source.plan_source());
+            blocked::error(blocked, plan, tenant, self.request.source.plan_source());
         let problem = |reason| Problem::for_tenant(&tenant.tenant, reason);
         self.report.errors.extend(diagnostics.into_iter().map(problem));
         kind
@@ -368,7 +368,7 @@ impl Context<'_> {
             Blocked::Unreadable(_) if *self.run.stop.borrow() >= StopStage::Stopping => {
                 CommandError::interrupted()
             }
-            blocked => blocked::error(&blocked, plan, self.request.source.plan_source()),
+            blocked => blocked::error(&blocked, self.plan, plan, self.request.source.plan_source()),
         })
     }
 }

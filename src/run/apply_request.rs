@@ -7,7 +7,7 @@ use super::blocked::PlanSource;
 use super::plan::DesiredSource;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::model::Only;
-use crate::plan::{ExpectedFingerprints, Overrides, PlanTime, Shard};
+use crate::plan::{ExpectedFingerprints, PlanTime, RunOverrides, Shard};
 
 /// Options of an apply.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub enum ApplySource<'a> {
         /// Where the desired state is from.
         source: DesiredSource<'a>,
         /// Guards that are overridden.
-        overrides: Overrides,
+        overrides: RunOverrides,
         /// Whether the changes are approved in advance.
         is_approved: bool,
         /// Bindings to apply; all if empty.

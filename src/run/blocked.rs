@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::error::{CommandError, ErrorKind};
 use crate::apply::{Blocked, StaleBinding};
-use crate::diagnostic::{Code, Diagnostic, Suggester};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Tenant;
 use crate::plan::{
-    Blocker, BrokenPin, FingerprintPrefix, Member, Override, Plan, TenantPlan, lifting_flags, override_hint,
+    Blocker, BrokenPin, FingerprintPrefix, Member, Plan, TenantPlan, override_hint, unknown_tenant,
 };
 use crate::render::{self, escape};
 
@@ -23,7 +23,12 @@ pub(super) enum PlanSource<'a> {
 const NOT_APPROVED: &str = "the plan is not the approved one";
 
 /// Creates the error of a tenant that is blocked.
-pub(super) fn error(blocked: &Blocked<'_>, tenant: &TenantPlan, source: PlanSource<'_>) -> CommandError {
+pub(super) fn error(
+    blocked: &Blocked<'_>,
+    plan: &Plan,
+    tenant: &TenantPlan,
+    source: PlanSource<'_>,
+) -> CommandError {
     match blocked {
         Blocked::Incomplete => {
             // A saved plan is blocked as it is; files can be fixed and planned again.
@@ -37,7 +42,9 @@ pub(super) fn error(blocked: &Blocked<'_>, tenant: &TenantPlan, source: PlanSour
         Blocked::OtherFingerprint => {
             CommandError::blocked(Diagnostic::error(Code::FingerprintMismatch, NOT_APPROVED))
         }
-        Blocked::Guards(blockers) => CommandError::blocked(guards(blockers, source)),
+        Blocked::Guards(blockers) => {
+            CommandError::blocked(guards(blockers, &to_shell(plan, [tenant]), source))
+        }
         Blocked::TenantUnverified(why) => CommandError::tenant_unverified(&tenant.tenant, why),
         Blocked::Unchecked => {
             let message = "the tenant was not read again before the first PUT";
@@ -88,13 +95,13 @@ pub(super) fn incomplete(source: PlanSource<'_>) -> Diagnostic {
     }
 }
 
-/// Creates the error of guards that block a tenant. Its causes are the blockers. The hint names the flags that lift
+/// Creates the error of guards that block a tenant. Its causes are the blockers. The hint names the `flags` that lift
 /// them, if flags lift all; with a saved plan, for planning again.
-fn guards(blockers: &[&Blocker], source: PlanSource<'_>) -> Diagnostic {
+fn guards(blockers: &[&Blocker], flags: &str, source: PlanSource<'_>) -> Diagnostic {
     let count = render::pluralize(blockers.len(), "guard blocks", "guards block");
     let problem = Diagnostic::error(Code::PlanBlocked, format!("{count} the plan"));
     let cause = |blocker: &&Blocker| {
-        let Diagnostic { code, message, location, .. } = blocker.diagnostic();
+        let Diagnostic { code, message, location, .. } = blocker.diagnostic(None);
         let location = location.map(|location| format!(" ({})", location.position()));
         format!("{code}: {message}{}", location.unwrap_or_default())
     };
@@ -103,7 +110,6 @@ fn guards(blockers: &[&Blocker], source: PlanSource<'_>) -> Diagnostic {
     if blockers.iter().any(|blocker| blocker.lifted_by().is_none()) {
         return problem.hint("resolve each blocker that is shown with the plan, then plan again");
     }
-    let flags = to_shell(blockers.iter().copied());
     problem.hint(match source {
         // The flags conflict with `--plan`.
         PlanSource::Saved(_) => format!("if this is intended, plan again with `{flags}`"),
@@ -111,9 +117,13 @@ fn guards(blockers: &[&Blocker], source: PlanSource<'_>) -> Diagnostic {
     })
 }
 
-/// Returns the flags that lift the blockers, for a shell command.
-fn to_shell<'a>(blockers: impl IntoIterator<Item = &'a Blocker>) -> String {
-    lifting_flags(blockers).iter().map(Override::to_shell).collect::<Vec<_>>().join(" ")
+/// Returns the flags that lift the blockers of these tenants, for a shell command.
+fn to_shell<'a>(plan: &Plan, tenants: impl IntoIterator<Item = &'a TenantPlan>) -> String {
+    let several = plan.needs_scoped_flags();
+    let flags = |it: &'a TenantPlan| {
+        it.lifting_flags().into_iter().map(move |flag| flag.scoped(&it.tenant, several).to_shell())
+    };
+    tenants.into_iter().flat_map(flags).collect::<Vec<_>>().join(" ")
 }
 
 /// Creates the error of the plan of a tenant, or of the run, that does not have the expected fingerprint. Without
@@ -135,7 +145,7 @@ pub(super) fn fingerprint_mismatch(
     let problem = match expected {
         None => error("`--expect` has no fingerprint for this tenant".to_owned()),
         Some(expected) if reviewed.is_some_and(|reviewed| expected.matches(&reviewed)) => {
-            let flags = to_shell(plan.tenants.iter().filter(is_meant).flat_map(TenantPlan::blockers));
+            let flags = to_shell(plan, plan.tenants.iter().filter(is_meant));
             let problem = error(format!("the plan needs `{flags}`, with which it was reviewed"));
             return problem.hint(match source {
                 PlanSource::Saved(_) => format!("plan again with `{flags}`"),
@@ -158,11 +168,7 @@ pub(super) fn fingerprint_mismatch(
 
 /// Creates the error of an expected fingerprint for a tenant that the run does not have.
 pub(super) fn unknown_expected_tenant(tenant: &Tenant, fleet: &[Member]) -> Diagnostic {
-    let message = format!("`--expect` names `{tenant}`, which is not a tenant of this run");
-    let tenants = fleet.iter().map(|member| member.tenant.as_str());
-    let problem = Diagnostic::error(Code::Usage, message);
-    let problem = Suggester::default().suggest(problem, tenant.as_str(), tenants);
-    problem.hint("write the tenant as the files do, or leave it out")
+    unknown_tenant("--expect", tenant, fleet.iter().map(|member| &member.tenant))
 }
 
 /// Creates the error of an answer other than `yes`.

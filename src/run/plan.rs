@@ -14,8 +14,8 @@ use crate::apply::{self, UnverifiedTenantPolicy};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Desired, Only, Scope, Tenant};
 use crate::plan::{
-    Limit, Member, Overrides, Plan, PlanTime, Problem, Shard, ShardInfo, Target, TenantPlan, UndoneChange,
-    check_undo, create_unplanned_tenant, plan_tenant,
+    Limit, Member, Plan, PlanTime, Problem, RunOverrides, Shard, ShardInfo, Target, TenantPlan, UndoneChange,
+    check_undo, create_unplanned_tenant, has_several_tenants, plan_tenant,
 };
 use crate::saved::Saved;
 use crate::{current, desired};
@@ -26,7 +26,12 @@ pub enum Event<'a> {
     /// The files are known, and this shard of them is processed.
     Sharded(&'a ShardInfo),
     /// A file was planned. Files are planned in their order.
-    Planned(&'a Target),
+    Planned {
+        /// The plan of the file.
+        target: &'a Target,
+        /// Whether the run, with all its shards, has several tenants.
+        several: bool,
+    },
 }
 
 /// Where the desired state is from.
@@ -46,7 +51,7 @@ pub struct PlanRequest {
     /// What to read of each tenant.
     pub scope: Scope,
     /// Guards that are overridden.
-    pub overrides: Overrides,
+    pub overrides: RunOverrides,
     /// Shard to process; `None` for all files.
     pub shard: Option<Shard>,
     /// Bindings to process; all if empty.
@@ -89,10 +94,12 @@ pub async fn plan_files(
     request: &PlanRequest,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Plan {
-    match load(source, request.shard, &request.only) {
+    match load(source, request.shard, &request.only, &request.overrides) {
         Ok(fleet) => {
             fleet.shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
-            plan_fleet(run, fleet, request, |target| on_event(Event::Planned(target))).await.plan
+            let several = has_several_tenants(&fleet.members);
+            let on_planned = |target: &_| on_event(Event::Planned { target, several });
+            plan_fleet(run, fleet, request, on_planned).await.plan
         }
         Err(error) => create_error_plan(error.diagnostics, request.shard, on_event),
     }
@@ -109,20 +116,22 @@ pub fn create_error_plan(
     Plan { errors, shard, ..Plan::default() }
 }
 
-/// Loads and checks the files at these paths, and keeps the selected bindings of the shard.
+/// Loads and checks the files and the flags for them, and keeps the selected bindings of the shard.
 ///
 /// # Errors
-/// All problems of all files, or selections that match no binding.
+/// All problems of all files, or of the flags, or selections that match no binding.
 pub(super) fn load(
     source: DesiredSource<'_>,
     shard: Option<Shard>,
     only: &[Only],
+    overrides: &RunOverrides,
 ) -> Result<Fleet, CommandError> {
     let (files, undo) = match source {
         DesiredSource::Files(paths) => (desired::load(paths)?, None),
         DesiredSource::Undo(path) => load_undo(path)?,
     };
     let (mut files, limit) = only::limit(files, only)?;
+    overrides.check(&files)?;
     let member = |file: &Desired| Member { file: file.file.clone(), tenant: file.tenant.clone() };
     let members: Vec<_> = files.iter().map(member).collect();
     let shard = shard.map(|shard| ShardInfo { shard, fleet: members.clone() });
@@ -207,7 +216,7 @@ async fn plan_files_of_tenant(
     request: &PlanRequest,
 ) -> Option<(TenantPlan, Result<Connection, ErrorKind>)> {
     let tenant_ref = TenantRef::from(files.first()?);
-    let overrides = &request.overrides;
+    let overrides = &request.overrides.for_tenant(tenant_ref.tenant);
     Some(match connect(&tenant_ref, run, request.policy).await {
         Ok(connection) => {
             let current = current::read(&connection.graph, files, request.scope).await;

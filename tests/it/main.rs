@@ -26,6 +26,7 @@ mod explain;
 mod export;
 mod formats;
 mod fuzz_corpus;
+mod guard_flags;
 mod help;
 mod hostile;
 #[cfg(feature = "azure")]

@@ -9,7 +9,7 @@ use flowbind::model::{
     ListedConnector, ReadError, Reading, Scope, Step, TenantCheck,
 };
 use flowbind::plan::{
-    Blocker, Connected, Override, Overrides, Plan, PlanTime, Target, Unmanaged, plan_tenant,
+    Blocker, Connected, Override, Overrides, Plan, PlanTime, RunOverrides, Target, Unmanaged, plan_tenant,
 };
 use flowbind::saved::Saved;
 use flowbind::{desired, render, saved};
@@ -18,12 +18,12 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-const URL: &str = "https://graph.microsoft.com/beta";
+pub const URL: &str = "https://graph.microsoft.com/beta";
 
 /// (flow, step) → number of a connector, `None` for unbound. An absent pair is not in the file.
-type Bindings = BTreeMap<(u8, Step), Option<u8>>;
+pub type Bindings = BTreeMap<(u8, Step), Option<u8>>;
 
-fn bindings() -> impl Strategy<Value = Bindings> {
+pub fn bindings() -> impl Strategy<Value = Bindings> {
     let step = prop::sample::select(Step::DEFAULT.to_vec());
     btree_map((0..12u8, step), prop::option::of(0..6u8), 0..24)
 }
@@ -41,7 +41,7 @@ fn connector(number: u8) -> Connector {
 }
 
 /// Creates a file with these bindings, with connectors by name or by id.
-fn file(bindings: &Bindings, by_id: bool) -> Desired {
+pub fn file(bindings: &Bindings, by_id: bool) -> Desired {
     let mut yaml = "version: 1\ntenant: contoso.onmicrosoft.com\nflows:\n".to_owned();
     for number in bindings.keys().map(|(flow, _)| *flow).collect::<BTreeSet<_>>() {
         yaml.push_str(&format!("  {}:\n", flow(number)));
@@ -61,7 +61,7 @@ fn file(bindings: &Bindings, by_id: bool) -> Desired {
 }
 
 /// Creates the part of a tenant that `desired` reads, with only these bindings.
-fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
+pub fn tenant(bindings: &Bindings, desired: &Desired) -> Current {
     let flows = desired.flows.iter().map(|wanted| {
         let bound = |step: Step| -> Reading<Bound> {
             let found =
@@ -419,16 +419,9 @@ proptest! {
 
 /// Collects override flags like the command line.
 fn overrides(flags: &[Override]) -> Overrides {
-    let mut overrides = Overrides::default();
-    for flag in flags {
-        match flag.clone() {
-            Override::MaxChanges(limit) => overrides.max_changes = Some(limit),
-            Override::MaxDisables(limit) => overrides.max_disables = Some(limit),
-            Override::AllowProtected(flow, step) => overrides.allow_protected.push((flow, step)),
-            Override::AllowEmpty => overrides.allow_empty = true,
-        }
-    }
-    overrides
+    let tenant = "contoso.onmicrosoft.com".parse().unwrap();
+    let flags: Vec<_> = flags.iter().map(|flag| flag.scoped(&tenant, false)).collect();
+    RunOverrides::from(flags).for_tenant(&tenant)
 }
 
 /// Parses bytes. Checks that all diagnostics can be rendered and are sorted by position.

@@ -615,29 +615,44 @@ fn suggested_command_for_many_files_uses_the_saved_plan() {
     assert!(comment.contains(&command), "{comment}");
 }
 
-/// Flags of a command line count for all files. If only some files were planned with a flag, the saved plan
-/// is needed.
+/// Flags of a command line count for all files of a tenant. If only some of them were planned with a flag, the saved
+/// plan is needed.
 #[test]
-fn suggested_command_for_different_flags_uses_the_saved_plan() {
+fn suggested_command_has_the_flags_of_each_tenant() {
     let [a, b] = ["B2C_1_a", "B2C_1_b"].map(allow_protected);
     let [six, seven] = [6, 7].map(Override::MaxDisables);
     let files = "flowbind.yaml flowbind.yaml";
-    for (one, other, what) in [
-        (vec![&six], vec![&seven], "--plan PLAN.json"),
-        (vec![&six], vec![], "--plan PLAN.json"),
-        (vec![], vec![&a], "--plan PLAN.json"),
-        (vec![&a], vec![&a, &b], "--plan PLAN.json"),
-        (vec![&six, &a, &b], vec![&six, &b, &a], &format!("{files} {six} {a} {b}")),
-        (vec![], vec![], files),
+    let saved = "--plan PLAN.json";
+    let scoped =
+        |flags: &str| format!("{files} {}", flags.replace("T", "t.example").replace("U", "u.example"));
+    let binding = "B2C_1_a/postFederationSignup";
+    for (one, other, of_one_tenant, of_two_tenants) in [
+        (vec![&six], vec![&seven], saved, scoped("--max-disables T=6 --max-disables U=7")),
+        (vec![&six], vec![], saved, scoped("--max-disables T=6")),
+        (vec![], vec![&a], saved, scoped(&format!("--allow-protected U:{binding}"))),
+        (vec![], vec![&Override::AllowEmpty], saved, scoped("--allow-empty=U")),
+        (
+            vec![&six, &a, &b],
+            vec![&six, &b, &a],
+            &format!("{files} {six} {a} {b}"),
+            scoped(
+                "--max-disables T=6 --allow-protected T:B2C_1_a/postFederationSignup \
+                 --allow-protected T:B2C_1_b/postFederationSignup --max-disables U=6 \
+                 --allow-protected U:B2C_1_a/postFederationSignup --allow-protected U:B2C_1_b/postFederationSignup",
+            ),
+        ),
+        (vec![], vec![], files, files.to_owned()),
     ] {
         let mut changed = target("t", vec![change("a", None, connector(1, "One"), location("f.yaml", 5))]);
         changed.overrides = one.into_iter().cloned().collect();
-        let mut unchanged = target("u", Vec::new());
-        unchanged.overrides = other.into_iter().cloned().collect();
-        let plan = plan(vec![changed, unchanged]);
-        let comment = rendered(Document::Plan(&plan), Format::Markdown);
-        let command = format!("\nflowbind apply {what} --expect {}\n", plan.fingerprint().unwrap());
-        assert!(comment.contains(&command), "{command} in {comment}");
+        for (tenant, what) in [("T", of_one_tenant), ("u", &of_two_tenants)] {
+            let mut unchanged = target(tenant, Vec::new());
+            unchanged.overrides = other.iter().copied().cloned().collect();
+            let plan = plan(vec![changed.clone(), unchanged]);
+            let comment = rendered(Document::Plan(&plan), Format::Markdown);
+            let command = format!("\nflowbind apply {what} --expect {}\n", plan.fingerprint().unwrap());
+            assert!(comment.contains(&command), "{command} in {comment}");
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const SCRIPT: &str = include_str!("script.js");
 pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
     let title = wording::plan_title(plan, "Plan", "No changes");
     let (fingerprint, errors) = (plan.fingerprint(), plan.errors());
-    let targets: Vec<_> = plan.targets().map(plan_target).collect();
+    let targets: Vec<_> = plan.targets().map(|target| plan_target(plan, target)).collect();
     let page = Page {
         title,
         command: "plan",
@@ -237,7 +237,7 @@ pub(super) fn portal_label(step: Step) -> &'static str {
     }
 }
 
-fn plan_target(target: &Target) -> HtmlTarget<'_> {
+fn plan_target<'a>(plan: &Plan, target: &'a Target) -> HtmlTarget<'a> {
     let names = Names::from_target(target);
     let mut flows = FlowSteps::new(order::flows(target));
     for change in &target.changes {
@@ -275,21 +275,22 @@ fn plan_target(target: &Target) -> HtmlTarget<'_> {
         number => format!(": {} unchanged", pluralize(number, "binding", "bindings")),
     };
     let description = format!("From {}{unchanged}.", target.file);
-    HtmlTarget { name: &target.tenant, description, notes: plan_notes(target, &names), flows }
+    HtmlTarget { name: &target.tenant, description, notes: plan_notes(plan, target, &names), flows }
 }
 
 /// Returns the notes of a target with their classes.
-fn plan_notes(target: &Target, names: &Names<'_>) -> Vec<(&'static str, String)> {
+fn plan_notes(plan: &Plan, target: &Target, names: &Names<'_>) -> Vec<(&'static str, String)> {
     let mut notes = Vec::new();
-    for blocker in &target.blockers {
-        notes.push(("alarm", format!("Blocked [{}]: {}", blocker.code(), one_line(&blocker.diagnostic()))));
+    for blocker in plan.blocker_diagnostics(target) {
+        notes.push(("alarm", format!("Blocked [{}]: {}", blocker.code, one_line(&blocker))));
     }
     for pin in unblocking_pins(target) {
         let name = names.connector(&pin.connector);
         notes.push(("alarm", format!("[{}] {name}: {}", Code::PinMismatch, wording::describe_pin(pin))));
     }
     if !target.overrides.is_empty() {
-        notes.push(("warning", format!("Planned with {}", wording::override_flags(target))));
+        let flags = wording::override_flags(target, plan.needs_scoped_flags());
+        notes.push(("warning", format!("Planned with {}", flags)));
     }
     let problem = |it: &Diagnostic| format!("[{}] {}", it.code, one_line(it));
     notes.extend(target.unreadable_causes().iter().map(|cause| ("alarm", problem(cause))));

@@ -18,7 +18,7 @@ struct PlanBlocker {
     id: String,
     /// Message.
     reason: String,
-    /// Flag that lifts the guard; null if none does.
+    /// Flag that lifts the guard, without the tenant that a run over several needs; null if none does.
     allow: Option<String>,
     /// Number of changes or disables.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -70,7 +70,7 @@ pub(super) struct PlanTarget {
     /// Guards that would block the changes without the overrides.
     lifted: Vec<Blocker>,
     // Flags are shown as part of commands, so the file must have nothing else.
-    /// Flags that were given when the plan was made and that lift or set guards.
+    /// Flags that were given for this tenant when the plan was made, without the tenant. They lift or set guards.
     overrides: Vec<Override>,
     /// Facts that a reviewer should know.
     warnings: Vec<PlanWarning>,

@@ -1,5 +1,6 @@
 //! Command line of a scenario.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -9,6 +10,7 @@ use flowbind::snapshot::Step;
 use serde_json::Value;
 use strum::VariantArray as _;
 
+use super::desired_file::DesiredFile;
 use super::scenario::{Approval, Command, OutputFault, Scenario};
 
 impl Scenario {
@@ -70,9 +72,20 @@ impl Scenario {
         if !guards_lifted {
             return Vec::new();
         }
-        let mut flags = strings(&["--max-changes", "1000", "--max-disables", "1000", "--allow-empty"]);
-        flags.extend(self.files.iter().flat_map(super::desired_file::DesiredFile::override_flags));
-        flags
+        let key = |file: &DesiredFile| file.tenant.to_lowercase();
+        let tenants: BTreeSet<_> = self.files.iter().map(key).collect();
+        let flags = tenants.iter().flat_map(|tenant| {
+            let is_named = tenants.len() > 1;
+            let scope = |separator| if is_named { format!("{tenant}{separator}") } else { String::new() };
+            let limits = ["changes", "disables"].map(|it| format!("--max-{it}={}1000", scope("=")));
+            let files: Vec<_> = self.files.iter().filter(|file| key(file) == *tenant).collect();
+            let protected = files.iter().flat_map(|file| file.protected_bindings());
+            let protected = protected.map(|it| format!("--allow-protected={}{it}", scope(":")));
+            let empty = if is_named { format!("--allow-empty={tenant}") } else { "--allow-empty".to_owned() };
+            let empty = files.iter().any(|file| file.prune == "flows").then_some(empty);
+            limits.into_iter().chain(protected).chain(empty).collect::<Vec<_>>()
+        });
+        flags.collect()
     }
 
     fn export_args(&self, snapshot: bool) -> Vec<String> {

@@ -179,15 +179,12 @@ impl DesiredFile {
         self.flows.is_empty() && self.unknown_name.is_none()
     }
 
-    /// Returns the flags that allow changes to all protected bindings.
-    pub fn override_flags(&self) -> Vec<String> {
-        let protected = self.flows.iter().flat_map(|(flow, bindings)| {
+    /// Returns the protected bindings, as `FLOW/STEP`.
+    pub fn protected_bindings(&self) -> impl Iterator<Item = String> {
+        self.flows.iter().flat_map(|(flow, bindings)| {
             let protected = bindings.iter().filter(|(_, desired)| desired.protect);
-            protected.flat_map(move |(step, _)| {
-                ["--allow-protected".to_owned(), format!("{flow}/{}", step.name())]
-            })
-        });
-        protected.collect()
+            protected.map(move |(step, _)| format!("{flow}/{}", step.name()))
+        })
     }
 
     /// Returns path and text of the file and of its base.
