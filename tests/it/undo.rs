@@ -84,7 +84,7 @@ proptest! {
         };
         let applied = run(&["apply", "--yes", "--out", "report.json"]);
         prop_assert!([0, 4].contains(&applied.code), "{}", applied);
-        let planned = run(&["plan", "--undo", "report.json"]);
+        let planned = run(&["plan", "--undo", "report.json", "--max-disables", "20"]);
         prop_assert_eq!(planned.code, 0, "{}\n{}", applied, planned);
         let undone = run(&["apply", "--undo", "report.json", "--yes", "--max-disables", "20", "--out", "undone.json"]);
         prop_assert!([0, 4].contains(&undone.code), "{}\n{}", applied, undone);
