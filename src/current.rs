@@ -330,14 +330,17 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(ReadError::from).collect())
 }
 
-/// Returns whether any binding needs the list of connectors: by name, by id and name, or by an id that a pin
-/// may apply to, or the file asks for it.
+/// Returns whether any binding or its hold needs the list of connectors: by name, by id and name, or by an id that a
+/// pin may apply to, or the file asks for it.
 fn needs_connectors(desired: &Desired) -> bool {
     let needs_list = desired
         .flows
         .iter()
         .flat_map(|flow| flow.bindings.values())
-        .filter_map(|binding| binding.connector.as_ref())
+        .flat_map(|binding| {
+            let held = binding.hold.as_ref().and_then(|hold| hold.connector.as_ref());
+            binding.connector.iter().chain(held)
+        })
         .any(|connector| match &connector.key {
             ConnectorKey::Id(id) => desired.pins.could_apply_to(id),
             ConnectorKey::Name(_) | ConnectorKey::IdAndName(..) => true,

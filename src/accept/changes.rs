@@ -67,6 +67,9 @@ impl<'a> Planner<'a> {
     fn bind(&mut self, flow: &'a FlowId, step: Step, connector: &'a Bound) -> Result<(), EditError> {
         let listed = self.flows.get(&FlowKey::from(flow)).copied();
         if let Some(current) = listed.and_then(|flow| flow.bindings.get(step)) {
+            if current.hold.is_some() {
+                return Err(EditError::Held);
+            }
             let current = current.connector.as_ref().map(|current| self.connectors.resolve(&current.key));
             if current == connector.as_ref().map(|connector| Some(&connector.id)) {
                 return Ok(());

@@ -43,6 +43,9 @@ pub enum EditError {
     /// The flow is not in the file, and `prune` would disable another of its steps.
     #[error("with `prune: steps`, the flow cannot be added without its step `{0}`, which would be disabled")]
     PrunedFlow(Step),
+    /// The binding has a hold, which the edit would contradict or keep without need.
+    #[error("the binding has a `hold`; remove it first, if the tenant's value is to stay")]
+    Held,
     /// Another file has this file as a base.
     #[error("`{0}` extends the file, so the edit would also change the desired state of that file")]
     Extended(String),

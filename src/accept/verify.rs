@@ -6,7 +6,7 @@ use super::changes::Changes;
 use super::connectors::Connectors;
 use super::edit::Edit;
 use crate::desired::Document;
-use crate::model::{ConnectorId, Desired, DesiredBinding, DesiredFlow, FlowKey, Step};
+use crate::model::{ConnectorId, Desired, DesiredBinding, DesiredFlow, DesiredHold, FlowKey, Step};
 
 /// Returns whether a file has exactly the wanted values after the edits, and every other value from before.
 pub(super) fn is_exact(
@@ -89,7 +89,7 @@ fn flows(desired: &Desired) -> BTreeMap<FlowKey<'_>, &DesiredFlow> {
     desired.flows.iter().map(|flow| (FlowKey::from(&flow.id), flow)).collect()
 }
 
-/// Returns whether a binding has the wanted value, or without one that of before. `protect` never changes.
+/// Returns whether a binding has the wanted value, or without one that of before. `protect` and `hold` never change.
 fn has_wanted_value(
     before: Option<&DesiredBinding>,
     binding: &DesiredBinding,
@@ -104,7 +104,13 @@ fn has_wanted_value(
         }
         None => before.is_some_and(|before| key(before) == key(binding)),
     };
-    has_value && binding.protect == before.is_some_and(|before| before.protect)
+    let hold = |binding: &DesiredBinding| {
+        let held = |hold: &DesiredHold| hold.connector.as_ref().map(|connector| connector.key.clone());
+        binding.hold.as_deref().map(|hold| (held(hold), hold.until, hold.reason.clone()))
+    };
+    has_value
+        && binding.protect == before.is_some_and(|before| before.protect)
+        && hold(binding) == before.and_then(hold)
 }
 
 /// Returns whether exactly the planned short names and addresses are new.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::staleness::{StaleBinding, StalenessCheck};
 use crate::graph::Graph;
 use crate::model::{ReadError, Tenant, TenantCheck};
-use crate::plan::{Blocker, BrokenPin, ExpectedFingerprints, Plan, Target, TenantPlan};
+use crate::plan::{Blocker, BrokenPin, Change, ExpectedFingerprints, Plan, Target, TenantPlan};
 
 /// What to do if the tenant of an access token cannot be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,8 @@ pub enum Blocked<'a> {
     OtherFingerprint,
     /// Guards block it.
     Guards(Vec<&'a Blocker>),
+    /// The holds of these changes have ended since the plan was made.
+    HoldsExpired(Vec<&'a Change>),
     /// The tenant of the access token is not verified, for this reason.
     TenantUnverified(&'a str),
     /// The tenant was not read again, although time has passed since the plan was made.
@@ -83,7 +87,7 @@ pub enum Blocked<'a> {
     Unreadable(ReadError),
 }
 
-/// Client of a tenant, and what is known about the tenant of its token.
+/// Client of a tenant, what is known about the tenant of its token, and when the run started.
 #[derive(Debug, Clone, Copy)]
 pub struct Access<'a> {
     /// Client.
@@ -92,6 +96,8 @@ pub struct Access<'a> {
     pub tenant_check: &'a TenantCheck,
     /// What to do if that is not known.
     pub policy: UnverifiedTenantPolicy,
+    /// Start of the run.
+    pub now: Timestamp,
 }
 
 /// Plan of a tenant whose changes may be applied, with the client to which they may be sent.
@@ -147,8 +153,19 @@ pub fn check_guards(tenant: &TenantPlan) -> Result<(), Blocked<'_>> {
     if blockers.is_empty() { Ok(()) } else { Err(Blocked::Guards(blockers)) }
 }
 
+/// Checks whether the desired values of a plan still count at the start of the run: those of holds do until the holds
+/// end.
+///
+/// # Errors
+/// [`Blocked::HoldsExpired`]
+pub fn check_holds(tenant: &TenantPlan, now: Timestamp) -> Result<(), Blocked<'_>> {
+    let is_over = |change: &&Change| change.active_hold().is_some_and(|hold| hold.until <= now);
+    let expired: Vec<_> = tenant.changes().filter(is_over).collect();
+    if expired.is_empty() { Ok(()) } else { Err(Blocked::HoldsExpired(expired)) }
+}
+
 /// Approves the changes of a tenant if someone consented, to this fingerprint if to any, the plan is complete, no guard
-/// blocks it, the token is for the tenant as far as the policy demands, and the tenant did not change since the plan was
+/// blocks it, no hold has ended, the token is for the tenant as far as the policy demands, and the tenant did not change since the plan was
 /// made. `staleness` is required if the consent is later than the plan.
 ///
 /// # Errors
@@ -165,7 +182,8 @@ pub fn approve<'a>(
         check_fingerprint(tenant, matching)?;
     }
     check_guards(tenant)?;
-    let Access { graph, tenant_check, policy } = access;
+    let Access { graph, tenant_check, policy, now } = access;
+    check_holds(tenant, now)?;
     if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (tenant_check, policy) {
         return Err(Blocked::TenantUnverified(why));
     }

@@ -19,7 +19,7 @@ use crate::plan::{Change, Target, target_fingerprint};
 
 pub use gate::{
     Access, Approved, Blocked, Consent, MatchingFingerprint, UnverifiedTenantPolicy, approve, check_complete,
-    check_fingerprint, check_guards,
+    check_fingerprint, check_guards, check_holds,
 };
 pub use options::Options;
 pub use report::{ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport};

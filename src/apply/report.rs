@@ -7,7 +7,7 @@ use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, SourceLocation};
 use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
-use crate::plan::{Change, Limit, Plan, Problem, ShardInfo, Target};
+use crate::plan::{Change, HeldBinding, Limit, Plan, Problem, ShardInfo, Target};
 
 /// Result of applying a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +47,8 @@ pub struct TargetReport {
     pub fingerprint: Option<String>,
     /// Changes of the plan, in its order.
     pub changes: Vec<ChangeReport>,
+    /// Bindings with an active hold, whether they change or not.
+    pub holds: Vec<HeldBinding>,
 }
 
 /// Result of one change.
@@ -255,6 +257,7 @@ impl TargetReport {
                 .iter()
                 .map(|change| ChangeReport { change: change.into(), outcome: Outcome::NotAttempted(None) })
                 .collect(),
+            holds: target.held_bindings(),
         }
     }
 
@@ -281,7 +284,8 @@ impl TargetReport {
 
 impl From<&Change> for ReportedChange {
     fn from(change: &Change) -> Self {
-        let Change { flow, step, action, current, desired, protected, pin: _, source } = change.clone();
+        let Change { flow, step, action, current, desired, protected, pin: _, hold: _, source } =
+            change.clone();
         Self { flow, step, action, current, desired, protected, source: Some(source) }
     }
 }

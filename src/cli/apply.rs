@@ -90,6 +90,7 @@ impl ApplyArgs {
                 true => UnverifiedTenantPolicy::Warn,
                 false => UnverifiedTenantPolicy::Reject,
             },
+            now,
             shard: self.shard.shard,
             expected,
             fail_fast: self.fail_fast,

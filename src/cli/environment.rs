@@ -54,18 +54,10 @@ impl Environment {
             identity_endpoint: variable("IDENTITY_ENDPOINT")?,
             identity_header: secret("IDENTITY_HEADER")?,
         };
-        let source_date_epoch = match variable("SOURCE_DATE_EPOCH")? {
-            None => None,
-            Some(text) => Some(seconds(&text).ok_or_else(|| {
-                let message = "`SOURCE_DATE_EPOCH` is not a number of seconds since 1970";
-                Diagnostic::error(Code::InvalidEnvironment, message)
-                    .hint("set it as in `SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)`, or unset it")
-            })?),
-        };
         Ok(Self {
             credentials,
             tenant: variable("AZURE_TENANT_ID")?,
-            source_date_epoch,
+            source_date_epoch: source_date_epoch()?,
             github: StepFiles { summary: path("GITHUB_STEP_SUMMARY")?, outputs: path("GITHUB_OUTPUT")? },
             authority_host: variable("AZURE_AUTHORITY_HOST")?,
             invalid_proxy_variable: invalid_proxy_variable()?,
@@ -74,13 +66,33 @@ impl Environment {
 
     /// Returns the time for outputs: `SOURCE_DATE_EPOCH` if it is set, otherwise the current time in seconds.
     pub(super) fn now(&self) -> Timestamp {
-        let now = || Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-        self.source_date_epoch.unwrap_or_else(now)
+        self.source_date_epoch.unwrap_or_else(current_time)
+    }
+
+    /// Returns the same time as [`Self::now`], without reading any other variable.
+    ///
+    /// # Errors
+    /// `SOURCE_DATE_EPOCH` is not a time.
+    pub(super) fn read_now() -> Result<Timestamp, CommandError> {
+        Ok(source_date_epoch()?.unwrap_or_else(current_time))
     }
 }
 
-fn seconds(text: &str) -> Option<Timestamp> {
-    Timestamp::from_second(text.parse().ok()?).ok()
+/// Returns the current time in seconds.
+fn current_time() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
+}
+
+/// Returns the value of `SOURCE_DATE_EPOCH`; `None` if it is unset.
+fn source_date_epoch() -> Result<Option<Timestamp>, CommandError> {
+    let Some(text) = variable("SOURCE_DATE_EPOCH")? else { return Ok(None) };
+    let time = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map(Some).ok_or_else(|| {
+        let message = "`SOURCE_DATE_EPOCH` is not a number of seconds since 1970";
+        let problem = Diagnostic::error(Code::InvalidEnvironment, message);
+        let hint = "set it as in `SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)`, or unset it";
+        problem.hint(hint).into()
+    })
 }
 
 /// Returns a variable's value without surrounding white space; `None` if it is unset or empty. A value that

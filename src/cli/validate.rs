@@ -2,10 +2,12 @@
 
 use clap::Args;
 
+use super::environment::Environment;
 use super::options::{FilesArgs, Global};
 use crate::exit::Exit;
 use crate::model::Desired;
-use crate::output;
+use crate::output::{self, print_diagnostics};
+use crate::plan::expired_holds;
 use crate::render::escape;
 use crate::run::CommandError;
 use crate::{desired, render, terminal};
@@ -20,14 +22,18 @@ pub(super) struct ValidateArgs {
 }
 
 pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Exit, CommandError> {
+    let now = Environment::read_now()?;
+    let desired = desired::load(&args.files.files, now)?;
     let text = if args.print {
-        let listings = desired::list(&args.files.files)?;
+        let listings = desired::list(&args.files.files, now)?;
         listings.iter().map(render::listing).collect::<Vec<_>>().join("---\n")
+    } else if global.quiet {
+        String::new()
     } else {
-        let desired = desired::load(&args.files.files)?;
-        if global.quiet { String::new() } else { desired.iter().map(summary).collect() }
+        desired.iter().map(summary).collect()
     };
     terminal::print(&text).map_err(output::stdout_error)?;
+    print_diagnostics(&expired_holds(&desired, now));
     Ok(Exit::Done)
 }
 

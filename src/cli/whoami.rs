@@ -73,7 +73,7 @@ fn subjects(args: &WhoamiArgs, environment: &Environment) -> Result<Vec<Subject>
     let by_default =
         matches!(files.as_slice(), [file] if file.as_os_str() == FilesArgs::DEFAULT && !file.exists());
     let Some(tenant) = environment.tenant.as_ref().filter(|_| by_default) else {
-        return Ok(Subject::from_files(files)?);
+        return Ok(Subject::from_files(files, environment.now())?);
     };
     let tenant = tenant.parse().map_err(|error| {
         let message = format!("`AZURE_TENANT_ID` is not a tenant: {error}");

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::decoder::{Problems, Spanned};
 use super::message::{error, missing, truncate};
 use super::schema::{Binding, File, Flow};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Api, FlowKind, NameMistake, Step, is_guid, names};
 
-/// Reports every rule between keys that a composed file breaks to `problems`.
-pub(super) fn check(problems: &mut Problems, file: &File) {
+/// Longest hold: an exception that lasts longer is a new value of the binding.
+const MAX_HOLD: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Reports every rule between keys that a composed file breaks to `problems`. Without the time of the run, the length
+/// of holds is not checked.
+pub(super) fn check(problems: &mut Problems, file: &File, now: Option<Timestamp>) {
     check_flows_present(problems, file);
     check_connectors_named(problems, file);
     check_flow_id_case(problems, file);
@@ -17,6 +23,9 @@ pub(super) fn check(problems: &mut Problems, file: &File) {
     check_steps_listed(problems, file);
     check_api_support(problems, file);
     check_short_names(problems, file);
+    if let Some(now) = now {
+        check_holds(problems, file, now);
+    }
 }
 
 fn bindings(file: &File) -> impl Iterator<Item = (Step, &Binding)> {
@@ -127,10 +136,11 @@ fn check_short_names(problems: &mut Problems, file: &File) {
         .iter()
         .filter_map(|(key, entry)| Some((entry.display_name.as_ref()?.value.as_str(), key)))
         .collect();
-    for (_, binding) in bindings(file) {
-        let Some(Spanned { value: Some(name), span }) = &binding.connector else {
-            continue;
-        };
+    let values = bindings(file).flat_map(|(_, binding)| {
+        [binding.connector.as_ref(), binding.hold().and_then(|hold| hold.bind.as_ref())]
+    });
+    for value in values.flatten() {
+        let Spanned { value: Some(name), span } = value else { continue };
         if connectors.contains_key(name) || is_guid(name) {
             continue;
         }
@@ -146,5 +156,18 @@ fn check_short_names(problems: &mut Problems, file: &File) {
                 .hint(format!("add `{shown}` to `connectors`, or write the connector's id")),
         };
         problems.report(problem);
+    }
+}
+
+/// Reports holds that end too long after the time of the run.
+fn check_holds(problems: &mut Problems, file: &File, now: Timestamp) {
+    let latest = now.checked_add(MAX_HOLD).unwrap_or(Timestamp::MAX);
+    for until in bindings(file).filter_map(|(_, binding)| Some(&binding.hold()?.until)) {
+        if until.value > latest {
+            let days = MAX_HOLD.as_hours() / 24;
+            let message = format!("`until` is {}, more than {days} days ahead", until.value);
+            let hint = format!("write a time up to {latest}; for a longer time, change `connector`");
+            problems.report(error(Code::HoldTooLong, message, &until.span, hint));
+        }
     }
 }

@@ -156,6 +156,7 @@ fn merge_binding(base: Binding, over: Binding) -> Binding {
         step: over.step,
         connector: over.connector.or(base.connector),
         protect: over.protect.or(base.protect),
+        hold: over.hold.or(base.hold),
         is_invalid: base.is_invalid || over.is_invalid,
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::decoder::Spanned;
 use super::files::NamedFile;
-use super::schema::{Binding, ConnectorEntry, File};
+use super::schema::{Binding, ConnectorEntry, File, HoldEntry};
 use crate::diagnostic::Span;
 use crate::model::{
-    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, Guards, Pin, Pins, Prune,
-    Step, TargetUrl, is_guid,
+    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, DesiredHold, Guards, Pin,
+    Pins, Prune, Step, TargetUrl, is_guid,
 };
 
 /// Converts a valid file to the desired state. Returns `None` if a required key is missing, which `check`
@@ -28,14 +28,23 @@ pub(super) fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired>
         }
         by_short_name.insert(name, Arc::new(connector));
     }
-    let binding = |(step, binding): (Step, Binding)| {
-        let Spanned { value, span } = binding.connector?;
-        let connector = value.map(|name| match by_short_name.get(&name) {
+    let connector = |value: Option<String>, span: &Span| {
+        value.map(|name| match by_short_name.get(&name) {
             Some(connector) => Arc::clone(connector),
             None => Arc::new(from_literal(name, span.clone())),
-        });
+        })
+    };
+    let hold = |Spanned { value, span }: Spanned<Option<HoldEntry>>| {
+        let HoldEntry { bind, until, reason } = value?;
+        let Spanned { value, span } = bind.unwrap_or(Spanned { value: None, span });
+        let connector = connector(value, &span);
+        Some(Box::new(DesiredHold { connector, until: until.value, reason: reason.value, span }))
+    };
+    let binding = |(step, binding): (Step, Binding)| {
+        let Spanned { value, span } = binding.connector?;
+        let connector = connector(value, &span);
         let protect = binding.protect.is_some_and(|protect| protect.value);
-        Some((step, DesiredBinding { connector, span, protect }))
+        Some((step, DesiredBinding { connector, span, protect, hold: binding.hold.and_then(hold) }))
     };
     let flows = flows?
         .into_iter()

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use strum::VariantArray as _;
 
 use super::decoder::{Decoder, Entry, Spanned, Subject};
 use super::message::{duplicate_error, error, join_quoted, truncate};
-use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
+use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, HoldEntry, Version};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Span};
 use crate::model::{
@@ -338,7 +339,7 @@ fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Op
     let entries = decoder.entries(node, Subject::Key(flow), expected)?;
     let first_step = entries.iter().find_map(|entry| entry.key.value.parse::<Step>().ok());
     for Entry { key, value } in entries {
-        if matches!(key.value, "connector" | "protect") {
+        if matches!(key.value, "connector" | "protect" | "hold") {
             let step = first_step.unwrap_or(Step::PostFederationSignup);
             let message = format!("`{}` belongs to a binding, not to a flow", key.value);
             let hint = format!("write `{step}: {{connector: Fraud check, protect: true}}`");
@@ -355,21 +356,60 @@ fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Op
 }
 
 fn decode_binding(decoder: &mut Decoder<'_>, step: &Spanned<&str>, node: &Node<'_>) -> Option<Binding> {
-    let binding = |connector: Option<Option<Spanned<_>>>, protect| Binding {
+    let binding = |connector: Option<Option<Spanned<_>>>, protect, hold| Binding {
         step: step.span.clone(),
         is_invalid: matches!(connector, Some(None)),
         connector: connector.flatten(),
         protect,
+        hold,
     };
     let Value::Mapping(_) = node.value else {
-        return Some(binding(Some(binding_value(decoder, node, step.value)), None));
+        return Some(binding(Some(binding_value(decoder, node, step.value)), None, None));
     };
     let mut fields = decoder.fields(node, Subject::Key(step.value), "")?;
     let connector =
         fields.decode(decoder, "connector", |decoder, node, key| Some(binding_value(decoder, node, key)));
     let protect = fields.decode(decoder, "protect", Decoder::boolean);
+    let hold = fields.decode(decoder, "hold", decode_hold);
     fields.finish(decoder);
-    Some(binding(connector, protect))
+    Some(binding(connector, protect, hold))
+}
+
+/// Decodes a hold, or `null` if it is spelled out. Reports an invalid or incomplete one and returns `None`.
+fn decode_hold(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Spanned<Option<HoldEntry>>> {
+    let span = decoder.span(node);
+    if matches!(node.value, Value::Null { .. }) && !decoder.is_empty(node) {
+        return Some(Spanned { value: None, span });
+    }
+    let expected =
+        "`{bind: null, until: 2026-12-01T06:00:00Z, reason: \"INC-4711: API down\"}`, or `null` for no hold";
+    let mut fields = decoder.fields(node, Subject::Key(key), expected)?;
+    fields.require(decoder, "until", "2026-12-01T06:00:00Z");
+    fields.require(decoder, "reason", "\"INC-4711: fraud API down\"");
+    let bind = fields.decode(decoder, "bind", binding_value);
+    let until = fields.decode(decoder, "until", |decoder, node, key| {
+        decoder.parsed(node, key, "a time such as `2026-12-01T06:00:00Z`, or a date", parse_time)
+    });
+    let reason = fields.decode(decoder, "reason", |decoder, node, key| {
+        let expected = "why the binding is held, such as \"INC-4711: fraud API down\"";
+        let Spanned { value, span } = decoder.name(node, key, expected)?;
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        if value.is_empty() {
+            let problem = error(Code::InvalidValue, "`reason` is blank", &span, format!("write {expected}"));
+            return decoder.reject(problem);
+        }
+        Some(Spanned { value, span })
+    });
+    fields.finish(decoder);
+    Some(Spanned { value: Some(HoldEntry { bind, until: until?, reason: reason? }), span })
+}
+
+/// Parses a time in RFC 3339, or a date, which means its start in UTC.
+fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
+    const ERROR: &str = "must be a time with its offset, or a date";
+    let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let time = if is_date { format!("{text}T00:00:00Z").parse() } else { text.parse() };
+    time.map_err(|_| ERROR)
 }
 
 /// Decodes the connector of a binding, or `null` if it is spelled out. Reports any other value and returns
@@ -411,7 +451,7 @@ mod tests {
     /// The decoder takes keys by name and the schema documents them, so both lists must be equal.
     #[test]
     fn schema_and_decoder_have_the_same_keys() {
-        let text = "x: 1\nconnectors: {a: {x: 1}}\nflows: {B2C_1_a: {x: a, preTokenIssuance: {x: 1}}}\nguards: {x: 1}\n";
+        let text = "x: 1\nconnectors: {a: {x: 1}}\nflows: {B2C_1_a: {x: a, preTokenIssuance: {x: 1, hold: {x: 1}}}}\nguards: {x: 1}\n";
         let source = Source::new("f", text);
         let root = super::super::source::parse(&source).unwrap();
         let mut decoder = Decoder::new(&source);
@@ -421,12 +461,14 @@ mod tests {
         let known: Vec<BTreeSet<_>> =
             unknown.map(|problem| problem.hints[0].split('`').skip(1).step_by(2).collect()).collect();
         let schema = schema();
-        let mappings = ["$defs/Connector/anyOf/1", "$defs/Flow", "$defs/Binding/anyOf/1", "$defs/Guards", ""];
+        let mappings = ["Connector/anyOf/1", "Flow", "Hold", "Binding/anyOf/1", "Guards"];
+        let mappings = mappings.iter().map(|name| format!("/$defs/{name}")).chain([String::new()]);
         let documented = mappings.map(|mapping| {
-            let mapping = schema.pointer(format!("/{mapping}").trim_end_matches('/')).unwrap();
+            let mapping = schema.pointer(&mapping).unwrap();
             assert_eq!(mapping["additionalProperties"], false);
             mapping["properties"].as_object().unwrap().keys().map(String::as_str).collect::<BTreeSet<_>>()
         });
+        let documented: Vec<_> = documented.collect();
         assert_eq!(known, documented);
     }
 

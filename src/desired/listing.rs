@@ -1,7 +1,7 @@
 //! Lists a composed file: each value with its source location.
 
 use super::decoder::Spanned;
-use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry};
+use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, HoldEntry};
 use crate::model::{Listing, ListingLine, Literal};
 
 /// Returns the keys and values of a composed file as lines, in the order of the format. Keys that are not
@@ -64,14 +64,28 @@ impl Lines {
     }
 
     fn binding(&mut self, step: &str, binding: &Binding) {
-        let Binding { step: _, connector, protect, is_invalid: _ } = binding;
+        let Binding { step: _, connector, protect, hold, is_invalid: _ } = binding;
         let value = |name: &Option<String>| name.as_ref().map_or_else(|| yaml("null"), |name| text(name));
-        if protect.is_none() {
+        if protect.is_none() && hold.is_none() {
             return self.value(2, step, connector, value);
         }
         self.key(2, step, None);
         self.value(3, "connector", connector, value);
         self.value(3, "protect", protect, yaml);
+        match hold {
+            Some(Spanned { value: Some(HoldEntry { bind, until, reason }), span: _ }) => {
+                self.key(3, "hold", None);
+                self.value(4, "bind", bind, value);
+                self.value(4, "until", &Some(until.clone()), yaml);
+                self.value(4, "reason", &Some(reason.clone()), |reason| text(reason));
+            }
+            Some(Spanned { value: None, span }) => {
+                self.value(3, "hold", &Some(Spanned { value: "null", span: span.clone() }), |null| {
+                    yaml(*null)
+                });
+            }
+            None => {}
+        }
     }
 
     /// Adds a key, and below it what `entry` adds for each of `entries`. Without entries, the value of the

@@ -24,6 +24,8 @@ mod source;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 pub use convert::ShortName;
 pub use document::Document;
 pub(crate) use source::{Node, Value};
@@ -37,34 +39,38 @@ use findings::Findings;
 use message::{error, truncate};
 
 /// Loads and checks the files at these paths and directly in these folders, with their bases. Returns the
-/// files that have a tenant, in order.
+/// files that have a tenant, in order. `now` limits the holds.
 ///
 /// # Errors
 /// All problems of all files, in the order of the files.
-pub fn load(paths: &[PathBuf]) -> Result<Vec<Desired>, Vec<Diagnostic>> {
-    Ok(load_checked(paths)?.into_iter().filter_map(to_desired).collect())
+pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Desired>, Vec<Diagnostic>> {
+    Ok(load_checked(paths, now)?.into_iter().filter_map(to_desired).collect())
 }
 
 /// Loads the same files as [`load`] and returns each composed file with the location of every value.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn list(paths: &[PathBuf]) -> Result<Vec<Listing>, Vec<Diagnostic>> {
-    Ok(load_checked(paths)?.iter().map(|NamedFile { name, file }| listing::to_listing(name, file)).collect())
+pub fn list(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Listing>, Vec<Diagnostic>> {
+    Ok(load_checked(paths, now)?
+        .iter()
+        .map(|NamedFile { name, file }| listing::to_listing(name, file))
+        .collect())
 }
 
 /// Loads the same files as [`load`] and returns each with its own text.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_documents(paths: &[PathBuf]) -> Result<Vec<Document>, Vec<Diagnostic>> {
+pub fn load_documents(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Document>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let files = files::load(paths, &mut findings);
-    check_files(files.iter().map(|file| file.composed.clone()).collect(), findings)?;
+    check_files(files.iter().map(|file| file.composed.clone()).collect(), findings, Some(now))?;
     Ok(document::from_files(files))
 }
 
-/// Parses and checks the bytes of a file that extends no other file. Messages show it as `name`.
+/// Parses and checks the bytes of a file that extends no other file. Messages show it as `name`. Holds may be of
+/// any length, because the time is not known.
 ///
 /// # Errors
 /// All problems, in the order of the file.
@@ -82,24 +88,28 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
         findings.extend(name, file.extends.iter().map(not_supported));
         findings.extend(name, files::check_tenant(file));
     }
-    let files = check_files(file.into_iter().collect(), findings)?;
+    let files = check_files(file.into_iter().collect(), findings, None)?;
     files.into_iter().find_map(to_desired).ok_or_else(Vec::new)
 }
 
 /// Loads the files that have a tenant, and checks the rules between keys and between files. Any problem of
 /// any file is an error; all are returned.
-fn load_checked(paths: &[PathBuf]) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
+fn load_checked(paths: &[PathBuf], now: Timestamp) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let files = files::load(paths, &mut findings);
     let files = files.into_iter().map(|LoadedFile { composed, .. }| composed).collect();
-    check_files(files, findings)
+    check_files(files, findings, Some(now))
 }
 
 /// Returns the files if they keep the rules and there are no other findings; otherwise all findings.
-fn check_files(files: Vec<NamedFile>, mut findings: Findings) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
+fn check_files(
+    files: Vec<NamedFile>,
+    mut findings: Findings,
+    now: Option<Timestamp>,
+) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
     let mut problems = Problems::default();
     for NamedFile { name, file } in &files {
-        check::check(&mut problems, file);
+        check::check(&mut problems, file, now);
         findings.extend(name, problems.take());
     }
     conflict::check(&files, &mut findings);

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::decoder::Spanned;
 use crate::diagnostic::Span;
 use crate::model::{Api, Cloud, ConnectorId, FlowId, FlowKey, Prune, Step, StepMap, TargetUrl, Tenant};
@@ -87,8 +89,22 @@ pub(super) struct Binding {
     pub(super) connector: Option<Spanned<Option<String>>>,
     /// Whether a plan that disables or replaces the binding is blocked.
     pub(super) protect: Option<Spanned<bool>>,
+    /// Temporary exception; `None` in the value removes that of a base.
+    pub(super) hold: Option<Spanned<Option<HoldEntry>>>,
     /// Whether a value is invalid, so that the entry must not be reported as incomplete.
     pub(super) is_invalid: bool,
+}
+
+/// Temporary exception of a binding. A file replaces that of a base as a whole.
+#[derive(Clone)]
+pub(super) struct HoldEntry {
+    /// Short name, displayName or id of the connector; `None` in the value disables the binding. Left out, it
+    /// disables too.
+    pub(super) bind: Option<Spanned<Option<String>>>,
+    /// Time from which the regular value counts again.
+    pub(super) until: Spanned<Timestamp>,
+    /// Why the binding has another value, in one line.
+    pub(super) reason: Spanned<String>,
 }
 
 impl File {
@@ -119,6 +135,11 @@ impl Flow {
 }
 
 impl Binding {
+    /// Returns the hold, if the binding has one.
+    pub(super) fn hold(&self) -> Option<&HoldEntry> {
+        self.hold.as_ref()?.value.as_ref()
+    }
+
     /// Returns the location of the value, or of the step if the value is missing.
     pub(super) fn value_span(&self) -> &Span {
         self.connector.as_ref().map_or(&self.step, |connector| &connector.span)

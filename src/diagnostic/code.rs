@@ -269,6 +269,17 @@ codes! {
             "The limit of 32 files keeps the merge order reviewable.",
             NOTHING,
             "Shorten the chain of `extends`.";
+        HoldTooLong = "hold-too-long": "A hold is longer than 90 days",
+            "A `hold` is a temporary exception, so its `until` is at most 90 days after the start of the run. The start is \
+             the current time, or `SOURCE_DATE_EPOCH` if it is set.",
+            NOTHING,
+            "Write an earlier `until`, and renew the hold if it is still needed then. If the exception is permanent, change \
+             `connector`.";
+        HoldExpired = "hold-expired": "The hold of a binding is over, and the file still has it",
+            "Until the time in `until`, the binding has the value of `hold`. Now its regular value counts again: `plan` \
+             lists the change, and `drift` reports the difference. A warning does not change the exit code.",
+            NOTHING,
+            "Remove `hold` from the file. If the exception is still needed, write a later `until`.";
         ConflictingBindings = "conflicting-bindings": "Two files manage the same binding",
             "Each binding is managed by one file. Otherwise each apply of one file would undo the other.",
             NOTHING,
@@ -490,7 +501,8 @@ codes! {
             "Run the command again, and type `yes` in full to apply.";
         StalePlan = "stale-plan": "The tenant changed after the plan was made",
             "A saved plan, and a plan that waited for approval or for other tenants, is checked before the first PUT. A \
-             binding or the address of a pinned connector is not what the plan was made from.",
+             binding or the address of a pinned connector is not what the plan was made from. A saved plan is also stale if \
+             the hold of a change has ended since.",
             "Nothing was changed in this tenant.",
             "Find out who changed the tenant. Then run `flowbind plan` again and review the changes.";
         WrongTarget = "wrong-target": "The saved plan is for another tenant, cloud or app",

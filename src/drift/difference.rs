@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::kind::Kind;
 use crate::diagnostic::SourceLocation;
 use crate::model::{Bound, Connector, FlowId, FlowKey, Step};
+use crate::plan::Hold;
 
 /// Difference between a file and its tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +20,10 @@ pub struct Difference {
     pub tenant: Option<Value>,
     /// Location in the file, if the file has one.
     pub source: Option<SourceLocation>,
-    /// Why a name of the file was not found, in one line.
+    /// Why a name of the file was not found, or that the hold of the binding expired, in one line.
     pub note: Option<String>,
+    /// Hold of the binding, also if it has expired.
+    pub hold: Option<Box<Hold>>,
     /// Time of the first run that reported the difference.
     pub first_seen: Timestamp,
     /// Whether the earlier run did not report the difference; `None` if the run was not compared with an earlier one.
@@ -99,6 +102,12 @@ pub(super) enum SubjectKey<'a> {
 }
 
 impl Difference {
+    /// Returns whether `accept` can change the file so that the difference disappears. A binding with a hold needs a
+    /// decision of the user about the hold.
+    pub fn can_be_accepted(&self) -> bool {
+        self.kind.can_be_accepted() && self.hold.is_none()
+    }
+
     /// Returns the key of the subject.
     pub(super) fn subject_key(&self) -> SubjectKey<'_> {
         match &self.subject {

@@ -9,9 +9,10 @@ use super::kind::Kind;
 use super::run::Drift;
 use super::target::{Revert, TargetDrift, dedupe_certificates};
 use crate::diagnostic::{Diagnostic, SourceLocation};
-use crate::model::{Action, Bound, Connector, ConnectorId, ConnectorKey, FlowId, Tenant, bound_id};
+use crate::model::{Action, Bound, Connector, ConnectorId, ConnectorKey, FlowId, Step, Tenant, bound_id};
 use crate::plan::{
-    BoundCertificate, BrokenPin, Change, Plan, Target, TenantPlan, Unmanaged, Unresolved, UnresolvedName,
+    BoundCertificate, BrokenPin, Change, Hold, Plan, Target, TenantPlan, Unmanaged, Unresolved,
+    UnresolvedName,
 };
 
 /// What a run adds to the differences.
@@ -76,11 +77,12 @@ fn target_drift(target: Target, can_apply: bool, options: &Options<'_>) -> Targe
         tenant: None,
         source: None,
         note: None,
+        hold: None,
         first_seen: options.now,
         is_new: None,
     };
     let mut differences = Vec::new();
-    for Change { flow, step, action, current, desired, source, .. } in &target.changes {
+    for Change { flow, step, action, current, desired, hold, source, .. } in &target.changes {
         let kind = match action {
             Action::Enable => Kind::Missing,
             Action::Replace => Kind::Changed,
@@ -91,11 +93,13 @@ fn target_drift(target: Target, can_apply: bool, options: &Options<'_>) -> Targe
             file: Value::from_bound(desired.clone()),
             tenant: Value::from_bound(current.clone()),
             source: Some(source.clone()),
+            note: hold.as_ref().and_then(|hold| expiry_note(flow, *step, hold)),
+            hold: hold.clone(),
             ..new(kind, Subject::Binding(flow.clone(), *step))
         });
     }
     let mut unresolved_count = 0_usize;
-    for Unresolved { flow, missing, source, not_compared, problem } in &target.unresolved {
+    for Unresolved { flow, missing, hold, source, not_compared, problem } in &target.unresolved {
         unresolved_count = unresolved_count.saturating_add(*not_compared);
         let difference = match missing {
             UnresolvedName::Flow => new(Kind::Unresolved, Subject::Flow(flow.clone())),
@@ -108,7 +112,8 @@ fn target_drift(target: Target, can_apply: bool, options: &Options<'_>) -> Targe
                 )
             },
         };
-        differences.push(Difference { source: source.clone(), note: Some(note(problem)), ..difference });
+        let (source, hold, note) = (source.clone(), hold.clone(), Some(note(problem)));
+        differences.push(Difference { source, note, hold, ..difference });
     }
     let mut pinned = BTreeSet::new();
     for BrokenPin { connector, expected, actual, source } in &target.pins {
@@ -194,6 +199,11 @@ fn unresolved_kind(wanted: &ConnectorKey, current: &Bound, is_dangling: bool) ->
         Some(_) if is_dangling => Kind::Dangling,
         Some(_) => Kind::Unresolved,
     }
+}
+
+/// Returns that a hold expired; `None` for an active one.
+fn expiry_note(flow: &FlowId, step: Step, Hold { until, reason, is_expired, .. }: &Hold) -> Option<String> {
+    is_expired.then(|| format!("`{flow}` `{step}`: the hold expired at {until}: {reason}"))
 }
 
 /// Returns why a name was not found and what to do, in one line.

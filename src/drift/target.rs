@@ -9,7 +9,7 @@ use super::kind::Kind;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Api, Cloud, FlowId, Step, Tenant};
 use crate::plan::{
-    BoundCertificate, InSync, NeverCalled, Unmanaged, UnreadableBinding, Warning, unreadable_causes,
+    BoundCertificate, Hold, InSync, NeverCalled, Unmanaged, UnreadableBinding, Warning, unreadable_causes,
 };
 
 /// Differences between one file and its tenant.
@@ -86,12 +86,23 @@ impl TargetDrift {
         self.managed().count().saturating_add(self.not_compared)
     }
 
+    /// Returns the bindings with a hold, active or expired: those that differ, then those that are as desired.
+    pub fn holds(&self) -> impl Iterator<Item = (&FlowId, Step, &Hold)> + Clone {
+        let differing = self.differences.iter().filter_map(|it| match &it.subject {
+            Subject::Binding(flow, step) => Some((flow, *step, it.hold.as_deref()?)),
+            Subject::Flow(_) | Subject::Connector(_) => None,
+        });
+        let in_sync = self.in_sync.iter().filter_map(|it| Some((&it.flow, it.step, it.hold.as_deref()?)));
+        differing.chain(in_sync)
+    }
+
     /// Returns the facts that a reviewer should know.
     pub fn warnings(&self) -> Vec<Warning> {
         let unverified = self.unverified.iter().cloned().map(Warning::TenantUnverified);
         let unsupported = self.unsupported_step.map(Warning::UnsupportedStep);
+        let expired = self.holds().filter_map(Warning::from_hold);
         let never_called = self.never_called.iter().cloned().map(Warning::NeverCalled);
-        unverified.chain(unsupported).chain(never_called).collect()
+        unverified.chain(unsupported).chain(expired).chain(never_called).collect()
     }
 
     /// Returns the problems of this target: one for each cause of unreadable bindings, then the warnings.

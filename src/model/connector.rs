@@ -1,5 +1,7 @@
 //! Connectors, and the keys by which files refer to them.
 
+use std::fmt;
+
 use super::certificate::Certificate;
 use super::id::ConnectorId;
 use super::target_url::TargetUrl;
@@ -52,4 +54,14 @@ pub enum ConnectorKey {
     Name(String),
     /// Id and display name, which must match the same connector.
     IdAndName(ConnectorId, String),
+}
+
+impl fmt::Display for ConnectorKey {
+    /// Writes the display name, or the id without one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => f.write_str(id.as_str()),
+            Self::Name(name) | Self::IdAndName(_, name) => f.write_str(name),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::connector::ConnectorRef;
@@ -139,4 +140,41 @@ pub struct DesiredBinding {
     pub span: Span,
     /// Whether a plan that disables or replaces the binding is blocked.
     pub protect: bool,
+    /// Temporary exception, if the file has one. Boxed, because few bindings have one.
+    pub hold: Option<Box<DesiredHold>>,
+}
+
+impl DesiredBinding {
+    /// Returns the hold if it still counts at this time.
+    pub fn active_hold(&self, now: Timestamp) -> Option<&DesiredHold> {
+        self.hold.as_deref().filter(|hold| !hold.is_expired(now))
+    }
+
+    /// Returns the connector to bind at this time: that of an active hold, otherwise the regular one.
+    pub fn connector_at(&self, now: Timestamp) -> Option<&Arc<ConnectorRef>> {
+        match self.active_hold(now) {
+            Some(hold) => hold.connector.as_ref(),
+            None => self.connector.as_ref(),
+        }
+    }
+}
+
+/// Temporary exception: another value of a binding, until a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredHold {
+    /// Connector to bind; `None` to disable.
+    pub connector: Option<Arc<ConnectorRef>>,
+    /// Time from which the regular value counts again.
+    pub until: Timestamp,
+    /// Why the binding has another value, in one line.
+    pub reason: String,
+    /// Location in the file.
+    pub span: Span,
+}
+
+impl DesiredHold {
+    /// Returns whether the regular value counts at this time, because the hold is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now >= self.until
+    }
 }

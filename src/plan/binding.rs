@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::hold::Hold;
 use crate::diagnostic::{Code, Diagnostic, SourceLocation};
 use crate::model::{Action, Bound, Connector, ConnectorKey, FlowId, ReadError, Step, TargetUrl};
 
@@ -23,8 +24,17 @@ pub struct Change {
     pub protected: bool,
     /// Address that the file pins the desired connector to, if it does.
     pub pin: Option<Arc<TargetUrl>>,
+    /// Hold of the binding, also if it has expired.
+    pub hold: Option<Box<Hold>>,
     /// Location of the value in the file.
     pub source: SourceLocation,
+}
+
+impl Change {
+    /// Returns the hold to which the desired value belongs.
+    pub fn active_hold(&self) -> Option<&Hold> {
+        self.hold.as_deref().filter(|hold| !hold.is_expired)
+    }
 }
 
 /// Managed binding that is as desired.
@@ -36,6 +46,8 @@ pub struct InSync {
     pub step: Step,
     /// Value in the tenant and in the file.
     pub current: Bound,
+    /// Hold of the binding, also if it has expired.
+    pub hold: Option<Box<Hold>>,
     /// Location of the value in the file.
     pub source: SourceLocation,
 }
@@ -80,6 +92,8 @@ pub struct Unresolved {
     pub flow: FlowId,
     /// What the tenant does not have.
     pub missing: UnresolvedName,
+    /// Hold of the binding, also if it has expired.
+    pub hold: Option<Box<Hold>>,
     /// Location of the name in the file.
     pub source: Option<SourceLocation>,
     /// Number of managed bindings that were not compared because of it.

@@ -8,6 +8,7 @@ use strum::VariantArray as _;
 use super::binding::{Change, InSync, NeverCalled, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName};
 use super::certificate::{BoundCertificate, PlanTime};
 use super::guard;
+use super::hold::Hold;
 use super::managed::{ManagedFlow, managed_flows, ownership};
 use super::overrides::Overrides;
 use super::resolve_connectors::{ResolveError, Resolved, Resolver};
@@ -15,8 +16,8 @@ use super::target::Target;
 use super::tenant::TenantPlan;
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Suggester};
 use crate::model::{
-    Action, Bound, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, FlowId, FlowKey, ListedFlow,
-    Ownership, Prune, ReadError, Reading, Scope, Step, StepMap, Tenant, TenantCheck, bound_id,
+    Action, Bound, ConnectorId, ConnectorRef, Current, CurrentFlow, Desired, DesiredBinding, FlowId, FlowKey,
+    ListedFlow, Ownership, Prune, ReadError, Reading, Scope, Step, StepMap, Tenant, TenantCheck, bound_id,
 };
 
 /// What the connection to a tenant adds to its plan.
@@ -200,6 +201,8 @@ struct FilePlanner<'p, 'a> {
     resolver: Resolver<'a>,
     /// Connectors whose pins and certificates were checked, which is done once for all their bindings.
     checked_connectors: BTreeSet<ConnectorId>,
+    /// Changes that a hold declares, so that `protect` does not block them.
+    declared: BTreeSet<(FlowId, Step)>,
     target: Target,
 }
 
@@ -227,19 +230,20 @@ impl<'a> Planner<'a> {
             desired,
             resolver: Resolver::new(self.current, &desired.pins),
             checked_connectors: BTreeSet::new(),
+            declared: BTreeSet::new(),
             target: new_target(desired, connected, overrides),
             planner: self,
         };
         for flow in managed_flows(desired, file.planner.current) {
             file.plan_flow(&flow);
         }
-        let mut target = file.target;
+        let FilePlanner { mut target, declared, .. } = file;
         target.dangling.sort_by(|one, other| (&one.flow, one.step).cmp(&(&other.flow, other.step)));
         target.unsupported_step = self.current.unsupported_step;
         target.pins.sort_unstable();
         target.pins.dedup_by(|one, other| one.is_same(other));
         target.certificates.sort_by(|one, other| one.connector.cmp(&other.connector));
-        (target.blockers, target.lifted) = guard::evaluate(&target, desired, overrides);
+        (target.blockers, target.lifted) = guard::evaluate(&target, desired, &declared, overrides);
         target
     }
 }
@@ -266,7 +270,7 @@ impl<'a> FilePlanner<'_, 'a> {
                 continue;
             }
             let is_bound = match (binding, read) {
-                (Some(binding), _) => binding.connector.is_some(),
+                (Some(binding), _) => binding.connector_at(self.planner.time.now).is_some(),
                 (None, read) => matches!(read, Reading::Known(Some(_))),
             };
             if is_bound
@@ -312,9 +316,14 @@ impl<'a> FilePlanner<'_, 'a> {
 
     /// Compares one managed binding and adds it to the changes or to those in sync. Counts it as not compared
     /// if it could not be read or its connector could not be resolved. Also checks the pins and the
-    /// certificates of the connector, once.
+    /// certificates of the connector, once. An active hold replaces the value of the binding.
     fn plan_binding(&mut self, flow: &FlowId, step: Step, binding: &DesiredBinding, read: &Reading<Bound>) {
-        let desired = binding.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
+        let now = self.planner.time.now;
+        let wanted = binding.connector_at(now);
+        let source = SourceLocation::from(binding.active_hold(now).map_or(&binding.span, |hold| &hold.span));
+        let regular = || binding.connector.as_ref().map(|regular| self.resolver.label(regular));
+        let hold = binding.hold.as_ref().map(|hold| Box::new(Hold::from_file(hold, regular(), now)));
+        let desired = wanted.map(|wanted| self.resolver.resolve(wanted)).transpose();
         let desired = match desired {
             Ok(desired) => desired,
             Err(error) => {
@@ -322,9 +331,9 @@ impl<'a> FilePlanner<'_, 'a> {
                 match error {
                     ResolveError::NotListed => self.planner.needs_connectors = true,
                     ResolveError::Invalid(problem) => {
-                        self.target
-                            .unresolved
-                            .extend(unresolved_connector(flow, step, binding, read, &problem));
+                        let wanted = wanted.zip(Some(source));
+                        let unresolved = unresolved_connector(flow, step, wanted, read, &problem);
+                        self.target.unresolved.extend(unresolved.map(|it| Unresolved { hold, ..it }));
                         self.planner.errors.push((self.at, *problem));
                     }
                 }
@@ -347,23 +356,38 @@ impl<'a> FilePlanner<'_, 'a> {
             self.target.not_compared = self.target.not_compared.saturating_add(1);
             return;
         };
-        let source = SourceLocation::from(&binding.span);
         match Action::from_values(current.as_ref(), desired.as_ref()) {
             None => {
                 let (flow, current) = (flow.clone(), current.clone());
-                self.target.in_sync.push(InSync { flow, step, current, source });
+                self.target.in_sync.push(InSync { flow, step, current, hold, source });
             }
-            Some(action) => self.target.changes.push(Change {
-                flow: flow.clone(),
-                step,
-                action,
-                current: current.clone(),
-                desired,
-                protected: binding.protect,
-                pin: pin.map(|pin| Arc::clone(&pin.url)),
-                source,
-            }),
+            Some(action) => {
+                if self.is_declared_by_hold(binding, current) {
+                    self.declared.insert((flow.clone(), step));
+                }
+                self.target.changes.push(Change {
+                    flow: flow.clone(),
+                    step,
+                    action,
+                    current: current.clone(),
+                    desired,
+                    protected: binding.protect,
+                    pin: pin.map(|pin| Arc::clone(&pin.url)),
+                    hold,
+                    source,
+                });
+            }
         }
+    }
+
+    /// Returns whether the file itself names a change as temporary: to the value of an active hold, or from that of an
+    /// expired one.
+    fn is_declared_by_hold(&self, binding: &DesiredBinding, current: &Bound) -> bool {
+        binding.hold.as_ref().is_some_and(|hold| {
+            let held = hold.connector.as_ref().map(|wanted| self.resolver.resolve(wanted)).transpose();
+            let is_held = held.is_ok_and(|held| bound_id(current) == held.map(|it| it.connector.id).as_ref());
+            !hold.is_expired(self.planner.time.now) || is_held
+        })
     }
 
     /// Adds the error for a flow that the tenant does not have, with a similar name of the tenant's flows.
@@ -386,6 +410,7 @@ impl<'a> FilePlanner<'_, 'a> {
         self.target.unresolved.push(Unresolved {
             flow: flow.id.clone(),
             missing: UnresolvedName::Flow,
+            hold: None,
             source: flow.span.map(SourceLocation::from),
             not_compared,
             problem: problem.clone(),
@@ -398,16 +423,17 @@ impl<'a> FilePlanner<'_, 'a> {
 fn unresolved_connector(
     flow: &FlowId,
     step: Step,
-    binding: &DesiredBinding,
+    wanted: Option<(&Arc<ConnectorRef>, SourceLocation)>,
     read: &Reading<Bound>,
     problem: &Diagnostic,
 ) -> Option<Unresolved> {
-    let (Reading::Known(current), Some(wanted)) = (read, &binding.connector) else { return None };
+    let (Reading::Known(current), Some((wanted, source))) = (read, wanted) else { return None };
     let missing = UnresolvedName::Connector { step, wanted: wanted.key.clone(), current: current.clone() };
     Some(Unresolved {
         flow: flow.clone(),
         missing,
-        source: Some(SourceLocation::from(&binding.span)),
+        hold: None,
+        source: Some(source),
         not_compared: 1,
         problem: problem.clone(),
     })

@@ -2,7 +2,7 @@
 //!
 //! It covers the displayNames of the changes, so a saved plan cannot show a reviewer another name for an id. It
 //! covers the lifted blockers, so a plan that needs an override flag differs from one that does not, and the
-//! pins and the app, because `apply` uses them. It does not cover messages and unmanaged bindings, because they
+//! pins, the ends of holds and the app, because `apply` uses them. It does not cover messages and unmanaged bindings, because they
 //! do not change what a run would do, nor the GUID of the tenant, which a plan from a snapshot may not have.
 //!
 //! It protects against accidents: anyone who can rewrite a plan can compute it as well.
@@ -37,6 +37,9 @@ struct CanonicalChange<'a> {
     current: Option<CanonicalConnector<'a>>,
     desired: Option<CanonicalConnector<'a>>,
     flow: &'a FlowId,
+    /// End of the hold, if the desired value is that of a hold. Plans without holds keep their fingerprints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<String>,
     pin: Option<String>,
     protected: bool,
     step: Step,
@@ -86,6 +89,7 @@ pub fn target_fingerprint(target: &Target) -> String {
         current: canonical_connector(&change.current),
         desired: canonical_connector(&change.desired),
         flow: &change.flow,
+        hold: change.active_hold().map(|hold| hold.until.to_string()),
         pin: change.pin.as_ref().map(ToString::to_string),
         protected: change.protected,
         step: change.step,

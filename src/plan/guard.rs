@@ -2,22 +2,33 @@
 //!
 //! A guard protects against accidents, not against users who can change the file: they can change its guards.
 
+use std::collections::BTreeSet;
+
 use super::binding::{BrokenPin, Change};
 use super::blocker::Blocker;
 use super::overrides::Overrides;
 use super::resolve_connectors::Resolved;
 use super::target::Target;
-use crate::model::{Action, Desired, FlowKey, Guards, Pins, TargetUrl, bound_id};
+use crate::model::{Action, Desired, FlowId, FlowKey, Guards, Pins, Step, TargetUrl, bound_id};
 
 /// Returns the blockers of a target, and those of its file that the overrides lifted. A limit of a flag lifts that of
-/// the file, also if it blocks itself.
+/// the file, also if it blocks itself. `protect` does not block the changes that holds have `declared`.
 pub(super) fn evaluate(
     target: &Target,
     desired: &Desired,
+    declared: &BTreeSet<(FlowId, Step)>,
     overrides: &Overrides,
 ) -> (Vec<Blocker>, Vec<Blocker>) {
-    let blockers = find_blockers(target, desired, overrides);
-    let mut lifted = find_blockers(target, desired, &Overrides::default());
+    let find = |overrides| {
+        let mut blockers = find_blockers(target, desired, overrides);
+        blockers.retain(|blocker| match blocker {
+            Blocker::Protected { flow, step, .. } => !declared.contains(&(flow.clone(), *step)),
+            _ => true,
+        });
+        blockers
+    };
+    let blockers = find(overrides);
+    let mut lifted = find(&Overrides::default());
     lifted.retain(|guard| match guard {
         Blocker::MaxChanges { .. } => overrides.max_changes.is_some(),
         Blocker::MaxDisables { .. } => overrides.max_disables.is_some(),

@@ -16,6 +16,7 @@ mod compare;
 mod expected;
 mod fingerprint;
 mod guard;
+mod hold;
 mod join;
 mod limit;
 mod managed;
@@ -41,6 +42,7 @@ pub use expected::{
     ConflictingFingerprints, ExpectedFingerprint, ExpectedFingerprints, FingerprintPrefix, InvalidFingerprint,
 };
 pub use fingerprint::{combine_fingerprints, sha256, target_fingerprint};
+pub use hold::{HeldBinding, Hold};
 pub use join::{JoinError, Joined, Part, dedupe_findings, join, sort_by_tenant};
 pub use limit::Limit;
 pub use overrides::{InvalidOverride, Override, Overrides, ScopedOverride};
@@ -51,4 +53,4 @@ pub use shard::{InvalidShard, Member, Shard, ShardInfo, has_several_tenants};
 pub use target::{Summary, Target};
 pub use tenant::TenantPlan;
 pub use undo::{UndoneChange, check_undo};
-pub use warning::Warning;
+pub use warning::{Warning, expired_holds};

@@ -180,6 +180,20 @@ impl<'a> Resolver<'a> {
         problem.hint("create the connector first, or correct the name; names are case-sensitive")
     }
 
+    /// Returns the name by which readers know a connector, also if it cannot be resolved: its displayName if only this
+    /// connector has it, otherwise the id of the file.
+    pub(super) fn label(&self, wanted: &ConnectorRef) -> String {
+        match &wanted.key {
+            ConnectorKey::Name(name) => name.clone(),
+            ConnectorKey::Id(id) | ConnectorKey::IdAndName(id, _) => {
+                let listed = self.listed.as_ref().and_then(|listed| listed.get(id).copied());
+                let name = listed.and_then(|listed| listed.connector.display_name.as_deref());
+                let is_unique = |name: &&str| self.by_name.get(name).is_some_and(|named| named.len() == 1);
+                name.filter(is_unique).unwrap_or(id.as_str()).to_owned()
+            }
+        }
+    }
+
     /// Returns whether the list of connectors was read and does not have this one.
     pub(super) fn is_deleted(&self, id: &ConnectorId) -> bool {
         self.listed.as_ref().is_some_and(|listed| !listed.contains_key(id))

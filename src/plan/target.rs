@@ -5,10 +5,11 @@ use super::binding::{
 };
 use super::blocker::Blocker;
 use super::certificate::BoundCertificate;
+use super::hold::{HeldBinding, Hold};
 use super::overrides::Override;
 use super::warning::Warning;
 use crate::diagnostic::Diagnostic;
-use crate::model::{Action, Api, Cloud, FlowId, Step, Tenant};
+use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
 
 /// Changes that a run would make to the tenant of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +125,24 @@ impl Target {
         changes.chain(self.in_sync.iter().map(|it| (&it.flow, it.step)))
     }
 
+    /// Returns the bindings with a hold, active or expired: those that change, then those that are as desired.
+    pub fn holds(&self) -> impl Iterator<Item = (&FlowId, Step, &Hold)> + Clone {
+        let changes = self.changes.iter().map(|it| (&it.flow, it.step, &it.hold));
+        let in_sync = self.in_sync.iter().map(|it| (&it.flow, it.step, &it.hold));
+        changes.chain(in_sync).filter_map(|(flow, step, hold)| Some((flow, step, hold.as_deref()?)))
+    }
+
+    /// Returns the bindings with an active hold, with their values.
+    pub fn held_bindings(&self) -> Vec<HeldBinding> {
+        let changes = self.changes.iter().map(|it| (&it.flow, it.step, &it.desired, &it.hold));
+        let in_sync = self.in_sync.iter().map(|it| (&it.flow, it.step, &it.current, &it.hold));
+        let held = |(flow, step, value, hold): (&FlowId, _, &Bound, &Option<Box<Hold>>)| {
+            let hold = hold.as_deref().filter(|hold| !hold.is_expired)?.clone();
+            Some(HeldBinding { flow: flow.clone(), step, value: value.clone(), hold })
+        };
+        changes.chain(in_sync).filter_map(held).collect()
+    }
+
     /// Returns whether anything that was read of the tenant is in the target.
     pub(super) fn has_findings(&self) -> bool {
         let Self { changes, in_sync, unmanaged, dangling, unreadable, pins, .. } = self;
@@ -132,8 +151,8 @@ impl Target {
     }
 
     /// Returns the warnings of this target, in this order: an unverified tenant, an undocumented step among its
-    /// changes, a step that was not read, each change that is taken back, each binding without effect, each expiring certificate, and each binding to
-    /// a deleted connector.
+    /// changes, a step that was not read, each change that is taken back, each expired hold, each binding without effect,
+    /// each expiring certificate, and each binding to a deleted connector.
     pub fn warnings(&self) -> Vec<Warning> {
         let unverified = self.unverified.iter().cloned().map(Warning::TenantUnverified);
         let undocumented = self.changes.iter().find(|change| change.step == Step::PreTokenIssuance);
@@ -141,11 +160,12 @@ impl Target {
         let undone = self.changes.iter().filter(|_| self.undo.is_some()).map(Warning::file_differs);
         let dangling = self.dangling.iter().cloned().map(Warning::Dangling);
         let unsupported = self.unsupported_step.map(Warning::UnsupportedStep);
+        let expired = self.holds().filter_map(Warning::from_hold);
         let never_called = self.never_called.iter().cloned().map(Warning::NeverCalled);
         let expiring = self.certificates.iter().filter(|it| it.is_expiring).cloned();
         let expiring = expiring.map(Warning::CertificateExpires);
         let general = unverified.chain(undocumented).chain(unsupported);
-        general.chain(undone).chain(never_called).chain(expiring).chain(dangling).collect()
+        general.chain(undone).chain(expired).chain(never_called).chain(expiring).chain(dangling).collect()
     }
 
     /// Returns one problem for each cause that keeps bindings of this target from being read.

@@ -57,6 +57,7 @@ pub fn check_undo(plan: &mut TenantPlan, report: &str, undone: &[UndoneChange]) 
                     desired: Some(connector.clone()),
                     protected: *protected,
                     pin: None,
+                    hold: None,
                     source: source.clone(),
                 });
             }

@@ -1,9 +1,12 @@
 //! Warnings: facts that a reviewer should know. They do not block a plan.
 
+use jiff::Timestamp;
+
 use super::binding::{Change, NeverCalled, Unmanaged};
 use super::certificate::BoundCertificate;
+use super::hold::Hold;
 use crate::diagnostic::{Code, Diagnostic, Location, SourceLocation};
-use crate::model::{ConnectorId, FlowId, Step, bound_id};
+use crate::model::{ConnectorId, Desired, DesiredBinding, FlowId, Step, bound_id};
 
 /// Fact that a reviewer should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub enum Warning {
     UndocumentedStep(Step),
     /// The service rejects this step, so its bindings were not read.
     UnsupportedStep(Step),
+    /// The hold of a binding is over, and the file still has it.
+    HoldExpired(FlowId, Step, Hold),
     /// A connector is bound at a step that the flow never calls.
     NeverCalled(NeverCalled),
     /// A bound connector has no active certificate that is valid long enough.
@@ -38,6 +43,11 @@ impl Warning {
         Self::FileDiffers { flow: flow.clone(), step: *step, source: source.clone() }
     }
 
+    /// Returns the warning about the hold of a binding; `None` if it is active.
+    pub fn from_hold((flow, step, hold): (&FlowId, Step, &Hold)) -> Option<Self> {
+        hold.is_expired.then(|| Self::HoldExpired(flow.clone(), step, hold.clone()))
+    }
+
     /// Returns the warning as a problem.
     pub fn diagnostic(&self) -> Diagnostic {
         match self {
@@ -53,6 +63,15 @@ impl Warning {
             Self::UnsupportedStep(step) => {
                 let message = format!("the service rejects `{step}`, so its bindings were not read");
                 Diagnostic::warning(Code::UnsupportedStep, message)
+            }
+            Self::HoldExpired(flow, step, Hold { until, reason, regular, source, .. }) => {
+                let regular = regular.as_ref().map_or("nothing".to_owned(), |name| format!("`{name}`"));
+                let message =
+                    format!("the hold of `{flow}` `{step}` expired at {until}, so {regular} counts again");
+                let problem = Diagnostic::warning(Code::HoldExpired, message)
+                    .note(format!("reason: {reason}"))
+                    .hint("remove `hold` from the file, or write a later `until`");
+                Diagnostic { location: Some(Box::new(Location::Position(source.clone()))), ..problem }
             }
             Self::NeverCalled(NeverCalled { flow, step, user_flow_type }) => {
                 let message = format!(
@@ -87,4 +106,21 @@ impl Warning {
             }
         }
     }
+}
+
+/// Returns a warning for each hold of files that is over, without knowing their tenants. Files with the hold from one base
+/// have one warning.
+pub fn expired_holds(files: &[Desired], now: Timestamp) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for flow in files.iter().flat_map(|file| &file.flows) {
+        for (step, DesiredBinding { connector, hold, .. }) in flow.bindings.iter() {
+            let Some(hold) = hold else { continue };
+            let regular = connector.as_ref().map(|connector| connector.key.to_string());
+            let found = Hold::from_file(hold, regular, now);
+            let warning = Warning::from_hold((&flow.id, step, &found));
+            let warning = warning.map(|warning| warning.diagnostic().at(&hold.span));
+            warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
+        }
+    }
+    warnings
 }

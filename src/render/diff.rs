@@ -3,18 +3,22 @@
 use similar::TextDiff;
 
 use super::escape;
+use super::hold;
+use super::names::Names;
 use super::order::{self, FlowSteps};
 use super::wording::{describe_limit, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::model::{Bound, Connector};
 use crate::plan::{Limit, Plan, Target};
 
-/// Renders a diff for each target of a plan that differs. Empty if nothing differs.
+/// Renders a diff for each target of a plan that differs, and its held bindings as comments. Empty if nothing differs
+/// and nothing is held.
 pub(super) fn render_plan(plan: &Plan) -> String {
     with_limit(plan.limit.as_ref(), plan.targets().map(target_diff).collect())
 }
 
-/// Renders a diff of the applied changes for each target of a report. Empty if none was applied.
+/// Renders a diff of the applied changes for each target of a report, and its held bindings as comments. Empty if none
+/// was applied and nothing is held.
 pub(super) fn render_report(report: &Report) -> String {
     with_limit(report.limit.as_ref(), report.targets.iter().map(report_diff).collect())
 }
@@ -38,7 +42,8 @@ fn target_diff(target: &Target) -> String {
     for it in &target.in_sync {
         bindings.flow(&it.flow).insert(it.step, [value(&it.current), value(&it.current)]);
     }
-    unified(&render_sides(&bindings), &target.tenant, &target.file)
+    let held = hold::of_target(target, &Names::from_target(target));
+    hold::comments(&held) + &unified(&render_sides(&bindings), &target.tenant, &target.file)
 }
 
 fn report_diff(target: &TargetReport) -> String {
@@ -49,7 +54,8 @@ fn report_diff(target: &TargetReport) -> String {
         }
     }
     let (from, to) = (format!("{} before", target.tenant), format!("{} after", target.tenant));
-    unified(&render_sides(&bindings), &from, &to)
+    let held = hold::of_report(target, &Names::from_report(target));
+    hold::comments(&held) + &unified(&render_sides(&bindings), &from, &to)
 }
 
 /// Returns a unified diff of two texts with these names; empty if they are equal.

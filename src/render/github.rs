@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::escape;
+use super::hold::{self, Held};
 use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, unblocking_pins};
 use super::wording::{self, one_line, push_line};
@@ -54,8 +55,8 @@ pub(super) fn drift_status(is_drifted: Option<bool>) -> &'static str {
     }
 }
 
-/// Renders an annotation for each change and each problem of a plan, which includes blockers and broken pins, the most
-/// dangerous of all tenants first: a step shows at most ten annotations of a level.
+/// Renders an annotation for each change, each problem and each held binding of a plan. Problems include blockers and
+/// broken pins. The most dangerous of all tenants come first: a step shows at most ten annotations of a level.
 pub(super) fn plan_annotations(plan: &Plan) -> String {
     let mut text = String::new();
     let named = |target| (target, Names::from_target(target));
@@ -87,6 +88,9 @@ pub(super) fn plan_annotations(plan: &Plan) -> String {
         }
     }
     problem_annotations(&mut text, &problems, &files, Severity::Warning);
+    for (target, names) in &targets {
+        held_annotations(&mut text, &target.tenant, &hold::of_target(target, names));
+    }
     push_limit(&mut text, plan.limit.as_ref());
     text
 }
@@ -95,6 +99,15 @@ pub(super) fn plan_annotations(plan: &Plan) -> String {
 pub(super) fn push_limit(text: &mut String, limit: Option<&Limit>) {
     if let Some(limit) = limit {
         annotate(text, "notice", None, "flowbind", &wording::describe_limit(limit));
+    }
+}
+
+/// Appends a notice for each held binding of a tenant.
+pub(super) fn held_annotations(text: &mut String, tenant: &Tenant, held: &[Held]) {
+    for it in held {
+        let title = binding_title("held", &it.flow, it.step, tenant);
+        let message = format!("{}. {}", it.values(), it.until());
+        annotate(text, "notice", Some(it.source()), &title, &message);
     }
 }
 
@@ -139,6 +152,9 @@ pub(super) fn report_annotations(report: &Report) -> String {
                 annotate(&mut text, level, change.source.as_ref(), &format!("{title}{id}"), &message);
             }
         }
+    }
+    for (target, names) in report.targets.iter().zip(&names) {
+        held_annotations(&mut text, &target.tenant, &hold::of_report(target, names));
     }
     push_limit(&mut text, report.limit.as_ref());
     text

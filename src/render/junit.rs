@@ -2,6 +2,7 @@
 //! pipelines show drift among their tests. The dialect is that of Jenkins' JUnit plugin.
 
 use super::escape::xml;
+use super::hold::{self, Held};
 use super::names::Names;
 use super::order::unblocking_pins;
 use super::wording::{self, push_line};
@@ -95,6 +96,15 @@ impl Suite {
         self.add(flow.as_str(), step.name(), failure);
     }
 
+    /// Adds a skipped case for each held binding.
+    pub(super) fn held(&mut self, held: &[Held]) {
+        for it in held {
+            let message = format!("{}. {}", it.values(), it.until());
+            let skipped = Failure { element: "skipped", kind: "hold", message };
+            self.add("holds", &format!("{} {}", it.flow, it.step), Some(skipped));
+        }
+    }
+
     /// Sorts the cases by class and name, and joins those of one binding into one, which fails if any failed
     /// and has the messages of all failures.
     pub(super) fn sort(&mut self) {
@@ -165,6 +175,7 @@ fn target_suite(plan: &Plan, target: &Target) -> Suite {
         let failure = Failure::failed(Code::PinMismatch.id(), wording::describe_pin(pin));
         suite.add("pins", &names.connector(&pin.connector), failure);
     }
+    suite.held(&hold::of_target(target, &names));
     for (blocker, problem) in target.blockers.iter().zip(plan.blocker_diagnostics(target)) {
         let failure = Failure::failed(problem.code.id(), wording::one_line(&problem));
         suite.add("blockers", &blocker.to_string(), failure);
@@ -186,6 +197,7 @@ fn report_suite(target: &TargetReport) -> Suite {
         };
         suite.binding(&change.flow, change.step, failure);
     }
+    suite.held(&hold::of_report(target, &Names::from_report(target)));
     suite
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::escape;
+use super::hold::{self, Held};
 use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, unblocking_pins};
 use super::prose::{self, code, flag};
@@ -123,6 +124,9 @@ pub(super) fn render_plan(plan: &Plan) -> String {
         let pins = unblocking_pins(it).into_iter();
         pins.map(|pin| layout.item(&it.tenant, &broken_pin(pin, names))).collect()
     });
+    let held = flat_map_targets(&targets, |it, names| {
+        hold::of_target(it, names).iter().map(|held| layout.held(&it.tenant, held)).collect()
+    });
     let flags = flat_map_targets(&targets, |it, _| {
         let scoped = it.overrides.iter().map(|flag| flag.scoped(&it.tenant, plan.needs_scoped_flags()));
         scoped.map(|scoped| layout.item(&it.tenant, &flag(&scoped))).collect()
@@ -133,6 +137,7 @@ pub(super) fn render_plan(plan: &Plan) -> String {
         Section::new(changes_head, changes.concat(), "changes"),
         Section::list("Blocked", blockers, "blockers"),
         Section::list("Errors", problem_items(&problems, several, Severity::Error), "errors"),
+        Section::list("Held", held, "held bindings"),
         Section::list("Connector address differs from its pin", pins, "connectors"),
         Section::list("Planned with", flags, "flags"),
         Section::list("Warnings", problem_items(&problems, several, Severity::Warning), "warnings"),
@@ -268,6 +273,15 @@ impl Layout {
         format!("- {tenant}{content}\n")
     }
 
+    /// Renders a held binding as a list item.
+    pub(super) fn held(self, tenant: &str, held: &Held) -> String {
+        let (flow, until) = (code(held.flow.as_str()), code(&held.until()));
+        let regular = held.hold.regular.as_deref().map_or("nothing".to_owned(), code);
+        let value = if held.value == "nothing" { "nothing".to_owned() } else { code(&held.value) };
+        let content = format!("{flow} {}: {value}, then {regular} again. {until}", held.step);
+        self.item(tenant, &content)
+    }
+
     /// Renders a problem as a list item. Its causes, notes and hints are nested items, at most
     /// [`MAX_DETAILS`] of each; the others are counted.
     fn problem(self, Problem { diagnostic, tenant }: &Problem) -> String {
@@ -339,8 +353,13 @@ pub(super) fn render_report(report: &Report) -> String {
     let columns = ["", "Flow", "Step", "Before", "Planned", "Why", "Request"];
     let hints: BTreeSet<_> = report.targets.iter().flat_map(|target| hints(&target.changes)).collect();
     let hints = hints.into_iter().map(|(id, hint)| format!("- `{id}`: {}\n", prose::message(hint)));
+    let held = names.iter().flat_map(|(target, names)| {
+        let held = hold::of_report(target, names);
+        held.iter().map(|it| layout.held(&target.tenant, it)).collect::<Vec<_>>()
+    });
     let sections = [
         Section::new(layout.table_head(&columns), rows, "changes"),
+        Section::list("Held", held.collect(), "held bindings"),
         Section::list("Hints", hints.collect(), "hints"),
         Section::list("Errors", errors, "errors"),
     ];

@@ -8,6 +8,7 @@ pub mod escape;
 mod export;
 mod format;
 mod github;
+mod hold;
 mod html;
 mod junit;
 mod listing;

@@ -25,7 +25,9 @@ impl<'a> Names<'a> {
 
     pub(super) fn from_report(target: &'a TargetReport) -> Self {
         let changes = target.changes.iter().map(|report| &report.change);
-        Self::from_connectors(changes.flat_map(|change| [&change.current, &change.desired]).flatten())
+        let changed = changes.flat_map(|change| [&change.current, &change.desired]);
+        let held = target.holds.iter().map(|held| &held.value);
+        Self::from_connectors(changed.chain(held).flatten())
     }
 
     pub(super) fn from_connectors(shown: impl Iterator<Item = &'a Connector>) -> Self {
@@ -55,6 +57,13 @@ impl<'a> Names<'a> {
             None => id.into_owned(),
         }
     }
+}
+
+/// Returns the name of a connector without its id, or `nothing`. A name that would need its id is in quotes.
+pub(super) fn name_only(name: Option<&str>) -> String {
+    let Some(name) = name else { return "nothing".to_owned() };
+    let shown = escape::text(name);
+    if needs_id(name) && !is_guid(name) { format!("\"{shown}\"") } else { shown.into_owned() }
 }
 
 /// Returns whether a name needs its id: it looks like a keyword of the output, contains a GUID, has more than

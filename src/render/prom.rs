@@ -9,7 +9,8 @@ use super::escape;
 use super::names::Names;
 use super::wording::push_line;
 use crate::apply::{OutcomeKind, Report, TargetReport};
-use crate::plan::{BoundCertificate, Limit, Plan, Summary, Target};
+use crate::model::{FlowId, Step};
+use crate::plan::{BoundCertificate, Hold, Limit, Plan, Summary, Target};
 
 /// Renders the counts of each tenant of a plan, the expiry of its certificates, and the time and success of the run.
 /// Tenants that were not read have no counts. `at` is RFC 3339.
@@ -49,6 +50,7 @@ impl Families {
             let label = format!(",action=\"{action}\"");
             self.add_count(&target.tenant, "flowbind_changes", help, &label, changes);
         }
+        self.add_holds(&target.tenant, target.holds());
         let pins = target.pins.len();
         for (name, help, value) in [
             ("flowbind_unchanged", "Managed bindings that are as in the file.", unchanged),
@@ -59,6 +61,23 @@ impl Families {
             ("flowbind_refusals", "Guards that block the changes.", target.blockers.len()),
         ] {
             self.add_count(&target.tenant, name, help, "", value);
+        }
+    }
+
+    /// Adds the number of active holds of a tenant, and the ends of its holds, also of those that are over.
+    pub(super) fn add_holds<'a>(
+        &mut self,
+        tenant: &str,
+        holds: impl Iterator<Item = (&'a FlowId, Step, &'a Hold)> + Clone,
+    ) {
+        let active = holds.clone().filter(|(.., hold)| !hold.is_expired).count();
+        self.add_count(tenant, "flowbind_held_bindings", "Bindings with an active hold.", "", active);
+        let tenant = escape::label(tenant);
+        for (flow, step, hold) in holds {
+            let flow = escape::label(flow.as_str());
+            let labels = format!("tenant=\"{tenant}\",flow=\"{flow}\",step=\"{step}\"");
+            let help = "Time from which the regular value of the binding counts again.";
+            self.add("flowbind_hold_until_seconds", help, &labels, hold.until.as_second());
         }
     }
 
@@ -84,6 +103,7 @@ impl Families {
     }
 
     fn add_target_report(&mut self, target: &TargetReport) {
+        self.add_holds(&target.tenant, target.holds.iter().map(|it| (&it.flow, it.step, &it.hold)));
         for outcome in OutcomeKind::VARIANTS {
             let help = "Changes of the last apply, by outcome.";
             let label = format!(",outcome=\"{}\"", outcome.name());

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use strum::VariantArray as _;
 
 use super::escape;
+use super::hold;
 use super::names::Names;
 use super::text::{STRONG, problem, push_limit};
 use super::wording::{hints, outcome_counts, pluralize, push_line};
@@ -12,10 +13,14 @@ use crate::diagnostic::Code;
 use crate::model::Step;
 use crate::plan::{Change, Problem};
 
-/// Renders a report: the results, the problems, and the summary. Empty if there was nothing to do.
+/// Renders a report: the results, the held bindings, the problems, and the summary. Empty if there was nothing to do
+/// and nothing is held.
 pub fn report(report: &Report) -> String {
     let targets: String = report.targets.iter().map(target).collect();
-    let text = targets + &end(report, &report.errors);
+    let holds = report.targets.iter().map(|it| hold::text(&hold::of_report(it, &Names::from_report(it))));
+    let holds: String = holds.collect();
+    let holds = if holds.is_empty() { holds } else { format!("\n{}", holds.trim_end_matches('\n')) + "\n" };
+    let text = targets + &holds + &end(report, &report.errors);
     text.trim_start_matches('\n').to_owned()
 }
 

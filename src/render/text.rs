@@ -7,6 +7,7 @@ use strum::VariantArray as _;
 
 use super::diagnostic::prefixed_diagnostic;
 use super::escape;
+use super::hold;
 use super::names::Names;
 use super::order::unblocking_pins;
 use super::wording::{
@@ -90,7 +91,7 @@ fn tenant_summary(plan: &Plan, tenant: &TenantPlan) -> String {
     }
 }
 
-/// Renders one target: a line with its tenant and file, the changes, the broken pins that do not block them,
+/// Renders one target: a line with its tenant and file, the changes, the held bindings, the broken pins that do not block them,
 /// the override flags, the unmanaged bindings, and the number of unchanged ones. Does not render its
 /// problems. Flags name the tenant if the run has `several`.
 pub fn target(target: &Target, several: bool) -> String {
@@ -105,6 +106,7 @@ pub fn target(target: &Target, several: bool) -> String {
         text.extend(changes.iter().map(|change| self::change(change, &names)));
         text.push('\n');
     }
+    text.push_str(&hold::text(&hold::of_target(target, &names)));
     text.push_str(&broken_pins(target, &names));
     if !overrides.is_empty() {
         push_line(&mut text, format_args!("Planned with {}\n", override_flags(target, several)));
@@ -148,7 +150,7 @@ fn unmanaged(Target { unmanaged, .. }: &Target, names: &Names<'_>) -> String {
 }
 
 fn change(change: &Change, names: &Names<'_>) -> String {
-    let Change { flow: _, step, action, current, desired, protected, pin: _, source: _ } = change;
+    let Change { step, action, current, desired, protected, .. } = change;
     let (mark, style) = match action {
         Action::Enable => ("+ enable ", AnsiColor::Green.on_default()),
         Action::Replace => ("~ replace", AnsiColor::Yellow.on_default()),

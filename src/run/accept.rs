@@ -79,7 +79,7 @@ impl AcceptedFile {
 /// Reads the tenants of the files at these paths, and computes texts with their values. Writes nothing. A file of a
 /// tenant that could not be read completely does not change.
 pub async fn accept_drift(run: &Run, paths: &[PathBuf], request: &AcceptRequest) -> AcceptedRun {
-    let documents = match desired::load_documents(paths) {
+    let documents = match desired::load_documents(paths, request.time.now) {
         Ok(documents) => documents,
         Err(problems) => {
             let problems = problems.into_iter().map(Problem::from).collect();

@@ -134,7 +134,7 @@ impl Session<'_> {
         let ApplyRequest { source, policy, shard, expected, .. } = self.request;
         let loaded = match source {
             ApplySource::Files { source, overrides, only, time, .. } => {
-                let fleet = load_desired(*source, *shard, only, overrides)?;
+                let fleet = load_desired(*source, *shard, only, overrides, time.now)?;
                 fleet.shard.iter().for_each(|info| host.show_shard(info));
                 self.fleet.clone_from(&fleet.members);
                 self.report.shard.clone_from(&fleet.shard);
@@ -177,7 +177,9 @@ impl Session<'_> {
         let expected = self.request.expected.as_ref();
         let matching = expected.map(|expected| self.check_fingerprints(plan, tenants, expected));
         for tenant in tenants.iter_mut().filter(|tenant| tenant.connection.is_ok()) {
-            if let Err(blocked) = apply::check_guards(tenant.plan) {
+            let checked = apply::check_guards(tenant.plan)
+                .and_then(|()| apply::check_holds(tenant.plan, self.request.now));
+            if let Err(blocked) = checked {
                 tenant.connection = Err(self.record(plan, tenant.plan, &blocked));
             }
         }
@@ -363,7 +365,12 @@ impl Context<'_> {
             false => None,
         };
         let tenant_check = &connection.connected.tenant_check;
-        let access = Access { graph: &connection.graph, tenant_check, policy: self.request.policy };
+        let access = Access {
+            graph: &connection.graph,
+            tenant_check,
+            policy: self.request.policy,
+            now: self.request.now,
+        };
         apply::approve(self.plan, plan, access, self.consent, staleness).map_err(|blocked| match blocked {
             Blocked::Unreadable(_) if *self.run.stop.borrow() >= StopStage::Stopping => {
                 CommandError::interrupted()

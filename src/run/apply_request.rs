@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::blocked::PlanSource;
 use super::plan::DesiredSource;
 use crate::apply::UnverifiedTenantPolicy;
@@ -16,6 +18,8 @@ pub struct ApplyRequest<'a> {
     pub source: ApplySource<'a>,
     /// What to do if the tenant of a token cannot be verified.
     pub policy: UnverifiedTenantPolicy,
+    /// Start of the run.
+    pub now: Timestamp,
     /// Shard to process; `None` for all tenants.
     pub shard: Option<Shard>,
     /// Fingerprints that the plan must have.

@@ -7,7 +7,7 @@ use crate::apply::{Blocked, StaleBinding};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Tenant;
 use crate::plan::{
-    Blocker, BrokenPin, FingerprintPrefix, Member, Plan, TenantPlan, override_hint, unknown_tenant,
+    Blocker, BrokenPin, Change, FingerprintPrefix, Member, Plan, TenantPlan, override_hint, unknown_tenant,
 };
 use crate::render::{self, escape};
 
@@ -44,6 +44,16 @@ pub(super) fn error(
         }
         Blocked::Guards(blockers) => {
             CommandError::blocked(guards(blockers, &to_shell(plan, [tenant]), source))
+        }
+        Blocked::HoldsExpired(changes) => {
+            let message = "plan is stale: a hold ended after the plan was made";
+            let problem = Diagnostic::error(Code::StalePlan, message);
+            let add = |problem: Diagnostic, change: &&Change| {
+                let until = change.active_hold().map(|hold| hold.until.to_string()).unwrap_or_default();
+                problem.caused_by(format!("`{}` `{}` was held until {until}", change.flow, change.step))
+            };
+            let problem = changes.iter().fold(problem, add);
+            CommandError::blocked(problem.hint("run `flowbind plan` again, and review the changes"))
         }
         Blocked::TenantUnverified(why) => CommandError::tenant_unverified(&tenant.tenant, why),
         Blocked::Unchecked => {

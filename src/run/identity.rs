@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::connect::{SignedIn, sign_in};
@@ -94,8 +95,8 @@ impl Subject {
     ///
     /// # Errors
     /// All problems of the files.
-    pub fn from_files(paths: &[PathBuf]) -> Result<Vec<Self>, Vec<Diagnostic>> {
-        let groups = group_by_tenant(desired::load(paths)?, |file| &file.tenant);
+    pub fn from_files(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Self>, Vec<Diagnostic>> {
+        let groups = group_by_tenant(desired::load(paths, now)?, |file| &file.tenant);
         let subject = |group: Vec<(usize, Desired)>| {
             let files = || group.iter().map(|(_, file)| file);
             let needs = |scope| files().flat_map(|file| current::needs(file, scope)).collect();

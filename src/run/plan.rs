@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::connect::{Connection, connect, graph_url};
 use super::error::{CommandError, ErrorKind};
 use super::in_order::group_by_tenant;
@@ -94,7 +96,7 @@ pub async fn plan_files(
     request: &PlanRequest,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Plan {
-    match load(source, request.shard, &request.only, &request.overrides) {
+    match load(source, request.shard, &request.only, &request.overrides, request.time.now) {
         Ok(fleet) => {
             fleet.shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
             let several = has_several_tenants(&fleet.members);
@@ -125,9 +127,10 @@ pub(super) fn load(
     shard: Option<Shard>,
     only: &[Only],
     overrides: &RunOverrides,
+    now: Timestamp,
 ) -> Result<Fleet, CommandError> {
     let (files, undo) = match source {
-        DesiredSource::Files(paths) => (desired::load(paths)?, None),
+        DesiredSource::Files(paths) => (desired::load(paths, now)?, None),
         DesiredSource::Undo(path) => load_undo(path)?,
     };
     let (mut files, limit) = only::limit(files, only)?;

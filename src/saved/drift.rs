@@ -12,7 +12,7 @@ use crate::diagnostic::SourceLocation;
 use crate::drift::{Difference, Drift, Kind, Remembered, Revert, Subject, TargetDrift, Value};
 use crate::model::{Api, Cloud, Connector, FlowId, Step, Tenant};
 use crate::plan::{
-    BoundCertificate, InSync, Limit, NeverCalled, Problem, ShardInfo, Unmanaged, UnreadableBinding,
+    BoundCertificate, Hold, InSync, Limit, NeverCalled, Problem, ShardInfo, Unmanaged, UnreadableBinding,
 };
 
 /// Serializes drift with its fingerprint to indented JSON. `created_at` is RFC 3339.
@@ -270,8 +270,11 @@ struct DriftDifference {
     tenant: Option<Value>,
     /// Location in the file; null if the file has none.
     source: Option<SourceLocation>,
-    /// Why a name of the file was not found; null for other kinds.
+    /// Why a name of the file was not found, or that the hold of the binding expired; otherwise null.
     note: Option<String>,
+    /// Hold of the binding; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Box<Hold>>,
     /// Time of the first run that reported the difference, in RFC 3339.
     first_seen: String,
     /// Whether the earlier run did not report the difference; absent if the run was not compared with one.
@@ -281,7 +284,8 @@ struct DriftDifference {
 
 impl From<Difference> for DriftDifference {
     fn from(difference: Difference) -> Self {
-        let Difference { kind, subject, file, tenant, source, note, first_seen, is_new: new } = difference;
+        let Difference { kind, subject, file, tenant, source, note, hold, first_seen, is_new: new } =
+            difference;
         let (flow, step, connector) = match subject {
             Subject::Binding(flow, step) => (Some(flow), Some(step), None),
             Subject::Flow(flow) => (Some(flow), None, None),
@@ -296,6 +300,7 @@ impl From<Difference> for DriftDifference {
             tenant,
             source,
             note,
+            hold,
             first_seen: first_seen.to_string(),
             new,
         }
@@ -306,8 +311,19 @@ impl TryFrom<DriftDifference> for Difference {
     type Error = String;
 
     fn try_from(part: DriftDifference) -> Result<Self, String> {
-        let DriftDifference { kind, flow, step, connector, file, tenant, source, note, first_seen, new } =
-            part;
+        let DriftDifference {
+            kind,
+            flow,
+            step,
+            connector,
+            file,
+            tenant,
+            source,
+            note,
+            hold,
+            first_seen,
+            new,
+        } = part;
         let subject = match (flow, step, connector) {
             (Some(flow), Some(step), None) => Subject::Binding(flow, step),
             (Some(flow), None, None) => Subject::Flow(flow),
@@ -326,7 +342,7 @@ impl TryFrom<DriftDifference> for Difference {
         }
         let time = |text: &str| text.parse::<Timestamp>();
         let first_seen = time(&first_seen).map_err(|_| format!("`firstSeen`: `{first_seen}`"))?;
-        Ok(Self { kind, subject, file, tenant, source, note, first_seen, is_new: new })
+        Ok(Self { kind, subject, file, tenant, source, note, hold, first_seen, is_new: new })
     }
 }
 

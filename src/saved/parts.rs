@@ -1,5 +1,6 @@
 //! Parts that the saved formats share.
 
+use jiff::Timestamp;
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use super::error::{FORMAT_VERSION, SavedFileError};
 use super::saved_as::saved_as;
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
 use crate::model::{Action, Bound, Connector, ConnectorId, Only, Tenant};
-use crate::plan::{Limit, Member, Problem, Shard, ShardInfo};
+use crate::plan::{Hold, Limit, Member, Problem, Shard, ShardInfo};
 
 /// Keys that every saved file has.
 #[derive(Deserialize)]
@@ -91,6 +92,37 @@ struct LocationPart {
 }
 
 saved_as!(SourceLocation, LocationPart { file, line, column });
+
+/// Temporary exception of a binding.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+struct HoldPart {
+    /// Time from which the regular value counts again, in RFC 3339.
+    #[cfg_attr(test, schemars(with = "String"))]
+    until: Timestamp,
+    /// Why the binding has another value.
+    reason: String,
+    /// Whether the hold was over when the run started, so that the regular value counts.
+    expired: bool,
+    /// Name or id of the regular connector; null for nothing.
+    regular: Option<String>,
+    /// Location of the hold in the file.
+    source: SourceLocation,
+}
+
+saved_as!(Hold, HoldPart);
+
+impl From<Hold> for HoldPart {
+    fn from(Hold { until, reason, is_expired: expired, regular, source }: Hold) -> Self {
+        Self { until, reason, expired, regular, source }
+    }
+}
+
+impl From<HoldPart> for Hold {
+    fn from(HoldPart { until, reason, expired: is_expired, regular, source }: HoldPart) -> Self {
+        Self { until, reason, is_expired, regular, source }
+    }
+}
 
 /// Shard of a run.
 #[derive(Debug, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::apply::{
 };
 use crate::diagnostic::SourceLocation;
 use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
-use crate::plan::{Limit, Problem, ShardInfo};
+use crate::plan::{HeldBinding, Hold, Limit, Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
@@ -118,9 +118,29 @@ struct ReportTarget {
     fingerprint: Option<String>,
     /// Every change of the plan.
     changes: Vec<ChangeReport>,
+    /// Bindings with an active hold, whether they change or not; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<HeldBinding>,
     /// Counts.
     summary: ReportSummary,
 }
+
+/// Binding with an active hold.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+struct ReportHold {
+    /// The flow.
+    flow: FlowId,
+    /// The step.
+    #[cfg_attr(test, schemars(with = "String"))]
+    step: Step,
+    /// Value until the hold ends; null for nothing.
+    value: Bound,
+    /// The hold.
+    hold: Hold,
+}
+
+saved_as!(HeldBinding, ReportHold { flow, step, value, hold });
 
 /// Result of one change.
 #[derive(Debug, Serialize, Deserialize)]
@@ -190,9 +210,31 @@ impl From<TargetReport> for ReportTarget {
             unverified: target.count(OutcomeKind::Unverified),
             not_attempted: target.count(OutcomeKind::NotAttempted),
         };
-        let TargetReport { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes } =
-            target;
-        Self { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes, summary }
+        let TargetReport {
+            tenant,
+            tenant_id,
+            cloud,
+            api,
+            graph_url,
+            client_id,
+            file,
+            fingerprint,
+            changes,
+            holds,
+        } = target;
+        Self {
+            tenant,
+            tenant_id,
+            cloud,
+            api,
+            graph_url,
+            client_id,
+            file,
+            fingerprint,
+            changes,
+            holds,
+            summary,
+        }
     }
 }
 
@@ -208,9 +250,10 @@ impl From<ReportTarget> for TargetReport {
             file,
             fingerprint,
             changes,
+            holds,
             summary: _,
         } = target;
-        Self { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes }
+        Self { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes, holds }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use flowbind::accept::{Edit, EditError, accept, replace_text};
 use flowbind::desired::{self, Document};
 use flowbind::model::{Connector, ConnectorId, ConnectorKey, Desired, FlowId, ListedConnector, Step};
+use jiff::Timestamp;
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use similar::{ChangeTag, TextDiff};
@@ -339,7 +340,7 @@ fn load(file: &File) -> (tempfile::TempDir, PathBuf, Document) {
     let path = folder.path().join("d.yaml");
     fs::write(folder.path().join("base.yaml"), file.yaml(true)).unwrap();
     fs::write(&path, file.yaml(false)).unwrap();
-    let mut documents = desired::load_documents(std::slice::from_ref(&path)).unwrap();
+    let mut documents = desired::load_documents(std::slice::from_ref(&path), Timestamp::UNIX_EPOCH).unwrap();
     (folder, path, documents.remove(0))
 }
 
@@ -368,7 +369,7 @@ proptest! {
             prop_assert!(is_expected, "{edit:?}: {reason}\n{old}");
         }
         fs::write(&path, new).unwrap();
-        let after = desired::load_documents(std::slice::from_ref(&path));
+        let after = desired::load_documents(std::slice::from_ref(&path), Timestamp::UNIX_EPOCH);
         prop_assert!(after.is_ok(), "{after:?}\n{old}\n{new}", after = after.err());
         let after = after.unwrap().remove(0);
 
@@ -424,7 +425,10 @@ fn accept_in_the_files_of_other_tests_makes_every_edit_or_finds_an_anchor() {
     let connectors: Vec<_> = (0..CONNECTORS).map(listed).collect();
     let (mut count, mut edited) = (0, 0);
     for path in paths {
-        let Ok(documents) = desired::load_documents(std::slice::from_ref(&path)) else { continue };
+        let Ok(documents) = desired::load_documents(std::slice::from_ref(&path), Timestamp::UNIX_EPOCH)
+        else {
+            continue;
+        };
         let Some(document) = documents.first() else { continue };
         for connector in [None, Some(1), Some(4)] {
             let bindings = document.desired().flows.iter().flat_map(|flow| {
@@ -451,7 +455,7 @@ fn accept_for_a_base_of_another_file_is_rejected() {
     let paths = ["a.yaml", "b.yaml"].map(|name| folder.path().join(name));
     fs::write(&paths[0], "version: 1\ntenant: a.onmicrosoft.com\nflows: {}\n").unwrap();
     fs::write(&paths[1], "version: 1\ntenant: b.onmicrosoft.com\nextends: a.yaml\n").unwrap();
-    let documents = desired::load_documents(&paths).unwrap();
+    let documents = desired::load_documents(&paths, Timestamp::UNIX_EPOCH).unwrap();
     let edits = to_edits(&(BTreeMap::from([((1, 0), None)]), BTreeSet::new()));
     let [base, extending] = [0, 1].map(|at| accept(&documents[at], &[], &edits));
     assert_eq!(base.text, documents[0].text());

@@ -13,7 +13,8 @@ fn explain_prints_the_four_parts_of_an_id() {
 
         Meaning
           A saved plan, and a plan that waited for approval or for other tenants, is checked before the
-          first PUT. A binding or the address of a pinned connector is not what the plan was made from.
+          first PUT. A binding or the address of a pinned connector is not what the plan was made from. A
+          saved plan is also stale if the hold of a change has ended since.
 
         What was changed
           Nothing was changed in this tenant.
@@ -88,6 +89,8 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           extends-cycle              Files extend one another in a cycle
           extends-order              The order of bases is contradictory
           extends-depth              Too many files extend one another in a chain
+          hold-too-long              A hold is longer than 90 days
+          hold-expired               The hold of a binding is over, and the file still has it
           conflicting-bindings       Two files manage the same binding
           conflicting-settings       Files of one tenant differ in their settings
 

@@ -71,12 +71,24 @@ fn offline_commands_have_no_connection_options() {
 
 #[test]
 fn offline_commands_do_not_read_the_environment() {
-    for args in
-        [&["validate", "examples/quickstart/flowbind.yaml"][..], &["explain"], &["schema", "plan"], &["man"]]
-    {
+    for args in [&["explain"][..], &["schema", "plan"], &["man"]] {
         let outcome = flowbind(args).env("SOURCE_DATE_EPOCH", "soon").within(&package("")).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}");
     }
+}
+
+/// Whether a hold counts depends on the time.
+#[test]
+fn validate_reads_only_the_time_of_the_environment() {
+    let validate = |name: &str, value: &str| {
+        let arguments = ["validate", "examples/quickstart/flowbind.yaml"];
+        flowbind(arguments).env(name, value).within(&package("")).run()
+    };
+    let outcome = validate("SOURCE_DATE_EPOCH", "soon");
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("error[invalid-environment]"), "{outcome}");
+    let outcome = validate("HTTPS_PROXY", "not a URL");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
 }
 
 /// Exit code 2 means a difference, so a usage error must not end with it.

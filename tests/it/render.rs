@@ -39,11 +39,12 @@ fn location(file: &str, line: usize) -> SourceLocation {
 
 fn change(name: &str, current: Bound, desired: Bound, source: SourceLocation) -> Change {
     let action = Action::from_values(current.as_ref(), desired.as_ref()).unwrap();
-    Change { flow: flow(name), step: STEP, action, current, desired, protected: false, pin: None, source }
+    let (flow, protected) = (flow(name), false);
+    Change { flow, step: STEP, action, current, desired, protected, pin: None, hold: None, source }
 }
 
 fn in_sync(name: &str, current: Bound, source: SourceLocation) -> InSync {
-    InSync { flow: flow(name), step: STEP, current, source }
+    InSync { flow: flow(name), step: STEP, current, hold: None, source }
 }
 
 /// Returns a domain with the letters and digits of a name.

@@ -103,6 +103,12 @@ fn schema_rejects_invalid_files_like_the_command() {
         "connector-with-an-empty-short-name",
         "connector-short-name-like-an-id",
         "guards-too-large",
+        "hold-without-until-and-reason",
+        "hold-with-empty-reason",
+        "hold-with-number-as-reason",
+        "hold-with-an-unknown-key",
+        "hold-until-a-number",
+        "hold-as-a-string",
         "flow-with-a-control-character",
     ] {
         assert!(refused(name), "{name}");

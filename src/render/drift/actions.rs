@@ -2,7 +2,7 @@
 
 use super::super::escape;
 use super::super::wording::only_flags;
-use crate::drift::{Drift, Kind, Revert, TargetDrift};
+use crate::drift::{Difference, Drift, Kind, Revert, TargetDrift};
 
 /// Commands and advice about drift.
 #[derive(Default)]
@@ -49,10 +49,11 @@ fn revert(drift: &Drift, target: &TargetDrift) -> Option<String> {
 
 /// Returns the command that changes the file of a target; `None` if it would change nothing.
 fn accept(drift: &Drift, target: &TargetDrift) -> Option<String> {
-    let mut kinds = target.differences.iter().map(|difference| difference.kind);
-    let has_unlisted = drift.strict && kinds.clone().any(|kind| kind == Kind::Unmanaged);
+    let mut differences = target.differences.iter();
+    let has_unlisted = drift.strict && differences.clone().any(|it| it.kind == Kind::Unmanaged);
     let strict = if has_unlisted { " --strict" } else { "" };
-    kinds.any(Kind::can_be_accepted).then(|| format!("{}{strict}", command("accept", drift, target)))
+    let can_be_accepted = differences.any(Difference::can_be_accepted);
+    can_be_accepted.then(|| format!("{}{strict}", command("accept", drift, target)))
 }
 
 /// Returns a command about the file, the tenant and the bindings of a target, quoted for a shell.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::super::diff::{Bindings, connector, render_sides, unified, value, with_limit};
 use super::super::escape;
+use super::super::hold;
 use super::super::wording::push_line;
+use super::wording;
 use crate::diagnostic::SourceLocation;
 use crate::drift::{Drift, Kind, Subject, TargetDrift, Value};
 use crate::model::FlowId;
 
-/// Renders a diff of bindings and pinned addresses for each target that differs, in the syntax of the file. Empty if
-/// none differs.
+/// Renders a diff of bindings and pinned addresses for each target that differs, in the syntax of the file, and its held
+/// bindings as comments. Empty if none differs and nothing is held.
 pub(crate) fn render(drift: &Drift) -> String {
     with_limit(drift.limit.as_ref(), drift.targets.iter().map(target_diff).collect())
 }
@@ -39,7 +41,8 @@ fn target_diff(target: &TargetDrift) -> String {
             push_line(text, format_args!("    targetUrl: {}", side_value(side.as_ref())));
         }
     }
-    unified(&texts, &target.file, &target.tenant)
+    let held = wording::held(target, &wording::names(target));
+    hold::comments(&held) + &unified(&texts, &target.file, &target.tenant)
 }
 
 /// Returns the flows of a target, each once, in the order of the file: those of its bases first, those that the file

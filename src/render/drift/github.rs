@@ -1,7 +1,7 @@
 //! Renders drift as workflow commands and outputs of GitHub Actions.
 
 use super::super::github::{
-    annotate, binding_title, drift_status, problem_annotations, push_limit, start_of_file,
+    annotate, binding_title, drift_status, held_annotations, problem_annotations, push_limit, start_of_file,
 };
 use super::wording::{self, Sides};
 use crate::diagnostic::Severity;
@@ -34,6 +34,9 @@ pub(crate) fn annotations(drift: &Drift) -> String {
         annotate(&mut text, level, difference.source.as_ref().or(file.as_ref()), &title, &message);
     }
     problem_annotations(&mut text, &problems, &files, Severity::Warning);
+    for (target, names) in &targets {
+        held_annotations(&mut text, &target.tenant, &wording::held(target, names));
+    }
     push_limit(&mut text, drift.limit.as_ref());
     text
 }

@@ -165,7 +165,8 @@ fn cell(class: &str, step: Option<Step>, label: &str, values: &[String], reasons
     cell + "</li>\n"
 }
 
-/// Returns the notes of a target with their classes: unreadable bindings by cause, warnings, and what is resolved.
+/// Returns the notes of a target with their classes: unreadable bindings by cause, warnings, held bindings, and what is
+/// resolved.
 fn notes(target: &TargetDrift, names: &Names<'_>) -> Vec<(&'static str, String)> {
     let mut notes: Vec<_> = target
         .problems()
@@ -175,6 +176,7 @@ fn notes(target: &TargetDrift, names: &Names<'_>) -> Vec<(&'static str, String)>
             (class, format!("[{}] {}", problem.code, one_line(problem)))
         })
         .collect();
+    notes.extend(wording::held(target, names).iter().map(|it| ("warning", it.one_line())));
     notes.extend(target.resolved.iter().map(|it| {
         let subject = wording::subject(&it.subject, names);
         ("", format!("Resolved since the last run: {} {subject}", it.kind.name()))

@@ -35,6 +35,7 @@ fn suite(target: &TargetDrift) -> Suite {
     for UnreadableBinding { flow, step, error } in &target.unreadable {
         suite.binding(flow, *step, Failure::error(error.code, error.to_string()));
     }
+    suite.held(&wording::held(target, &names));
     suite.sort();
     suite
 }

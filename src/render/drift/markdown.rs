@@ -25,6 +25,10 @@ pub(crate) fn render(drift: &Drift) -> String {
         let notes = target.notes().into_iter();
         notes.map(|note| layout.item(&target.tenant, &prose::message(note)))
     });
+    let held = targets.iter().flat_map(|(target, names)| {
+        let held = wording::held(target, names);
+        held.iter().map(|it| layout.held(&target.tenant, it)).collect::<Vec<_>>()
+    });
     let resolved = targets.iter().flat_map(|(target, names)| {
         let resolved = target.resolved.iter();
         resolved.map(|it| layout.item(&target.tenant, &resolved_item(it, names)))
@@ -34,6 +38,7 @@ pub(crate) fn render(drift: &Drift) -> String {
     let sections = [
         Section::new(head, rows.into_iter().map(|(_, row)| row).collect(), "differences"),
         Section::list("Notes", notes.collect(), "notes"),
+        Section::list("Held", held.collect(), "held bindings"),
         Section::list("Errors", problem_items(&problems, several, Severity::Error), "errors"),
         Section::list("Resolved since the last run", resolved.collect(), "resolved differences"),
         Section::list("Warnings", problem_items(&problems, several, Severity::Warning), "warnings"),

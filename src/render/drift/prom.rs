@@ -29,6 +29,7 @@ fn add_target(families: &mut Families, target: &TargetDrift) {
         let count = target.differences.iter().filter(|difference| difference.kind == *kind).count();
         families.add_count(&target.tenant, "flowbind_drift_differences", help, &label, count);
     }
+    families.add_holds(&target.tenant, target.holds());
     for (name, help, value) in [
         ("flowbind_unchanged", "Managed bindings that are as in the file.", target.in_sync.len()),
         ("flowbind_unknown", "Bindings that could not be read.", target.unreadable.len()),

@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use super::super::escape;
+use super::super::hold;
 use super::super::names::Names;
 use super::super::text::{STRONG, problems, push_limit};
 use super::super::wording::{pluralize, push_line};
@@ -20,7 +21,7 @@ pub fn render(drift: &Drift) -> String {
     targets + &problems(drift.problems(), drift.has_several_tenants()) + &summary(drift) + &actions(drift)
 }
 
-/// Renders one target: a line with its tenant and file, the differences, those that are resolved, and the numbers of
+/// Renders one target: a line with its tenant and file, the differences, the held bindings, those that are resolved, and the numbers of
 /// bindings that do not differ.
 fn target(target: &TargetDrift) -> String {
     let TargetDrift { tenant, cloud, api, file, resolved, in_sync, unmanaged, .. } = target;
@@ -31,6 +32,7 @@ fn target(target: &TargetDrift) -> String {
     for note in target.notes() {
         push_line(&mut text, format_args!("  Note: {}\n", escape::text(note)));
     }
+    text.push_str(&hold::text(&wording::held(target, &names)));
     if !resolved.is_empty() {
         text.push_str("Resolved since the last run:\n");
         for it in resolved {

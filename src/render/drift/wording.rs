@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use strum::VariantArray as _;
 
 use super::super::escape;
+use super::super::hold::Held;
 use super::super::names::Names;
 use super::super::wording::{incomplete_suffix, pluralize};
 use crate::drift::{Difference, Drift, Kind, Subject, TargetDrift, Value};
+use crate::plan::Hold;
 
 /// Names of the connectors in the differences of a target.
 pub(super) fn names(target: &TargetDrift) -> Names<'_> {
@@ -22,6 +24,20 @@ pub(super) fn names(target: &TargetDrift) -> Names<'_> {
     let in_sync = target.in_sync.iter().filter_map(|it| it.current.as_ref());
     let unmanaged = target.unmanaged.iter().filter_map(|it| it.current.as_ref());
     Names::from_connectors(differing.chain(in_sync).chain(unmanaged))
+}
+
+/// Returns the bindings of a target with an active hold: those that differ, then the others.
+pub(super) fn held(target: &TargetDrift, names: &Names<'_>) -> Vec<Held> {
+    let active = |hold: &Option<Box<Hold>>| hold.as_deref().filter(|hold| !hold.is_expired).cloned();
+    let differing = target.differences.iter().filter_map(|it| {
+        let (flow, step) = (it.subject.flow()?.clone(), it.subject.step()?);
+        Some(Held { flow, step, value: value(it.file.as_ref(), names), hold: active(&it.hold)? })
+    });
+    let in_sync = target.in_sync.iter().filter_map(|it| {
+        let value = names.bound(&it.current);
+        Some(Held { flow: it.flow.clone(), step: it.step, value, hold: active(&it.hold)? })
+    });
+    differing.chain(in_sync).collect()
 }
 
 /// What the file says and what the tenant has, each in a few words. Not escaped for a format, but for a terminal.

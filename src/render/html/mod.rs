@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::escape;
 use super::escape::xml;
+use super::hold;
 use super::names::Names;
 use super::order::{self, FlowSteps, unblocking_pins};
 use super::wording::{self, one_line, pluralize, push_line};
@@ -288,6 +289,7 @@ fn plan_notes(plan: &Plan, target: &Target, names: &Names<'_>) -> Vec<(&'static 
         let name = names.connector(&pin.connector);
         notes.push(("alarm", format!("[{}] {name}: {}", Code::PinMismatch, wording::describe_pin(pin))));
     }
+    notes.extend(hold::of_target(target, names).iter().map(|it| ("warning", it.one_line())));
     if !target.overrides.is_empty() {
         let flags = wording::override_flags(target, plan.needs_scoped_flags());
         notes.push(("warning", format!("Planned with {}", flags)));
@@ -318,5 +320,6 @@ fn report_target(target: &TargetReport) -> HtmlTarget<'_> {
         flows.flow(&change.flow).insert(change.step, cell);
     }
     let description = format!("Results of the changes, through {}", target.graph_url);
-    HtmlTarget { name: &target.tenant, description, notes: Vec::new(), flows }
+    let notes = hold::of_report(target, &names).iter().map(|it| ("warning", it.one_line())).collect();
+    HtmlTarget { name: &target.tenant, description, notes, flows }
 }

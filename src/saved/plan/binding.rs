@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, SourceLocation};
 use crate::model::{Action, Bound, Connector, FlowId, ReadError, Step, TargetUrl};
-use crate::plan::{BoundCertificate, BrokenPin, Change, InSync, NeverCalled, Unmanaged, UnreadableBinding};
+use crate::plan::{
+    BoundCertificate, BrokenPin, Change, Hold, InSync, NeverCalled, Unmanaged, UnreadableBinding,
+};
 use crate::saved::parts::check_action;
 use crate::saved::saved_as::saved_as;
 
@@ -33,6 +35,9 @@ struct PlanChange {
     protected: bool,
     /// Address that the file pins the desired connector to; null without a pin.
     pin: Option<TargetUrl>,
+    /// Hold of the binding; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Box<Hold>>,
     /// Location of the value in the file.
     source: SourceLocation,
 }
@@ -41,8 +46,9 @@ saved_as!(Change, PlanChange);
 
 impl From<Change> for PlanChange {
     fn from(change: Change) -> Self {
-        let Change { flow, step, action, current, desired, protected, pin, source } = change;
-        Self { flow, step, action, current, desired, protected, pin: pin.map(Arc::unwrap_or_clone), source }
+        let Change { flow, step, action, current, desired, protected, pin, hold, source } = change;
+        let pin = pin.map(Arc::unwrap_or_clone);
+        Self { flow, step, action, current, desired, protected, pin, hold, source }
     }
 }
 
@@ -50,9 +56,9 @@ impl TryFrom<PlanChange> for Change {
     type Error = String;
 
     fn try_from(change: PlanChange) -> Result<Self, String> {
-        let PlanChange { flow, step, action, current, desired, protected, pin, source } = change;
+        let PlanChange { flow, step, action, current, desired, protected, pin, hold, source } = change;
         check_action(action, &current, &desired)?;
-        Ok(Self { flow, step, action, current, desired, protected, pin: pin.map(Arc::new), source })
+        Ok(Self { flow, step, action, current, desired, protected, pin: pin.map(Arc::new), hold, source })
     }
 }
 
@@ -67,11 +73,14 @@ struct PlanInSync {
     step: Step,
     /// Value in the tenant and in the file; null for nothing.
     current: Bound,
+    /// Hold of the binding; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Box<Hold>>,
     /// Location of the value in the file.
     source: SourceLocation,
 }
 
-saved_as!(InSync, PlanInSync { flow, step, current, source });
+saved_as!(InSync, PlanInSync { flow, step, current, hold, source });
 
 /// Binding that the file does not list.
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::drift::{self, Difference, Drift, Kind, Subject};
 use flowbind::model::{Action, Api, Cloud, ConnectorKey, FlowId, ReadError, Step, Tenant, bound_id};
 use flowbind::plan::{
-    Blocker, BoundCertificate, BrokenPin, Change, InSync, Member, NeverCalled, Override, Plan, Problem,
+    Blocker, BoundCertificate, BrokenPin, Change, Hold, InSync, Member, NeverCalled, Override, Plan, Problem,
     Shard, ShardInfo, Target, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
 };
 use flowbind::render::{self, Document, Format, escape};
@@ -63,6 +63,7 @@ fn drift(plan: Plan, texts: &mut InputTexts<'_>) -> Drift {
             tenant: Some(drift::Value::Text(texts.next_string())),
             source: Some(location(texts)),
             note: texts.next_option(),
+            hold: None,
             first_seen: jiff::Timestamp::UNIX_EPOCH,
             is_new: None,
         });
@@ -87,6 +88,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             desired: (*action != Action::Disable).then_some(desired),
             protected: texts.next_number() % 2 == 1,
             pin: texts.next_text().parse().ok().map(Arc::new),
+            hold: hold(texts),
             source: location(texts),
         }
     };
@@ -107,6 +109,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             flow: texts.next_flow(),
             step: Step::VARIANTS[texts.next_number() % 3],
             current: Some(texts.next_connector()),
+            hold: hold(texts),
             source: location(texts),
         }],
         unmanaged: vec![Unmanaged {
@@ -181,6 +184,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             wanted: ConnectorKey::Name(texts.next_string()),
             current: Some(texts.next_connector()),
         },
+        hold: hold(texts),
         source: Some(location(texts)),
         not_compared: 1,
         problem: problem(texts, true).diagnostic,
@@ -189,6 +193,16 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
     target.certificates =
         vec![BoundCertificate { connector: texts.next_connector(), not_after, is_expiring: true }];
     target
+}
+
+fn hold(texts: &mut InputTexts<'_>) -> Option<Box<Hold>> {
+    Some(Box::new(Hold {
+        until: jiff::Timestamp::UNIX_EPOCH,
+        reason: texts.next_option()?,
+        is_expired: texts.next_number() % 2 == 1,
+        regular: texts.next_option(),
+        source: location(texts),
+    }))
 }
 
 fn problem(texts: &mut InputTexts<'_>, has_location: bool) -> Problem {

@@ -60,11 +60,12 @@ pub(crate) fn markdown(comment: &str) -> (Vec<String>, usize) {
     (codes, rows)
 }
 
-/// Parses a diff. Returns the lines without their first character.
+/// Parses a diff, with comments before it. Returns the lines without their first character.
 pub(crate) fn diff(diff: &str) -> Vec<&str> {
     assert_inert(diff);
     for line in diff.lines() {
-        assert!(line.starts_with([' ', '+', '-']) || line.starts_with("@@ -"), "{line:?} in {diff}");
+        let is_special = line.starts_with("@@ -") || line.starts_with("# ");
+        assert!(line.starts_with([' ', '+', '-']) || is_special, "{line:?} in {diff}");
     }
     diff.lines().map(|line| &line[1..]).collect()
 }
@@ -148,7 +149,7 @@ pub(crate) fn prometheus<'a>(samples: &'a str, tenants: &[&str]) -> BTreeMap<&'a
         let mut rest = labels.strip_suffix('}').expect("closed");
         while let Some((name, after)) = rest.split_once("=\"") {
             assert!(
-                ["tenant", "action", "outcome", "command", "connector", "kind"]
+                ["tenant", "action", "outcome", "command", "connector", "kind", "flow", "step"]
                     .contains(&name.trim_start_matches(',')),
                 "{line}"
             );

@@ -108,7 +108,8 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let options =
             ApplyOptions { fail_fast: false, verify_timeout: Duration::from_millis(60), deadline, stop };
         let policy = UnverifiedTenantPolicy::Reject;
-        let access = Access { graph: &graph, tenant_check: &tenant_check, policy };
+        let access =
+            Access { graph: &graph, tenant_check: &tenant_check, policy, now: Timestamp::UNIX_EPOCH };
         let approved = approve(&plan, tenant, access, &Consent::Given, None).unwrap();
         let report = apply(&approved, &options).await.remove(0);
         (Some(tenant.targets[0].clone()), Some(report))
