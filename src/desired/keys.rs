@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use strum::VariantArray as _;
 
+use super::binding;
 use super::decoder::{Decoder, Entry, Spanned, Subject};
 use super::message::{duplicate_error, error, join_quoted, truncate};
-use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, HoldEntry, Version};
+use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Span};
 use crate::model::{
@@ -346,91 +346,13 @@ fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Op
             decoder.report(error(Code::UnknownStep, message, &key.span, hint));
             continue;
         }
-        let binding = decode_binding(decoder, &key, value);
+        let binding = binding::decode(decoder, &key, value);
         match key.value.parse() {
             Ok(step) => bindings.extend(binding.map(|binding| (step, binding))),
             Err(_) => report_unknown_step(decoder, key.value, &key.span),
         }
     }
     Some(bindings)
-}
-
-fn decode_binding(decoder: &mut Decoder<'_>, step: &Spanned<&str>, node: &Node<'_>) -> Option<Binding> {
-    let binding = |connector: Option<Option<Spanned<_>>>, protect, hold| Binding {
-        step: step.span.clone(),
-        is_invalid: matches!(connector, Some(None)),
-        connector: connector.flatten(),
-        protect,
-        hold,
-    };
-    let Value::Mapping(_) = node.value else {
-        return Some(binding(Some(binding_value(decoder, node, step.value)), None, None));
-    };
-    let mut fields = decoder.fields(node, Subject::Key(step.value), "")?;
-    let connector =
-        fields.decode(decoder, "connector", |decoder, node, key| Some(binding_value(decoder, node, key)));
-    let protect = fields.decode(decoder, "protect", Decoder::boolean);
-    let hold = fields.decode(decoder, "hold", decode_hold);
-    fields.finish(decoder);
-    Some(binding(connector, protect, hold))
-}
-
-/// Decodes a hold, or `null` if it is spelled out. Reports an invalid or incomplete one and returns `None`.
-fn decode_hold(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Spanned<Option<HoldEntry>>> {
-    let span = decoder.span(node);
-    if matches!(node.value, Value::Null { .. }) && !decoder.is_empty(node) {
-        return Some(Spanned { value: None, span });
-    }
-    let expected =
-        "`{bind: null, until: 2026-12-01T06:00:00Z, reason: \"INC-4711: API down\"}`, or `null` for no hold";
-    let mut fields = decoder.fields(node, Subject::Key(key), expected)?;
-    fields.require(decoder, "until", "2026-12-01T06:00:00Z");
-    fields.require(decoder, "reason", "\"INC-4711: fraud API down\"");
-    let bind = fields.decode(decoder, "bind", binding_value);
-    let until = fields.decode(decoder, "until", |decoder, node, key| {
-        decoder.parsed(node, key, "a time such as `2026-12-01T06:00:00Z`, or a date", parse_time)
-    });
-    let reason = fields.decode(decoder, "reason", |decoder, node, key| {
-        let expected = "why the binding is held, such as \"INC-4711: fraud API down\"";
-        let Spanned { value, span } = decoder.name(node, key, expected)?;
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        if value.is_empty() {
-            let problem = error(Code::InvalidValue, "`reason` is blank", &span, format!("write {expected}"));
-            return decoder.reject(problem);
-        }
-        Some(Spanned { value, span })
-    });
-    fields.finish(decoder);
-    Some(Spanned { value: Some(HoldEntry { bind, until: until?, reason: reason? }), span })
-}
-
-/// Parses a time in RFC 3339, or a date, which means its start in UTC.
-fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
-    const ERROR: &str = "must be a time with its offset, or a date";
-    let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    let time = if is_date { format!("{text}T00:00:00Z").parse() } else { text.parse() };
-    time.map_err(|_| ERROR)
-}
-
-/// Decodes the connector of a binding, or `null` if it is spelled out. Reports any other value and returns
-/// `None`, also for a key without a value, because a half-typed line must not disable a check.
-fn binding_value(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Spanned<Option<String>>> {
-    let (span, subject) = (decoder.span(node), Subject::Key(key));
-    match &node.value {
-        Value::Null { .. } if decoder.is_empty(node) => {
-            let hint = "write `null` to disable, or name a connector";
-            decoder.reject(error(Code::MissingValue, format!("{subject} has no value"), &span, hint))
-        }
-        Value::Null { .. } => Some(Spanned { value: None, span }),
-        Value::Bool(false) => {
-            let message = format!("{subject} must be a string or null, not a boolean");
-            decoder.reject(error(Code::InvalidType, message, &span, NameMistake::Nothing.hint()))
-        }
-        _ => {
-            let name = decoder.name(node, key, "a connector, or `null` to disable")?;
-            Some(Spanned { value: Some(name.value), span })
-        }
-    }
 }
 
 #[cfg(test)]
