@@ -34,11 +34,10 @@ pub(super) fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired>
             None => Arc::new(from_literal(name, span.clone())),
         })
     };
-    let hold = |Spanned { value, span }: Spanned<Option<HoldEntry>>| {
-        let HoldEntry { bind, until, reason } = value?;
-        let Spanned { value, span } = bind.unwrap_or(Spanned { value: None, span });
-        let connector = connector(value, &span);
-        Some(Box::new(DesiredHold { connector, until: until.value, reason: reason.value, span }))
+    let hold = |hold: Spanned<Option<HoldEntry>>| {
+        let HoldEntry { bind, until: Spanned { value: until, span }, reason } = hold.value?;
+        let connector = bind.and_then(|Spanned { value, span }| connector(value, &span));
+        Some(Box::new(DesiredHold { connector, until, reason: reason.value, span }))
     };
     let binding = |(step, binding): (Step, Binding)| {
         let Spanned { value, span } = binding.connector?;

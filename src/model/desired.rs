@@ -168,7 +168,7 @@ pub struct DesiredHold {
     pub until: Timestamp,
     /// Why the binding has another value, in one line.
     pub reason: String,
-    /// Location in the file.
+    /// Location of `until` in the file.
     pub span: Span,
 }
 

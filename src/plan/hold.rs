@@ -16,7 +16,7 @@ pub struct Hold {
     pub is_expired: bool,
     /// Name or id of the regular connector; `None` for nothing.
     pub regular: Option<String>,
-    /// Location of the hold in the file.
+    /// Location of its `until` in the file.
     pub source: SourceLocation,
 }
 

@@ -106,7 +106,7 @@ struct HoldPart {
     expired: bool,
     /// Name or id of the regular connector; null for nothing.
     regular: Option<String>,
-    /// Location of the hold in the file.
+    /// Location of its `until` in the file.
     source: SourceLocation,
 }
 

@@ -12,8 +12,14 @@ pub fn commands_match_the_folder(run: &Path) {
     copy(run, copied.path());
     let mut output = String::new();
     for command in fs::read_to_string(run.join("commands")).unwrap().lines() {
-        let outcome = flowbind(command.split(' ')).within(copied.path()).run();
-        output.push_str(&format!("$ flowbind {command}\n{outcome}\n"));
+        let (time, arguments) = match command.strip_prefix("SOURCE_DATE_EPOCH=") {
+            Some(rest) => rest.split_once(' ').map(|(time, arguments)| (Some(time), arguments)).unwrap(),
+            None => (None, command),
+        };
+        let run = flowbind(arguments.split(' ')).within(copied.path());
+        let outcome = time.into_iter().fold(run, |run, time| run.env("SOURCE_DATE_EPOCH", time)).run();
+        let time = time.map(|time| format!("SOURCE_DATE_EPOCH={time} ")).unwrap_or_default();
+        output.push_str(&format!("$ {time}flowbind {arguments}\n{outcome}\n"));
     }
     let here = fs::canonicalize(copied.path()).unwrap();
     let output = mask_request_ids(&output).replace(here.to_str().unwrap(), "HERE");
