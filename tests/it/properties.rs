@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use flowbind::diagnostic::{Code, SourceLocation};
 use flowbind::model::{
-    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, Fetched, FlowId, Guards,
-    ListedConnector, ReadError, Reading, Scope, Step, TenantCheck,
+    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, DesiredFlow,
+    DesiredHold, Fetched, FlowId, Guards, ListedConnector, ReadError, Reading, Scope, Step, TenantCheck,
 };
 use flowbind::plan::{
-    Blocker, Connected, Override, Overrides, Plan, PlanTime, RunOverrides, Target, Unmanaged, plan_tenant,
+    Blocker, Change, Connected, Override, Overrides, Plan, PlanTime, RunOverrides, Target, Unmanaged,
+    plan_tenant,
 };
 use flowbind::saved::Saved;
-use flowbind::{desired, render, saved};
+use flowbind::{desired, drift, render, saved};
 use jiff::Timestamp;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -105,11 +106,61 @@ fn planned(desired: &Desired, current: &Current) -> Plan {
 }
 
 fn plan_with(desired: &Desired, current: &Current, overrides: &Overrides) -> Plan {
+    plan_at(Timestamp::UNIX_EPOCH, desired, current, overrides)
+}
+
+fn plan_at(now: Timestamp, desired: &Desired, current: &Current, overrides: &Overrides) -> Plan {
     let connected = Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable };
     let files = std::slice::from_ref(desired);
-    let time = PlanTime::new(Timestamp::UNIX_EPOCH, 30);
+    let time = PlanTime::new(now, 30);
     let tenant = plan_tenant(&desired.tenant, files, current, &connected, overrides, time);
     Plan { tenants: vec![tenant], ..Plan::default() }
+}
+
+/// Holds of bindings: connector until the end, and the end in seconds.
+type Holds = BTreeMap<(u8, Step), (Option<u8>, i64)>;
+
+fn holds() -> impl Strategy<Value = Holds> {
+    let step = prop::sample::select(Step::DEFAULT.to_vec());
+    btree_map((0..12u8, step), (prop::option::of(0..6u8), 0..3i64), 0..12)
+}
+
+/// Adds holds to the bindings that the file has.
+fn with_holds(mut desired: Desired, holds: &Holds, by_id: bool) -> Desired {
+    let held = holds.iter().map(|(at, (connector, _))| (*at, *connector)).collect();
+    let held = file(&held, by_id);
+    for DesiredFlow { id, bindings, .. } in &held.flows {
+        let Some(listed) = desired.flows.iter_mut().find(|flow| flow.id == *id) else { continue };
+        for (step, DesiredBinding { connector, span, .. }) in bindings.iter() {
+            let (_, (_, until)) =
+                holds.iter().find(|((number, at), _)| flow(*number) == id.as_str() && *at == step).unwrap();
+            let hold = DesiredHold {
+                connector: connector.clone(),
+                until: Timestamp::from_second(*until).unwrap(),
+                reason: "INC-4711".to_owned(),
+                span: span.clone(),
+            };
+            if let Some(mut binding) = listed.bindings.remove(step) {
+                binding.hold = Some(Box::new(hold));
+                listed.bindings.insert(step, binding);
+            }
+        }
+    }
+    desired
+}
+
+/// Returns a target without what depends on holds: the holds, the locations, and the protection of bindings.
+fn without_holds(plan: &Plan) -> Target {
+    let mut target = plan.tenants[0].targets[0].clone();
+    let nowhere = SourceLocation { file: String::new(), line: 1, column: 1 };
+    for change in &mut target.changes {
+        (change.hold, change.source) = (None, nowhere.clone());
+    }
+    for in_sync in &mut target.in_sync {
+        (in_sync.hold, in_sync.source) = (None, nowhere.clone());
+    }
+    target.blockers.retain(|blocker| !matches!(blocker, Blocker::Protected { .. }));
+    target
 }
 
 proptest! {
@@ -143,6 +194,73 @@ proptest! {
             };
             prop_assert_eq!(change.action, action);
         }
+    }
+
+    /// Until a hold ends, its value counts, and from then on the regular one. `protect` blocks neither the change to the
+    /// value of an active hold nor the way back, and no other guard is lifted.
+    #[test]
+    fn plan_with_holds_equals_the_plan_of_the_values_that_count(
+        wanted in bindings(),
+        has in bindings(),
+        holds in holds(),
+        now in 0..3i64,
+        by_id: bool,
+        protected in vec(any::<bool>(), 24),
+        max_disables in 0..4u32,
+    ) {
+        let active = |at: &(u8, Step)| holds.get(at).filter(|(_, until)| now < *until);
+        let value = |(at, wanted): (&(u8, Step), &Option<u8>)| (*at, active(at).map_or(*wanted, |(held, _)| *held));
+        let counting = wanted.iter().map(value).collect();
+        let guarded = |mut desired: Desired| {
+            desired.guards = Guards { max_changes: None, max_disables };
+            let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
+            bindings.zip(&protected).for_each(|(binding, protect)| binding.protect = *protect);
+            desired
+        };
+        let desired = with_holds(guarded(file(&wanted, by_id)), &holds, by_id);
+        let expected = guarded(file(&counting, by_id));
+        let current = tenant(&has, &desired);
+        let now = Timestamp::from_second(now).unwrap();
+        let plan = plan_at(now, &desired, &current, &Overrides::default());
+        let without = plan_at(now, &expected, &current, &Overrides::default());
+        prop_assert!(plan.is_complete());
+        prop_assert_eq!(without_holds(&plan), without_holds(&without));
+        let target = &plan.tenants[0].targets[0];
+        let held = target.held_bindings();
+        let expected: Vec<_> = wanted.keys().filter(|at| active(at).is_some()).collect();
+        prop_assert_eq!(held.len(), expected.len());
+        let bound_out_of_band = |change: &Change| {
+            let hold = holds.iter().find(|((number, step), _)| flow(*number) == change.flow.as_str() && *step == change.step);
+            hold.is_none_or(|(_, (held, _))| change.current != held.map(connector))
+        };
+        for change in &target.changes {
+            let is_blocked = target.blockers.iter().any(|blocker| {
+                matches!(blocker, Blocker::Protected { flow, step, .. } if (flow, step) == (&change.flow, &change.step))
+            });
+            let is_declared = change.active_hold().is_some() || !bound_out_of_band(change);
+            prop_assert_eq!(is_blocked, change.protected && change.action != Action::Enable && !is_declared);
+        }
+        let json = saved::plan::to_json(&plan, "2026-11-02T08:00:00Z");
+        prop_assert_eq!(saved::read(&json).unwrap(), Saved::Plan(plan.clone(), "2026-11-02T08:00:00Z".into()));
+        let drift = |plan: &Plan| {
+            let options = drift::Options { strict: false, now, graph_url: None, sandbox: &|_| None };
+            drift::find_drift(plan.clone(), &options)
+        };
+        prop_assert_eq!(drift(&plan).fingerprint(), drift(&without).fingerprint());
+    }
+
+    /// A saved plan cannot prolong the hold that a reviewer saw.
+    #[test]
+    fn fingerprint_with_another_end_of_a_hold_differs(wanted in bindings(), has in bindings(), holds in holds(), at in any::<Index>()) {
+        let desired = with_holds(file(&wanted, false), &holds, false);
+        let plan = planned(&desired, &tenant(&has, &desired));
+        let mut edited = plan.clone();
+        let active = |change: &&mut Change| change.active_hold().is_some();
+        let mut held: Vec<_> = edited.tenants[0].targets[0].changes.iter_mut().filter(active).collect();
+        prop_assume!(!held.is_empty());
+        let at = at.index(held.len());
+        held[at].hold.as_mut().unwrap().until = Timestamp::MAX;
+        prop_assert_ne!(plan.fingerprint(), edited.fingerprint());
     }
 
     #[test]
