@@ -98,6 +98,8 @@ const OFFLINE: &[(Exit, &str)] = &[(Exit::Done, "Done"), (Exit::Error, "Error")]
 
 const DEFAULT_FILE: &[Entry] = &[("flowbind.yaml", "Desired-state file that is read if no FILES are given")];
 
+const TIME: Entry = ("SOURCE_DATE_EPOCH", "Time of the run, in seconds since 1970");
+
 const NO_COLOR: Entry = ("NO_COLOR", "Turns off color");
 
 const GITHUB: Entry = (
@@ -139,7 +141,7 @@ macro_rules! variables {
             ("AZURE_AUTHORITY_HOST", "Root of the login service, in place of the cloud's"),
             ("HTTPS_PROXY, ALL_PROXY, NO_PROXY", "Proxy for requests, and hosts that are reached without it"),
             $($more,)*
-            ("SOURCE_DATE_EPOCH", "Time in outputs, in seconds since 1970"),
+            TIME,
             NO_COLOR,
         ]
     };
@@ -203,6 +205,7 @@ pub fn find_help(command: &str) -> Help {
                 (Exit::Done, "All files are valid"),
                 (Exit::Error, "A file is invalid or cannot be read"),
             ],
+            environment: &[TIME, NO_COLOR],
             files: DEFAULT_FILE,
             ..OTHER
         },

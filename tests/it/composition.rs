@@ -9,15 +9,15 @@ use proptest::prelude::*;
 
 use crate::support::{Outcome, file, flowbind, folder};
 
-/// Number of a connector or null, and optional `protect`.
-type Binding = (Option<u8>, Option<bool>);
+/// Number of a connector or null, and optional `protect` and `hold`, which is null or has a connector or null.
+type Binding = (Option<u8>, Option<bool>, Option<Option<Option<u8>>>);
 
 /// Keys of one file of a chain.
 #[derive(Debug, Clone)]
 struct Keys {
     /// Short name → (displayName, targetUrl).
     connectors: BTreeMap<u8, (Option<u8>, Option<u8>)>,
-    /// Flow → step → (connector or null, protect).
+    /// Flow → step → (connector or null, protect, hold).
     flows: BTreeMap<u8, BTreeMap<bool, Binding>>,
     guards: (Option<u8>, Option<u8>),
     prune: Option<bool>,
@@ -25,7 +25,9 @@ struct Keys {
 
 fn keys() -> impl Strategy<Value = Keys> {
     let connectors = btree_map(0..4u8, (prop::option::of(0..9u8), prop::option::of(0..9u8)), 0..4);
-    let binding = (prop::option::of(0..4u8), prop::option::of(any::<bool>()));
+    let connector = || prop::option::of(0..4u8);
+    let hold = prop::option::of(prop::option::of(connector()));
+    let binding = (connector(), prop::option::of(any::<bool>()), hold);
     let flows = btree_map(0..5u8, btree_map(any::<bool>(), binding, 0..3), 0..5);
     let guards = (prop::option::of(0..9u8), prop::option::of(0..9u8));
     (connectors, flows, guards, prop::option::of(any::<bool>()))
@@ -49,17 +51,21 @@ impl Keys {
         yaml.push_str(if self.flows.is_empty() { "flows: {}\n" } else { "flows:\n" });
         for (flow, steps) in self.flows.iter().rev() {
             yaml.push_str(&format!("  B2C_1_f{flow}:\n"));
-            for (step, (connector, protect)) in steps {
+            for (step, (connector, protect, hold)) in steps {
                 let step = if *step { "postFederationSignup" } else { "postAttributeCollection" };
-                let connector = connector.map_or("null".into(), |name| format!("c{name}"));
-                match protect {
-                    None => yaml.push_str(&format!("    {step}: {connector}\n")),
-                    Some(protect) => {
-                        yaml.push_str(&format!(
-                            "    {step}: {{connector: {connector}, protect: {protect}}}\n"
-                        ));
+                let named = |name: &Option<u8>| name.map_or("null".into(), |name| format!("c{name}"));
+                let connector = named(connector);
+                let protect = protect.map(|protect| format!(", protect: {protect}"));
+                let hold = hold.as_ref().map(|hold| match hold {
+                    None => ", hold: null".to_owned(),
+                    Some(bind) => {
+                        format!(", hold: {{bind: {}, until: 2026-12-01, reason: why}}", named(bind))
                     }
-                }
+                });
+                yaml.push_str(&match protect.into_iter().chain(hold).collect::<String>() {
+                    keys if keys.is_empty() => format!("    {step}: {connector}\n"),
+                    keys => format!("    {step}: {{connector: {connector}{keys}}}\n"),
+                });
             }
             if steps.is_empty() {
                 yaml.push_str("    {}\n");

@@ -54,10 +54,9 @@ pub fn composition(data: &[u8]) {
 }
 
 fn check_load(paths: &[PathBuf]) {
-    match files::load(paths, jiff::Timestamp::UNIX_EPOCH) {
+    match files::load(paths, super::now()) {
         Ok(run) => {
-            let listings =
-                files::list(paths, jiff::Timestamp::UNIX_EPOCH).expect("files that load can be listed");
+            let listings = files::list(paths, super::now()).expect("files that load can be listed");
             assert_eq!(listings.len(), run.len());
             for (desired, listing) in run.iter().zip(&listings) {
                 assert_valid(desired);
@@ -158,11 +157,11 @@ fn connectors(desired: &Desired) -> Vec<ListedConnector> {
     connectors.into_values().map(listed).collect()
 }
 
-/// Returns the bindings to connectors, in the order of the file.
+/// Returns the bindings to connectors at the time of the run, in the order of the file.
 fn wanted(desired: &Desired) -> impl Iterator<Item = (&FlowId, Step, &ConnectorRef)> {
     desired.flows.iter().flat_map(|flow| {
         let bindings = flow.bindings.iter();
-        bindings.filter_map(|(step, binding)| Some((&flow.id, step, &**binding.connector.as_ref()?)))
+        bindings.filter_map(|(step, binding)| Some((&flow.id, step, &**binding.connector_at(super::now())?)))
     })
 }
 
@@ -206,7 +205,9 @@ struct Content<'a> {
     guards: Guards,
 }
 
-type Binding<'a> = (Step, Option<&'a ConnectorKey>, bool);
+type Binding<'a> = (Step, Option<&'a ConnectorKey>, bool, Option<Hold<'a>>);
+
+type Hold<'a> = (Option<&'a ConnectorKey>, jiff::Timestamp, &'a str);
 
 fn content(desired: &Desired) -> Content<'_> {
     Content {
@@ -221,7 +222,11 @@ fn content(desired: &Desired) -> Content<'_> {
             .map(|flow| {
                 let bindings = flow.bindings.iter().map(|(step, binding)| {
                     let connector = binding.connector.as_ref();
-                    (step, connector.map(|connector| &connector.key), binding.protect)
+                    let hold = binding.hold.as_deref().map(|hold| {
+                        let connector = hold.connector.as_ref();
+                        (connector.map(|connector| &connector.key), hold.until, &*hold.reason)
+                    });
+                    (step, connector.map(|connector| &connector.key), binding.protect, hold)
                 });
                 (&flow.id, bindings.collect())
             })

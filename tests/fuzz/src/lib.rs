@@ -33,8 +33,13 @@ fn plan_file(desired: &Desired, current: &Current) -> TenantPlan {
     let graph_url = "https://graph.microsoft.com/beta".to_owned();
     let connected = Connected { graph_url, tenant_check: TenantCheck::NotApplicable };
     let files = std::slice::from_ref(desired);
-    let time = PlanTime::new("2026-11-02T08:00:00Z".parse().expect("a time"), DEFAULT_CERTIFICATE_DAYS);
+    let time = PlanTime::new(now(), DEFAULT_CERTIFICATE_DAYS);
     plan_tenant(&desired.tenant, files, current, &connected, &Overrides::default(), time)
+}
+
+/// Returns the time of the run, at which holds are active or not.
+fn now() -> jiff::Timestamp {
+    "2026-11-02T08:00:00Z".parse().expect("a time")
 }
 
 /// Checks one input.
