@@ -87,3 +87,22 @@ fn binding_value(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Optio
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_of_a_hold_is_rfc_3339_or_a_date() {
+        let parse = |text| parse_time(text).map(|time| time.to_string());
+        let six = Ok("2026-12-01T06:00:00Z".to_owned());
+        for text in ["2026-12-01T06:00:00Z", "2026-12-01T07:00:00+01:00", "2026-12-01t06:00:00z"] {
+            assert_eq!(parse(text), six, "{text}");
+        }
+        assert_eq!(parse("2026-12-01"), Ok("2026-12-01T00:00:00Z".to_owned()));
+        for text in ["", "tomorrow", "2026-12", "2026-13-01", "20261201", "----------", "2026-12-01T06:00:00"]
+        {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}
