@@ -129,6 +129,10 @@ impl<'a> Planner<'a> {
     /// Returns the name by which a binding refers to a connector, and adds it to `connectors` if necessary.
     fn name(&mut self, connector: &'a Connector) -> Result<String, EditError> {
         let id = &connector.id;
+        // A plan of a file that names it would be an error.
+        if !self.connectors.contains(id) {
+            return Err(EditError::DeletedConnector(id.to_string()));
+        }
         let unique = self
             .connectors
             .display_name(id)
@@ -148,10 +152,6 @@ impl<'a> Planner<'a> {
         }
         if let Some(short) = self.added.get(id) {
             return Ok(short.clone());
-        }
-        // The id of a deleted connector needs no short name.
-        if !self.connectors.contains(id) {
-            return literal_id();
         }
         let key = match unique {
             Some(name) => ConnectorKey::Name(name.to_owned()),

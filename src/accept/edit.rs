@@ -24,6 +24,9 @@ pub enum Edit {
 /// Reason why an edit was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
+    /// The tenant is bound to a connector that does not exist any more.
+    #[error("the connector `{0}` was deleted")]
+    DeletedConnector(String),
     /// Neither id nor displayName can be in a file.
     #[error(
         "a file cannot name the connector `{0}`: its id is not a GUID, and its displayName is not unique"
