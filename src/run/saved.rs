@@ -54,9 +54,9 @@ fn invalid(path: &Path, text: &str, error: &SavedFileError, reader: Reader) -> D
     if matches!(error, SavedFileError::NotASavedFile(_)) && looks_like_desired_state(text) {
         let hint = match reader {
             Reader::Apply => format!("to apply the file, run `flowbind apply {path}`"),
-            Reader::Show | Reader::Since | Reader::Undo => {
-                format!("to see its changes, run `flowbind plan {path}`")
-            }
+            Reader::Show => format!("to see its changes, run `flowbind plan {path}`"),
+            Reader::Since => "pass a file written by `flowbind drift --out drift.json`".to_owned(),
+            Reader::Undo => "pass a file written by `flowbind apply --out report.json`".to_owned(),
         };
         let message = format!("`{shown}` is a desired-state file, not a saved plan or report");
         return Diagnostic::error(Code::SavedFileInvalid, message).hint(hint);

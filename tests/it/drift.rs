@@ -760,6 +760,7 @@ fn drift_since_another_kind_of_file_is_an_error() {
         ("plan.json", 1, "`plan.json` is not the output of `drift`"),
         ("edited.json", 1, "modified after flowbind wrote the file"),
         ("broken.json", 1, "delete the file, so that the next run starts a new one"),
+        ("flowbind.yaml", 1, "hint: pass a file written by `flowbind drift --out drift.json`"),
     ] {
         let outcome = run(&["drift", "--since", name]);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{outcome}");
