@@ -95,12 +95,16 @@ pub(super) fn connector(Connector { id, display_name }: &Connector) -> String {
 }
 
 /// Renders a unified diff of two texts of a file, ready for `git apply`. Characters that a terminal would interpret are
-/// escaped; tabs stay.
+/// escaped; tabs and line ends stay.
 pub fn file_diff(name: &str, old: &str, new: &str) -> String {
+    // Git rejects a path that begins with `./`.
+    let name = name.trim_start_matches("./");
     let diff = unified(&[old, new].map(str::to_owned), &format!("a/{name}"), &format!("b/{name}"));
     let escape_line = |line: &str| {
-        let cells: Vec<_> = line.trim_end_matches('\r').split('\t').map(escape::text).collect();
-        cells.join("\t") + "\n"
+        let text = line.trim_end_matches(['\r', '\n']);
+        let end = line.strip_prefix(text).unwrap_or_default();
+        let cells: Vec<_> = text.split('\t').map(escape::text).collect();
+        cells.join("\t") + end
     };
-    diff.lines().map(escape_line).collect()
+    diff.split_inclusive('\n').map(escape_line).collect()
 }

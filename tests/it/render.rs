@@ -722,6 +722,13 @@ fn equal_names_in_sync_or_pinned_show_their_ids() {
     assert_eq!(select(&page, ".bound"), ["nothing → Check"]);
 }
 
+#[test]
+fn file_diff_keeps_line_ends_and_has_a_path_that_git_accepts() {
+    let diff = flowbind::render::file_diff("./a.yaml", "x:\t1\r\n", "x:\t\u{1b}2\r\n");
+    let expected = "--- a/a.yaml\n+++ b/a.yaml\n@@ -1 +1 @@\n-x:\t1\r\n+x:\t\\u{1b}2\r\n";
+    assert_eq!(diff, expected);
+}
+
 /// Names can be confusable by letter case, by white space or by length.
 #[test]
 fn confusable_or_empty_name_shows_its_id_in_every_format() {
