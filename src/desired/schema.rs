@@ -95,7 +95,7 @@ pub(super) struct Binding {
     pub(super) is_invalid: bool,
 }
 
-/// Temporary exception of a binding. A file replaces that of a base as a whole.
+/// Temporary exception of a binding. A file replaces the complete one of a base.
 #[derive(Clone)]
 pub(super) struct HoldEntry {
     /// Short name, displayName or id of the connector; `None` in the value disables the binding. Left out, it

@@ -528,7 +528,7 @@ codes! {
             "Pass a plan to `apply --plan`, files of one kind to `show`, and desired-state files to other commands.";
         UndoStale = "undo-stale": "A change cannot be taken back, because the binding was changed again",
             "`--undo` takes back what a report lists as applied or unverified. The tenant has neither the value that \
-             the apply set nor the value from before, so somebody changed the binding in the meantime.",
+             the apply set nor the value from before, so the binding was changed again in the meantime.",
             NOTHING,
             "Find out who changed the binding. To take back the other changes, select them with `--only`.";
         UndoDeleted = "undo-deleted": "A change cannot be taken back, because the connector was deleted",

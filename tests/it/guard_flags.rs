@@ -99,7 +99,7 @@ fn guards(plan: &Plan) -> BTreeSet<Guard> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
-    /// Each flag that stands beside a blocker lifts it, with the same guard of other files of the tenant that its limit
+    /// Each flag that is shown beside a blocker lifts it, with the same guard of other files of the tenant that its limit
     /// allows. It lifts no other blocker and blocks nothing.
     #[test]
     fn suggested_flag_alone_lifts_its_blocker_and_no_other(tenants in vec(guarded_tenant(), 1..4)) {
