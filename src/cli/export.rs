@@ -1,7 +1,7 @@
 //! `export`: writes the current bindings of tenants as desired-state files or snapshots.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use strum::VariantArray as _;
@@ -28,6 +28,9 @@ pub(super) struct ExportArgs {
     /// Output format
     #[arg(long, default_value = "desired")]
     format: Format,
+    /// Write to FILE, not to stdout
+    #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
+    out: Option<PathBuf>,
     /// Write one file per tenant to DIR: TENANT.yaml, or TENANT.json for a snapshot
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
@@ -97,7 +100,7 @@ impl ExportArgs {
     /// Checks that the tenants differ and the outputs can be written, and that the API version supports the cloud
     /// and the steps: a desired-state file would be rejected for the same reason.
     fn check(&self) -> Result<(), CommandError> {
-        let Self { tenant: tenants, cloud, api, steps, out_dir, .. } = self;
+        let Self { tenant: tenants, cloud, api, steps, .. } = self;
         let earlier = |at: usize| tenants.get(..at).unwrap_or_default();
         let twice = tenants.iter().enumerate().find(|(at, tenant)| earlier(*at).contains(tenant));
         if let Some((_, twice)) = twice {
@@ -114,18 +117,19 @@ impl ExportArgs {
             let problem = Diagnostic::error(Code::UnsupportedByApi, message);
             return Err(problem.hint("use `--api beta`, or leave `--api` out").into());
         }
-        match out_dir {
-            Some(folder) => {
-                fs::create_dir_all(folder).map_err(|error| output::folder_error(folder, &error))?;
-                let open = |tenant| output::open_file(&self.path(folder, tenant)).map(drop);
-                Ok(tenants.iter().try_for_each(open)?)
-            }
-            None if tenants.len() > 1 => {
-                let problem = Diagnostic::error(Code::Usage, "several tenants cannot be exported to stdout");
-                Err(problem.hint("add `--out-dir DIR`, or pass one `--tenant`").into())
-            }
-            None => Ok(()),
+        if self.out_dir.is_none() && tenants.len() > 1 {
+            let to = if self.out.is_some() { "one file" } else { "stdout" };
+            let problem =
+                Diagnostic::error(Code::Usage, format!("several tenants cannot be exported to {to}"));
+            return Err(problem.hint("use `--out-dir DIR`, or pass one `--tenant`").into());
         }
+        if let Some(folder) = &self.out_dir {
+            fs::create_dir_all(folder).map_err(|error| output::folder_error(folder, &error))?;
+        }
+        let inputs: Vec<_> = self.connection.sandbox.iter().map(PathBuf::as_path).collect();
+        let mut paths = tenants.iter().filter_map(|tenant| self.path(tenant));
+        paths.try_for_each(|path| output::open_distinct(&path, &inputs).map(drop))?;
+        Ok(())
     }
 
     /// Returns the steps of `--steps`, otherwise all that the API version has, each once.
@@ -137,14 +141,15 @@ impl ExportArgs {
         Step::VARIANTS.iter().copied().filter(is_read).collect()
     }
 
-    /// Returns the output path of a tenant: its name in lower case with `.yaml` or `.json`, in `folder`. A
-    /// domain or a GUID is a valid file name.
-    fn path(&self, folder: &Path, tenant: &Tenant) -> PathBuf {
+    /// Returns the output path of a tenant: that of `--out`, or in the folder of `--out-dir` its name in lower case
+    /// with `.yaml` or `.json`. A domain or a GUID is a valid file name. `None` is stdout.
+    fn path(&self, tenant: &Tenant) -> Option<PathBuf> {
         let extension = match self.format {
             Format::Desired => "yaml",
             Format::Snapshot => "json",
         };
-        folder.join(format!("{}.{extension}", tenant.as_str().to_ascii_lowercase()))
+        let name = format!("{}.{extension}", tenant.as_str().to_ascii_lowercase());
+        self.out_dir.as_ref().map(|folder| folder.join(name)).or_else(|| self.out.clone())
     }
 
     fn print_problems(&self, tenant: &Tenant, problems: Vec<Diagnostic>) {
@@ -155,14 +160,11 @@ impl ExportArgs {
     fn write(&self, tenant: &Tenant, exported: Exported, global: &Global) -> Result<(), CommandError> {
         let Exported { text, summary, warnings } = exported;
         self.print_problems(tenant, warnings);
-        match &self.out_dir {
+        match self.path(tenant) {
             None => terminal::print(&text).map_err(output::stdout_error)?,
-            Some(folder) => {
-                let path = self.path(folder, tenant);
-                atomic_file::write(&path, &text).map_err(|error| {
-                    output::not_writable(format!("cannot write `{}`", path.display()), &error)
-                })?;
-            }
+            Some(path) => atomic_file::write(&path, &text).map_err(|error| {
+                output::not_writable(format!("cannot write `{}`", path.display()), &error)
+            })?,
         }
         if !global.quiet {
             terminal::eprint(&summary);

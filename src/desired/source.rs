@@ -71,7 +71,7 @@ pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let unreadable = |error: std::io::Error| {
         let hint = match error.kind() {
             ErrorKind::NotFound => {
-                "check the path, or write a first file: `flowbind export --tenant TENANT > flowbind.yaml`"
+                "check the path, or write a first file: `flowbind export --tenant TENANT --out flowbind.yaml`"
             }
             _ => "name a desired-state file that can be read",
         };

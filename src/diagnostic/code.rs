@@ -124,7 +124,7 @@ codes! {
             "It does not exist, the permissions do not allow reading it, or it is too large or not UTF-8.",
             NOTHING,
             "Check the path and its permissions. Without FILES, flowbind reads `flowbind.yaml` in the working \
-             directory; `flowbind export --tenant TENANT > flowbind.yaml` writes a first one.";
+             directory; `flowbind export --tenant TENANT --out flowbind.yaml` writes a first one.";
         InputNotAllowed = "input-not-allowed": "A file is outside the repository or not a regular file",
             "Files in folders must be regular files of the repository, and links must not lead out of it. Otherwise a \
              pull request could link to a secret file, and an error message would print lines of it.",

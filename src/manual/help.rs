@@ -160,7 +160,7 @@ pub fn find_help(command: &str) -> Help {
     match command {
         NAME => Help {
             examples: &[
-                "export --tenant contoso.onmicrosoft.com > flowbind.yaml",
+                "export --tenant contoso.onmicrosoft.com --out flowbind.yaml",
                 "plan --out plan.json",
                 "apply --plan plan.json",
                 "explain stale-plan",
@@ -189,8 +189,8 @@ pub fn find_help(command: &str) -> Help {
         },
         "export" => Help {
             examples: &[
-                "export --tenant contoso.onmicrosoft.com > flowbind.yaml",
-                "export --tenant contoso.onmicrosoft.com --format snapshot > snapshot.json",
+                "export --tenant contoso.onmicrosoft.com --out flowbind.yaml",
+                "export --tenant contoso.onmicrosoft.com --format snapshot --out snapshot.json",
             ],
             exit_codes: &[
                 (Exit::Done, "All tenants were written"),

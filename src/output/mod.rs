@@ -8,5 +8,5 @@ mod problems;
 
 pub use errors::{folder_error, not_writable, stdout_error};
 pub use log::log_to_stderr;
-pub use outputs::{OutPath, Outputs, RenderedRun, StepFiles, open_file};
+pub use outputs::{OutPath, Outputs, RenderedRun, StepFiles, open_distinct, open_file};
 pub use problems::{print_diagnostics, print_problems};

@@ -123,12 +123,8 @@ impl Outputs {
         let (summary, values) = (open_step(&step.summary)?, open_step(&step.outputs)?);
         let mut files = Vec::<(OutputFile, Format)>::new();
         for OutPath { path, format } in paths {
-            let output = open_file(path)?;
-            let is_same = |other: &Path| canonical_path(output.path()) == canonical_path(other);
-            if inputs.iter().any(|input| is_same(input)) {
-                return Err(output_conflict(format!("`{}` is an input of this run", path.display())));
-            }
-            let earlier = files.iter().zip(paths).find(|((other, _), _)| is_same(other.path()));
+            let output = open_distinct(path, inputs)?;
+            let earlier = files.iter().zip(paths).find(|((other, _), _)| is_same(&output, other.path()));
             if let Some((_, earlier)) = earlier {
                 let [earlier, path] = [&earlier.path, path].map(|path| path.display());
                 let message = format!("`--out {earlier}` and `--out {path}` are the same file");
@@ -250,6 +246,23 @@ pub fn open_file(path: &Path) -> Result<OutputFile, Diagnostic> {
         Diagnostic::error(Code::OutputNotWritable, error.to_string())
             .hint("pass a path in a folder that can be written to")
     })
+}
+
+/// Opens an output file that is not one of `inputs`.
+///
+/// # Errors
+/// The file cannot be written, or is an input of the run.
+pub fn open_distinct(path: &Path, inputs: &[&Path]) -> Result<OutputFile, Diagnostic> {
+    let output = open_file(path)?;
+    if inputs.iter().any(|input| is_same(&output, input)) {
+        return Err(output_conflict(format!("`{}` is an input of this run", path.display())));
+    }
+    Ok(output)
+}
+
+/// Returns whether an output is the file at a path.
+fn is_same(output: &OutputFile, other: &Path) -> bool {
+    canonical_path(output.path()) == canonical_path(other)
 }
 
 /// Opens a file for appending, because other programs append to it as well. Creates it if it does not exist.

@@ -59,7 +59,7 @@ pub struct Exported {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads all connectors, flows and bindings of a tenant.
+/// Reads all connectors, flows and bindings of a tenant. Flows are sorted by id, connectors by name.
 ///
 /// # Errors
 /// Everything that could not be read: an unreadable part is never left out.
@@ -72,7 +72,12 @@ pub async fn export(run: &Run, request: &ExportRequest<'_>) -> Result<Exported, 
         Api::V1 => &[FlowKind::B2x],
     };
     let inventory = current::read_all(&connection.graph, kinds, steps, optional_step);
-    let inventory = inventory.await.map_err(unreadable_problems)?;
+    let mut inventory = inventory.await.map_err(unreadable_problems)?;
+    // Sorted, so that two exports can be compared: Graph documents no order.
+    inventory.flows.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+    let name =
+        |listed: &ListedConnector| (listed.connector.display_name.clone(), listed.connector.id.clone());
+    inventory.connectors.sort_by_cached_key(name);
     let is_bound = |step: &Step| {
         let mut flows = inventory.flows.iter();
         flows.any(|(_, bindings)| bindings.get(step).is_some_and(Option::is_some))

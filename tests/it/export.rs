@@ -65,6 +65,8 @@ fn export_snapshot_equals_the_tenant() {
     let mut original: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(package(quickstart)).unwrap()).unwrap();
     original["takenAt"] = "2026-11-02T08:00:00Z".into();
+    let connectors = original["connectors"].as_array_mut().unwrap();
+    connectors.sort_by_key(|connector| connector["displayName"].as_str().unwrap().to_owned());
     assert_eq!(serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap(), original);
 }
 
@@ -115,6 +117,7 @@ fn export_snapshot_escapes_names() {
     let outcome = export(&served, &["--format", "snapshot"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(!outcome.stdout.contains(['\u{202e}', '\u{7f}']) && !outcome.stdout.contains("##["), "{outcome}");
+    snapshot.connectors.sort_by(|a, b| a.display_name.cmp(&b.display_name));
     assert_eq!(Snapshot::parse(&outcome.stdout).unwrap().connectors, snapshot.connectors);
 }
 
@@ -193,6 +196,40 @@ fn export_with_both_flow_lists_denied_reports_both_reasons() {
     }
 }
 
+/// The order of a list of Graph is not documented.
+#[test]
+fn exports_of_lists_in_another_order_are_equal() {
+    let snapshot = tenant(&[("B2C_1_b", 1, 2), ("B2C_1_a", 3, 0), ("B2C_1_C", 0, 0)]);
+    let mut reversed = snapshot.clone();
+    reversed.flows.reverse();
+    reversed.connectors.reverse();
+    for (format, first) in [("desired", "  B2C_1_C:\n"), ("snapshot", "\"id\": \"B2C_1_C\"")] {
+        let [one, other] = [&snapshot, &reversed].map(|snapshot| {
+            let folder = folder();
+            let path = folder.path().join("exported");
+            let args = ["--format", format, "--out", path.to_str().unwrap()];
+            let outcome = export(&serve(snapshot.clone(), Options::default()), &args);
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "{outcome}");
+            fs::read_to_string(path).unwrap()
+        });
+        assert_eq!(one, other);
+        let (start, _) = one.split_once(first).unwrap();
+        assert!(!start.contains("B2C_1_a") && !start.contains("B2C_1_b"), "{one}");
+    }
+}
+
+#[test]
+fn failed_export_leaves_the_file() {
+    let folder = folder();
+    let path = file(folder.path(), "flowbind.yaml", "old");
+    let faults = vec![answer_get("B2C_1_a/", 0, 403, &[], "")];
+    let served = serve(tenant(&[("B2C_1_a", 1, 0)]), Options { faults, ..Options::default() });
+    let outcome = export(&served, &["--out", path.to_str().unwrap()]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 #[test]
 fn export_without_flows_writes_an_empty_file() {
     let served = serve(tenant(&[]), Options::default());
@@ -212,15 +249,10 @@ fn the_path_from_a_portal_to_a_repository_can_be_walked() {
     fs::copy(package("examples/quickstart/tenant.json"), folder.path().join("tenant.json")).unwrap();
     let mut walked = 0;
     for line in commands.iter().flat_map(|(_, block)| block.lines()) {
-        let (command, into) =
-            line.split_once(" > ").map_or((line, None), |(command, into)| (command, Some(into)));
-        let arguments: Vec<_> = command.strip_prefix("flowbind ").unwrap().split(' ').collect();
+        let arguments: Vec<_> = line.strip_prefix("flowbind ").unwrap().split(' ').collect();
         let sandbox: &[&str] = if connects(arguments[0]) { &["--sandbox", "tenant.json"] } else { &[] };
         let outcome = flowbind(arguments).args(sandbox).within(folder.path()).run();
         assert_eq!(outcome.code, 0, "{line}: {outcome}");
-        if let Some(into) = into {
-            file(folder.path(), into, outcome.stdout);
-        }
         walked += 1;
     }
     assert!(walked >= 4, "{walked}");
