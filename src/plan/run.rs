@@ -197,6 +197,11 @@ impl Plan {
         self.is_tenant_complete(tenant).then(|| combine_fingerprints(targets)).flatten()
     }
 
+    /// Returns the fingerprint of each tenant, `None` for an incomplete one.
+    pub fn tenant_fingerprints(&self) -> Vec<(&Tenant, Option<String>)> {
+        self.tenants.iter().map(|tenant| (&tenant.tenant, self.tenant_fingerprint(tenant))).collect()
+    }
+
     /// Returns the plan as it were if flags lifted its blockers. A broken pin stays.
     #[must_use]
     pub fn with_lifted_blockers(&self) -> Self {

@@ -14,10 +14,14 @@ use crate::model::{Action, FlowId, Step, Tenant};
 use crate::plan::{Limit, Plan, Problem, Summary};
 
 /// Renders the outputs of a step for a plan, one `name=value` per line: the numbers of changes, whether anything
-/// differs (`true`, `false` or `unknown`), the fingerprint, which is empty for an incomplete plan, and whether the
-/// plan is blocked.
+/// differs (`true`, `false` or `unknown`), the fingerprint, which is empty for an incomplete plan, whether the plan is
+/// blocked, and the fingerprint of each complete tenant as a JSON object.
 pub(super) fn plan_outputs(plan: &Plan) -> String {
-    outputs(plan.summary(), plan.is_drifted(), plan.fingerprint(), plan.is_blocked())
+    let fingerprints = plan.tenant_fingerprints().into_iter();
+    let fingerprints = fingerprints.filter_map(|(tenant, it)| Some((tenant.to_string(), it?.into())));
+    let fingerprints = serde_json::Value::Object(fingerprints.collect());
+    let outputs = outputs(plan.summary(), plan.is_drifted(), plan.fingerprint(), plan.is_blocked());
+    format!("{outputs}fingerprints={fingerprints}\n")
 }
 
 /// Renders the outputs of a step for a report: those of a plan, for the changes that were to be made.

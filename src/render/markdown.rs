@@ -11,7 +11,7 @@ use super::prose::{self, code, flag};
 use super::wording::{self, hints, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Api, Bound, Cloud};
+use crate::model::{Action, Api, Bound, Cloud, Tenant};
 use crate::plan::{Blocker, BrokenPin, Change, Limit, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
@@ -25,6 +25,9 @@ const MAX_COMMAND: usize = 4_000;
 
 /// Number of causes, notes and hints of one problem that are shown.
 const MAX_DETAILS: usize = 5;
+
+/// Head of the table of fingerprints.
+const FINGERPRINTS_HEAD: &str = "\n| Tenant | Fingerprint |\n| --- | --- |\n";
 
 /// Items below a head. Items that do not fit are counted.
 pub(super) struct Section {
@@ -141,6 +144,7 @@ pub(super) fn render_plan(plan: &Plan) -> String {
         Section::list("Connector address differs from its pin", pins, "connectors"),
         Section::list("Planned with", flags, "flags"),
         Section::list("Warnings", problem_items(&problems, several, Severity::Warning), "warnings"),
+        Section::folded("Fingerprints of the tenants", FINGERPRINTS_HEAD, fingerprints(plan), "tenants"),
         Section::folded(&unmanaged_summary, &unmanaged_head, unmanaged, "unmanaged bindings"),
     ];
     let tenants = targets.iter().map(|(target, _)| {
@@ -177,6 +181,15 @@ pub(super) fn target_line(tenant: &str, (cloud, api): (Cloud, Api), file: &str, 
         number => format!(", {} unchanged", pluralize(number, "binding", "bindings")),
     };
     format!("\n{tenant} (cloud {cloud}, api {api}) from {file}{unchanged}\n")
+}
+
+/// Renders the fingerprint of each complete tenant of a run over several as a row. `apply` extracts the line that begins
+/// with `Fingerprint:` from a comment, which is that of the run.
+fn fingerprints(plan: &Plan) -> Vec<String> {
+    let several = plan.tenant_fingerprints().into_iter().filter(|_| plan.has_several_tenants());
+    let row =
+        |(tenant, fingerprint): (&Tenant, _)| Some(format!("| {} | `{}` |\n", code(tenant), fingerprint?));
+    several.filter_map(row).collect()
 }
 
 /// Renders the fingerprint, and the command that applies exactly this plan if it has changes and is not

@@ -19,6 +19,8 @@ use crate::plan::{BrokenPin, Change, Limit, Plan, Problem, Summary, Target, Tena
 
 pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
+/// Digits of a tenant's fingerprint that are shown, as many as `apply --expect` needs.
+const SHORT_FINGERPRINT: usize = 12;
 const ALARM: Style = AnsiColor::Red.on_default().bold();
 
 /// Renders a plan: its targets, then its problems, then the summary. The text is styled; the printer strips
@@ -55,7 +57,10 @@ fn summary(plan: &Plan) -> String {
     if plan.has_several_tenants() {
         for tenant in &plan.tenants {
             let (name, summary) = (escape::text(&tenant.tenant), tenant_summary(plan, tenant));
-            push_line(&mut text, format_args!("{STRONG}{name}{STRONG:#}: {summary}"));
+            let fingerprint = plan.tenant_fingerprint(tenant).unwrap_or_default();
+            let fingerprint = fingerprint.get(..SHORT_FINGERPRINT).map(|it| format!(" (fingerprint {it})"));
+            let fingerprint = fingerprint.unwrap_or_default();
+            push_line(&mut text, format_args!("{STRONG}{name}{STRONG:#}: {summary}{fingerprint}"));
         }
     }
     push_limit(&mut text, plan.limit.as_ref());

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{executable, file, folder, kept_variables, package};
+use crate::support::{executable, file, flowbind, folder, kept_variables, package};
 
 /// Checkout with the fake services of its pipelines.
 struct Repository {
@@ -261,6 +261,32 @@ fn apply_workflow_applies_only_the_reviewed_plan() {
     fs::remove_file(repository.state("comment.md")).unwrap();
     let job = repository.run("apply.yml");
     assert!(!job.succeeded && job.log.contains("has no comment with a complete plan"), "{job:?}");
+}
+
+/// A comment over several tenants has more fingerprints than the one that the workflow approves.
+#[test]
+fn apply_workflow_finds_the_fingerprint_of_all_tenants() {
+    let repository = Repository::new();
+    let stages = ["dev", "test", "prod"]
+        .map(|stage| format!("--sandbox examples/stages/tenants/{stage}.json"))
+        .join(" ");
+    let plan = flowbind(format!("plan examples/stages {stages} --format json").split(' '))
+        .args(["--out", repository.state("comment.md").to_str().unwrap()])
+        .within(&package(""))
+        .run();
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    let comment = fs::read_to_string(repository.state("comment.md")).unwrap();
+    let tenants = plan["tenants"].as_array().unwrap();
+    assert_eq!(tenants.len(), 3);
+    for tenant in tenants {
+        assert!(comment.contains(tenant["fingerprint"].as_str().unwrap()), "{comment}");
+    }
+    file(&repository.folder.path().join("state"), "number", "12\n");
+    let job = repository.run("apply.yml");
+    assert_eq!(job.outputs["steps.reviewed.outputs.fingerprint"], plan["fingerprint"], "{comment}");
+    let (_, log, outputs) = repository.shell("flowbind plan --format github", &BTreeMap::new());
+    let fingerprints: Value = serde_json::from_str(&outputs["fingerprints"]).unwrap();
+    assert_eq!(fingerprints, serde_json::json!({"contoso.onmicrosoft.com": outputs["fingerprint"]}), "{log}");
 }
 
 /// Runs the drift workflow. Returns what it did to the issue, and the log of the job.

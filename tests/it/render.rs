@@ -362,16 +362,25 @@ fn text_of_several_tenants_ends_with_one_line_per_tenant_and_the_total() {
     let unknown = Problem { tenant: Some(domain("unknown")), ..problem("no") };
     let mut plan = Plan::new(targets, vec![unknown]);
     let text = plain_text(&plan);
-    let end = "\nsame.example: no changes\n\
-               blocked.example: 2 to enable, blocked\n\
-               incomplete.example: incomplete: 1 of 2 bindings could not be compared\n\
-               unknown.example: incomplete: 1 error\n\
-               Plan incomplete: 1 of 4 bindings could not be compared. 2 of 4 tenants cannot be applied.\n";
-    assert!(text.ends_with(end), "{text}");
+    let fingerprints = plan.tenant_fingerprints().into_iter();
+    let fingerprints: Vec<_> = fingerprints.map(|(_, it)| it.map(|it| it[..12].to_owned())).collect();
+    let [Some(same), Some(blocked), None, None] = &fingerprints[..] else { panic!("{fingerprints:?}") };
+    let end = format!(
+        "\nsame.example: no changes (fingerprint {same})\n\
+         blocked.example: 2 to enable, blocked (fingerprint {blocked})\n\
+         incomplete.example: incomplete: 1 of 2 bindings could not be compared\n\
+         unknown.example: incomplete: 1 error\n\
+         Plan incomplete: 1 of 4 bindings could not be compared. 2 of 4 tenants cannot be applied.\n"
+    );
+    assert!(text.ends_with(&end), "{text}");
     plan.tenants.truncate(2);
     let text = plain_text(&plan);
-    let end = "\nsame.example: no changes\nblocked.example: 2 to enable, blocked\nPlan: 2 to enable. Blocked by 1 guard.\n";
-    assert!(text.contains(end), "{text}");
+    let end = format!(
+        "\nsame.example: no changes (fingerprint {same})\n\
+         blocked.example: 2 to enable, blocked (fingerprint {blocked})\n\
+         Plan: 2 to enable. Blocked by 1 guard.\n"
+    );
+    assert!(text.contains(&end), "{text}");
 }
 
 /// The JSON has every binding.

@@ -146,6 +146,15 @@ fn saved_plan_that_was_edited_is_rejected() {
             "modified after",
         ),
         (
+            "edited-fingerprint-of-a-tenant",
+            edit(&|plan| {
+                let tenant = plan["targets"][0]["tenant"].clone();
+                plan["tenants"] = serde_json::json!([{"tenant": tenant, "fingerprint": "0".repeat(64)}]);
+            }),
+            3,
+            "modified after",
+        ),
+        (
             "edited-action",
             edit(&|plan| plan["targets"][0]["changes"][0]["action"] = "disable".into()),
             1,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::parts::{self, Tool};
+use crate::model::Tenant;
 use crate::plan::{Limit, Plan, Problem, ShardInfo, Target};
 use target::PlanTarget;
 
@@ -23,6 +24,7 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
         tool: Tool::this(),
         created_at: created_at.to_owned(),
         fingerprint: plan.fingerprint(),
+        tenants: tenant_fingerprints(plan),
         targets: targets.collect(),
         errors: plan.errors(),
         shard: plan.shard.clone(),
@@ -41,7 +43,9 @@ pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
     let fingerprints: Vec<_> = file.targets.iter().map(|target| target.fingerprint.clone()).collect();
     let targets = file.targets.into_iter().map(Target::from).collect();
     let plan = Plan { shard: file.shard, limit: file.limit, ..Plan::new(targets, file.errors) };
-    if plan.target_fingerprints() != fingerprints || plan.fingerprint() != file.fingerprint {
+    let are_of_tenants = file.tenants.is_none() || file.tenants == tenant_fingerprints(&plan);
+    if !are_of_tenants || plan.fingerprint() != file.fingerprint || plan.target_fingerprints() != fingerprints
+    {
         return Err(SavedFileError::FingerprintMismatch);
     }
     match plan.find_duplicate_binding() {
@@ -50,6 +54,15 @@ pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
             Err(SavedFileError::DuplicateBinding { tenant: tenant.clone(), flow: flow.clone(), step })
         }
     }
+}
+
+/// Returns the fingerprint of each tenant of a run over several, in the order of their names. `None` for one tenant.
+fn tenant_fingerprints(plan: &Plan) -> Option<Vec<TenantFingerprint>> {
+    let of_tenant =
+        |(tenant, fingerprint): (&Tenant, _)| TenantFingerprint { tenant: tenant.clone(), fingerprint };
+    let mut fingerprints: Vec<_> = plan.tenant_fingerprints().into_iter().map(of_tenant).collect();
+    fingerprints.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+    plan.has_several_tenants().then_some(fingerprints)
 }
 
 /// Returns the JSON Schema of a plan.
@@ -76,6 +89,9 @@ struct PlanFile {
     created_at: String,
     /// SHA-256 over what the plan would change and where; null if the plan is incomplete.
     fingerprint: Option<String>,
+    /// Fingerprints of the tenants, for `apply --expect TENANT=FINGERPRINT`; absent if there is one tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenants: Option<Vec<TenantFingerprint>>,
     /// One for each file.
     targets: Vec<PlanTarget>,
     /// Errors that make the plan incomplete.
@@ -86,4 +102,15 @@ struct PlanFile {
     /// Limit of the run to some bindings; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
+}
+
+/// Fingerprint of one tenant of a run.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct TenantFingerprint {
+    /// Tenant, as the files name it.
+    tenant: Tenant,
+    /// Fingerprint of a plan of this tenant alone; null if its plan is incomplete.
+    fingerprint: Option<String>,
 }

@@ -87,9 +87,11 @@ pub(crate) fn github(commands: &str) -> Vec<String> {
 pub(crate) fn outputs(outputs: &str) -> Vec<&str> {
     let (names, values): (Vec<_>, Vec<_>) =
         outputs.lines().map(|line| line.split_once('=').expect("name and value")).unzip();
-    let of_plan = ["changes", "enable", "replace", "disable", "drift", "fingerprint", "refused"];
+    let of_plan =
+        ["changes", "enable", "replace", "disable", "drift", "fingerprint", "refused", "fingerprints"];
+    let of_report = &of_plan[..7];
     let of_drift = ["differences", "new", "drift", "fingerprint"];
-    assert!(names == of_plan || names == of_drift, "{names:?}");
+    assert!(names == of_plan || names == of_report || names == of_drift, "{names:?}");
     values
 }
 
