@@ -213,6 +213,8 @@ pub fn find_help(command: &str) -> Help {
             examples: &[
                 "plan --out plan.json --out plan.md",
                 "plan tenants --detailed-exitcode --format github",
+                "plan --only B2C_1_signup/postFederationSignup",
+                "plan --undo report.json",
             ],
             notes: &[],
             exit_codes: &[
@@ -228,6 +230,8 @@ pub fn find_help(command: &str) -> Help {
             examples: &[
                 "apply --plan plan.json --out report.json",
                 "apply --expect 3bd2d49827b5fe6b2df631f6baeafdcd820e951e636de848a9fafa63ed118c40",
+                "apply --only B2C_1_signup/postFederationSignup --out report.json",
+                "apply --undo report.json",
             ],
             notes: &["With a format other than text, stdout has only the report, and stderr has the plan."],
             exit_codes: &[
@@ -252,6 +256,7 @@ pub fn find_help(command: &str) -> Help {
                 "drift --strict",
                 "drift tenants --out drift.md --out drift.prom",
                 "drift --since drift.json --out drift.json",
+                "drift --only B2C_1_signup/postFederationSignup",
             ],
             notes: &[
                 "A flow or a connector that the file names and the tenant does not have is a difference, not an \
