@@ -41,6 +41,8 @@ mod properties;
 mod quickstart;
 mod release;
 mod render;
+#[cfg(unix)]
+mod runbooks;
 mod sandbox;
 mod saved;
 mod schema;
