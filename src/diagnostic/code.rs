@@ -535,9 +535,9 @@ codes! {
             "The binding had a connector before the apply that does not exist any more.",
             NOTHING,
             "Bind another connector with a file. To take back the other changes, select them with `--only`.";
-        UndoFileDiffers = "undo-file-differs": "The file still has the value that is taken back",
-            "`--undo` changes the tenant, not the file. The next `apply` of the file, for example on the next merge, \
-             sets the value again.",
+        UndoFileDiffers = "undo-file-differs": "The file may still have the value that is taken back",
+            "`--undo` changes the tenant, and does not read the file. If the file still has the value, its next `apply`, \
+             for example on the next merge, sets it again.",
             "The changes of the plan, if they were applied.",
             "Change the binding in the file too, or put a `hold` on it.";
         OnlyUnmatched = "only-unmatched": "`--only` selects no binding",

@@ -93,11 +93,12 @@ impl Warning {
                 )
             }
             Self::FileDiffers { flow, step, source } => {
-                let message = format!("the file still has the value of `{flow}` `{step}` that is taken back");
+                let message =
+                    format!("the file may still have the value of `{flow}` `{step}` that is taken back");
                 let problem = Diagnostic::warning(Code::UndoFileDiffers, message);
                 let location = Some(Box::new(Location::Position(source.clone())));
                 Diagnostic { location, ..problem }
-                    .hint("change the file too, or the next `apply` of it sets the value again")
+                    .hint("if it has, change it too: the next `apply` of the file sets the value again")
             }
             Self::Dangling(Unmanaged { flow, step, current }) => {
                 let id = bound_id(current).map(ConnectorId::as_str).unwrap_or_default();

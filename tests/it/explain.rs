@@ -150,7 +150,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           saved-file-kind            A saved file is of the wrong kind
           undo-stale                 A change cannot be taken back, because the binding was changed again
           undo-deleted               A change cannot be taken back, because the connector was deleted
-          undo-file-differs          The file still has the value that is taken back
+          undo-file-differs          The file may still have the value that is taken back
           only-unmatched             `--only` selects no binding
           edit-rejected              A file cannot take a value of the tenant
           earlier-drift-missing      The drift of an earlier run does not exist

@@ -356,7 +356,7 @@ fn wrong_approval_is_taken_back() {
     let report = incident.folder.path().join("state/report.json");
     assert_eq!(incident.flowbind(&format!("apply --out {}", report.display())).1, 0);
     assert!(incident.bound(ATTRIBUTES).is_null());
-    // A change of somebody else in the meantime is not lost.
+    // A later change by someone else is not lost.
     incident.bind(ATTRIBUTES, Some(FRAUD_CHECK));
     let (output, code) = incident.flowbind(&format!("apply --undo {}", report.display()));
     assert!(code == 3 && output.contains("[undo-stale]"), "{output}");

@@ -116,7 +116,7 @@ fn undo_of_a_protected_binding_needs_the_flag() {
     let only = run(&["apply", "--undo", "report.json", "--only", "B2C_1_b", "--yes"]);
     assert_eq!(only.code, 0, "{only}");
     assert!(only.stdout.contains("Limited to 1 of 2 bindings"), "{only}");
-    let warning = "warning[undo-file-differs]: the file still has the value of `B2C_1_b` `postFederationSignup` that is taken back\n --> flowbind.yaml:7:";
+    let warning = "warning[undo-file-differs]: the file may still have the value of `B2C_1_b` `postFederationSignup` that is taken back\n --> flowbind.yaml:7:";
     assert!(only.stdout.contains(warning), "{only}");
     let flag = "B2C_1_a/postFederationSignup";
     let planned = run(&[
