@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::difference::{Difference, Subject};
 use super::kind::Kind;
 use crate::diagnostic::Diagnostic;
-use crate::model::{Api, Cloud, FlowId, Step, Tenant};
+use crate::model::{Api, Cloud, FlowId, FlowKey, Only, Step, Tenant};
 use crate::plan::{
     BoundCertificate, Hold, InSync, NeverCalled, Unmanaged, UnreadableBinding, Warning, unreadable_causes,
 };
@@ -79,6 +79,15 @@ impl TargetDrift {
             _ => None,
         });
         differing.chain(self.in_sync.iter().map(|it| (&it.flow, it.step)))
+    }
+
+    /// Returns whether a selection matches a binding or a flow that the file names.
+    pub fn is_selected_by(&self, only: &Only) -> bool {
+        let unreadable = self.unreadable.iter().map(|it| (&it.flow, it.step));
+        // A flow that the tenant does not have is one difference, whatever its steps are.
+        let is_unresolved = |it: &Difference| matches!(&it.subject, Subject::Flow(flow) if FlowKey::from(flow) == FlowKey::from(&only.flow));
+        self.managed().chain(unreadable).any(|(flow, step)| only.contains(flow, step))
+            || self.differences.iter().any(is_unresolved)
     }
 
     /// Returns the number of bindings that the file manages.

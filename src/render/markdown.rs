@@ -216,7 +216,7 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
         flags.iter().map(|flag| flag.scoped(&tenant.tenant, plan.needs_scoped_flags()))
     });
     let flags = scoped.map(|flag| escape::text(&flag.to_shell()).into_owned());
-    let only = plan.limit.iter().map(|limit| wording::only_flags(limit).trim_start().to_owned());
+    let only = plan.limit.iter().map(|limit| wording::only_flags(&limit.only).trim_start().to_owned());
     let arguments = files.chain(flags).chain(only).collect::<Vec<_>>().join(" ");
     // A flag applies to all files of a tenant. The saved plan has the flags of each file, and is short.
     let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;

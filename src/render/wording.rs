@@ -8,7 +8,7 @@ use strum::VariantArray as _;
 use super::escape;
 use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::Action;
+use crate::model::{Action, Only};
 use crate::plan::{BrokenPin, Limit, Override, Plan, Summary, Target, TenantPlan};
 
 /// Returns the counts of a plan's changes and blockers as sentences: `Plan: 1 to enable. Blocked by 1
@@ -157,9 +157,10 @@ pub(super) fn describe_limit(limit: &Limit) -> String {
     format!("Limited to {} of {} (--only)", limit.selected, pluralize(limit.of, "binding", "bindings"))
 }
 
-/// Returns the flags of a limit, quoted for a shell, each with a space before.
-pub(super) fn only_flags(limit: &Limit) -> String {
-    limit.only.iter().map(|only| format!(" --only {}", escape::shell(&only.to_string()))).collect()
+/// Returns the flags that select bindings, quoted for a shell, each with a space before.
+pub(super) fn only_flags<'a>(only: impl IntoIterator<Item = &'a Only>) -> String {
+    let flag = |only: &Only| format!(" --only {}", escape::shell(&only.to_string()));
+    only.into_iter().map(flag).collect()
 }
 
 /// Returns a number with its noun: `1 error`, `2 errors`.

@@ -62,6 +62,8 @@ fn command(name: &str, drift: &Drift, target: &TargetDrift) -> String {
     let options = [("--sandbox", sandbox), ("--graph-url", graph_url_option)].into_iter();
     let options = options.filter_map(|(name, value)| Some((name, value.as_deref()?)));
     let options: String = options.map(|(name, value)| format!(" {name} {}", escape::shell(value))).collect();
-    let only = drift.limit.as_ref().map(only_flags).unwrap_or_default();
+    // A selection that matches no binding of the file is an error.
+    let selections = drift.limit.iter().flat_map(|limit| &limit.only);
+    let only = only_flags(selections.filter(|only| target.is_selected_by(only)));
     format!("flowbind {name} {}{options}{only}", escape::path(file))
 }
