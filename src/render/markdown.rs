@@ -11,7 +11,7 @@ use super::prose::{self, code, flag};
 use super::wording::{self, hints, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Api, Bound, Cloud, Tenant};
+use crate::model::{Action, Api, Bound, Cloud, Only, Tenant};
 use crate::plan::{Blocker, BrokenPin, Change, Limit, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
@@ -216,7 +216,12 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
         flags.iter().map(|flag| flag.scoped(&tenant.tenant, plan.needs_scoped_flags()))
     });
     let flags = scoped.map(|flag| escape::text(&flag.to_shell()).into_owned());
-    let only = plan.limit.iter().map(|limit| wording::only_flags(&limit.only).trim_start().to_owned());
+    // A selection that matches no binding of this shard is an error without the other shards.
+    let is_matched = |only: &&Only| {
+        targets.iter().any(|(target, _)| target.managed().any(|(flow, step)| only.contains(flow, step)))
+    };
+    let only = plan.limit.iter().map(|limit| wording::only_flags(limit.only.iter().filter(is_matched)));
+    let only = only.map(|flags| flags.trim_start().to_owned());
     let arguments = files.chain(flags).chain(only).collect::<Vec<_>>().join(" ");
     // A flag applies to all files of a tenant. The saved plan has the flags of each file, and is short.
     let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;
