@@ -111,14 +111,15 @@ fn given_twice(flag: &Override, tenant: &Tenant) -> Diagnostic {
     Diagnostic::error(Code::Usage, message).hint("pass one limit for each tenant")
 }
 
-/// Creates the error of `--allow-empty` for a tenant whose files keep the flows that they do not list.
+/// Creates the error of `--allow-empty` for a tenant whose files keep the flows that they do not list, or of a limited
+/// run, which never prunes.
 fn never_pruned(tenant: &Tenant) -> Diagnostic {
-    let message = format!("`--allow-empty` lifts nothing: no file of `{tenant}` has `prune: flows`");
+    let message = format!("`--allow-empty` lifts nothing: this run does not prune the flows of `{tenant}`");
     Diagnostic::error(Code::Usage, message).hint("leave the flag out")
 }
 
-/// Returns the error of a binding that none of the tenant's files manages in a flow that it lists; `None` if one does.
-/// Other bindings, which `prune: flows` disables, are never protected.
+/// Returns the error of a binding that none of the tenant's files manages in a flow that it lists, or that the run is not
+/// limited to; otherwise `None`. Other bindings, which `prune: flows` disables, are never protected.
 fn check_managed(
     tenant: &Tenant,
     files: &[&Desired],
@@ -131,7 +132,8 @@ fn check_managed(
         return None;
     }
     let binding = format!("{flow}/{step}");
-    let message = format!("`--allow-protected` names `{binding}`, which no file of `{tenant}` manages");
+    let message =
+        format!("`--allow-protected` names `{binding}`, which this run does not manage in `{tenant}`");
     let names: Vec<_> = managed().map(|(flow, step)| format!("{flow}/{step}")).collect();
     let problem = Diagnostic::error(Code::Usage, message);
     let problem = suggester.suggest(problem, &binding, names.iter().map(String::as_str));

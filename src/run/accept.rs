@@ -110,7 +110,9 @@ pub async fn accept_drift(run: &Run, paths: &[PathBuf], request: &AcceptRequest)
     if tenants.iter().all(|tenant| tenant.is_complete) {
         let matched: BTreeSet<_> = tenants.iter().flat_map(|tenant| &tenant.matched).collect();
         let unmatched = request.only.iter().enumerate().filter(|(at, _)| !matched.contains(at));
-        accepted.problems.extend(unmatched.map(|(_, only)| Problem::from(unmatched_error(only, &names))));
+        accepted
+            .problems
+            .extend(unmatched.map(|(_, only)| Problem::from(unmatched_error(only, &names, None))));
     }
     accepted
 }

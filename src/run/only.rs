@@ -1,19 +1,21 @@
 //! Limits a run to the bindings that the user selected.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Suggester};
 use crate::model::{Desired, FlowId, Only, Step};
 use crate::plan::Limit;
 
 /// Keeps the selected bindings of the files, and the files that have any. Without a selection, keeps everything. A
-/// binding that a file only prunes is not selected.
+/// binding that a file only prunes is not selected. `report` has the bindings, if they are taken back.
 ///
 /// # Errors
 /// Selections that match no binding.
 pub(super) fn limit(
     files: Vec<Desired>,
     only: &[Only],
+    report: Option<&Path>,
 ) -> Result<(Vec<Desired>, Option<Limit>), Vec<Diagnostic>> {
     if only.is_empty() {
         return Ok((files, None));
@@ -24,7 +26,8 @@ pub(super) fn limit(
     let is_unmatched = |only: &&Only| !listed.iter().any(|(flow, step)| only.contains(flow, *step));
     let binding = |(flow, step): &(&FlowId, Step)| Only { flow: (*flow).clone(), step: Some(*step) };
     let names = listed.iter().flat_map(|at| [at.0.to_string(), binding(at).to_string()]).collect();
-    let errors: Vec<_> = only.iter().filter(is_unmatched).map(|only| unmatched(only, &names)).collect();
+    let errors: Vec<_> =
+        only.iter().filter(is_unmatched).map(|only| unmatched(only, &names, report)).collect();
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -35,11 +38,16 @@ pub(super) fn limit(
     Ok((files, Some(limit)))
 }
 
-/// Returns the error of a selection that matches no binding, with the nearest of these names.
-pub(super) fn unmatched(only: &Only, names: &BTreeSet<String>) -> Diagnostic {
-    let message = format!("`--only {only}` selects no binding of the files");
+/// Returns the error of a selection that matches no binding of the files or of the report, with the nearest of these
+/// names.
+pub(super) fn unmatched(only: &Only, names: &BTreeSet<String>, report: Option<&Path>) -> Diagnostic {
+    let (source, list) = match report {
+        Some(report) => ("report", format!("show {}", report.display())),
+        None => ("files", "validate --print".to_owned()),
+    };
+    let message = format!("`--only {only}` selects no binding of the {source}");
     let problem = Diagnostic::error(Code::OnlyUnmatched, message);
     let names = names.iter().map(String::as_str);
     let problem = Suggester::default().suggest(problem, &only.to_string(), names);
-    problem.hint("name a flow of the files, or FLOW/STEP; `validate --print` lists them")
+    problem.hint(format!("name a flow of the {source}, or FLOW/STEP; `{list}` lists them"))
 }

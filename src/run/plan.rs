@@ -129,11 +129,14 @@ pub(super) fn load(
     overrides: &RunOverrides,
     now: Timestamp,
 ) -> Result<Fleet, CommandError> {
-    let (files, undo) = match source {
-        DesiredSource::Files(paths) => (desired::load(paths, now)?, None),
-        DesiredSource::Undo(path) => load_undo(path)?,
+    let (files, undo, report) = match source {
+        DesiredSource::Files(paths) => (desired::load(paths, now)?, None, None),
+        DesiredSource::Undo(path) => {
+            let (files, undo) = load_undo(path)?;
+            (files, Some(undo), Some(path))
+        }
     };
-    let (mut files, limit) = only::limit(files, only)?;
+    let (mut files, limit) = only::limit(files, only, report)?;
     overrides.check(&files)?;
     let member = |file: &Desired| Member { file: file.file.clone(), tenant: file.tenant.clone() };
     let members: Vec<_> = files.iter().map(member).collect();
@@ -148,7 +151,7 @@ pub(super) fn load(
 ///
 /// # Errors
 /// The file is not a report, or unusable.
-fn load_undo(path: &Path) -> Result<(Vec<Desired>, Option<UndoneChanges>), CommandError> {
+fn load_undo(path: &Path) -> Result<(Vec<Desired>, UndoneChanges), CommandError> {
     let report = match read_saved(path, Reader::Undo)? {
         Saved::Report(report, ..) => report,
         Saved::Plan(..) | Saved::Drift(..) => {
@@ -163,7 +166,7 @@ fn load_undo(path: &Path) -> Result<(Vec<Desired>, Option<UndoneChanges>), Comma
         changes.entry(undo.desired.tenant.clone()).or_default().extend(undo.changes);
         files.push(undo.desired);
     }
-    Ok((files, Some(UndoneChanges { report: name, changes })))
+    Ok((files, UndoneChanges { report: name, changes }))
 }
 
 /// Plan of one file. The first file of a tenant has its errors and its connection.
