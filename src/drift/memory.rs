@@ -58,11 +58,16 @@ fn settle<'a>(
     let tenants = drift.by_tenant();
     let tenants: BTreeMap<_, _> = tenants.iter().map(|it| (it.tenant, Coverage::new(it))).collect();
     let is_run_complete = drift.errors.iter().all(|error| error.tenant.is_some());
+    // A limited run leaves out each tenant without a selected binding. The others are in the fleet of a shard.
+    let fleet: BTreeSet<_> = drift.shard.iter().flat_map(|it| &it.fleet).map(|it| &it.tenant).collect();
+    let is_left_out = |tenant| drift.limit.is_some() && !fleet.contains(tenant);
     let (mut resolved, mut remembered) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
     for (tenant, difference) in unseen {
         let coverage = tenants.get(tenant);
-        let is_covered = coverage
-            .map_or(is_run_complete, |it| it.is_complete && (drift.strict || it.includes(difference)));
+        let is_covered = match coverage {
+            Some(coverage) => coverage.is_complete && (drift.strict || coverage.includes(difference)),
+            None => is_run_complete && !is_left_out(tenant),
+        };
         if !(is_covered && is_selected(drift, difference)) {
             remembered.push(Remembered { tenant: tenant.clone(), difference: difference.clone() });
         } else if coverage.is_some_and(|coverage| !coverage.is_of_missing_flow(difference)) {
