@@ -148,7 +148,8 @@ pub(super) fn render_plan(plan: &Plan) -> String {
         Section::folded(&unmanaged_summary, &unmanaged_head, unmanaged, "unmanaged bindings"),
     ];
     let tenants = targets.iter().map(|(target, _)| {
-        target_line(&target.tenant, (target.cloud, target.api), &target.file, target.in_sync.len())
+        let Target { tenant, cloud, api, file, undo, in_sync, .. } = target;
+        target_line(tenant, (*cloud, *api), file, undo.as_deref(), in_sync.len())
     });
     let title = wording::plan_title(plan, "plan", "plan: no changes");
     page(
@@ -173,14 +174,22 @@ pub(super) fn beginning(marker: &str, title: &str, limit: Option<&Limit>, tenant
     format!("<!-- flowbind:{marker} -->\n### flowbind {title}\n{limit}{tenants}")
 }
 
-/// Renders the tenant and the file of a target, and the number of its bindings that do not differ.
-pub(super) fn target_line(tenant: &str, (cloud, api): (Cloud, Api), file: &str, unchanged: usize) -> String {
+/// Renders the tenant and the file of a target, the report whose changes are taken back, and the number of bindings that
+/// do not differ.
+pub(super) fn target_line(
+    tenant: &str,
+    (cloud, api): (Cloud, Api),
+    file: &str,
+    undo: Option<&str>,
+    unchanged: usize,
+) -> String {
     let (tenant, file) = (code(tenant), code(file));
+    let undo = undo.map(|report| format!(", undo of {}", code(report))).unwrap_or_default();
     let unchanged = match unchanged {
         0 => String::new(),
         number => format!(", {} unchanged", pluralize(number, "binding", "bindings")),
     };
-    format!("\n{tenant} (cloud {cloud}, api {api}) from {file}{unchanged}\n")
+    format!("\n{tenant} (cloud {cloud}, api {api}) from {file}{undo}{unchanged}\n")
 }
 
 /// Renders the fingerprint of each complete tenant of a run over several as a row. `apply` extracts the line that begins

@@ -96,14 +96,15 @@ fn tenant_summary(plan: &Plan, tenant: &TenantPlan) -> String {
     }
 }
 
-/// Renders one target: a line with its tenant and file, the changes, the held bindings, the broken pins that do not block them,
-/// the override flags, the unmanaged bindings, and the number of unchanged ones. Does not render its
-/// problems. Flags name the tenant if the run has `several`.
+/// Renders one target: a line with its tenant, its file and the report that is taken back, the changes, the held
+/// bindings, the broken pins that do not block them, the override flags, the unmanaged bindings, and the number of
+/// unchanged ones. Does not render its problems. Flags name the tenant if the run has `several`.
 pub fn target(target: &Target, several: bool) -> String {
-    let Target { tenant, cloud, api, file, changes, in_sync, overrides, .. } = target;
+    let Target { tenant, cloud, api, file, undo, changes, in_sync, overrides, .. } = target;
     let names = Names::from_target(target);
     let (tenant, file) = (escape::text(tenant), escape::text(file));
-    let mut text = format!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}\n\n");
+    let undo = undo.as_ref().map(|report| format!(", undo of {}", escape::text(report))).unwrap_or_default();
+    let mut text = format!("{STRONG}{tenant}{STRONG:#} (cloud {cloud}, api {api}) from {file}{undo}\n\n");
     for changes in changes.chunk_by(|one, next| one.flow == next.flow) {
         if let Some(first) = changes.first() {
             push_line(&mut text, format_args!("{STRONG}{}{STRONG:#}", escape::text(first.flow.as_str())));

@@ -132,6 +132,11 @@ fn undo_of_a_protected_binding_needs_the_flag() {
     ]);
     assert_eq!(planned.code, 0, "{planned}");
     let comment = std::fs::read_to_string(folder.path().join("plan.md")).unwrap();
+    let head = "from <code>flowbind.yaml</code>, undo of <code>report.json</code>";
+    assert!(comment.contains(head), "{comment}");
+    assert!(planned.stdout.contains("from flowbind.yaml, undo of report.json\n"), "{planned}");
+    let page = flowbind(["show", "plan.json", "--format", "html"]).within(folder.path()).run();
+    assert!(page.stdout.contains("From flowbind.yaml, undo of report.json"), "{page}");
     let command = format!("flowbind apply --undo report.json --allow-protected {flag} --expect ");
     assert!(comment.contains(&command), "{comment}");
     assert_eq!(run(&["apply", "--plan", "plan.json"]).code, 0);

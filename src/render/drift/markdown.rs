@@ -46,7 +46,7 @@ pub(crate) fn render(drift: &Drift) -> String {
     ];
     let lines = drift.targets.iter().map(|target| {
         let TargetDrift { tenant, cloud, api, file, in_sync, .. } = target;
-        target_line(tenant, (*cloud, *api), file, in_sync.len())
+        target_line(tenant, (*cloud, *api), file, None, in_sync.len())
     });
     let end =
         drift.fingerprint().map(|it| format!("\nFingerprint of the drift: `{it}`\n")).unwrap_or_default();

@@ -275,7 +275,8 @@ fn plan_target<'a>(plan: &Plan, target: &'a Target) -> HtmlTarget<'a> {
         0 => String::new(),
         number => format!(": {} unchanged", pluralize(number, "binding", "bindings")),
     };
-    let description = format!("From {}{unchanged}.", target.file);
+    let undo = target.undo.as_ref().map(|report| format!(", undo of {report}")).unwrap_or_default();
+    let description = format!("From {}{undo}{unchanged}.", target.file);
     HtmlTarget { name: &target.tenant, description, notes: plan_notes(plan, target, &names), flows }
 }
 
