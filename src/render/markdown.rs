@@ -211,9 +211,9 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     if !plan.has_changes() || plan.is_blocked() {
         return format!("\nFingerprint: `{fingerprint}`\n");
     }
-    // A plan that takes back the changes of a report is made from the report.
-    let undo = targets.iter().find_map(|(target, _)| target.undo.as_deref());
-    let undo = undo.map(|report| format!("--undo {}", escape::path(report)));
+    // A plan that takes back the changes of a report is made from the report, which a joined plan has for some targets.
+    let sources: BTreeSet<_> = targets.iter().map(|(target, _)| target.undo.as_deref()).collect();
+    let undo = sources.iter().flatten().next().map(|report| format!("--undo {}", escape::path(report)));
     let files = targets.iter().filter(|_| undo.is_none());
     let files = files.map(|(target, _)| escape::path(&target.file).into_owned()).chain(undo.clone());
     let overrides = |target: &'_ Target| target.overrides.iter().cloned().collect::<BTreeSet<_>>();
@@ -233,7 +233,7 @@ fn plan_end(plan: &Plan, targets: &NamedTargets<'_>) -> String {
     let only = only.map(|flags| flags.trim_start().to_owned());
     let arguments = files.chain(flags).chain(only).collect::<Vec<_>>().join(" ");
     // A flag applies to all files of a tenant. The saved plan has the flags of each file, and is short.
-    let is_usable = have_equal_flags && arguments.len() <= MAX_COMMAND;
+    let is_usable = have_equal_flags && sources.len() == 1 && arguments.len() <= MAX_COMMAND;
     let arguments = if is_usable { &arguments } else { "--plan PLAN.json" };
     let command = format!("flowbind apply {arguments} --expect {fingerprint}");
     let longest_run = command.split(|char| char != '`').map(str::len).max().unwrap_or_default();
