@@ -165,8 +165,8 @@ pub fn check_holds(tenant: &TenantPlan, now: Timestamp) -> Result<(), Blocked<'_
 }
 
 /// Approves the changes of a tenant if someone consented, to this fingerprint if to any, the plan is complete, no guard
-/// blocks it, no hold has ended, the token is for the tenant as far as the policy demands, and the tenant did not change since the plan was
-/// made. `staleness` is required if the consent is later than the plan.
+/// blocks it, no hold has ended, the token is for the tenant as far as the policy demands, and the tenant did not change
+/// since the plan was made. `staleness` is required if the consent is later than the plan.
 ///
 /// # Errors
 /// The first precondition that does not hold.

@@ -2,8 +2,8 @@
 //!
 //! It covers the displayNames of the changes, so a saved plan cannot show a reviewer another name for an id. It
 //! covers the lifted blockers, so a plan that needs an override flag differs from one that does not, and the
-//! pins, the ends of holds and the app, because `apply` uses them. It does not cover messages and unmanaged bindings, because they
-//! do not change what a run would do, nor the GUID of the tenant, which a plan from a snapshot may not have.
+//! pins, the ends of holds and the app, because `apply` uses them. It does not cover messages and unmanaged bindings,
+//! because they do not change what a run would do, nor the GUID of the tenant, which a plan from a snapshot may not have.
 //!
 //! It protects against accidents: anyone who can rewrite a plan can compute it as well.
 
