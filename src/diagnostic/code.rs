@@ -541,7 +541,8 @@ codes! {
             "The changes of the plan, if they were applied.",
             "Change the binding in the file too, or put a `hold` on it.";
         OnlyUnmatched = "only-unmatched": "`--only` selects no binding",
-            "No file of the run manages a binding with this flow and step, so nothing would be done.",
+            "No file of the run lists a binding with this flow and step. With `--undo`, the report has no such change \
+             to take back.",
             NOTHING,
             "Correct the flow or the step, or add the binding to a file.";
         EditRejected = "edit-rejected": "A file cannot take a value of the tenant",
