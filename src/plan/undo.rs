@@ -1,6 +1,8 @@
 //! Checks of a plan that takes changes back: the tenant still has what they set, and what they replaced still exists.
 
-use super::binding::{Change, UnresolvedName};
+use std::collections::BTreeMap;
+
+use super::binding::{Change, InSync, UnresolvedName};
 use super::blocker::Blocker;
 use super::tenant::TenantPlan;
 use crate::diagnostic::SourceLocation;
@@ -27,14 +29,11 @@ pub struct UndoneChange {
 /// what the change set, unless it has the old value again, and for each old connector that was deleted. Locations become
 /// those of the files, and the plan names its `report`.
 pub fn check_undo(plan: &mut TenantPlan, report: &str, undone: &[UndoneChange]) {
-    let find = |flow: &FlowId, step: Step| {
-        undone.iter().find(|it| FlowKey::from(&it.flow) == FlowKey::from(flow) && it.step == step)
-    };
+    let by_binding: BTreeMap<_, _> =
+        undone.iter().map(|it| ((FlowKey::from(&it.flow), it.step), it)).collect();
+    let find = |flow: &FlowId, step: Step| by_binding.get(&(FlowKey::from(flow), step)).copied();
     for target in &mut plan.targets {
         target.undo = Some(report.to_owned());
-        for it in &mut target.in_sync {
-            it.source = find(&it.flow, it.step).map_or(it.source.clone(), |undone| undone.source.clone());
-        }
         let mut deleted = Vec::new();
         for unresolved in std::mem::take(&mut target.unresolved) {
             let UnresolvedName::Connector { step, current, .. } = &unresolved.missing else {
@@ -48,20 +47,25 @@ pub fn check_undo(plan: &mut TenantPlan, report: &str, undone: &[UndoneChange]) 
         for (UndoneChange { flow, step, before, protected, source, .. }, current) in deleted {
             let Some(connector) = before.clone() else { continue };
             let (flow, step, source) = (flow.clone(), *step, source.clone());
-            if let Some(action) = Action::from_values(current.as_ref(), Some(&connector)) {
-                target.changes.push(Change {
-                    flow: flow.clone(),
-                    step,
-                    action,
-                    current,
-                    desired: Some(connector.clone()),
-                    protected: *protected,
-                    pin: None,
-                    hold: None,
-                    source: source.clone(),
-                });
-            }
+            let Some(action) = Action::from_values(current.as_ref(), Some(&connector)) else {
+                target.in_sync.push(InSync { flow, step, current, hold: None, source });
+                continue;
+            };
+            target.changes.push(Change {
+                flow: flow.clone(),
+                step,
+                action,
+                current,
+                desired: Some(connector.clone()),
+                protected: *protected,
+                pin: None,
+                hold: None,
+                source: source.clone(),
+            });
             target.blockers.push(Blocker::UndoDeleted { flow, step, connector, source });
+        }
+        for it in &mut target.in_sync {
+            it.source = find(&it.flow, it.step).map_or(it.source.clone(), |undone| undone.source.clone());
         }
         for change in &mut target.changes {
             let Some(UndoneChange { set, source, .. }) = find(&change.flow, change.step) else { continue };

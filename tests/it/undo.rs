@@ -175,6 +175,15 @@ fn undo_of_a_binding_that_changed_again_or_lost_its_connector_is_blocked() {
     assert!(outcome.stdout.contains(blocker) && !outcome.stdout.contains("error["), "{outcome}");
     let shown = flowbind(["show", "plan.json"]).within(folder.path()).run();
     assert_eq!((shown.code, shown.stdout), (3, outcome.stdout));
+    // A binding that has its old value again needs none, also if the connector was deleted.
+    let mut dangling = served.actual_state();
+    for flow in &mut dangling.flows {
+        flow.bindings.values_mut().for_each(|bound| *bound = Some(connector_id(2)));
+    }
+    let served = serve(dangling, Options::default());
+    let outcome = run(&served.graph_url(), &["apply", "--undo", "report.json"]);
+    assert!((outcome.code, served.puts()) == (0, 0) && outcome.stdout.contains("No changes."), "{outcome}");
+    assert!(outcome.stdout.contains("Unchanged: 2 bindings"), "{outcome}");
 }
 
 #[test]
