@@ -130,8 +130,8 @@ impl Incident {
         file(self.folder.path(), "state/tenant.json", tenant.to_string());
     }
 
-    /// Adds a stand-in for another program.
-    fn stand_in(&self, name: &str, script: &str) {
+    /// Adds a program that replaces another one.
+    fn replace_program(&self, name: &str, script: &str) {
         executable(&self.folder.path().join("bin"), name, &format!("#!/bin/sh\n{script}\n"));
     }
 
@@ -335,24 +335,24 @@ fn stale_plan_is_made_again() {
 #[test]
 fn wrong_approval_is_taken_back() {
     let mut incident = Incident::new(RUNBOOKS[4]);
-    incident.stand_in(
+    incident.replace_program(
         "gh",
         r#"[ "$*" = "run download 4711 --name flowbind-report" ] && cp "$STATE/report.json" ."#,
     );
-    for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"] {
-        incident.variables.insert(name, "on-call@contoso.com".to_owned());
-    }
+    // The last commit changed only this file: to revert it, or its revert, swaps two versions.
+    incident.replace_program(
+        "git",
+        r#"[ "$*" = "revert --no-edit HEAD" ] && mv flowbind.yaml new && mv "$STATE/earlier.yaml" flowbind.yaml && mv new "$STATE/earlier.yaml""#,
+    );
     incident.variables.insert("RUN", "4711".to_owned());
-    let commit = "git add flowbind.yaml && git commit --quiet --message change";
-    incident.shell(&format!("git init --quiet && {commit}"));
     let right = incident.desired();
+    file(incident.folder.path(), "state/earlier.yaml", &right);
     replace(
         &incident.work("flowbind.yaml"),
         "postAttributeCollection: enrich",
         "postAttributeCollection: null",
     );
     let wrong = incident.desired();
-    incident.shell(commit);
     let report = incident.folder.path().join("state/report.json");
     assert_eq!(incident.flowbind(&format!("apply --out {}", report.display())).1, 0);
     assert!(incident.bound(ATTRIBUTES).is_null());
@@ -382,7 +382,7 @@ fn expired_secret_of_the_app_is_replaced() {
         entra.token_errors = 1;
     });
     let mut incident = Incident::new(RUNBOOKS[5]);
-    incident.stand_in("az", r#"[ "$1 $2 $3 $4" = "ad app credential reset" ] && echo client-s3cr3t"#);
+    incident.replace_program("az", r#"[ "$1 $2 $3 $4" = "ad app credential reset" ] && echo client-s3cr3t"#);
     let proxy = format!("http://{}", entra.address());
     incident.variables.extend([
         ("CONNECTION", String::new()),
@@ -409,7 +409,7 @@ fn expiring_certificate_of_a_connector_is_replaced() {
     let upload = format!(
         "https://graph.microsoft.com/beta/identity/apiConnectors/{FRAUD_CHECK}/uploadClientCertificate"
     );
-    incident.stand_in(
+    incident.replace_program(
         "az",
         &format!(r#"[ "$*" = "rest --method post --url {upload} --body @certificate.json" ] && sed s/2026-11-20/2028-11-20/ "$STATE/tenant.json" > new && mv new "$STATE/tenant.json""#),
     );
