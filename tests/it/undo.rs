@@ -41,7 +41,7 @@ fn yaml(wanted: &Bindings) -> String {
     yaml
 }
 
-/// Fault at any PUT: it is executed or not, and answered or not.
+/// Fault at any request: a PUT is executed or not, and answered or not; a GET is answered after a retry.
 fn fault() -> impl Strategy<Value = Option<Fault>> {
     let (headers, body) = (Vec::new(), "{}".to_owned());
     let effects = prop::sample::select(vec![
@@ -52,8 +52,12 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
         Effect::Answer { status: 400, headers: headers.clone(), body: body.clone() },
         Effect::AnswerAfter { status: 500, headers, body },
     ]);
-    let fault = (0..6u32, 1..4u32, effects).prop_map(|(skip, times, effect)| Fault {
-        method: Some("PUT".to_owned()),
+    let of_put = (Just("PUT"), effects);
+    let of_get =
+        (Just("GET"), prop::sample::select(vec![Effect::DropBefore, Effect::DropAfter, Effect::Truncate]));
+    let method_and_effect = prop_oneof![of_put, of_get];
+    let fault = (0..6u32, 1..4u32, method_and_effect).prop_map(|(skip, times, (method, effect))| Fault {
+        method: Some(method.to_owned()),
         path_contains: String::new(),
         skip,
         times: Some(times),
