@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::Repository;
-use crate::support::{file, package};
+use crate::support::package;
 
 /// Returns the value at a path of keys in a pipeline file.
 fn value(path: &str, at: &[&str]) -> Value {
