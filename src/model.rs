@@ -24,7 +24,7 @@ pub use action::Action;
 pub use certificate::{Certificate, latest_not_after};
 pub use connector::{Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id};
 pub use current::{Current, CurrentFlow, Fetched, Inventory, ListedFlow, Reading, Scope};
-pub use desired::{Desired, DesiredBinding, DesiredFlow, DesiredHold, Guards, Prune};
+pub use desired::{Desired, DesiredBinding, DesiredFlow, DesiredHold, GuardLimit, Guards, Prune};
 pub use id::{ConnectorId, FlowId, FlowKey, FlowKind, InvalidId, is_guid};
 pub use listing::{Listing, ListingLine, Literal};
 pub use name_mistake::NameMistake;

@@ -40,7 +40,7 @@ fn has_equal_settings(old: &Desired, new: &Desired) -> bool {
             lists_connectors: _,
         } = desired;
         let prune = prune.as_ref().map(|(prune, _)| *prune);
-        (tenant.clone(), client_id.clone(), *cloud, *api, prune, *guards)
+        (tenant.clone(), client_id.clone(), *cloud, *api, prune, guards.clone())
     };
     settings(old) == settings(new)
 }
@@ -109,7 +109,7 @@ fn has_wanted_value(
         binding.hold.as_deref().map(|hold| (held(hold), hold.until, hold.reason.clone()))
     };
     has_value
-        && binding.protect == before.is_some_and(|before| before.protect)
+        && binding.protect.is_some() == before.is_some_and(|before| before.protect.is_some())
         && hold(binding) == before.and_then(hold)
 }
 

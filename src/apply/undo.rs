@@ -45,7 +45,8 @@ fn desired(target: &TargetReport, changes: &[UndoneChange], span: &Span) -> Desi
     for UndoneChange { flow, step, before, protected, .. } in changes {
         let reference = |id| Arc::new(ConnectorRef { key: ConnectorKey::Id(id), span: span.clone() });
         let connector = before.as_ref().map(|connector| reference(connector.id.clone()));
-        let binding = DesiredBinding { connector, span: span.clone(), protect: *protected, hold: None };
+        let protect = protected.then(|| span.clone());
+        let binding = DesiredBinding { connector, span: span.clone(), protect, hold: None };
         let at = *positions.entry(flow).or_insert(flows.len());
         match flows.get_mut(at) {
             Some(flow) => _ = flow.bindings.insert(*step, binding),

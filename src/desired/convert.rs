@@ -8,8 +8,8 @@ use super::files::NamedFile;
 use super::schema::{Binding, ConnectorEntry, File, HoldEntry};
 use crate::diagnostic::Span;
 use crate::model::{
-    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, DesiredHold, Guards, Pin,
-    Pins, Prune, Step, TargetUrl, is_guid,
+    ConnectorId, ConnectorKey, ConnectorRef, Desired, DesiredBinding, DesiredFlow, DesiredHold, GuardLimit,
+    Guards, Pin, Pins, Prune, Step, TargetUrl, is_guid,
 };
 
 /// Converts a valid file to the desired state. Returns `None` if a required key is missing, which `check`
@@ -42,7 +42,7 @@ pub(super) fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired>
     let binding = |(step, binding): (Step, Binding)| {
         let Spanned { value, span } = binding.connector?;
         let connector = connector(value, &span);
-        let protect = binding.protect.is_some_and(|protect| protect.value);
+        let protect = binding.protect.filter(|protect| protect.value).map(|protect| protect.span);
         Some((step, DesiredBinding { connector, span, protect, hold: binding.hold.and_then(hold) }))
     };
     let flows = flows?
@@ -66,8 +66,8 @@ pub(super) fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired>
         is_limited: false,
         lists_connectors: false,
         guards: Guards {
-            max_changes: guards.max_changes.map(|limit| limit.value),
-            max_disables: guards.max_disables.map_or(Guards::default().max_disables, |limit| limit.value),
+            max_changes: guards.max_changes.map(guard_limit),
+            max_disables: guards.max_disables.map_or(Guards::default().max_disables, guard_limit),
         },
     })
 }
@@ -88,6 +88,10 @@ pub(super) fn short_names(file: &File) -> Option<BTreeMap<String, ShortName>> {
         Some((name.clone(), ShortName { key: from_short_name(entry.clone())?.key, pin }))
     };
     Some(file.connectors.as_ref()?.iter().filter_map(short_name).collect())
+}
+
+fn guard_limit(Spanned { value: number, span }: Spanned<u32>) -> GuardLimit {
+    GuardLimit { number, span: Some(span) }
 }
 
 /// Returns the connector of an entry under `connectors`; `None` if the entry has neither id nor name.

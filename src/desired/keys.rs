@@ -409,7 +409,7 @@ mod tests {
         assert_eq!(steps["items"]["enum"], json!(names::<Step>()));
         assert_eq!(steps["default"], json!(Step::DEFAULT.map(Step::name)));
         let guards = &schema["$defs"]["Guards"]["properties"];
-        assert_eq!(guards["maxDisables"]["default"], Guards::default().max_disables);
+        assert_eq!(guards["maxDisables"]["default"], Guards::default().max_disables.number);
         for guard in ["maxChanges", "maxDisables"] {
             assert_eq!((&guards[guard]["minimum"], &guards[guard]["maximum"]), (&json!(0), &json!(u32::MAX)));
         }

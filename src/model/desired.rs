@@ -105,19 +105,43 @@ impl Prune {
 }
 
 /// Limits beyond which a plan is blocked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guards {
     /// Maximum number of changes; unlimited if `None`.
-    pub max_changes: Option<u32>,
+    pub max_changes: Option<GuardLimit>,
     /// Maximum number of disables.
-    pub max_disables: u32,
+    pub max_disables: GuardLimit,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { max_changes: None, max_disables: 5 }
+        Self { max_changes: None, max_disables: 5.into() }
     }
 }
+
+/// Limit of a guard. Limits are equal if their numbers are.
+#[derive(Debug, Clone)]
+pub struct GuardLimit {
+    /// Highest number that is not blocked.
+    pub number: u32,
+    /// Location of the number in the file; `None` for a default.
+    pub span: Option<Span>,
+}
+
+impl From<u32> for GuardLimit {
+    /// Creates a limit that is not in a file.
+    fn from(number: u32) -> Self {
+        Self { number, span: None }
+    }
+}
+
+impl PartialEq for GuardLimit {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for GuardLimit {}
 
 /// Desired state of one flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,8 +162,8 @@ pub struct DesiredBinding {
     pub connector: Option<Arc<ConnectorRef>>,
     /// Location of the value in the file.
     pub span: Span,
-    /// Whether a plan that disables or replaces the binding is blocked.
-    pub protect: bool,
+    /// Location of `true` in the file, if a plan that disables or replaces the binding is blocked.
+    pub protect: Option<Span>,
     /// Temporary exception, if the file has one. Boxed, because few bindings have one.
     pub hold: Option<Box<DesiredHold>>,
 }

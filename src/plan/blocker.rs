@@ -16,6 +16,8 @@ pub enum Blocker {
         changes: usize,
         /// The limit.
         limit: u32,
+        /// Location of the limit in the file; `None` for that of a flag.
+        source: Option<SourceLocation>,
     },
     /// More disables than `maxDisables`.
     MaxDisables {
@@ -23,6 +25,8 @@ pub enum Blocker {
         disables: usize,
         /// The limit.
         limit: u32,
+        /// Location of the limit in the file; `None` for the default and for that of a flag.
+        source: Option<SourceLocation>,
     },
     /// A protected binding would be disabled or replaced.
     Protected {
@@ -32,11 +36,14 @@ pub enum Blocker {
         step: Step,
         /// The change that it blocks.
         action: Action,
-        /// Location of the binding in the file.
+        /// Location of `protect` in the file.
         source: SourceLocation,
     },
     /// `prune: flows` in a file without flows.
-    EmptyPrune,
+    EmptyPrune {
+        /// Location of `prune` in the file, if it is known.
+        source: Option<SourceLocation>,
+    },
     /// A binding that is to be taken back no longer has the value that was set.
     UndoStale {
         /// The flow.
@@ -74,7 +81,7 @@ impl Blocker {
             Self::Protected { .. } => Code::ProtectedBinding,
             Self::UndoStale { .. } => Code::UndoStale,
             Self::UndoDeleted { .. } => Code::UndoDeleted,
-            Self::EmptyPrune => Code::EmptyPrune,
+            Self::EmptyPrune { .. } => Code::EmptyPrune,
             Self::PinMismatch(_) => Code::PinMismatch,
         }
     }
@@ -86,35 +93,49 @@ impl Blocker {
             Self::MaxChanges { changes, .. } => u32::try_from(*changes).ok().map(Override::MaxChanges),
             Self::MaxDisables { disables, .. } => u32::try_from(*disables).ok().map(Override::MaxDisables),
             Self::Protected { flow, step, .. } => Some(Override::AllowProtected(flow.clone(), *step)),
-            Self::EmptyPrune => Some(Override::AllowEmpty),
+            Self::EmptyPrune { .. } => Some(Override::AllowEmpty),
             Self::UndoStale { .. } | Self::UndoDeleted { .. } | Self::PinMismatch(_) => None,
         }
     }
 
-    /// Returns the blocker as a problem. Its hint is the flag that lifts it, or what to do about a pin. A
-    /// protected binding has its location, and a pin has both addresses as causes.
+    /// Returns the location in the file of what blocks; `None` for the limit of a flag and a default.
+    fn source(&self) -> Option<&SourceLocation> {
+        match self {
+            Self::MaxChanges { source, .. }
+            | Self::MaxDisables { source, .. }
+            | Self::EmptyPrune { source }
+            | Self::PinMismatch(BrokenPin { source, .. }) => source.as_ref(),
+            Self::Protected { source, .. }
+            | Self::UndoStale { source, .. }
+            | Self::UndoDeleted { source, .. } => Some(source),
+        }
+    }
+
+    /// Returns the blocker as a problem at its location. Its hint is the flag that lifts it, or what to do about a
+    /// pin, which has both addresses as causes.
     pub fn diagnostic(&self, flag: Option<&ScopedOverride>) -> Diagnostic {
         let problem = Diagnostic::blocked(self.code(), self.to_string());
         let problem = match flag {
             Some(flag) => problem.hint(override_hint(&format!("`{}`", flag.to_shell()))),
             None => problem,
         };
-        let at = |source: &SourceLocation| Some(Box::new(Location::Position(source.clone())));
+        let location = self.source().map(|source| Box::new(Location::Position(source.clone())));
+        let problem = Diagnostic { location, ..problem };
         match self {
-            Self::Protected { source, .. } => Diagnostic { location: at(source), ..problem },
-            Self::UndoStale { source, .. } => Diagnostic {
-                location: at(source),
-                ..problem.hint("find out who changed the binding, or leave it out with `--only`")
-            },
-            Self::UndoDeleted { source, .. } => Diagnostic {
-                location: at(source),
-                ..problem.hint("bind another connector with a file, or leave the binding out with `--only`")
-            },
+            Self::UndoStale { .. } => {
+                problem.hint("find out who changed the binding, or leave it out with `--only`")
+            }
+            Self::UndoDeleted { .. } => {
+                problem.hint("bind another connector with a file, or leave the binding out with `--only`")
+            }
             Self::PinMismatch(pin) => problem
                 .caused_by(format!("pinned to {}", pin.expected))
                 .caused_by(format!("calls {}", pin.actual.as_deref().unwrap_or("no address")))
                 .hint("find out who changed the connector; then update `targetUrl` or restore the connector"),
-            Self::MaxChanges { .. } | Self::MaxDisables { .. } | Self::EmptyPrune => problem,
+            Self::MaxChanges { .. }
+            | Self::MaxDisables { .. }
+            | Self::Protected { .. }
+            | Self::EmptyPrune { .. } => problem,
         }
     }
 }
@@ -122,10 +143,10 @@ impl Blocker {
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MaxChanges { changes, limit } => {
+            Self::MaxChanges { changes, limit, source: _ } => {
                 write!(f, "{} `maxChanges: {limit}`", count_exceeds(*changes, "change"))
             }
-            Self::MaxDisables { disables, limit } => {
+            Self::MaxDisables { disables, limit, source: _ } => {
                 write!(f, "{} `maxDisables: {limit}`", count_exceeds(*disables, "disable"))
             }
             Self::Protected { flow, step, action, source: _ } => {
@@ -139,7 +160,7 @@ impl fmt::Display for Blocker {
                 let name = connector.display_name.as_deref().unwrap_or(connector.id.as_str());
                 write!(f, "`{flow}` `{step}` cannot get `{name}` back: the connector was deleted")
             }
-            Self::EmptyPrune => {
+            Self::EmptyPrune { source: _ } => {
                 f.write_str("`prune: flows` with no flows listed would disable every binding of the tenant")
             }
             Self::PinMismatch(BrokenPin { connector, .. }) => {

@@ -371,7 +371,7 @@ impl<'a> FilePlanner<'_, 'a> {
                     action,
                     current: current.clone(),
                     desired,
-                    protected: binding.protect,
+                    protected: binding.protect.is_some(),
                     pin: pin.map(|pin| Arc::clone(&pin.url)),
                     hold,
                     source,

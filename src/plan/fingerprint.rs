@@ -61,7 +61,8 @@ fn canonical_connector(bound: &Bound) -> Option<CanonicalConnector<'_>> {
 fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
     let mut parts = vec![blocker.code().id().to_owned()];
     parts.extend(match blocker {
-        Blocker::MaxChanges { changes: number, limit } | Blocker::MaxDisables { disables: number, limit } => {
+        Blocker::MaxChanges { changes: number, limit, source: _ }
+        | Blocker::MaxDisables { disables: number, limit, source: _ } => {
             vec![number.to_string(), limit.to_string()]
         }
         Blocker::Protected { flow, step, action, source: _ } => {
@@ -74,7 +75,7 @@ fn canonical_blocker(blocker: &Blocker) -> Vec<String> {
         Blocker::UndoDeleted { flow, step, connector, source: _ } => {
             vec![flow.to_string(), step.name().to_owned(), connector.id.to_string()]
         }
-        Blocker::EmptyPrune => Vec::new(),
+        Blocker::EmptyPrune { source: _ } => Vec::new(),
         Blocker::PinMismatch(pin) => {
             let values = [pin.connector.id.as_str(), &pin.expected];
             values.into_iter().chain(pin.actual.as_deref()).map(str::to_owned).collect()

@@ -2,14 +2,15 @@
 //!
 //! A guard protects against accidents, not against users who can change the file: they can change its guards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::{BrokenPin, Change};
 use super::blocker::Blocker;
 use super::overrides::Overrides;
 use super::resolve_connectors::Resolved;
 use super::target::Target;
-use crate::model::{Action, Desired, FlowId, FlowKey, Guards, Pins, Step, TargetUrl, bound_id};
+use crate::diagnostic::{SourceLocation, Span};
+use crate::model::{Action, Desired, FlowId, FlowKey, GuardLimit, Guards, Pins, Step, TargetUrl, bound_id};
 
 /// Returns the blockers of a target, and those of its file that the overrides lifted. A limit of a flag lifts that of
 /// the file, also if it blocks itself. `protect` does not block the changes that holds have `declared`.
@@ -38,36 +39,49 @@ pub(super) fn evaluate(
 }
 
 fn find_blockers(target: &Target, desired: &Desired, overrides: &Overrides) -> Vec<Blocker> {
-    let Guards { max_changes, max_disables } = desired.guards;
+    let Guards { max_changes, max_disables } = &desired.guards;
     let changes = target.changes.len();
     let disables = target.changes.iter().filter(|change| change.action == Action::Disable).count();
-    let exceeds = |number: usize, limit: &u32| number > *limit as usize;
+    // The limit of a flag has no location.
+    let limit = |flag: Option<u32>, guard: Option<&GuardLimit>| match (flag, guard) {
+        (Some(limit), _) => Some((limit, None)),
+        (None, guard) => guard.map(|guard| (guard.number, guard.span.as_ref().map(SourceLocation::from))),
+    };
+    let exceeds = |number: usize, limit: u32| number > limit as usize;
     let mut blockers = Vec::new();
-    let max_changes = overrides.max_changes.or(max_changes).filter(|limit| exceeds(changes, limit));
-    blockers.extend(max_changes.map(|limit| Blocker::MaxChanges { changes, limit }));
-    let max_disables = overrides.max_disables.unwrap_or(max_disables);
-    if exceeds(disables, &max_disables) {
-        blockers.push(Blocker::MaxDisables { disables, limit: max_disables });
-    }
+    let max_changes = limit(overrides.max_changes, max_changes.as_ref());
+    let max_changes = max_changes.filter(|(limit, _)| exceeds(changes, *limit));
+    blockers.extend(max_changes.map(|(limit, source)| Blocker::MaxChanges { changes, limit, source }));
+    let max_disables = limit(overrides.max_disables, Some(max_disables));
+    let max_disables = max_disables.filter(|(limit, _)| exceeds(disables, *limit));
+    blockers.extend(max_disables.map(|(limit, source)| Blocker::MaxDisables { disables, limit, source }));
     let is_allowed = |change: &&Change| {
-        let key = |flow| FlowKey::from(flow);
-        overrides
-            .allow_protected
-            .iter()
-            .any(|(flow, step)| (key(flow), *step) == (key(&change.flow), change.step))
+        let mut allowed = overrides.allow_protected.iter();
+        allowed.any(|(flow, step)| (FlowKey::from(flow), *step) == (FlowKey::from(&change.flow), change.step))
     };
     let protected = target.changes.iter().filter(|it| it.protected && it.action != Action::Enable);
-    blockers.extend(protected.filter(|change| !is_allowed(change)).map(|change| Blocker::Protected {
-        flow: change.flow.clone(),
-        step: change.step,
-        action: change.action,
-        source: change.source.clone(),
+    let spans = protect_spans(desired);
+    blockers.extend(protected.filter(|change| !is_allowed(change)).map(|change| {
+        let span = spans.get(&(FlowKey::from(&change.flow), change.step));
+        Blocker::Protected {
+            flow: change.flow.clone(),
+            step: change.step,
+            action: change.action,
+            source: span.map_or_else(|| change.source.clone(), |span| SourceLocation::from(*span)),
+        }
     }));
-    let prunes_all = desired.prunes_flows() && desired.flows.is_empty();
-    blockers.extend((prunes_all && !overrides.allow_empty).then_some(Blocker::EmptyPrune));
+    let prune = desired.prune.as_ref().filter(|_| desired.prunes_flows() && desired.flows.is_empty());
+    let prune = prune.filter(|_| !overrides.allow_empty);
+    blockers.extend(prune.map(|(_, span)| Blocker::EmptyPrune { source: Some(span.into()) }));
     blockers
         .extend(target.pins.iter().filter(|pin| is_bound_by(target, pin)).cloned().map(Blocker::PinMismatch));
     blockers
+}
+
+/// Returns the locations of `protect` of all protected bindings.
+fn protect_spans(desired: &Desired) -> BTreeMap<(FlowKey<'_>, Step), &Span> {
+    let bindings = desired.flows.iter().flat_map(|flow| flow.bindings.iter().map(move |it| (&flow.id, it)));
+    bindings.filter_map(|(flow, (step, it))| Some(((flow.into(), step), it.protect.as_ref()?))).collect()
 }
 
 /// Returns the pins that apply to a connector and have another address than it.

@@ -57,7 +57,7 @@ fn add_pruned_bindings<'a>(mut flow: ManagedFlow<'a>, desired: &Desired) -> Mana
     };
     for step in desired.steps.iter().copied() {
         if !flow.bindings.contains_key(step) {
-            let nothing = DesiredBinding { connector: None, span: span.clone(), protect: false, hold: None };
+            let nothing = DesiredBinding { connector: None, span: span.clone(), protect: None, hold: None };
             flow.bindings.to_mut().insert(step, nothing);
         }
     }

@@ -330,7 +330,7 @@ fn values(desired: &Desired) -> BTreeMap<(String, &'static str), (Option<String>
         })
         .map(|(flow, step, binding)| {
             let connector = binding.connector.as_ref().map(|connector| resolve(&connector.key));
-            ((flow, step.name()), (connector, binding.protect))
+            ((flow, step.name()), (connector, binding.protect.is_some()))
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use flowbind::desired;
 use flowbind::diagnostic::Code;
-use flowbind::model::{Desired, Fetched, FlowId, Guards, Step, TenantCheck};
+use flowbind::model::{Desired, Fetched, FlowId, GuardLimit, Guards, Step, TenantCheck};
 use flowbind::plan::{
     Blocker, Connected, Override, Plan, PlanTime, RunOverrides, ScopedOverride, Target, TenantPlan,
     plan_tenant,
@@ -30,7 +30,10 @@ struct GuardedTenant {
 
 fn guarded_tenant() -> impl Strategy<Value = GuardedTenant> {
     let guards = (prop::option::of(0..5u32), 0..4u32);
-    let guards = guards.prop_map(|(max_changes, max_disables)| Guards { max_changes, max_disables });
+    let guards = guards.prop_map(|(max_changes, max_disables)| Guards {
+        max_changes: max_changes.map(GuardLimit::from),
+        max_disables: max_disables.into(),
+    });
     let tenant =
         (vec((bindings(), guards), 1..3), bindings(), vec(any::<bool>(), 5), prop::bool::weighted(0.2));
     tenant.prop_map(|(files, has, protected, prunes)| {
@@ -50,13 +53,15 @@ fn guarded_files(at: usize, tenant: &GuardedTenant) -> Vec<Desired> {
         let wanted = wanted.iter().filter(|((flow, _), _)| is_listed(*flow));
         let mut desired = file(&wanted.map(|(at, bound)| (*at, *bound)).collect(), false);
         let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
-        bindings.zip(&mut protected).for_each(|(binding, protect)| binding.protect = *protect);
+        bindings
+            .zip(&mut protected)
+            .for_each(|(binding, protect)| binding.protect = protect.then(|| binding.span.clone()));
         if tenant.prunes_all {
             let pruning = b"version: 1\ntenant: a.com\nprune: flows\nflows: {}\n";
             desired.prune = desired::parse("prune.yaml", pruning).unwrap().prune;
         }
         let tenant = format!("tenant{at}.onmicrosoft.com").parse().unwrap();
-        Desired { file: format!("{at}-{number}.yaml"), tenant, guards: *guards, ..desired }
+        Desired { file: format!("{at}-{number}.yaml"), tenant, guards: guards.clone(), ..desired }
     });
     files.collect()
 }

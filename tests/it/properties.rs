@@ -212,9 +212,9 @@ proptest! {
         let value = |(at, wanted): (&(u8, Step), &Option<u8>)| (*at, active(at).map_or(*wanted, |(held, _)| *held));
         let counting = wanted.iter().map(value).collect();
         let guarded = |mut desired: Desired| {
-            desired.guards = Guards { max_changes: None, max_disables };
+            desired.guards = Guards { max_changes: None, max_disables: max_disables.into() };
             let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
-            bindings.zip(&protected).for_each(|(binding, protect)| binding.protect = *protect);
+            bindings.zip(&protected).for_each(|(binding, protect)| binding.protect = protect.then(|| binding.span.clone()));
             desired
         };
         let desired = with_holds(guarded(file(&wanted, by_id)), &holds, by_id);
@@ -399,9 +399,9 @@ proptest! {
         at in any::<Index>(),
     ) {
         let mut desired = file(&wanted, false);
-        desired.guards = Guards { max_changes: None, max_disables };
+        desired.guards = Guards { max_changes: None, max_disables: max_disables.into() };
         let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
-        bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect);
+        bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect.then(|| binding.span.clone()));
         let current = tenant(&has, &desired);
         let plan_with = |overrides: &Overrides| plan_with(&desired, &current, overrides);
         let blocked = plan_with(&Overrides::default());
@@ -452,9 +452,9 @@ proptest! {
         left_out in any::<Index>(),
     ) {
         let mut desired = file(&wanted, false);
-        desired.guards = Guards { max_changes, max_disables };
+        desired.guards = Guards { max_changes: max_changes.map(Into::into), max_disables: max_disables.into() };
         let bindings = desired.flows.iter_mut().flat_map(|flow| flow.bindings.values_mut());
-        bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect);
+        bindings.zip(protected).for_each(|(binding, protect)| binding.protect = protect.then(|| binding.span.clone()));
         let current = tenant(&has, &desired);
         let plan_with = |overrides: &Overrides| plan_with(&desired, &current, overrides).into_targets().remove(0);
         let blockers = plan_with(&Overrides::default()).blockers;

@@ -173,7 +173,7 @@ fn heading_shows_incomplete_and_blocked_plans() {
         let text = rendered(Document::Drift(&drift), format);
         assert!(text.contains(heading), "{text}");
     }
-    plan.tenants[0].targets[0].blockers = vec![Blocker::EmptyPrune];
+    plan.tenants[0].targets[0].blockers = vec![Blocker::EmptyPrune { source: None }];
     for (format, heading) in [
         (Format::Html, "Plan, incomplete, blocked: 1 error<"),
         (Format::Markdown, "plan, incomplete, blocked: 1 error\n"),
@@ -354,7 +354,7 @@ fn plan_without_bindings_has_no_zero_counts() {
 fn text_of_several_tenants_ends_with_one_line_per_tenant_and_the_total() {
     let enable = |name| change(name, None, connector(1, "One"), location("f.yaml", 5));
     let mut blocked = target("blocked", vec![enable("a"), enable("b")]);
-    blocked.blockers = vec![Blocker::MaxChanges { changes: 2, limit: 1 }];
+    blocked.blockers = vec![Blocker::MaxChanges { changes: 2, limit: 1, source: None }];
     let mut incomplete = target("incomplete", vec![enable("a")]);
     incomplete.unreadable = vec![unreadable("c", "403 Forbidden")];
     incomplete.not_compared = 1;
@@ -777,7 +777,7 @@ fn annotations_are_sorted_by_danger() {
         let disable = change(&format!("{name}_off"), one.clone(), None, location("f.yaml", 1));
         let replace = change(&format!("{name}_over"), one.clone(), two.clone(), location("f.yaml", 2));
         let mut target = target(name, vec![replace, disable]);
-        target.blockers = vec![Blocker::EmptyPrune];
+        target.blockers = vec![Blocker::EmptyPrune { source: None }];
         target.unreadable = vec![unreadable(&format!("{name}_un"), "no")];
         target
     };

@@ -37,7 +37,8 @@ struct PlanBlocker {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     action: Option<Action>,
-    /// Location of a protected binding or a pin in the file.
+    /// Location in the file of what blocks: the limit, `protect`, `prune`, the pin, or a binding that is taken back;
+    /// absent for a default, for the limit of a flag, and if it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceLocation>,
     /// Connector that does not call its pinned address.
@@ -68,9 +69,9 @@ impl From<Blocker> for PlanBlocker {
             ..Self::default()
         };
         match blocker {
-            Blocker::MaxChanges { changes: number, limit }
-            | Blocker::MaxDisables { disables: number, limit } => {
-                Self { number: Some(number), limit: Some(limit), ..part }
+            Blocker::MaxChanges { changes: number, limit, source }
+            | Blocker::MaxDisables { disables: number, limit, source } => {
+                Self { number: Some(number), limit: Some(limit), source, ..part }
             }
             Blocker::Protected { flow, step, action, source } => Self {
                 flow: Some(flow),
@@ -94,7 +95,7 @@ impl From<Blocker> for PlanBlocker {
                 source: Some(source),
                 ..part
             },
-            Blocker::EmptyPrune => part,
+            Blocker::EmptyPrune { source } => Self { source, ..part },
             Blocker::PinMismatch(BrokenPin { connector, expected, actual, source }) => {
                 Self { connector: Some(connector), expected: Some(expected), actual, source, ..part }
             }
@@ -125,8 +126,8 @@ impl TryFrom<PlanBlocker> for Blocker {
         let number = || number.ok_or_else(|| missing("number"));
         let limit = || limit.ok_or_else(|| missing("limit"));
         Ok(match id.parse() {
-            Ok(Code::GuardMaxChanges) => Self::MaxChanges { changes: number()?, limit: limit()? },
-            Ok(Code::GuardMaxDisables) => Self::MaxDisables { disables: number()?, limit: limit()? },
+            Ok(Code::GuardMaxChanges) => Self::MaxChanges { changes: number()?, limit: limit()?, source },
+            Ok(Code::GuardMaxDisables) => Self::MaxDisables { disables: number()?, limit: limit()?, source },
             Ok(Code::ProtectedBinding) => Self::Protected {
                 flow: flow.ok_or_else(|| missing("flow"))?,
                 step: step.ok_or_else(|| missing("step"))?,
@@ -146,7 +147,7 @@ impl TryFrom<PlanBlocker> for Blocker {
                 connector: connector.ok_or_else(|| missing("connector"))?,
                 source: source.ok_or_else(|| missing("source"))?,
             },
-            Ok(Code::EmptyPrune) => Self::EmptyPrune,
+            Ok(Code::EmptyPrune) => Self::EmptyPrune { source },
             Ok(Code::PinMismatch) => Self::PinMismatch(BrokenPin {
                 connector: connector.ok_or_else(|| missing("connector"))?,
                 expected: expected.ok_or_else(|| missing("expected"))?,

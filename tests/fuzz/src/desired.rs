@@ -226,13 +226,13 @@ fn content(desired: &Desired) -> Content<'_> {
                         let connector = hold.connector.as_ref();
                         (connector.map(|connector| &connector.key), hold.until, &*hold.reason)
                     });
-                    (step, connector.map(|connector| &connector.key), binding.protect, hold)
+                    (step, connector.map(|connector| &connector.key), binding.protect.is_some(), hold)
                 });
                 (&flow.id, bindings.collect())
             })
             .collect(),
         pins: &desired.pins,
         prune: desired.prune.as_ref().map(|(prune, _)| *prune),
-        guards: desired.guards,
+        guards: desired.guards.clone(),
     }
 }

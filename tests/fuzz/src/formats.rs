@@ -142,9 +142,9 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
             source: Some(location(texts)),
         }],
         blockers: vec![
-            Blocker::MaxChanges { changes: 3, limit: 2 },
-            Blocker::MaxDisables { disables: 2, limit: 1 },
-            Blocker::EmptyPrune,
+            Blocker::MaxChanges { changes: 3, limit: 2, source: Some(location(texts)) },
+            Blocker::MaxDisables { disables: 2, limit: 1, source: Some(location(texts)) },
+            Blocker::EmptyPrune { source: Some(location(texts)) },
             Blocker::UndoStale {
                 flow: texts.next_flow(),
                 step: Step::VARIANTS[texts.next_number() % 3],
@@ -168,10 +168,10 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
                 connector: texts.next_connector(),
                 expected: texts.next_string(),
                 actual: texts.next_option(),
-                source: None,
+                source: Some(location(texts)),
             }),
         ],
-        lifted: vec![Blocker::MaxDisables { disables: 2, limit: 0 }],
+        lifted: vec![Blocker::MaxDisables { disables: 2, limit: 0, source: None }],
         overrides: vec![Override::AllowProtected(texts.next_flow(), Step::VARIANTS[texts.next_number() % 3])],
     };
     target.dangling = target.unmanaged.clone();
