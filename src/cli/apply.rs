@@ -135,7 +135,7 @@ pub(super) async fn run(
     let rest = match args.outputs.format {
         Format::Text if shown.is_some() => render::report_end(&report, &new_problems),
         Format::Text => render::report_text(&report),
-        format => rendered.in_format(format).into_owned(),
+        _ => outputs.on_stdout(&rendered).into_owned(),
     };
     let unwritten = outputs.finish(&rendered, rest, signals.stopped()).await;
     if is_on_stderr && !new_problems.is_empty() && Outputs::reports_on_stderr(args.outputs.format) {

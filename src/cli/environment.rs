@@ -21,7 +21,7 @@ pub(super) struct Environment {
     /// `SOURCE_DATE_EPOCH`: the time in outputs, in seconds since 1970, so that equal runs write equal bytes
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     source_date_epoch: Option<Timestamp>,
-    /// Files that a step of GitHub Actions appends to.
+    /// Paths that GitHub Actions sets for a step.
     pub(super) github: StepFiles,
     /// `AZURE_AUTHORITY_HOST`: the login authority, in place of the cloud's own.
     pub(super) authority_host: Option<String>,
@@ -58,7 +58,11 @@ impl Environment {
             credentials,
             tenant: variable("AZURE_TENANT_ID")?,
             source_date_epoch: source_date_epoch()?,
-            github: StepFiles { summary: path("GITHUB_STEP_SUMMARY")?, outputs: path("GITHUB_OUTPUT")? },
+            github: StepFiles {
+                summary: path("GITHUB_STEP_SUMMARY")?,
+                outputs: path("GITHUB_OUTPUT")?,
+                workspace: path("GITHUB_WORKSPACE")?,
+            },
             authority_host: variable("AZURE_AUTHORITY_HOST")?,
             invalid_proxy_variable: invalid_proxy_variable()?,
         })

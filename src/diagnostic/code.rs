@@ -120,6 +120,11 @@ codes! {
             "A run must not replace a file that it reads, and two outputs must not share a file.",
             NOTHING,
             "Give each `--out` a file of its own.";
+        StepLimit = "step-limit": "An output of a GitHub step was left out because of its size",
+            "GitHub accepts 1 MiB in the summary of a step, and drops a longer one completely. It accepts 1 MiB in all \
+             outputs of a job. Other commands of the step write to the same files.",
+            "No effect on the tenant and on the other outputs.",
+            "Read the rest in a file of `--out`, run flowbind in a step of its own, or split the run with `--shard`.";
         InputUnreadable = "input-unreadable": "A file or folder cannot be read",
             "It does not exist, the permissions do not allow reading it, or it is too large or not UTF-8.",
             NOTHING,

@@ -107,6 +107,9 @@ const GITHUB: Entry = (
     "Files of a step of GitHub Actions that `--format github` appends to",
 );
 
+const WORKSPACE: Entry =
+    ("GITHUB_WORKSPACE", "Root of the repository, to which the paths of `--format github` are relative");
+
 /// Returns the variables of the commands that sign in, and `more` that only some of these commands read.
 macro_rules! variables {
     ($($more:expr),*) => {
@@ -152,7 +155,7 @@ const WITH_TENANT: &[Entry] = variables!((
     "AZURE_TENANT_ID",
     "Tenant to sign in to, if no FILES are given and flowbind.yaml does not exist"
 ));
-const WITH_OUTPUTS: &[Entry] = variables!(GITHUB);
+const WITH_OUTPUTS: &[Entry] = variables!(GITHUB, WORKSPACE);
 
 /// Returns the help of a command by its name; for any other name, only the exit codes 0 and 1.
 pub fn find_help(command: &str) -> Help {
@@ -302,7 +305,7 @@ pub fn find_help(command: &str) -> Help {
                 (Exit::Interrupted, "The apply was interrupted by SIGINT"),
                 (Exit::Terminated, "The apply was terminated by SIGTERM or SIGHUP"),
             ],
-            environment: &[GITHUB, NO_COLOR],
+            environment: &[GITHUB, WORKSPACE, NO_COLOR],
             ..OTHER
         },
         "whoami" => Help {

@@ -5,8 +5,11 @@ mod log;
 mod outputs;
 mod printer;
 mod problems;
+mod step;
+mod workspace;
 
 pub use errors::{folder_error, not_writable, stdout_error};
 pub use log::log_to_stderr;
-pub use outputs::{OutPath, Outputs, RenderedRun, StepFiles, open_distinct, open_file};
+pub use outputs::{OutPath, Outputs, RenderedRun, open_distinct, open_file};
 pub use problems::{print_diagnostics, print_problems};
+pub use step::StepFiles;

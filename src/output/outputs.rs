@@ -2,17 +2,18 @@
 //! before the first request.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use strum::VariantArray as _;
 
-use super::errors::{not_writable, stdout_error};
+use super::errors::stdout_error;
 use super::printer::Printer;
-use super::problems::print_problems;
+use super::problems::{print_diagnostics, print_problems};
+use super::step::{StepFile, StepFiles};
+use super::workspace::Workspace;
 use crate::atomic_file::OutputFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::Drift;
@@ -50,15 +51,6 @@ impl FromStr for OutPath {
     }
 }
 
-/// Files that a step of GitHub Actions appends to, if it sets them.
-#[derive(Debug, Clone, Default)]
-pub struct StepFiles {
-    /// `GITHUB_STEP_SUMMARY`: the summary.
-    pub summary: Option<PathBuf>,
-    /// `GITHUB_OUTPUT`: the outputs.
-    pub outputs: Option<PathBuf>,
-}
-
 /// Value to print or write, in every format.
 pub struct RenderedRun<'a> {
     /// Text for a terminal.
@@ -78,7 +70,7 @@ impl RenderedRun<'_> {
     }
 
     /// Renders the run in one format, for text with colors.
-    pub fn in_format(&self, format: Format) -> Cow<'_, str> {
+    fn in_format(&self, format: Format) -> Cow<'_, str> {
         match (format, self.document.render(format, self.at)) {
             (_, Some(rendered)) => Cow::Owned(rendered),
             (Format::Json, None) => Cow::Owned(escape::json(&(self.json)())),
@@ -94,10 +86,11 @@ const READER_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Outputs {
     files: Vec<(OutputFile, Format)>,
     stdout: Format,
-    /// Summary of a step of GitHub Actions, to which other steps append too.
-    summary: Option<File>,
+    /// Summary of a step of GitHub Actions.
+    summary: Option<StepFile>,
     /// Outputs of the step.
-    values: Option<File>,
+    values: Option<StepFile>,
+    workspace: Workspace,
     printer: Printer,
     /// Number of bytes of the text of stdout that were printed already.
     printed: usize,
@@ -116,15 +109,11 @@ impl Outputs {
         inputs: &[&Path],
         step: &StepFiles,
     ) -> Result<Self, Diagnostic> {
-        let open_step = |path: &Option<PathBuf>| match path {
-            Some(path) if format == Format::Github => open_for_append(path).map(Some),
-            _ => Ok(None),
-        };
-        let (summary, values) = (open_step(&step.summary)?, open_step(&step.outputs)?);
         let mut files = Vec::<(OutputFile, Format)>::new();
         for OutPath { path, format } in paths {
             let output = open_distinct(path, inputs)?;
-            let earlier = files.iter().zip(paths).find(|((other, _), _)| is_same(&output, other.path()));
+            let earlier =
+                files.iter().zip(paths).find(|((other, _), _)| is_same(output.path(), other.path()));
             if let Some((_, earlier)) = earlier {
                 let [earlier, path] = [&earlier.path, path].map(|path| path.display());
                 let message = format!("`--out {earlier}` and `--out {path}` are the same file");
@@ -132,7 +121,25 @@ impl Outputs {
             }
             files.push((output, *format));
         }
-        Ok(Self { files, stdout: format, summary, values, printer: Printer::start(), printed: 0 })
+        let open_step = |path: &Option<PathBuf>, name| {
+            let Some(path) = path.as_deref().filter(|_| format == Format::Github) else { return Ok(None) };
+            if files.iter().any(|(output, _)| is_same(output.path(), path)) {
+                return Err(output_conflict(format!("`--out {}` is the step's {name}", path.display())));
+            }
+            check_not_input(path, path, inputs)?;
+            StepFile::open(path, name).map(Some)
+        };
+        let (summary, values) = (open_step(&step.summary, "summary")?, open_step(&step.outputs, "output")?);
+        let workspace = Workspace::new(step.workspace.as_deref());
+        Ok(Self { files, stdout: format, summary, values, workspace, printer: Printer::start(), printed: 0 })
+    }
+
+    /// Renders a run in the format of stdout, for text with colors.
+    pub fn on_stdout<'a>(&self, rendered: &'a RenderedRun<'_>) -> Cow<'a, str> {
+        match self.stdout {
+            Format::Github => rendered.document.annotations(&|file| self.workspace.path_of(file)).into(),
+            format => rendered.in_format(format),
+        }
     }
 
     /// Prints the next part of the text on stdout, without waiting. Does nothing for other formats, which are
@@ -195,14 +202,14 @@ impl Outputs {
         several: bool,
     ) -> Result<(), Vec<Diagnostic>> {
         let format = self.stdout;
-        let rest = rendered.in_format(format).get(self.printed..).unwrap_or_default().to_owned();
+        let rest = self.on_stdout(rendered).get(self.printed..).unwrap_or_default().to_owned();
         let unwritten = self.finish(rendered, rest, std::future::pending()).await;
         Self::report_errors(format, problems, several);
         if unwritten.is_empty() { Ok(()) } else { Err(unwritten) }
     }
 
-    /// Writes all `--out` and step files, then prints `rest` on stdout. Returns one problem for each output
-    /// that could not be written. After `stopped`, waits 2 s at most for a slow reader of stdout.
+    /// Writes all `--out` and step files, then prints `rest` on stdout, and on stderr warnings about what does not fit
+    /// into the step files. Returns one problem for each output that could not be written. After `stopped`, waits 2 s at most for a slow reader of stdout.
     pub async fn finish(
         self,
         rendered: &RenderedRun<'_>,
@@ -215,11 +222,16 @@ impl Outputs {
             .filter_map(Result::err)
             .map(|error| Diagnostic::error(Code::OutputNotWritable, error.to_string()));
         let mut unwritten: Vec<_> = unwritten.collect();
-        if let Some(file) = self.summary {
-            unwritten.extend(append(file, &rendered.plain(Format::Markdown), "summary").err());
+        let mut warnings = Vec::new();
+        match self.summary.map(|file| file.append_summary(|room| rendered.document.markdown(room))) {
+            Some(Ok(warning)) => warnings.extend(warning),
+            Some(Err(problem)) => unwritten.push(problem),
+            None => {}
         }
-        if let Some(file) = self.values {
-            unwritten.extend(append(file, &rendered.document.github_outputs(), "output").err());
+        match self.values.map(|file| file.append_outputs(&rendered.document.github_outputs())) {
+            Some(Ok(left_out)) => warnings.extend(left_out),
+            Some(Err(problem)) => unwritten.push(problem),
+            None => {}
         }
         self.printer.print(rest);
         let printed = tokio::select! {
@@ -229,6 +241,7 @@ impl Outputs {
         if let Err(error) = printed {
             unwritten.push(stdout_error(error));
         }
+        print_diagnostics(&warnings);
         unwritten
     }
 }
@@ -254,28 +267,21 @@ pub fn open_file(path: &Path) -> Result<OutputFile, Diagnostic> {
 /// The file cannot be written, or is an input of the run.
 pub fn open_distinct(path: &Path, inputs: &[&Path]) -> Result<OutputFile, Diagnostic> {
     let output = open_file(path)?;
-    if inputs.iter().any(|input| is_same(&output, input)) {
-        return Err(output_conflict(format!("`{}` is an input of this run", path.display())));
-    }
+    check_not_input(path, output.path(), inputs)?;
     Ok(output)
 }
 
-/// Returns whether an output is the file at a path.
-fn is_same(output: &OutputFile, other: &Path) -> bool {
-    canonical_path(output.path()) == canonical_path(other)
+/// Checks that an output, which resolves to `real`, is not one of `inputs`.
+fn check_not_input(path: &Path, real: &Path, inputs: &[&Path]) -> Result<(), Diagnostic> {
+    match inputs.iter().any(|input| is_same(real, input)) {
+        true => Err(output_conflict(format!("`{}` is an input of this run", path.display()))),
+        false => Ok(()),
+    }
 }
 
-/// Opens a file for appending, because other programs append to it as well. Creates it if it does not exist.
-fn open_for_append(path: &Path) -> Result<File, Diagnostic> {
-    let opened = OpenOptions::new().create(true).append(true).open(path);
-    opened.map_err(|error| not_writable(format!("cannot write `{}`", path.display()), &error))
-}
-
-/// Appends a text to a file of a step of GitHub Actions, which errors call `name`.
-fn append(mut file: File, text: &str, name: &str) -> Result<(), Diagnostic> {
-    file.write_all(text.as_bytes()).map_err(|error| {
-        Diagnostic::error(Code::OutputNotWritable, format!("cannot write the step's {name}: {error}"))
-    })
+/// Returns whether two paths are of one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    canonical_path(one) == canonical_path(other)
 }
 
 /// Returns the error of an output that is also an input or another output.

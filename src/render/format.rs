@@ -3,6 +3,7 @@
 use strum::{IntoStaticStr, VariantArray};
 
 use super::document::Document;
+use super::markdown::COMMENT_LIMIT;
 use super::{diff, drift, github, html, junit, markdown, prom};
 
 /// A format of a plan, drift or a report.
@@ -55,25 +56,43 @@ impl Document<'_> {
     pub fn render(self, format: Format, at: &str) -> Option<String> {
         Some(match (self, format) {
             (_, Format::Text | Format::Json) => return None,
-            (Self::Plan(plan), Format::Markdown) => markdown::render_plan(plan),
+            (document, Format::Markdown) => document.markdown(COMMENT_LIMIT),
+            (document, Format::Github) => document.annotations(&str::to_owned),
             (Self::Plan(plan), Format::Diff) => diff::render_plan(plan),
-            (Self::Plan(plan), Format::Github) => github::plan_annotations(plan),
             (Self::Plan(plan), Format::Junit) => junit::render_plan(plan, at),
             (Self::Plan(plan), Format::Html) => html::render_plan(plan, at),
             (Self::Plan(plan), Format::Prom) => prom::render_plan(plan, at),
-            (Self::Drift(drift), Format::Markdown) => drift::markdown::render(drift),
             (Self::Drift(drift), Format::Diff) => drift::diff::render(drift),
-            (Self::Drift(drift), Format::Github) => drift::github::annotations(drift),
             (Self::Drift(drift), Format::Junit) => drift::junit::render(drift, at),
             (Self::Drift(drift), Format::Html) => drift::html::render(drift, at),
             (Self::Drift(drift), Format::Prom) => drift::prom::render(drift, at),
-            (Self::Report(report), Format::Markdown) => markdown::render_report(report),
             (Self::Report(report), Format::Diff) => diff::render_report(report),
-            (Self::Report(report), Format::Github) => github::report_annotations(report),
             (Self::Report(report), Format::Junit) => junit::render_report(report, at),
             (Self::Report(report), Format::Html) => html::render_report(report, at),
             (Self::Report(report), Format::Prom) => prom::render_report(report, at),
         })
+    }
+
+    /// Renders a Markdown comment of at most `room` bytes, and at most the limit of a comment. It is longer only if
+    /// its beginning and its end alone do not fit.
+    pub fn markdown(self, room: usize) -> String {
+        let limit = room.min(COMMENT_LIMIT);
+        match self {
+            Self::Plan(plan) => markdown::render_plan(plan, limit),
+            Self::Drift(drift) => drift::markdown::render(drift, limit),
+            Self::Report(report) => markdown::render_report(report, limit),
+        }
+    }
+
+    /// Renders the annotations of a step of GitHub Actions as workflow commands. `path_in_repository` returns the
+    /// path of a file relative to the root of its repository, by which GitHub finds the file.
+    pub fn annotations(self, path_in_repository: &dyn Fn(&str) -> String) -> String {
+        let annotations = match self {
+            Self::Plan(plan) => github::plan_annotations(plan),
+            Self::Drift(drift) => drift::github::annotations(drift),
+            Self::Report(report) => github::report_annotations(report),
+        };
+        annotations.render(path_in_repository)
     }
 
     /// Renders the outputs of a step of GitHub Actions, one `name=value` per line.

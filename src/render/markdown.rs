@@ -15,10 +15,13 @@ use crate::model::{Action, Api, Bound, Cloud, Only, Tenant};
 use crate::plan::{Blocker, BrokenPin, Change, Limit, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
-const COMMENT_LIMIT: usize = 60_000;
+pub(super) const COMMENT_LIMIT: usize = 60_000;
 
-/// Bytes that each section gets in any case, so that none crowds out another.
-const MIN_SECTION: usize = 4_000;
+/// Part of the limit that each section gets in any case, so that none crowds out another: 4,000 bytes of a comment.
+const MIN_SECTION: usize = 15;
+
+/// Bytes of the lines of the tenants.
+const TENANT_LINES: usize = 4_000;
 
 /// Limit of a command in bytes.
 const MAX_COMMAND: usize = 4_000;
@@ -60,9 +63,10 @@ impl Section {
         if items == 0 { 0 } else { items.saturating_add(head.len()).saturating_add(foot.len()) }
     }
 
-    /// Returns the number of bytes that are reserved for the section: its size, but at most [`MIN_SECTION`].
-    fn min_size(&self) -> usize {
-        self.size().min(MIN_SECTION)
+    /// Returns the number of bytes that are reserved for the section within `limit`: its size, but at most one
+    /// [`MIN_SECTION`]th.
+    fn min_size(&self, limit: usize) -> usize {
+        self.size().min(limit / MIN_SECTION)
     }
 
     /// Renders as many items as fit into `room` bytes, and the number of the others. If none fits, renders
@@ -95,15 +99,15 @@ impl Section {
     }
 }
 
-/// Renders sections between a beginning and an end, within [`COMMENT_LIMIT`]. Items of sections that do not fit are
-/// left out and counted. The beginning and the end are always complete.
-pub(super) fn page(beginning: &str, sections: &[Section], end: &str) -> String {
-    let mut reserved: usize = sections.iter().map(Section::min_size).sum();
+/// Renders sections between a beginning and an end, within `limit` bytes. Items of sections that do not fit are left
+/// out and counted. The beginning and the end are always complete.
+pub(super) fn page(beginning: &str, sections: &[Section], end: &str, limit: usize) -> String {
+    let mut reserved: usize = sections.iter().map(|section| section.min_size(limit)).sum();
     let mut text = beginning.to_owned();
     for section in sections {
-        reserved = reserved.saturating_sub(section.min_size());
+        reserved = reserved.saturating_sub(section.min_size(limit));
         let used = [text.len(), end.len(), reserved].into_iter().sum();
-        text.push_str(&section.render(COMMENT_LIMIT.saturating_sub(used)));
+        text.push_str(&section.render(limit.saturating_sub(used)));
     }
     text + end
 }
@@ -111,8 +115,8 @@ pub(super) fn page(beginning: &str, sections: &[Section], end: &str) -> String {
 /// Targets with the names of their connectors.
 type NamedTargets<'a> = [(&'a Target, Names<'a>)];
 
-/// Renders a plan as a Markdown comment within [`COMMENT_LIMIT`]. It begins with an invisible marker of its kind.
-pub(super) fn render_plan(plan: &Plan) -> String {
+/// Renders a plan as a Markdown comment within `limit` bytes. It begins with an invisible marker of its kind.
+pub(super) fn render_plan(plan: &Plan, limit: usize) -> String {
     let targets: Vec<_> = plan.targets().map(|target| (target, Names::from_target(target))).collect();
     let layout = Layout { names_tenants: targets.len() > 1 };
     let changes =
@@ -156,6 +160,7 @@ pub(super) fn render_plan(plan: &Plan) -> String {
         &beginning("plan", &title, plan.limit.as_ref(), tenants.collect()),
         &sections,
         &plan_end(plan, &targets),
+        limit,
     )
 }
 
@@ -169,7 +174,7 @@ fn flat_map_targets(
 
 /// Renders the invisible marker and the heading of a comment, the limit of the run, and the lines of its tenants.
 pub(super) fn beginning(marker: &str, title: &str, limit: Option<&Limit>, tenants: Vec<String>) -> String {
-    let tenants = Section::new("", tenants, "tenants").render(MIN_SECTION);
+    let tenants = Section::new("", tenants, "tenants").render(TENANT_LINES);
     let limit = limit.map(|limit| format!("\n{}\n", wording::describe_limit(limit))).unwrap_or_default();
     format!("<!-- flowbind:{marker} -->\n### flowbind {title}\n{limit}{tenants}")
 }
@@ -361,8 +366,8 @@ fn broken_pin(BrokenPin { connector, expected, actual, source: _ }: &BrokenPin, 
     format!("{name}: pinned to {expected}, but calls {actual}")
 }
 
-/// Renders a report as a Markdown comment within [`COMMENT_LIMIT`].
-pub(super) fn render_report(report: &Report) -> String {
+/// Renders a report as a Markdown comment within `limit` bytes.
+pub(super) fn render_report(report: &Report, limit: usize) -> String {
     let layout = Layout { names_tenants: report.targets.len() > 1 };
     let title = wording::report_title(report, "apply", "apply: nothing to do");
     let end = report.fingerprint.as_deref().map(escape::fingerprint);
@@ -390,7 +395,7 @@ pub(super) fn render_report(report: &Report) -> String {
         Section::list("Hints", hints.collect(), "hints"),
         Section::list("Errors", errors, "errors"),
     ];
-    page(&beginning("report", &title, report.limit.as_ref(), Vec::new()), &sections, &end)
+    page(&beginning("report", &title, report.limit.as_ref(), Vec::new()), &sections, &end, limit)
 }
 
 /// Returns the cells of a change in a report: outcome, flow, step, value before, planned value, error with

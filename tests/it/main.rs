@@ -49,6 +49,7 @@ mod schema;
 mod shards;
 mod shells;
 mod show;
+mod step_files;
 mod support;
 mod troubleshooting;
 mod undo;

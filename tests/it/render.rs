@@ -612,6 +612,35 @@ fn comment_at_the_limit_counts_the_rest_and_shows_changes_first() {
     assert!(comment.contains(" more changes\n") && comment.contains(" more errors\n"), "{comment}");
 }
 
+/// A summary has less room than a comment if other commands of a step wrote to it.
+#[test]
+fn comment_in_less_room_is_complete_markdown_within_it() {
+    let overfull = overfull();
+    let several = (0..3_000).map(|at| {
+        let change = change("a", None, connector(1, "One"), location("f.yaml", 5));
+        target(&format!("t{at}"), vec![change])
+    });
+    let several = plan(several.collect());
+    let (drift, report) = (drift(overfull.clone(), true), Report::not_attempted(&overfull));
+    let documents = [&overfull, &several]
+        .map(Document::Plan)
+        .into_iter()
+        .chain([Document::Drift(&drift), Document::Report(&report)]);
+    for document in documents {
+        for room in [10_000, 30_000, usize::MAX] {
+            let comment = document.markdown(room);
+            assert!(comment.len() <= room.min(60_000), "{} of {room}", comment.len());
+            readers::markdown(&comment);
+        }
+    }
+    let comment = Document::Plan(&several).markdown(30_000);
+    let (_, table) = comment.split_once("| Tenant | Fingerprint |\n").unwrap();
+    let shown = table.lines().filter(|line| line.ends_with("` |")).count();
+    assert!(shown > 10 && table.contains(&format!("… and {} more tenants\n", 3_000 - shown)), "{comment}");
+    let end = format!("\nFingerprint: `{}`. To apply", several.fingerprint().unwrap());
+    assert!(comment.contains(&end), "{comment}");
+}
+
 /// A command that is too long for a page or a shell uses the saved plan instead of files.
 #[test]
 fn suggested_command_for_many_files_uses_the_saved_plan() {

@@ -1,7 +1,8 @@
 //! Renders drift as workflow commands and outputs of GitHub Actions.
 
 use super::super::github::{
-    annotate, binding_title, drift_status, held_annotations, problem_annotations, push_limit, start_of_file,
+    Annotations, binding_title, drift_status, held_annotations, problem_annotations, push_limit,
+    start_of_file,
 };
 use super::wording::{self, Sides};
 use crate::diagnostic::Severity;
@@ -9,11 +10,11 @@ use crate::drift::{Drift, Subject};
 
 /// Renders an annotation for each difference and each problem, the most dangerous of all tenants first: a step shows at
 /// most ten annotations of a level.
-pub(crate) fn annotations(drift: &Drift) -> String {
-    let mut text = String::new();
+pub(crate) fn annotations(drift: &Drift) -> Annotations {
+    let mut annotations = Annotations::default();
     let (problems, files) = (drift.problems(), drift.targets.iter().map(|it| (&it.tenant, it.file.as_str())));
     let files: Vec<_> = files.collect();
-    problem_annotations(&mut text, &problems, &files, Severity::Error);
+    problem_annotations(&mut annotations, &problems, &files, Severity::Error);
     let targets: Vec<_> = drift.targets.iter().map(|target| (target, wording::names(target))).collect();
     let mut differences: Vec<_> = targets
         .iter()
@@ -31,14 +32,14 @@ pub(crate) fn annotations(drift: &Drift) -> String {
         let note = difference.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
         let message = format!("{}{age}{note}", Sides::new(difference, names).one_line());
         let file = start_of_file(&target.file);
-        annotate(&mut text, level, difference.source.as_ref().or(file.as_ref()), &title, &message);
+        annotations.push(level, difference.source.as_ref().or(file.as_ref()), &title, &message);
     }
-    problem_annotations(&mut text, &problems, &files, Severity::Warning);
+    problem_annotations(&mut annotations, &problems, &files, Severity::Warning);
     for (target, names) in &targets {
-        held_annotations(&mut text, &target.tenant, &wording::held(target, names));
+        held_annotations(&mut annotations, &target.tenant, &wording::held(target, names));
     }
-    push_limit(&mut text, drift.limit.as_ref());
-    text
+    push_limit(&mut annotations, drift.limit.as_ref());
+    annotations
 }
 
 /// Renders the outputs of a step, one `name=value` per line: the numbers of differences and of new ones, whether

@@ -8,8 +8,8 @@ use super::wording::{self, Sides};
 use crate::diagnostic::Severity;
 use crate::drift::{Difference, Drift, Kind, Subject, TargetDrift};
 
-/// Renders drift as a Markdown comment within the limit of a comment. It begins with an invisible marker of its kind.
-pub(crate) fn render(drift: &Drift) -> String {
+/// Renders drift as a Markdown comment within `limit` bytes. It begins with an invisible marker of its kind.
+pub(crate) fn render(drift: &Drift, limit: usize) -> String {
     let targets: Vec<_> = drift.targets.iter().map(|target| (target, wording::names(target))).collect();
     let several = drift.has_several_tenants();
     let layout = Layout { names_tenants: targets.len() > 1 };
@@ -51,7 +51,7 @@ pub(crate) fn render(drift: &Drift) -> String {
     let end =
         drift.fingerprint().map(|it| format!("\nFingerprint of the drift: `{it}`\n")).unwrap_or_default();
     let title = wording::title(drift, "drift");
-    page(&beginning("drift", &title, drift.limit.as_ref(), lines.collect()), &sections, &end)
+    page(&beginning("drift", &title, drift.limit.as_ref(), lines.collect()), &sections, &end, limit)
 }
 
 /// Returns the cells of a difference: kind, flow or connector, step, both sides, and location.
