@@ -22,8 +22,8 @@ use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Tenant domain or GUID; repeatable with --out-dir
-    #[arg(long, required = true)]
+    /// Tenant domain or GUID; repeatable with --out-dir [default: those of --sandbox]
+    #[arg(long, required_unless_present = "sandbox")]
     tenant: Vec<Tenant>,
     /// Output format
     #[arg(long, default_value = "desired")]
@@ -61,8 +61,10 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
-    args.check()?;
     let run = Run::start(args.connection.run_options(environment), never_stopped())?;
+    let tenants = if args.tenant.is_empty() { run.sandboxes().tenants()? } else { args.tenant.clone() };
+    args.check(&tenants)?;
+    let several = tenants.len() > 1;
     let taken_at = environment.now();
     let steps = args.steps_to_read();
     // By default, everything is exported that the service has.
@@ -84,14 +86,13 @@ pub(super) async fn run(
         vec![(at, (tenant.clone(), run::export(&run, &request).await))]
     };
     let mut kinds = Vec::new();
-    let exported =
-        run.for_each_tenant(args.tenant.iter().enumerate().collect(), export, |(tenant, exported)| {
-            let written = exported.and_then(|exported| args.write(&tenant, exported, global));
-            if let Err(CommandError { kind, diagnostics }) = written {
-                args.print_problems(&tenant, diagnostics);
-                kinds.push(kind);
-            }
-        });
+    let exported = run.for_each_tenant(tenants.iter().enumerate().collect(), export, |(tenant, exported)| {
+        let written = exported.and_then(|exported| args.write(&tenant, exported, several, global));
+        if let Err(CommandError { kind, diagnostics }) = written {
+            print_tenant_problems(&tenant, diagnostics, several);
+            kinds.push(kind);
+        }
+    });
     ProgressLine::new(global).show_while(&run, exported).await;
     Ok(Exit::of_kinds(&kinds))
 }
@@ -99,8 +100,8 @@ pub(super) async fn run(
 impl ExportArgs {
     /// Checks that the tenants differ and the outputs can be written, and that the API version supports the cloud
     /// and the steps: a desired-state file would be rejected for the same reason.
-    fn check(&self) -> Result<(), CommandError> {
-        let Self { tenant: tenants, cloud, api, steps, .. } = self;
+    fn check(&self, tenants: &[Tenant]) -> Result<(), CommandError> {
+        let Self { cloud, api, steps, .. } = self;
         let earlier = |at: usize| tenants.get(..at).unwrap_or_default();
         let twice = tenants.iter().enumerate().find(|(at, tenant)| earlier(*at).contains(tenant));
         if let Some((_, twice)) = twice {
@@ -152,14 +153,15 @@ impl ExportArgs {
         self.out_dir.as_ref().map(|folder| folder.join(name)).or_else(|| self.out.clone())
     }
 
-    fn print_problems(&self, tenant: &Tenant, problems: Vec<Diagnostic>) {
-        let problems: Vec<_> = problems.into_iter().map(|it| Problem::for_tenant(tenant, it)).collect();
-        print_problems(&problems, self.tenant.len() > 1);
-    }
-
-    fn write(&self, tenant: &Tenant, exported: Exported, global: &Global) -> Result<(), CommandError> {
+    fn write(
+        &self,
+        tenant: &Tenant,
+        exported: Exported,
+        several: bool,
+        global: &Global,
+    ) -> Result<(), CommandError> {
         let Exported { text, summary, warnings } = exported;
-        self.print_problems(tenant, warnings);
+        print_tenant_problems(tenant, warnings, several);
         match self.path(tenant) {
             None => terminal::print(&text).map_err(output::stdout_error)?,
             Some(path) => atomic_file::write(&path, &text).map_err(|error| {
@@ -171,4 +173,10 @@ impl ExportArgs {
         }
         Ok(())
     }
+}
+
+/// Prints the problems of a tenant, with the tenant if the run has `several`.
+fn print_tenant_problems(tenant: &Tenant, problems: Vec<Diagnostic>, several: bool) {
+    let problems: Vec<_> = problems.into_iter().map(|it| Problem::for_tenant(tenant, it)).collect();
+    print_problems(&problems, several);
 }

@@ -35,6 +35,20 @@ impl Sandboxes {
         Ok(Self(sandboxes))
     }
 
+    /// Returns the tenants of all snapshots, in lower case. A snapshot of no valid tenant is an error.
+    ///
+    /// # Errors
+    /// The tenant of a snapshot is neither a domain nor a GUID.
+    pub fn tenants(&self) -> Result<Vec<Tenant>, CommandError> {
+        let tenant = |(tenant, path): (&String, &PathBuf)| {
+            tenant.parse::<Tenant>().map_err(|error| {
+                let message = format!("`{}` has no valid tenant", path.display());
+                Diagnostic::error(Code::InvalidSnapshot, message).caused_by(error.to_string()).into()
+            })
+        };
+        self.0.iter().map(tenant).collect()
+    }
+
     /// Returns the path of the snapshot of a tenant, ignoring case; `None` if there is none.
     pub fn find_path(&self, tenant: &Tenant) -> Option<&Path> {
         self.0.get(&tenant.as_str().to_ascii_lowercase()).map(PathBuf::as_path)

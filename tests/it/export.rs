@@ -230,6 +230,37 @@ fn failed_export_leaves_the_file() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// The shell limits the size of files, so that the write fails like one on a full disk.
+#[cfg(unix)]
+#[test]
+fn export_that_does_not_fit_leaves_the_file() {
+    let folder = folder();
+    let flows: Vec<_> = (0..20).map(|number| format!("B2C_1_{number:03}")).collect();
+    let flows: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 0, 0)).collect();
+    file(folder.path(), "tenant.json", tenant(&flows).to_json());
+    for option in ["--out", "--out-dir"] {
+        let path = match option {
+            "--out" => "contoso.onmicrosoft.com.yaml",
+            _ => ".",
+        };
+        file(folder.path(), "contoso.onmicrosoft.com.yaml", "old");
+        let script =
+            format!("trap '' XFSZ; ulimit -f 1; exec \"$0\" export --sandbox tenant.json {option} {path}");
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_flowbind")])
+            .current_dir(folder.path())
+            .output();
+        // Skipped without bash, which sets the limit.
+        let Ok(output) = output else { return };
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.starts_with("error[output-not-writable]: "), "{stderr}");
+        let kept = fs::read_to_string(folder.path().join("contoso.onmicrosoft.com.yaml")).unwrap();
+        assert_eq!(kept, "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}
+
 #[test]
 fn export_without_flows_writes_an_empty_file() {
     let served = serve(tenant(&[]), Options::default());
