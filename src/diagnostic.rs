@@ -15,7 +15,7 @@ use similar::get_close_matches;
 use strum::IntoStaticStr;
 
 pub use code::Code;
-pub use source::{Position, Source, SourceLocation, Span};
+pub use source::{Position, STDIN, Source, SourceLocation, Span};
 
 /// One problem, with its location, its causes and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,6 +30,7 @@ pub mod current;
 pub mod desired;
 pub mod diagnostic;
 pub mod drift;
+pub mod encoding;
 pub mod exit;
 pub mod graph;
 pub mod http;

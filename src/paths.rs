@@ -7,6 +7,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::encoding;
 
 /// Why a path is not allowed.
 #[derive(Debug, thiserror::Error)]
@@ -173,21 +176,56 @@ pub(crate) fn or_current_dir(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
+/// Returns whether a path on the command line selects stdin. `./-` is a file.
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Returns whether a path that does not exist looks like a pattern such as `*.yaml`. A shell passes a pattern that
+/// matches no file unchanged, and the shells of Windows pass all patterns unchanged.
+pub fn is_unmatched_pattern(path: &Path, error: &io::Error) -> bool {
+    let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename);
+    is_missing && path.to_string_lossy().contains(['*', '?', '['])
+}
+
 /// Size limit in bytes: some hundred thousand changes.
 const MAX_INPUT_BYTES: u64 = 64 << 20;
 
-/// Reads a file or a pipe as UTF-8 text of at most 64 MiB. A link that leads out of its repository is an
-/// error.
+/// Reads all of stdin, but at most one byte over 64 MiB. Stdin is read once, and later calls return the same.
 ///
 /// # Errors
-/// The file cannot be read, is over 64 MiB, or is not UTF-8; or a link leads out of its repository.
-pub fn read(path: &Path) -> io::Result<String> {
-    resolve_input(path).map_err(io::Error::other)?;
+/// Stdin cannot be read.
+pub fn read_stdin() -> io::Result<&'static [u8]> {
+    static BYTES: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+    let read = BYTES.get_or_init(|| read_limited(io::stdin().lock()).map_err(|error| error.to_string()));
+    read.as_deref().map_err(|error| io::Error::other(error.as_str()))
+}
+
+/// Reads one byte more than allowed at most, which distinguishes an input that is too large from one that just fits.
+fn read_limited(input: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // One byte more than allowed distinguishes a file that is too large from one that just fits.
-    let read = File::open(path)?.take(MAX_INPUT_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
-    if u64::try_from(read).is_ok_and(|read| read <= MAX_INPUT_BYTES) {
-        return String::from_utf8(bytes).map_err(|_| io::Error::other("not UTF-8"));
+    input.take(MAX_INPUT_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a file or a pipe of at most 64 MiB. A link that leads out of its repository is an error.
+///
+/// # Errors
+/// The file cannot be read or is over 64 MiB; or a link leads out of its repository.
+pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    resolve_input(path).map_err(io::Error::other)?;
+    let bytes = read_limited(File::open(path)?)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_INPUT_BYTES) {
+        return Ok(bytes);
     }
     Err(io::Error::other("larger than 64 MiB"))
+}
+
+/// Reads a file or a pipe as [`read_bytes`] does, as UTF-8 text without a byte order mark.
+///
+/// # Errors
+/// As for [`read_bytes`], or the file is not UTF-8.
+pub fn read(path: &Path) -> io::Result<String> {
+    let bytes = read_bytes(path)?;
+    encoding::decode(&bytes).map(str::to_owned).map_err(io::Error::other)
 }

@@ -5,14 +5,14 @@ use clap::Args;
 use super::environment::Environment;
 use super::options::{ConnectionArgs, FilesArgs, Global};
 use super::progress::ProgressLine;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::http::never_stopped;
 use crate::model::Only;
 use crate::output::{self, print_diagnostics, print_problems};
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime};
 use crate::run::{AcceptRequest, AcceptedFile, AcceptedRun, CommandError, Run, accept_drift};
-use crate::{render, terminal};
+use crate::{paths, render, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct AcceptArgs {
@@ -37,6 +37,10 @@ pub(super) async fn run(
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
+    if args.files.files.iter().any(|file| paths::is_stdin(file)) {
+        let message = "`accept` changes files, and stdin is not a file";
+        return Err(Diagnostic::error(Code::Usage, message).hint("name the files to change").into());
+    }
     let run = Run::start(args.connection.run_options(environment), never_stopped())?;
     let time = PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS);
     let request = AcceptRequest { strict: args.strict, only: args.only.clone(), time };

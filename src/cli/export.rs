@@ -29,10 +29,10 @@ pub(super) struct ExportArgs {
     #[arg(long, default_value = "desired")]
     format: Format,
     /// Write to FILE, not to stdout
-    #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir", value_parser = values::export_parser())]
     out: Option<PathBuf>,
     /// Write one file per tenant to DIR: TENANT.yaml, or TENANT.json for a snapshot
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = values::export_parser())]
     out_dir: Option<PathBuf>,
     /// Steps to export, separated by commas [default: all that the service has]
     #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step_parser())]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use strum::VariantArray as _;
 
 use super::environment::Environment;
 use super::values;
@@ -42,7 +43,7 @@ pub(super) enum Color {
 /// FILES argument of most commands.
 #[derive(Debug, Args)]
 pub(super) struct FilesArgs {
-    /// Desired-state files, or folders of them (*.yaml, *.yml)
+    /// Desired-state files, folders (*.yaml, *.yml), or - for stdin
     #[arg(default_value = Self::DEFAULT, value_name = "FILES")]
     pub(super) files: Vec<PathBuf>,
 }
@@ -156,7 +157,7 @@ impl ConnectionArgs {
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
     /// Also write to FILE; the extension selects the format (.txt .json .md .diff .xml .html .prom). Repeatable
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = values::out_parser(Format::VARIANTS))]
     pub(super) out: Vec<OutPath>,
     /// Output format on stdout
     #[arg(long, default_value = "text", value_parser = values::format_parser())]

@@ -2,14 +2,18 @@
 
 use std::ffi::OsStr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::builder::{
+    OsStringValueParser, PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser,
+};
 use strum::VariantArray as _;
 
 use crate::auth::Kind;
 use crate::diagnostic::Code;
 use crate::model::{Api, Cloud, Step};
+use crate::output::OutPath;
 use crate::render::Format;
 use crate::run::Purpose;
 
@@ -63,6 +67,19 @@ pub(super) fn format_parser() -> impl TypedValueParser<Value = Format> {
         Format::Prom => "Metrics for the textfile collector of Prometheus' node exporter",
     };
     named(Format::VARIANTS, move |format| PossibleValue::new(format.name()).help(help(format)))
+}
+
+/// Returns the parser of an output file in one of `formats`.
+pub(super) fn out_parser(formats: &'static [Format]) -> impl TypedValueParser<Value = OutPath> {
+    OsStringValueParser::new().try_map(move |path| OutPath::parse(path.into(), formats))
+}
+
+/// Returns the parser of a path to which an export is written. Without the option, an export goes to stdout.
+pub(super) fn export_parser() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|path| match path.to_str() {
+        Some("-") => Err("to write to stdout, leave the option out"),
+        _ => Ok(PathBuf::from(path)),
+    })
 }
 
 /// Returns the parser of a kind of credential.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, STDIN};
 use crate::paths::{self, PathError};
 
 /// Desired-state files of a run, each once, in order.
@@ -26,6 +26,7 @@ pub(super) struct InputFile {
 /// as two files, because the paths in `extends` are relative to the link.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileKey {
+    /// Resolved path; `-` for stdin.
     pub(super) real: PathBuf,
     /// Resolved folder to which the paths in `extends` are relative.
     pub(super) folder: PathBuf,
@@ -45,6 +46,7 @@ pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputF
     let mut seen = BTreeMap::<FileKey, String>::new();
     for path in paths {
         let found = match paths::resolve_input(path) {
+            _ if paths::is_stdin(path) => vec![stdin()],
             Ok(_) if path.is_dir() => expand_folder(path),
             resolved => vec![(path.clone(), input_key(path, resolved))],
         };
@@ -72,6 +74,13 @@ pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputF
         }
     }
     inputs
+}
+
+/// Returns stdin under its name, with its identity. Its bases are relative to the working directory.
+fn stdin() -> (PathBuf, Result<FileKey, Diagnostic>) {
+    let path = PathBuf::from(STDIN);
+    let key = FileKey::new(&path, PathBuf::from("-"));
+    (path, Ok(key))
 }
 
 /// Returns the identity of the file at a path, with its resolved path; an error if the path is not allowed.

@@ -17,6 +17,8 @@ use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, NonFiniteFloatPol
 
 use super::message::{error, truncate};
 use crate::diagnostic::{Code, Diagnostic, Position, Source, Span};
+use crate::encoding;
+use crate::paths;
 
 /// Size limit of a file in bytes.
 const MAX_BYTES: usize = 16 << 20;
@@ -63,13 +65,17 @@ pub(crate) enum Value<'s> {
     Mapping(Vec<(Node<'s>, Node<'s>)>),
 }
 
-/// Reads the file at a path. Messages show it as `name`.
+/// Reads the file at a resolved path, or stdin for `-`. Messages show it as `name`.
 ///
 /// # Errors
 /// If the file cannot be read, is over 16 MiB, or is not UTF-8.
 pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let unreadable = |error: std::io::Error| {
         let hint = match error.kind() {
+            _ if paths::is_unmatched_pattern(path, &error) => {
+                "no file matches the pattern, or the shell does not expand patterns: name the files, or their folder, \
+                 which means every `*.yaml` and `*.yml` file in it"
+            }
             ErrorKind::NotFound => {
                 "check the path, or write a first file: `flowbind export --tenant TENANT --out flowbind.yaml`"
             }
@@ -79,6 +85,9 @@ pub(super) fn read(name: &str, path: &Path) -> Result<Arc<Source>, Diagnostic> {
             .caused_by(error.to_string())
             .hint(hint)
     };
+    if paths::is_stdin(path) {
+        return decode(name, paths::read_stdin().map_err(unreadable)?);
+    }
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than allowed distinguishes a file that is too large from one that just fits.
@@ -95,23 +104,13 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostic
         let problem = Diagnostic::error(Code::FileTooLarge, format!("`{name}` is larger than 16 MiB"));
         return Err(problem.hint("split it, for example into one file for each tenant"));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match str::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(name, text)),
-        Err(invalid) => {
-            let at = invalid.valid_up_to();
-            let source = Source::new(name, String::from_utf8_lossy(bytes));
-            // PowerShell 5.1 writes UTF-16 by default.
-            let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-            let (is, hint) = if is_utf16 {
-                ("UTF-16, not UTF-8", "save the file as UTF-8, in PowerShell with `Out-File -Encoding utf8`")
-            } else {
-                ("not UTF-8", "save the file as UTF-8")
-            };
-            let span = source.span(at..at.saturating_add(1));
-            Err(error(Code::FileNotUtf8, format!("`{name}` is {is}"), &span, hint))
-        }
-    }
+    encoding::decode(bytes).map(|text| Source::new(name, text)).map_err(|invalid| {
+        let bytes = encoding::strip_byte_order_mark(bytes);
+        let source = Source::new(name, String::from_utf8_lossy(bytes));
+        let at = invalid.valid_bytes();
+        let span = source.span(at..at.saturating_add(1));
+        error(Code::FileNotUtf8, format!("`{name}` is {invalid}"), &span, invalid.hint())
+    })
 }
 
 /// Parses a source, which must be one YAML document within the limits of this module. The error describes the

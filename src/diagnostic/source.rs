@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+/// Name of the text of stdin, which `-` selects on the command line.
+pub const STDIN: &str = "<stdin>";
+
 /// Text with a name, usually a file.
 pub struct Source {
     name: String,

@@ -4,10 +4,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
-
-use strum::VariantArray as _;
 
 use super::errors::stdout_error;
 use super::printer::Printer;
@@ -29,18 +26,22 @@ pub struct OutPath {
     format: Format,
 }
 
-impl FromStr for OutPath {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let path = PathBuf::from(text);
+impl OutPath {
+    /// Parses a path whose extension is that of one of `formats`.
+    ///
+    /// # Errors
+    /// The extension is unknown, or the path is `-`.
+    pub fn parse(path: PathBuf, formats: &[Format]) -> Result<Self, String> {
+        if paths::is_stdin(&path) {
+            return Err("stdout has the format of `--format`; pass the name of a file".to_owned());
+        }
         let extension = path.extension().and_then(|extension| extension.to_str());
         let has_extension =
             |format: &Format| format.extension().is_some_and(|known| Some(known) == extension);
-        match Format::VARIANTS.iter().copied().find(has_extension) {
+        match formats.iter().copied().find(has_extension) {
             Some(format) => Ok(Self { path, format }),
             None => {
-                let known: Vec<_> = Format::VARIANTS
+                let known: Vec<_> = formats
                     .iter()
                     .filter_map(|format| format.extension())
                     .map(|it| format!(".{it}"))

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::diagnostic::STDIN;
 use crate::model::is_guid;
 
 /// Escapes a text for a terminal and a log, as `\n` or `\u{1b}`: control characters, characters that change
@@ -120,8 +121,11 @@ pub fn shell(word: &str) -> Cow<'_, str> {
 }
 
 /// Returns the path of a file as one word of a POSIX shell, as [`shell`] does. A path that begins with `-`
-/// gets the prefix `./`, so that no command reads it as an option.
+/// gets the prefix `./`, so that no command reads it as an option. Stdin is `-`.
 pub fn path(path: &str) -> Cow<'_, str> {
+    if path == STDIN {
+        return "-".into();
+    }
     if path.starts_with('-') { shell(&format!("./{path}")).into_owned().into() } else { shell(path) }
 }
 
@@ -294,6 +298,7 @@ mod tests {
         assert_eq!(shell(""), "''");
         assert_eq!(path("--plan=x.yaml"), "./--plan=x.yaml");
         assert_eq!(path("my -f.yaml"), "'my -f.yaml'");
+        assert_eq!((path(STDIN), path("-")), ("-".into(), "./-".into()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, unblocking_pins};
 use super::wording::{self, one_line};
 use crate::apply::{ChangeReport, OutcomeKind, Report};
-use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation, clipped};
+use crate::diagnostic::{Code, Diagnostic, Location, STDIN, Severity, SourceLocation, clipped};
 use crate::model::{Action, FlowId, Step, Tenant};
 use crate::plan::{Limit, Plan, Problem, Summary};
 
@@ -232,7 +232,7 @@ struct Annotation {
 }
 
 impl Annotations {
-    /// Adds an annotation; `None` omits the location.
+    /// Adds an annotation. `None` omits the location, and so does stdin.
     pub(super) fn push(
         &mut self,
         level: &'static str,
@@ -265,7 +265,8 @@ impl Annotations {
 impl Annotation {
     fn render(&self, path_in_repository: &dyn Fn(&str) -> String) -> String {
         let Self { level, location, title, message } = self;
-        let location = location.as_ref().map(|SourceLocation { file, line, column }| {
+        let location = location.as_ref().filter(|location| location.file != STDIN);
+        let location = location.map(|SourceLocation { file, line, column }| {
             let file = escape::property(&path_in_repository(file));
             format!("file={file},line={line},col={column},")
         });

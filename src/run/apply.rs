@@ -234,10 +234,15 @@ impl Session<'_> {
         if given.is_some() {
             return Ok(given);
         }
-        let denied = match unless_stopped(run, host.ask(&changing)).await? {
-            Answer::Yes => return Ok(Some(Consent::Typed)),
-            Answer::No => blocked::approval_denied(),
-            Answer::NotInteractive => blocked::approval_required(),
+        let answer = match self.request.source.reads_stdin() {
+            true => None,
+            false => Some(unless_stopped(run, host.ask(&changing)).await?),
+        };
+        let denied = match answer {
+            Some(Answer::Yes) => return Ok(Some(Consent::Typed)),
+            Some(Answer::No) => blocked::approval_denied(),
+            Some(Answer::NotInteractive) => blocked::approval_required("stdin is not a terminal"),
+            None => blocked::approval_required("stdin is the desired-state file"),
         };
         self.stop_all(tenants, denied);
         Ok(None)

@@ -9,6 +9,7 @@ use super::blocked::PlanSource;
 use super::plan::DesiredSource;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::model::Only;
+use crate::paths;
 use crate::plan::{ExpectedFingerprints, PlanTime, RunOverrides, Shard};
 
 /// Options of an apply.
@@ -51,6 +52,16 @@ pub enum ApplySource<'a> {
 }
 
 impl ApplySource<'_> {
+    /// Returns whether the desired state is read from stdin, so that no answer can be.
+    pub(super) fn reads_stdin(&self) -> bool {
+        match self {
+            Self::Files { source: DesiredSource::Files(files), .. } => {
+                files.iter().any(|file| paths::is_stdin(file))
+            }
+            Self::Files { source: DesiredSource::Undo(_), .. } | Self::Saved(_) => false,
+        }
+    }
+
     /// Returns where the plan is from, for messages.
     pub(super) fn plan_source(&self) -> PlanSource<'_> {
         match self {

@@ -186,9 +186,8 @@ pub(super) fn approval_denied() -> Diagnostic {
     Diagnostic::error(Code::ApprovalDenied, "cancelled: the answer was not `yes`")
 }
 
-/// Creates the error of a run that needs approval and cannot ask for it.
-pub(super) fn approval_required() -> Diagnostic {
-    let message = "cannot ask for approval: stdin is not a terminal";
-    Diagnostic::error(Code::ApprovalRequired, message)
+/// Creates the error of a run that needs approval and cannot ask for it, with the reason.
+pub(super) fn approval_required(reason: &str) -> Diagnostic {
+    Diagnostic::error(Code::ApprovalRequired, format!("cannot ask for approval: {reason}"))
         .hint("after reviewing the plan, run again with `--expect FINGERPRINT` or `--yes`")
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::auth::{Kind, NoCredential, SignInError};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::encoding::InvalidText;
 use crate::graph::{INVALID_PROXY_HINT, InvalidGraphUrl, UNREACHABLE_HINT};
 use crate::http::ClientError;
 use crate::model::Tenant;
-use crate::paths::PathError;
-use crate::snapshot::SnapshotError;
+use crate::paths::{self, PathError};
 
 /// How a run, or its part for one tenant, did not succeed; the later, the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,23 +57,31 @@ impl CommandError {
     }
 
     /// Creates the error of an invalid snapshot.
-    pub(super) fn snapshot(path: &Path, error: &SnapshotError) -> Self {
-        let message = format!("`{}` is not a valid snapshot", path.display());
+    pub(super) fn snapshot(name: &str, error: &dyn std::error::Error) -> Self {
+        let message = format!("`{name}` is not a valid snapshot");
         Diagnostic::error(Code::InvalidSnapshot, message)
             .caused_by(error.to_string())
             .hint("compare the file with the format that `flowbind schema snapshot` prints")
             .into()
     }
 
-    /// Creates the error of an input that [`paths::read`](crate::paths::read) could not read. `message` names
-    /// the input. The code is `input-not-allowed` for a path that is not allowed, otherwise `input-unreadable`.
-    pub(super) fn input(message: String, error: &io::Error) -> Self {
+    /// Creates the error of an input that [`paths::read`](crate::paths::read) could not read. `what` is in front of
+    /// its path. The code is `input-not-allowed` for a path that is not allowed, otherwise `input-unreadable`.
+    pub(super) fn input(what: &str, path: &Path, error: &io::Error) -> Self {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<PathError>());
         let leads_out = cause.is_some_and(|cause| !matches!(cause, PathError::Unreachable(_)));
         let code = if leads_out { Code::InputNotAllowed } else { Code::InputUnreadable };
+        let message = format!("cannot read {what}`{}`", path.display());
         let problem = Diagnostic::error(code, message).caused_by(error.to_string());
+        let invalid = error.get_ref().and_then(|cause| cause.downcast_ref::<InvalidText>());
+        if let Some(invalid) = invalid {
+            return problem.hint(invalid.hint()).into();
+        }
         match error.kind() {
             _ if leads_out => problem.hint("remove the link, or pass the path that it leads to").into(),
+            _ if paths::is_unmatched_pattern(path, error) => problem
+                .hint("no file matches the pattern, or the shell does not expand patterns: name the files")
+                .into(),
             io::ErrorKind::NotFound => problem.hint("check the path").into(),
             _ => problem.into(),
         }

@@ -106,11 +106,9 @@ pub struct SnapshotFile {
 impl SnapshotFile {
     /// Reads and parses the snapshot at a path. An unreadable file or an invalid snapshot is an error.
     pub fn read(path: &Path) -> Result<Self, CommandError> {
-        let text = paths::read(path).map_err(|error| {
-            CommandError::input(format!("cannot read the snapshot `{}`", path.display()), &error)
-        })?;
-        let snapshot = Snapshot::parse(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| CommandError::snapshot(path, &error))?;
+        let text = paths::read(path).map_err(|error| CommandError::input("the snapshot ", path, &error))?;
+        let snapshot = Snapshot::parse(&text)
+            .map_err(|error| CommandError::snapshot(&path.to_string_lossy(), &error))?;
         Ok(Self { path: path.to_owned(), text, snapshot })
     }
 

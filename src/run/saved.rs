@@ -28,9 +28,8 @@ pub enum Reader {
 /// A modified plan, and for `apply` also a file of another format version, blocks the run. Any other unusable file
 /// is an error.
 pub fn read_saved(path: &Path, reader: Reader) -> Result<Saved, CommandError> {
-    let text = paths::read(path)
-        .map_err(|error| CommandError::input(format!("cannot read `{}`", path.display()), &error))?;
-    saved::read(text.trim_start_matches('\u{feff}')).map_err(|error| {
+    let text = paths::read(path).map_err(|error| CommandError::input("", path, &error))?;
+    saved::read(&text).map_err(|error| {
         let kind = match error {
             SavedFileError::Version(_) if reader == Reader::Apply => ErrorKind::Blocked,
             SavedFileError::FingerprintMismatch if reader != Reader::Since => ErrorKind::Blocked,

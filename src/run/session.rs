@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::sandboxes::Sandboxes;
 use crate::auth::{self, Kind};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::encoding;
 use crate::http::retry::Policy;
 use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop, saturating_add};
 
@@ -153,5 +154,6 @@ fn connections(ca_file: Option<&Path>) -> Result<Connections, CommandError> {
             .hint("pass a PEM file with the certificates of the authorities to trust")
     };
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    Ok(Connections::with_authorities(&pem).map_err(|error| wrong(error.to_string()))?)
+    Ok(Connections::with_authorities(encoding::strip_byte_order_mark(&pem))
+        .map_err(|error| wrong(error.to_string()))?)
 }

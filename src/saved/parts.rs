@@ -34,7 +34,7 @@ pub(super) fn kind(text: &str) -> Result<String, SavedFileError> {
 
 /// Returns the `kind` of a saved file of any format version; `None` if the text is not a saved file.
 pub fn find_kind(text: &str) -> Option<String> {
-    let head: Head = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    let head: Head = serde_json::from_str(text).ok()?;
     Some(head.kind)
 }
 

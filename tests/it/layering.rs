@@ -14,16 +14,17 @@ use crate::support::package;
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
-const DEPENDENCIES: [(&str, &[&str]); 24] = [
+const DEPENDENCIES: [(&str, &[&str]); 25] = [
     ("atomic_file", &[]),
     ("diagnostic", &[]),
+    ("encoding", &[]),
     ("http", &[]),
-    ("paths", &[]),
+    ("paths", &["encoding"]),
     ("snapshot", &[]),
     ("terminal", &[]),
     ("model", &["diagnostic"]),
-    ("desired", &["diagnostic", "model", "paths"]),
-    ("auth", &["http"]),
+    ("desired", &["diagnostic", "encoding", "model", "paths"]),
+    ("auth", &["encoding", "http"]),
     ("graph", &["auth", "diagnostic", "http", "model"]),
     ("current", &["diagnostic", "graph", "model"]),
     ("plan", &["diagnostic", "model"]),
@@ -45,6 +46,7 @@ const DEPENDENCIES: [(&str, &[&str]); 24] = [
             "desired",
             "diagnostic",
             "drift",
+            "encoding",
             "graph",
             "http",
             "model",
@@ -73,6 +75,7 @@ const DEPENDENCIES: [(&str, &[&str]); 24] = [
             "manual",
             "model",
             "output",
+            "paths",
             "plan",
             "render",
             "run",

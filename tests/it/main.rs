@@ -31,6 +31,7 @@ mod help;
 mod hostile;
 #[cfg(feature = "azure")]
 mod identity;
+mod inputs;
 mod layering;
 mod limits;
 #[cfg(unix)]

@@ -9,6 +9,7 @@ use azure_identity::ClientAssertion;
 
 use super::file;
 use crate::auth::error::SignInError;
+use crate::encoding;
 
 /// File of a federated token. It is read when a token is requested.
 #[derive(Debug)]
@@ -20,10 +21,10 @@ impl ClientAssertion for FederatedToken {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let Self(path) = self;
         let bytes = file::read(path.clone()).await?;
-        match str::from_utf8(&bytes).map(str::trim) {
+        match encoding::decode(&bytes).map(str::trim) {
             Ok("") => Err(SignInError::new(format!("`{}` is empty", path.display())).into()),
             Ok(token) => Ok(token.to_owned()),
-            Err(_) => Err(SignInError::new(format!("`{}` has no token", path.display())).into()),
+            Err(invalid) => Err(SignInError::new(format!("`{}` is {invalid}", path.display())).into()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::escape;
 use super::super::wording::only_flags;
+use crate::diagnostic::STDIN;
 use crate::drift::{Difference, Drift, Kind, Revert, TargetDrift};
 
 /// Commands and advice about drift.
@@ -47,12 +48,12 @@ fn revert(drift: &Drift, target: &TargetDrift) -> Option<String> {
     Some(format!("{}{blocked}", command("apply", drift, target)))
 }
 
-/// Returns the command that changes the file of a target; `None` if it would change nothing.
+/// Returns the command that changes the file of a target; `None` if it would change nothing, or for stdin.
 fn accept(drift: &Drift, target: &TargetDrift) -> Option<String> {
     let mut differences = target.differences.iter();
     let has_unlisted = drift.strict && differences.clone().any(|it| it.kind == Kind::Unmanaged);
     let strict = if has_unlisted { " --strict" } else { "" };
-    let can_be_accepted = differences.any(Difference::can_be_accepted);
+    let can_be_accepted = target.file != STDIN && differences.any(Difference::can_be_accepted);
     can_be_accepted.then(|| format!("{}{strict}", command("accept", drift, target)))
 }
 

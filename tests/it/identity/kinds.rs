@@ -177,9 +177,9 @@ fn key_in_broken_certificate_is_not_printed() {
 fn federated_token_file_signs_in() {
     let entra = entra();
     let outside = folder();
-    let token = file(outside.path(), "token", "federated-t0ken\n");
+    let token = file(outside.path(), "token", "\u{feff}federated-t0ken\n");
     let forms = applies(&entra, |run| run.env("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap()));
-    assert_eq!(forms[0]["client_assertion"], "federated-t0ken", "without the line end");
+    assert_eq!(forms[0]["client_assertion"], "federated-t0ken", "without byte order mark and line end");
     assert_eq!(forms[0]["client_id"], APP);
 }
 

@@ -1,6 +1,6 @@
 //! Network settings: proxies, certificate authorities and timeouts.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -23,6 +23,10 @@ fn custom_ca_is_trusted_if_configured() {
     let ca = entra.ca_file();
     let ca = ca.to_str().unwrap();
     let outcome = run(&["plan", "--ca-file", ca]).run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let marked = [b"\xef\xbb\xbf".to_vec(), fs::read(ca).unwrap()].concat();
+    file(folder.path(), "ca-with-byte-order-mark.pem", marked);
+    let outcome = run(&["plan", "--ca-file", "ca-with-byte-order-mark.pem"]).run();
     assert_eq!(outcome.code, 0, "{outcome}");
     let outcome = run(&["plan"]).env("SSL_CERT_FILE", ca).run();
     assert_eq!(outcome.code, 0, "{outcome}");

@@ -3,8 +3,9 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Output, Stdio};
 
 use super::is_true_in_time;
 
@@ -72,16 +73,30 @@ impl Flowbind {
     }
 
     pub fn run(mut self) -> Outcome {
-        let output = self.0.output().unwrap();
-        Outcome {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.0.output().unwrap().into()
+    }
+
+    /// Runs with an input on stdin, and closes it.
+    pub fn run_with_stdin(mut self, input: impl AsRef<[u8]>) -> Outcome {
+        self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.0.spawn().unwrap();
+        // A run that ends with an error does not read it.
+        _ = child.stdin.take().unwrap().write_all(input.as_ref());
+        child.wait_with_output().unwrap().into()
     }
 
     pub fn command(self) -> Command {
         self.0
+    }
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 }
 
