@@ -1,5 +1,6 @@
 //! Exit codes of the program.
 
+use crate::compare::Comparison;
 use crate::drift::Drift;
 use crate::plan::Plan;
 use crate::run::ErrorKind;
@@ -72,6 +73,11 @@ impl Exit {
         } else {
             Self::Done
         }
+    }
+
+    /// Returns the exit code of a comparison: 2 if anything differs and `detailed` is set, otherwise 0.
+    pub fn of_comparison(comparison: &Comparison, detailed: bool) -> Self {
+        if detailed && !comparison.differences.is_empty() { Self::Differs } else { Self::Done }
     }
 
     /// Returns the exit code of a drift run: 1 if it is incomplete, otherwise 2 if anything differs, otherwise 0. With

@@ -26,6 +26,7 @@ pub mod apply;
 pub mod atomic_file;
 pub mod auth;
 pub mod cli;
+pub mod compare;
 pub mod current;
 pub mod desired;
 pub mod diagnostic;

@@ -5,6 +5,7 @@
 mod accept;
 mod apply;
 mod approval;
+mod compare;
 mod completions;
 mod drift;
 mod environment;
@@ -69,6 +70,8 @@ enum Command {
     Drift(drift::DriftArgs),
     /// Accept drift: change the files so that they have the values of the tenant
     Accept(accept::AcceptArgs),
+    /// Compare two files or snapshots offline
+    Compare(compare::CompareArgs),
     /// Print saved plans, drift or reports
     Show(show::ShowArgs),
     /// Show the credential, tenant and permissions in use
@@ -139,6 +142,7 @@ fn run(cli: &Cli, signals: &Signals) -> Result<Exit, CommandError> {
         Command::Apply(args) => block_on(apply::run(args, global, &Environment::read()?, signals)),
         Command::Accept(args) => block_on(accept::run(args, global, &Environment::read()?)),
         Command::Drift(args) => block_on(drift::run(args, global, &Environment::read()?)),
+        Command::Compare(args) => block_on(compare::run(args)),
         Command::Show(args) => block_on(show::run(args, &Environment::read()?)),
         Command::Whoami(args) => block_on(whoami::run(args, global, &Environment::read()?)),
         Command::Explain(args) => explain::run(args),

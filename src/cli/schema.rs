@@ -23,6 +23,8 @@ enum Name {
     Drift,
     /// Saved report of an apply
     Report,
+    /// Output of `compare`
+    Comparison,
     /// Snapshot of a tenant, for `--sandbox`
     Snapshot,
 }
@@ -33,6 +35,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
         Name::Plan => include_str!("../../schemas/plan.schema.json"),
         Name::Drift => include_str!("../../schemas/drift.schema.json"),
         Name::Report => include_str!("../../schemas/report.schema.json"),
+        Name::Comparison => include_str!("../../schemas/comparison.schema.json"),
         Name::Snapshot => include_str!("../../schemas/snapshot.schema.json"),
     };
     terminal::print(schema).map_err(output::stdout_error)?;
@@ -52,6 +55,8 @@ mod tests {
         expect_file!["../../schemas/plan.schema.json"].assert_eq(&text(saved::plan::json_schema()));
         expect_file!["../../schemas/drift.schema.json"].assert_eq(&text(saved::drift::json_schema()));
         expect_file!["../../schemas/report.schema.json"].assert_eq(&text(saved::report::json_schema()));
+        expect_file!["../../schemas/comparison.schema.json"]
+            .assert_eq(&text(saved::comparison::json_schema()));
         expect_file!["../../schemas/snapshot.schema.json"].assert_eq(&text(snapshot::json_schema()));
     }
 }

@@ -69,6 +69,14 @@ pub(super) fn format_parser() -> impl TypedValueParser<Value = Format> {
     named(Format::VARIANTS, move |format| PossibleValue::new(format.name()).help(help(format)))
 }
 
+/// Formats of a comparison.
+pub(super) const COMPARISON_FORMATS: &[Format] = &[Format::Text, Format::Json, Format::Markdown];
+
+/// Returns the parser of the format of a comparison.
+pub(super) fn comparison_format_parser() -> impl TypedValueParser<Value = Format> {
+    named(COMPARISON_FORMATS, |format| PossibleValue::new(format.name()))
+}
+
 /// Returns the parser of an output file in one of `formats`.
 pub(super) fn out_parser(formats: &'static [Format]) -> impl TypedValueParser<Value = OutPath> {
     OsStringValueParser::new().try_map(move |path| OutPath::parse(path.into(), formats))

@@ -10,7 +10,7 @@ use std::thread;
 use super::compose::{merge, merge_order};
 use super::decoder::{Decoder, Spanned};
 use super::findings::Findings;
-use super::inputs::{FileKey, InputFile, InputFiles, expand_paths, path_name};
+use super::inputs::{FileKey, InputFile, InputFiles, path_name};
 use super::message::{duplicate_error, error, truncate};
 use super::schema::File;
 use super::{keys, source};
@@ -37,11 +37,12 @@ pub(super) struct LoadedFile {
     pub(super) bases: Vec<Arc<File>>,
 }
 
-/// Loads the files at these paths and in these folders, and merges each with its bases. Returns the merged
-/// files in order, without those that cannot be parsed or merged, and without bases that have no tenant.
-/// Problems go to `findings`; a returned file may have some.
-pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<LoadedFile> {
-    let InputFiles { files: inputs, is_complete } = expand_paths(paths, findings);
+/// Loads the files, and merges each with its bases. Returns the merged files in order, without those that cannot be
+/// parsed or merged, and without bases that have no tenant. Problems go to `findings`; a returned file may have some.
+pub(super) fn load(
+    InputFiles { files: inputs, is_complete }: InputFiles,
+    findings: &mut Findings,
+) -> Vec<LoadedFile> {
     let mut loader = Loader {
         findings,
         parsed: parse_all(&inputs),
@@ -57,7 +58,7 @@ pub(super) fn load(paths: &[PathBuf], findings: &mut Findings) -> Vec<LoadedFile
     }
     let files: Vec<_> = inputs.iter().map(|input| loader.compose(&input.path, &input.key).0).collect();
     let mut with_tenant = Vec::new();
-    for (InputFile { path, key }, file) in inputs.iter().zip(files) {
+    for (InputFile { path, key, .. }, file) in inputs.iter().zip(files) {
         let Some(ComposedFile { file, order }) = file else { continue };
         let name = path_name(path);
         let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
@@ -92,8 +93,13 @@ type ParseResult = (Option<File>, Vec<Diagnostic>);
 fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = inputs.len().div_ceil(threads).max(1);
-    let parse_one =
-        |InputFile { path, key }: &InputFile| (key.clone(), (path.clone(), read_and_parse(path, &key.real)));
+    let parse_one = |InputFile { path, key, bytes }: &InputFile| {
+        let parsed = match bytes {
+            Some(bytes) => parse_source(source::decode(&path_name(path), bytes)),
+            None => read_and_parse(path, &key.real),
+        };
+        (key.clone(), (path.clone(), parsed))
+    };
     let parse = |inputs: &[InputFile]| inputs.iter().map(parse_one).collect::<Vec<_>>();
     thread::scope(|scope| {
         let mut shares = inputs.chunks(share);
@@ -109,7 +115,10 @@ fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> 
 }
 
 fn read_and_parse(path: &Path, real: &Path) -> ParseResult {
-    let source = source::read(&path_name(path), real);
+    parse_source(source::read(&path_name(path), real))
+}
+
+fn parse_source(source: Result<Arc<Source>, Diagnostic>) -> ParseResult {
     source.map_or_else(|problem| (None, vec![problem]), |source| parse(&source))
 }
 

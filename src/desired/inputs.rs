@@ -20,6 +20,8 @@ pub(super) struct InputFiles {
 pub(super) struct InputFile {
     pub(super) path: PathBuf,
     pub(super) key: FileKey,
+    /// Content, if it was read already.
+    pub(super) bytes: Option<Vec<u8>>,
 }
 
 /// Identity of a file, independent of the spelling of its path. A file that is linked into two folders counts
@@ -63,7 +65,7 @@ pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputF
                     Some(first) => findings.extend(&name, [file_given_twice(&name, first)]),
                     None => {
                         seen.insert(key.clone(), name);
-                        inputs.files.push(InputFile { path, key });
+                        inputs.files.push(InputFile { path, key, bytes: None });
                     }
                 },
                 Err(problem) => {

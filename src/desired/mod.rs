@@ -22,7 +22,7 @@ mod message;
 mod schema;
 mod source;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -37,6 +37,7 @@ use convert::to_desired;
 use decoder::{Problems, Spanned};
 use files::{LoadedFile, NamedFile};
 use findings::Findings;
+use inputs::{InputFiles, expand_paths};
 use message::{error, truncate};
 
 /// Loads and checks the files at these paths and directly in these folders, with their bases. Returns the
@@ -46,6 +47,20 @@ use message::{error, truncate};
 /// All problems of all files, in the order of the files.
 pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Desired>, Vec<Diagnostic>> {
     Ok(load_checked(paths, now)?.into_iter().filter_map(to_desired).collect())
+}
+
+/// Loads the file at a path as [`load`] does, with this content. A pipe can be read only once.
+///
+/// # Errors
+/// All problems of the file and its bases.
+pub fn load_bytes(path: &Path, bytes: Vec<u8>, now: Timestamp) -> Result<Desired, Vec<Diagnostic>> {
+    let mut findings = Findings::default();
+    let mut inputs = expand_paths(&[path.to_owned()], &mut findings);
+    if let [input] = inputs.files.as_mut_slice() {
+        input.bytes = Some(bytes);
+    }
+    let files = load_inputs(inputs, findings, now)?;
+    files.into_iter().find_map(to_desired).ok_or_else(Vec::new)
 }
 
 /// Loads the same files as [`load`] and returns each composed file with the location of every value.
@@ -65,7 +80,7 @@ pub fn list(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Listing>, Vec<Diagn
 /// As for [`load`].
 pub fn load_documents(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Document>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
-    let files = files::load(paths, &mut findings);
+    let files = files::load(expand_paths(paths, &mut findings), &mut findings);
     check_files(files.iter().map(|file| file.composed.clone()).collect(), findings, Some(now))?;
     Ok(document::from_files(files))
 }
@@ -97,7 +112,16 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Desired, Vec<Diagnostic>> {
 /// any file is an error; all are returned.
 fn load_checked(paths: &[PathBuf], now: Timestamp) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
     let mut findings = Findings::default();
-    let files = files::load(paths, &mut findings);
+    let inputs = expand_paths(paths, &mut findings);
+    load_inputs(inputs, findings, now)
+}
+
+fn load_inputs(
+    inputs: InputFiles,
+    mut findings: Findings,
+    now: Timestamp,
+) -> Result<Vec<NamedFile>, Vec<Diagnostic>> {
+    let files = files::load(inputs, &mut findings);
     let files = files.into_iter().map(|LoadedFile { composed, .. }| composed).collect();
     check_files(files, findings, Some(now))
 }

@@ -290,6 +290,24 @@ pub fn find_help(command: &str) -> Help {
             environment: WITH_TENANT,
             files: DEFAULT_FILE,
         },
+        "compare" => Help {
+            examples: &[
+                "compare tenants/test.yaml tenants/prod.yaml",
+                "compare before.json after.json --detailed-exitcode",
+                "compare - snapshot.json --out compare.md",
+            ],
+            notes: &[
+                "Files are merged with their bases. Connectors are compared by displayName, and without a unique one by \
+                 id. A step with `null` and one that is not mentioned are equal; `protect` and `hold` do not count.",
+            ],
+            exit_codes: &[
+                (Exit::Done, "The files were compared"),
+                (Exit::Error, "A file is invalid or cannot be read, or invalid usage"),
+                (Exit::Differs, "With --detailed-exitcode: the files differ"),
+            ],
+            environment: &[TIME, NO_COLOR],
+            ..OTHER
+        },
         "show" => Help {
             examples: &[
                 "show plan.json --format html",

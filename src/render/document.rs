@@ -1,6 +1,7 @@
 //! Value that a run displays.
 
 use crate::apply::Report;
+use crate::compare::Comparison;
 use crate::drift::Drift;
 use crate::plan::Plan;
 
@@ -13,4 +14,6 @@ pub enum Document<'a> {
     Drift(&'a Drift),
     /// Results of changes.
     Report(&'a Report),
+    /// Differences between two files.
+    Comparison(&'a Comparison),
 }

@@ -4,7 +4,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::document::Document;
 use super::markdown::COMMENT_LIMIT;
-use super::{diff, drift, github, html, junit, markdown, prom};
+use super::{comparison, diff, drift, github, html, junit, markdown, prom};
 
 /// A format of a plan, drift or a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -70,6 +70,8 @@ impl Document<'_> {
             (Self::Report(report), Format::Junit) => junit::render_report(report, at),
             (Self::Report(report), Format::Html) => html::render_report(report, at),
             (Self::Report(report), Format::Prom) => prom::render_report(report, at),
+            // The command line offers no other format.
+            (Self::Comparison(_), _) => return None,
         })
     }
 
@@ -81,6 +83,7 @@ impl Document<'_> {
             Self::Plan(plan) => markdown::render_plan(plan, limit),
             Self::Drift(drift) => drift::markdown::render(drift, limit),
             Self::Report(report) => markdown::render_report(report, limit),
+            Self::Comparison(comparison) => comparison::markdown(comparison, limit),
         }
     }
 
@@ -91,6 +94,8 @@ impl Document<'_> {
             Self::Plan(plan) => github::plan_annotations(plan),
             Self::Drift(drift) => drift::github::annotations(drift),
             Self::Report(report) => github::report_annotations(report),
+            // A comparison has no line to annotate.
+            Self::Comparison(_) => github::Annotations::default(),
         };
         annotations.render(path_in_repository)
     }
@@ -101,6 +106,7 @@ impl Document<'_> {
             Self::Plan(plan) => github::plan_outputs(plan),
             Self::Drift(drift) => drift::github::outputs(drift),
             Self::Report(report) => github::report_outputs(report),
+            Self::Comparison(_) => String::new(),
         }
     }
 }

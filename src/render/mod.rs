@@ -1,5 +1,6 @@
 //! Renders plans, reports and problems for people and pipelines. One file for each format.
 
+mod comparison;
 mod diagnostic;
 mod diff;
 mod document;
@@ -22,6 +23,7 @@ pub mod short_name;
 mod text;
 mod wording;
 
+pub use comparison::text as comparison_text;
 pub use diagnostic::{diagnostic, prefixed_diagnostic};
 pub use diff::file_diff;
 pub use document::Document;

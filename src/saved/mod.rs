@@ -1,5 +1,6 @@
-//! Saved plans, drift and reports: versioned structs, apart from the values that the code works with.
+//! Saved plans, drift, reports and comparisons: versioned structs, apart from the values that the code works with.
 
+pub mod comparison;
 pub mod drift;
 mod error;
 mod parts;

@@ -7,13 +7,14 @@ use expect_test::expect_file;
 use crate::support::{flowbind, package};
 
 /// All commands, in the order of the help.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "export",
     "validate",
     "plan",
     "apply",
     "drift",
     "accept",
+    "compare",
     "show",
     "whoami",
     "explain",
@@ -117,7 +118,7 @@ fn usage_error_exits_1_with_a_suggestion() {
         (vec!["sandbox", "x", "--latency=-1"], "an integer of milliseconds"),
         (vec!["sandbox", "x", "--listen", "here"], "invalid socket address"),
         (vec!["sandbox", "x", "--page-size", "0"], "an integer from 1"),
-        (vec!["schema", "plans"], "[possible values: desired, plan, drift, report, snapshot]"),
+        (vec!["schema", "plans"], "[possible values: desired, plan, drift, report, comparison, snapshot]"),
     ] {
         let outcome = flowbind(&args).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}: {outcome}");

@@ -47,9 +47,8 @@ fn corpus() -> Vec<String> {
     corpus
 }
 
-/// Returns the plan in one format. Each hostile name is bound, is to be bound, is to be unbound and is
-/// unmanaged.
-fn shown(format: &str) -> Outcome {
+/// Folder with a snapshot and a file. Each hostile name is bound, is to be bound, is to be unbound and is unmanaged.
+fn hostile_folder() -> tempfile::TempDir {
     let corpus = corpus();
     let connectors: Vec<_> = corpus
         .iter()
@@ -80,8 +79,13 @@ fn shown(format: &str) -> Outcome {
     let folder = folder();
     file(folder.path(), "tenant.json", snapshot.to_string());
     file(folder.path(), "flowbind.yaml", yaml);
+    folder
+}
+
+/// Returns the drift in one format.
+fn shown(format: &str) -> Outcome {
     flowbind(["drift", "--strict", "--sandbox", "tenant.json", "--format", format, "-vv"])
-        .within(folder.path())
+        .within(hostile_folder().path())
         .run()
 }
 
@@ -100,6 +104,22 @@ fn hostile_names_are_inert_in_every_format_and_log() {
         // `.ci/others/run` checks these files with external parsers.
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile.{ending}"));
         fs::write(kept, outcome.stdout).unwrap();
+    }
+}
+
+#[test]
+fn hostile_names_in_a_comparison_are_inert() {
+    let folder = hostile_folder();
+    for format in ["text", "json", "markdown"] {
+        let outcome = flowbind(["compare", "flowbind.yaml", "tenant.json", "--format", format])
+            .within(folder.path())
+            .run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+        assert_inert(format, &outcome.stdout);
+        if format == "markdown" {
+            let (codes, rows) = readers::markdown(&outcome.stdout);
+            assert!(rows > 0 && codes.iter().any(|code| code.contains("<script>")), "{outcome}");
+        }
     }
 }
 

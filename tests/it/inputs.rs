@@ -114,6 +114,7 @@ fn stdout_as_an_output_file_is_a_usage_error() {
         ("apply -o -", "stdout has the format of `--format`; pass the name of a file"),
         ("drift --out=-", "stdout has the format of `--format`; pass the name of a file"),
         ("show plan.json --out -", "stdout has the format of `--format`; pass the name of a file"),
+        ("compare a b --out -", "stdout has the format of `--format`; pass the name of a file"),
         ("export --tenant a.com --out -", "to write to stdout, leave the option out"),
         ("export --tenant a.com --out-dir -", "to write to stdout, leave the option out"),
     ] {
@@ -162,6 +163,7 @@ fn input_in_each_encoding_is_read_or_its_encoding_is_named() {
         ("flowbind.yaml", desired, "plan --sandbox tenant.json", 0),
         ("base.yaml", base, "validate", 0),
         ("tenant.json", &*snapshot, "plan --sandbox tenant.json", 0),
+        ("tenant.json", &*snapshot, "compare tenant.json flowbind.yaml", 0),
         ("plan.json", &*plan, "show plan.json", 0),
         ("plan.json", &*plan, "apply --plan plan.json --sandbox tenant.json", 0),
         ("drift.json", &*drift, "drift --since drift.json --sandbox tenant.json", 2),
@@ -190,7 +192,7 @@ fn input_in_each_encoding_is_read_or_its_encoding_is_named() {
 fn pattern_that_matches_no_file_is_an_error_with_a_hint() {
     let folder = folder();
     fs::create_dir(folder.path().join("tenants")).unwrap();
-    for args in ["validate tenants/*.yaml", "validate tenants/?.yaml", "validate [ab].yaml"] {
+    for args in ["validate tenants/*.yaml", "compare tenants/?.yaml a", "validate [ab].yaml"] {
         let outcome = flowbind(args.split(' ')).within(folder.path()).run();
         let hint = "hint: no file matches the pattern, or the shell does not expand patterns: name the files, or their \
                     folder";

@@ -14,7 +14,7 @@ use crate::support::package;
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
-const DEPENDENCIES: [(&str, &[&str]); 25] = [
+const DEPENDENCIES: [(&str, &[&str]); 26] = [
     ("atomic_file", &[]),
     ("diagnostic", &[]),
     ("encoding", &[]),
@@ -28,10 +28,11 @@ const DEPENDENCIES: [(&str, &[&str]); 25] = [
     ("graph", &["auth", "diagnostic", "http", "model"]),
     ("current", &["diagnostic", "graph", "model"]),
     ("plan", &["diagnostic", "model"]),
+    ("compare", &["model", "snapshot"]),
     ("drift", &["diagnostic", "model", "plan"]),
     ("apply", &["diagnostic", "graph", "model", "plan"]),
-    ("saved", &["apply", "diagnostic", "drift", "model", "plan"]),
-    ("render", &["apply", "diagnostic", "drift", "model", "plan"]),
+    ("saved", &["apply", "compare", "diagnostic", "drift", "model", "plan"]),
+    ("render", &["apply", "compare", "diagnostic", "drift", "model", "plan"]),
     ("accept", &["desired", "diagnostic", "model", "render"]),
     ("sandbox", &["snapshot"]),
     ("output", &["atomic_file", "diagnostic", "drift", "paths", "plan", "render", "saved", "terminal"]),
@@ -42,6 +43,7 @@ const DEPENDENCIES: [(&str, &[&str]); 25] = [
             "apply",
             "atomic_file",
             "auth",
+            "compare",
             "current",
             "desired",
             "diagnostic",
@@ -58,7 +60,7 @@ const DEPENDENCIES: [(&str, &[&str]); 25] = [
             "snapshot",
         ],
     ),
-    ("exit", &["drift", "plan", "run"]),
+    ("exit", &["compare", "drift", "plan", "run"]),
     ("signals", &["exit", "http"]),
     ("manual", &["diagnostic", "exit"]),
     (

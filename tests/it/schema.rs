@@ -44,7 +44,7 @@ pub fn assert_fits(schema: &Validator, value: &Value, path: &Path) {
 
 #[test]
 fn schema_files_equal_the_command_output() {
-    for name in ["desired", "plan", "report", "snapshot"] {
+    for name in ["desired", "plan", "drift", "report", "comparison", "snapshot"] {
         let outcome = flowbind(["schema", name]).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
         let file = package("schemas").join(format!("{name}.schema.json"));
@@ -69,6 +69,16 @@ fn examples_and_cases_match_their_schemas() {
         }
     }
     assert!(seen > 40, "{seen}");
+}
+
+#[test]
+fn comparison_matches_its_schema() {
+    let args =
+        ["compare", "examples/stages/test.yaml", "examples/quickstart/tenant.json", "--format", "json"];
+    let outcome = flowbind(args).within(&package("")).run();
+    let comparison: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(!comparison["differences"].as_array().unwrap().is_empty(), "{comparison}");
+    assert_fits(&schema("comparison"), &comparison, Path::new("stdout"));
 }
 
 /// The schema rejects most kinds of invalid files, so that editors can show them.
