@@ -4,6 +4,7 @@
 
 mod action;
 mod certificate;
+mod client_ids;
 mod connector;
 mod current;
 mod desired;
@@ -22,6 +23,7 @@ mod tenant_check;
 
 pub use action::Action;
 pub use certificate::{Certificate, latest_not_after};
+pub use client_ids::{ClientIds, Purpose};
 pub use connector::{Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id};
 pub use current::{Current, CurrentFlow, Fetched, Inventory, ListedFlow, Reading, Scope};
 pub use desired::{Desired, DesiredBinding, DesiredFlow, DesiredHold, GuardLimit, Guards, Prune};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, SourceLocation};
-use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
+use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Step, Tenant};
 use crate::plan::{Change, HeldBinding, Limit, Plan, Problem, ShardInfo, Target};
 
 /// Result of applying a plan.
@@ -39,8 +39,8 @@ pub struct TargetReport {
     pub api: Api,
     /// Root of Graph, version included.
     pub graph_url: String,
-    /// App that signs in, if the file names one.
-    pub client_id: Option<String>,
+    /// Apps that sign in, if the file names any.
+    pub client_id: Option<ClientIds>,
     /// File that lists the bindings.
     pub file: String,
     /// Fingerprint of the plan for this tenant; `None` if it was incomplete.

@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::{self, Drift};
 use crate::exit::Exit;
 use crate::http::never_stopped;
-use crate::model::{Scope, Tenant};
+use crate::model::{Purpose, Scope, Tenant};
 use crate::output::print_diagnostics;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime, RunOverrides};
 use crate::run::{CommandError, DesiredSource, PlanRequest, Run, read_earlier_drift};
@@ -52,6 +52,7 @@ pub(super) async fn run(
     let outputs = args.outputs.open(&args.files.inputs(&args.connection), environment)?;
     let earlier = args.since.as_deref().map(read_earlier).transpose()?;
     let request = PlanRequest {
+        purpose: Purpose::Plan,
         policy: UnverifiedTenantPolicy::Warn,
         scope: if args.strict { Scope::All } else { Scope::Listed },
         overrides: RunOverrides::default(),

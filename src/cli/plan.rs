@@ -10,7 +10,7 @@ use super::progress::ProgressLine;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
 use crate::http::never_stopped;
-use crate::model::Scope;
+use crate::model::{Purpose, Scope};
 use crate::output::RenderedRun;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime, RunOverrides, ShardInfo, Target};
 use crate::render::{self, Document};
@@ -58,6 +58,7 @@ pub(super) async fn run(
 ) -> Result<Exit, CommandError> {
     let mut outputs = args.outputs.open(&args.inputs(), environment)?;
     let request = PlanRequest {
+        purpose: Purpose::Plan,
         policy: UnverifiedTenantPolicy::Warn,
         scope: Scope::Listed,
         overrides: RunOverrides::from(&args.overrides),

@@ -12,10 +12,9 @@ use strum::VariantArray as _;
 
 use crate::auth::Kind;
 use crate::diagnostic::Code;
-use crate::model::{Api, Cloud, Step};
+use crate::model::{Api, Cloud, Purpose, Step};
 use crate::output::OutPath;
 use crate::render::Format;
-use crate::run::Purpose;
 
 /// Parses an integer from 1.
 pub(super) fn parse_positive(text: &str) -> Result<NonZeroU32, &'static str> {

@@ -9,11 +9,11 @@ use super::values;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
 use crate::http::never_stopped;
-use crate::model::Tenant;
+use crate::model::{Purpose, Tenant};
 use crate::output::{self, print_problems};
 use crate::plan::Problem;
 use crate::render::escape;
-use crate::run::{CommandError, Identity, Purpose, Run, Subject};
+use crate::run::{CommandError, Identity, Run, Subject};
 use crate::terminal;
 
 #[derive(Debug, Args)]

@@ -54,7 +54,7 @@ fn settings(file: &File) -> impl Iterator<Item = Setting<'_>> {
     let File { cloud, api, client_id, .. } = file;
     let cloud_name = cloud.as_ref().map(|cloud| cloud.value).unwrap_or_default().name();
     let api_name = api.as_ref().map(|api| api.value).unwrap_or_default().name();
-    let client = client_id.as_ref().map(|id| id.value.to_ascii_lowercase());
+    let client = client_id.as_ref().map(|id| id.value.to_ids().to_string().to_ascii_lowercase());
     let flow = file.flows().next().map(|flow| &flow.id);
     let kind =
         flow.map(|id| setting("the kind of flows", Some(id.value.kind().name().to_owned()), Some(&id.span)));

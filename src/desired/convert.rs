@@ -56,7 +56,7 @@ pub(super) fn to_desired(NamedFile { name, file }: NamedFile) -> Option<Desired>
     Some(Desired {
         file: name,
         tenant: tenant?.value,
-        client_id: client_id.map(|id| id.value),
+        client_id: client_id.map(|id| id.value.to_ids()),
         cloud: cloud.map(|cloud| cloud.value).unwrap_or_default(),
         api: api.map(|api| api.value).unwrap_or_default(),
         steps,

@@ -11,7 +11,7 @@ use strum::VariantArray as _;
 use super::binding;
 use super::decoder::{Decoder, Entry, Spanned, Subject};
 use super::message::{duplicate_error, error, join_quoted, truncate};
-use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, Version};
+use super::schema::{Binding, ClientIdEntry, ConnectorEntry, File, Flow, GuardsEntry, Version};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Span};
 use crate::model::{
@@ -41,9 +41,7 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
         version: fields.decode(decoder, "version", decode_version),
         extends: fields.decode(decoder, "extends", decode_extends).unwrap_or_default(),
         tenant: fields.decode(decoder, "tenant", decode_tenant),
-        client_id: fields.decode(decoder, "clientId", |decoder, node, key| {
-            decoder.parsed(node, key, "the application (client) id of the app registration", parse_guid)
-        }),
+        client_id: fields.decode(decoder, "clientId", decode_client_id),
         cloud: fields.decode(decoder, "cloud", Decoder::one_of),
         api: fields.decode(decoder, "api", Decoder::one_of),
         steps: fields.decode(decoder, "steps", decode_steps),
@@ -132,6 +130,25 @@ fn decode_tenant(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Optio
         (_, Some(mistake @ NameMistake::Variable)) => problem.hint(mistake.hint()),
         _ => problem.hint(format!("write {expected}")),
     })
+}
+
+/// Decodes the id of one app, or those of two apps. Reports an app that is missing or invalid, and then returns `None`.
+fn decode_client_id(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Spanned<ClientIdEntry>> {
+    const ONE: &str = "the application (client) id of the app registration";
+    let span = decoder.span(node);
+    let Value::Mapping(_) = &node.value else {
+        let expected = format!("{ONE}, or two: `{{plan: GUID, apply: GUID}}`");
+        let id = decoder.parsed(node, key, &expected, parse_guid)?;
+        return Some(Spanned { value: ClientIdEntry::Single(id.value), span });
+    };
+    let mut fields = decoder.fields(node, key, ONE)?;
+    let mut app = |name| {
+        fields.require(decoder, name, "GUID");
+        fields.decode(decoder, name, |decoder, node, key| decoder.parsed(node, key, ONE, parse_guid))
+    };
+    let (plan, apply) = (app("plan"), app("apply"));
+    fields.finish(decoder);
+    Some(Spanned { value: ClientIdEntry::Split { plan: plan?, apply: apply? }, span })
 }
 
 fn parse_guid(text: &str) -> Result<String, &'static str> {
@@ -373,7 +390,7 @@ mod tests {
     /// The decoder takes keys by name and the schema documents them, so both lists must be equal.
     #[test]
     fn schema_and_decoder_have_the_same_keys() {
-        let text = "x: 1\nconnectors: {a: {x: 1}}\nflows: {B2C_1_a: {x: a, preTokenIssuance: {x: 1, hold: {x: 1}}}}\nguards: {x: 1}\n";
+        let text = "x: 1\nclientId: {x: 1}\nconnectors: {a: {x: 1}}\nflows: {B2C_1_a: {x: a, preTokenIssuance: {x: 1, hold: {x: 1}}}}\nguards: {x: 1}\n";
         let source = Source::new("f", text);
         let root = super::super::source::parse(&source).unwrap();
         let mut decoder = Decoder::new(&source);
@@ -383,7 +400,7 @@ mod tests {
         let known: Vec<BTreeSet<_>> =
             unknown.map(|problem| problem.hints[0].split('`').skip(1).step_by(2).collect()).collect();
         let schema = schema();
-        let mappings = ["Connector/anyOf/1", "Flow", "Hold", "Binding/anyOf/1", "Guards"];
+        let mappings = ["ClientId/anyOf/1", "Connector/anyOf/1", "Flow", "Hold", "Binding/anyOf/1", "Guards"];
         let mappings = mappings.iter().map(|name| format!("/$defs/{name}")).chain([String::new()]);
         let documented = mappings.map(|mapping| {
             let mapping = schema.pointer(&mapping).unwrap();

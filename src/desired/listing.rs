@@ -1,7 +1,7 @@
 //! Lists a composed file: each value with its source location.
 
 use super::decoder::Spanned;
-use super::schema::{Binding, ConnectorEntry, File, Flow, GuardsEntry, HoldEntry};
+use super::schema::{Binding, ClientIdEntry, ConnectorEntry, File, Flow, GuardsEntry, HoldEntry};
 use crate::model::{Listing, ListingLine, Literal};
 
 /// Returns the keys and values of a composed file as lines, in the order of the format. Keys that are not
@@ -25,7 +25,7 @@ pub(super) fn to_listing(name: &str, file: &File) -> Listing {
     let mut lines = Lines(Vec::new());
     lines.value(0, "version", version, |_| yaml(&1));
     lines.value(0, "tenant", tenant, |tenant| text(tenant.as_str()));
-    lines.value(0, "clientId", client_id, |id| text(id));
+    lines.client_id(client_id);
     lines.value(0, "cloud", cloud, yaml);
     lines.value(0, "api", api, yaml);
     lines.value(0, "steps", steps, |steps| {
@@ -55,6 +55,21 @@ pub(super) fn to_listing(name: &str, file: &File) -> Listing {
 struct Lines(Vec<ListingLine>);
 
 impl Lines {
+    fn client_id(&mut self, client_id: &Option<Spanned<ClientIdEntry>>) {
+        match client_id {
+            Some(Spanned { value: ClientIdEntry::Split { plan, apply }, span: _ }) => {
+                self.key(0, "clientId", None);
+                for (key, id) in [("plan", plan), ("apply", apply)] {
+                    self.value(1, key, &Some(id.clone()), |id| text(id));
+                }
+            }
+            Some(Spanned { value: ClientIdEntry::Single(id), span }) => {
+                self.value(0, "clientId", &Some(Spanned { value: id, span: span.clone() }), |id| text(id));
+            }
+            None => {}
+        }
+    }
+
     fn connector(&mut self, name: &str, entry: &ConnectorEntry) {
         let ConnectorEntry { key: _, display_name, id, target_url, is_invalid: _ } = entry;
         self.key(1, name, None);

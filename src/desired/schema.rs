@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::decoder::Spanned;
 use crate::diagnostic::Span;
-use crate::model::{Api, Cloud, ConnectorId, FlowId, FlowKey, Prune, Step, StepMap, TargetUrl, Tenant};
+use crate::model::{
+    Api, ClientIds, Cloud, ConnectorId, FlowId, FlowKey, Prune, Step, StepMap, TargetUrl, Tenant,
+};
 
 /// API connectors that the user flows of one tenant call. A file without `tenant` is a base that other files
 /// extend.
@@ -28,8 +30,8 @@ pub(super) struct File {
     pub(super) extends: Vec<Spanned<String>>,
     /// Domain or GUID of the tenant. A file without this key is a base.
     pub(super) tenant: Option<Spanned<Tenant>>,
-    /// Application (client) id of the app that signs in to this tenant. The id is not a secret.
-    pub(super) client_id: Option<Spanned<String>>,
+    /// Application (client) ids of the apps that sign in to this tenant. They are not secrets.
+    pub(super) client_id: Option<Spanned<ClientIdEntry>>,
     /// National cloud of the tenant.
     pub(super) cloud: Option<Spanned<Cloud>>,
     /// Version of Microsoft Graph. B2C user flows exist in `beta` only.
@@ -48,6 +50,22 @@ pub(super) struct File {
     pub(super) prune: Option<Spanned<Prune>>,
     /// Limits above which a plan is blocked.
     pub(super) guards: GuardsEntry,
+}
+
+/// Apps that sign in: one for all commands, or one that reads and one that applies.
+#[derive(Clone)]
+pub(super) enum ClientIdEntry {
+    Single(String),
+    Split { plan: Spanned<String>, apply: Spanned<String> },
+}
+
+impl ClientIdEntry {
+    pub(super) fn to_ids(&self) -> ClientIds {
+        match self {
+            Self::Single(id) => id.clone().into(),
+            Self::Split { plan, apply } => ClientIds { plan: plan.value.clone(), apply: apply.value.clone() },
+        }
+    }
 }
 
 /// Limits above which a plan is blocked.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use strum::{IntoStaticStr, VariantArray};
 
+use super::client_ids::ClientIds;
 use super::connector::ConnectorRef;
 use super::id::FlowId;
 use super::only::Only;
@@ -21,8 +22,8 @@ pub struct Desired {
     pub file: String,
     /// Tenant.
     pub tenant: Tenant,
-    /// Client id of the app that signs in.
-    pub client_id: Option<String>,
+    /// Apps that sign in, if the file names any.
+    pub client_id: Option<ClientIds>,
     /// Cloud of the tenant.
     pub cloud: Cloud,
     /// Version of Graph to use.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::blocker::Blocker;
 use super::target::Target;
-use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step, Tenant, bound_id};
+use crate::model::{Bound, ClientIds, Cloud, ConnectorId, FlowId, Step, Tenant, bound_id};
 
 /// Hashed content. Fields are sorted by name, which makes the JSON canonical. Another `format` gives every plan
 /// another fingerprint.
@@ -23,12 +23,29 @@ use crate::model::{Bound, Cloud, ConnectorId, FlowId, Step, Tenant, bound_id};
 struct Canonical<'a> {
     blockers: Vec<Vec<String>>,
     changes: Vec<CanonicalChange<'a>>,
-    client_id: Option<&'a str>,
+    client_id: Option<CanonicalClientIds<'a>>,
     cloud: Cloud,
     format: u32,
     graph_url: &'a str,
     lifted: Vec<Vec<String>>,
     tenant: &'a Tenant,
+}
+
+/// The apps that sign in. Plans with one app have the fingerprint of its id alone.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CanonicalClientIds<'a> {
+    Single(&'a str),
+    Split { apply: &'a str, plan: &'a str },
+}
+
+impl<'a> From<&'a ClientIds> for CanonicalClientIds<'a> {
+    fn from(ids: &'a ClientIds) -> Self {
+        match ids {
+            single if single.is_single() => Self::Single(&ids.plan),
+            ClientIds { plan, apply } => Self::Split { apply, plan },
+        }
+    }
 }
 
 /// The values of a change that decide whether and which PUT is sent, and what a reviewer saw of them.
@@ -105,7 +122,7 @@ pub fn target_fingerprint(target: &Target) -> String {
     let canonical = Canonical {
         blockers: sorted(&target.blockers),
         changes,
-        client_id: target.client_id.as_deref(),
+        client_id: target.client_id.as_ref().map(CanonicalClientIds::from),
         cloud: target.cloud,
         format: 2,
         graph_url: &target.graph_url,

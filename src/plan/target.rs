@@ -9,7 +9,7 @@ use super::hold::{HeldBinding, Hold};
 use super::overrides::Override;
 use super::warning::Warning;
 use crate::diagnostic::Diagnostic;
-use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
+use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Step, Tenant};
 
 /// Changes that a run would make to the tenant of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct Target {
     pub tenant_id: Option<String>,
     /// Why the tenant of the access token could not be verified, if it could not.
     pub unverified: Option<String>,
-    /// App that signs in, if the file names one.
-    pub client_id: Option<String>,
+    /// Apps that sign in, if the file names any.
+    pub client_id: Option<ClientIds>,
     /// Cloud of the tenant.
     pub cloud: Cloud,
     /// Version of Graph.

@@ -15,7 +15,7 @@ use crate::desired::Document;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::{self, Difference, Drift, Subject, TargetDrift, Value};
 use crate::model::{
-    Bound, Desired, FlowId, FlowKey, ListedConnector, Only, Prune, Scope, Step, Tenant, bound_id,
+    Bound, Desired, FlowId, FlowKey, ListedConnector, Only, Prune, Purpose, Scope, Step, Tenant, bound_id,
 };
 use crate::plan::{Overrides, Plan, PlanTime, Problem, alias_errors, plan_tenant};
 use crate::{atomic_file, current, desired};
@@ -135,7 +135,9 @@ struct TenantAccepted {
 async fn accept_tenant(run: &Run, documents: &[Document], request: &AcceptRequest) -> TenantAccepted {
     let Some(first) = documents.first() else { return TenantAccepted::default() };
     let tenant = &first.desired().tenant;
-    let connected = connect(&TenantRef::from(first.desired()), run, UnverifiedTenantPolicy::Warn).await;
+    let connected =
+        connect(&TenantRef::from_file(first.desired(), Purpose::Plan), run, UnverifiedTenantPolicy::Warn)
+            .await;
     let connection = match connected {
         Ok(connection) => connection,
         Err(CommandError { diagnostics, .. }) => {

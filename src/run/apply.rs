@@ -10,7 +10,7 @@ use super::session::Run;
 use crate::apply::{self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::http::{StopStage, stopped};
-use crate::model::{Scope, Tenant};
+use crate::model::{Purpose, Scope, Tenant};
 use crate::plan::{
     ExpectedFingerprints, Member, Plan, Problem, ShardInfo, Target, TenantPlan, sort_by_tenant,
 };
@@ -141,7 +141,8 @@ impl Session<'_> {
                 let overrides = overrides.clone();
                 let (policy, shard, time) = (*policy, *shard, *time);
                 let only = only.to_vec();
-                let request = PlanRequest { policy, scope: Scope::Listed, overrides, shard, only, time };
+                let (purpose, scope) = (Purpose::Apply, Scope::Listed);
+                let request = PlanRequest { purpose, policy, scope, overrides, shard, only, time };
                 Loaded::Files(fleet, request)
             }
             ApplySource::Saved(path) => {

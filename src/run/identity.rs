@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use strum::{IntoStaticStr, VariantArray};
 
 use super::connect::{SignedIn, sign_in};
 use super::error::CommandError;
@@ -15,7 +14,7 @@ use super::tenant_ref::TenantRef;
 use crate::auth::{Claims, Credential};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Grant, Need};
-use crate::model::{Api, Cloud, Desired, Scope, Tenant, TenantCheck};
+use crate::model::{Api, ClientIds, Cloud, Desired, Purpose, Scope, Tenant, TenantCheck};
 use crate::{current, desired};
 
 /// Tenant to sign in to, and the commands to check.
@@ -23,7 +22,7 @@ use crate::{current, desired};
 pub struct Subject {
     /// Tenant.
     pub tenant: Tenant,
-    client_id: Option<String>,
+    client_id: Option<ClientIds>,
     cloud: Cloud,
     api: Api,
     /// Commands with their needs.
@@ -39,23 +38,11 @@ pub struct Identity {
     pub error: Option<CommandError>,
 }
 
-/// Command for which a token is checked.
-#[derive(Debug, Clone, Copy, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-pub enum Purpose {
-    /// `plan` and `drift`
-    Plan,
-    /// `apply`
-    Apply,
-}
-
-impl Purpose {
-    /// Returns the name of the line about the command.
-    fn label(self) -> &'static str {
-        match self {
-            Self::Plan => PLAN,
-            Self::Apply => APPLY,
-        }
+/// Returns the name of the line about a command.
+fn line_name(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Plan => PLAN,
+        Purpose::Apply => APPLY,
     }
 }
 
@@ -125,9 +112,10 @@ impl Subject {
     /// # Errors
     /// The sign-in failed. An unusable token is in the result.
     pub async fn identity(&self, run: &Run, purpose: Option<Purpose>) -> Result<Identity, CommandError> {
+        let signs_in_for = purpose.unwrap_or(Purpose::Plan);
         let tenant_ref = TenantRef {
             tenant: &self.tenant,
-            client_id: self.client_id.as_deref(),
+            client_id: self.client_id.as_ref().map(|ids| ids.for_purpose(signs_in_for)),
             cloud: self.cloud,
             api: self.api,
         };
@@ -168,10 +156,20 @@ impl Subject {
             None => TokenKind::App,
         };
         for (command, needs) in &self.commands {
-            lines.add(command, &verdict(needs, permissions.as_deref(), kind));
+            let other = self.other_app(command, signs_in_for);
+            let verdict = other.unwrap_or_else(|| verdict(needs, permissions.as_deref(), kind));
+            lines.add(command, &verdict);
         }
         let unusable = || self.check_token(purpose?, &credential, permissions.as_deref());
         Ok(Identity { lines: lines.0, error: tenant_check.err().or_else(unusable) })
+    }
+
+    /// Returns that another app signs in for a command than for `purpose`; `None` if it is the same.
+    fn other_app(&self, command: &str, purpose: Purpose) -> Option<String> {
+        let of_command = if command == APPLY { Purpose::Apply } else { Purpose::Plan };
+        let ids = self.client_id.as_ref().filter(|ids| of_command != purpose && !ids.is_single())?;
+        let name: &'static str = of_command.into();
+        Some(format!("not checked: the app {} signs in, see --for {name}", ids.for_purpose(of_command)))
     }
 
     /// Returns why the token is not enough for a command, if so: it is expired, or lacks permissions. An opaque token
@@ -183,7 +181,8 @@ impl Subject {
         permissions: Option<&[&str]>,
     ) -> Option<CommandError> {
         let command: &'static str = purpose.into();
-        let needs = self.commands.iter().find(|(name, _)| *name == purpose.label()).map(|(_, needs)| needs);
+        let needs =
+            self.commands.iter().find(|(name, _)| *name == line_name(purpose)).map(|(_, needs)| needs);
         let missing =
             needs.zip(permissions).map(|(needs, permissions)| missing_permissions(needs, permissions));
         let denied = missing.filter(|missing| !missing.is_empty()).map(|missing| {

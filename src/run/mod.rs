@@ -33,7 +33,7 @@ pub use apply::{Answer, Applied, Host, apply};
 pub use apply_request::{ApplyRequest, ApplySource};
 pub use compare::compare_files;
 pub use error::{CommandError, ErrorKind};
-pub use identity::{Identity, Purpose, Subject};
+pub use identity::{Identity, Subject};
 pub use inventory::{ExportFormat, ExportRequest, Exported, export};
 pub use join::join_saved;
 pub use plan::{DesiredSource, Event, PlanRequest, create_error_plan, plan_files};

@@ -14,7 +14,7 @@ use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::{self, UnverifiedTenantPolicy};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Desired, Only, Scope, Tenant};
+use crate::model::{Desired, Only, Purpose, Scope, Tenant};
 use crate::plan::{
     Limit, Member, Plan, PlanTime, Problem, RunOverrides, Shard, ShardInfo, Target, TenantPlan, UndoneChange,
     check_undo, create_unplanned_tenant, has_several_tenants, plan_tenant,
@@ -48,6 +48,8 @@ pub enum DesiredSource<'a> {
 /// Options of planning.
 #[derive(Debug, Clone)]
 pub struct PlanRequest {
+    /// Command that the app of a tenant signs in for.
+    pub purpose: Purpose,
     /// What to do if the tenant of a token cannot be verified.
     pub policy: UnverifiedTenantPolicy,
     /// What to read of each tenant.
@@ -221,7 +223,7 @@ async fn plan_files_of_tenant(
     undo: Option<&UndoneChanges>,
     request: &PlanRequest,
 ) -> Option<(TenantPlan, Result<Connection, ErrorKind>)> {
-    let tenant_ref = TenantRef::from(files.first()?);
+    let tenant_ref = TenantRef::from_file(files.first()?, request.purpose);
     let overrides = &request.overrides.for_tenant(tenant_ref.tenant);
     Some(match connect(&tenant_ref, run, request.policy).await {
         Ok(connection) => {

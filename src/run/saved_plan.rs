@@ -103,7 +103,7 @@ async fn connect_saved(
     policy: UnverifiedTenantPolicy,
 ) -> Result<Connection, CommandError> {
     // A plan for another tenant is blocked; a file for another tenant is an error.
-    let connection = connect(&TenantRef::from(first), run, policy).await.map_err(|error| {
+    let connection = connect(&TenantRef::from_saved(first), run, policy).await.map_err(|error| {
         let kind = if error.is_wrong_target() { ErrorKind::Blocked } else { error.kind };
         CommandError { kind, ..error }
     })?;
@@ -123,7 +123,7 @@ fn check_target(target: &Target, first: &Target, connection: &Connection) -> Res
     if target.graph_url != connected.graph_url {
         return wrong_target("Graph URL", &target.graph_url, &connected.graph_url);
     }
-    let app = |target: &Target| target.client_id.as_ref().map(|id| id.to_ascii_lowercase());
+    let app = |target: &Target| target.client_id.as_ref().map(|ids| ids.to_string().to_ascii_lowercase());
     let cloud = |target: &Target| Some(target.cloud.to_string());
     let settings = [("cloud", cloud(first), cloud(target)), ("clientId", app(first), app(target))];
     if let Some((name, one, other)) = settings.into_iter().find(|(_, one, other)| one != other) {

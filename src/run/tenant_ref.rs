@@ -1,6 +1,6 @@
 //! Tenant of a run.
 
-use crate::model::{Api, Cloud, Desired, Tenant};
+use crate::model::{Api, Cloud, Desired, Purpose, Tenant};
 use crate::plan::Target;
 
 /// Tenant to connect to.
@@ -13,14 +13,18 @@ pub(super) struct TenantRef<'a> {
     pub(super) api: Api,
 }
 
-impl<'a> From<&'a Desired> for TenantRef<'a> {
-    fn from(Desired { tenant, client_id, cloud, api, .. }: &'a Desired) -> Self {
-        Self { tenant, client_id: client_id.as_deref(), cloud: *cloud, api: *api }
+impl<'a> TenantRef<'a> {
+    /// Returns the tenant of a file, with the app that signs in for a command.
+    pub(super) fn from_file(file: &'a Desired, purpose: Purpose) -> Self {
+        let Desired { tenant, client_id, cloud, api, .. } = file;
+        let client_id = client_id.as_ref().map(|ids| ids.for_purpose(purpose));
+        Self { tenant, client_id, cloud: *cloud, api: *api }
     }
-}
 
-impl<'a> From<&'a Target> for TenantRef<'a> {
-    fn from(Target { tenant, client_id, cloud, api, .. }: &'a Target) -> Self {
-        Self { tenant, client_id: client_id.as_deref(), cloud: *cloud, api: *api }
+    /// Returns the tenant of a saved plan, with the app that applies.
+    pub(super) fn from_saved(target: &'a Target) -> Self {
+        let Target { tenant, client_id, cloud, api, .. } = target;
+        let client_id = client_id.as_ref().map(|ids| ids.for_purpose(Purpose::Apply));
+        Self { tenant, client_id, cloud: *cloud, api: *api }
     }
 }

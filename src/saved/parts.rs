@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::saved_as::saved_as;
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Bound, Connector, ConnectorId, Only, Tenant};
+use crate::model::{Action, Bound, ClientIds, Connector, ConnectorId, Only, Tenant};
 use crate::plan::{Hold, Limit, Member, Problem, Shard, ShardInfo};
 
 /// Keys that every saved file has.
@@ -78,6 +78,47 @@ struct ConnectorPart {
 }
 
 saved_as!(Connector, ConnectorPart { id, display_name });
+
+/// App that signs in for all commands, or two apps.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(untagged)]
+enum ClientIdsPart {
+    /// Client id of the app.
+    Single(String),
+    /// Client ids of two apps.
+    Split(SplitClientIds),
+}
+
+/// Client ids of two apps.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+struct SplitClientIds {
+    /// App that reads.
+    plan: String,
+    /// App that applies.
+    apply: String,
+}
+
+saved_as!(ClientIds, ClientIdsPart);
+
+impl From<ClientIds> for ClientIdsPart {
+    fn from(ids: ClientIds) -> Self {
+        match ids {
+            single if single.is_single() => Self::Single(single.plan),
+            ClientIds { plan, apply } => Self::Split(SplitClientIds { plan, apply }),
+        }
+    }
+}
+
+impl From<ClientIdsPart> for ClientIds {
+    fn from(part: ClientIdsPart) -> Self {
+        match part {
+            ClientIdsPart::Single(id) => id.into(),
+            ClientIdsPart::Split(SplitClientIds { plan, apply }) => Self { plan, apply },
+        }
+    }
+}
 
 /// Location in a file.
 #[derive(Debug, Serialize, Deserialize)]

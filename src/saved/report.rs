@@ -11,7 +11,7 @@ use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
 use crate::diagnostic::SourceLocation;
-use crate::model::{Action, Api, Bound, Cloud, FlowId, Step, Tenant};
+use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Step, Tenant};
 use crate::plan::{HeldBinding, Hold, Limit, Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
@@ -108,9 +108,9 @@ struct ReportTarget {
     api: Api,
     /// Root of Graph, version included.
     graph_url: String,
-    /// App that signs in; null if the file names none.
+    /// App that signs in, or the two that do; null if the file names none.
     #[serde(default)]
-    client_id: Option<String>,
+    client_id: Option<ClientIds>,
     /// File that lists the bindings.
     #[serde(default)]
     file: String,

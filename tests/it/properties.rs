@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use flowbind::diagnostic::{Code, SourceLocation};
 use flowbind::model::{
-    Action, Bound, Connector, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding, DesiredFlow,
-    DesiredHold, Fetched, FlowId, Guards, ListedConnector, ReadError, Reading, Scope, Step, TenantCheck,
+    Action, Bound, ClientIds, Connector, ConnectorId, Current, CurrentFlow, Desired, DesiredBinding,
+    DesiredFlow, DesiredHold, Fetched, FlowId, Guards, ListedConnector, ReadError, Reading, Scope, Step,
+    TenantCheck,
 };
 use flowbind::plan::{
     Blocker, Change, Connected, Override, Overrides, Plan, PlanTime, RunOverrides, Target, Unmanaged,
@@ -349,10 +350,14 @@ proptest! {
             0 => return Err(TestCaseError::reject("no change")),
             changes => at.index(changes),
         };
-        let edits: [fn(&mut Target, usize); 3] = [
+        let edits: [fn(&mut Target, usize); 4] = [
             |target, at| target.changes[at].pin = Some(Arc::new("https://pin.example/".parse().unwrap())),
             |target, at| target.changes[at].protected ^= true,
-            |target, _| target.client_id = Some("app".into()),
+            |target, _| target.client_id = Some("app".to_owned().into()),
+            |target, _| {
+                let (plan, apply) = ("app".to_owned(), "another app".to_owned());
+                target.client_id = Some(ClientIds { plan, apply });
+            },
         ];
         for edit in edits {
             let mut edited = plan.clone();

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Api, Cloud, Step, Tenant};
+use crate::model::{Api, ClientIds, Cloud, Step, Tenant};
 use crate::plan::{
     Blocker, BoundCertificate, BrokenPin, Change, InSync, NeverCalled, Override, Summary, Target, Unmanaged,
     UnreadableBinding, Warning,
@@ -22,8 +22,8 @@ pub(super) struct PlanTarget {
     tenant_id: Option<String>,
     /// Why the tenant of the access token could not be verified; null if it was.
     unverified: Option<String>,
-    /// App that signs in; null if the file names none.
-    client_id: Option<String>,
+    /// App that signs in, or the two that do; null if the file names none.
+    client_id: Option<ClientIds>,
     /// Cloud of the tenant.
     #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Cloud>())))]
     cloud: Cloud,

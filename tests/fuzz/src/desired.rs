@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use flowbind::diagnostic::{Diagnostic, Span};
 use flowbind::model::{
-    Api, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired,
+    Api, ClientIds, Cloud, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, Desired,
     DesiredFlow, Fetched, FlowId, Guards, ListedConnector, ListedFlow, Pins, Prune, Reading, Scope, Step,
     Tenant,
 };
@@ -195,7 +195,7 @@ fn assert_complete(desired: &Desired, target: &Target, problems: &[Diagnostic]) 
 #[derive(Debug, PartialEq)]
 struct Content<'a> {
     tenant: &'a Tenant,
-    client_id: Option<&'a str>,
+    client_id: Option<&'a ClientIds>,
     cloud: Cloud,
     api: Api,
     steps: &'a [Step],
@@ -212,7 +212,7 @@ type Hold<'a> = (Option<&'a ConnectorKey>, jiff::Timestamp, &'a str);
 fn content(desired: &Desired) -> Content<'_> {
     Content {
         tenant: &desired.tenant,
-        client_id: desired.client_id.as_deref(),
+        client_id: desired.client_id.as_ref(),
         cloud: desired.cloud,
         api: desired.api,
         steps: &desired.steps,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use flowbind::apply::{ChangeReport, Outcome, Reason, Report, ReportedChange, SentPut, TargetReport};
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::drift::{self, Difference, Drift, Kind, Subject};
-use flowbind::model::{Action, Api, Cloud, ConnectorKey, FlowId, ReadError, Step, Tenant, bound_id};
+use flowbind::model::{
+    Action, Api, ClientIds, Cloud, ConnectorKey, FlowId, ReadError, Step, Tenant, bound_id,
+};
 use flowbind::plan::{
     Blocker, BoundCertificate, BrokenPin, Change, Hold, InSync, Member, NeverCalled, Override, Plan, Problem,
     Shard, ShardInfo, Target, Unmanaged, UnreadableBinding, Unresolved, UnresolvedName,
@@ -98,7 +100,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
         tenant: domain(texts.next_text()),
         tenant_id: texts.next_option(),
         unverified: texts.next_option(),
-        client_id: texts.next_option(),
+        client_id: texts.next_option().map(|plan| ClientIds { plan, apply: texts.next_string() }),
         cloud: Cloud::VARIANTS[texts.next_number() % 4],
         api: Api::VARIANTS[texts.next_number() % 2],
         graph_url: texts.next_string(),

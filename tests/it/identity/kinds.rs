@@ -544,6 +544,33 @@ fn one_credential_signs_in_to_several_tenants_with_their_apps() {
     }
 }
 
+/// The app of each sign-in, by command.
+#[test]
+fn file_with_two_apps_signs_in_to_the_second_for_apply_alone() {
+    let entra = entra();
+    let folder = folder();
+    let [plan, apply] = ["aaaaaaaa-1111-4000-8000-00000000000a", "bbbbbbbb-2222-4000-8000-00000000000b"];
+    let ids = format!("{}\nclientId: {{plan: {plan}, apply: {apply}}}", CONTOSO.0);
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &ids);
+    file(folder.path(), "flowbind.yaml", yaml);
+    for (args, app) in [
+        (&["plan", "--out", "plan.json"][..], plan),
+        (&["drift"], plan),
+        (&["accept"], plan),
+        (&["whoami"], plan),
+        (&["whoami", "--for", "plan"], plan),
+        (&["whoami", "--for", "apply"], apply),
+        (&["apply", "--plan", "plan.json", "--out", "report.json"], apply),
+        (&["plan", "--undo", "report.json"], plan),
+        (&["apply", "--undo", "report.json", "--yes"], apply),
+        (&["apply", "--yes"], apply),
+    ] {
+        let outcome = entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+        assert!(matches!(outcome.code, 0 | 2), "{args:?}: {outcome}");
+        assert_eq!(entra.token_requests().pop().unwrap()["client_id"], app, "{args:?}: {outcome}");
+    }
+}
+
 /// A failing authority, an error page of a proxy, and malformed responses.
 #[test]
 fn token_endpoint_error_is_reported() {

@@ -96,6 +96,27 @@ fn whoami_shows_missing_permissions_per_command() {
     }
 }
 
+/// The last four lines with each app: what another app does is not checked with the token of this one.
+#[test]
+fn whoami_with_two_apps_checks_the_commands_of_the_one_that_signs_in() {
+    let [plan, apply] = ["aaaaaaaa-1111-4000-8000-00000000000a", "bbbbbbbb-2222-4000-8000-00000000000b"];
+    let ids = format!("{}\nclientId: {{plan: {plan}, apply: {apply}}}", CONTOSO.0);
+    let entra = entra();
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, &ids));
+    let other = |app, name| format!("not checked: the app {app} signs in, see --for {name}");
+    let (by_plan, by_apply) = (other(plan, "plan"), other(apply, "apply"));
+    for (args, expected) in [
+        (&["whoami"][..], ["yes", "yes", &*by_apply, "yes"]),
+        (&["whoami", "--for", "apply"], [&*by_plan, &by_plan, "yes", &by_plan]),
+    ] {
+        let outcome = entra.run(run_in(folder.path(), args).env("AZURE_CLIENT_SECRET", "client-s3cr3t"));
+        assert_eq!(outcome.code, 0, "{outcome}");
+        let lines: Vec<_> = outcome.stdout.lines().skip(7).take(4).map(|line| &line[18..]).collect();
+        assert_eq!(lines, expected, "{args:?}: {outcome}");
+    }
+}
+
 #[test]
 fn whoami_with_opaque_token_succeeds_and_with_foreign_token_fails() {
     let entra = entra();
