@@ -9,6 +9,7 @@ mod connector;
 mod current;
 mod desired;
 mod id;
+mod label;
 mod listing;
 mod name_mistake;
 mod names;
@@ -28,6 +29,7 @@ pub use connector::{Bound, Connector, ConnectorKey, ConnectorRef, ListedConnecto
 pub use current::{Current, CurrentFlow, Fetched, Inventory, ListedFlow, Reading, Scope};
 pub use desired::{Desired, DesiredBinding, DesiredFlow, DesiredHold, GuardLimit, Guards, Prune};
 pub use id::{ConnectorId, FlowId, FlowKey, FlowKind, InvalidId, is_guid};
+pub use label::Label;
 pub use listing::{Listing, ListingLine, Literal};
 pub use name_mistake::NameMistake;
 pub use names::names;

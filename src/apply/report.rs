@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, SourceLocation};
-use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Step, Tenant};
+use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Label, Step, Tenant};
 use crate::plan::{Change, HeldBinding, Limit, Plan, Problem, ShardInfo, Target};
 
 /// Result of applying a plan.
@@ -24,6 +24,8 @@ pub struct Report {
     pub shard: Option<ShardInfo>,
     /// Bindings that the run is limited to, if it is.
     pub limit: Option<Limit>,
+    /// Name of the run, if it has one.
+    pub label: Option<Label>,
 }
 
 /// Result of the changes of one file.
@@ -200,6 +202,7 @@ impl Report {
             exit_code: 0,
             shard: plan.shard.clone(),
             limit: plan.limit.clone(),
+            label: plan.label.clone(),
         }
     }
 
@@ -213,6 +216,12 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         let interrupted_or_done = matches!(self.exit_code, 0 | 130 | 143);
         interrupted_or_done && self.errors.is_empty() && self.changes().all(|change| change.outcome.is_done())
+    }
+
+    /// Returns whether every change of a tenant is known to be done, and no error concerns it.
+    pub fn is_tenant_complete(&self, tenant: &Tenant) -> bool {
+        let concerns = |error: &Problem| error.tenant.as_ref().is_none_or(|it| it == tenant);
+        !self.errors.iter().any(concerns) && self.targets_of(tenant).all(TargetReport::is_done)
     }
 
     /// Returns whether any PUT was sent.

@@ -10,13 +10,16 @@ use tracing::warn;
 
 use super::approval;
 use super::environment::Environment;
-use super::options::{ConnectionArgs, FilesArgs, Global, OnlyArgs, OutputArgs, OverrideArgs, ShardArgs};
+use super::options::{
+    ConnectionArgs, FilesArgs, Global, LabelArgs, OnlyArgs, OutputArgs, OverrideArgs, ShardArgs,
+};
 use super::plan::print_shard;
 use super::progress::ProgressLine;
 use super::values;
 use crate::apply::{Report, TargetReport, UnverifiedTenantPolicy};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
+use crate::model::Label;
 use crate::output::{self, Outputs, RenderedRun, print_diagnostics};
 use crate::plan::{
     DEFAULT_CERTIFICATE_DAYS, ExpectedFingerprint, ExpectedFingerprints, Plan, PlanTime, Problem,
@@ -58,6 +61,8 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     only: OnlyArgs,
     #[command(flatten)]
+    label: LabelArgs,
+    #[command(flatten)]
     shard: ShardArgs,
     // Last, because their headings apply to all options after them.
     #[command(flatten)]
@@ -92,6 +97,7 @@ impl ApplyArgs {
             },
             now,
             shard: self.shard.shard,
+            label: self.label.label.clone(),
             expected,
             fail_fast: self.fail_fast,
             verify_timeout: self.verify_timeout,
@@ -185,7 +191,8 @@ async fn apply(
         Err(CommandError { kind, diagnostics }) => {
             let errors = diagnostics.into_iter().map(Problem::from).collect();
             let shard = args.shard.shard.map(|shard| ShardInfo { shard, fleet: Vec::new() });
-            Applied { report: Report { errors, shard, ..Report::default() }, failure: Some(kind) }
+            let label = args.label.label.clone();
+            Applied { report: Report { errors, shard, label, ..Report::default() }, failure: Some(kind) }
         }
     }
 }
@@ -233,9 +240,9 @@ impl Host for Terminal<'_> {
         printed
     }
 
-    async fn ask(&mut self, tenants: &[&TenantPlan]) -> Answer {
+    async fn ask(&mut self, tenants: &[&TenantPlan], label: Option<&Label>) -> Answer {
         self.progress.clear();
-        approval::ask(&render::approval_question(tenants)).await
+        approval::ask(&render::approval_question(tenants, label)).await
     }
 
     fn show_result(&mut self, report: &TargetReport) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::environment::Environment;
-use super::options::{ConnectionArgs, FilesArgs, Global, OnlyArgs, OutputArgs, ShardArgs};
+use super::options::{ConnectionArgs, FilesArgs, Global, LabelArgs, OnlyArgs, OutputArgs, ShardArgs};
 use super::plan::plan_with_progress;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::{Code, Diagnostic};
@@ -38,6 +38,8 @@ pub(super) struct DriftArgs {
     #[command(flatten)]
     only: OnlyArgs,
     #[command(flatten)]
+    label: LabelArgs,
+    #[command(flatten)]
     shard: ShardArgs,
     // Last, because its heading applies to all options after it.
     #[command(flatten)]
@@ -58,6 +60,7 @@ pub(super) async fn run(
         overrides: RunOverrides::default(),
         shard: args.shard.shard,
         only: args.only.only.clone(),
+        label: args.label.label.clone(),
         time: PlanTime::new(environment.now(), args.certificate_days),
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());

@@ -12,7 +12,7 @@ use super::values;
 use crate::auth::Kind;
 use crate::diagnostic::Diagnostic;
 use crate::http::Rate;
-use crate::model::Only;
+use crate::model::{Label, Only};
 use crate::output::{OutPath, Outputs};
 use crate::plan::{Override, RunOverrides, ScopedOverride, Shard};
 use crate::render::Format;
@@ -72,6 +72,14 @@ pub(super) struct OnlyArgs {
     /// Process only this flow, or this binding, and read nothing else. Repeatable
     #[arg(long, value_name = "FLOW[/STEP]")]
     pub(super) only: Vec<Only>,
+}
+
+/// Name of a run.
+#[derive(Debug, Args)]
+pub(super) struct LabelArgs {
+    /// Mark the run, such as with its stage, in every output
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(super) label: Option<Label>,
 }
 
 /// Flags that override guards. In a run over several tenants, each names its tenant.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::environment::Environment;
-use super::options::{ConnectionArgs, FilesArgs, Global, OnlyArgs, OutputArgs, OverrideArgs, ShardArgs};
+use super::options::{
+    ConnectionArgs, FilesArgs, Global, LabelArgs, OnlyArgs, OutputArgs, OverrideArgs, ShardArgs,
+};
 use super::progress::ProgressLine;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::exit::Exit;
@@ -31,6 +33,8 @@ pub(super) struct PlanArgs {
     detailed_exitcode: bool,
     #[command(flatten)]
     only: OnlyArgs,
+    #[command(flatten)]
+    label: LabelArgs,
     #[command(flatten)]
     shard: ShardArgs,
     // Last, because their headings apply to all options after them.
@@ -64,6 +68,7 @@ pub(super) async fn run(
         overrides: RunOverrides::from(&args.overrides),
         shard: args.shard.shard,
         only: args.only.only.clone(),
+        label: args.label.label.clone(),
         time: PlanTime::new(environment.now(), DEFAULT_CERTIFICATE_DAYS),
     };
     let run = Run::start(args.connection.run_options(environment), never_stopped());
@@ -94,7 +99,7 @@ pub(super) async fn plan_with_progress(
             let planned = run::plan_files(run, source, request, on_event);
             ProgressLine::new(global).show_while(run, planned).await
         }
-        Err(error) => run::create_error_plan(error.diagnostics.clone(), request.shard, on_event),
+        Err(error) => run::create_error_plan(error.diagnostics.clone(), request, on_event),
     }
 }
 

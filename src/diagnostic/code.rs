@@ -514,6 +514,11 @@ codes! {
             "The Graph URL, the cloud, the tenant or the app of the plan differs from that of this run.",
             NOTHING,
             "Plan again for this tenant, or apply the plan with the settings that it was made with.";
+        LabelMismatch = "label-mismatch": "A saved file has another label than the run",
+            "`--label` names another label than the one with which the plan or the report was made. It may be the \
+             file of another stage.",
+            NOTHING,
+            "Pass the file with this label. Without `--label`, the run has the label of the file.";
         SavedFileInvalid = "saved-file-invalid": "A file is not a saved plan or report",
             "The file is not JSON of the format that flowbind writes, or a value in it is invalid.",
             NOTHING,

@@ -37,7 +37,8 @@ pub fn find_drift(mut plan: Plan, options: &Options<'_>) -> Drift {
         }
         remove_unresolved_errors(tenant);
     }
-    let (errors, shard, limit) = (plan.errors(), plan.shard.take(), plan.limit.take());
+    let (errors, shard, limit, label) =
+        (plan.errors(), plan.shard.take(), plan.limit.take(), plan.label.take());
     let targets = plan.into_targets().into_iter().map(|target| {
         let can_apply = reverts.contains(&target.tenant);
         target_drift(target, can_apply, options)
@@ -49,6 +50,7 @@ pub fn find_drift(mut plan: Plan, options: &Options<'_>) -> Drift {
         errors,
         shard,
         limit,
+        label,
         strict: options.strict,
         is_compared: false,
         remembered: Vec::new(),

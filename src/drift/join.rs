@@ -32,7 +32,7 @@ pub fn join(parts: Vec<Drift>) -> Result<Drift, JoinError> {
         errors.retain(|other| *other != error);
         errors.push(error);
     }
-    Ok(Drift { targets, errors, shard: None, limit: None, strict, is_compared, remembered })
+    Ok(Drift { targets, errors, strict, is_compared, remembered, ..Drift::default() })
 }
 
 /// Keeps each binding of a tenant once among targets that were read in different runs: in the target that manages

@@ -7,7 +7,7 @@ use super::fingerprint;
 use super::kind::Kind;
 use super::target::TargetDrift;
 use crate::diagnostic::Severity;
-use crate::model::{FlowId, FlowKey, Step, Tenant};
+use crate::model::{FlowId, FlowKey, Label, Step, Tenant};
 use crate::plan::{Limit, Problem, ShardInfo, Warning, unreadable_causes};
 
 /// Differences between the tenants of a run and their files.
@@ -21,6 +21,8 @@ pub struct Drift {
     pub shard: Option<ShardInfo>,
     /// Bindings that the run is limited to, if it is.
     pub limit: Option<Limit>,
+    /// Name of the run, if it has one.
+    pub label: Option<Label>,
     /// Whether bindings that the files do not list are differences.
     pub strict: bool,
     /// Whether the run was compared with an earlier one.
@@ -60,6 +62,13 @@ impl TenantDrift<'_> {
     /// Returns whether everything of the tenant could be read.
     pub fn is_complete(&self) -> bool {
         self.count_errors() == 0 && self.targets.iter().all(|target| target.unreadable.is_empty())
+    }
+
+    /// Returns whether the tenant differs from its files. `None` if not everything could be read and nothing else
+    /// differs.
+    pub fn is_drifted(&self) -> Option<bool> {
+        let differs = self.targets.iter().any(|target| !target.differences.is_empty());
+        (differs || self.is_complete()).then_some(differs)
     }
 }
 

@@ -12,7 +12,7 @@ use super::shard::{ShardInfo, has_several_tenants};
 use super::target::{Summary, Target};
 use super::tenant::TenantPlan;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::model::{FlowId, FlowKey, Step, Tenant};
+use crate::model::{FlowId, FlowKey, Label, Step, Tenant};
 
 /// Changes that a run would make to its tenants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub struct Plan {
     pub shard: Option<ShardInfo>,
     /// Bindings that the run is limited to, if it is.
     pub limit: Option<Limit>,
+    /// Name of the run, if it has one.
+    pub label: Option<Label>,
 }
 
 impl Plan {

@@ -8,27 +8,29 @@ use super::names::Names;
 use super::order::{self, FlowSteps};
 use super::wording::{describe_limit, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
-use crate::model::{Bound, Connector};
+use crate::model::{Bound, Connector, Label};
 use crate::plan::{Limit, Plan, Target};
 
 /// Renders a diff for each target of a plan that differs, and its held bindings as comments. Empty if nothing differs
 /// and nothing is held.
 pub(super) fn render_plan(plan: &Plan) -> String {
-    with_limit(plan.limit.as_ref(), plan.targets().map(target_diff).collect())
+    with_scope(plan.label.as_ref(), plan.limit.as_ref(), plan.targets().map(target_diff).collect())
 }
 
 /// Renders a diff of the applied changes for each target of a report, and its held bindings as comments. Empty if none
 /// was applied and nothing is held.
 pub(super) fn render_report(report: &Report) -> String {
-    with_limit(report.limit.as_ref(), report.targets.iter().map(report_diff).collect())
+    with_scope(report.label.as_ref(), report.limit.as_ref(), report.targets.iter().map(report_diff).collect())
 }
 
-/// Returns a diff below the limit of its run, which programs that apply a diff ignore.
-pub(super) fn with_limit(limit: Option<&Limit>, diff: String) -> String {
-    match limit {
-        Some(limit) if !diff.is_empty() => format!("# {}\n{diff}", describe_limit(limit)),
-        _ => diff,
+/// Returns a diff below the label and the limit of its run, which programs that apply a diff ignore.
+pub(super) fn with_scope(label: Option<&Label>, limit: Option<&Limit>, diff: String) -> String {
+    if diff.is_empty() {
+        return diff;
     }
+    let label = label.map(|label| format!("# Label: {label}\n")).unwrap_or_default();
+    let limit = limit.map(|limit| format!("# {}\n", describe_limit(limit))).unwrap_or_default();
+    label + &limit + &diff
 }
 
 /// Values of bindings before and after, in the syntax of the file.

@@ -10,7 +10,7 @@ use super::order::{ACTIONS, OUTCOMES, unblocking_pins};
 use super::wording::{self, one_line};
 use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic, Location, STDIN, Severity, SourceLocation, clipped};
-use crate::model::{Action, FlowId, Step, Tenant};
+use crate::model::{Action, FlowId, Label, Step, Tenant};
 use crate::plan::{Limit, Plan, Problem, Summary};
 
 /// Number of annotations of a level that a step shows
@@ -74,7 +74,7 @@ pub(super) fn drift_status(is_drifted: Option<bool>) -> &'static str {
 /// Renders an annotation for each change, each problem and each held binding of a plan. Problems include blockers and
 /// broken pins. The most dangerous of all tenants come first: a step shows at most ten annotations of a level.
 pub(super) fn plan_annotations(plan: &Plan) -> Annotations {
-    let mut annotations = Annotations::default();
+    let mut annotations = Annotations::new(plan.label.as_ref());
     let named = |target| (target, Names::from_target(target));
     let targets: Vec<_> = plan.targets().map(named).collect();
     let problems = plan.problems();
@@ -146,7 +146,7 @@ pub(super) fn problem_annotations(
 
 /// Renders the annotations of a report: the errors, then the changes, those that are not done first.
 pub(super) fn report_annotations(report: &Report) -> Annotations {
-    let mut annotations = Annotations::default();
+    let mut annotations = Annotations::new(report.label.as_ref());
     for problem in &report.errors {
         problem_annotation(&mut annotations, None, problem);
     }
@@ -220,9 +220,13 @@ pub(super) fn start_of_file(file: &str) -> Option<SourceLocation> {
     (!file.is_empty()).then(|| SourceLocation { file: file.to_owned(), line: 1, column: 1 })
 }
 
-/// Annotations, the most important first.
+/// Annotations of a run, the most important first.
 #[derive(Default)]
-pub(super) struct Annotations(Vec<Annotation>);
+pub(super) struct Annotations {
+    /// Label of the run, which each title ends with.
+    label: Option<Label>,
+    list: Vec<Annotation>,
+}
 
 struct Annotation {
     level: &'static str,
@@ -232,6 +236,11 @@ struct Annotation {
 }
 
 impl Annotations {
+    /// Creates an empty list for a run with this label.
+    pub(super) fn new(label: Option<&Label>) -> Self {
+        Self { label: label.cloned(), list: Vec::new() }
+    }
+
     /// Adds an annotation. `None` omits the location, and so does stdin.
     pub(super) fn push(
         &mut self,
@@ -241,7 +250,7 @@ impl Annotations {
         message: &str,
     ) {
         let (location, title, message) = (location.cloned(), title.to_owned(), message.to_owned());
-        self.0.push(Annotation { level, location, title, message });
+        self.list.push(Annotation { level, location, title, message });
     }
 
     /// Renders each annotation as one workflow command. `path_in_repository` returns the path of a file relative to
@@ -249,28 +258,32 @@ impl Annotations {
     /// number of the others. The log has all of them.
     pub(super) fn render(mut self, path_in_repository: &dyn Fn(&str) -> String) -> String {
         for level in ["error", "warning", "notice"] {
-            let of_level = self.0.iter().enumerate().filter(|(_, it)| it.level == level);
+            let of_level = self.list.iter().enumerate().filter(|(_, it)| it.level == level);
             let positions: Vec<_> = of_level.map(|(at, _)| at).collect();
             let more = positions.len().saturating_sub(MAX_SHOWN.saturating_sub(1));
             if let Some(last) = positions.get(MAX_SHOWN.saturating_sub(1)).filter(|_| more > 1) {
                 let message = format!("{more} more {level}s are in the log of this step");
                 let title = "flowbind".to_owned();
-                self.0.insert(*last, Annotation { level, location: None, title, message });
+                self.list.insert(*last, Annotation { level, location: None, title, message });
             }
         }
-        self.0.iter().map(|annotation| annotation.render(path_in_repository)).collect()
+        let Self { label, list } = self;
+        let suffix = label.map(|label| format!(" ({label})")).unwrap_or_default();
+        list.iter().map(|annotation| annotation.render(&suffix, path_in_repository)).collect()
     }
 }
 
 impl Annotation {
-    fn render(&self, path_in_repository: &dyn Fn(&str) -> String) -> String {
+    /// Renders the annotation as a workflow command, with `suffix` at the end of its title.
+    fn render(&self, suffix: &str, path_in_repository: &dyn Fn(&str) -> String) -> String {
         let Self { level, location, title, message } = self;
         let location = location.as_ref().filter(|location| location.file != STDIN);
         let location = location.map(|SourceLocation { file, line, column }| {
             let file = escape::property(&path_in_repository(file));
             format!("file={file},line={line},col={column},")
         });
-        let title = escape::property(&clipped(&escape::text(title), MAX_TITLE));
+        let room = MAX_TITLE.saturating_sub(suffix.len());
+        let title = escape::property(&(clipped(&escape::text(title), room) + suffix));
         let message = escape::command(&clipped(&escape::text(message), MAX_MESSAGE));
         format!("::{level} {}title={title}::{message}\n", location.unwrap_or_default())
     }

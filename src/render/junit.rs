@@ -8,7 +8,7 @@ use super::order::unblocking_pins;
 use super::wording::{self, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic, Location};
-use crate::model::{FlowId, Step};
+use crate::model::{FlowId, Label, Step};
 use crate::plan::{InSync, Limit, Plan, Problem, Target, UnreadableBinding};
 
 /// Renders a plan as JUnit XML: a suite for each target, and one for the errors of the run. Targets whose tenant was
@@ -16,18 +16,19 @@ use crate::plan::{InSync, Limit, Plan, Problem, Target, UnreadableBinding};
 pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
     // The suite of a tenant that was not read would be empty and pass.
     let suites = plan.read_targets().map(|target| target_suite(plan, target)).collect();
-    render("plan", plan.limit.as_ref(), suites, &plan.errors(), at)
+    render(("plan", plan.label.as_ref()), plan.limit.as_ref(), suites, &plan.errors(), at)
 }
 
 /// Renders a report as JUnit XML: a suite for each target, and one for the errors of the run.
 pub(super) fn render_report(report: &Report, at: &str) -> String {
     let suites = report.targets.iter().map(report_suite).collect();
-    render("apply", report.limit.as_ref(), suites, &report.errors, at)
+    render(("apply", report.label.as_ref()), report.limit.as_ref(), suites, &report.errors, at)
 }
 
-/// Renders the suites of a command, and one for its errors. The name has the limit of the run.
+/// Renders the suites of a command, and one for its errors. The names have the label of the run, because a pipeline
+/// shows the suites of all its runs together. That of the file has the limit of the run, too.
 pub(super) fn render(
-    command: &str,
+    (command, label): (&str, Option<&Label>),
     limit: Option<&Limit>,
     mut suites: Vec<Suite>,
     errors: &[Problem],
@@ -35,6 +36,7 @@ pub(super) fn render(
 ) -> String {
     let limit = limit.map(|limit| format!(": {}", wording::describe_limit(limit))).unwrap_or_default();
     suites.extend(errors_suite(errors));
+    let command = wording::labeled(command, label);
     let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
     let (tests, failures) = (sum(|suite| suite.cases.len()), sum(|suite| suite.count("failure")));
     let errors = sum(|suite| suite.count("error"));
@@ -45,7 +47,7 @@ pub(super) fn render(
     // The format has no offset.
     let at = at.trim_end_matches('Z');
     for suite in suites {
-        suite.write_to(&mut text, &xml(at));
+        suite.write_to(&mut text, &wording::labeled(&suite.name, label), &xml(at));
     }
     text + "</testsuites>\n"
 }
@@ -128,10 +130,10 @@ impl Suite {
     }
 
     /// Appends the suite as XML.
-    fn write_to(&self, text: &mut String, at: &str) {
+    fn write_to(&self, text: &mut String, name: &str, at: &str) {
         let (tests, failures) = (self.cases.len(), self.count("failure"));
         let (errors, skipped) = (self.count("error"), self.count("skipped"));
-        let name = xml(&self.name);
+        let name = xml(name);
         text.push_str(&format!(
             "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
              skipped=\"{skipped}\" time=\"0\" timestamp=\"{at}\">\n"

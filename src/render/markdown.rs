@@ -11,7 +11,7 @@ use super::prose::{self, code, flag};
 use super::wording::{self, hints, pluralize};
 use crate::apply::{ChangeReport, Outcome, Report};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Api, Bound, Cloud, Only, Tenant};
+use crate::model::{Action, Api, Bound, Cloud, Label, Only, Tenant};
 use crate::plan::{Blocker, BrokenPin, Change, Limit, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
@@ -155,9 +155,10 @@ pub(super) fn render_plan(plan: &Plan, limit: usize) -> String {
         let Target { tenant, cloud, api, file, undo, in_sync, .. } = target;
         target_line(tenant, (*cloud, *api), file, undo.as_deref(), in_sync.len())
     });
-    let title = wording::plan_title(plan, "plan", "plan: no changes");
+    let name = wording::labeled("plan", plan.label.as_ref());
+    let title = wording::plan_title(plan, &name, &format!("{name}: no changes"));
     page(
-        &beginning("plan", &title, plan.limit.as_ref(), tenants.collect()),
+        &beginning(&marker("plan", plan.label.as_ref()), &title, plan.limit.as_ref(), tenants.collect()),
         &sections,
         &plan_end(plan, &targets),
         limit,
@@ -170,6 +171,12 @@ fn flat_map_targets(
     render: impl Fn(&Target, &Names<'_>) -> Vec<String>,
 ) -> Vec<String> {
     targets.iter().flat_map(|(target, names)| render(target, names)).collect()
+}
+
+/// Returns the marker of a kind of comment: `plan`, or `plan:prod` with a label. It ends before the blank of ` -->`, so
+/// that a label that ends with `-` does not end the HTML comment.
+pub(super) fn marker(kind: &str, label: Option<&Label>) -> String {
+    label.map_or_else(|| kind.to_owned(), |label| format!("{kind}:{label}"))
 }
 
 /// Renders the invisible marker and the heading of a comment, the limit of the run, and the lines of its tenants.
@@ -369,7 +376,8 @@ fn broken_pin(BrokenPin { connector, expected, actual, source: _ }: &BrokenPin, 
 /// Renders a report as a Markdown comment within `limit` bytes.
 pub(super) fn render_report(report: &Report, limit: usize) -> String {
     let layout = Layout { names_tenants: report.targets.len() > 1 };
-    let title = wording::report_title(report, "apply", "apply: nothing to do");
+    let name = wording::labeled("apply", report.label.as_ref());
+    let title = wording::report_title(report, &name, &format!("{name}: nothing to do"));
     let end = report.fingerprint.as_deref().map(escape::fingerprint);
     let end = end.map(|it| format!("\nFingerprint of the plan: `{it}`\n")).unwrap_or_default();
     let errors_layout = Layout { names_tenants: report.has_several_tenants() };
@@ -395,7 +403,8 @@ pub(super) fn render_report(report: &Report, limit: usize) -> String {
         Section::list("Hints", hints.collect(), "hints"),
         Section::list("Errors", errors, "errors"),
     ];
-    page(&beginning("report", &title, report.limit.as_ref(), Vec::new()), &sections, &end, limit)
+    let marker = marker("report", report.label.as_ref());
+    page(&beginning(&marker, &title, report.limit.as_ref(), Vec::new()), &sections, &end, limit)
 }
 
 /// Returns the cells of a change in a report: outcome, flow, step, value before, planned value, error with

@@ -7,7 +7,7 @@ use super::escape;
 use super::hold;
 use super::names::Names;
 use super::text::{STRONG, problem, push_limit};
-use super::wording::{hints, outcome_counts, pluralize, push_line};
+use super::wording::{hints, labeled, outcome_counts, pluralize, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
 use crate::diagnostic::Code;
 use crate::model::Step;
@@ -52,10 +52,13 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     let lacks_shard = report.errors.iter().any(|error| error.diagnostic.code == Code::MissingShard);
     let counts = outcome_counts(report.changes());
     let counts = Some(counts).filter(|counts| !counts.is_empty() && (!is_untouched || lacks_shard));
-    let counts = counts.map(|counts| format!("Apply: {counts}."));
+    let labeled = |name| labeled(name, report.label.as_ref());
+    let counts = counts.map(|counts| format!("{}: {counts}.", labeled("Apply")));
     let is_unchanged = !report.has_sent() && !report.changes().all(|it| it.outcome.is_done());
+    let unchanged = (!lacks_shard && (is_untouched || is_unchanged)).then_some("Nothing was changed");
+    // The label is named once.
     let unchanged =
-        (!lacks_shard && (is_untouched || is_unchanged)).then(|| "Nothing was changed.".to_owned());
+        unchanged.map(|it| if counts.is_some() { format!("{it}.") } else { format!("{}.", labeled(it)) });
     let sentences = counts.into_iter().chain(unchanged).collect::<Vec<_>>().join(" ");
     if !sentences.is_empty() {
         push_limit(&mut summary, report.limit.as_ref());

@@ -8,13 +8,19 @@ use strum::VariantArray as _;
 use super::escape;
 use crate::apply::{ChangeReport, OutcomeKind, Report};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Action, Only};
+use crate::model::{Action, Label, Only};
 use crate::plan::{BrokenPin, Limit, Override, Plan, Summary, Target, TenantPlan};
+
+/// Returns a name with the label of its run: `Plan (prod)`.
+pub(super) fn labeled(name: &str, label: Option<&Label>) -> String {
+    label.map_or_else(|| name.to_owned(), |label| format!("{name} ({label})"))
+}
 
 /// Returns the counts of a plan's changes and blockers as sentences: `Plan: 1 to enable. Blocked by 1
 /// guard.`, or `No changes.` For an incomplete plan, returns why it is incomplete, and whether all or how
 /// many of its tenants cannot be applied.
 pub(super) fn total(plan: &Plan) -> String {
+    let labeled = |name| self::labeled(name, plan.label.as_ref());
     if !plan.is_complete() {
         let tenants = plan.tenants.len();
         let incomplete = plan.tenants.iter().filter(|tenant| !plan.is_tenant_complete(tenant)).count();
@@ -24,7 +30,8 @@ pub(super) fn total(plan: &Plan) -> String {
             "It cannot be applied".to_owned()
         };
         return format!(
-            "Plan incomplete: {}. {consequence}.",
+            "{} incomplete: {}. {consequence}.",
+            labeled("Plan"),
             incompleteness(plan.summary(), plan.errors().len())
         );
     }
@@ -34,8 +41,8 @@ pub(super) fn total(plan: &Plan) -> String {
         blockers => format!(" Blocked by {}.", pluralize(blockers, "guard", "guards")),
     };
     match action_counts(plan.summary()) {
-        counts if counts.is_empty() => format!("No changes.{blocked}"),
-        counts => format!("Plan: {counts}.{blocked}"),
+        counts if counts.is_empty() => format!("{}.{blocked}", labeled("No changes")),
+        counts => format!("{}: {counts}.{blocked}", labeled("Plan")),
     }
 }
 
@@ -73,8 +80,8 @@ pub(super) fn incomplete_suffix(is_complete: bool) -> &'static str {
 }
 
 /// Returns the question of a prompt: `Apply 2 changes (1 disable) to contoso.onmicrosoft.com?` The disables are left
-/// out if there are none, and several tenants are only counted.
-pub fn approval_question(tenants: &[&TenantPlan]) -> String {
+/// out if there are none, and several tenants are only counted. The label of the run is last.
+pub fn approval_question(tenants: &[&TenantPlan], label: Option<&Label>) -> String {
     let changes = || tenants.iter().flat_map(|tenant| tenant.changes());
     let disables = changes().filter(|change| change.action == Action::Disable).count();
     let disables = match disables {
@@ -85,7 +92,7 @@ pub fn approval_question(tenants: &[&TenantPlan]) -> String {
         [tenant] => tenant.tenant.to_string(),
         several => format!("{} tenants", several.len()),
     };
-    let changes = pluralize(changes().count(), "change", "changes");
+    let (changes, names) = (pluralize(changes().count(), "change", "changes"), labeled(&names, label));
     escape::text(&format!("Apply {changes}{disables} to {names}?")).into_owned()
 }
 

@@ -10,7 +10,7 @@ use super::session::Run;
 use crate::apply::{self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
 use crate::diagnostic::Diagnostic;
 use crate::http::{StopStage, stopped};
-use crate::model::{Purpose, Scope, Tenant};
+use crate::model::{Label, Purpose, Scope, Tenant};
 use crate::plan::{
     ExpectedFingerprints, Member, Plan, Problem, ShardInfo, Target, TenantPlan, sort_by_tenant,
 };
@@ -38,8 +38,8 @@ pub trait Host {
     /// The plan could not be shown, so that nothing may be changed.
     async fn show_plan(&mut self, plan: &Plan) -> Result<(), CommandError>;
 
-    /// Asks whether to apply the changes of these tenants.
-    async fn ask(&mut self, tenants: &[&TenantPlan]) -> Answer;
+    /// Asks whether to apply the changes of these tenants, in a run with this label.
+    async fn ask(&mut self, tenants: &[&TenantPlan], label: Option<&Label>) -> Answer;
 
     /// Shows the results of one file whose tenant was started, in the order of the files.
     fn show_result(&mut self, report: &TargetReport);
@@ -57,7 +57,8 @@ pub struct Applied {
 /// Plans files or loads a saved plan, shows it, checks the preconditions, asks for approval, and applies. A tenant that
 /// fails does not stop the others.
 pub async fn apply(run: &Run, request: &ApplyRequest<'_>, host: &mut impl Host) -> Applied {
-    let mut session = Session { request, report: Report::default(), failures: Vec::new(), fleet: Vec::new() };
+    let report = Report { label: request.label.clone(), ..Report::default() };
+    let mut session = Session { request, report, failures: Vec::new(), fleet: Vec::new() };
     let ended = session.run(run, host).await;
     let Session { mut report, mut failures, fleet, .. } = session;
     if let Err(CommandError { kind, diagnostics }) = ended {
@@ -131,22 +132,28 @@ impl Session<'_> {
 
     /// Loads the files or the saved plan of the shard.
     fn load(&mut self, host: &mut impl Host) -> Result<Loaded, CommandError> {
-        let ApplyRequest { source, policy, shard, expected, .. } = self.request;
+        let ApplyRequest { source, policy, shard, label, expected, .. } = self.request;
         let loaded = match source {
             ApplySource::Files { source, overrides, only, time, .. } => {
-                let fleet = load_desired(*source, *shard, only, overrides, time.now)?;
+                let request = PlanRequest {
+                    purpose: Purpose::Apply,
+                    policy: *policy,
+                    scope: Scope::Listed,
+                    overrides: overrides.clone(),
+                    shard: *shard,
+                    only: only.to_vec(),
+                    label: label.clone(),
+                    time: *time,
+                };
+                let fleet = load_desired(*source, &request)?;
                 fleet.shard.iter().for_each(|info| host.show_shard(info));
                 self.fleet.clone_from(&fleet.members);
                 self.report.shard.clone_from(&fleet.shard);
-                let overrides = overrides.clone();
-                let (policy, shard, time) = (*policy, *shard, *time);
-                let only = only.to_vec();
-                let (purpose, scope) = (Purpose::Apply, Scope::Listed);
-                let request = PlanRequest { purpose, policy, scope, overrides, shard, only, time };
+                self.report.label.clone_from(&fleet.label);
                 Loaded::Files(fleet, request)
             }
             ApplySource::Saved(path) => {
-                let (plan, fleet) = load_plan(path, *shard)?;
+                let (plan, fleet) = load_plan(path, *shard, label.as_ref())?;
                 shard.and(plan.shard.as_ref()).iter().for_each(|info| host.show_shard(info));
                 self.fleet = fleet;
                 Loaded::Saved(plan)
@@ -237,7 +244,7 @@ impl Session<'_> {
         }
         let answer = match self.request.source.reads_stdin() {
             true => None,
-            false => Some(unless_stopped(run, host.ask(&changing)).await?),
+            false => Some(unless_stopped(run, host.ask(&changing, self.report.label.as_ref())).await?),
         };
         let denied = match answer {
             Some(Answer::Yes) => return Ok(Some(Consent::Typed)),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::blocked::PlanSource;
 use super::plan::DesiredSource;
 use crate::apply::UnverifiedTenantPolicy;
-use crate::model::Only;
+use crate::model::{Label, Only};
 use crate::paths;
 use crate::plan::{ExpectedFingerprints, PlanTime, RunOverrides, Shard};
 
@@ -23,6 +23,8 @@ pub struct ApplyRequest<'a> {
     pub now: Timestamp,
     /// Shard to process; `None` for all tenants.
     pub shard: Option<Shard>,
+    /// Name of the run, if it was given one.
+    pub label: Option<Label>,
     /// Fingerprints that the plan must have.
     pub expected: Option<ExpectedFingerprints>,
     /// Stop after the first failed change of a tenant.

@@ -6,7 +6,7 @@ use super::error::CommandError;
 use crate::apply::{Outcome, Report, TargetReport};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::{self, Drift};
-use crate::model::{FlowId, FlowKey, Step, Tenant};
+use crate::model::{FlowId, FlowKey, Label, Step, Tenant};
 use crate::plan::{self, JoinError, Joined, Limit, Plan, Target, combine_fingerprints};
 use crate::saved::Saved;
 
@@ -59,19 +59,31 @@ fn unjoinable(error: JoinError) -> Diagnostic {
     problem.hint("pass all shards of one run, each once, and nothing else")
 }
 
-/// Returns the limit that all parts have.
-fn common_limit(limits: Vec<Option<Limit>>) -> Result<Option<Limit>, Diagnostic> {
-    let first = limits.first().cloned().flatten();
-    if limits.iter().all(|limit| *limit == first) {
-        return Ok(first);
+/// Limit and label of a run.
+type Scope = (Option<Limit>, Option<Label>);
+
+/// Returns the limit and the label that all parts have.
+fn common_scope(scopes: impl Iterator<Item = Scope>) -> Result<Scope, Diagnostic> {
+    let (limits, labels): (Vec<_>, Vec<_>) = scopes.unzip();
+    let limit = common(limits, "the runs are limited to different bindings (`--only`)", "--only")?;
+    Ok((limit, common(labels, "the runs have different labels (`--label`)", "--label")?))
+}
+
+/// Returns the value of an option that all parts have.
+fn common<T: PartialEq>(
+    values: Vec<Option<T>>,
+    message: &str,
+    option: &str,
+) -> Result<Option<T>, Diagnostic> {
+    if values.windows(2).any(|pair| matches!(pair, [one, next] if one != next)) {
+        let problem = Diagnostic::error(Code::CannotJoin, message);
+        return Err(problem.hint(format!("pass results of runs with the same `{option}`")));
     }
-    let problem =
-        Diagnostic::error(Code::CannotJoin, "the runs are limited to different bindings (`--only`)");
-    Err(problem.hint("pass results of runs with the same `--only`"))
+    Ok(values.into_iter().next().flatten())
 }
 
 fn join_plans(plans: Vec<Plan>) -> Result<Plan, Diagnostic> {
-    let limit = common_limit(plans.iter().map(|plan| plan.limit.clone()).collect())?;
+    let (limit, label) = common_scope(plans.iter().map(|it| (it.limit.clone(), it.label.clone())))?;
     let parts = plans.into_iter().map(|mut plan| {
         let (shard, errors) = (plan.shard.take(), plan.errors());
         (shard, plan.into_targets(), errors)
@@ -79,7 +91,7 @@ fn join_plans(plans: Vec<Plan>) -> Result<Plan, Diagnostic> {
     let joined = plan::join(parts.collect(), |target: &Target| &target.tenant).map_err(unjoinable)?;
     let Joined { mut targets, errors, .. } = joined;
     plan::dedupe_findings(&mut targets);
-    let mut plan = Plan { limit, ..Plan::new(targets, errors) };
+    let mut plan = Plan { limit, label, ..Plan::new(targets, errors) };
     plan.add_alias_errors();
     match plan.find_duplicate_binding() {
         None => Ok(plan),
@@ -92,8 +104,8 @@ fn join_drift(parts: Vec<Drift>) -> Result<Drift, Diagnostic> {
         let problem = Diagnostic::error(Code::SavedFileKind, "cannot join drift with and without `--strict`");
         return Err(problem.hint("show each kind separately"));
     }
-    let limit = common_limit(parts.iter().map(|drift| drift.limit.clone()).collect())?;
-    let drift = Drift { limit, ..drift::join(parts).map_err(unjoinable)? };
+    let (limit, label) = common_scope(parts.iter().map(|it| (it.limit.clone(), it.label.clone())))?;
+    let drift = Drift { limit, label, ..drift::join(parts).map_err(unjoinable)? };
     match drift.find_duplicate_binding() {
         None => Ok(drift),
         Some((tenant, flow, step)) => Err(duplicate("files", tenant, flow, step)),
@@ -106,7 +118,7 @@ fn duplicate(what: &str, tenant: &Tenant, flow: &FlowId, step: Step) -> Diagnost
 }
 
 fn join_reports(reports: Vec<Report>) -> Result<Report, Diagnostic> {
-    let limit = common_limit(reports.iter().map(|report| report.limit.clone()).collect())?;
+    let (limit, label) = common_scope(reports.iter().map(|it| (it.limit.clone(), it.label.clone())))?;
     let fingerprints: Vec<_> = reports.iter().map(|report| report.fingerprint.clone()).collect();
     let parts = reports.into_iter().map(|report| (report.shard, report.targets, report.errors));
     let joined = plan::join(parts.collect(), |target: &TargetReport| &target.tenant).map_err(unjoinable)?;
@@ -128,5 +140,5 @@ fn join_reports(reports: Vec<Report>) -> Result<Report, Diagnostic> {
         true => None,
         false => combine_fingerprints(fingerprints),
     };
-    Ok(Report { fingerprint, targets, errors, exit_code: 0, shard: None, limit })
+    Ok(Report { fingerprint, targets, errors, exit_code: 0, shard: None, limit, label })
 }

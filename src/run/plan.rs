@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 use super::connect::{Connection, connect, graph_url};
 use super::error::{CommandError, ErrorKind};
 use super::in_order::group_by_tenant;
 use super::only;
-use super::saved::{Reader, read_saved};
+use super::saved::{Reader, read_saved, saved_label};
 use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::{self, UnverifiedTenantPolicy};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Desired, Only, Purpose, Scope, Tenant};
+use crate::model::{Desired, Label, Only, Purpose, Scope, Tenant};
 use crate::plan::{
     Limit, Member, Plan, PlanTime, Problem, RunOverrides, Shard, ShardInfo, Target, TenantPlan, UndoneChange,
     check_undo, create_unplanned_tenant, has_several_tenants, plan_tenant,
@@ -60,6 +58,8 @@ pub struct PlanRequest {
     pub shard: Option<Shard>,
     /// Bindings to process; all if empty.
     pub only: Vec<Only>,
+    /// Name of the run, if it has one.
+    pub label: Option<Label>,
     /// Start of the run, and how long certificates must be valid.
     pub time: PlanTime,
 }
@@ -71,6 +71,8 @@ pub(super) struct Fleet {
     pub(super) shard: Option<ShardInfo>,
     /// Bindings that the run is limited to, if it is.
     pub(super) limit: Option<Limit>,
+    /// Name of the run: the given one, or that of the report whose changes are taken back.
+    pub(super) label: Option<Label>,
     /// Files of this shard.
     pub(super) files: Vec<Desired>,
     /// Changes that the files take back, by tenant, and the report that has them; `None` for desired-state files.
@@ -98,44 +100,39 @@ pub async fn plan_files(
     request: &PlanRequest,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Plan {
-    match load(source, request.shard, &request.only, &request.overrides, request.time.now) {
+    match load(source, request) {
         Ok(fleet) => {
             fleet.shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
             let several = has_several_tenants(&fleet.members);
             let on_planned = |target: &_| on_event(Event::Planned { target, several });
             plan_fleet(run, fleet, request, on_planned).await.plan
         }
-        Err(error) => create_error_plan(error.diagnostics, request.shard, on_event),
+        Err(error) => create_error_plan(error.diagnostics, request, on_event),
     }
 }
 
 /// Creates a plan without targets that has these errors.
 pub fn create_error_plan(
     errors: Vec<Diagnostic>,
-    shard: Option<Shard>,
+    request: &PlanRequest,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Plan {
-    let shard = shard.map(|shard| ShardInfo { shard, fleet: Vec::new() });
+    let shard = request.shard.map(|shard| ShardInfo { shard, fleet: Vec::new() });
     shard.iter().for_each(|shard| on_event(Event::Sharded(shard)));
-    Plan { errors, shard, ..Plan::default() }
+    Plan { errors, shard, label: request.label.clone(), ..Plan::default() }
 }
 
 /// Loads and checks the files and the flags for them, and keeps the selected bindings of the shard.
 ///
 /// # Errors
 /// All problems of all files, or of the flags, or selections that match no binding.
-pub(super) fn load(
-    source: DesiredSource<'_>,
-    shard: Option<Shard>,
-    only: &[Only],
-    overrides: &RunOverrides,
-    now: Timestamp,
-) -> Result<Fleet, CommandError> {
-    let (files, undo, report) = match source {
-        DesiredSource::Files(paths) => (desired::load(paths, now)?, None, None),
+pub(super) fn load(source: DesiredSource<'_>, request: &PlanRequest) -> Result<Fleet, CommandError> {
+    let PlanRequest { shard, only, overrides, label, time, .. } = request;
+    let (files, undo, report, label) = match source {
+        DesiredSource::Files(paths) => (desired::load(paths, time.now)?, None, None, label.clone()),
         DesiredSource::Undo(path) => {
-            let (files, undo) = load_undo(path)?;
-            (files, Some(undo), Some(path))
+            let (files, undo, saved) = load_undo(path)?;
+            (files, Some(undo), Some(path), saved_label(path, label.as_ref(), saved)?)
         }
     };
     let (mut files, limit) = only::limit(files, only, report)?;
@@ -146,14 +143,14 @@ pub(super) fn load(
     if let Some(info) = &shard {
         files.retain(|file| info.shard.contains(&file.tenant));
     }
-    Ok(Fleet { members, shard, limit, files, undo })
+    Ok(Fleet { members, shard, limit, label, files, undo })
 }
 
-/// Reads a saved report, and returns files that take its changes back, with these changes.
+/// Reads a saved report, and returns files that take its changes back, with these changes and its label.
 ///
 /// # Errors
 /// The file is not a report, or unusable.
-fn load_undo(path: &Path) -> Result<(Vec<Desired>, UndoneChanges), CommandError> {
+fn load_undo(path: &Path) -> Result<(Vec<Desired>, UndoneChanges, Option<Label>), CommandError> {
     let report = match read_saved(path, Reader::Undo)? {
         Saved::Report(report, ..) => report,
         Saved::Plan(..) | Saved::Drift(..) => {
@@ -168,7 +165,7 @@ fn load_undo(path: &Path) -> Result<(Vec<Desired>, UndoneChanges), CommandError>
         changes.entry(undo.desired.tenant.clone()).or_default().extend(undo.changes);
         files.push(undo.desired);
     }
-    Ok((files, UndoneChanges { report: name, changes }))
+    Ok((files, UndoneChanges { report: name, changes }, report.label))
 }
 
 /// Plan of one file. The first file of a tenant has its errors and its connection.
@@ -182,7 +179,7 @@ struct PlannedFile {
 /// planned.
 pub(super) async fn plan_fleet(
     run: &Run,
-    Fleet { shard, limit, files, undo, .. }: Fleet,
+    Fleet { shard, limit, label, files, undo, .. }: Fleet,
     request: &PlanRequest,
     mut on_planned: impl FnMut(&Target),
 ) -> PlannedRun {
@@ -210,7 +207,7 @@ pub(super) async fn plan_fleet(
         errors.extend(new);
     })
     .await;
-    let mut plan = Plan { shard, limit, ..Plan::new(targets, errors) };
+    let mut plan = Plan { shard, limit, label, ..Plan::new(targets, errors) };
     plan.add_alias_errors();
     PlannedRun { plan, connections }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::error::{CommandError, ErrorKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::Drift;
+use crate::model::Label;
 use crate::paths;
 use crate::render::escape;
 use crate::saved::{self, Saved, SavedFileError};
@@ -41,6 +42,28 @@ pub fn read_saved(path: &Path, reader: Reader) -> Result<Saved, CommandError> {
         };
         CommandError { kind, diagnostics: vec![invalid(path, &text, &error, reader)] }
     })
+}
+
+/// Returns the label of a run that uses a saved file: the given one, or that of the file.
+///
+/// # Errors
+/// Both exist and differ.
+pub(super) fn saved_label(
+    path: &Path,
+    given: Option<&Label>,
+    saved: Option<Label>,
+) -> Result<Option<Label>, CommandError> {
+    match (given, saved) {
+        (Some(given), Some(saved)) if *given != saved => {
+            let message = format!("`{}` has the label `{saved}`, and this run `{given}`", path.display());
+            let problem = Diagnostic::error(Code::LabelMismatch, message);
+            Err(CommandError::blocked(
+                problem.hint(format!("pass the file of `{given}`, or leave `--label` out")),
+            ))
+        }
+        (Some(given), _) => Ok(Some(given.clone())),
+        (None, saved) => Ok(saved),
+    }
 }
 
 /// Creates the error of a rejected saved file. Code and hint depend on the reason, on whether the file is a

@@ -6,20 +6,24 @@ use std::path::Path;
 use super::connect::{Connection, connect};
 use super::error::{CommandError, ErrorKind};
 use super::plan::PlannedRun;
-use super::saved::{Reader, read_saved};
+use super::saved::{Reader, read_saved, saved_label};
 use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::TenantCheck;
+use crate::model::{Label, TenantCheck};
 use crate::plan::{Member, Plan, Problem, Shard, ShardInfo, Target, TenantPlan};
 use crate::saved::Saved;
 
 /// Reads a saved plan, and keeps the tenants of a shard. Returns it with the files of all shards.
 ///
 /// # Errors
-/// The file is unusable, or it already is of a shard.
-pub(super) fn load_plan(path: &Path, shard: Option<Shard>) -> Result<(Plan, Vec<Member>), CommandError> {
+/// The file is unusable, it already is of a shard, or it has another label.
+pub(super) fn load_plan(
+    path: &Path,
+    shard: Option<Shard>,
+    label: Option<&Label>,
+) -> Result<(Plan, Vec<Member>), CommandError> {
     let mut plan = match read_saved(path, Reader::Apply)? {
         Saved::Plan(plan, _) => plan,
         saved @ (Saved::Report(..) | Saved::Drift(..)) => {
@@ -30,6 +34,7 @@ pub(super) fn load_plan(path: &Path, shard: Option<Shard>) -> Result<(Plan, Vec<
             return Err(problem.hint("pass a file written by `flowbind plan --out plan.json`").into());
         }
     };
+    plan.label = saved_label(path, label, plan.label.take())?;
     if let Some(info) = &plan.shard {
         let fleet = info.fleet.clone();
         return match shard {

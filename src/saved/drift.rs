@@ -10,7 +10,7 @@ use super::parts::{self, Tool};
 use super::saved_as::saved_as;
 use crate::diagnostic::SourceLocation;
 use crate::drift::{Difference, Drift, Kind, Remembered, Revert, Subject, TargetDrift, Value};
-use crate::model::{Api, Cloud, Connector, FlowId, Step, Tenant};
+use crate::model::{Api, Cloud, Connector, FlowId, Label, Step, Tenant};
 use crate::plan::{
     BoundCertificate, Hold, InSync, Limit, NeverCalled, Problem, ShardInfo, Unmanaged, UnreadableBinding,
 };
@@ -30,6 +30,7 @@ pub fn to_json(drift: &Drift, created_at: &str) -> String {
         errors: drift.errors.clone(),
         shard: drift.shard.clone(),
         limit: drift.limit.clone(),
+        label: drift.label.clone(),
     };
     parts::to_json(&file)
 }
@@ -46,6 +47,7 @@ pub(super) fn from_json(text: &str) -> Result<(Drift, String), SavedFileError> {
         errors: file.errors,
         shard: file.shard,
         limit: file.limit,
+        label: file.label,
         strict: file.strict,
         is_compared: file.compared,
         remembered: file.remembered,
@@ -101,6 +103,9 @@ struct DriftFile {
     /// Limit of the run to some bindings; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
+    /// Name of the run; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Label>,
 }
 
 /// Differences between one file and its tenant.

@@ -11,12 +11,12 @@ use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
 use crate::diagnostic::SourceLocation;
-use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Step, Tenant};
+use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Label, Step, Tenant};
 use crate::plan::{HeldBinding, Hold, Limit, Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
 pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
-    let Report { fingerprint, targets, errors, exit_code, shard, limit } = report.clone();
+    let Report { fingerprint, targets, errors, exit_code, shard, limit, label } = report.clone();
     let file = ReportFile {
         format_version: FORMAT_VERSION.to_owned(),
         kind: "report".to_owned(),
@@ -29,6 +29,7 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
         exit_code,
         shard,
         limit,
+        label,
     };
     parts::to_json(&file)
 }
@@ -39,9 +40,10 @@ pub fn to_json(report: &Report, started_at: &str, finished_at: &str) -> String {
 /// # Errors
 /// The text is not of this shape, or has a value that cannot occur.
 pub(super) fn from_json(text: &str) -> Result<(Report, String, String), SavedFileError> {
-    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, shard, limit, .. } =
-        parts::parse(text)?;
-    let report = Report { fingerprint, targets, errors, exit_code, shard, limit };
+    let file: ReportFile = parts::parse(text)?;
+    let ReportFile { started_at, finished_at, fingerprint, targets, errors, exit_code, .. } = file;
+    let (shard, limit, label) = (file.shard, file.limit, file.label);
+    let report = Report { fingerprint, targets, errors, exit_code, shard, limit, label };
     // Pipelines rely on code 0, so nothing else in the report may contradict it.
     if report.exit_code == 0 && !report.is_complete() {
         return Err(SavedFileError::InvalidValue(
@@ -89,6 +91,9 @@ struct ReportFile {
     /// Limit of the run to some bindings; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
+    /// Name of the run; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Label>,
 }
 
 /// Result of one tenant's changes.

@@ -9,7 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::diagnostic::Code;
-use crate::model::{ConnectorId, FlowId, Only, TargetUrl, Tenant};
+use crate::model::{ConnectorId, FlowId, Label, Only, TargetUrl, Tenant};
 use crate::plan::Override;
 
 /// Deserializes values from texts, each with the key that an error names. The schema is that of any text.
@@ -44,6 +44,7 @@ deserialize_text! {
     Code "id" str::parse::<Code>;
     ConnectorId "id" ConnectorId::parse;
     FlowId "flow" FlowId::parse;
+    Label "label" str::parse::<Label>;
     Only "only" str::parse::<Only>;
     Override "overrides" str::parse::<Override>;
     TargetUrl "pin" str::parse::<TargetUrl>;
@@ -61,4 +62,4 @@ macro_rules! serialize_text {
     )+ };
 }
 
-serialize_text! { Code ConnectorId FlowId Only Override TargetUrl }
+serialize_text! { Code ConnectorId FlowId Label Only Override TargetUrl }

@@ -149,7 +149,7 @@ fn drift_lists_unmanaged_bindings_once_per_tenant() {
     assert_eq!(text.code, 2, "{text}");
     assert_eq!(text.stdout.matches("  unmanaged  B2C_1_c").count(), 2, "{text}");
     let prom = run("prom");
-    let sample = "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"unmanaged\"} 2\n";
+    let sample = "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"unmanaged\",command=\"drift\"} 2\n";
     assert!(prom.stdout.contains(sample), "{prom}");
 }
 
@@ -168,7 +168,7 @@ fn drift_heading_and_counts_show_all_kinds() {
     let heading = output(&["--format", "markdown"]);
     assert!(heading.contains("drift: 1 dangling\n"), "{heading}");
     let counts = output(&["--format", "prom"]);
-    let sample = "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"dangling\"} 1\n";
+    let sample = "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"dangling\",command=\"drift\"} 1\n";
     assert!(counts.contains(sample), "{counts}");
     let text = output(&[]);
     assert!(text.contains("\nDrift: 1 dangling.\n\nFor `dangling`: bind another connector"), "{text}");

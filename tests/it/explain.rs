@@ -145,6 +145,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           approval-denied            The changes were not approved
           stale-plan                 The tenant changed after the plan was made
           wrong-target               The saved plan is for another tenant, cloud or app
+          label-mismatch             A saved file has another label than the run
           saved-file-invalid         A file is not a saved plan or report
           saved-file-version         A saved file has another format version
           saved-file-modified        A saved plan was modified after it was written

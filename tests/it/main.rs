@@ -32,6 +32,7 @@ mod hostile;
 #[cfg(feature = "azure")]
 mod identity;
 mod inputs;
+mod label;
 mod layering;
 mod limits;
 #[cfg(unix)]

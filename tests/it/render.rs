@@ -897,7 +897,7 @@ fn metrics_have_one_certificate_expiry_per_connector() {
     let name = "flowbind_connector_certificate_not_after_seconds";
     let samples: Vec<_> = metrics.lines().filter(|line| line.starts_with(name)).collect();
     let sample = |connector: &str, second: i64| {
-        format!("{name}{{tenant=\"t.example\",connector=\"{connector}\"}} {second}")
+        format!("{name}{{tenant=\"t.example\",connector=\"{connector}\",command=\"plan\"}} {second}")
     };
     let shared = |number| format!("Shared ({})", connector(number, "Shared").unwrap().id);
     let expected = [sample("One \\\"A\\\"", 60), sample(&shared(3), 70), sample(&shared(4), 80)];

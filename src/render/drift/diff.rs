@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::diff::{Bindings, connector, render_sides, unified, value, with_limit};
+use super::super::diff::{Bindings, connector, render_sides, unified, value, with_scope};
 use super::super::escape;
 use super::super::hold;
 use super::super::wording::push_line;
@@ -14,7 +14,7 @@ use crate::model::FlowId;
 /// Renders a diff of bindings and pinned addresses for each target that differs, in the syntax of the file, and its held
 /// bindings as comments. Empty if none differs and nothing is held.
 pub(crate) fn render(drift: &Drift) -> String {
-    with_limit(drift.limit.as_ref(), drift.targets.iter().map(target_diff).collect())
+    with_scope(drift.label.as_ref(), drift.limit.as_ref(), drift.targets.iter().map(target_diff).collect())
 }
 
 fn target_diff(target: &TargetDrift) -> String {

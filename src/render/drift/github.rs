@@ -11,7 +11,7 @@ use crate::drift::{Drift, Subject};
 /// Renders an annotation for each difference and each problem, the most dangerous of all tenants first: a step shows at
 /// most ten annotations of a level.
 pub(crate) fn annotations(drift: &Drift) -> Annotations {
-    let mut annotations = Annotations::default();
+    let mut annotations = Annotations::new(drift.label.as_ref());
     let (problems, files) = (drift.problems(), drift.targets.iter().map(|it| (&it.tenant, it.file.as_str())));
     let files: Vec<_> = files.collect();
     problem_annotations(&mut annotations, &problems, &files, Severity::Error);

@@ -9,7 +9,7 @@ use crate::plan::{InSync, UnreadableBinding};
 /// errors of the run. Targets whose tenant was not read have no suite, because it would be empty and pass.
 pub(crate) fn render(drift: &Drift, at: &str) -> String {
     let suites = drift.read_targets().map(suite).collect();
-    junit::render("drift", drift.limit.as_ref(), suites, &drift.errors, at)
+    junit::render(("drift", drift.label.as_ref()), drift.limit.as_ref(), suites, &drift.errors, at)
 }
 
 fn suite(target: &TargetDrift) -> Suite {

@@ -1,6 +1,8 @@
 //! Renders drift as a Markdown comment, for an issue or a pull request.
 
-use super::super::markdown::{Layout, Section, beginning, location, page, problem_items, target_line};
+use super::super::markdown::{
+    Layout, Section, beginning, location, marker, page, problem_items, target_line,
+};
 use super::super::names::Names;
 use super::super::prose::{self, code};
 use super::actions::Actions;
@@ -51,7 +53,8 @@ pub(crate) fn render(drift: &Drift, limit: usize) -> String {
     let end =
         drift.fingerprint().map(|it| format!("\nFingerprint of the drift: `{it}`\n")).unwrap_or_default();
     let title = wording::title(drift, "drift");
-    page(&beginning("drift", &title, drift.limit.as_ref(), lines.collect()), &sections, &end, limit)
+    let marker = marker("drift", drift.label.as_ref());
+    page(&beginning(&marker, &title, drift.limit.as_ref(), lines.collect()), &sections, &end, limit)
 }
 
 /// Returns the cells of a difference: kind, flow or connector, step, both sides, and location.

@@ -6,7 +6,7 @@ use super::super::escape;
 use super::super::hold;
 use super::super::names::Names;
 use super::super::text::{STRONG, problems, push_limit};
-use super::super::wording::{pluralize, push_line};
+use super::super::wording::{labeled, pluralize, push_line};
 use super::actions::Actions;
 use super::wording::{self, Sides};
 use crate::drift::{Difference, Drift, TargetDrift};
@@ -81,13 +81,14 @@ fn summary(drift: &Drift) -> String {
     }
     push_limit(&mut text, drift.limit.as_ref());
     let counts = wording::counts(drift.differences());
+    let labeled = |name| labeled(name, drift.label.as_ref());
     let (style, total) = match (drift.is_complete(), counts.is_empty()) {
-        (true, true) => (STRONG, "No drift.".to_owned()),
-        (true, false) => (STRONG, format!("Drift: {counts}.")),
+        (true, true) => (STRONG, format!("{}.", labeled("No drift"))),
+        (true, false) => (STRONG, format!("{}: {counts}.", labeled("Drift"))),
         (false, is_empty) => {
             let why = wording::incompleteness(drift.targets.iter(), drift.errors.len());
             let found = if is_empty { String::new() } else { format!(" Found: {counts}.") };
-            (ALARM, format!("Drift incomplete: {why}.{found}"))
+            (ALARM, format!("{} incomplete: {why}.{found}", labeled("Drift")))
         }
     };
     push_line(&mut text, format_args!("{style}{total}{style:#}"));

@@ -6,7 +6,7 @@ use strum::VariantArray as _;
 use super::super::escape;
 use super::super::hold::Held;
 use super::super::names::Names;
-use super::super::wording::{incomplete_suffix, pluralize};
+use super::super::wording::{incomplete_suffix, labeled, pluralize};
 use crate::drift::{Difference, Drift, Kind, Subject, TargetDrift, Value};
 use crate::plan::Hold;
 
@@ -140,9 +140,10 @@ pub(super) fn incompleteness<'a>(targets: impl Iterator<Item = &'a TargetDrift>,
     }
 }
 
-/// Returns the title: `name` with `, incomplete` if it is, then the counts, or that there is no drift, or that it is
+/// Returns the title: `name` and the label, with `, incomplete` if it is, then the counts, or that there is no drift, or that it is
 /// unknown.
 pub(super) fn title(drift: &Drift, name: &str) -> String {
+    let name = labeled(name, drift.label.as_ref());
     match drift.is_drifted() {
         Some(true) => {
             format!("{name}{}: {}", incomplete_suffix(drift.is_complete()), counts(drift.differences()))

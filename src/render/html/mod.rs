@@ -22,7 +22,8 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// Renders a plan as a complete HTML page. `at` is the time of the run in RFC 3339.
 pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
-    let title = wording::plan_title(plan, "Plan", "No changes");
+    let labeled = |name| wording::labeled(name, plan.label.as_ref());
+    let title = wording::plan_title(plan, &labeled("Plan"), &labeled("No changes"));
     let (fingerprint, errors) = (plan.fingerprint(), plan.errors());
     let targets: Vec<_> = plan.targets().map(|target| plan_target(plan, target)).collect();
     let page = Page {
@@ -39,7 +40,8 @@ pub(super) fn render_plan(plan: &Plan, at: &str) -> String {
 
 /// Renders a report as a complete HTML page. `at` is the time of the run in RFC 3339.
 pub(super) fn render_report(report: &Report, at: &str) -> String {
-    let title = wording::report_title(report, "Apply", "Nothing to do");
+    let labeled = |name| wording::labeled(name, report.label.as_ref());
+    let title = wording::report_title(report, &labeled("Apply"), &labeled("Nothing to do"));
     let fingerprint = report.fingerprint.as_deref().map(escape::fingerprint);
     let targets: Vec<_> = report.targets.iter().map(report_target).collect();
     let errors = &report.errors;

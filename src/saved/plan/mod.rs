@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::parts::{self, Tool};
-use crate::model::Tenant;
+use crate::model::{Label, Tenant};
 use crate::plan::{Limit, Plan, Problem, ShardInfo, Target};
 use target::PlanTarget;
 
@@ -29,6 +29,7 @@ pub fn to_json(plan: &Plan, created_at: &str) -> String {
         errors: plan.errors(),
         shard: plan.shard.clone(),
         limit: plan.limit.clone(),
+        label: plan.label.clone(),
     };
     parts::to_json(&file)
 }
@@ -42,7 +43,8 @@ pub(super) fn from_json(text: &str) -> Result<(Plan, String), SavedFileError> {
     let file: PlanFile = parts::parse(text)?;
     let fingerprints: Vec<_> = file.targets.iter().map(|target| target.fingerprint.clone()).collect();
     let targets = file.targets.into_iter().map(Target::from).collect();
-    let plan = Plan { shard: file.shard, limit: file.limit, ..Plan::new(targets, file.errors) };
+    let PlanFile { shard, limit, label, .. } = file;
+    let plan = Plan { shard, limit, label, ..Plan::new(targets, file.errors) };
     let are_of_tenants = file.tenants.is_none() || file.tenants == tenant_fingerprints(&plan);
     if !are_of_tenants || plan.fingerprint() != file.fingerprint || plan.target_fingerprints() != fingerprints
     {
@@ -102,6 +104,9 @@ struct PlanFile {
     /// Limit of the run to some bindings; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
+    /// Name of the run; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Label>,
 }
 
 /// Fingerprint of one tenant of a run.

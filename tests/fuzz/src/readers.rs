@@ -151,8 +151,19 @@ pub(crate) fn prometheus<'a>(samples: &'a str, tenants: &[&str]) -> BTreeMap<&'a
         let mut rest = labels.strip_suffix('}').expect("closed");
         while let Some((name, after)) = rest.split_once("=\"") {
             assert!(
-                ["tenant", "action", "outcome", "command", "connector", "kind", "flow", "step"]
-                    .contains(&name.trim_start_matches(',')),
+                [
+                    "tenant",
+                    "action",
+                    "outcome",
+                    "command",
+                    "connector",
+                    "kind",
+                    "flow",
+                    "step",
+                    "label",
+                    "shard"
+                ]
+                .contains(&name.trim_start_matches(',')),
                 "{line}"
             );
             let bytes = after.as_bytes();
