@@ -3,6 +3,7 @@
 //! Plain values that validate themselves. This module must not do I/O or make decisions about a plan.
 
 mod action;
+mod actor;
 mod certificate;
 mod client_ids;
 mod connector;
@@ -23,6 +24,7 @@ mod tenant;
 mod tenant_check;
 
 pub use action::Action;
+pub use actor::Actor;
 pub use certificate::{Certificate, latest_not_after};
 pub use client_ids::{ClientIds, Purpose};
 pub use connector::{Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::diagnostic::{Code, SourceLocation};
-use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Label, Step, Tenant};
+use crate::model::{Action, Actor, Api, Bound, ClientIds, Cloud, FlowId, Label, Step, Tenant};
 use crate::plan::{Change, HeldBinding, Limit, Plan, Problem, ShardInfo, Target};
 
 /// Result of applying a plan.
@@ -43,6 +43,8 @@ pub struct TargetReport {
     pub graph_url: String,
     /// Apps that sign in, if the file names any.
     pub client_id: Option<ClientIds>,
+    /// Who acts with the access token, if it names that.
+    pub actor: Option<Actor>,
     /// File that lists the bindings.
     pub file: String,
     /// Fingerprint of the plan for this tenant; `None` if it was incomplete.
@@ -259,6 +261,7 @@ impl TargetReport {
             api: target.api,
             graph_url: target.graph_url.clone(),
             client_id: target.client_id.clone(),
+            actor: target.actor.clone(),
             file: target.file.clone(),
             fingerprint,
             changes: target

@@ -9,6 +9,8 @@ use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::model::Actor;
+
 /// Access token that is a valid header value.
 #[derive(Debug, Clone)]
 pub struct Token {
@@ -36,6 +38,8 @@ pub struct Claims {
     pub app_displayname: Option<String>,
     /// The user who signed in; `preferred_username` in version 2 tokens.
     pub upn: Option<String>,
+    /// The object id of the user, or of the service principal of the app.
+    pub oid: Option<String>,
     /// Application permissions.
     pub roles: Vec<String>,
     /// Delegated permissions, separated by spaces.
@@ -106,10 +110,24 @@ impl Claims {
             appid: claim(all, "appid").or_else(|| claim(all, "azp")),
             app_displayname: claim(all, "app_displayname"),
             upn: claim(all, "upn").or_else(|| claim(all, "preferred_username")),
+            oid: claim(all, "oid"),
             roles: roles.filter_map(|role| serde_json::from_str(role.get()).ok()).collect(),
             scp: claim(all, "scp"),
             exp: exp.map(|exp| exp.as_secs()),
         })
+    }
+}
+
+impl Claims {
+    /// Returns who acts with the token: the user of a delegated token by name or object id, otherwise the app. `None` if
+    /// the token does not name it.
+    pub fn actor(&self) -> Option<Actor> {
+        // Only a delegated token has scopes (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
+        let user = self.upn.as_ref().or(self.oid.as_ref().filter(|_| self.scp.is_some()));
+        match user {
+            Some(user) => Some(Actor::User(user.clone())),
+            None => self.appid.clone().map(Actor::App),
+        }
     }
 }
 
@@ -166,6 +184,27 @@ mod tests {
         ] {
             let claims = claims_of(&format!(r#"{{"tid": "t", {odd}}}"#));
             assert_eq!(claims, Some(Claims { tid: Some("t".into()), ..read }), "{odd}");
+        }
+    }
+
+    #[test]
+    fn actor_is_the_user_of_a_delegated_token_otherwise_the_app() {
+        for (payload, actor) in [
+            (r#"{"appid": "a", "oid": "o", "roles": ["R"]}"#, Some(Actor::App("a".into()))),
+            (
+                r#"{"appid": "a", "oid": "o", "upn": "u@c.example", "scp": "S"}"#,
+                Some(Actor::User("u@c.example".into())),
+            ),
+            (
+                r#"{"azp": "a", "oid": "o", "preferred_username": "u", "scp": "S"}"#,
+                Some(Actor::User("u".into())),
+            ),
+            (r#"{"appid": "a", "oid": "o", "scp": "S"}"#, Some(Actor::User("o".into()))),
+            (r#"{"appid": "a", "scp": "S"}"#, Some(Actor::App("a".into()))),
+            (r#"{"oid": "o"}"#, None),
+            (r#"{"appid": 7, "upn": {}, "oid": []}"#, None),
+        ] {
+            assert_eq!(claims_of(payload).unwrap().actor(), actor, "{payload}");
         }
     }
 

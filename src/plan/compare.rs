@@ -16,8 +16,9 @@ use super::target::Target;
 use super::tenant::TenantPlan;
 use crate::diagnostic::{Code, Diagnostic, SourceLocation, Suggester};
 use crate::model::{
-    Action, Bound, ConnectorId, ConnectorRef, Current, CurrentFlow, Desired, DesiredBinding, FlowId, FlowKey,
-    ListedFlow, Ownership, Prune, ReadError, Reading, Scope, Step, StepMap, Tenant, TenantCheck, bound_id,
+    Action, Actor, Bound, ConnectorId, ConnectorRef, Current, CurrentFlow, Desired, DesiredBinding, FlowId,
+    FlowKey, ListedFlow, Ownership, Prune, ReadError, Reading, Scope, Step, StepMap, Tenant, TenantCheck,
+    bound_id,
 };
 
 /// What the connection to a tenant adds to its plan.
@@ -27,6 +28,8 @@ pub struct Connected {
     pub graph_url: String,
     /// Whether the tenant of the access token is that of the files.
     pub tenant_check: TenantCheck,
+    /// Who acts with the access token, if it names that.
+    pub actor: Option<Actor>,
 }
 
 /// Compares what the files of one tenant list with what the tenant has, and evaluates pins and guards. A binding
@@ -93,7 +96,8 @@ pub fn create_unplanned_tenant(
     overrides: &Overrides,
     errors: Vec<Diagnostic>,
 ) -> TenantPlan {
-    let connected = Connected { graph_url: graph_url.to_owned(), tenant_check: TenantCheck::NotApplicable };
+    let graph_url = graph_url.to_owned();
+    let connected = Connected { graph_url, tenant_check: TenantCheck::NotApplicable, actor: None };
     let target = |file: &Desired| Target {
         not_compared: file.managed_bindings().count(),
         ..new_target(file, &connected, overrides)
@@ -103,7 +107,7 @@ pub fn create_unplanned_tenant(
 
 /// Creates a target without bindings.
 fn new_target(desired: &Desired, connected: &Connected, overrides: &Overrides) -> Target {
-    let Connected { graph_url, tenant_check } = connected;
+    let Connected { graph_url, tenant_check, actor } = connected;
     let (tenant_id, unverified) = match tenant_check {
         TenantCheck::Verified(id) => (Some(id.clone()), None),
         // The GUID of the file was not verified.
@@ -116,6 +120,7 @@ fn new_target(desired: &Desired, connected: &Connected, overrides: &Overrides) -
         tenant_id,
         unverified,
         client_id: desired.client_id.clone(),
+        actor: actor.clone(),
         cloud: desired.cloud,
         api: desired.api,
         graph_url: graph_url.clone(),

@@ -9,7 +9,7 @@ use super::hold::{HeldBinding, Hold};
 use super::overrides::Override;
 use super::warning::Warning;
 use crate::diagnostic::Diagnostic;
-use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Step, Tenant};
+use crate::model::{Action, Actor, Api, Bound, ClientIds, Cloud, FlowId, Step, Tenant};
 
 /// Changes that a run would make to the tenant of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Target {
     pub unverified: Option<String>,
     /// Apps that sign in, if the file names any.
     pub client_id: Option<ClientIds>,
+    /// Who acts with the access token, if it names that.
+    pub actor: Option<Actor>,
     /// Cloud of the tenant.
     pub cloud: Cloud,
     /// Version of Graph.

@@ -9,9 +9,9 @@ use super::names::Names;
 use super::order::{ACTIONS, OUTCOMES, unblocking_pins};
 use super::prose::{self, code, flag};
 use super::wording::{self, hints, pluralize};
-use crate::apply::{ChangeReport, Outcome, Report};
+use crate::apply::{ChangeReport, Outcome, Report, TargetReport};
 use crate::diagnostic::{Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Api, Bound, Cloud, Label, Only, Tenant};
+use crate::model::{Action, Actor, Api, Bound, Cloud, Label, Only, Tenant};
 use crate::plan::{Blocker, BrokenPin, Change, Limit, Plan, Problem, Target, Unmanaged, override_hint};
 
 /// Limit of a comment in bytes: GitHub accepts 65,536 characters.
@@ -404,7 +404,19 @@ pub(super) fn render_report(report: &Report, limit: usize) -> String {
         Section::list("Errors", errors, "errors"),
     ];
     let marker = marker("report", report.label.as_ref());
-    page(&beginning(&marker, &title, report.limit.as_ref(), Vec::new()), &sections, &end, limit)
+    let mut actors: Vec<_> = report.targets.iter().filter_map(actor_line).collect();
+    // The files of a tenant share a connection.
+    actors.dedup();
+    page(&beginning(&marker, &title, report.limit.as_ref(), actors), &sections, &end, limit)
+}
+
+/// Renders who applied the changes of a target, if that is known.
+fn actor_line(TargetReport { tenant, actor, .. }: &TargetReport) -> Option<String> {
+    let (kind, name) = match actor.as_ref()? {
+        Actor::App(id) => ("app", code(id)),
+        Actor::User(name) => ("user", code(name)),
+    };
+    Some(format!("\n{}: {kind} {name}\n", code(tenant)))
 }
 
 /// Returns the cells of a change in a report: outcome, flow, step, value before, planned value, error with

@@ -86,10 +86,12 @@ pub fn target(target: &TargetReport) -> String {
     if target.is_untouched() {
         return String::new();
     }
-    let TargetReport { tenant, changes, .. } = target;
+    let TargetReport { tenant, actor, changes, .. } = target;
+    let by =
+        actor.as_ref().map(|actor| format!(" by {}", escape::text(&actor.to_string()))).unwrap_or_default();
     let names = Names::from_report(target);
     let mut text = String::new();
-    push_line(&mut text, format_args!("\n{STRONG}Results for {}:{STRONG:#}", escape::text(tenant)));
+    push_line(&mut text, format_args!("\n{STRONG}Results for {}{by}:{STRONG:#}", escape::text(tenant)));
     for changes in changes.chunk_by(|one, next| one.change.flow == next.change.flow) {
         if let Some(first) = changes.first() {
             let flow = escape::text(first.change.flow.as_str());

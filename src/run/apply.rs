@@ -105,6 +105,7 @@ impl Session<'_> {
             Loaded::Saved(plan) => {
                 // An interrupted run has started none of the changes.
                 self.report = Report { fingerprint: None, ..Report::not_attempted(&plan) };
+                self.report.targets.iter_mut().for_each(|target| target.actor = None);
                 unless_stopped(run, connect_tenants(run, plan, self.request.policy)).await?
             }
         };

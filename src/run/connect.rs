@@ -11,7 +11,7 @@ use super::session::Run;
 use super::tenant_check;
 use super::tenant_ref::TenantRef;
 use crate::apply::UnverifiedTenantPolicy;
-use crate::auth::{self, Credential, Kind, Token};
+use crate::auth::{self, Claims, Credential, Kind, Token};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{self, Graph, GraphUrl, InvalidGraphUrl};
 use crate::http::{Client, is_safe};
@@ -22,7 +22,7 @@ use crate::sandbox::Sandbox;
 /// The Graph of one tenant.
 pub(super) struct Connection {
     pub(super) graph: Graph,
-    /// Tenant check, and the root of Graph as plans show it: for a sandbox the cloud's own, so that a rehearsed plan
+    /// Tenant check, who acts, and the root of Graph as plans show it: for a sandbox the cloud's own, so that a rehearsed plan
     /// has the changes and the fingerprint of the real one.
     pub(super) connected: Connected,
     /// The sandbox stops when this is dropped.
@@ -42,8 +42,8 @@ pub(super) async fn connect(
         let url = GraphUrl::parse(&format!("{}/{}", sandbox.url(), tenant_ref.api), tenant_ref.api)?;
         let token = Token::new("sandbox", None)
             .map_err(|error| Diagnostic::error(Code::System, error.to_string()))?;
-        let connected =
-            Connected { graph_url: cloud_url.to_string(), tenant_check: TenantCheck::NotApplicable };
+        let graph_url = cloud_url.to_string();
+        let connected = Connected { graph_url, tenant_check: TenantCheck::NotApplicable, actor: None };
         let graph = Graph::new(http, url, cloud_url, Arc::new(Credential::from_token(token)));
         return Ok(Connection { graph, connected, _sandbox: Some(sandbox) });
     }
@@ -58,7 +58,8 @@ pub(super) async fn connect(
     if let (TenantCheck::Unverified(why), UnverifiedTenantPolicy::Reject) = (&tenant_check, policy) {
         return Err(CommandError::tenant_unverified(tenant_ref.tenant, why));
     }
-    let connected = Connected { graph_url: url.to_string(), tenant_check };
+    let actor = credential.token().claims().and_then(Claims::actor);
+    let connected = Connected { graph_url: url.to_string(), tenant_check, actor };
     let graph = Graph::new(http, url.clone(), url, credential);
     Ok(Connection { graph, connected, _sandbox: None })
 }

@@ -62,7 +62,7 @@ fn already_sharded(path: &Path, shard: Shard) -> Diagnostic {
     })
 }
 
-/// Connects to the tenants of a saved plan. Returns the plan with their GUIDs, and the errors of the tenants that
+/// Connects to the tenants of a saved plan. Returns the plan with their GUIDs and who applies it, and the errors of the tenants that
 /// cannot be changed by this run.
 pub(super) async fn connect_tenants(
     run: &Run,
@@ -88,6 +88,9 @@ pub(super) async fn connect_tenants(
     let known = plan.errors();
     errors.retain(|error| !known.contains(error));
     for tenant in &mut plan.tenants {
+        // Who made the plan is not who applies it.
+        let actor = connections.get(&tenant.tenant).and_then(|it| it.as_ref().ok()?.connected.actor.clone());
+        tenant.targets.iter_mut().for_each(|target| target.actor.clone_from(&actor));
         if let Some(Ok(connection)) = connections.get(&tenant.tenant)
             && let TenantCheck::Verified(guid) = &connection.connected.tenant_check
         {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{FORMAT_VERSION, SavedFileError};
 use super::saved_as::saved_as;
 use crate::diagnostic::{Code, Diagnostic, Location, Severity, SourceLocation};
-use crate::model::{Action, Bound, ClientIds, Connector, ConnectorId, Only, Tenant};
+use crate::model::{Action, Actor, Bound, ClientIds, Connector, ConnectorId, Only, Tenant};
 use crate::plan::{Hold, Limit, Member, Problem, Shard, ShardInfo};
 
 /// Keys that every saved file has.
@@ -78,6 +78,37 @@ struct ConnectorPart {
 }
 
 saved_as!(Connector, ConnectorPart { id, display_name });
+
+/// Who acted, as the access token names it.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "camelCase")]
+enum ActorPart {
+    /// Client id of an app that acts for itself.
+    AppId(String),
+    /// Name or object id of a user.
+    User(String),
+}
+
+saved_as!(Actor, ActorPart);
+
+impl From<Actor> for ActorPart {
+    fn from(actor: Actor) -> Self {
+        match actor {
+            Actor::App(id) => Self::AppId(id),
+            Actor::User(name) => Self::User(name),
+        }
+    }
+}
+
+impl From<ActorPart> for Actor {
+    fn from(part: ActorPart) -> Self {
+        match part {
+            ActorPart::AppId(id) => Self::App(id),
+            ActorPart::User(name) => Self::User(name),
+        }
+    }
+}
 
 /// App that signs in for all commands, or two apps.
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::apply::{
     ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport,
 };
 use crate::diagnostic::SourceLocation;
-use crate::model::{Action, Api, Bound, ClientIds, Cloud, FlowId, Label, Step, Tenant};
+use crate::model::{Action, Actor, Api, Bound, ClientIds, Cloud, FlowId, Label, Step, Tenant};
 use crate::plan::{HeldBinding, Hold, Limit, Problem, ShardInfo};
 
 /// Serializes a report to indented JSON. The times are RFC 3339.
@@ -116,6 +116,9 @@ struct ReportTarget {
     /// App that signs in, or the two that do; null if the file names none.
     #[serde(default)]
     client_id: Option<ClientIds>,
+    /// Who applied, as the access token names it: an app, or a user by name or object id; null if it is not known.
+    #[serde(default)]
+    actor: Option<Actor>,
     /// File that lists the bindings.
     #[serde(default)]
     file: String,
@@ -222,6 +225,7 @@ impl From<TargetReport> for ReportTarget {
             api,
             graph_url,
             client_id,
+            actor,
             file,
             fingerprint,
             changes,
@@ -234,6 +238,7 @@ impl From<TargetReport> for ReportTarget {
             api,
             graph_url,
             client_id,
+            actor,
             file,
             fingerprint,
             changes,
@@ -252,13 +257,14 @@ impl From<ReportTarget> for TargetReport {
             api,
             graph_url,
             client_id,
+            actor,
             file,
             fingerprint,
             changes,
             holds,
             summary: _,
         } = target;
-        Self { tenant, tenant_id, cloud, api, graph_url, client_id, file, fingerprint, changes, holds }
+        Self { tenant, tenant_id, cloud, api, graph_url, client_id, actor, file, fingerprint, changes, holds }
     }
 }
 

@@ -75,7 +75,8 @@ fn guarded_plan(tenant: &GuardedTenant, files: &[Desired], flags: &RunOverrides)
     for desired in files {
         current.flows.extend(properties::tenant(&tenant.has, desired).flows);
     }
-    let connected = Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable };
+    let connected =
+        Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable, actor: None };
     let time = PlanTime::new(Timestamp::UNIX_EPOCH, 30);
     let overrides = flags.for_tenant(&files[0].tenant);
     plan_tenant(&files[0].tenant, files, &current, &connected, &overrides, time)

@@ -15,6 +15,7 @@
 )]
 
 mod accept;
+mod actor;
 mod apply;
 #[cfg(unix)]
 mod campaign;

@@ -111,7 +111,8 @@ fn plan_with(desired: &Desired, current: &Current, overrides: &Overrides) -> Pla
 }
 
 fn plan_at(now: Timestamp, desired: &Desired, current: &Current, overrides: &Overrides) -> Plan {
-    let connected = Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable };
+    let connected =
+        Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable, actor: None };
     let files = std::slice::from_ref(desired);
     let time = PlanTime::new(now, 30);
     let tenant = plan_tenant(&desired.tenant, files, current, &connected, overrides, time);

@@ -60,6 +60,7 @@ fn target(tenant: &str, changes: Vec<Change>) -> Target {
         tenant_id: None,
         unverified: None,
         client_id: None,
+        actor: None,
         cloud: Cloud::Global,
         api: Api::Beta,
         graph_url: "https://graph.microsoft.com/beta".to_owned(),
@@ -861,16 +862,23 @@ fn text_marks_protected_bindings() {
 }
 
 #[test]
-fn tenant_that_was_not_read_has_no_samples_and_no_suite() {
+fn tenant_that_was_not_read_has_no_counts_and_no_suite() {
     let read = target("read", vec![change("a", None, connector(1, "One"), location("f.yaml", 1))]);
     let mut plan = plan(vec![read, target("unread", Vec::new())]);
     let error = Diagnostic::error(Code::SignInFailed, "cannot sign in");
     plan.tenants[1].errors = vec![error];
     let metrics = rendered(Document::Plan(&plan), Format::Prom);
-    assert!(
-        metrics.contains("tenant=\"read.example\"") && !metrics.contains("tenant=\"unread.example\""),
-        "{metrics}"
-    );
+    let samples = |tenant: &str| -> Vec<_> {
+        let tenant = format!("{{tenant=\"{tenant}\",");
+        metrics.lines().filter(|line| line.contains(&tenant)).collect()
+    };
+    assert!(samples("read.example").len() > 2, "{metrics}");
+    let time = AT.parse::<Timestamp>().unwrap().as_second();
+    let of_run = [("success", 0), ("timestamp_seconds", time)];
+    let of_run = of_run.map(|(name, value)| {
+        format!("flowbind_last_run_{name}{{tenant=\"unread.example\",command=\"plan\"}} {value}")
+    });
+    assert_eq!(samples("unread.example"), of_run, "{metrics}");
     let suites = rendered(Document::Plan(&plan), Format::Junit);
     assert!(
         suites.contains("<testsuite name=\"read.example\"") && suites.contains("cannot sign in"),

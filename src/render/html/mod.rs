@@ -322,7 +322,8 @@ fn report_target(target: &TargetReport) -> HtmlTarget<'_> {
         };
         flows.flow(&change.flow).insert(change.step, cell);
     }
-    let description = format!("Results of the changes, through {}", target.graph_url);
+    let by = target.actor.as_ref().map(|actor| format!(", by {actor}")).unwrap_or_default();
+    let description = format!("Results of the changes, through {}{by}", target.graph_url);
     let notes = hold::of_report(target, &names).iter().map(|it| ("warning", it.one_line())).collect();
     HtmlTarget { name: &target.tenant, description, notes, flows }
 }

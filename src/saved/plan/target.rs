@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Api, ClientIds, Cloud, Step, Tenant};
+use crate::model::{Actor, Api, ClientIds, Cloud, Step, Tenant};
 use crate::plan::{
     Blocker, BoundCertificate, BrokenPin, Change, InSync, NeverCalled, Override, Summary, Target, Unmanaged,
     UnreadableBinding, Warning,
@@ -24,6 +24,9 @@ pub(super) struct PlanTarget {
     unverified: Option<String>,
     /// App that signs in, or the two that do; null if the file names none.
     client_id: Option<ClientIds>,
+    /// Who read the tenant, as the access token names it: an app, or a user by name or object id; null if it is not known.
+    #[serde(default)]
+    actor: Option<Actor>,
     /// Cloud of the tenant.
     #[cfg_attr(test, schemars(with = "String", extend("enum" = crate::model::names::<crate::model::Cloud>())))]
     cloud: Cloud,
@@ -118,6 +121,7 @@ impl PlanTarget {
             tenant_id: target.tenant_id,
             unverified: target.unverified,
             client_id: target.client_id,
+            actor: target.actor,
             cloud: target.cloud,
             api: target.api,
             graph_url: target.graph_url,
@@ -148,6 +152,7 @@ impl From<PlanTarget> for Target {
             tenant_id: target.tenant_id,
             unverified: target.unverified,
             client_id: target.client_id,
+            actor: target.actor,
             cloud: target.cloud,
             api: target.api,
             graph_url: target.graph_url,

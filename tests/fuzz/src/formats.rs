@@ -7,7 +7,7 @@ use flowbind::apply::{ChangeReport, Outcome, Reason, Report, ReportedChange, Sen
 use flowbind::diagnostic::{Code, Diagnostic, Location, SourceLocation};
 use flowbind::drift::{self, Difference, Drift, Kind, Subject};
 use flowbind::model::{
-    Action, Api, ClientIds, Cloud, ConnectorKey, FlowId, ReadError, Step, Tenant, bound_id,
+    Action, Actor, Api, ClientIds, Cloud, ConnectorKey, FlowId, ReadError, Step, Tenant, bound_id,
 };
 use flowbind::plan::{
     Blocker, BoundCertificate, BrokenPin, Change, Hold, InSync, Member, NeverCalled, Override, Plan, Problem,
@@ -100,6 +100,7 @@ fn target(texts: &mut InputTexts<'_>) -> Target {
         tenant: domain(texts.next_text()),
         tenant_id: texts.next_option(),
         unverified: texts.next_option(),
+        actor: texts.next_option().map(Actor::User),
         client_id: texts.next_option().map(|plan| ClientIds { plan, apply: texts.next_string() }),
         cloud: Cloud::VARIANTS[texts.next_number() % 4],
         api: Api::VARIANTS[texts.next_number() % 2],
@@ -320,15 +321,15 @@ fn check_formats(document: Document<'_>) {
     let outputs = document.github_outputs();
     let (tenants, metric, count): (Vec<_>, _, _) = match document {
         Document::Plan(plan) => {
-            let tenants = plan.targets().map(|target| target.tenant.as_str());
+            let tenants = plan.tenants.iter().map(|tenant| tenant.tenant.as_str());
             (tenants.collect(), "flowbind_changes", shown.len())
         }
         Document::Drift(drift) => {
-            let tenants = drift.targets.iter().map(|target| target.tenant.as_str());
+            let tenants = drift.by_tenant().into_iter().map(|tenant| tenant.tenant.as_str());
             (tenants.collect(), "flowbind_drift_differences", drift.differences().count())
         }
         Document::Report(report) => {
-            let tenants = report.targets.iter().map(|target| target.tenant.as_str());
+            let tenants = report.tenants().into_iter().map(|tenant| tenant.as_str());
             (tenants.collect(), "flowbind_applied_changes", shown.len())
         }
         Document::Comparison(_) => return,

@@ -31,7 +31,7 @@ pub use urls::urls;
 /// Returns the plan of a tenant with one file.
 fn plan_file(desired: &Desired, current: &Current) -> TenantPlan {
     let graph_url = "https://graph.microsoft.com/beta".to_owned();
-    let connected = Connected { graph_url, tenant_check: TenantCheck::NotApplicable };
+    let connected = Connected { graph_url, tenant_check: TenantCheck::NotApplicable, actor: None };
     let files = std::slice::from_ref(desired);
     let time = PlanTime::new(now(), DEFAULT_CERTIFICATE_DAYS);
     plan_tenant(&desired.tenant, files, current, &connected, &Overrides::default(), time)

@@ -97,7 +97,8 @@ fn run(snapshot: Snapshot, yaml: &str, faults: Vec<Fault>) -> Run {
         let current = current::read(&graph, files, Scope::Listed).await;
         let overrides = Overrides { max_disables: Some(99), ..Overrides::default() };
         let tenant_check = TenantCheck::NotApplicable;
-        let connected = Connected { graph_url: served.graph_url(), tenant_check: tenant_check.clone() };
+        let connected =
+            Connected { graph_url: served.graph_url(), tenant_check: tenant_check.clone(), actor: None };
         let time = PlanTime::new(Timestamp::UNIX_EPOCH, 30);
         let tenant = plan_tenant(&desired.tenant, files, &current, &connected, &overrides, time);
         let plan = Plan { tenants: vec![tenant], ..Plan::default() };

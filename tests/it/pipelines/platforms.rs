@@ -328,7 +328,8 @@ fn systemd_unit_writes_counts_for_the_node_exporter() {
     assert!(unit.contains("\nSuccessExitStatus=2\n"));
     assert_eq!(target, "/var/lib/flowbind/flowbind.prom");
     let counts = fs::read_to_string(state.join("flowbind.prom")).unwrap();
-    let count = "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"missing\"} 1";
+    let count =
+        "flowbind_drift_differences{tenant=\"contoso.onmicrosoft.com\",kind=\"missing\",command=\"drift\"} 1";
     assert!(counts.contains(count), "{counts}");
     let mode = fs::metadata(state.join("flowbind.prom")).unwrap().permissions().mode();
     assert_eq!(mode & 0o444, 0o444, "the node exporter cannot read the file");
