@@ -38,6 +38,7 @@ mod layering;
 mod limits;
 #[cfg(unix)]
 mod only;
+#[cfg(unix)]
 mod pipelines;
 mod progress;
 mod properties;

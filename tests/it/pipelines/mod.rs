@@ -1,11 +1,14 @@
-//! Pipelines in `examples/`: runs their shell scripts step by step. `flowbind` uses the quickstart's
+//! Pipelines in `examples/`: runs their shell scripts step by step, like a runner. `flowbind` uses the quickstart's
 //! sandbox, and a fake `gh` stores comments and issues.
 
+mod action;
 mod github;
 mod platforms;
+mod review;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -16,6 +19,8 @@ use crate::support::{executable, file, folder, kept_variables, package};
 struct Repository {
     folder: tempfile::TempDir,
     variables: BTreeMap<String, String>,
+    /// Name of the step during which the job is cancelled.
+    cancelled_at: Option<&'static str>,
 }
 
 /// Result of a job.
@@ -23,80 +28,94 @@ struct Repository {
 struct Job {
     /// Whether every step succeeded.
     succeeded: bool,
+    is_cancelled: bool,
     /// Output of all steps.
     log: String,
     /// Outputs of the steps, by `steps.ID.outputs.NAME`.
     outputs: BTreeMap<String, String>,
+    /// Actions that were used, without their versions.
+    actions: Vec<String>,
 }
-
-const GH: &str = r#"#!/bin/bash
-echo "$*" >> "$STATE/gh.log"
-case "$*" in
-  *commits/*/pulls*) cat "$STATE/number" 2>/dev/null ;;
-  *pulls/*.head.sha*) cat "$STATE/head" ;;
-  "api --paginate "*comments*".id") [ -f "$STATE/comment.md" ] && echo 7 ;;
-  "api --paginate "*comments*".body") cat "$STATE/comment.md" 2>/dev/null ;;
-  "api --method "*"body=@"*) all="$*"; file="${all##*body=@}"; cp "${file%% *}" "$STATE/comment.md" ;;
-  "issue list "*) [ -f "$STATE/issue.md" ] && echo 3 ;;
-  "issue view "*) cat "$STATE/issue.md" ;;
-  "issue create "*|"issue edit "*) cp drift.md "$STATE/issue.md" ;;
-  "issue comment "*) cp drift.md "$STATE/comment.md" ;;
-  "issue close "*) rm "$STATE/issue.md" ;;
-  "label create "*) ;;
-  *) echo "unexpected gh arguments: $*" >&2; exit 9 ;;
-esac
-exit 0
-"#;
 
 impl Repository {
     fn new() -> Self {
         let folder = folder();
         let at = folder.path();
-        for name in ["bin", "state", "work"] {
+        for name in ["bin", "state", "work", "temp"] {
             fs::create_dir(at.join(name)).unwrap();
         }
         for name in ["flowbind.yaml", "tenant.json"] {
             let to = if name == "tenant.json" { "state" } else { "work" };
             fs::copy(package("examples/quickstart").join(name), at.join(to).join(name)).unwrap();
         }
-        executable(&at.join("bin"), "gh", GH);
+        executable(&at.join("bin"), "gh", include_str!("gh.bash"));
         // Only commands that connect to a tenant have the option.
         let flowbind = format!(
-            "#!/bin/bash\ncase $1 in plan | apply | drift | export | whoami) set -- \"$@\" --sandbox \"$STATE/tenant.json\" ;; esac\n\
+            "#!/bin/bash\ncase $1 in plan | apply | drift | export | whoami) set -- \"$1\" --sandbox \"$STATE/tenant.json\" \"${{@:2}}\" ;; esac\n\
              exec {} \"$@\"\n",
             env!("CARGO_BIN_EXE_flowbind")
         );
         executable(&at.join("bin"), "flowbind", &flowbind);
+        // A file of this name is the list of pull requests after a wait of 10 s.
+        let sleep = "#!/bin/bash\necho \"$1\" >> \"$STATE/sleep.log\"\n\
+             if [ \"$1\" = 10 ] && [ -f \"$STATE/later.json\" ]; then mv \"$STATE/later.json\" \"$STATE/pulls.json\"; fi\n";
+        executable(&at.join("bin"), "sleep", sleep);
         let variables = [
             ("github.event.number", "12"),
             ("github.token", "t"),
+            ("github.repository", "contoso/identity"),
             ("github.event.workflow_run.head_sha", "abc"),
+            ("github.action_repository", "OWNER/flowbind"),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { folder, variables }
+        Self { folder, variables, cancelled_at: None }
     }
 
-    fn state(&self, name: &str) -> std::path::PathBuf {
+    /// Returns `None`, so that the test is skipped, if there is no `jq`, which the fake `gh` needs.
+    fn with_gh() -> Option<Self> {
+        Path::new("/usr/bin/jq").exists().then(Self::new)
+    }
+
+    fn state(&self, name: &str) -> PathBuf {
         self.folder.path().join("state").join(name)
+    }
+
+    /// Replaces a list of the fake `gh`.
+    fn set_list(&self, name: &str, list: &Value) {
+        fs::write(self.state(&format!("{name}.json")), list.to_string()).unwrap();
+    }
+
+    /// Returns the texts in a list of the fake `gh`, and of issues only the open ones.
+    fn bodies(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.state(&format!("{name}.json"))).unwrap_or_else(|_| "[]".into());
+        let list: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let open = list.iter().filter(|entry| entry["state"] != "closed");
+        open.map(|entry| entry["body"].as_str().unwrap().to_owned()).collect()
     }
 
     fn gh_log(&self) -> String {
         fs::read_to_string(self.state("gh.log")).unwrap_or_default()
     }
 
-    /// Runs the steps of a workflow's only job.
+    /// Runs the steps of the only job of an example.
     fn run(&self, workflow: &str) -> Job {
-        self.run_job(workflow, None)
+        self.run_job(&format!("examples/github-actions/{workflow}"), None)
     }
 
     /// Runs the steps of a workflow's job of that name.
-    fn run_job(&self, workflow: &str, name: Option<&str>) -> Job {
-        let text = fs::read_to_string(package("examples/github-actions").join(workflow)).unwrap();
-        let workflow: Value = serde_yaml::from_str(&text).unwrap();
+    fn run_job(&self, path: &str, name: Option<&str>) -> Job {
+        let workflow: Value = serde_yaml::from_str(&fs::read_to_string(package(path)).unwrap()).unwrap();
         let jobs = workflow["jobs"].as_object().unwrap();
         let job = name.map_or_else(|| jobs.values().next().unwrap(), |name| &jobs[name]);
         let steps = job["steps"].as_array().unwrap().clone();
-        let mut job = Job { succeeded: true, log: String::new(), outputs: BTreeMap::new() };
+        let mut job = Job {
+            succeeded: true,
+            is_cancelled: false,
+            log: String::new(),
+            outputs: BTreeMap::new(),
+            actions: Vec::new(),
+        };
+        fs::remove_file(self.folder.path().join("path")).unwrap_or_default();
         self.steps(&steps, &BTreeMap::new(), &mut job);
         job
     }
@@ -104,21 +123,13 @@ impl Repository {
     fn steps(&self, steps: &[Value], inputs: &BTreeMap<String, String>, job: &mut Job) {
         for step in steps {
             let id = step["id"].as_str().unwrap_or_default();
-            if !job.succeeded && !step["if"].as_str().is_some_and(|it| it.contains("!cancelled()")) {
+            if !self.is_run(step, job) {
                 continue;
             }
-            let resolved = |value: &Value, job: &Job| self.resolve(value, inputs, job);
-            if step["uses"] == "$/.github/actions/flowbind" {
-                let action = fs::read_to_string(package(".github/actions/flowbind/action.yml")).unwrap();
-                let action: Value = serde_yaml::from_str(&action).unwrap();
-                let mut given = BTreeMap::new();
-                for (name, input) in action["inputs"].as_object().unwrap() {
-                    let value = match step["with"].get(name) {
-                        Some(value) => resolved(value, job),
-                        None => input["default"].as_str().unwrap_or_default().to_owned(),
-                    };
-                    given.insert(format!("inputs.{name}"), value);
-                }
+            let used = step["uses"].as_str().and_then(|it| it.split('@').next());
+            if used == Some("OWNER/flowbind") {
+                let given = self.inputs(&step["with"], job);
+                let action = action::action();
                 self.steps(action["runs"]["steps"].as_array().unwrap(), &given, job);
                 for (name, output) in action["outputs"].as_object().unwrap() {
                     let inner = self.resolve(&output["value"], &given, job);
@@ -129,7 +140,7 @@ impl Repository {
                     .as_object()
                     .into_iter()
                     .flatten()
-                    .map(|(name, value)| (name.clone(), resolved(value, job)))
+                    .map(|(name, value)| (name.clone(), self.resolve(value, inputs, job)))
                     .collect();
                 let (succeeded, log, outputs) = self.shell(script, &env);
                 job.succeeded &= succeeded;
@@ -138,7 +149,54 @@ impl Repository {
                     job.outputs.insert(format!("steps.{id}.outputs.{name}"), value);
                 }
             }
+            job.actions.extend(used.map(str::to_owned));
+            job.is_cancelled |= self.cancelled_at.is_some_and(|name| step["name"] == name);
         }
+    }
+
+    /// Returns the inputs of the action by `inputs.NAME`.
+    fn inputs(&self, with: &Value, job: &Job) -> BTreeMap<String, String> {
+        let action = action::action();
+        let inputs = action["inputs"].as_object().unwrap().iter();
+        let value = |name: &str, input: &Value| match with.get(name) {
+            Some(value) => self.resolve(value, &BTreeMap::new(), job),
+            None => input["default"].as_str().unwrap_or_default().to_owned(),
+        };
+        inputs.map(|(name, input)| (format!("inputs.{name}"), value(name, input))).collect()
+    }
+
+    /// Evaluates the condition of a step: conditions with `&&` of a status, an output or a file.
+    fn is_run(&self, step: &Value, job: &Job) -> bool {
+        let condition = step["if"].as_str().unwrap_or("success()");
+        let condition = condition.trim_start_matches("${{").trim_end_matches("}}");
+        let mut has_status = false;
+        let mut is_true = |term: &str| {
+            let status = match term {
+                "always()" => true,
+                "success()" => job.succeeded && !job.is_cancelled,
+                "failure()" => !job.succeeded && !job.is_cancelled,
+                "!cancelled()" => !job.is_cancelled,
+                _ => {
+                    let (left, operator, right) = match term.split_once(" == ") {
+                        Some((left, right)) => (left, true, right),
+                        None => term.split_once(" != ").map(|(left, right)| (left, false, right)).unwrap(),
+                    };
+                    let value = match left.strip_prefix("hashFiles('") {
+                        Some(file) => {
+                            let file = self.folder.path().join("work").join(file.trim_end_matches("')"));
+                            if file.exists() { "hash" } else { "" }
+                        }
+                        None => job.outputs.get(left).map_or("", String::as_str),
+                    };
+                    return (value == right.trim_matches('\'')) == operator;
+                }
+            };
+            has_status = true;
+            status
+        };
+        let terms: Vec<_> = condition.split("&&").map(|term| is_true(term.trim())).collect();
+        let is_success = job.succeeded && !job.is_cancelled;
+        terms.iter().all(|it| *it) && (has_status || is_success)
     }
 
     /// Replaces each `${{ … }}` of a text.
@@ -169,29 +227,47 @@ impl Repository {
         script: &str,
         env: &BTreeMap<String, String>,
     ) -> (i32, String, BTreeMap<String, String>) {
+        let output = self.shell_command(script, env).output().unwrap();
+        let log =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap_or(-1), log, self.outputs())
+    }
+
+    /// Prepares a script as the runner starts it: in a file, with a new file for its outputs, and with the folders
+    /// that the steps before added to the path.
+    fn shell_command(&self, script: &str, env: &BTreeMap<String, String>) -> Command {
         let at = self.folder.path();
-        let outputs = file(at, "outputs", "");
-        let output = Command::new("bash")
-            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
+        let added = fs::read_to_string(at.join("path")).unwrap_or_default();
+        let added: String = added.lines().rev().map(|folder| format!("{folder}:")).collect();
+        let mut command = Command::new("bash");
+        command
+            .args(["--noprofile", "--norc", "-eo", "pipefail"])
+            .arg(file(at, "step.sh", script))
             .current_dir(at.join("work"))
             .env_clear()
             .envs(kept_variables())
-            .env("PATH", format!("{}:/usr/bin:/bin", at.join("bin").display()))
+            .env("PATH", format!("{added}{}:/usr/bin:/bin", at.join("bin").display()))
             .env("STATE", at.join("state"))
-            .env("GITHUB_OUTPUT", &outputs)
+            .env("GITHUB_OUTPUT", file(at, "outputs", ""))
+            .env("GITHUB_PATH", at.join("path"))
             .env("GITHUB_STEP_SUMMARY", at.join("summary.md"))
+            .env("GITHUB_SERVER_URL", "https://github.com")
             .env("GITHUB_REPOSITORY", "contoso/identity")
+            .env("GITHUB_REF_NAME", "main")
             .env("GITHUB_SHA", "abc")
+            .env("RUNNER_OS", "Linux")
+            .env("RUNNER_ARCH", "X64")
+            .env("RUNNER_TEMP", at.join("temp"))
             .env("SOURCE_DATE_EPOCH", "1793606400")
-            .envs(env)
-            .output()
-            .unwrap();
-        let log =
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let outputs = fs::read_to_string(outputs).unwrap();
+            .envs(env);
+        command
+    }
+
+    /// Returns the outputs of the last script.
+    fn outputs(&self) -> BTreeMap<String, String> {
+        let outputs = fs::read_to_string(self.folder.path().join("outputs")).unwrap();
         let outputs = outputs.lines().filter_map(|line| line.split_once('='));
-        let outputs = outputs.map(|(name, value)| (name.into(), value.into())).collect();
-        (output.status.code().unwrap_or(-1), log, outputs)
+        outputs.map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     /// Applies the file of the checkout to the tenant.
