@@ -1,13 +1,13 @@
-//! Other workflows of GitHub Actions: drift, forks and fleets. The fake `gh` needs `jq`; without it, these
+//! Other workflows of GitHub Actions: drift, forks, fleets and releases. The fake `gh` needs `jq`; without it, these
 //! tests are skipped.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Repository;
-use crate::support::file;
+use crate::support::{file, package};
 
 /// Runs the drift workflow. Returns what it did to the issue, and the log of the job.
 fn drift_actions(repository: &Repository) -> (Vec<String>, String) {
@@ -215,4 +215,41 @@ fn fleet_workflow_joins_shards_into_one_comment() {
     // A missing shard fails the job.
     fs::remove_file(work.join("shard-2.json")).unwrap();
     assert!(!repository.run_job(path, Some("join")).succeeded);
+}
+
+/// The tag of the action follows the newest release of its major version.
+#[test]
+fn release_workflow_moves_the_major_tag_only_forward() {
+    let tags = |names: &[&str]| {
+        json!(names.iter().map(|name| json!({"ref": format!("refs/tags/{name}")})).collect::<Vec<_>>())
+    };
+    for (known, released, request) in [
+        (
+            &["v0.1.0"][..],
+            "v0.1.0",
+            Some("--method POST repos/contoso/identity/git/refs --raw-field ref=refs/tags/v0 "),
+        ),
+        (
+            &["v0", "v0.9.0", "v0.10.0", "v0.11.0-rc.1", "v1.0.0"],
+            "v0.10.0",
+            Some(
+                "--method PATCH repos/contoso/identity/git/refs/tags/v0 --raw-field sha=abc --field force=true ",
+            ),
+        ),
+        (&["v0", "v0.9.1", "v0.10.0"], "v0.9.1", None),
+    ] {
+        let Some(repository) = Repository::with_gh() else { return };
+        repository.set_list("tags", &tags(known));
+        let path = ".github/workflows/release.yml";
+        let workflow: Value = serde_yaml::from_str(&fs::read_to_string(package(path)).unwrap()).unwrap();
+        let step = &workflow["jobs"]["major"]["steps"][0]["run"];
+        let name = [("GITHUB_REF_NAME".to_owned(), released.to_owned())].into();
+        let (succeeded, log, _) = repository.shell(step.as_str().unwrap(), &name);
+        assert!(succeeded, "{log}");
+        let log = repository.gh_log();
+        let sent = log.lines().filter(|line| line.contains("--method")).map(|line| format!("{line} "));
+        let sent: Vec<_> = sent.collect();
+        assert_eq!(sent.len(), request.iter().count(), "{released}: {sent:?}");
+        assert!(request.is_none_or(|request| sent[0].contains(request)), "{released}: {sent:?}");
+    }
 }
