@@ -5,6 +5,7 @@ mod action;
 mod github;
 mod platforms;
 mod review;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::fs;
