@@ -91,11 +91,12 @@ impl State {
     }
 
     /// Records a renewal that failed just now. The next one is due after [`RETRY_INTERVAL`], or when the token
-    /// expires.
+    /// expires. If the login is over, no other one is due.
     fn record_failure(&mut self, error: SignInError) {
         let now = Instant::now();
         let expires = self.expires.filter(|expires| *expires > now);
-        self.due = [now.checked_add(RETRY_INTERVAL), expires].into_iter().flatten().min();
+        let next = [now.checked_add(RETRY_INTERVAL), expires].into_iter().flatten().min();
+        self.due = next.filter(|_| !error.is_login_over());
         self.failure = Some(error);
     }
 }
@@ -208,7 +209,7 @@ impl Authorize for Credential {
                 if state.token.header() != rejected {
                     return true;
                 }
-                if state.is_replacement {
+                if state.is_replacement || state.failure.as_ref().is_some_and(SignInError::is_login_over) {
                     return false;
                 }
                 state.is_rejected = true;
@@ -219,6 +220,11 @@ impl Authorize for Credential {
             }
             let mut state = self.state();
             (state.is_rejected, state.is_replacement) = (false, true);
+            if let Err(error) = &renewed
+                && error.is_login_over()
+            {
+                state.record_failure(error.clone());
+            }
             renewed.is_ok() && state.token.header() != rejected
         })
     }

@@ -372,9 +372,12 @@ codes! {
             "Get a new token. If a new token seems expired, check the clock of this machine.";
         SignInFailed = "sign-in-failed": "A token could not be renewed during the run",
             "The run started with a valid token. The token expired or was rejected, and the login service did not issue \
-             another one.",
+             another one. AADSTS700024 means that the login is over: `az login` with a federated token lasts as \
+             long as that token, often 5 to 60 minutes, and `AZURE_FEDERATED_TOKEN_FILE` as long as its content.",
             "Before the plan: nothing. During an apply: see the report; nothing was sent after this error.",
-            "Resolve the cause, then run `flowbind plan` to see what remains.";
+            "If the login is over, sign in again just before flowbind, shorten the run with `--shard`, or use a \
+             credential that flowbind renews, such as `github-oidc`. Otherwise resolve the cause. Then run `flowbind \
+             plan` to see what remains.";
         TenantMismatch = "tenant-mismatch": "The access token is for another tenant",
             "Another tenant may have flows with the same ids. The run stops before the first request to Graph.",
             NOTHING,

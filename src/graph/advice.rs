@@ -8,6 +8,14 @@ pub const UNREACHABLE_HINT: &str = "check the network and `HTTPS_PROXY`; for a p
 /// What to do about an environment variable that is not the URL of a proxy.
 pub const INVALID_PROXY_HINT: &str = "set it to a URL such as `http://proxy.example.com:8080`, or unset it";
 
+/// What to do about a login that is over.
+pub const LOGIN_OVER_HINT: &str = "sign in again just before this step, shorten the run with `--shard`, or use a \
+                                   credential that flowbind renews, such as `github-oidc`";
+
+/// What to do about a sign-in that failed for another reason.
+pub(super) const SIGN_IN_FAILED_HINT: &str =
+    "fix the cause, then run again; `flowbind whoami` shows whether the sign-in succeeds";
+
 /// Meaning of a response, and what to do.
 pub(super) type Known = (&'static str, &'static str);
 

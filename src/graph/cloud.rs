@@ -26,11 +26,6 @@ pub fn authority(cloud: Cloud) -> &'static str {
     }
 }
 
-/// Returns the scope of tokens for a cloud's Graph (<https://learn.microsoft.com/graph/sdks/national-clouds>).
-pub fn scope(cloud: Cloud) -> String {
-    format!("{}/.default", root(cloud))
-}
-
 /// Returns the audience that a federated token must have to be accepted in a cloud
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
 pub fn token_exchange_audience(cloud: Cloud) -> &'static str {
@@ -99,6 +94,15 @@ impl GraphUrl {
     /// Returns whether the host is `localhost` or a loopback address.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
+    }
+
+    /// Returns the scope of tokens for this Graph: its origin, because each cloud names its Graph so
+    /// (<https://learn.microsoft.com/graph/sdks/national-clouds>). On loopback, the scope of `cloud`, because no
+    /// login service knows such a Graph.
+    pub fn scope(&self, cloud: Cloud) -> String {
+        let root =
+            if self.is_loopback() { root(cloud).to_owned() } else { self.0.origin().ascii_serialization() };
+        format!("{root}/.default")
     }
 
     /// Returns a URL below the root. Segments are percent-encoded where necessary; the query is used unchanged.
@@ -192,6 +196,19 @@ mod tests {
         }
         assert_eq!(parse("u:secret@host:x/beta"), Err(Invalid::Parts));
         assert_eq!(parse("https://u:secret@a:port/beta"), Err(Invalid::NotAUrl("a:port/beta".into())));
+    }
+
+    #[test]
+    fn scope_follows_the_host_except_for_loopback() {
+        for (url, scope) in [
+            ("https://graph.microsoft.com/beta", "https://graph.microsoft.com/.default"),
+            ("https://graph.new.cloud/v1/beta", "https://graph.new.cloud/.default"),
+            ("https://graph.new.cloud:8443/beta", "https://graph.new.cloud:8443/.default"),
+            ("http://127.0.0.1:9/beta", "https://graph.microsoft.us/.default"),
+            ("https://localhost:9/beta", "https://graph.microsoft.us/.default"),
+        ] {
+            assert_eq!(GraphUrl::parse(url, Api::Beta).unwrap().scope(Cloud::Usgov), scope);
+        }
     }
 
     #[test]

@@ -8,10 +8,10 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::advice::{self, INVALID_PROXY_HINT, UNREACHABLE_HINT};
+use super::advice::{self, INVALID_PROXY_HINT, LOGIN_OVER_HINT, SIGN_IN_FAILED_HINT, UNREACHABLE_HINT};
 use super::permission::Need;
 use crate::diagnostic::{Code, clipped};
-use crate::http::{Answer, AuthorizeError, ClientError, SendError, SendErrorKind, Unreachable, truncate};
+use crate::http::{Answer, AuthorizeError, ClientError, SendError, SendErrorKind, Unreachable, foreign_text};
 use crate::model::ReadError;
 
 /// Failed request to Graph.
@@ -181,6 +181,9 @@ impl GraphError {
                 hint("check whether a proxy answers in place of Graph, and `--graph-url`")
             }
             Code::GraphUnreachable => hint(UNREACHABLE_HINT),
+            Code::SignInFailed => {
+                hint(if self.is_login_over() { LOGIN_OVER_HINT } else { SIGN_IN_FAILED_HINT })
+            }
             Code::InvalidEnvironment => hint(INVALID_PROXY_HINT),
             Code::GraphThrottled | Code::Timeout => match self.pause_beyond_timeout() {
                 Some(pause) => hint(&format!(
@@ -191,6 +194,11 @@ impl GraphError {
             },
             _ => (None, None),
         }
+    }
+
+    fn is_login_over(&self) -> bool {
+        let GraphErrorKind::NoAnswer { error, .. } = &self.kind else { return false };
+        matches!(error.kind, SendErrorKind::SignIn(AuthorizeError { is_login_over: true, .. }))
     }
 
     fn rejection(&self) -> Option<&Rejection> {
@@ -349,11 +357,11 @@ fn parse_rejection(answer: &Answer) -> (Rejection, Option<String>) {
     let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
     let rejection = Rejection {
         status: answer.status,
-        code: error.code.map(truncate),
-        message: error.message.map(truncate),
+        code: error.code.as_deref().map(foreign_text),
+        message: error.message.as_deref().map(foreign_text),
         attempts: answer.attempts,
     };
-    (rejection, request_id(answer).or(error.inner_error.request_id.map(truncate)))
+    (rejection, request_id(answer).or(error.inner_error.request_id.as_deref().map(foreign_text)))
 }
 
 /// Describes a response that is not the JSON that was asked for: with the parse error if its content type is
@@ -364,17 +372,18 @@ pub(super) fn describe_unexpected(answer: &Answer, error: &serde_json::Error) ->
     let content_type =
         answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
     if content_type.contains("json") {
-        return truncate(error.to_string());
+        return foreign_text(&error.to_string());
     }
     let body = String::from_utf8_lossy(&answer.body);
     let start: Vec<_> = body.split_whitespace().take(SHOWN).collect();
-    truncate(format!("not JSON ({content_type}: \"{}\")", clipped(&start.join(" "), SHOWN)))
+    let start = foreign_text(&start.join(" "));
+    format!("not JSON ({}: \"{}\")", foreign_text(content_type), clipped(&start, SHOWN))
 }
 
 /// Returns Graph's id of the request, from the header `request-id`; `None` if it is missing.
 pub(super) fn request_id(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("request-id")?;
-    header.to_str().ok().map(str::to_owned).map(truncate)
+    header.to_str().ok().map(foreign_text)
 }
 
 /// The body of an error (<https://learn.microsoft.com/graph/errors>). Missing or

@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::diagnostic::Code;
-use crate::http::truncate;
+use crate::http::foreign_text;
 use crate::model::{
     Bound, Certificate, Connector, ConnectorId, ListedConnector, ListedFlow, ReadError, Reading, Step,
     StepMap,
@@ -243,7 +243,7 @@ impl Configuration {
             Ok(_) => "not an object".to_owned(),
             Err(error) => error.to_string(),
         };
-        let cause = format!("unexpected response from Graph: `{step}`: {}", truncate(why));
+        let cause = format!("unexpected response from Graph: `{step}`: {}", foreign_text(&why));
         Reading::Unknown(ReadError::new(Code::GraphUnexpectedResponse, cause))
     }
 

@@ -56,6 +56,8 @@ pub struct AuthorizeError {
     pub message: String,
     /// The login host, if the reason is that it cannot be reached.
     pub unreachable: Option<Arc<Unreachable>>,
+    /// Whether the reason is that the login is over, so that only a new one helps.
+    pub is_login_over: bool,
 }
 
 /// Source of `Authorization` headers. Each attempt asks for one, because a token may expire while a request

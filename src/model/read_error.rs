@@ -32,6 +32,18 @@ impl ReadError {
         (self.code, &self.cause, self.meaning.as_deref())
     }
 
+    /// Returns whether the cause is a host or the sign-in, whatever was to be read: it keeps every request of the
+    /// tenant from being answered, so it is the message.
+    pub fn concerns_every_request(&self) -> bool {
+        matches!(self.code, Code::GraphUnreachable | Code::SignInFailed)
+    }
+
+    /// Creates the error of a cause that [concerns every request](Self::concerns_every_request): the cause itself,
+    /// its meaning and the hint.
+    pub fn common_diagnostic(&self) -> Diagnostic {
+        Self { request: None, ..self.clone() }.add_details(Diagnostic::error(self.code, &*self.cause))
+    }
+
     /// Adds the cause and its meaning as causes of a problem, the request as a note, and the hint.
     pub fn explain(&self, problem: Diagnostic) -> Diagnostic {
         self.add_details(problem.caused_by(&*self.cause))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::hold::Hold;
-use crate::diagnostic::{Code, Diagnostic, SourceLocation};
+use crate::diagnostic::{Diagnostic, SourceLocation};
 use crate::model::{Action, Bound, Connector, ConnectorKey, FlowId, ReadError, Step, TargetUrl};
 
 /// Binding that differs. One change is exactly one PUT.
@@ -159,11 +159,7 @@ fn unreadable_cause(error: &ReadError, bindings: &[&UnreadableBinding]) -> Diagn
     let flows = bindings.iter().map(|binding| &binding.flow).filter(|flow| seen.insert(*flow));
     let flows: Vec<&FlowId> = flows.collect();
     match flows.as_slice() {
-        // The host is the cause, whatever was to be read from it.
-        _ if error.code == Code::GraphUnreachable => {
-            let problem = Diagnostic::error(error.code, &*error.cause);
-            error.hint.iter().fold(problem, |problem, hint| problem.hint(&**hint))
-        }
+        _ if error.concerns_every_request() => error.common_diagnostic(),
         [flow] => {
             let steps: Vec<_> = bindings.iter().map(|binding| binding.step.name()).collect();
             error.diagnostic(&format!("could not read `{flow}` ({})", steps.join(", ")))

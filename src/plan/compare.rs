@@ -163,11 +163,11 @@ fn unreadable_list_error(files: &[Desired], current: &Current) -> Option<(usize,
 }
 
 /// Returns one error for all names and pins that need the list of connectors, which could not be read. `None`
-/// if the host cannot be reached and the bindings already report it.
+/// if the host or the sign-in is the cause and the bindings already report it.
 fn unreadable_connectors_error(error: &ReadError, is_needed: bool, targets: &[Target]) -> Option<Diagnostic> {
     let is_reported = |binding: &UnreadableBinding| binding.error.cause_key() == error.cause_key();
     let mut unreadable = targets.iter().flat_map(|target| &target.unreadable);
-    if error.code == Code::GraphUnreachable && unreadable.any(is_reported) {
+    if error.concerns_every_request() && unreadable.any(is_reported) {
         return None;
     }
     let message = if is_needed {

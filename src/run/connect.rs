@@ -89,7 +89,7 @@ pub(super) async fn sign_in(tenant_ref: &TenantRef<'_>, run: &Run) -> Result<Sig
         tenant: tenant_ref.tenant.to_string(),
         client_id: tenant_ref.client_id.map(str::to_owned),
         authority: authority.clone(),
-        scope: graph::scope(tenant_ref.cloud),
+        scope: url.scope(tenant_ref.cloud),
         assertion_audience: graph::token_exchange_audience(tenant_ref.cloud),
     };
     let settings = &run.options.credentials;
@@ -111,16 +111,22 @@ pub(super) async fn sign_in(tenant_ref: &TenantRef<'_>, run: &Run) -> Result<Sig
     Ok(SignedIn { credential: Arc::new(credential), url, tenant_check })
 }
 
-/// Returns the login authority: `AZURE_AUTHORITY_HOST` if it is set, otherwise that of the tenant's cloud. A
-/// URL that [`is_plain_and_safe`] rejects is an error.
+/// Returns the login authority: `AZURE_AUTHORITY_HOST` if it is set, as https if it has no scheme, otherwise that of
+/// the tenant's cloud. A URL that [`is_plain_and_safe`] rejects is an error.
 fn authority(tenant_ref: &TenantRef<'_>, run: &Run) -> Result<Url, CommandError> {
-    let host = run.options.authority_host.as_deref().unwrap_or_else(|| graph::authority(tenant_ref.cloud));
-    let url = Url::parse(host).ok().filter(is_plain_and_safe).ok_or_else(|| {
-        let message = "`AZURE_AUTHORITY_HOST` is not the https root of a login authority";
-        Diagnostic::error(Code::InvalidEnvironment, message)
-            .hint("set it to the root of the login authority, such as `https://login.microsoftonline.com`")
-    })?;
-    Ok(url)
+    let known = graph::authority(tenant_ref.cloud);
+    let text = run.options.authority_host.as_deref().unwrap_or(known).trim();
+    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("https://{text}")) };
+    let url = url.ok();
+    if let Some(url) = url.clone().filter(is_plain_and_safe) {
+        return Ok(url);
+    }
+    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty());
+    let port = url.as_ref().and_then(Url::port).map(|port| format!(":{port}")).unwrap_or_default();
+    let root = host.map_or_else(|| known.to_owned(), |host| format!("https://{host}{port}"));
+    let message = "`AZURE_AUTHORITY_HOST` is not the https root of a login authority";
+    let problem = Diagnostic::error(Code::InvalidEnvironment, message);
+    Err(problem.hint(format!("set it to the root of the login authority, such as `{root}`")).into())
 }
 
 /// Returns whether the URL is an https root, or an http root on loopback, without user info, query and

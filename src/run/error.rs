@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::auth::{Kind, NoCredential, SignInError};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::encoding::InvalidText;
-use crate::graph::{INVALID_PROXY_HINT, InvalidGraphUrl, UNREACHABLE_HINT};
+use crate::graph::{INVALID_PROXY_HINT, InvalidGraphUrl, LOGIN_OVER_HINT, UNREACHABLE_HINT};
 use crate::http::ClientError;
 use crate::model::Tenant;
 use crate::paths::{self, PathError};
@@ -121,6 +121,7 @@ impl CommandError {
         let failure = failed.as_ref().map(|(kind, error)| (*kind, error.to_string()));
         let problem = failure.iter().chain(missing).fold(problem, add);
         let problem = match failed {
+            Some((_, error)) if error.is_login_over() => problem.hint(LOGIN_OVER_HINT),
             Some((Kind::AzureCli, _)) => problem
                 .hint(format!("on your own machine: `az login --tenant {tenant} --allow-no-subscriptions`")),
             Some((kind, _)) if !untried.is_empty() => {

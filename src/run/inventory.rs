@@ -132,13 +132,12 @@ fn warnings(inventory: &Inventory, tenant_check: &TenantCheck) -> Vec<Diagnostic
 /// with one cause are one error, and equal errors are returned once.
 fn unreadable_problems(unreadable: Unreadable) -> Vec<Diagnostic> {
     let Unreadable { connectors, flows, invalid_ids, bindings } = unreadable;
-    let list = |error: ReadError, code, message| match error.code {
-        // The host is the cause, whatever was to be read from it.
-        Code::GraphUnreachable => {
-            let problem = Diagnostic::error(error.code, &*error.cause);
-            error.hint.iter().fold(problem, |problem, hint| problem.hint(&**hint))
+    let list = |error: ReadError, code, message| {
+        if error.concerns_every_request() {
+            error.common_diagnostic()
+        } else {
+            error.explain(Diagnostic::error(code, message))
         }
-        _ => error.explain(Diagnostic::error(code, message)),
     };
     let connectors = connectors
         .map(|error| list(error, Code::ConnectorsUnreadable, "cannot list the tenant's connectors"));

@@ -1,4 +1,4 @@
-//! Runs `az`, and kills it when the future is dropped.
+//! Runs `az`, kills it when the future is dropped, and finds the token in what it prints.
 
 use std::ffi::OsStr;
 use std::io;
@@ -7,6 +7,9 @@ use std::process::{Output, Stdio};
 use async_trait::async_trait;
 use azure_identity::Executor;
 use tokio::process::Command;
+
+use super::token_response::find_az_token;
+use crate::auth::error::SignInError;
 
 /// Executor that kills a command and its children when the future is dropped. The crate's own executor lets them
 /// run on.
@@ -39,6 +42,30 @@ impl Executor for KillOnDropExecutor {
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut running = command.kill_on_drop(true).spawn()?;
         let _stdin = running.stdin.take();
-        running.wait_with_output().await
+        let output = running.wait_with_output().await?;
+        with_token(output, args.last().copied().unwrap_or_default())
     }
+}
+
+/// Returns the output of a success with only the token on stdout, and the output of a failure with a message on
+/// stderr. `line` is the command line of the shell.
+///
+/// # Errors
+/// A success without a token.
+fn with_token(mut output: Output, line: &OsStr) -> io::Result<Output> {
+    let line = line.to_string_lossy();
+    let line = line.split_once("&& ").map_or(&*line, |(_, command)| command);
+    let to_see = format!("to see what it prints, run `{line}`");
+    if output.status.success() {
+        match find_az_token(&String::from_utf8_lossy(&output.stdout)) {
+            Some(token) => output.stdout = token,
+            None => {
+                let problem = format!("`az` printed no JSON object with a token; {to_see}");
+                return Err(io::Error::other(SignInError::new(problem)));
+            }
+        }
+    } else if output.stderr.trim_ascii().is_empty() {
+        output.stderr = format!("`az` failed without a message ({}); {to_see}", output.status).into_bytes();
+    }
+    Ok(output)
 }

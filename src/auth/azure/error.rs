@@ -1,11 +1,12 @@
 //! Conversion between the errors of `azure_identity` and [`SignInError`].
 
 use std::error::Error as _;
+use std::io;
 
 use azure_core::error::ErrorKind;
 
 use crate::auth::error::SignInError;
-use crate::http::truncate;
+use crate::http::foreign_text;
 
 /// Converts to the crate's error type. Its credentials pass it on without retries.
 impl From<SignInError> for azure_core::Error {
@@ -29,12 +30,16 @@ pub(super) fn sign_in_error(error: &azure_core::Error) -> SignInError {
                 return error.clone();
             }
             (message, status) = (error.to_string(), None);
+        } else if let Some(error) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+            && error.is::<SignInError>()
+        {
+            message = error.to_string();
         } else if inner.is::<serde_json::Error>() {
             message = without_quoted_text(&message);
         }
         cause = inner.source();
     }
-    SignInError::new(match status {
+    SignInError::from_service(match status {
         Some(status) if message.trim().is_empty() => format!("answered {}", u16::from(status)),
         _ => single_line(&message),
     })
@@ -49,7 +54,7 @@ fn without_quoted_text(message: &str) -> String {
     }
 }
 
-/// Joins the lines of a text with spaces, and truncates it to 2,000 characters.
+/// Joins the lines of a text of another system with spaces, redacts tokens, and truncates it to 2,000 characters.
 pub(super) fn single_line(text: &str) -> String {
-    truncate(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    foreign_text(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -12,6 +12,7 @@ mod file;
 mod github_oidc;
 mod managed_identity;
 mod token_request;
+mod token_response;
 mod transport;
 
 pub(super) use token_request::TokenRequest;

@@ -1,7 +1,7 @@
 //! Request of a token with each kind of credential.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret as AzureSecret, TokenCredential};
@@ -64,7 +64,7 @@ impl TokenRequest {
             Kind::AccessToken => Err(SignInError::new("a given token cannot be renewed").into()),
             Kind::ClientSecret => {
                 let secret = azure_secret(self.settings.client_secret.as_ref());
-                let options = ClientSecretCredentialOptions { client_options: self.options() };
+                let options = ClientSecretCredentialOptions { client_options: self.options()? };
                 Ok(ClientSecretCredential::new(&self.target.tenant, self.app(), secret, Some(options))?)
             }
             Kind::ClientCertificate => {
@@ -105,7 +105,7 @@ impl TokenRequest {
 
     fn azure_pipelines(&self) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let Settings { pipelines_token, service_connection, .. } = &self.settings;
-        let options = AzurePipelinesCredentialOptions { credential_options: self.assertion_options() };
+        let options = AzurePipelinesCredentialOptions { credential_options: self.assertion_options()? };
         Ok(AzurePipelinesCredential::new(
             self.target.tenant.clone(),
             self.app(),
@@ -141,19 +141,28 @@ impl TokenRequest {
         assertion: impl ClientAssertion + 'static,
     ) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let tenant = self.target.tenant.clone();
-        let options = Some(self.assertion_options());
+        let options = Some(self.assertion_options()?);
         Ok(ClientAssertionCredential::new(tenant, self.app(), assertion, options)?)
     }
 
-    fn assertion_options(&self) -> ClientAssertionCredentialOptions {
-        ClientAssertionCredentialOptions { client_options: self.options() }
+    fn assertion_options(&self) -> Result<ClientAssertionCredentialOptions, SignInError> {
+        Ok(ClientAssertionCredentialOptions { client_options: self.options()? })
     }
 
-    fn options(&self) -> ClientOptions {
+    /// Returns the options of a credential that asks the login authority for its token. A domain may be looked up
+    /// over http on loopback, but `azure_identity` requests tokens over https only.
+    fn options(&self) -> Result<ClientOptions, SignInError> {
+        let authority = &self.target.authority;
+        if authority.scheme() != "https" {
+            let url = authority.as_str().trim_end_matches('/');
+            return Err(SignInError::new(format!(
+                "a token is requested over https only, but the login authority is `{url}`"
+            )));
+        }
         let mut custom = CustomConfiguration::default();
-        custom.authority_host = self.target.authority.to_string();
+        custom.authority_host = authority.to_string();
         let cloud = CloudConfiguration::from(custom);
-        ClientOptions { cloud: Some(Arc::new(cloud)), ..Transport::for_authorities(&self.http).options() }
+        Ok(ClientOptions { cloud: Some(Arc::new(cloud)), ..Transport::for_authorities(&self.http).options() })
     }
 }
 
@@ -180,11 +189,13 @@ impl TryFrom<AccessToken> for Token {
     type Error = SignInError;
 
     fn try_from(token: AccessToken) -> Result<Self, SignInError> {
-        let (expires, token) = (token.expires_on.into(), token.token.secret());
+        // An expiry of 0 is not known.
+        let expires = Some(SystemTime::from(token.expires_on)).filter(|at| *at != SystemTime::UNIX_EPOCH);
+        let token = token.token.secret();
         if token.trim().is_empty() {
             return Err(SignInError::new("the response has no access token"));
         }
-        Self::new(token, Some(expires)).map_err(|InvalidToken| {
+        Self::new(token, expires).map_err(|InvalidToken| {
             SignInError::new("the response has an access token with invalid characters")
         })
     }

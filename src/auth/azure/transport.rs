@@ -1,7 +1,7 @@
 //! HTTP transport for the credentials of `azure_identity`: uses our own client and redacts secrets.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use azure_core::http::headers::Headers;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::error::single_line;
+use super::token_response::normalize_identity;
 use crate::auth::error::SignInError;
 use crate::http::{Answer, Client, Redactor, Request, is_link_local, is_safe};
 
@@ -65,7 +66,13 @@ impl Transport {
             Body::SeekableStream(_) => return Err(SignInError::new("a body of unknown length")),
         };
         let (method, headers) = (request.method().as_ref().parse().unwrap_or_default(), headers(request)?);
-        let answer = send(&self.http, method, url, headers, body).await?;
+        let mut answer = send(&self.http, method, url, headers, body).await?;
+        if self.machine
+            && answer.status == 200
+            && let Some(body) = normalize_identity(&answer.body, SystemTime::now())
+        {
+            answer.body = body;
+        }
         match error_description(&answer) {
             // The crate replaces the message of a 400, and retries other statuses.
             Some(description) if !self.machine || answer.status == 400 => Err(SignInError::new(description)),

@@ -27,7 +27,7 @@ impl TokenSource for Slow {
                 sleep(self.takes).await;
             }
             let given = self.gives.lock().unwrap().pop_front().unwrap_or(Err("no answer"));
-            let life = given.map_err(SignInError::new)?;
+            let life = given.map_err(|text| SignInError::from_service(text.into()))?;
             Ok(Token::new(&number.to_string(), Some(SystemTime::now() + life)).unwrap())
         })
     }
@@ -113,6 +113,24 @@ async fn failed_renewal_is_retried_when_the_token_expires() {
     assert_eq!(number(&credential).await.unwrap(), "0");
     advance(seconds(10)).await;
     assert_eq!(number(&credential).await.unwrap(), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewal_is_not_retried_after_the_login_is_over() {
+    let over = "AADSTS700024: Client assertion is not within its valid time range.";
+    let (credential, asked) = credential(seconds(1), &[Err(over)]).await;
+    advance(HOUR - seconds(200)).await;
+    for _ in 0..5 {
+        assert_eq!(number(&credential).await.unwrap(), "0");
+        assert!(!credential.renewed(&credential.header().await.unwrap()).await);
+        advance(RETRY_INTERVAL).await;
+    }
+    advance(HOUR).await;
+    for _ in 0..5 {
+        assert!(credential.header().await.unwrap_err().is_login_over);
+        advance(RETRY_INTERVAL).await;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]

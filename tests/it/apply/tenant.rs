@@ -200,13 +200,14 @@ fn domain_moved_to_another_tenant_blocks_the_plan() {
 
 #[test]
 fn authority_over_http_is_rejected() {
-    for host in [
-        "http://login.example.com",
-        "login.example.com",
-        "ftp://127.0.0.1",
-        "http://user:s3cr3t@127.0.0.1:9",
-        "https://127.0.0.1/?s3cr3t",
-        "https://login.example.com/common",
+    for (host, root) in [
+        ("http://login.example.com", "https://login.example.com"),
+        ("ftp://127.0.0.1", "https://127.0.0.1"),
+        ("http://user:s3cr3t@127.0.0.1:9", "https://127.0.0.1:9"),
+        ("https://127.0.0.1/?s3cr3t", "https://127.0.0.1"),
+        ("login.example.com/common", "https://login.example.com"),
+        ("https://login.example.com/common", "https://login.example.com"),
+        ("https://s3cr3t bad", "https://login.microsoftonline.com"),
     ] {
         let outcome = run(&["plan"], host, &token_of(OURS));
         assert_eq!(outcome.code, 1, "{outcome}");
@@ -215,5 +216,6 @@ fn authority_over_http_is_rejected() {
             outcome.stderr.contains("`AZURE_AUTHORITY_HOST` is not the https root of a login authority"),
             "{outcome}"
         );
+        assert!(outcome.stderr.contains(&format!("such as `{root}`\n")), "{outcome}");
     }
 }

@@ -373,7 +373,16 @@ fn azure_cli_without_token_reports_its_error() {
             "echo 'ERROR: Please run az login to setup account.' >&2; exit 1",
             "azure-cli: ERROR: Please run az login",
         ),
-        ("echo nonsense", "azure-cli: expected"),
+        (
+            "echo nonsense",
+            "azure-cli: `az` printed no JSON object with a token; to see what it prints, run `az account \
+             get-access-token -o json --scope https://graph.microsoft.com/.default --tenant contoso.onmicrosoft.com`\n",
+        ),
+        (
+            "exit 1",
+            "azure-cli: `az` failed without a message (exit status: 1); to see what it prints, run `az ",
+        ),
+        ("exit 127", "azure-cli: az not found on PATH"),
         (
             "echo '{\"accessToken\": \"t\", \"tokenType\": \"Bearer\"}'",
             "azure-cli: expires_on field not found",
@@ -656,9 +665,9 @@ fn token_in_unexpected_field_is_not_printed() {
             true => assert!(!entra.run(run).to_string().contains("odd-t0k3n")),
             false => expected(&entra.run(run)),
         }
-        az(tools.path(), "cat <<'END'\n\"odd-t0k3n\"\nEND");
-        expected(&entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path())));
     }
+    az(tools.path(), "cat <<'END'\n{\"accessToken\": \"t\", \"expires_on\": \"odd-t0k3n\"}\nEND");
+    expected(&entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path())));
 }
 
 /// An authority may repeat the secret in another encoding.

@@ -4,6 +4,7 @@
 #[cfg(unix)]
 mod azure_cli;
 mod clouds;
+mod foreign;
 mod kinds;
 mod network;
 mod permissions;

@@ -24,7 +24,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use super::Background;
 
 /// Host names for which valid certificates are issued.
-const HOST_NAMES: [&str; 12] = [
+const HOST_NAMES: [&str; 14] = [
     "127.0.0.1",
     "0.0.0.0",
     "localhost",
@@ -37,6 +37,8 @@ const HOST_NAMES: [&str; 12] = [
     "login.chinacloudapi.cn",
     "issuer.example.com",
     "elsewhere.example.com",
+    "graph.new.cloud",
+    "login.new.cloud",
 ];
 
 /// Request as the server received it.
