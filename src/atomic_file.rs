@@ -28,10 +28,14 @@ impl OutputFile {
     /// because a process that is killed later could not remove it. The file itself is not changed.
     ///
     /// # Errors
-    /// The folder does not exist or cannot be written to, or the path is not a regular file.
+    /// The folder does not exist or cannot be written to, the disk is full, or the path is not a regular file.
     pub fn open(given: &Path) -> Result<Self, OutputError> {
-        let opened = resolve_links(given)
-            .and_then(|path| temporary_file(&path).map(|_| Self { path, given: given.to_owned() }));
+        // Larger than most reports.
+        let probe = [0; 64 << 10];
+        let opened = resolve_links(given).and_then(|path| {
+            temporary_file(&path)?.as_file().write_all(&probe)?;
+            Ok(Self { path, given: given.to_owned() })
+        });
         opened.map_err(|error| OutputError { path: given.to_owned(), error })
     }
 
@@ -45,15 +49,33 @@ impl OutputFile {
     ///
     /// # Errors
     /// Any failure to write; the old file is unchanged.
-    pub fn write(self, text: &str) -> Result<(), OutputError> {
+    pub fn write(&self, text: &str) -> Result<(), OutputError> {
         let Self { path, given } = self;
-        let written = temporary_file(&path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map(drop).map_err(|failed| failed.error)
+        let written = temporary_file(path).and_then(|mut file| {
+            write_all(&mut file, text)?;
+            file.persist(path).map(drop).map_err(|failed| failed.error)
         });
-        written.map_err(|error| OutputError { path: given, error })
+        written.map_err(|error| OutputError { path: given.clone(), error })
     }
+}
+
+/// Writes a text to the disk. The errors do not contain the temporary path, which `NamedTempFile` would add.
+fn write_all(file: &mut NamedTempFile, text: &str) -> io::Result<()> {
+    let mut file = file.as_file();
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Writes a text to a new file in the folder for temporary files, which only the user can read. Returns its path.
+/// `name` is the beginning and the extension of its name.
+///
+/// # Errors
+/// Any failure to write; no file is left.
+pub fn write_temporary(name: (&str, &str), text: &str) -> io::Result<PathBuf> {
+    let (prefix, suffix) = name;
+    let mut file = Builder::new().prefix(prefix).suffix(suffix).tempfile()?;
+    write_all(&mut file, text)?;
+    Ok(file.keep().map_err(|failed| failed.error)?.1)
 }
 
 /// Creates a temporary file in the same folder, with the permissions of the file that it will replace. A path

@@ -20,7 +20,7 @@ pub enum Exit {
     Incomplete = 4,
     /// Interrupted by SIGINT; an apply after the changes in flight.
     Interrupted = 130,
-    /// Terminated by SIGTERM or SIGHUP; an apply after the changes in flight.
+    /// Terminated by SIGTERM, SIGHUP or SIGQUIT; an apply after the changes in flight.
     Terminated = 143,
 }
 

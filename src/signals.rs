@@ -1,6 +1,7 @@
 //! Signals that end the process. A command runs on a thread of its own, so that no blocked write delays its end.
 
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -23,27 +24,26 @@ const LIMIT: Duration = Duration::from_millis(2_500);
 /// Stack of the thread of a command: that of a main thread.
 const STACK_SIZE: usize = 8 << 20;
 
-/// How a command ends after a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// At once, because there is nothing to finish or to report.
-    AtOnce,
-    /// In the stages of [`StopStage`]. A second signal starts the last stage.
-    InStages,
-}
-
 /// Signals that a command observes.
 #[derive(Debug)]
 pub struct Signals {
     /// Stage of the shutdown.
     pub stop: Stop,
     exit: Arc<OnceLock<Exit>>,
+    ends_in_stages: Arc<AtomicBool>,
 }
 
 impl Signals {
     /// Returns the exit code of the first signal; `None` before any signal.
     pub fn exit(&self) -> Option<Exit> {
         self.exit.get().copied()
+    }
+
+    /// From now on, a signal ends the command in the stages of [`StopStage`], and a second one starts the last stage.
+    /// Before this call, a signal ends the process at once, also while a read of a pipe blocks the thread. A command
+    /// calls this before it has anything to finish or to report.
+    pub fn end_in_stages(&self) {
+        self.ends_in_stages.store(true, Ordering::Release);
     }
 
     /// Waits for the first signal.
@@ -57,7 +57,6 @@ impl Signals {
 /// # Errors
 /// The signals cannot be watched, or the thread cannot be started.
 pub fn run<T: Send + 'static>(
-    ending: Ending,
     command: impl FnOnce(&Signals) -> T + Send + 'static,
 ) -> anyhow::Result<Result<T, Exit>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -67,8 +66,8 @@ pub fn run<T: Send + 'static>(
     runtime.block_on(async {
         let mut source = source::Source::new()?;
         let (sender, stop) = watch::channel(StopStage::Running);
-        let signals = Signals { stop, exit: Arc::default() };
-        let exit = Arc::clone(&signals.exit);
+        let signals = Signals { stop, exit: Arc::default(), ends_in_stages: Arc::default() };
+        let (exit, ends_in_stages) = (Arc::clone(&signals.exit), Arc::clone(&signals.ends_in_stages));
         let (done, ended) = oneshot::channel::<()>();
         let start = move || {
             // Dropped when the command has ended or panicked.
@@ -81,7 +80,7 @@ pub fn run<T: Send + 'static>(
             let first = source.next().await;
             // The receiver may be dropped. The code is set before the command can observe the signal.
             _ = exit.set(first);
-            if ending == Ending::InStages {
+            if ends_in_stages.load(Ordering::Acquire) {
                 shut_down(&sender, source.next()).await;
             }
             first
@@ -121,48 +120,55 @@ mod source {
 
     use crate::exit::Exit;
 
-    /// Signals of the process: SIGINT, SIGTERM, and SIGHUP, unless the process was started to ignore it.
+    /// Signals of the process: SIGINT, SIGTERM, and SIGHUP and SIGQUIT, unless the process was started to ignore them.
     pub(super) struct Source {
         interrupt: Signal,
         terminate: Signal,
         hang_up: Option<Signal>,
+        quit: Option<Signal>,
     }
 
     impl Source {
         pub(super) fn new() -> anyhow::Result<Self> {
-            let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()));
+            let unless_ignored = |kind| (!is_ignored(kind)).then(|| signal(kind)).transpose();
             Ok(Self {
                 interrupt: signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?,
                 terminate: signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?,
-                hang_up: hang_up.transpose().context("cannot watch for SIGHUP")?,
+                hang_up: unless_ignored(SignalKind::hangup()).context("cannot watch for SIGHUP")?,
+                quit: unless_ignored(SignalKind::quit()).context("cannot watch for SIGQUIT")?,
             })
         }
 
         /// Waits for the next signal, and returns its exit code.
         pub(super) async fn next(&mut self) -> Exit {
-            let Self { interrupt, terminate, hang_up } = self;
-            let hang_up = async {
-                match hang_up {
-                    Some(hang_up) => hang_up.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
+            let Self { interrupt, terminate, hang_up, quit } = self;
             tokio::select! {
                 _ = interrupt.recv() => Exit::Interrupted,
                 _ = terminate.recv() => Exit::Terminated,
-                _ = hang_up => Exit::Terminated,
+                () = receive(hang_up) => Exit::Terminated,
+                () = receive(quit) => Exit::Terminated,
             }
         }
     }
 
-    /// Returns whether SIGHUP is ignored, as `nohup` does. A handler would end the run in spite of it. Only Linux shows
-    /// this in a file; elsewhere the signal counts as not ignored.
-    fn ignores_hang_up() -> bool {
+    /// Waits for a signal that may be ignored.
+    async fn receive(signal: &mut Option<Signal>) {
+        match signal {
+            Some(signal) => _ = signal.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns whether a signal is ignored, as `nohup` does with SIGHUP. A handler would end the run in spite of it. Only
+    /// Linux shows this in a file; elsewhere no signal counts as ignored.
+    fn is_ignored(signal: SignalKind) -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        // SIGHUP is signal 1, the lowest bit.
-        mask.is_some_and(|mask| mask & 1 == 1)
+        // Signal 1 is the lowest bit.
+        let bit =
+            signal.as_raw_value().checked_sub(1).and_then(|shift| 1_u64.checked_shl(shift.cast_unsigned()));
+        mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
     }
 }
 

@@ -99,6 +99,25 @@ pub fn streams_are_the_same() -> bool {
     stdout == stderr
 }
 
+/// Checks that stdout was open when the process started, and that it takes a write. Writes nothing, so a full disk is
+/// found only by the first write. On Windows, every error is found only then.
+///
+/// # Errors
+/// If stdout was closed, or is a device that rejects every write.
+pub fn check_stdout() -> io::Result<()> {
+    #[cfg(unix)]
+    unless_pipe_is_closed(stdout::check())?;
+    Ok(())
+}
+
+/// Drops the error of a closed pipe.
+fn unless_pipe_is_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// Writes data to stdout and flushes it, without styles if color is off.
 ///
 /// # Errors
@@ -106,10 +125,7 @@ pub fn streams_are_the_same() -> bool {
 pub fn print(text: &str) -> io::Result<()> {
     with_status_line_hidden(stdout_is_terminal(), || {
         let mut stdout = anstream::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            written => written,
-        }
+        unless_pipe_is_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
     })
 }
 
@@ -126,4 +142,41 @@ pub fn eprint(text: &str) {
         }
         _ => stderr.lock().write_all(text.as_bytes()),
     });
+}
+
+#[cfg(unix)]
+mod stdout {
+    use std::fs::File;
+    use std::io::{self, Write as _};
+    use std::os::fd::{AsFd as _, OwnedFd};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Whether stdout was closed when the process started.
+    static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+    /// Records whether stdout is closed. Runs before `main`: the runtime of Rust opens /dev/null in place of a closed
+    /// stream (<https://github.com/rust-lang/rust/issues/83904>), which then looks like the /dev/null that a parent
+    /// process passed.
+    #[ctor::ctor]
+    fn record_closed() {
+        // EBADF has this number on every Unix. Other errors, such as too many open files, do not mean closed.
+        let is_closed = |error: io::Error| error.raw_os_error() == Some(9);
+        WAS_CLOSED.store(duplicate().is_err_and(is_closed), Ordering::Relaxed);
+    }
+
+    pub(super) fn check() -> io::Result<()> {
+        if WAS_CLOSED.load(Ordering::Relaxed) {
+            return Err(io::Error::other("it was closed at the start"));
+        }
+        match duplicate() {
+            // Not `write_all`, which skips an empty write.
+            Ok(stdout) => File::from(stdout).write(&[]).map(drop),
+            // Too many open files: the write itself may succeed.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn duplicate() -> io::Result<OwnedFd> {
+        io::stdout().as_fd().try_clone_to_owned()
+    }
 }

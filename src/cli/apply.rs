@@ -129,36 +129,68 @@ pub(super) async fn run(
         is_on_stderr: false,
     };
     let Applied { mut report, failure } = apply(args, &request, environment, &mut host).await;
-    let exit = signals.exit().unwrap_or(failure.map_or(Exit::Done, Exit::from));
-    report.exit_code = exit as u8;
-    let Terminal { outputs, shown, is_on_stderr, .. } = host;
-    let at = environment.now().to_string();
-    let json = &|| saved::report::to_json(&report, &started.to_string(), &at);
-    let (text, document) = (render::report_text(&report), Document::Report(&report));
-    let rendered = RenderedRun { text, json, document, at: &at };
+    let ended = signals.exit().unwrap_or(failure.map_or(Exit::Done, Exit::from));
+    report.exit_code = ended as u8;
+    let Terminal { mut outputs, shown, is_on_stderr, .. } = host;
+    let times = [started.to_string(), environment.now().to_string()];
+    let write_files = |outputs: &mut Outputs, report: &Report| {
+        let write = |rendered: &RenderedRun<'_>| outputs.write_files(rendered);
+        with_rendered(report, &times, write)
+    };
+    let unwritten = write_files(&mut outputs, &report);
+    let are_files_written = unwritten.is_empty();
+    let mut exit = add_unwritten(&mut report, ended, unwritten);
     let is_shown = |problem: &&Problem| shown.as_ref().is_some_and(|shown| shown.contains(problem));
     let new_problems: Vec<_> = report.errors.iter().filter(|it| !is_shown(it)).cloned().collect();
     let rest = match args.outputs.format {
         Format::Text if shown.is_some() => render::report_end(&report, &new_problems),
         Format::Text => render::report_text(&report),
-        _ => outputs.on_stdout(&rendered).into_owned(),
+        _ => with_rendered(&report, &times, |rendered| outputs.on_stdout(rendered).into_owned()),
     };
-    let unwritten = outputs.finish(&rendered, rest, signals.stopped()).await;
+    let unprinted = outputs.print_rest(rest, signals.stopped()).await;
     if is_on_stderr && !new_problems.is_empty() && Outputs::reports_on_stderr(args.outputs.format) {
         terminal::eprint("\n");
     }
     Outputs::report_errors(args.outputs.format, &new_problems, report.has_several_tenants());
     // Stdout that failed before the apply fails again, with the same error.
-    let is_reported = |unwritten: &&Diagnostic| report.errors.iter().any(|it| it.diagnostic == **unwritten);
-    let new: Vec<_> = unwritten.iter().filter(|it| !is_reported(it)).cloned().collect();
-    print_diagnostics(&new);
-    Ok(match exit {
+    let is_new = |unprinted: &Diagnostic| report.errors.iter().all(|it| it.diagnostic != *unprinted);
+    let unprinted: Vec<_> = unprinted.into_iter().filter(is_new).collect();
+    print_diagnostics(&unprinted);
+    if !are_files_written || !unprinted.is_empty() {
+        exit = add_unwritten(&mut report, exit, unprinted);
+        // The files get the exit code of the run, and all its problems.
+        print_diagnostics(&write_files(&mut outputs, &report));
+        if report.has_sent() && !outputs.has_saved_form() {
+            output::rescue_report(&with_rendered(&report, &times, |rendered| (rendered.json)()));
+        }
+    }
+    Ok(exit)
+}
+
+/// Adds the outputs that could not be written to a report with this exit code. Returns the new exit code, which is also
+/// in the report.
+fn add_unwritten(report: &mut Report, exit: Exit, unwritten: Vec<Diagnostic>) -> Exit {
+    let exit = match exit {
         exit if unwritten.is_empty() => exit,
         exit @ (Exit::Interrupted | Exit::Terminated) => exit,
         // Code 1 means that nothing was written to the tenant.
         _ if report.has_sent() => Exit::Incomplete,
         _ => Exit::Error,
-    })
+    };
+    report.errors.extend(unwritten.into_iter().map(Problem::from));
+    report.exit_code = exit as u8;
+    exit
+}
+
+/// Calls `consume` with a report that is ready to be written. `times` are the start and the end of the run.
+fn with_rendered<T>(
+    report: &Report,
+    [from, to]: &[String; 2],
+    consume: impl FnOnce(&RenderedRun<'_>) -> T,
+) -> T {
+    let json = &|| saved::report::to_json(report, from, to);
+    let (text, document) = (render::report_text(report), Document::Report(report));
+    consume(&RenderedRun { text, json, document, at: to })
 }
 
 /// Starts the run and applies. A run that cannot start gives a report with its errors.
@@ -211,6 +243,10 @@ struct Terminal<'a> {
 }
 
 impl Host for Terminal<'_> {
+    fn begin(&mut self) {
+        self.signals.end_in_stages();
+    }
+
     fn show_shard(&mut self, shard: &ShardInfo) {
         print_shard(shard, self.global);
     }

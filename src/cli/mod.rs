@@ -35,7 +35,7 @@ use crate::exit::Exit;
 use crate::manual;
 use crate::output::{self, print_diagnostics};
 use crate::run::CommandError;
-use crate::signals::{self, Ending, Signals};
+use crate::signals::{self, Signals};
 use crate::terminal;
 use environment::Environment;
 use options::{Color, Global};
@@ -91,6 +91,11 @@ enum Command {
 /// Parses a command line, sets the color, starts logging and runs the command. Prints errors on stderr and
 /// returns the exit code.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    // Before anything is read: without stdout, the output of every command would be lost.
+    if let Err(error) = terminal::check_stdout() {
+        print_diagnostics(&[output::stdout_error(error)]);
+        return ExitCode::from(Exit::Error as u8);
+    }
     let arguments: Vec<_> = arguments.collect();
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
@@ -107,11 +112,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         (false, 1) => Level::INFO,
         (false, _) => Level::DEBUG,
     });
-    let ending = match cli.command {
-        Command::Apply(_) | Command::Sandbox(_) => Ending::InStages,
-        _ => Ending::AtOnce,
-    };
-    let ended = signals::run(ending, move |signals| run(&cli, signals));
+    let ended = signals::run(move |signals| run(&cli, signals));
     let exit = match ended.map_err(CommandError::from) {
         Ok(Ok(Ok(exit)) | Err(exit)) => exit,
         Ok(Ok(Err(error))) | Err(error) => {

@@ -71,6 +71,7 @@ pub(super) async fn run(args: &SandboxArgs, signals: &Signals) -> Result<Exit, C
         seed: args.seed,
         faults: Vec::new(),
     };
+    signals.end_in_stages();
     let sandbox = snapshot_file.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
     if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
         journal.set_len(0).map_err(journal_error)?;

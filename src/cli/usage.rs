@@ -6,14 +6,20 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::exit::Exit;
+use crate::output::{self, print_diagnostics};
 use crate::terminal;
 
 /// Prints what clap returned in place of arguments: help or the version on stdout, or a usage error on stderr.
 /// Returns the exit code. clap's own code for usage errors is 2, which means "differs" here.
 pub(super) fn print(mut error: clap::Error) -> Exit {
     if !error.use_stderr() {
-        _ = error.print();
-        return Exit::Done;
+        return match terminal::print(&error.render().ansi().to_string()) {
+            Ok(()) => Exit::Done,
+            Err(failed) => {
+                print_diagnostics(&[output::stdout_error(failed)]);
+                Exit::Error
+            }
+        };
     }
     remove_tips(&mut error);
     let text = error.render().ansi().to_string();

@@ -111,9 +111,9 @@ codes! {
         OutputNotWritable = "output-not-writable": "An output cannot be written",
             "A file of `--out`, a folder, a journal, a summary file of the pipeline or stdout could not be written. \
              Files of `--out` are opened before the first request, so most such errors are found before the tenant is \
-             read. A full disk is found at the end.",
-            "Before the plan: nothing. After an `apply`: see the report on stdout or in the other outputs, and the \
-             exit code. Code 4 means that changes were sent.",
+             read. A disk that becomes full during the run is found at the end.",
+            "Before the plan: nothing. After an `apply`: see the report on stdout, in the other outputs or in the file \
+             that the last line on stderr names, and the exit code. Code 4 means that changes were sent.",
             "Pass a path in a folder that can be written to, and is not reached through a link out of the \
              repository. After an `apply`, run `flowbind plan` to see what the tenant has now.";
         OutputConflict = "output-conflict": "An output is also an input, or is given twice",
@@ -450,7 +450,7 @@ codes! {
              `unverified`.",
             "Run again with a larger `--timeout`, such as `--timeout 30m`.";
         Interrupted = "interrupted": "The run was interrupted by a signal",
-            "flowbind received SIGINT, SIGTERM or SIGHUP, on Windows Ctrl+C or Ctrl+Break, or its console was closed. It \
+            "flowbind received SIGINT, SIGTERM, SIGHUP or SIGQUIT, on Windows Ctrl+C or Ctrl+Break, or its console was closed. It \
              starts no new change and waits for the changes in flight: 4 s at most, and not after a second signal. The \
              run ends within 10 s.",
             "Before the first PUT: nothing. Otherwise see the report; a change without a response is `unverified`.",

@@ -184,7 +184,7 @@ pub fn find_help(command: &str) -> Help {
                 (Exit::Interrupted, "Interrupted by SIGINT"),
                 (
                     Exit::Terminated,
-                    "Terminated by SIGTERM or SIGHUP, on Windows also Ctrl+Break or a closed console",
+                    "Terminated by SIGTERM, SIGHUP or SIGQUIT, on Windows also Ctrl+Break or a closed console",
                 ),
             ],
             environment: WITH_OUTPUTS,
@@ -248,7 +248,7 @@ pub fn find_help(command: &str) -> Help {
                 (Exit::Interrupted, "Interrupted by SIGINT, after the changes in flight; see the report"),
                 (
                     Exit::Terminated,
-                    "Terminated by SIGTERM or SIGHUP, after the changes in flight; see the report",
+                    "Terminated by SIGTERM, SIGHUP or SIGQUIT, after the changes in flight; see the report",
                 ),
             ],
             environment: WITH_OUTPUTS,
@@ -321,7 +321,7 @@ pub fn find_help(command: &str) -> Help {
                 (Exit::Refused, "A guard blocks the plan, or blocked the apply"),
                 (Exit::Incomplete, "The report lists changes that are not applied and verified"),
                 (Exit::Interrupted, "The apply was interrupted by SIGINT"),
-                (Exit::Terminated, "The apply was terminated by SIGTERM or SIGHUP"),
+                (Exit::Terminated, "The apply was terminated by SIGTERM, SIGHUP or SIGQUIT"),
             ],
             environment: &[GITHUB, WORKSPACE, NO_COLOR],
             ..OTHER
@@ -351,7 +351,7 @@ pub fn find_help(command: &str) -> Help {
         "sandbox" => Help {
             examples: &["sandbox tenant.json --listen 127.0.0.1:8080 --latency 50 --fail 0.05"],
             exit_codes: &[
-                (Exit::Done, "Stopped by SIGINT, SIGTERM or SIGHUP"),
+                (Exit::Done, "Stopped by SIGINT, SIGTERM, SIGHUP or SIGQUIT"),
                 (Exit::Error, "Invalid snapshot or usage, or the address is in use"),
             ],
             ..OTHER

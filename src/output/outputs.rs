@@ -11,7 +11,7 @@ use super::printer::Printer;
 use super::problems::{print_diagnostics, print_problems};
 use super::step::{StepFile, StepFiles};
 use super::workspace::Workspace;
-use crate::atomic_file::OutputFile;
+use crate::atomic_file::{self, OutputFile};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::Drift;
 use crate::paths;
@@ -91,6 +91,8 @@ pub struct Outputs {
     summary: Option<StepFile>,
     /// Outputs of the step.
     values: Option<StepFile>,
+    /// Warnings about what did not fit into the files of the step.
+    left_out: Vec<Diagnostic>,
     workspace: Workspace,
     printer: Printer,
     /// Number of bytes of the text of stdout that were printed already.
@@ -132,7 +134,17 @@ impl Outputs {
         };
         let (summary, values) = (open_step(&step.summary, "summary")?, open_step(&step.outputs, "output")?);
         let workspace = Workspace::new(step.workspace.as_deref());
-        Ok(Self { files, stdout: format, summary, values, workspace, printer: Printer::start(), printed: 0 })
+        let printer = Printer::start();
+        Ok(Self {
+            files,
+            stdout: format,
+            summary,
+            values,
+            left_out: Vec::new(),
+            workspace,
+            printer,
+            printed: 0,
+        })
     }
 
     /// Renders a run in the format of stdout, for text with colors.
@@ -197,54 +209,73 @@ impl Outputs {
     /// # Errors
     /// Lists the outputs that could not be written; the others are written.
     pub async fn emit(
-        self,
+        mut self,
         rendered: &RenderedRun<'_>,
         problems: &[Problem],
         several: bool,
     ) -> Result<(), Vec<Diagnostic>> {
         let format = self.stdout;
         let rest = self.on_stdout(rendered).get(self.printed..).unwrap_or_default().to_owned();
-        let unwritten = self.finish(rendered, rest, std::future::pending()).await;
+        let mut unwritten = self.write_files(rendered);
+        unwritten.extend(self.print_rest(rest, std::future::pending()).await);
         Self::report_errors(format, problems, several);
         if unwritten.is_empty() { Ok(()) } else { Err(unwritten) }
     }
 
-    /// Writes all `--out` and step files, then prints `rest` on stdout, and on stderr warnings about what does not fit
-    /// into the step files. Returns one problem for each output that could not be written. After `stopped`, waits 2 s at most for a slow reader of stdout.
-    pub async fn finish(
-        self,
-        rendered: &RenderedRun<'_>,
-        rest: String,
-        stopped: impl Future<Output = ()>,
-    ) -> Vec<Diagnostic> {
-        // Files first, because stdout may have no reader.
-        let written = self.files.into_iter().map(|(output, format)| output.write(&rendered.plain(format)));
-        let unwritten = written
-            .filter_map(Result::err)
-            .map(|error| Diagnostic::error(Code::OutputNotWritable, error.to_string()));
-        let mut unwritten: Vec<_> = unwritten.collect();
-        let mut warnings = Vec::new();
-        match self.summary.map(|file| file.append_summary(|room| rendered.document.markdown(room))) {
-            Some(Ok(warning)) => warnings.extend(warning),
-            Some(Err(problem)) => unwritten.push(problem),
-            None => {}
+    /// Writes all `--out` and step files. Returns one problem for each that could not be written. Another call writes
+    /// the other `--out` files again, and appends nothing.
+    pub fn write_files(&mut self, rendered: &RenderedRun<'_>) -> Vec<Diagnostic> {
+        let mut unwritten = Vec::new();
+        self.files.retain(|(output, format)| match output.write(&rendered.plain(*format)) {
+            Ok(()) => true,
+            Err(error) => {
+                unwritten.push(Diagnostic::error(Code::OutputNotWritable, error.to_string()));
+                false
+            }
+        });
+        let summary = self.summary.take();
+        let summary = summary.map(|file| file.append_summary(|room| rendered.document.markdown(room)));
+        let summary = summary.map(|appended| appended.map(Vec::from_iter));
+        let values = self.values.take().map(|file| file.append_outputs(&rendered.document.github_outputs()));
+        for appended in [summary, values].into_iter().flatten() {
+            match appended {
+                Ok(left_out) => self.left_out.extend(left_out),
+                Err(problem) => unwritten.push(problem),
+            }
         }
-        match self.values.map(|file| file.append_outputs(&rendered.document.github_outputs())) {
-            Some(Ok(left_out)) => warnings.extend(left_out),
-            Some(Err(problem)) => unwritten.push(problem),
-            None => {}
-        }
+        unwritten
+    }
+
+    /// Returns whether a file has the saved form, as far as the files could be written.
+    pub fn has_saved_form(&self) -> bool {
+        self.files.iter().any(|(_, format)| *format == Format::Json)
+    }
+
+    /// Prints `rest` on stdout, and on stderr warnings about what did not fit into the files of the step. Returns the
+    /// problem if stdout fails. After `stopped`, waits 2 s at most for a slow
+    /// reader. Files come first, because stdout may have no reader.
+    pub async fn print_rest(&self, rest: String, stopped: impl Future<Output = ()>) -> Option<Diagnostic> {
         self.printer.print(rest);
         let printed = tokio::select! {
             printed = self.printer.flushed() => printed,
             () = async { stopped.await; tokio::time::sleep(READER_TIMEOUT).await } => Ok(()),
         };
-        if let Err(error) = printed {
-            unwritten.push(stdout_error(error));
-        }
-        print_diagnostics(&warnings);
-        unwritten
+        print_diagnostics(&self.left_out);
+        printed.err().map(stdout_error)
     }
+}
+
+/// Saves a report whose outputs cannot be written to a new file in the folder for temporary files, and prints its path
+/// on stderr. If that fails too, prints the report on stderr.
+pub fn rescue_report(json: &str) {
+    let text = match atomic_file::write_temporary(("flowbind-report-", ".json"), json) {
+        Ok(path) => {
+            let path = escape::text(&path.to_string_lossy()).into_owned();
+            format!("\nThe report is in `{path}`: print it with `flowbind show`.\n")
+        }
+        Err(_) => format!("\nThe report:\n\n{}\n", escape::json(json)),
+    };
+    terminal::eprint(&text);
 }
 
 /// Checks that an output file can be written, and that no link of a repository leads out of it. The file

@@ -29,6 +29,9 @@ pub enum Answer {
 /// What an apply needs of its caller.
 #[expect(async_fn_in_trait, reason = "a run uses one thread, so its futures need not be `Send`")]
 pub trait Host {
+    /// All files are read. What follows can be stopped, and is reported.
+    fn begin(&mut self);
+
     /// Shows that only a shard is processed.
     fn show_shard(&mut self, shard: &ShardInfo);
 
@@ -97,7 +100,9 @@ enum Loaded {
 impl Session<'_> {
     /// Runs an apply. An error ends it before any change; failures of single tenants are not errors.
     async fn run(&mut self, run: &Run, host: &mut impl Host) -> Result<(), CommandError> {
-        let prepared = match self.load(host)? {
+        let loaded = self.load(host)?;
+        host.begin();
+        let prepared = match loaded {
             Loaded::Files(fleet, request) => {
                 let plan = async { (plan_fleet(run, fleet, &request, |_| {}).await, Vec::new()) };
                 unless_stopped(run, plan).await?

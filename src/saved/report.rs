@@ -81,7 +81,7 @@ struct ReportFile {
     fingerprint: Option<String>,
     /// One for each file.
     targets: Vec<TargetReport>,
-    /// Problems that kept the run from changing anything.
+    /// Problems of the run, also outputs that could not be written, and of tenants in which nothing was started.
     errors: Vec<Problem>,
     /// Exit code of the run.
     exit_code: u8,

@@ -90,7 +90,7 @@ fn output_on_full_disk_keeps_the_existing_file() {
     let Ok(output) = output else { return };
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("cannot write `") && stderr.contains("File too large"), "{stderr}");
+    assert!(stderr.contains("cannot write `") && stderr.contains("plan.html`: File too large"), "{stderr}");
     assert_eq!(fs::read_to_string(folder.path().join("plan.html")).unwrap(), "the old one");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 }

@@ -54,6 +54,8 @@ mod shards;
 mod shells;
 mod show;
 mod step_files;
+#[cfg(unix)]
+mod streams;
 mod support;
 mod troubleshooting;
 mod undo;

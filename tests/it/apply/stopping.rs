@@ -58,7 +58,7 @@ fn bound(served: &SandboxServer) -> Vec<String> {
 
 #[test]
 fn signal_between_puts_finishes_and_reports_those_in_flight() {
-    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 143)] {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 143), ("QUIT", 143)] {
         let (served, folder) = (slow_tenant(), folder());
         let mut child = start(&served, folder.path());
         signal_after(&served, 2, &child, signal);
@@ -132,7 +132,7 @@ fn second_signal_ends_the_run_at_once_with_a_report() {
 fn signal_during_reads_ends_other_commands_with_its_code() {
     let export = ["export", "--tenant", "contoso.onmicrosoft.com"];
     for args in [&["plan"][..], &["drift", "--strict"], &export] {
-        for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 143)] {
+        for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 143), ("QUIT", 143)] {
             let (served, folder) = (hanging_tenant(0), folder());
             let mut child = run(&served, folder.path(), args);
             assert!(until_asked(&served, &mut child));
