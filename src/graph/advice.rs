@@ -1,9 +1,28 @@
 //! Known meanings, each with a hint. The least privileged permission comes first: Microsoft documents the ReadWrite
 //! permissions for reading, but the service also accepts the Read permissions.
 
-/// What to do about a host that cannot be reached.
-pub const UNREACHABLE_HINT: &str = "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its \
-                                    certificate authority with `--ca-file`";
+use crate::http::{FailureReason, Unreachable};
+
+/// Returns what to do about a host that cannot be reached.
+pub fn unreachable_hint(unreachable: &Unreachable) -> &'static str {
+    match (&unreachable.reason, &unreachable.proxy) {
+        (FailureReason::ProxyRejected(407), _) => {
+            "set `HTTPS_PROXY` or `ALL_PROXY` to a URL with the credentials of the proxy, such as \
+             `http://user:password@proxy.example.com:8080`"
+        }
+        (FailureReason::ProxyRejected(_), _) => {
+            "let the proxy, which `HTTPS_PROXY` or `ALL_PROXY` sets, allow the host, or list the host in `NO_PROXY`"
+        }
+        (_, Some(_)) => {
+            "check the network and the proxy, which `HTTPS_PROXY` or `ALL_PROXY` sets; if it inspects TLS, pass its \
+             certificate authority with `--ca-file`"
+        }
+        (_, None) => {
+            "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its certificate authority with \
+             `--ca-file`"
+        }
+    }
+}
 
 /// What to do about an environment variable that is not the URL of a proxy.
 pub const INVALID_PROXY_HINT: &str = "set it to a URL such as `http://proxy.example.com:8080`, or unset it";

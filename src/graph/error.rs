@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::advice::{self, INVALID_PROXY_HINT, LOGIN_OVER_HINT, SIGN_IN_FAILED_HINT, UNREACHABLE_HINT};
+use super::advice::{self, INVALID_PROXY_HINT, LOGIN_OVER_HINT, SIGN_IN_FAILED_HINT, unreachable_hint};
 use super::permission::Need;
 use crate::diagnostic::{Code, clipped};
 use crate::http::{Answer, AuthorizeError, ClientError, SendError, SendErrorKind, Unreachable, foreign_text};
@@ -180,7 +180,7 @@ impl GraphError {
             Code::GraphUnexpectedResponse | Code::GraphRedirect => {
                 hint("check whether a proxy answers in place of Graph, and `--graph-url`")
             }
-            Code::GraphUnreachable => hint(UNREACHABLE_HINT),
+            Code::GraphUnreachable => (self.unreachable().map(|it| unreachable_hint(it).to_owned()), None),
             Code::SignInFailed => {
                 hint(if self.is_login_over() { LOGIN_OVER_HINT } else { SIGN_IN_FAILED_HINT })
             }

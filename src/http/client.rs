@@ -82,18 +82,17 @@ impl Client {
         if host.is_failing() {
             return Ok(None);
         }
-        let deadline = sending.deadline();
-        let attempted = sending.attempt(permit, deadline).await;
+        let attempted = sending.attempt(permit, None).await;
         let answer = match attempted.map_err(|kind| sending.history.error(kind))? {
             Attempt::Answered(answer) => answer,
-            Attempt::Throttled => return Ok(None),
-            Attempt::Failed { failure, began } => {
-                host.record_failure(failure, began, None, &self.limits.settings.retry);
+            Attempt::Throttled | Attempt::NotProcessed(_) => return Ok(None),
+            Attempt::Failed(failure) => {
+                host.record_failure(failure, sending.began, None, &self.limits.settings.retry);
                 return Ok(None);
             }
         };
         match answer.status {
-            401 if sending.obtain_new_token(deadline).await => return Ok(None),
+            401 if sending.obtain_new_token(sending.deadline()).await => return Ok(None),
             429 => self.limits.record_throttling(1, retry_after(&answer)),
             _ => {}
         }
@@ -129,6 +128,9 @@ impl Client {
     fn host(&self, url: &Url) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let host = hosts.entry(url.origin().ascii_serialization());
-        Arc::clone(host.or_insert_with(|| Arc::new(Host::new(url, self.connections.proxy(url)))))
+        Arc::clone(host.or_insert_with(|| {
+            let warnings = self.connections.warnings.clone();
+            Arc::new(Host::new(url, self.connections.proxy(url), warnings))
+        }))
     }
 }

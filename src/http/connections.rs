@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::dns::Resolve;
 use reqwest::{Certificate, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::resolve::SystemResolver;
+use super::warnings::Warnings;
 
 /// Time to establish a connection: short enough for two attempts within the 20 s of
 /// [`reachability`](super::reachability).
@@ -68,6 +69,8 @@ pub struct Connections {
     resolver: Resolver,
     /// The proxies of the environment, as reqwest reads them.
     proxies: LazyLock<Matcher>,
+    /// Warnings about hosts.
+    pub(super) warnings: Warnings,
 }
 
 /// The resolver of host names.
@@ -96,6 +99,7 @@ impl Default for Connections {
             open: Mutex::default(),
             resolver: Resolver(Arc::new(SystemResolver)),
             proxies: LazyLock::new(Matcher::from_system),
+            warnings: Warnings::default(),
         }
     }
 }
@@ -138,13 +142,16 @@ impl Connections {
         Self { resolver: Resolver(resolver), ..self }
     }
 
+    /// Returns the proxy that requests to a URL go through, with its credentials; `None` if they are sent directly.
+    pub(super) fn intercept(&self, url: &Url) -> Option<Intercept> {
+        let is_proxied = ProxyMode::for_url(url) == ProxyMode::Proxied;
+        self.proxies.intercept(&url.as_str().parse().ok()?).filter(|_| is_proxied)
+    }
+
     /// Returns host and port of the proxy that requests to a URL go through; `None` if they are sent
     /// directly.
     pub(super) fn proxy(&self, url: &Url) -> Option<String> {
-        if ProxyMode::for_url(url) != ProxyMode::Proxied {
-            return None;
-        }
-        let proxy = self.proxies.intercept(&url.as_str().parse().ok()?)?;
+        let proxy = self.intercept(url)?;
         let uri = proxy.uri();
         let host = uri.host()?;
         Some(uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))

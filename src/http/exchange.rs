@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::OptionFuture;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::debug;
@@ -13,6 +14,7 @@ use super::meter::Meter;
 use super::reachability::Host;
 use super::redact::Redactor;
 use super::retry;
+use super::tunnel::rejection_status;
 
 /// Maximum bytes of a body. A page of 100 connectors has about 50,000.
 const MAX_BODY: usize = 2 << 20;
@@ -28,6 +30,8 @@ pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client
 pub(super) enum ExchangeError {
     /// There is no connection, so the request was not sent.
     NotConnected(AttemptFailure),
+    /// The service did not process the request.
+    NotProcessed(FailureReason),
     /// The request was sent, and no response began.
     NotAnswered(FailureReason),
     /// The response is not usable.
@@ -57,7 +61,10 @@ pub(super) async fn exchange(
         if error.is_connect() {
             return ExchangeError::NotConnected(AttemptFailure::to_connect(&error, host.is_proxied()));
         }
-        ExchangeError::NotAnswered(FailureReason::from_sent_request(&error, started.elapsed()))
+        match FailureReason::not_processed(&error) {
+            Some(reason) => ExchangeError::NotProcessed(reason),
+            None => ExchangeError::NotAnswered(FailureReason::from_sent_request(&error, started.elapsed())),
+        }
     };
     let secrets = Redactor::from_headers(headers.values().chain(authorization));
     let mut sending = client
@@ -73,7 +80,15 @@ pub(super) async fn exchange(
         meter.record_body(body.len());
         sending = sending.body(body.clone());
     }
-    let response = sending.send().await.map_err(not_answered)?;
+    let response = match sending.send().await.map_err(not_answered) {
+        Err(ExchangeError::NotConnected(failure)) if matches!(failure.reason, FailureReason::Proxy(_)) => {
+            let proxy = connections.intercept(url);
+            let status = OptionFuture::from(proxy.as_ref().map(|proxy| rejection_status(proxy, url))).await;
+            let failure = status.flatten().map_or(failure, AttemptFailure::from_proxy_status);
+            return Err(ExchangeError::NotConnected(failure));
+        }
+        sent => sent?,
+    };
     host.record_answer();
     let status = response.status().as_u16();
     let mut headers = response.headers().clone();

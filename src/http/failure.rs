@@ -54,12 +54,18 @@ pub enum FailureReason {
     /// The proxy did not open a tunnel.
     #[error("the proxy did not connect: {0}")]
     Proxy(String),
+    /// The proxy answered the request for a tunnel with this status.
+    #[error("the proxy answered {0}")]
+    ProxyRejected(u16),
     /// The request was sent, and no answer came in time.
     #[error("no answer within {} s", .0.as_secs())]
     NoAnswer(Duration),
     /// The request was sent, and the connection ended before the answer was complete.
     #[error("the connection ended before the answer was complete: {0}")]
     Interrupted(String),
+    /// The service did not process the request, so that it may be sent again at once.
+    #[error("not processed by the service: {0}")]
+    NotProcessed(String),
     /// None of these.
     #[error("{0}")]
     Other(String),
@@ -77,6 +83,13 @@ impl AttemptFailure {
     /// Creates a failure after which another attempt may succeed.
     pub(super) fn transient(reason: FailureReason) -> Self {
         Self { reason, is_permanent: false }
+    }
+
+    /// Creates the failure of a proxy that answered with this status. Permanent is every 4xx that does not depend on
+    /// the time, such as 407 without credentials and 403 for a host that is not allowed.
+    pub(super) fn from_proxy_status(status: u16) -> Self {
+        let is_permanent = matches!(status, 400..500) && !matches!(status, 408 | 425 | 429);
+        Self { reason: FailureReason::ProxyRejected(status), is_permanent }
     }
 
     /// Classifies an error of the connection phase by its innermost cause: name resolution, TLS, I/O or
@@ -119,6 +132,21 @@ impl AttemptFailure {
 }
 
 impl FailureReason {
+    /// Returns `NotProcessed` if the error proves that the service did not process the request, else `None`: a
+    /// stream that the service refused, one after the last stream of its GOAWAY, or a connection that was closed
+    /// before the request was written (<https://www.rfc-editor.org/rfc/rfc9113.html#section-8.7>).
+    pub(super) fn not_processed(error: &reqwest::Error) -> Option<Self> {
+        let is_refused = |error: &&h2::Error| {
+            let is_refused_stream = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            error.is_remote() && (error.is_go_away() || is_refused_stream)
+        };
+        let refused = find::<h2::Error>(error).filter(is_refused).map(ToString::to_string);
+        let unwritten = || {
+            find::<hyper::Error>(error).filter(|error| error.is_canceled()).map(|error| root_message(error))
+        };
+        Some(Self::NotProcessed(truncate(refused.or_else(unwritten)?)))
+    }
+
     /// Returns `NoAnswer` with `waited` if the error of a request that was sent is a timeout, otherwise
     /// `Interrupted` with the message of the innermost cause.
     pub(super) fn from_sent_request(error: &reqwest::Error, waited: Duration) -> Self {

@@ -5,11 +5,17 @@ use reqwest::header::HeaderValue;
 use super::message::{Answer, SendError, SendErrorKind};
 use super::retry::AttemptResult;
 
+/// Maximum attempts of one request that are repeated without a pause because the service did not process them. A
+/// service that closes one connection after the other needs a pause.
+const MAX_IMMEDIATE: u32 = 3;
+
 /// Attempts of one request so far.
 #[derive(Debug, Default)]
 pub(super) struct AttemptHistory {
     /// How often the request was sent.
     pub(super) attempts: u32,
+    /// How many attempts the service did not process.
+    pub(super) unprocessed: u32,
     /// How many attempts were answered with 429.
     pub(super) throttled: u32,
     /// Whether the service may have processed the request.
@@ -37,6 +43,12 @@ impl AttemptHistory {
         self.record_attempt(id);
     }
 
+    /// Counts an attempt that was sent and that the service did not process.
+    pub(super) fn record_unprocessed(&mut self, id: String) {
+        self.unprocessed = self.unprocessed.saturating_add(1);
+        self.record_attempt(id);
+    }
+
     /// Counts an attempt that was answered with this status.
     pub(super) fn record_answer(&mut self, id: String, status: u16) {
         self.throttled = self.throttled.saturating_add(u32::from(status == 429));
@@ -49,11 +61,20 @@ impl AttemptHistory {
         self.last_id = Some(id);
     }
 
-    /// Returns the number of throttled attempts if this one was throttled, else the number of the others.
+    /// Returns whether the last attempt, which the service did not process, may be repeated without a pause.
+    pub(super) fn is_repeated_at_once(&self) -> bool {
+        self.unprocessed <= MAX_IMMEDIATE
+    }
+
+    /// Returns the number of throttled attempts if this one was throttled, else the number of the others, without
+    /// those that were repeated without a pause.
     pub(super) fn count_attempts(&self, result: AttemptResult) -> u32 {
         match result {
             AttemptResult::Answered(429, _) => self.throttled,
-            _ => self.attempts.saturating_sub(self.throttled),
+            _ => self
+                .attempts
+                .saturating_sub(self.throttled)
+                .saturating_sub(self.unprocessed.min(MAX_IMMEDIATE)),
         }
     }
 

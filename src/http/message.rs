@@ -75,9 +75,10 @@ pub trait Authorize: fmt::Debug + Send + Sync {
 /// How long a request is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryBudget {
-    /// Until the deadline of the run, or until the run is stopped.
+    /// Until the deadline of the run, or until the run is stopped, but for at most 45 s of attempts and our own
+    /// pauses. Time spent waiting for the limits, for a host that is down or for `Retry-After` does not count.
     UntilDeadline,
-    /// The same, but not longer than this. Time spent waiting for the rate limit or a 429 does not count.
+    /// Until the deadline of the run, or until the run is stopped, but not longer than this. Time spent waiting for the rate limit or a 429 does not count.
     For(Duration),
     /// One attempt that ends at this time, even if the run is stopped or its deadline is over.
     FinalAttempt(Instant),

@@ -17,6 +17,8 @@ pub mod retry;
 mod sending;
 mod stop;
 mod truncate;
+mod tunnel;
+mod warnings;
 
 pub use client::Client;
 pub use connections::{ClientError, Connections, is_link_local, is_loopback, is_proxy_address, is_safe};

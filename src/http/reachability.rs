@@ -10,8 +10,9 @@
 //! - A host that was given up is probed again by a later request, one at a time and not at once, so that a
 //!   host that comes back can still be read.
 //!
-//! A failure to connect always starts an outage. A request that was sent and not answered does so only as
-//! long as the host has never answered: later it fails only that request.
+//! A failure to connect always starts an outage. A request that was sent and not answered does so as long as the
+//! host has never answered. Later it fails only that request, unless a second one is silent too and the host has
+//! answered nothing since both were sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,12 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::failure::{AttemptFailure, FailureReason, Unreachable};
 use super::rate_limiter::saturating_add;
 use super::retry::{AttemptResult, Decision, Policy};
+use super::warnings::Warnings;
 
 /// Time for the retries of a host that cannot be connected to, of all requests together.
 const CONNECT_BUDGET: Duration = Duration::from_secs(20);
@@ -41,16 +43,19 @@ pub(super) struct Host {
     name: String,
     proxy: Option<String>,
     state: watch::Sender<State>,
+    warnings: Warnings,
     /// Held by the request that probes the host during an outage.
     probing: Semaphore,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    has_answered: bool,
+    last_answer: Option<Instant>,
+    /// Since when the host is silent; `None` if no request was unanswered since its last answer.
+    silent_since: Option<Instant>,
+    /// Requests that were sent since the last answer and whose first attempt was not answered.
+    unanswered: u32,
     outage: Option<Outage>,
-    /// The reason that was logged last.
-    logged: Option<FailureReason>,
 }
 
 /// Time in which a host does not answer.
@@ -117,13 +122,13 @@ impl State {
 }
 
 impl Host {
-    pub(super) fn new(url: &Url, proxy: Option<String>) -> Self {
+    pub(super) fn new(url: &Url, proxy: Option<String>, warnings: Warnings) -> Self {
         let name = url.host_str().unwrap_or_default();
         let name = match url.port() {
             Some(port) => format!("{name}:{port}"),
             None => name.to_owned(),
         };
-        Self { name, proxy, state: watch::Sender::default(), probing: Semaphore::new(1) }
+        Self { name, proxy, state: watch::Sender::default(), warnings, probing: Semaphore::new(1) }
     }
 
     /// Waits until a request may be sent: at once if there is no outage. Returns a [`Probe`] if this request is to
@@ -223,9 +228,24 @@ impl Host {
         self.state.borrow().outage.as_ref().map(|outage| Arc::clone(&outage.error))
     }
 
-    /// Returns whether the host has ever answered.
-    pub(super) fn has_answered(&self) -> bool {
-        self.state.borrow().has_answered
+    /// Records an attempt that began at `began` and was not answered. Returns whether the host is silent, not only
+    /// this request: the host has never answered, or another request had no answer either, and none came since
+    /// both were sent. One request that hangs must not make the others wait.
+    pub(super) fn is_silent(&self, reason: &FailureReason, began: Instant, is_first_attempt: bool) -> bool {
+        let mut is_silent = true;
+        self.state.send_if_modified(|state| {
+            if let Some(last_answer) = state.last_answer {
+                let is_timeout = matches!(reason, FailureReason::NoAnswer(_));
+                if is_timeout {
+                    state.silent_since.get_or_insert(began.max(last_answer));
+                }
+                let is_counted = is_timeout && is_first_attempt && last_answer <= began;
+                state.unanswered = state.unanswered.saturating_add(is_counted.into());
+                is_silent = is_timeout && state.unanswered > 1;
+            }
+            false
+        });
+        is_silent
     }
 
     /// Creates an error with the name and the proxy of this host, and the given reason. Changes no state.
@@ -236,12 +256,9 @@ impl Host {
     /// Records that the host answered, with any status. Ends an outage and logs its end.
     pub(super) fn record_answer(&self) {
         self.state.send_if_modified(|state| {
-            if let Some(outage) = state.outage.take() {
-                info!("{} answers again after {:.1} s", self.name, outage.since.elapsed().as_secs_f64());
-            } else if state.has_answered {
-                return false;
-            }
-            state.has_answered = true;
+            (state.last_answer, state.silent_since, state.unanswered) = (Some(Instant::now()), None, 0);
+            let Some(outage) = state.outage.take() else { return false };
+            info!("{} answers again after {:.1} s", self.name, outage.since.elapsed().as_secs_f64());
             true
         });
     }
@@ -258,6 +275,7 @@ impl Host {
         policy: &Policy,
     ) {
         let now = Instant::now();
+        let is_silence = matches!(reason, FailureReason::NoAnswer(_));
         self.state.send_if_modified(|state| {
             let outage = match &mut state.outage {
                 Some(_) if probe.is_none() && !is_permanent => return false,
@@ -267,7 +285,7 @@ impl Host {
                 }
                 none => none.insert(Outage {
                     error: Arc::new(self.unreachable(reason.clone())),
-                    since: began,
+                    since: state.silent_since.filter(|_| is_silence).unwrap_or(began),
                     failures: 1,
                     last_failure: now,
                     next_probe: now,
@@ -275,26 +293,30 @@ impl Host {
                 }),
             };
             outage.last_failure = now;
-            if outage.error.reason != reason {
+            // The requests that waited failed with this error already.
+            let keeps_error = outage.is_given_up && !probe.as_ref().is_some_and(|probe| probe.is_late);
+            if !keeps_error && outage.error.reason != reason {
                 outage.error = Arc::new(self.unreachable(reason.clone()));
             }
             let took = now.saturating_duration_since(began);
+            // A stale connection is replaced at once, but not twice.
+            let is_stale =
+                outage.failures == 1 && matches!(reason, FailureReason::Refused | FailureReason::Reset);
             let pause = match policy.next(outage.failures, AttemptResult::Broken, fastrand::f64()) {
                 // A host that was silent for so long needs no further pause.
-                Decision::Retry(_) if matches!(reason, FailureReason::NoAnswer(_)) => Some(Duration::ZERO),
+                Decision::Retry(_) if is_silence || is_stale => Some(Duration::ZERO),
                 Decision::Retry(pause) | Decision::PauseAll(pause) => Some(pause),
                 Decision::Stop => None,
             };
             let has_time = |pause| saturating_add(saturating_add(now, pause), took) <= outage.gives_up_at();
             match pause.filter(|pause| has_time(*pause)) {
-                Some(pause) if !is_permanent || state.has_answered => {
+                Some(pause) if !is_permanent || state.last_answer.is_some() => {
                     outage.next_probe = saturating_add(now, pause)
                 }
                 _ => outage.is_given_up = true,
             }
-            if !outage.is_given_up && state.logged.as_ref() != Some(&reason) {
-                warn!("{}; retrying", outage.error);
-                state.logged = Some(reason);
+            if !outage.is_given_up && !is_stale {
+                self.warnings.log(format!("{}; retrying", outage.error));
             }
             true
         });

@@ -12,7 +12,7 @@ use super::exchange::{ExchangeError, exchange, new_client_request_id, retry_afte
 use super::failure::{AttemptFailure, FailureReason};
 use super::history::{AttemptHistory, is_definite_rejection};
 use super::limits::{Limits, RequestPermit};
-use super::message::{Answer, Request, SendError, SendErrorKind};
+use super::message::{Answer, Request, RetryBudget, SendError, SendErrorKind};
 use super::reachability::{Host, Probe};
 use super::retry::{AttemptResult, Decision};
 
@@ -25,9 +25,20 @@ pub(super) struct Sending<'a> {
     host: &'a Host,
     request: &'a Request<'a>,
     pub(super) history: AttemptHistory,
+    /// When the last attempt was sent.
+    pub(super) began: Instant,
     /// Time used so far outside the rate limiter.
     spent: Duration,
+    /// Part of `spent` that counts towards [`REQUEST_TIME`]: attempts that were sent to a reachable host, and our
+    /// own pauses between them.
+    active: Duration,
+    /// Part of `spent` in pauses that the service requested.
+    requested: Duration,
 }
+
+/// Maximum time for the attempts of one request and our own pauses between them, so that one binding does not hold
+/// up all others. An attempt without a response takes 30 s, which leaves time for a second one.
+pub(super) const REQUEST_TIME: Duration = Duration::from_secs(45);
 
 /// Result of one attempt that may be followed by another.
 #[derive(Debug)]
@@ -35,11 +46,10 @@ pub(super) enum Attempt {
     Answered(Answer),
     /// Nothing was sent: the tenant was throttled meanwhile.
     Throttled,
+    /// The service did not process the request.
+    NotProcessed(FailureReason),
     /// The host could not be reached.
-    Failed {
-        failure: AttemptFailure,
-        began: Instant,
-    },
+    Failed(AttemptFailure),
 }
 
 impl<'a> Sending<'a> {
@@ -56,7 +66,8 @@ impl<'a> Sending<'a> {
         let mut history = AttemptHistory::default();
         let client = connections.client_for(&request.url);
         let client = client.map_err(|error| history.error(SendErrorKind::Client(error)))?;
-        Ok(Self { limits, connections, client, host, request, history, spent: Duration::ZERO })
+        let (began, [spent, active, requested]) = (Instant::now(), [Duration::ZERO; 3]);
+        Ok(Self { limits, connections, client, host, request, history, began, spent, active, requested })
     }
 
     /// Sends the request until its response is final, and returns this response.
@@ -76,12 +87,16 @@ impl<'a> Sending<'a> {
                 continue;
             }
             let began = Instant::now();
-            let deadline = self.deadline();
-            let attempted = match self.attempt(permit, deadline).await {
+            let attempted = match self.attempt(permit, probe.as_ref()).await {
                 Ok(Attempt::Answered(answer)) => Ok(answer),
                 Ok(Attempt::Throttled) => continue,
-                Ok(Attempt::Failed { failure, began: sent_at }) => {
-                    host.record_failure(failure, sent_at, probe, &self.limits.settings.retry);
+                Ok(Attempt::NotProcessed(reason)) if self.history.is_repeated_at_once() => {
+                    info!("{} {}: {reason}; sending again", self.request.method, self.request.url.path());
+                    continue;
+                }
+                Ok(Attempt::NotProcessed(reason)) => Err(reason),
+                Ok(Attempt::Failed(failure)) => {
+                    host.record_failure(failure, self.began, probe, &self.limits.settings.retry);
                     self.spent = self.spent.saturating_add(began.elapsed());
                     match host.error().filter(|_| budget.is_final_attempt()) {
                         Some(error) => return Err(SendErrorKind::Unreachable(error)),
@@ -92,7 +107,7 @@ impl<'a> Sending<'a> {
                 Err(kind) => return Err(kind),
             };
             drop(probe);
-            if let Some(answer) = self.conclude(attempted, began, deadline).await? {
+            if let Some(answer) = self.conclude(attempted, began).await? {
                 return Ok(answer);
             }
             self.spent = self.spent.saturating_add(began.elapsed());
@@ -112,13 +127,15 @@ impl<'a> Sending<'a> {
     }
 
     /// Gets the `Authorization` header, sends the request once, and records the attempt in the history, the
-    /// permit and the meter. Returns `Throttled` without sending if the tenant is paused, and `Failed` if the
-    /// host could not be reached. Every other failure is an error.
+    /// permit and the meter. Returns `Throttled` without sending if the tenant is paused, `NotProcessed` if the
+    /// service did not process the request, and `Failed` if the host could not be reached. Every other failure is
+    /// an error. An attempt with a `probe` ends when the host is given up.
     pub(super) async fn attempt(
         &mut self,
         mut permit: RequestPermit<'_>,
-        deadline: Instant,
+        probe: Option<&Probe<'_>>,
     ) -> Result<Attempt, SendErrorKind> {
+        let deadline = self.deadline();
         // Not earlier: a token may expire while the request waits.
         self.history.authorization = self.authorize(deadline).await?;
         let in_flight = timeout_at(deadline, self.connections.acquire());
@@ -135,29 +152,51 @@ impl<'a> Sending<'a> {
         let meter = &self.limits.settings.meter;
         permit.rate.sent = permit.requests();
         meter.record_sent(permit.requests(), is_retry);
-        let began = Instant::now();
+        self.began = Instant::now();
+        // The time for a probe is that of the outage.
+        let own_deadline = if probe.is_some() { deadline } else { self.attempt_deadline() };
         let authorization = self.history.authorization.as_ref();
         let exchange =
             exchange(self.connections, &self.client, self.host, self.request, authorization, &id, meter);
-        let exchanged = self.limits.unless_cancelled(self.request, timeout_at(deadline, exchange)).await;
+        let exchange = timeout_at(own_deadline, exchange);
+        let exchange = async {
+            match probe {
+                Some(probe) => self.host.unless_given_up(Some(probe), exchange).await,
+                None => Ok(exchange.await),
+            }
+        };
+        let exchanged = self.limits.unless_cancelled(self.request, exchange).await;
+        let exchanged = exchanged.and_then(|exchanged| exchanged.map_err(SendErrorKind::Unreachable));
         let exchanged = exchanged.inspect_err(|_| self.history.record_unanswered(id.clone()));
         match exchanged? {
             Err(_) => {
                 self.history.record_unanswered(id);
-                let error = self.host.error().map(SendErrorKind::Unreachable);
-                Err(error.unwrap_or_else(|| self.limits.deadline_error(deadline)))
+                Err(match self.host.error() {
+                    Some(error) => SendErrorKind::Unreachable(error),
+                    None if own_deadline < deadline => {
+                        SendErrorKind::Broken(FailureReason::NoAnswer(REQUEST_TIME))
+                    }
+                    None => self.limits.deadline_error(deadline),
+                })
             }
             Ok(Err(ExchangeError::NotConnected(failure))) => {
                 permit.rate.sent = 0;
                 meter.revert_sent(permit.requests(), is_retry);
-                Ok(Attempt::Failed { failure, began })
+                Ok(Attempt::Failed(failure))
+            }
+            Ok(Err(ExchangeError::NotProcessed(reason))) => {
+                permit.rate.sent = 0;
+                meter.revert_sent(permit.requests(), is_retry);
+                self.history.record_unprocessed(id);
+                Ok(Attempt::NotProcessed(reason))
             }
             Ok(Err(ExchangeError::NotAnswered(reason))) => {
+                let is_first = self.history.attempts == 0;
                 self.history.record_unanswered(id);
-                if self.host.has_answered() {
-                    return Err(SendErrorKind::Broken(reason));
+                if self.host.is_silent(&reason, self.began, is_first) {
+                    return Ok(Attempt::Failed(AttemptFailure::transient(reason)));
                 }
-                Ok(Attempt::Failed { failure: AttemptFailure::transient(reason), began })
+                Err(SendErrorKind::Broken(reason))
             }
             Ok(Err(ExchangeError::Other(kind))) => {
                 self.history.record_unanswered(id);
@@ -184,7 +223,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Returns the response of an attempt if it is final. Otherwise waits until the next attempt may start,
-    /// and returns `None`. The attempt lasted from `began` until now.
+    /// and returns `None`. `began` is when the attempt asked for its token, and `self.began` when it was sent.
     ///
     /// # Errors
     /// There is no response and no further attempt, or the pause before it is too long.
@@ -192,11 +231,14 @@ impl<'a> Sending<'a> {
         &mut self,
         attempted: Result<Answer, FailureReason>,
         began: Instant,
-        deadline: Instant,
     ) -> Result<Option<Answer>, SendErrorKind> {
         let Request { method, url, retry_budget, .. } = self.request;
+        // Throttling does not count, however long it lasts.
+        if !matches!(attempted, Ok(Answer { status: 429, .. })) {
+            self.active = self.active.saturating_add(self.began.elapsed());
+        }
         let (result, what) = match &attempted {
-            Ok(Answer { status: 401, .. }) if self.obtain_new_token(deadline).await => {
+            Ok(Answer { status: 401, .. }) if self.obtain_new_token(self.deadline()).await => {
                 info!("{method} {}: answered 401; retrying with a new token", url.path());
                 return Ok(None);
             }
@@ -207,18 +249,21 @@ impl<'a> Sending<'a> {
             Err(reason) => (AttemptResult::Broken, reason.to_string()),
         };
         let has_retry_after = matches!(result, AttemptResult::Answered(_, Some(_)));
-        let next = if retry_budget.is_final_attempt() {
-            Decision::Stop
-        } else {
-            self.limits.settings.retry.next(self.history.count_attempts(result), result, fastrand::f64())
+        let is_ended = *retry_budget == RetryBudget::UntilDeadline
+            && self.active.saturating_add(self.requested) >= REQUEST_TIME;
+        let attempts = self.history.count_attempts(result);
+        let next = match self.limits.settings.retry.next(attempts, result, fastrand::f64()) {
+            _ if retry_budget.is_final_attempt() => Decision::Stop,
+            Decision::Retry(_) if is_ended => Decision::Stop,
+            Decision::Retry(pause) if !has_retry_after && is_beyond(self.attempt_deadline(), pause) => {
+                Decision::Stop
+            }
+            next => next,
         };
         match next {
             Decision::Stop => return attempted.map(Some).map_err(SendErrorKind::Broken),
-            Decision::Retry(pause) if deadline.saturating_duration_since(Instant::now()) < pause => {
-                // A `Retry-After` beyond the deadline explains more than the status does.
-                if !has_retry_after {
-                    return attempted.map(Some).map_err(SendErrorKind::Broken);
-                }
+            // A `Retry-After` beyond the deadline explains more than the status does.
+            Decision::Retry(pause) if has_retry_after && is_beyond(self.deadline(), pause) => {
                 let spent = self.spent.saturating_add(began.elapsed());
                 self.limits.wait_for_deadline(*retry_budget, spent).await;
                 self.history.last = attempted.ok().map(Box::new);
@@ -237,6 +282,8 @@ impl<'a> Sending<'a> {
                 }
                 let waited = self.host.unless_given_up(None, self.wait(pause, status)).await;
                 waited.map_err(SendErrorKind::Unreachable).flatten()?;
+                let paused = if has_retry_after { &mut self.requested } else { &mut self.active };
+                *paused = paused.saturating_add(pause);
             }
         }
         Ok(None)
@@ -273,8 +320,23 @@ impl<'a> Sending<'a> {
         self.limits.deadline(self.request.retry_budget, self.spent)
     }
 
+    /// Returns when an attempt that starts now must end: at the deadline of the request, or when its
+    /// [`REQUEST_TIME`] is used up if it has no limit of its own.
+    fn attempt_deadline(&self) -> Instant {
+        let own = match self.request.retry_budget {
+            RetryBudget::UntilDeadline => RetryBudget::For(REQUEST_TIME),
+            limited => return self.limits.deadline(limited, self.spent),
+        };
+        self.limits.deadline(own, self.active)
+    }
+
     async fn unless_stopped<T>(&self, waiting: impl Future<Output = T>) -> Result<T, SendErrorKind> {
         let Request { retry_budget, halt, .. } = self.request;
         self.limits.unless_stopped(*retry_budget, halt.as_ref(), waiting).await
     }
+}
+
+/// Returns whether a pause that starts now ends after `deadline`.
+fn is_beyond(deadline: Instant, pause: Duration) -> bool {
+    deadline.saturating_duration_since(Instant::now()) < pause
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::auth::{Kind, NoCredential, SignInError};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::encoding::InvalidText;
-use crate::graph::{INVALID_PROXY_HINT, InvalidGraphUrl, LOGIN_OVER_HINT, UNREACHABLE_HINT};
+use crate::graph::{INVALID_PROXY_HINT, InvalidGraphUrl, LOGIN_OVER_HINT, unreachable_hint};
 use crate::http::ClientError;
 use crate::model::Tenant;
 use crate::paths::{self, PathError};
@@ -101,7 +101,7 @@ impl CommandError {
         let NoCredential { missing, failed, untried } = cause;
         if let Some((kind, error)) = failed {
             // The missing kinds do not matter: the configured one was not rejected.
-            let needed = format!("needed to sign in to `{tenant}` with {kind}");
+            let needed = format!("needed to sign in with {kind}");
             if let SignInError::Client(error) = error {
                 let problem = Diagnostic::error(error.into(), error.to_string()).caused_by(needed);
                 return match error {
@@ -111,7 +111,7 @@ impl CommandError {
             }
             if let Some(unreachable) = error.unreachable() {
                 let problem = Diagnostic::error(Code::GraphUnreachable, unreachable.to_string());
-                return problem.caused_by(needed).hint(UNREACHABLE_HINT).into();
+                return problem.caused_by(needed).hint(unreachable_hint(unreachable)).into();
             }
         }
         let add =

@@ -1,5 +1,8 @@
 //! Requests to hosts that cannot be reached, in virtual time. Nothing leaves the machine.
 
+mod http2;
+mod time;
+
 use std::io;
 use std::net::TcpListener;
 
@@ -11,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::http::failure::AttemptFailure;
 use crate::http::retry::Policy;
+use crate::http::warnings::Warnings;
 use crate::http::{FailureReason, Rate, ResolveError, Unreachable, never_stopped};
 
 /// A resolver that finds no name after the time that it takes.
@@ -157,6 +161,45 @@ async fn request_after_the_host_was_given_up_fails_at_once_and_later_probes_once
     sleep(Duration::from_secs(5)).await;
     let (_, took) = get_all(&client, NOWHERE, 198).await;
     assert_eq!(took.as_secs(), 9);
+}
+
+/// The first attempts are refused, and the last one is not answered.
+#[tokio::test(start_paused = true)]
+async fn outage_whose_reason_changes_fails_all_requests_with_one_error_within_20_s() {
+    for requests in [1, 198] {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let url = format!("http://{}/beta", socket.local_addr().unwrap());
+        let silent = async {
+            // A bound socket that does not listen refuses connections.
+            sleep(Duration::from_secs(2)).await;
+            let listener = socket.listen(256).unwrap();
+            sleep(Duration::from_secs(60)).await;
+            drop(listener);
+        };
+        let client = client(Connections::default(), 200);
+        let ((error, took), ()) = tokio::join!(get_all(&client, &url, requests), silent);
+        assert_eq!(error.reason, FailureReason::Refused);
+        assert_eq!(took.as_secs(), 20, "{requests}");
+    }
+}
+
+/// A stale connection is replaced at once, but a host that is down is not asked in a loop.
+#[tokio::test(start_paused = true)]
+async fn refused_connection_is_repeated_once_without_a_pause() {
+    let began = Instant::now();
+    let host = Host::new(&NOWHERE.parse().unwrap(), None, Warnings::default());
+    let mut pauses = Vec::new();
+    let mut probe = None;
+    for _ in 0..3 {
+        let refused = AttemptFailure::transient(FailureReason::Refused);
+        host.record_failure(refused, Instant::now(), probe, &Policy::default());
+        let failed_at = Instant::now();
+        probe = host.admit(began + Duration::from_secs(20), false).await.unwrap();
+        pauses.push(failed_at.elapsed().as_secs_f64());
+    }
+    assert_eq!(pauses[0], 0.0);
+    assert!((1.0..=2.0).contains(&pauses[1]) && (2.0..=4.0).contains(&pauses[2]), "{pauses:?}");
 }
 
 /// Refuses the first connections and answers the others.

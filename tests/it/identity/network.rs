@@ -66,8 +66,8 @@ fn proxy_failure_names_the_proxy_and_the_reason() {
     let (_forbidden, forbidden) = answers("403 Forbidden");
     for (proxy, reason) in [
         ("127.0.0.1:9".to_owned(), "connection refused"),
-        (unauthorized.to_string(), "the proxy did not connect: tunnel error"),
-        (forbidden.to_string(), "the proxy did not connect: tunnel error"),
+        (unauthorized.to_string(), "the proxy answered 407"),
+        (forbidden.to_string(), "the proxy answered 403"),
         ("proxy.invalid:3128".to_owned(), "name not resolved: "),
     ] {
         let outcome = run_in(folder.path(), &["plan", "--timeout", "3"])
@@ -78,6 +78,8 @@ fn proxy_failure_names_the_proxy_and_the_reason() {
         let error = format!("cannot reach graph.microsoft.com through the proxy {proxy}: {reason}");
         assert!(outcome.stderr.contains(&error), "{error}: {outcome}");
         assert!(!outcome.to_string().contains("hunter2"), "{outcome}");
+        let is_retried = !reason.starts_with("the proxy answered");
+        assert_eq!(outcome.stderr.contains("retrying"), is_retried, "{outcome}");
     }
 }
 
