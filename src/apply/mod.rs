@@ -14,8 +14,13 @@ mod report;
 mod staleness;
 mod undo;
 
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt as _;
+
 use crate::graph::Graph;
 use crate::plan::{Change, Target, target_fingerprint};
+use put::PutChange;
 
 pub use gate::{
     Access, Approved, Blocked, Consent, MatchingFingerprint, UnverifiedTenantPolicy, approve, check_complete,
@@ -46,15 +51,19 @@ async fn apply_target(
     options: &Options,
 ) -> TargetReport {
     let already = |change: &Change| staleness.is_some_and(|check| check.is_already(change));
-    let puts = put::put_all(graph, &target.changes, already, has_failed, options).await;
-    let seen = read_back::read_back(graph, &target.changes, &puts, options).await;
-    let changes = target.changes.iter().zip(puts).zip(seen);
-    let report = |((change, put), seen): ((&Change, _), _)| ChangeReport {
-        change: change.into(),
-        outcome: outcome::classify_outcome(change, put, seen),
-    };
+    let puts = put::put_all(graph, &target.changes, &already, has_failed, options);
+    let verified = puts.map(async |puts| {
+        let seen = read_back::read_back(graph, &puts, options).await;
+        let report = |(PutChange { position, change, put }, seen)| {
+            let outcome = outcome::classify_outcome(change, put, seen);
+            (position, ChangeReport { change: change.into(), outcome })
+        };
+        puts.into_iter().zip(seen).map(report).collect::<Vec<_>>()
+    });
+    let reports: Vec<_> = verified.buffer_unordered(target.changes.len().max(1)).collect().await;
+    let changes: BTreeMap<_, _> = reports.into_iter().flatten().collect();
     TargetReport {
-        changes: changes.map(report).collect(),
+        changes: changes.into_values().collect(),
         ..TargetReport::not_attempted(target, Some(target_fingerprint(target)))
     }
 }

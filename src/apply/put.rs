@@ -4,9 +4,13 @@
 //! documentation asks for one step at a time.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _, unfold};
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::info;
 
 use super::options::Options;
 use crate::graph::{AcceptedPut, Graph, GraphError, StopStage};
@@ -45,18 +49,32 @@ impl PutResult {
     }
 }
 
+/// Change with the result of its PUT.
+#[derive(Debug)]
+pub(super) struct PutChange<'a> {
+    /// Position of the change in its target.
+    pub(super) position: usize,
+    pub(super) change: &'a Change,
+    pub(super) put: PutResult,
+}
+
+/// Time without a result after which the results so far are returned. Results that follow each other closely are
+/// read back together, because a batch costs one round trip.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// Sends one PUT for each change except those that are `already` done, until the run is interrupted or, with
-/// `--fail-fast`, one fails. Returns the result of each, in the order of the changes. Flows are sent
-/// concurrently, the steps of one flow in sequence. With `has_failed`, a change of another file failed before.
-pub(super) async fn put_all(
-    graph: &Graph,
-    changes: &[Change],
-    already: impl Fn(&Change) -> bool,
+/// `--fail-fast`, one fails. Returns the results of complete flows, as soon as no other is about to follow: one PUT
+/// that is retried holds up no other. Flows are sent concurrently, the steps of one flow in sequence. With
+/// `has_failed`, a change of another file failed before.
+pub(super) fn put_all<'a>(
+    graph: &'a Graph,
+    changes: &'a [Change],
+    already: &'a impl Fn(&Change) -> bool,
     has_failed: bool,
-    options: &Options,
-) -> Vec<PutResult> {
+    options: &'a Options,
+) -> impl Stream<Item = Vec<PutChange<'a>>> {
     let (fail, halt) = watch::channel(has_failed);
-    let put = async |change: &Change| {
+    let put = async move |change: &Change| {
         if already(change) {
             return PutResult::Skipped;
         }
@@ -82,17 +100,35 @@ pub(super) async fn put_all(
         put
     };
     let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (at, change) in changes.iter().enumerate() {
-        flows.entry(&change.flow).or_default().push((at, change));
+    for (position, change) in changes.iter().enumerate() {
+        flows.entry(&change.flow).or_default().push((position, change));
     }
-    let puts = join_all(flows.into_values().map(async |changes| {
-        let mut puts = Vec::with_capacity(changes.len());
-        for (at, change) in changes {
-            puts.push((at, put(change).await));
+    let put = Rc::new(put);
+    let puts: FuturesUnordered<_> = flows
+        .into_values()
+        .map(|changes| {
+            let put = Rc::clone(&put);
+            async move {
+                let mut puts = Vec::with_capacity(changes.len());
+                for (position, change) in changes {
+                    puts.push(PutChange { position, change, put: put(change).await });
+                }
+                puts
+            }
+        })
+        .collect();
+    unfold(puts, async |mut puts| {
+        let mut done = puts.next().await?;
+        loop {
+            match timeout(QUIET, puts.next()).await {
+                Ok(Some(more)) => done.extend(more),
+                Ok(None) => break,
+                Err(_) => {
+                    info!("reading back {} changes; {} flows have no result yet", done.len(), puts.len());
+                    break;
+                }
+            }
         }
-        puts
-    }));
-    let mut puts: Vec<_> = puts.await.into_iter().flatten().collect();
-    puts.sort_unstable_by_key(|(at, _)| *at);
-    puts.into_iter().map(|(_, put)| put).collect()
+        Some((done, puts))
+    })
 }

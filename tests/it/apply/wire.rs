@@ -92,6 +92,24 @@ fn accepted_put_without_effect_is_unverified() {
     );
 }
 
+/// The other changes are read back before the second attempt, each once.
+#[test]
+fn change_that_is_retried_does_not_delay_the_read_back_of_the_others() {
+    let faults = vec![on_put("B2C_1_a", 1, answered(503, "3"))];
+    let served = serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), options(faults));
+    let (outcome, report) = served.apply(&yaml_binding_connector_1(&FLOWS), &[]);
+    assert_eq!((outcome.code, outcomes(&report)), (0, vec!["applied"; 3]), "{outcome}");
+    let requests = served.requests();
+    let puts: Vec<_> = (0..requests.len()).filter(|at| requests[*at].starts_with("PUT ")).collect();
+    let reads = |range: std::ops::Range<usize>| {
+        let is_read = |flow, line: &&String| line.starts_with("GET ") && line.contains(flow);
+        FLOWS.map(|flow| requests[range.clone()].iter().filter(|line| is_read(flow, line)).count())
+    };
+    assert_eq!(puts.len(), 4, "{requests:#?}");
+    assert_eq!(reads(puts[0]..puts[3]), [0, 1, 1], "{requests:#?}");
+    assert_eq!(reads(puts[3]..requests.len()), [1, 0, 0], "{requests:#?}");
+}
+
 #[test]
 fn read_back_waits_for_eventual_consistency() {
     let lag = Duration::from_millis(900);
