@@ -15,7 +15,9 @@ use super::wording::{
 };
 use crate::diagnostic::Severity;
 use crate::model::{Action, Step};
-use crate::plan::{BrokenPin, Change, Limit, Plan, Problem, Summary, Target, TenantPlan, Unmanaged};
+use crate::plan::{
+    BrokenPin, Change, Limit, Plan, Problem, Summary, Target, TenantPlan, Unmanaged, merge_unreachable,
+};
 
 pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -33,7 +35,8 @@ pub fn plan(plan: &Plan) -> String {
 
 /// Renders problems, each followed by a blank line, with their tenants if there are `several`: the warnings, then the
 /// errors, then the blockers.
-pub(super) fn problems(mut problems: Vec<Problem>, several: bool) -> String {
+pub(super) fn problems(problems: Vec<Problem>, several: bool) -> String {
+    let mut problems = merge_unreachable(&problems);
     problems.sort_by_key(|problem| match problem.diagnostic.severity {
         Severity::Warning => 0,
         Severity::Error => 1,

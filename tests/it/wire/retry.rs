@@ -121,6 +121,28 @@ fn unreachable_service_is_reported_within_the_timeout() {
     assert!(outcome.stderr.contains("refused"), "{outcome}");
 }
 
+#[test]
+fn unreachable_service_of_several_tenants_is_one_error() {
+    let folder = folder();
+    for tenant in ["contoso", "fabrikam"] {
+        let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso", tenant);
+        file(folder.path(), &format!("{tenant}.yaml"), yaml);
+    }
+    for args in [&["plan"][..], &["drift", "--strict"], &["apply", "--yes", "--tenant-unchecked"]] {
+        let outcome = flowbind(args)
+            .args([".", "--timeout", "3"])
+            .connect_to("http://127.0.0.1:9/beta")
+            .within(folder.path())
+            .run();
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert_eq!(outcome.stderr.matches("error[graph-unreachable]").count(), 1, "{outcome}");
+        assert_eq!(outcome.stderr.matches("-unreadable]").count(), 0, "{outcome}");
+        assert_eq!(outcome.stderr.matches("WARN cannot reach").count(), 1, "{outcome}");
+        let tenants = "\n  = note: tenants: contoso.onmicrosoft.com, fabrikam.onmicrosoft.com\n";
+        assert!(outcome.stderr.contains(tenants), "{outcome}");
+    }
+}
+
 /// The rate limit of the service is lower than that of the run.
 #[test]
 fn run_with_tight_service_limit_succeeds() {
