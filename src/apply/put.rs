@@ -124,7 +124,7 @@ pub(super) fn put_all<'a>(
                 Ok(Some(more)) => done.extend(more),
                 Ok(None) => break,
                 Err(_) => {
-                    info!("reading back {} changes; {} flows have no result yet", done.len(), puts.len());
+                    info!("changes to read back: {}; flows without a result: {}", done.len(), puts.len());
                     break;
                 }
             }

@@ -76,7 +76,8 @@ pub trait Authorize: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryBudget {
     /// Until the deadline of the run, or until the run is stopped, but for at most 45 s of attempts and our own
-    /// pauses. Time spent waiting for the limits, for a host that is down or for `Retry-After` does not count.
+    /// pauses. A retry that waits longer for `Retry-After` or for the rate limit is the last one. Waiting for a host
+    /// that is down or for the end of a 429 does not count.
     UntilDeadline,
     /// Until the deadline of the run, or until the run is stopped, but not longer than this. Time spent waiting for the rate limit or a 429 does not count.
     For(Duration),

@@ -170,6 +170,11 @@ impl RateLimiter {
         self.state().pause.map(|pause| pause.until).filter(|until| *until > Instant::now())
     }
 
+    /// Returns whether the service has answered 429 before.
+    pub(super) fn was_throttled(&self) -> bool {
+        self.state().pause.is_some()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

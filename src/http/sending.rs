@@ -16,6 +16,10 @@ use super::message::{Answer, Request, RetryBudget, SendError, SendErrorKind};
 use super::reachability::{Host, Probe};
 use super::retry::{AttemptResult, Decision};
 
+/// Maximum time for the attempts of one request and our own pauses between them, so that one binding does not hold
+/// up all others. An attempt without a response takes 30 s, which leaves time for a second one.
+const REQUEST_TIME: Duration = Duration::from_secs(45);
+
 /// Request that is being sent.
 pub(super) struct Sending<'a> {
     limits: &'a Limits,
@@ -32,13 +36,10 @@ pub(super) struct Sending<'a> {
     /// Part of `spent` that counts towards [`REQUEST_TIME`]: attempts that were sent to a reachable host, and our
     /// own pauses between them.
     active: Duration,
-    /// Part of `spent` in pauses that the service requested.
-    requested: Duration,
+    /// Time in pauses that the service requested, and in which retries waited for the rate limit. A retry that had
+    /// to wait for so long that it exceeds [`REQUEST_TIME`] is the last one.
+    deferred: Duration,
 }
-
-/// Maximum time for the attempts of one request and our own pauses between them, so that one binding does not hold
-/// up all others. An attempt without a response takes 30 s, which leaves time for a second one.
-pub(super) const REQUEST_TIME: Duration = Duration::from_secs(45);
 
 /// Result of one attempt that may be followed by another.
 #[derive(Debug)]
@@ -66,8 +67,8 @@ impl<'a> Sending<'a> {
         let mut history = AttemptHistory::default();
         let client = connections.client_for(&request.url);
         let client = client.map_err(|error| history.error(SendErrorKind::Client(error)))?;
-        let (began, [spent, active, requested]) = (Instant::now(), [Duration::ZERO; 3]);
-        Ok(Self { limits, connections, client, host, request, history, began, spent, active, requested })
+        let (began, [spent, active, deferred]) = (Instant::now(), [Duration::ZERO; 3]);
+        Ok(Self { limits, connections, client, host, request, history, began, spent, active, deferred })
     }
 
     /// Sends the request until its response is final, and returns this response.
@@ -80,9 +81,13 @@ impl<'a> Sending<'a> {
             let began = Instant::now();
             let probe = self.admit().await?;
             self.spent = self.spent.saturating_add(began.elapsed());
+            let began = Instant::now();
             let permit = host.unless_given_up(probe.as_ref(), self.limits.acquire(NonZeroU32::MIN, budget));
             let permit = self.unless_stopped(permit).await?;
             let permit = permit.map_err(SendErrorKind::Unreachable).flatten()?;
+            if self.history.attempts > 0 && !self.limits.limiter.was_throttled() {
+                self.deferred = self.deferred.saturating_add(began.elapsed());
+            }
             if probe.is_none() && host.is_failing() {
                 continue;
             }
@@ -250,7 +255,7 @@ impl<'a> Sending<'a> {
         };
         let has_retry_after = matches!(result, AttemptResult::Answered(_, Some(_)));
         let is_ended = *retry_budget == RetryBudget::UntilDeadline
-            && self.active.saturating_add(self.requested) >= REQUEST_TIME;
+            && self.active.saturating_add(self.deferred) >= REQUEST_TIME;
         let attempts = self.history.count_attempts(result);
         let next = match self.limits.settings.retry.next(attempts, result, fastrand::f64()) {
             _ if retry_budget.is_final_attempt() => Decision::Stop,
@@ -282,7 +287,7 @@ impl<'a> Sending<'a> {
                 }
                 let waited = self.host.unless_given_up(None, self.wait(pause, status)).await;
                 waited.map_err(SendErrorKind::Unreachable).flatten()?;
-                let paused = if has_retry_after { &mut self.requested } else { &mut self.active };
+                let paused = if has_retry_after { &mut self.deferred } else { &mut self.active };
                 *paused = paused.saturating_add(pause);
             }
         }

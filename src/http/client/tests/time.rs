@@ -91,6 +91,16 @@ async fn retry_after_is_honored_beyond_45_s_once() {
     assert_eq!((answer.status, answer.attempts, began.elapsed().as_secs()), (503, 2, 100));
 }
 
+/// Otherwise a service that always fails would be asked at the rate limit until the end of the run.
+#[tokio::test(start_paused = true)]
+async fn retry_after_a_long_wait_for_the_rate_limit_is_the_last() {
+    let url = serve(|_| Some("500 Internal Server Error")).await;
+    let client = client(Connections::default(), 2);
+    let began = Instant::now();
+    let answer = send(&client, &url, "/a").await.unwrap();
+    assert_eq!((answer.status, answer.attempts, began.elapsed().as_secs()), (500, 3, 60));
+}
+
 #[tokio::test(start_paused = true)]
 async fn throttled_attempts_do_not_use_the_time_of_a_request() {
     let requests = std::sync::atomic::AtomicU32::new(0);
