@@ -22,7 +22,8 @@ impl Problem {
 }
 
 /// Merges the problems of tenants whose host cannot be reached for the same reason into one, with the tenants as a
-/// note: one cause is one problem. Keeps the order, and every other problem.
+/// note: one cause is one problem. Omits problems of the same tenant with this cause, such as an unreadable list. Keeps
+/// the order, and every other problem.
 pub fn merge_unreachable(problems: &[Problem]) -> Vec<Problem> {
     const LISTED: usize = 5;
     let is_unreachable = |problem: &&Problem| problem.diagnostic.code == Code::GraphUnreachable;
@@ -30,8 +31,14 @@ pub fn merge_unreachable(problems: &[Problem]) -> Vec<Problem> {
         let same = problems.iter().filter(|other| other.diagnostic == *diagnostic);
         same.filter_map(|problem| problem.tenant.as_ref()).collect()
     };
+    let is_consequence = |problem: &Problem| {
+        let is_cause = |other: &Problem| {
+            other.tenant == problem.tenant && problem.diagnostic.causes.contains(&other.diagnostic.message)
+        };
+        problems.iter().filter(is_unreachable).any(is_cause)
+    };
     let mut merged = Vec::<Problem>::new();
-    for problem in problems {
+    for problem in problems.iter().filter(|problem| !is_consequence(problem)) {
         let tenants =
             Some(problem).filter(is_unreachable).map(|it| tenants(&it.diagnostic)).unwrap_or_default();
         if tenants.len() < 2 {
