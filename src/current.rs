@@ -14,7 +14,7 @@ use crate::diagnostic::Code;
 use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
 use crate::model::{
     Api, ConnectorKey, Current, CurrentFlow, Desired, Fetched, FlowId, FlowKey, FlowKind, InvalidId,
-    Inventory, ListedFlow, ReadError, Reading, Scope, Step,
+    Inventory, ListedConnector, ListedFlow, ReadError, Reading, Scope, Step, contradictions,
 };
 
 /// Returns what [`read`] reads for a file, and so the permissions that the app needs: the list of flows if `scope`
@@ -36,10 +36,15 @@ pub async fn read(graph: &Graph, files: &[Desired], scope: Scope) -> Current {
     read_needs(graph, files, scope, &files.iter().flat_map(|file| needs(file, scope)).collect()).await
 }
 
-/// Reads as [`read`] does, and the list of connectors also if no file needs it.
+/// Reads as [`read`] does, and the list of connectors also if no file needs it. The list is unreadable if it has any
+/// connector with different content.
 pub async fn read_with_connectors(graph: &Graph, files: &[Desired], scope: Scope) -> Current {
     let needs = files.iter().flat_map(|file| needs(file, scope)).chain([Need::Connectors]);
-    read_needs(graph, files, scope, &needs.collect()).await
+    let mut current = read_needs(graph, files, scope, &needs.collect()).await;
+    if let Some(error) = current.connectors.known().and_then(|listed| contradiction(listed)) {
+        current.connectors = Fetched::Failed(error);
+    }
+    current
 }
 
 async fn read_needs(graph: &Graph, files: &[Desired], scope: Scope, needs: &BTreeSet<Need>) -> Current {
@@ -267,6 +272,7 @@ pub async fn read_all(
         unreadable.connectors = Some(ReadError::from(&error));
         Vec::new()
     });
+    unreadable.connectors = unreadable.connectors.or_else(|| contradiction(&connectors));
     let (kind, flows, mut reads) = match flows {
         Ok(found) => found,
         Err(errors) => return Err(Unreadable { flows: Some(join_errors(errors)), ..unreadable }),
@@ -295,6 +301,13 @@ pub async fn read_all(
         inventory.flows.push((flow, bindings));
     }
     if unreadable.is_empty() { Ok(inventory) } else { Err(unreadable) }
+}
+
+/// Returns the error of a list that has a connector with different content; `None` if it has none.
+fn contradiction(listed: &[ListedConnector]) -> Option<ReadError> {
+    let (id, _) = contradictions(listed).pop_first()?;
+    let cause = format!("the list has the connector `{id}` twice, with different content");
+    Some(ReadError::new(Code::ConnectorUnreadable, cause))
 }
 
 fn invalid_flow_id(id: &str, error: &InvalidId) -> ReadError {

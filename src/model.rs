@@ -27,7 +27,9 @@ pub use action::Action;
 pub use actor::Actor;
 pub use certificate::{Certificate, latest_not_after};
 pub use client_ids::{ClientIds, Purpose};
-pub use connector::{Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id};
+pub use connector::{
+    Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id, contradictions,
+};
 pub use current::{Current, CurrentFlow, Fetched, Inventory, ListedFlow, Reading, Scope};
 pub use desired::{Desired, DesiredBinding, DesiredFlow, DesiredHold, GuardLimit, Guards, Prune};
 pub use id::{ConnectorId, FlowId, FlowKey, FlowKind, InvalidId, is_guid};

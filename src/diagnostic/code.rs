@@ -319,6 +319,13 @@ codes! {
             NOTHING,
             "Resolve the cause below the message. `flowbind whoami` shows the permissions of the token. A file \
              that names connectors by `id` without pins does not need the list.";
+        ConnectorUnreadable = "connector-unreadable": "The tenant lists one API connector with different content",
+            "Two pages of the list, or one of them, have the connector with different names, addresses or \
+             certificates. None of them is used, so the plan is incomplete if a name, an id or a pin needs the \
+             connector.",
+            NOTHING,
+            "Run again: the connector may have changed while the list was read. If the error stays, compare both \
+             with the portal.";
         FlowsUnreadable = "flows-unreadable": "The user flows of the tenant could not be listed",
             "`prune: flows`, `drift --strict` and `export` need the list of all flows.",
             NOTHING,

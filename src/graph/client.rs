@@ -1,6 +1,6 @@
 //! Client of Microsoft Graph: one function for each request that flowbind sends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::permission::Need;
 use super::transport::Transport;
 use super::wire::{Bindings, Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
-use crate::http::{Client, Halt, Request, RetryBudget};
+use crate::http::{Client, Halt, Request, RetryBudget, truncate};
 use crate::model::{ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Step};
 
 /// Microsoft Graph for one tenant and credential.
@@ -46,7 +46,8 @@ impl Graph {
         Self { transport, reference_root, rejects_batches: AtomicBool::default() }
     }
 
-    /// Returns all connectors of the tenant, from all pages, each id once.
+    /// Returns all connectors of the tenant, from all pages. A connector that the list has with different content is
+    /// returned twice.
     /// <https://learn.microsoft.com/graph/api/identityapiconnector-list>
     ///
     /// # Errors
@@ -54,18 +55,27 @@ impl Graph {
     pub async fn connectors(&self) -> Result<Vec<ListedConnector>, GraphError> {
         let url = self.transport.root.join(&["identity", "apiConnectors"], None);
         let connectors = page::read_all::<ConnectorEntity>(&self.transport, Need::Connectors, url).await?;
-        Ok(dedupe_by(connectors, |listed: &ListedConnector| listed.connector.id.clone()))
+        Ok(distinct(connectors, |listed: &ListedConnector| listed.connector.id.clone()))
     }
 
     /// Returns all flows of one kind in the tenant, from all pages, each id once.
     /// <https://learn.microsoft.com/graph/api/identitycontainer-list-b2cuserflows>
     ///
     /// # Errors
-    /// A page could not be read.
+    /// A page could not be read, or the list has one flow with different content.
     pub async fn flows(&self, kind: FlowKind) -> Result<Vec<ListedFlow>, GraphError> {
         let url = self.transport.root.join(&["identity", kind.collection()], None);
+        let line = RequestLine::new(Need::Flows, &Method::GET, &url);
         let flows = page::read_all::<FlowEntity>(&self.transport, Need::Flows, url).await?;
-        Ok(dedupe_by(flows, |flow: &ListedFlow| flow.id.clone()))
+        let flows = distinct(flows, |flow: &ListedFlow| flow.id.clone());
+        match flows.iter().zip(flows.iter().skip(1)).find(|(one, next)| one.id == next.id) {
+            Some((flow, _)) => {
+                let why =
+                    format!("the list has `{}` twice, with different content", truncate(flow.id.clone()));
+                Err(GraphError::from_content(line, why))
+            }
+            None => Ok(flows),
+        }
     }
 
     /// Reads the bindings of several flows, each at its steps, in as few round trips as possible. Returns one
@@ -143,9 +153,18 @@ impl Graph {
     }
 }
 
-/// Converts entities, and removes items with the same id as an earlier one: a list that changes while its
-/// pages are read may have an item twice.
-fn dedupe_by<Entity, T: From<Entity>, Id: Ord>(entities: Vec<Entity>, id: impl Fn(&T) -> Id) -> Vec<T> {
-    let mut seen = BTreeSet::new();
-    entities.into_iter().map(T::from).filter(|item| seen.insert(id(item))).collect()
+/// Converts entities, sorts them by id, and removes duplicates: a list that changes while its pages are read may have
+/// an item twice. One with the same id and other content stays; the second shows that the content is not known.
+fn distinct<Entity, T: From<Entity> + PartialEq, Id: Ord>(
+    entities: Vec<Entity>,
+    id: impl Fn(&T) -> Id,
+) -> Vec<T> {
+    let mut groups = BTreeMap::<Id, Vec<T>>::new();
+    for item in entities.into_iter().map(T::from) {
+        let group = groups.entry(id(&item)).or_default();
+        if group.len() < 2 && !group.contains(&item) {
+            group.push(item);
+        }
+    }
+    groups.into_values().flatten().collect()
 }

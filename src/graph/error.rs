@@ -244,6 +244,18 @@ impl GraphError {
         Self { request_id, ..Self::from_answer(request, answer, kind) }
     }
 
+    /// Creates the error of several responses whose content does not fit together.
+    pub(super) fn from_content(request: RequestLine, why: String) -> Self {
+        Self {
+            request,
+            kind: GraphErrorKind::UnexpectedResponse(why),
+            request_id: None,
+            client_request_id: None,
+            attempts: 1,
+            may_have_acted: false,
+        }
+    }
+
     /// Creates the error of a response that is unusable for another reason than its status.
     pub(super) fn from_answer(request: RequestLine, answer: &Answer, kind: GraphErrorKind) -> Self {
         Self {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::page::Item;
 use crate::diagnostic::Code;
 use crate::http::foreign_text;
 use crate::model::{
@@ -57,6 +58,18 @@ pub struct FlowEntity {
     id: String,
     user_flow_type: Option<Box<RawValue>>,
     user_flow_type_version: Option<Box<RawValue>>,
+}
+
+impl Item for ConnectorEntity {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+impl Item for FlowEntity {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// Parses a property that may be of any type; `None` if it is absent or of another type than `T`.

@@ -1,5 +1,6 @@
 //! Connectors, and the keys by which files refer to them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::certificate::Certificate;
@@ -25,6 +26,16 @@ pub struct ListedConnector {
     pub target_url: Option<TargetUrl>,
     /// Client certificates; empty if the connector has none or they are not known.
     pub certificates: Vec<Certificate>,
+}
+
+/// Returns the connectors that a list has with different content, by id. Neither content may be used.
+pub fn contradictions(listed: &[ListedConnector]) -> BTreeMap<&ConnectorId, Vec<&ListedConnector>> {
+    let mut by_id = BTreeMap::<_, Vec<_>>::new();
+    for item in listed {
+        by_id.entry(&item.connector.id).or_default().push(item);
+    }
+    by_id.retain(|_, items| items.len() > 1);
+    by_id
 }
 
 /// Value of a binding: a connector, or `None` if nothing is bound.

@@ -58,6 +58,11 @@ impl Pins {
         self.by_name.get(name).into_iter().flatten()
     }
 
+    /// Returns the pins of the connector with this id, without those by name.
+    pub fn for_id(&self, id: &ConnectorId) -> impl Iterator<Item = &Pin> {
+        self.by_id.get(id).into_iter().flatten()
+    }
+
     /// Returns whether a pin could apply to the connector with this id, whose name is unknown: any pin by
     /// name could.
     pub fn could_apply_to(&self, id: &ConnectorId) -> bool {

@@ -335,6 +335,8 @@ impl<'a> FilePlanner<'_, 'a> {
                 self.target.not_compared = self.target.not_compared.saturating_add(1);
                 match error {
                     ResolveError::NotListed => self.planner.needs_connectors = true,
+                    // Not a difference: what the tenant has is not known.
+                    ResolveError::Unreadable(problem) => self.planner.errors.push((self.at, *problem)),
                     ResolveError::Invalid(problem) => {
                         let wanted = wanted.zip(Some(source));
                         let unresolved = unresolved_connector(flow, step, wanted, read, &problem);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Code, Diagnostic, Suggester, clipped};
 use crate::model::{
     Certificate, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector,
-    NameMistake, Pins, Reading, StepMap, TargetUrl,
+    NameMistake, Pin, Pins, Reading, StepMap, TargetUrl, contradictions,
 };
 
 /// Connectors of a tenant, by id and by name.
@@ -14,6 +14,8 @@ pub(super) struct Resolver<'a> {
     /// Connectors that the tenant lists; `None` if they were not read.
     listed: Option<BTreeMap<&'a ConnectorId, &'a ListedConnector>>,
     by_name: BTreeMap<&'a str, Vec<&'a Connector>>,
+    /// Connectors that the list has with different content.
+    contradictions: BTreeMap<&'a ConnectorId, Vec<&'a ListedConnector>>,
     /// Connectors that came with the bindings, if the list was not read.
     bound: BTreeMap<&'a ConnectorId, &'a Connector>,
     /// Whether reading the list failed.
@@ -51,6 +53,7 @@ impl<'a> Resolver<'a> {
         Self {
             listed: list.map(|list| list.iter().map(|listed| (&listed.connector.id, listed)).collect()),
             by_name,
+            contradictions: list.map(|list| contradictions(list)).unwrap_or_default(),
             bound: bound.collect(),
             is_unreadable: current.connectors.error().is_some(),
             pins,
@@ -104,18 +107,29 @@ impl<'a> Resolver<'a> {
             let bound = self.bound.get(id).map(|connector| (*connector).clone());
             return Ok(bound.unwrap_or_else(|| Connector { id: id.clone(), display_name: None }));
         };
-        match listed.get(id) {
-            Some(listed) => Ok(listed.connector.clone()),
-            None => {
-                let message = format!("the tenant has no connector with the id `{id}`");
-                let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
-                Err(problem.hint("correct the id, or create the connector first").into())
-            }
-        }
+        self.require_readable(id, wanted)?;
+        let Some(listed) = listed.get(id) else {
+            let message = format!("the tenant has no connector with the id `{id}`");
+            let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
+            let pinned = self.calling(self.pins.for_id(id));
+            let others: Vec<_> = pinned.map(|it| &it.connector).map(described).collect();
+            let problem = match others.as_slice() {
+                [] => problem,
+                others => problem.hint(format!(
+                    "check whether it was deleted and created again: {} calls the pinned address",
+                    others.join(" or ")
+                )),
+            };
+            return Err(problem.hint("correct the id, or create the connector first").into());
+        };
+        Ok(listed.connector.clone())
     }
 
     fn by_name(&self, name: &str, wanted: &ConnectorRef) -> Result<Connector, ResolveError> {
         self.require_list()?;
+        for connector in self.by_name.get(name).into_iter().flatten() {
+            self.require_readable(&connector.id, wanted)?;
+        }
         match self.by_name.get(name).map(Vec::as_slice) {
             Some([connector]) => Ok((*connector).clone()),
             Some(several) if !several.is_empty() => {
@@ -155,14 +169,9 @@ impl<'a> Resolver<'a> {
                 problem.note(format!("connectors of the tenant: {} and {more} more", names.join(", ")))
             }
         };
-        let mut pins = self.pins.for_name(name).peekable();
-        let problem = if pins.peek().is_some() {
+        let problem = if self.pins.for_name(name).next().is_some() {
             // A similar name is not suggested for a pinned connector, because it may be another check.
-            let pins: Vec<_> = pins.map(|pin| &*pin.url).collect();
-            let listed = self.listed.iter().flat_map(BTreeMap::values);
-            let renamed = listed.filter(|listed| {
-                listed.target_url.as_ref().is_some_and(|url| pins.iter().all(|pin| *pin == url))
-            });
+            let renamed = self.calling(self.pins.for_name(name));
             let renamed: Vec<_> = renamed
                 .filter_map(|listed| listed.connector.display_name.as_ref())
                 .map(|name| format!("`{}`", clipped(name, 80)))
@@ -203,6 +212,33 @@ impl<'a> Resolver<'a> {
         self.listed.as_ref()?.get(id)?.target_url.as_ref()
     }
 
+    /// Returns the connectors that call the address of all these pins; none without a pin.
+    fn calling(&self, pins: impl Iterator<Item = &'a Pin>) -> impl Iterator<Item = &'a ListedConnector> {
+        let pins: Vec<_> = pins.map(|pin| &*pin.url).collect();
+        let listed = self.listed.iter().flat_map(BTreeMap::values).copied();
+        let readable = listed.filter(|listed| !self.contradictions.contains_key(&listed.connector.id));
+        readable.filter(move |listed| {
+            let calls = |url| !pins.is_empty() && pins.iter().all(|pin| *pin == url);
+            listed.target_url.as_ref().is_some_and(calls)
+        })
+    }
+
+    /// Fails if the list has the connector with different content.
+    fn require_readable(&self, id: &ConnectorId, wanted: &ConnectorRef) -> Result<(), ResolveError> {
+        let Some(items) = self.contradictions.get(id) else { return Ok(()) };
+        let message = format!("connector `{id}` is unreadable: the tenant lists it with different content");
+        let problem = Diagnostic::error(Code::ConnectorUnreadable, message).at(&wanted.span);
+        let problem = items.iter().fold(problem, |problem, listed| {
+            let name = described(&listed.connector);
+            problem.note(match &listed.target_url {
+                Some(url) => format!("{name} calls {url}"),
+                None => format!("{name} has no readable address"),
+            })
+        });
+        let hint = "run again: the connector may have changed while the list was read";
+        Err(ResolveError::Unreadable(Box::new(problem.hint(hint))))
+    }
+
     fn require_list(&self) -> Result<(), ResolveError> {
         if self.is_unreadable { Err(ResolveError::NotListed) } else { Ok(()) }
     }
@@ -212,8 +248,18 @@ impl<'a> Resolver<'a> {
 pub(super) enum ResolveError {
     /// The list of connectors could not be read, which is one problem for all names.
     NotListed,
+    /// The list has the connector with different content.
+    Unreadable(Box<Diagnostic>),
     /// The name or id does not select one connector.
     Invalid(Box<Diagnostic>),
+}
+
+/// Returns name and id of a connector.
+fn described(connector: &Connector) -> String {
+    match &connector.display_name {
+        Some(name) => format!("`{}` (`{}`)", clipped(name, 80), connector.id),
+        None => format!("`{}`", connector.id),
+    }
 }
 
 impl From<Diagnostic> for ResolveError {

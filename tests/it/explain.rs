@@ -101,6 +101,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           connector-ambiguous        Several API connectors have the same name
           connector-mismatch         A connector's `id` and `displayName` do not belong together
           connectors-unreadable      The API connectors of the tenant could not be listed
+          connector-unreadable       The tenant lists one API connector with different content
           flows-unreadable           The user flows of the tenant could not be listed
           tenant-alias               One tenant is named in two ways
           undocumented-step          A step is not part of Graph's documentation
@@ -172,7 +173,7 @@ fn explain_of_an_unknown_id_suggests_the_nearest() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""));
     expect![[r#"
         error[usage]: unknown id `connector-not-fund`
-          = hint: did you mean `connector-not-found` or `connectors-unreadable` or `connector-ambiguous`?
+          = hint: did you mean `connector-not-found` or `connector-unreadable` or `connectors-unreadable`?
           = hint: run `flowbind explain` to list all ids
     "#]]
     .assert_eq(&outcome.stderr);

@@ -178,7 +178,8 @@ impl SandboxServer {
         assert_eq!(self.apply(&yaml, &[]).0.code, 0);
     }
 
-    fn run(&self, command: &str, yaml: &str, args: &[&str]) -> Outcome {
+    /// Runs a command with this file and these arguments against the tenant.
+    pub fn run(&self, command: &str, yaml: &str, args: &[&str]) -> Outcome {
         let folder = folder();
         file(folder.path(), "flowbind.yaml", yaml);
         flowbind([command]).args(args).connect_to(&self.graph_url()).within(folder.path()).run()
