@@ -17,7 +17,7 @@ use super::permission::Need;
 use super::transport::Transport;
 use super::wire::{Bindings, Configuration, ConnectorEntity, FlowEntity};
 use crate::auth::Credential;
-use crate::http::{Client, Halt, Request, RetryBudget, truncate};
+use crate::http::{Client, Halt, Request, RetryBudget, foreign_text};
 use crate::model::{ConnectorId, FlowId, FlowKind, ListedConnector, ListedFlow, Step};
 
 /// Microsoft Graph for one tenant and credential.
@@ -70,8 +70,7 @@ impl Graph {
         let flows = distinct(flows, |flow: &ListedFlow| flow.id.clone());
         match flows.iter().zip(flows.iter().skip(1)).find(|(one, next)| one.id == next.id) {
             Some((flow, _)) => {
-                let why =
-                    format!("the list has `{}` twice, with different content", truncate(flow.id.clone()));
+                let why = format!("the list has `{}` twice, with different content", foreign_text(&flow.id));
                 Err(GraphError::from_content(line, why))
             }
             None => Ok(flows),

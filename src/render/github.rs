@@ -283,7 +283,7 @@ impl Annotation {
             format!("file={file},line={line},col={column},")
         });
         let room = MAX_TITLE.saturating_sub(suffix.len());
-        let title = escape::property(&(clipped(&escape::text(title), room) + suffix));
+        let title = escape::property(&format!("{}{suffix}", clipped(&escape::text(title), room)));
         let message = escape::command(&clipped(&escape::text(message), MAX_MESSAGE));
         format!("::{level} {}title={title}::{message}\n", location.unwrap_or_default())
     }

@@ -24,7 +24,7 @@ const DEPENDENCIES: [(&str, &[&str]); 26] = [
     ("terminal", &[]),
     ("model", &["diagnostic"]),
     ("desired", &["diagnostic", "encoding", "model", "paths"]),
-    ("auth", &["encoding", "http"]),
+    ("auth", &["encoding", "http", "model"]),
     ("graph", &["auth", "diagnostic", "http", "model"]),
     ("current", &["diagnostic", "graph", "model"]),
     ("plan", &["diagnostic", "model"]),

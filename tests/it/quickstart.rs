@@ -143,7 +143,7 @@ fn app(name: &str, role: &str, subjects: &[&str]) -> App {
 fn the_documented_apps_have_the_documented_permissions() {
     let (apps, _) = registered_apps("docs/authentication.md");
     let expected = [
-        app("flowbind-plan", READ_FLOWS, &["pull_request"]),
+        app("flowbind-plan", READ_FLOWS, &["pull_request", "ref:refs/heads/main"]),
         app("flowbind-apply", WRITE_FLOWS, &["environment:production"]),
     ];
     assert_eq!(apps, expected);
@@ -155,11 +155,11 @@ fn the_documented_apps_have_the_documented_permissions() {
 fn the_apps_of_stages_trust_their_own_jobs_only() {
     let (apps, output) = registered_apps("docs/stages.md");
     let expected = [
-        app("flowbind-plan", READ_FLOWS, &["pull_request", "environment:test"]),
+        app("flowbind-plan", READ_FLOWS, &["pull_request", "ref:refs/heads/main", "environment:test"]),
         app("flowbind-apply", WRITE_FLOWS, &["environment:dev"]),
-        app("flowbind-plan", READ_FLOWS, &["pull_request", "environment:prod"]),
+        app("flowbind-plan", READ_FLOWS, &["pull_request", "ref:refs/heads/main", "environment:prod"]),
         app("flowbind-apply", WRITE_FLOWS, &["environment:test"]),
-        app("flowbind-plan", READ_FLOWS, &["pull_request"]),
+        app("flowbind-plan", READ_FLOWS, &["pull_request", "ref:refs/heads/main"]),
         app("flowbind-apply", WRITE_FLOWS, &["environment:prod"]),
     ];
     assert_eq!(apps, expected);

@@ -335,10 +335,11 @@ fn stale_plan_is_made_again() {
 #[test]
 fn wrong_approval_is_taken_back() {
     let mut incident = Incident::new(RUNBOOKS[4]);
-    incident.replace_program(
-        "gh",
-        r#"[ "$*" = "run download 4711 --name flowbind-report" ] && cp "$STATE/report.json" ."#,
-    );
+    let workflow = fs::read_to_string(package("examples/github-actions/apply.yml")).unwrap();
+    let (_, artifact) = workflow.split_once("          name: flowbind-report").unwrap();
+    let artifact = artifact.lines().next().unwrap().replace("${{ github.run_attempt }}", "1");
+    let download = format!("run download 4711 --name flowbind-report{artifact}");
+    incident.replace_program("gh", &format!(r#"[ "$*" = "{download}" ] && cp "$STATE/report.json" ."#));
     // The last commit changed only this file: to revert it, or its revert, swaps two versions.
     incident.replace_program(
         "git",

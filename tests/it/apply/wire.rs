@@ -356,43 +356,6 @@ fn deferred_change_after_fail_fast_reports_its_reason() {
     assert!(!error.contains("stopped"), "{error}");
 }
 
-/// Exit code 1 means that nothing was changed, so it must not follow a PUT.
-#[test]
-fn output_error_after_puts_keeps_the_report() {
-    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
-    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let folder = crate::support::folder();
-    crate::support::file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let output = crate::support::flowbind(["apply", "--yes", "--format", "json", "--out", "report.json"])
-        .connect_to(&served.graph_url())
-        .within(folder.path())
-        .command()
-        .stdout(full)
-        .output()
-        .unwrap();
-    assert_eq!((output.status.code(), served.puts()), (Some(4), 1));
-    let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
-    assert!(report.contains(r#""outcome": "applied""#), "{report}");
-}
-
-#[test]
-fn stdout_error_before_puts_is_reported_once() {
-    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
-    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-    let folder = crate::support::folder();
-    crate::support::file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let output = crate::support::flowbind(["apply", "--yes"])
-        .connect_to(&served.graph_url())
-        .within(folder.path())
-        .command()
-        .stdout(full)
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), served.puts()), (Some(1), 0), "{stderr}");
-    assert_eq!(stderr.matches("cannot write to stdout").count(), 1, "{stderr}");
-}
-
 #[test]
 fn output_never_replaces_inputs_or_non_files() {
     let folder = crate::support::folder();

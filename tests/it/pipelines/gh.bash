@@ -30,6 +30,7 @@ api() {
   done
   case "$method $path" in
     "GET commits/abc/pulls") list pulls | jq -r "$filter" ;;
+    "GET commits/main") jq -n '{sha: $sha}' --arg sha "$(cat "$STATE/main" 2> /dev/null || echo abc)" | jq -r "$filter" ;;
     "GET pulls/"*) list "pull-${path##*/}" | jq -r "$filter" ;;
     "GET issues/comments/"*) jq -r ".[] | select(.id == ${path##*/}) | $filter" "$STATE"/comments-*.json ;;
     "GET issues/"*/comments) number=${path#issues/} && list "comments-${number%/*}" | jq -r "$filter" ;;

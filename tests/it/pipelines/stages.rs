@@ -12,19 +12,27 @@ const STAGES: [&str; 3] = ["dev", "test", "prod"];
 
 /// Creates a repository with the files of three stages, and a tenant for each.
 fn repository() -> Option<Repository> {
-    let repository = Repository::with_gh()?;
+    let mut repository = Repository::with_gh()?;
     let work = repository.folder.path().join("work");
     copy(&package("examples/stages"), &work.join("stages"));
     for stage in STAGES {
         let snapshot = format!("stages/tenants/{stage}.json");
         fs::rename(work.join(snapshot), repository.state(&format!("{stage}.json"))).unwrap();
     }
+    // A certificate that ends soon is drift, but does not stop a stage.
+    let text = fs::read_to_string(repository.state("dev.json")).unwrap();
+    let mut dev: Value = serde_json::from_str(&text).unwrap();
+    let certificate =
+        json!({"notBefore": "2026-01-01T00:00:00Z", "notAfter": "2026-11-10T00:00:00Z", "isActive": true});
+    dev["connectors"][0]["certificates"] = json!([certificate]);
+    fs::write(repository.state("dev.json"), dev.to_string()).unwrap();
     let sandboxes = STAGES.map(|stage| format!("--sandbox \"$STATE/{stage}.json\"")).join(" ");
     let flowbind = format!(
         "#!/bin/bash\nif [ \"$1\" != --version ]; then set -- \"$1\" {sandboxes} \"${{@:2}}\"; fi\nexec {} \"$@\"\n",
         env!("CARGO_BIN_EXE_flowbind")
     );
     executable(&repository.folder.path().join("bin"), "flowbind", &flowbind);
+    repository.variables.insert("github.run_attempt".into(), "1".into());
     Some(repository)
 }
 
@@ -90,14 +98,21 @@ fn stages_are_applied_in_order_and_only_as_reviewed() {
         assert_eq!(uploads, 1, "{job:?}");
     }
 
-    // All jobs of both runs can be run again.
+    // All jobs of both runs can be run again, as long as nothing else was merged.
     let job = run(&mut repository, "dev");
     assert!(!job.succeeded && job.log.contains("fingerprint-mismatch"), "{job:?}");
     assert_ne!(plan(&mut repository), planned);
+    repository.variables.insert("github.run_attempt".into(), "2".into());
     for name in ["reviewed", "dev", "test", "prod"] {
         let job = run(&mut repository, name);
         assert!(job.succeeded, "{job:?}");
     }
+    fs::write(repository.state("main"), "def").unwrap();
+    let job = run(&mut repository, "reviewed");
+    assert!(
+        !job.succeeded && job.log.contains("main has a later commit: open a new pull request"),
+        "{job:?}"
+    );
 
     // Somebody changes the tenant of a stage in the portal while the next stage waits for its approval.
     let bound = "\"postAttributeCollection\": \"";

@@ -105,8 +105,8 @@ impl Scenario {
 
     /// Returns whether a run fails before its first request.
     pub(super) fn fails_before_first_request(&self) -> bool {
-        const UNWRITABLE: [OutputFault; 3] =
-            [OutputFault::NoFolder, OutputFault::Device, OutputFault::NotPermitted];
+        const UNWRITABLE: [OutputFault; 4] =
+            [OutputFault::NoFolder, OutputFault::Device, OutputFault::NotPermitted, OutputFault::StdoutFull];
         self.epoch == "soon" || UNWRITABLE.contains(&self.output)
     }
 
