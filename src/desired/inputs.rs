@@ -103,7 +103,7 @@ fn file_given_twice(name: &str, first: &str) -> Diagnostic {
 }
 
 /// Returns every `*.yaml` and `*.yml` file directly in a folder that is not hidden, by name, each with its
-/// identity or why it is not allowed. If the folder cannot be read, returns only the folder with an error.
+/// identity or why it is not allowed. The letter case of the extension does not matter. If the folder cannot be read, returns only the folder with an error.
 fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
     // The folder itself may be reached through a link from elsewhere.
     let listed = yaml_files(folder)
@@ -125,8 +125,10 @@ fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let is_yaml =
-            Path::new(&name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        // `PROD.YAML` is a common name on Windows.
+        let is_yaml = Path::new(&name)
+            .extension()
+            .is_some_and(|it| it.eq_ignore_ascii_case("yaml") || it.eq_ignore_ascii_case("yml"));
         let is_hidden = name.to_string_lossy().starts_with('.');
         if is_yaml && !is_hidden && !folder.join(&name).is_dir() {
             names.push(name);
