@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{self, Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::encoding;
@@ -54,6 +54,19 @@ fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
     }
     let current = fs::canonicalize(".")?;
     Ok(Some(current).filter(|current| current.parent().is_some() && folder.starts_with(current)))
+}
+
+/// Returns the path of a file relative to its repository, otherwise to the working directory, with `/`. It is the same
+/// from every folder of every checkout. The path of a file outside of both only gets `/`.
+pub(crate) fn path_in_repository(file: &Path) -> String {
+    let relative = || {
+        let folder = fs::canonicalize(or_current_dir(file.parent()?)).ok()?;
+        let root = repository_root(&folder).ok()??;
+        // The file itself may be a link: two links are two files, because bases are relative to the link.
+        Some(folder.join(file.file_name()?).strip_prefix(root).ok()?.to_owned())
+    };
+    let path = relative().unwrap_or_else(|| normalize(file));
+    path.to_string_lossy().replace(path::is_separator, "/")
 }
 
 /// Returns the resolved path of a regular file inside one of the folders. All folders must be resolved.

@@ -73,7 +73,7 @@ impl FromStr for Shard {
 /// File of a run, and its tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Name of the file.
+    /// Path of the file in its repository, with `/`.
     pub file: String,
     /// Tenant, as the file names it.
     pub tenant: Tenant,

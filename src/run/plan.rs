@@ -11,14 +11,14 @@ use super::saved::{Reader, read_saved, saved_label};
 use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::{self, UnverifiedTenantPolicy};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, STDIN};
 use crate::model::{Desired, Label, Only, Purpose, Scope, Tenant};
 use crate::plan::{
     Limit, Member, Plan, PlanTime, Problem, RunOverrides, Shard, ShardInfo, Target, TenantPlan, UndoneChange,
     check_undo, create_unplanned_tenant, has_several_tenants, plan_tenant,
 };
 use crate::saved::Saved;
-use crate::{current, desired};
+use crate::{current, desired, paths};
 
 /// What happens while files are planned.
 #[derive(Debug)]
@@ -137,7 +137,13 @@ pub(super) fn load(source: DesiredSource<'_>, request: &PlanRequest) -> Result<F
     };
     let (mut files, limit) = only::limit(files, only, report)?;
     overrides.check(&files)?;
-    let member = |file: &Desired| Member { file: file.file.clone(), tenant: file.tenant.clone() };
+    let member = |file: &Desired| {
+        let path = match &*file.file {
+            STDIN => STDIN.to_owned(),
+            name => paths::path_in_repository(Path::new(name)),
+        };
+        Member { file: path, tenant: file.tenant.clone() }
+    };
     let members: Vec<_> = files.iter().map(member).collect();
     let shard = shard.map(|shard| ShardInfo { shard, fleet: members.clone() });
     if let Some(info) = &shard {

@@ -212,7 +212,7 @@ struct ShardPart {
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 struct MemberPart {
-    /// Name of the file.
+    /// Path of the file in its repository, otherwise in the working directory, with `/`.
     file: String,
     /// Tenant, as the file names it.
     tenant: Tenant,

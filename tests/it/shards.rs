@@ -304,6 +304,53 @@ fn joined_shards_of_incomplete_fleet_are_an_error() {
     assert!(again.stderr.contains(&format!("the saved plan `{second}` covers only shard 2/3")), "{again}");
 }
 
+/// The folder of the run, the spelling of the paths and the checkout do not matter, but the place in the repository does.
+#[test]
+fn shards_of_the_same_files_from_other_folders_are_joined() {
+    let (one, other) = (folder(), folder());
+    for checkout in [one.path(), other.path()] {
+        fleet(checkout, 3);
+        fs::create_dir_all(checkout.join(".git")).unwrap();
+        fs::create_dir(checkout.join("sub")).unwrap();
+        fs::create_dir(checkout.join("copy")).unwrap();
+        for file in fs::read_dir(checkout.join("f")).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), checkout.join("copy").join(file.file_name())).unwrap();
+        }
+    }
+    let plan = |checkout: &Path, within: &str, files: &str, shard: &str| {
+        let out = checkout.join(format!("shard-{}.json", shard.replace('/', "-")));
+        let snapshots = (0..3).flat_map(|tenant| {
+            ["--sandbox".to_owned(), checkout.join(format!("{tenant}.json")).to_str().unwrap().to_owned()]
+        });
+        let within = checkout.join(within);
+        let outcome = flowbind(["plan", files, "--shard", shard, "--out"])
+            .args([&out])
+            .args(snapshots)
+            .within(&within)
+            .run();
+        assert!(out.exists(), "{outcome}");
+        out.to_str().unwrap().to_owned()
+    };
+    let first = plan(one.path(), "", "f", "1/2");
+    let absolute = one.path().join("f");
+    for (checkout, within, files, is_joined) in [
+        (one.path(), "", "./f", true),
+        (one.path(), "sub", "../f", true),
+        (one.path(), "f", ".", true),
+        (one.path(), "sub", absolute.to_str().unwrap(), true),
+        (other.path(), "sub", "../f", true),
+        (one.path(), "", "copy", false),
+        (other.path(), "copy", ".", false),
+    ] {
+        let second = plan(checkout, within, files, "2/2");
+        let joined = show(one.path(), &[first.clone(), second], "text");
+        let rejected = "error[cannot-join]: shard 1/2 and shard 2/2 are from different runs: only one of them has `f/00.yaml`";
+        assert_eq!(joined.stdout.is_empty(), !is_joined, "{files}: {joined}");
+        assert_eq!(joined.stderr.starts_with(rejected), !is_joined, "{files}: {joined}");
+    }
+}
+
 #[test]
 fn shard_with_invalid_numbers_is_an_error() {
     for shard in ["0/3", "4/3", "1/0", "1", "a/b", "1/3/5", ""] {
