@@ -1,7 +1,7 @@
 //! Atomic output files: a reader sees the complete old content or the complete new one.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -23,19 +23,18 @@ pub struct OutputError {
     error: io::Error,
 }
 
+/// What is written to find out whether the disk is full: larger than most reports.
+static PROBE: [u8; 64 << 10] = [0; 64 << 10];
+
 impl OutputFile {
     /// Checks that a file can be written: creates a temporary file in its folder, and removes it at once,
     /// because a process that is killed later could not remove it. The file itself is not changed.
     ///
     /// # Errors
-    /// The folder does not exist or cannot be written to, the disk is full, or the path is not a regular file.
+    /// The file can neither be replaced nor overwritten, the disk is full, or the path is not a regular file.
     pub fn open(given: &Path) -> Result<Self, OutputError> {
-        // Larger than most reports.
-        let probe = [0; 64 << 10];
-        let opened = resolve_links(given).and_then(|path| {
-            temporary_file(&path)?.as_file().write_all(&probe)?;
-            Ok(Self { path, given: given.to_owned() })
-        });
+        let opened = resolve_links(given)
+            .and_then(|path| check_writable(&path).map(|()| Self { path, given: given.to_owned() }));
         opened.map_err(|error| OutputError { path: given.to_owned(), error })
     }
 
@@ -45,15 +44,18 @@ impl OutputFile {
     }
 
     /// Writes the file by renaming a temporary one, so that no reader sees a part of it, and a full disk
-    /// leaves the old file complete.
+    /// leaves the old file complete. Only a file that cannot be replaced is overwritten: it is a mount point, as in
+    /// a container, or its folder does not allow it.
     ///
     /// # Errors
-    /// Any failure to write; the old file is unchanged.
+    /// Any failure to write; a file that can be replaced is unchanged.
     pub fn write(&self, text: &str) -> Result<(), OutputError> {
         let Self { path, given } = self;
-        let written = temporary_file(path).and_then(|mut file| {
-            write_all(&mut file, text)?;
-            file.persist(path).map(drop).map_err(|failed| failed.error)
+        let written = replace(path, text).or_else(|error| match error.kind() {
+            ErrorKind::ResourceBusy | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                overwrite(path, text).map_err(|_| error)
+            }
+            _ => Err(error),
         });
         written.map_err(|error| OutputError { path: given.clone(), error })
     }
@@ -78,22 +80,98 @@ pub fn write_temporary(name: (&str, &str), text: &str) -> io::Result<PathBuf> {
     Ok(file.keep().map_err(|failed| failed.error)?.1)
 }
 
-/// Creates a temporary file in the same folder, with the permissions of the file that it will replace. A path
-/// that exists and is not a regular file is an error.
-fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
-    // A rename would replace a device or a pipe by a regular file.
-    if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+/// Checks that a file can be overwritten, or created, or at least replaced, and that the disk has space for most
+/// reports.
+fn check_writable(path: &Path) -> io::Result<()> {
+    check_regular(path)?;
+    let temporary = temporary_file(path);
+    if let Ok(file) = &temporary {
+        file.as_file().write_all(&PROBE)?;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match File::options().write(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => temporary.map(drop),
+        Err(error) => {
+            if can_replace(path, &error, &temporary?)? {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Checks that a path is of a regular file or of none. A rename would replace a device or a pipe by a regular file.
+fn check_regular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(old) if !old.is_file() => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether a file that cannot be opened for writing, because of `error`, can be replaced by a temporary one:
+/// only its permissions are the reason, it is not mounted, and its folder is not sticky and of other owners.
+#[cfg(unix)]
+fn can_replace(path: &Path, error: &io::Error, temporary: &NamedTempFile) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    // An immutable file is EPERM, which has the same kind.
+    const EACCES: i32 = 13;
+    const STICKY: u32 = 0o1000;
+    let user = temporary.as_file().metadata()?.uid();
+    let (folder, file) = (fs::metadata(folder_of(path))?, fs::metadata(path)?);
+    let is_sticky = folder.mode() & STICKY != 0 && folder.uid() != user && file.uid() != user;
+    Ok(error.raw_os_error() == Some(EACCES) && !is_sticky && !is_mounted(path))
+}
+
+/// Windows replaces no file that it does not open for writing.
+#[cfg(not(unix))]
+fn can_replace(_: &Path, _: &io::Error, _: &NamedTempFile) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Returns whether a resolved path is a mount point of Linux, which a rename cannot replace.
+/// <https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html> has the format.
+#[cfg(unix)]
+fn is_mounted(path: &Path) -> bool {
+    let Ok(mounts) = fs::read("/proc/self/mountinfo") else { return false };
+    let escapes = [('\\', "\\134"), (' ', "\\040"), ('\t', "\\011"), ('\n', "\\012")];
+    let plain = path.to_string_lossy().into_owned();
+    let name = escapes.iter().fold(plain, |name, (char, escape)| name.replace(*char, escape));
+    String::from_utf8_lossy(&mounts).lines().any(|mount| mount.split(' ').nth(4) == Some(&name))
+}
+
+/// Replaces a file by a temporary one with the text.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    check_regular(path)?;
+    let mut file = temporary_file(path)?;
+    write_all(&mut file, text)?;
+    file.persist(path).map(drop).map_err(|failed| failed.error)
+}
+
+/// Overwrites an existing file.
+fn overwrite(path: &Path, text: &str) -> io::Result<()> {
+    check_regular(path)?;
+    let mut file = File::options().write(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    // Afterwards, so that a shorter text needs no space of a full disk.
+    file.set_len(u64::try_from(text.len()).map_err(io::Error::other)?)?;
+    file.sync_all()
+}
+
+/// Creates a temporary file in the same folder, with the permissions of the file that it will replace.
+fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     // The file gets the permissions of any new file, reduced by the umask: with those of `tempfile_in`, only the
     // owner could read a report. The errors of `make_in` do not contain the temporary path.
     let create = |path: &Path| File::options().write(true).create_new(true).open(path);
-    let file = Builder::new().make_in(folder.unwrap_or(Path::new(".")), create)?;
+    let file = Builder::new().make_in(folder_of(path), create)?;
     if let Ok(old) = fs::metadata(path) {
         file.as_file().set_permissions(old.permissions())?;
     }
     Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Follows symbolic links: the target of a link is written, whether it exists or not, and the link stays.
@@ -113,11 +191,10 @@ fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// Writes a file by renaming a temporary one, so that no reader sees a part of it. A symbolic link stays, and
-/// its target is written.
+/// Writes a file as [`OutputFile::write`] does. A symbolic link stays, and its target is written.
 ///
 /// # Errors
-/// Any failure to write; the old file is unchanged.
+/// As for [`OutputFile::open`] and [`OutputFile::write`].
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     OutputFile::open(path).and_then(|output| output.write(text)).map_err(|failed| failed.error)
 }

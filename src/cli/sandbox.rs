@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::http::Rate;
 use crate::output;
@@ -56,6 +56,10 @@ pub(super) struct SandboxArgs {
 
 pub(super) async fn run(args: &SandboxArgs, signals: &Signals) -> Result<Exit, CommandError> {
     let snapshot_file = SnapshotFile::read(&args.file)?;
+    // A client that only reads needs no changes.
+    if let Err(problem) = snapshot_file.check_writable() {
+        output::print_diagnostics(&[Diagnostic { severity: Severity::Warning, ..problem }]);
+    }
     let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
     let journal_error = |error| journal_error(args.journal.as_deref().unwrap_or(Path::new("")), &error);
     let lines = journal.as_ref().map(File::try_clone).transpose().map_err(journal_error)?;

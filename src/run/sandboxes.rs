@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::error::CommandError;
 use super::tenant_ref::TenantRef;
-use crate::atomic_file;
+use crate::atomic_file::{self, OutputFile};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::Tenant;
 use crate::paths;
@@ -52,6 +52,14 @@ impl Sandboxes {
     /// Returns the path of the snapshot of a tenant, ignoring case; `None` if there is none.
     pub fn find_path(&self, tenant: &Tenant) -> Option<&Path> {
         self.0.get(&tenant.as_str().to_ascii_lowercase()).map(PathBuf::as_path)
+    }
+
+    /// Checks that changes of the tenants can be saved.
+    ///
+    /// # Errors
+    /// A snapshot cannot be written.
+    pub(super) fn check_writable(&self) -> Result<(), CommandError> {
+        Ok(self.0.values().try_for_each(|path| check_writable(path))?)
     }
 
     /// Starts the sandbox of a tenant. Returns `None` if the run uses no sandboxes; if it does, a missing
@@ -112,6 +120,14 @@ impl SnapshotFile {
         Ok(Self { path: path.to_owned(), text, snapshot })
     }
 
+    /// Checks that changes of the tenant can be saved.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn check_writable(&self) -> Result<(), Diagnostic> {
+        check_writable(&self.path)
+    }
+
     /// Starts a sandbox that writes its changes back to the file. If another program changed the file
     /// meanwhile, it is left unchanged and the write fails.
     pub async fn serve(
@@ -123,15 +139,29 @@ impl SnapshotFile {
         let known = Mutex::new(text);
         let keep = move |snapshot: &Snapshot| {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if paths::read(&path)? != *known {
-                return Err(io::Error::other("the file was changed by another program"));
-            }
             let text = snapshot.to_json();
-            atomic_file::write(&path, &text)?;
+            save(&path, &known, &text).map_err(|error| {
+                io::Error::other(format!("cannot save a change in `{}`: {error}", path.display()))
+            })?;
             *known = text;
             Ok(())
         };
         let sandbox = Sandbox::start(snapshot, options, journal, Some(Box::new(keep))).await;
         sandbox.map_err(|error| CommandError::system("cannot start the sandbox", &error))
     }
+}
+
+/// Writes a snapshot to its file, if that still has the text `known`.
+fn save(path: &Path, known: &str, text: &str) -> io::Result<()> {
+    if paths::read(path)? != known {
+        return Err(io::Error::other("the file was changed by another program"));
+    }
+    atomic_file::write(path, text)
+}
+
+fn check_writable(path: &Path) -> Result<(), Diagnostic> {
+    OutputFile::open(path).map(drop).map_err(|error| {
+        Diagnostic::error(Code::OutputNotWritable, error.to_string())
+            .hint("changes are saved in the snapshot: pass a copy that can be written")
+    })
 }

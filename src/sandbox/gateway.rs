@@ -4,6 +4,7 @@
 //! must not read a clock or use a connection: it returns a [`Reply`] for `server` to execute.
 
 use std::collections::BTreeSet;
+use std::mem;
 
 use jiff::Timestamp;
 
@@ -46,6 +47,8 @@ impl Reply {
 pub(super) struct Gateway {
     tenant: Tenant,
     on_change: Option<OnChange>,
+    /// Whether the last change could not be saved.
+    is_save_broken: bool,
     journal: Journal,
     window: SlidingWindow,
     faults: Faults,
@@ -68,6 +71,7 @@ impl Gateway {
         Self {
             tenant,
             on_change,
+            is_save_broken: false,
             journal,
             window: SlidingWindow::new(options.throttle),
             faults: Faults(options.faults),
@@ -208,19 +212,23 @@ impl Gateway {
     }
 
     /// Handles a request and, if it changed the tenant, passes the new snapshot to `on_change`. If that
-    /// fails, undoes the write and returns a 500.
+    /// fails, undoes the write and returns a 423, which clients do not retry. Of failures in a row, only the first is
+    /// logged.
     fn handle_and_save(&mut self, request: &Request, now: Timestamp) -> Result<Response, ErrorResponse> {
         let before = (request.method == "PUT").then(|| self.tenant.clone());
         let response = self.tenant.handle(request, now)?;
-        if let (Some(before), Some(save)) = (before, &self.on_change)
-            && before.snapshot() != self.tenant.snapshot()
-            && let Err(error) = save(self.tenant.snapshot())
-        {
-            tracing::error!(%error, "cannot save the changed snapshot");
+        let Some(before) = before.filter(|before| before.snapshot() != self.tenant.snapshot()) else {
+            return Ok(response);
+        };
+        let saved = self.on_change.as_ref().map_or(Ok(()), |save| save(self.tenant.snapshot()));
+        let was_broken = mem::replace(&mut self.is_save_broken, saved.is_err());
+        saved.map(|()| response).map_err(|error| {
+            if !was_broken {
+                tracing::error!("{error}");
+            }
             self.tenant = before;
-            return Err(ErrorResponse::new(500, "InternalServerError", "the change could not be saved"));
-        }
-        Ok(response)
+            ErrorResponse::new(423, "Locked", "the change could not be saved")
+        })
     }
 
     fn send(&mut self, request: &Request, now: Timestamp, result: Result<Response, ErrorResponse>) -> Reply {

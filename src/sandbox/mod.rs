@@ -57,7 +57,7 @@ impl Sandbox {
     ///
     /// Writes a line of JSON per request to `journal`. After each write that changes the tenant,
     /// `on_change` receives the new snapshot before the response is sent. If it fails, the write is
-    /// undone and the response is a 500.
+    /// undone and the response is a 423.
     ///
     /// # Errors
     /// If the address to listen on is not a loopback address or cannot be bound.

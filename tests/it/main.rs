@@ -39,6 +39,8 @@ mod limits;
 #[cfg(unix)]
 mod only;
 #[cfg(unix)]
+mod output_files;
+#[cfg(unix)]
 mod pipelines;
 mod progress;
 mod properties;

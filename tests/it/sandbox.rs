@@ -106,7 +106,7 @@ fn sandbox_does_not_replace_a_snapshot_changed_meanwhile() {
     let step = "/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration/postAttributeCollection/$ref";
     let theirs = tenant(&[("B2C_1_a", 3, 2)]).to_json();
     fs::write(&path, &theirs).unwrap();
-    assert_eq!(sandbox.send("PUT", step, "{}").0, 500);
+    assert_eq!(sandbox.send("PUT", step, "{}").0, 423);
     assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
     // Restoring the file, and then only changes of the sandbox itself, is accepted.
     fs::write(&path, tenant(&[("B2C_1_a", 0, 2)]).to_json()).unwrap();

@@ -244,7 +244,7 @@ fn on_change_is_called_only_for_changes() {
 fn write_that_cannot_be_saved_is_undone() {
     let on_change = |_: &Snapshot| Err(io::Error::other("disk full"));
     let (mut gateway, _) = gateway_with_on_change(Options::default(), Some(Box::new(on_change)));
-    assert_eq!(sent_response(bind(&mut gateway)).status, 500);
+    assert_eq!(sent_response(bind(&mut gateway)).status, 423);
     assert!(!is_bound(&gateway));
 }
 
