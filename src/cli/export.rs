@@ -1,7 +1,7 @@
 //! `export`: writes the current bindings of tenants as desired-state files or snapshots.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use clap::{Args, ValueEnum};
 use strum::VariantArray as _;
@@ -17,8 +17,8 @@ use crate::http::never_stopped;
 use crate::model::{Api, Cloud, Step, Tenant};
 use crate::output::{self, print_problems};
 use crate::plan::Problem;
-use crate::run::{self, CommandError, ExportFormat, ExportRequest, Exported, Run};
-use crate::terminal;
+use crate::run::{self, CommandError, ExportFormat, ExportRequest, Exported, Run, SnapshotFile};
+use crate::{paths, render, terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -34,6 +34,9 @@ pub(super) struct ExportArgs {
     /// Write one file per tenant to DIR: TENANT.yaml, or TENANT.json for a snapshot
     #[arg(long, value_name = "DIR", value_parser = values::export_parser())]
     out_dir: Option<PathBuf>,
+    /// Replace files that exist and differ
+    #[arg(long)]
+    overwrite: bool,
     /// Steps to export, separated by commas [default: all that the service has]
     #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = values::step_parser())]
     steps: Vec<Step>,
@@ -128,9 +131,27 @@ impl ExportArgs {
             fs::create_dir_all(folder).map_err(|error| output::folder_error(folder, &error))?;
         }
         let inputs: Vec<_> = self.connection.sandbox.iter().map(PathBuf::as_path).collect();
-        let mut paths = tenants.iter().filter_map(|tenant| self.path(tenant));
-        paths.try_for_each(|path| output::open_distinct(&path, &inputs).map(drop))?;
+        for (tenant, path) in tenants.iter().filter_map(|tenant| Some((tenant, self.path(tenant)?))) {
+            output::open_distinct(&path, &inputs)?;
+            // Whether an earlier export still has the same content is known only after the tenant was read.
+            let is_export = |old: &str| {
+                old.starts_with(&render::export_start(tenant)) || SnapshotFile::read(&path).is_ok()
+            };
+            if self.existing(&path)?.is_some_and(|old| !is_export(&old)) {
+                return Err(file_differs(&path).into());
+            }
+        }
         Ok(())
+    }
+
+    /// Returns the content of a file that must not be replaced by another one; `None` if there is no such file.
+    fn existing(&self, path: &Path) -> Result<Option<String>, Diagnostic> {
+        match paths::read(path) {
+            _ if self.overwrite => Ok(None),
+            Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(file_differs(path).caused_by(error.to_string())),
+        }
     }
 
     /// Returns the steps of `--steps`, otherwise all that the API version has, each once.
@@ -160,19 +181,32 @@ impl ExportArgs {
         several: bool,
         global: &Global,
     ) -> Result<(), CommandError> {
-        let Exported { text, summary, warnings } = exported;
+        let Exported { text, mut summary, warnings } = exported;
         print_tenant_problems(tenant, warnings, several);
         match self.path(tenant) {
             None => terminal::print(&text).map_err(output::stdout_error)?,
-            Some(path) => atomic_file::write(&path, &text).map_err(|error| {
-                output::not_writable(format!("cannot write `{}`", path.display()), &error)
-            })?,
+            Some(path) => match self.existing(&path)? {
+                Some(old) if render::is_same_export(&old, &text) => {
+                    summary.push_str(&format!("`{}` is unchanged\n", path.display()));
+                }
+                Some(_) => return Err(file_differs(&path).into()),
+                None => atomic_file::write(&path, &text).map_err(|error| {
+                    output::not_writable(format!("cannot write `{}`", path.display()), &error)
+                })?,
+            },
         }
         if !global.quiet {
             terminal::eprint(&summary);
         }
         Ok(())
     }
+}
+
+fn file_differs(path: &Path) -> Diagnostic {
+    let message = format!("`{}` exists and differs from the export", path.display());
+    Diagnostic::error(Code::OutputExists, message).hint(
+        "add `--overwrite` to replace the file, pass another path, or let `flowbind accept` change the file",
+    )
 }
 
 /// Prints the problems of a tenant, with the tenant if the run has `several`.

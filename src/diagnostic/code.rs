@@ -109,7 +109,8 @@ codes! {
             NOTHING,
             "Pass a PEM file with the certificates of the authorities to trust.";
         OutputNotWritable = "output-not-writable": "An output cannot be written",
-            "A file of `--out`, a folder, a journal, a summary file of the pipeline or stdout could not be written. \
+            "A file of `--out`, a snapshot of `--sandbox`, a folder, a journal, a summary file of the pipeline or stdout \
+             could not be written. \
              Files of `--out` are opened before the first request, so most such errors are found before the tenant is \
              read. A disk that becomes full during the run is found at the end.",
             "Before the plan: nothing. After an `apply`: see the report on stdout, in the other outputs or in the file \
@@ -120,6 +121,11 @@ codes! {
             "A run must not replace a file that it reads, and two outputs must not share a file.",
             NOTHING,
             "Give each `--out` a file of its own.";
+        OutputExists = "output-exists": "An exported file exists and has other content",
+            "`export` does not replace a file that differs, apart from the time of the export: it may have been edited.",
+            "Nothing in the tenant and in the file.",
+            "Add `--overwrite` to replace the file, or pass another path. `flowbind accept` changes a file to what the \
+             tenant has, and keeps its comments.";
         StepLimit = "step-limit": "An output of a GitHub step was left out because of its size",
             "GitHub accepts 1 MiB in the summary of a step, and drops a longer one completely. It accepts 1 MiB in all \
              outputs of a job. Other commands of the step write to the same files.",
@@ -151,7 +157,8 @@ codes! {
     }
     Files {
         EmptyFolder = "empty-folder": "A folder has no desired-state file",
-            "For a folder, flowbind reads all `*.yaml` and `*.yml` files directly in it. This one has none.",
+            "For a folder, flowbind reads all `*.yaml` and `*.yml` files directly in it that are not hidden. This one has \
+             none.",
             NOTHING,
             "Name another folder, or the files themselves. Subfolders are not read.";
         FileGivenTwice = "file-given-twice": "A file is given twice",

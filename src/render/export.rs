@@ -22,13 +22,13 @@ pub fn export(
     steps: &[Step],
     taken_at: Timestamp,
 ) -> String {
-    let mut text = format!(
-        "# The API connectors of the user flows of {tenant},\n\
-         # read from the tenant on {taken_at} by flowbind export.\n\
+    let mut text = export_start(tenant);
+    text.push_str(&format!(
+        "{READ_ON}{taken_at} by flowbind export.\n\
          # A plan of this file is empty until the tenant or the file changes.\n\
          version: 1\ntenant: {}\n",
         escape::yaml(tenant.as_str())
-    );
+    ));
     if cloud != Cloud::default() {
         push_line(&mut text, format_args!("cloud: {cloud}"));
     }
@@ -43,6 +43,22 @@ pub fn export(
     text.push_str(&connectors(&names, taken_at));
     text.push_str(&flows(inventory, steps, &names));
     text
+}
+
+/// Start of the line with the time.
+const READ_ON: &str = "# read from the tenant on ";
+
+/// Returns the first line of an exported desired-state file.
+pub fn export_start(tenant: &Tenant) -> String {
+    format!("# The API connectors of the user flows of {tenant},\n")
+}
+
+/// Returns whether two exports, as files or as snapshots, differ only in the time, or in the ends of their lines.
+pub fn is_same_export(one: &str, other: &str) -> bool {
+    let has_time = |line: &str| line.starts_with(READ_ON) || line.trim_start().starts_with("\"takenAt\":");
+    let content =
+        |text: &str| text.lines().filter(|line| !has_time(line)).map(str::to_owned).collect::<Vec<_>>();
+    content(one) == content(other)
 }
 
 fn connectors(names: &ShortNames<'_>, now: Timestamp) -> String {

@@ -28,7 +28,7 @@ pub use diagnostic::{diagnostic, prefixed_diagnostic};
 pub use diff::file_diff;
 pub use document::Document;
 pub use drift::text as drift_text;
-pub use export::export;
+pub use export::{export, export_start, is_same_export};
 pub use format::Format;
 pub use listing::listing;
 pub use report::{

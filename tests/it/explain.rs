@@ -54,6 +54,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           invalid-ca-file            The file of certificate authorities cannot be used
           output-not-writable        An output cannot be written
           output-conflict            An output is also an input, or is given twice
+          output-exists              An exported file exists and has other content
           step-limit                 An output of a GitHub step was left out because of its size
           input-unreadable           A file or folder cannot be read
           input-not-allowed          A file is outside the repository or not a regular file

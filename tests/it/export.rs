@@ -244,8 +244,9 @@ fn export_that_does_not_fit_leaves_the_file() {
             _ => ".",
         };
         file(folder.path(), "contoso.onmicrosoft.com.yaml", "old");
-        let script =
-            format!("trap '' XFSZ; ulimit -f 1; exec \"$0\" export --sandbox tenant.json {option} {path}");
+        let script = format!(
+            "trap '' XFSZ; ulimit -f 1; exec \"$0\" export --overwrite --sandbox tenant.json {option} {path}"
+        );
         let output = std::process::Command::new("bash")
             .args(["-c", &script, env!("CARGO_BIN_EXE_flowbind")])
             .current_dir(folder.path())
