@@ -15,7 +15,7 @@ use similar::get_close_matches;
 use strum::IntoStaticStr;
 
 pub use code::Code;
-pub use source::{Position, STDIN, Source, SourceLocation, Span};
+pub use source::{Edit, Position, STDIN, Source, SourceLocation, Span};
 
 /// One problem, with its location, its causes and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,10 +102,10 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, message)
     }
 
-    /// Sets the location to a span.
+    /// Sets the location to a span, or to the same place in the text from which its text was edited.
     #[must_use]
     pub fn at(mut self, span: &Span) -> Self {
-        self.location = Some(Box::new(Location::Span(span.clone())));
+        self.location = Some(Box::new(Location::Span(span.in_original())));
         self
     }
 
@@ -199,8 +199,24 @@ impl Suggester {
         let folded = word.to_lowercase();
         let same_but_case = candidates.iter().copied().filter(|candidate| candidate.to_lowercase() == folded);
         let same_but_case: Vec<_> = same_but_case.take(3).collect();
-        if same_but_case.is_empty() { get_close_matches(word, &candidates, 3, 0.6) } else { same_but_case }
+        if !same_but_case.is_empty() {
+            return same_but_case;
+        }
+        let close = get_close_matches(word, &candidates, 10, 0.6).into_iter();
+        close.filter(|candidate| has_similar_words(word, candidate)).take(3).collect()
     }
+}
+
+/// Returns whether each word of a name is similar to the word at its place in the other, if both have as many. `KYC
+/// check` and `Fraud check` are different checks, although most of their characters are equal.
+fn has_similar_words(one: &str, other: &str) -> bool {
+    let words = |name: &str| -> Vec<String> {
+        let words = name.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let (one, other) = (words(one), words(other));
+    let is_similar = |(one, other): (&String, &String)| !get_close_matches(one.as_str(), &[other], 1, 0.5).is_empty();
+    one.len() != other.len() || one.iter().zip(&other).all(is_similar)
 }
 
 /// Length in bytes above which names are not compared.
@@ -231,6 +247,7 @@ mod tests {
         assert_eq!(nearest("fraud check", names), ["Fraud check"]);
         assert_eq!(nearest("Frod check", names)[0], "Fraud check");
         assert!(nearest("zzz", names).is_empty());
+        assert!(nearest("KYC check", names).is_empty());
     }
 
     #[test]

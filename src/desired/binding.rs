@@ -47,7 +47,11 @@ fn decode_hold(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<
     });
     let reason = fields.decode(decoder, "reason", |decoder, node, key| {
         let expected = "why the binding is held, such as \"INC-4711: fraud API down\"";
-        let Spanned { value, span } = decoder.name(node, key, expected)?;
+        let (span, value) = match &node.value {
+            // A text of several lines may be a block scalar.
+            Value::String(text) if !text.is_empty() => (decoder.span(node), text.clone().into_owned()),
+            _ => decoder.name(node, key, expected).map(|name| (name.span, name.value))?,
+        };
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         if value.is_empty() {
             let problem = error(Code::InvalidValue, "`reason` is blank", &span, format!("write {expected}"));

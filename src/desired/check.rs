@@ -8,7 +8,9 @@ use super::decoder::{Problems, Spanned};
 use super::message::{error, missing, truncate};
 use super::schema::{Binding, File, Flow};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Api, FlowKind, NameMistake, Step, is_guid, names};
+use crate::model::{
+    Api, FlowKind, NameMistake, Step, invisible_difference, is_guid, names, spell_out,
+};
 
 /// Longest hold: an exception that lasts longer is a new value of the binding.
 const MAX_HOLD: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -126,12 +128,11 @@ fn check_api_support(problems: &mut Problems, file: &File) {
     }
 }
 
-/// If the file has `connectors`, reports each binding to a name that is neither listed there nor a GUID: it
-/// is a misspelling, which is found offline.
+/// Reports each binding to a word such as `off`, or to a variable. If the file has `connectors`, also reports each
+/// binding to a name that is neither listed there nor a GUID: it is a misspelling, which is found offline.
 fn check_short_names(problems: &mut Problems, file: &File) {
-    let Some(connectors) = &file.connectors else {
-        return;
-    };
+    let none = BTreeMap::new();
+    let connectors = file.connectors.as_ref().unwrap_or(&none);
     let by_display_name: BTreeMap<_, _> = connectors
         .iter()
         .filter_map(|(key, entry)| Some((entry.display_name.as_ref()?.value.as_str(), key)))
@@ -144,18 +145,30 @@ fn check_short_names(problems: &mut Problems, file: &File) {
         if connectors.contains_key(name) || is_guid(name) {
             continue;
         }
-        let shown = truncate(name);
+        let (shown, key) = (truncate(name), by_display_name.get(name.as_str()));
+        if let Some(mistake) = NameMistake::detect(name).filter(|_| key.is_none()) {
+            problems.report(error(Code::InvalidValue, mistake.message(&shown), span, mistake.hint()));
+            continue;
+        }
+        if file.connectors.is_none() {
+            continue;
+        }
         let message = format!("unknown connector `{shown}`: not listed under `connectors`");
         let problem = Diagnostic::error(Code::UnknownShortName, message).at(span);
-        let problem = match (by_display_name.get(name.as_str()), NameMistake::detect(name)) {
+        let similar = |name: &str| {
+            let keys = connectors.keys().map(String::as_str);
+            keys.filter_map(|key| Some((key, invisible_difference(name, key)?))).next()
+        };
+        problems.report(match (key, similar(name)) {
             (Some(key), _) => problem.hint(format!("write the short name `{}`", truncate(key))),
-            (None, Some(mistake)) => problem.hint(mistake.hint()),
+            (None, Some((key, difference))) => problem
+                .note(format!("`{}` has {difference}", truncate(name)))
+                .hint(format!("write `{}`", truncate(&spell_out(key)))),
             (None, None) => problems
                 .suggester
                 .suggest(problem, name, connectors.keys().map(String::as_str))
                 .hint(format!("add `{shown}` to `connectors`, or write the connector's id")),
-        };
-        problems.report(problem);
+        });
     }
 }
 

@@ -11,6 +11,7 @@ use strum::VariantArray;
 
 use super::message::{duplicate_error, error, join_quoted, join_with_or, missing, truncate};
 use super::source::{Node, Value};
+use super::spelling;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester};
 use crate::model::{NameMistake, names};
 
@@ -54,6 +55,8 @@ pub(super) enum Subject<'a> {
     Key(&'a str),
     /// Item of the list at a key.
     ItemOf(&'a str),
+    /// Key itself.
+    NameOf(&'a str),
 }
 
 impl<'a> From<&'a str> for Subject<'a> {
@@ -68,6 +71,7 @@ impl Display for Subject<'_> {
             Self::File => f.write_str("the file"),
             Self::Key(key) => write!(f, "`{}`", truncate(key)),
             Self::ItemOf(key) => write!(f, "an item of `{}`", truncate(key)),
+            Self::NameOf(key) => write!(f, "the key `{}`", truncate(key)),
         }
     }
 }
@@ -132,8 +136,8 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// Decodes a string that is not empty. Reports any other value, with a hint to write `expected`, and
-    /// returns `None`.
+    /// Decodes a string that is not empty, and that its author likely meant. Reports any other value, with a hint
+    /// to write `expected`, and returns `None`.
     fn string<'n>(
         &mut self,
         node: &'n Node<'n>,
@@ -146,7 +150,12 @@ impl<'s> Decoder<'s> {
                 let hint = format!("write {expected}");
                 self.reject(error(Code::InvalidValue, format!("{subject} is empty"), &span, hint))
             }
-            Value::String(text) => Some(Spanned { value: text, span }),
+            Value::String(text) => {
+                if let Some(problem) = spelling::check(self.source, text, &node.range, subject) {
+                    return self.reject(problem);
+                }
+                Some(Spanned { value: text, span })
+            }
             _ => self.wrong_type(node, subject, "a string", expected),
         }
     }
@@ -273,7 +282,11 @@ impl<'s> Decoder<'s> {
             let span = self.span(key_node);
             let Value::String(name) = &key_node.value else {
                 let message = format!("a key must be a string, not {}", type_name(&key_node.value));
-                self.report(error(Code::InvalidType, message, &span, "put the key in quotes"));
+                let hint = match key_node.value {
+                    Value::Number { .. } | Value::Bool(_) => format!("write `\"{}\"`", truncate(span.text())),
+                    _ => "put the key in quotes".to_owned(),
+                };
+                self.report(error(Code::InvalidType, message, &span, hint));
                 continue;
             };
             if name == "<<" {
@@ -283,7 +296,12 @@ impl<'s> Decoder<'s> {
                 self.report(error(Code::UnsupportedYaml, message, &span, hint));
                 continue;
             }
-            entries.push(Entry { key: Spanned { value: name.as_ref(), span }, value });
+            let meant = spelling::intended(name, span.text());
+            let subject = Subject::NameOf(meant);
+            if let Some(problem) = spelling::check(self.source, name, &key_node.range, subject) {
+                self.report(problem);
+            }
+            entries.push(Entry { key: Spanned { value: meant, span }, value });
         }
         Some(entries)
     }
@@ -317,8 +335,8 @@ impl<'s> Decoder<'s> {
         Some(Fields { span: self.span(node), entries, known: Vec::new(), invalid: BTreeSet::new() })
     }
 
-    /// Reports a value that is missing or does not have the expected type, with a hint to write `expected`. A
-    /// string such as `key:value` in place of a mapping is reported as a missing space. Returns `None`.
+    /// Reports a value that is missing or does not have the expected type, with a hint to write `expected`.
+    /// Returns `None`.
     pub(super) fn wrong_type<'a, T>(
         &mut self,
         node: &Node<'_>,
@@ -331,26 +349,9 @@ impl<'s> Decoder<'s> {
         if self.is_empty(node) {
             return self.reject(error(Code::MissingValue, format!("{subject} has no value"), &span, hint));
         }
-        if let Value::String(text) = &node.value
-            && expected_type == "a mapping"
-            && let Some((key, value)) = entry_without_space(text)
-        {
-            let message = format!("missing space after `:` in `{}`", truncate(&format!("{key}:{value}")));
-            let hint = format!("write `{}`", truncate(&format!("{key}: {value}")));
-            return self.reject(error(Code::InvalidType, message, &span, hint));
-        }
         let message = format!("{subject} must be {expected_type}, not {}", type_name(&node.value));
         self.reject(error(Code::InvalidType, message, &span, hint))
     }
-}
-
-/// Returns key and value if a text begins like an entry of a mapping without the space after its colon, such
-/// as `postFederationSignup:null`. YAML reads such an entry, and the lines below it, as one string.
-fn entry_without_space(text: &str) -> Option<(&str, &str)> {
-    let (key, value) = text.split_whitespace().next()?.split_once(':')?;
-    let is_key =
-        !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
-    (is_key && !value.is_empty() && !value.contains('/')).then_some((key, value))
 }
 
 impl<'n> Fields<'n> {

@@ -13,7 +13,7 @@ use super::findings::Findings;
 use super::inputs::{FileKey, InputFile, InputFiles, path_name};
 use super::message::{duplicate_error, error, truncate};
 use super::schema::File;
-use super::{keys, source};
+use super::{keys, slips, source};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::paths::{self, PathError};
 
@@ -86,7 +86,7 @@ pub(super) fn check_tenant(file: &File) -> Option<Diagnostic> {
 }
 
 /// Keys of one file without its bases, and its problems.
-type ParseResult = (Option<File>, Vec<Diagnostic>);
+pub(super) type ParseResult = (Option<File>, Vec<Diagnostic>);
 
 /// Reads and parses the files, without their bases, on all processors. Returns the path and the result of
 /// each. For a fleet this is most of the work, and no file needs another.
@@ -125,6 +125,11 @@ fn parse_source(source: Result<Arc<Source>, Diagnostic>) -> ParseResult {
 /// Parses one file without its bases. Returns the file and all its problems. The file is `None` if it is not
 /// valid YAML, is empty, or is not a mapping, each of which is a problem.
 pub(super) fn parse(source: &Arc<Source>) -> ParseResult {
+    let parsed = parse_as_written(source);
+    if parsed.1.is_empty() { parsed } else { slips::explain(source, parsed, parse_as_written) }
+}
+
+fn parse_as_written(source: &Arc<Source>) -> ParseResult {
     let root = match source::parse(source) {
         Ok(root) => root,
         Err(problem) => return (None, vec![problem]),

@@ -20,7 +20,9 @@ mod keys;
 mod listing;
 mod message;
 mod schema;
+mod slips;
 mod source;
+mod spelling;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

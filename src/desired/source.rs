@@ -183,11 +183,12 @@ fn syntax_error(source: &Arc<Source>, failure: &serde_yaml::Error) -> Diagnostic
     match cause {
         Yaml::MultipleDocuments { .. } => {
             let message = "only one YAML document per file is supported".to_owned();
-            let separator = source.text().get(..span.range().start).and_then(|text| text.rfind("\n---"));
-            let line = separator.map(|at| source.span(at..at).position().line.saturating_add(1));
-            let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
-            let hint = format!("remove everything from `---`{line} on, or split the file");
-            problem(Code::UnsupportedYaml, message, &hint)
+            let before = source.text().get(..span.range().start).unwrap_or_default();
+            let separator = before.rfind("\n---").map_or(span.range().start, |at| at.saturating_add(1));
+            let span = source.span(separator..separator.saturating_add(3));
+            let line = span.position().line;
+            let hint = format!("remove everything from `---` (line {line}) on, or split the file");
+            error(Code::UnsupportedYaml, message, &span, hint)
         }
         Yaml::AliasReplayLimitExceeded { .. } | Yaml::AliasReplayCounterOverflow { .. } => {
             alias_limit(format!("YAML aliases expand to more than {MAX_ALIAS_NODES} keys and values"))

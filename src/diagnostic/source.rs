@@ -13,6 +13,24 @@ pub struct Source {
     text: String,
     /// Index of line starts, built on first use: most files have no problems.
     lines: OnceLock<Vec<LineStart>>,
+    /// Text from which this one was edited.
+    original: Option<Original>,
+}
+
+/// Text of a file, and how another text differs from it.
+struct Original {
+    source: Arc<Source>,
+    /// Edits in the order of the text, none of which overlap.
+    edits: Vec<Edit>,
+}
+
+/// Replacement of a range of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Bytes of the text.
+    pub range: Range<usize>,
+    /// New text.
+    pub text: String,
 }
 
 impl PartialEq for Source {
@@ -41,7 +59,23 @@ pub struct Position {
 impl Source {
     /// Creates a source from its name and a text, which must not begin with a byte order mark.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new(), original: None })
+    }
+
+    /// Returns a text with edits. An edit that overlaps one before is left out. Problems in the edited text are
+    /// reported at their location in this text.
+    pub fn edited(self: &Arc<Self>, mut edits: Vec<Edit>) -> Arc<Self> {
+        edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+        let (mut text, mut end) = (String::with_capacity(self.text.len()), 0);
+        edits.retain(|edit| {
+            let Some(kept) = self.text.get(end..edit.range.start) else { return false };
+            text.extend([kept, &edit.text]);
+            end = edit.range.end.max(edit.range.start);
+            true
+        });
+        text.push_str(self.text.get(end..).unwrap_or_default());
+        let original = Some(Original { source: Arc::clone(self), edits });
+        Arc::new(Self { name: self.name.clone(), text, lines: OnceLock::new(), original })
     }
 
     /// Returns the name, usually a path.
@@ -146,6 +180,27 @@ impl Span {
     /// Returns the covered text.
     pub fn text(&self) -> &str {
         self.source.text.get(self.range()).unwrap_or_default()
+    }
+
+    /// Returns the span of the text from which the source was edited, or this span if it was not.
+    #[must_use]
+    pub fn in_original(&self) -> Self {
+        let Some(Original { source, edits }) = &self.source.original else { return self.clone() };
+        let to_original = |offset: usize| {
+            let (mut edited, mut original) = (0_usize, 0_usize);
+            for Edit { range, text } in edits {
+                let start = edited.saturating_add(range.start.saturating_sub(original));
+                if offset < start {
+                    break;
+                }
+                (edited, original) = (start.saturating_add(text.len()), range.end);
+                if offset < edited {
+                    return range.start;
+                }
+            }
+            original.saturating_add(offset.saturating_sub(edited))
+        };
+        source.span(to_original(self.start)..to_original(self.end))
     }
 
     /// Returns the position of the start.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use strum::{IntoStaticStr, VariantArray};
 
+use super::look_alike::{describe, is_invisible};
+
 /// Id of a user flow. Its prefix determines the collection of the flow. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FlowId(Arc<str>);
@@ -65,7 +67,7 @@ impl FlowId {
     /// an error.
     ///
     /// # Errors
-    /// If the prefix is unknown or nothing follows it, or if the text contains white space, a control
+    /// If the prefix is unknown or nothing follows it, or if the text contains white space, an invisible
     /// character or one of `/ \ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         reject_unsafe_characters(text)?;
@@ -141,14 +143,16 @@ impl<'a> Ord for FlowKey<'a> {
 }
 
 fn reject_unsafe_characters(text: &str) -> Result<(), InvalidId> {
-    match text.chars().find(|char| {
-        char.is_whitespace() || char.is_control() || matches!(char, '/' | '\\' | '?' | '#' | '%' | '\'')
-    }) {
-        None => Ok(()),
-        Some(char) if char.is_whitespace() => Err(InvalidId::Character("white space".into())),
-        Some(char) if char.is_control() => Err(InvalidId::Character("a control character".into())),
-        Some(char) => Err(InvalidId::Character(format!("`{char}`"))),
-    }
+    let unsafe_char =
+        |(_, char): &(usize, char)| *char == ' ' || is_invisible(*char) || "/\\?#%'".contains(*char);
+    let Some((index, char)) = text.chars().enumerate().find(unsafe_char) else { return Ok(()) };
+    let is_hidden = is_invisible(char) && !char.is_ascii();
+    Err(InvalidId::Character(match char {
+        char if is_hidden => format!("{} (character {})", describe(char), index.saturating_add(1)),
+        char if char.is_whitespace() => "white space".into(),
+        char if char.is_control() => "a control character".into(),
+        char => format!("`{char}`"),
+    }))
 }
 
 /// Id of an `identityApiConnector`. GUIDs are case-insensitive, so they are stored in lower case. Clones
@@ -161,7 +165,7 @@ impl ConnectorId {
     /// is empty or has a character that is unsafe in a URL is an error.
     ///
     /// # Errors
-    /// If the text is empty or only dots, or contains white space, a control character or one of
+    /// If the text is empty or only dots, or contains white space, an invisible character or one of
     /// `/ \ ? # % '`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         // `.` and `..` are relative path segments in a URL.
@@ -202,7 +206,7 @@ mod tests {
         for bad in ["", "signup", "b2c_1_x", "B2C_1_", "B2C_1", " B2C_1_x", "B2C_1_a b", "B2C_1_\u{85}"] {
             assert!(FlowId::parse(bad).is_err(), "{bad:?}");
         }
-        for char in "/\\?#%'\n\t\u{a0}\u{0}".chars() {
+        for char in "/\\?#%'\n\t\u{a0}\u{0}\u{200b}\u{ad}".chars() {
             assert!(FlowId::parse(&format!("B2C_1_{char}")).is_err(), "{char:?}");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Code, Diagnostic, Suggester, clipped};
 use crate::model::{
     Certificate, Connector, ConnectorId, ConnectorKey, ConnectorRef, Current, CurrentFlow, ListedConnector,
-    NameMistake, Pin, Pins, Reading, StepMap, TargetUrl, contradictions,
+    NameMistake, Pin, Pins, Reading, StepMap, TargetUrl, contradictions, invisible_difference, spell_out,
 };
 
 /// Connectors of a tenant, by id and by name.
@@ -158,6 +158,15 @@ impl<'a> Resolver<'a> {
         let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
         if let Some(mistake) = NameMistake::detect(name) {
             return problem.hint(mistake.hint());
+        }
+        let look_alikes = self.by_name.keys().filter_map(|other| Some((other, invisible_difference(name, other)?)));
+        let look_alikes: Vec<_> = look_alikes.take(LISTED).collect();
+        if !look_alikes.is_empty() {
+            return look_alikes.into_iter().fold(problem, |problem, (other, difference)| {
+                problem
+                    .note(format!("`{}` looks like `{}`, but has {difference}", clipped(name, 80), clipped(other, 80)))
+                    .hint(format!("write `{}`", clipped(&spell_out(other), 80)))
+            });
         }
         let names: Vec<_> =
             self.by_name.keys().take(LISTED).map(|name| format!("`{}`", clipped(name, 80))).collect();

@@ -154,8 +154,10 @@ impl<'a> ShortNames<'a> {
         names
     }
 
-    /// Returns whether a displayName is not empty and only one connector has it.
+    /// Returns whether a file can have a displayName: it is not empty, has no blanks around it, and only one connector
+    /// has it.
     fn is_unique(&self, name: &str) -> bool {
-        !name.is_empty() && !self.shared.contains(name)
+        let is_blank = |char: char| char.is_whitespace() || matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}');
+        !name.is_empty() && name.trim_matches(is_blank) == name && !self.shared.contains(name)
     }
 }
