@@ -215,7 +215,8 @@ fn has_similar_words(one: &str, other: &str) -> bool {
         words.map(str::to_lowercase).collect()
     };
     let (one, other) = (words(one), words(other));
-    let is_similar = |(one, other): (&String, &String)| !get_close_matches(one.as_str(), &[other], 1, 0.5).is_empty();
+    let is_similar =
+        |(one, other): (&String, &String)| !get_close_matches(one.as_str(), &[other], 1, 0.5).is_empty();
     one.len() != other.len() || one.iter().zip(&other).all(is_similar)
 }
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::decoder::{Decoder, Spanned, Subject};
-use super::message::error;
+use super::decoder::{Decoder, Spanned};
+use super::message::{Subject, error};
 use super::schema::{Binding, HoldEntry};
 use super::source::{Node, Value};
 use crate::diagnostic::Code;

@@ -8,9 +8,7 @@ use super::decoder::{Problems, Spanned};
 use super::message::{error, missing, truncate};
 use super::schema::{Binding, File, Flow};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{
-    Api, FlowKind, NameMistake, Step, invisible_difference, is_guid, names, spell_out,
-};
+use crate::model::{Api, FlowKind, NameMistake, Step, invisible_difference, is_guid, names, spell_out};
 
 /// Longest hold: an exception that lasts longer is a new value of the binding.
 const MAX_HOLD: SignedDuration = SignedDuration::from_hours(90 * 24);

@@ -3,13 +3,13 @@
 //! Handles mappings, keys and types. Which keys exist is defined in `keys`.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 
 use strum::VariantArray;
 
-use super::message::{duplicate_error, error, join_quoted, join_with_or, missing, truncate};
+use super::message::{Subject, duplicate_error, error, join_quoted, join_with_or, missing, truncate};
 use super::source::{Node, Value};
 use super::spelling;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester};
@@ -43,36 +43,6 @@ impl Problems {
     /// Removes and returns all problems.
     pub(super) fn take(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.found)
-    }
-}
-
-/// What a message is about.
-#[derive(Clone, Copy)]
-pub(super) enum Subject<'a> {
-    /// The file.
-    File,
-    /// Value of a key.
-    Key(&'a str),
-    /// Item of the list at a key.
-    ItemOf(&'a str),
-    /// Key itself.
-    NameOf(&'a str),
-}
-
-impl<'a> From<&'a str> for Subject<'a> {
-    fn from(key: &'a str) -> Self {
-        Self::Key(key)
-    }
-}
-
-impl Display for Subject<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File => f.write_str("the file"),
-            Self::Key(key) => write!(f, "`{}`", truncate(key)),
-            Self::ItemOf(key) => write!(f, "an item of `{}`", truncate(key)),
-            Self::NameOf(key) => write!(f, "the key `{}`", truncate(key)),
-        }
     }
 }
 

@@ -13,7 +13,8 @@ use super::findings::Findings;
 use super::inputs::{FileKey, InputFile, InputFiles, path_name};
 use super::message::{duplicate_error, error, truncate};
 use super::schema::File;
-use super::{keys, slips, source};
+use super::slips::{self, ParseResult};
+use super::{keys, source};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::paths::{self, PathError};
 
@@ -84,9 +85,6 @@ pub(super) fn check_tenant(file: &File) -> Option<Diagnostic> {
                 `tenant` that extends it";
     (!is_given).then(|| error(Code::MissingKey, "missing key `tenant`", &file.span, hint))
 }
-
-/// Keys of one file without its bases, and its problems.
-pub(super) type ParseResult = (Option<File>, Vec<Diagnostic>);
 
 /// Reads and parses the files, without their bases, on all processors. Returns the path and the result of
 /// each. For a fleet this is most of the work, and no file needs another.

@@ -6,18 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strum::VariantArray as _;
-
-use super::binding;
-use super::decoder::{Decoder, Entry, Spanned, Subject};
-use super::message::{duplicate_error, error, join_quoted, truncate};
-use super::schema::{Binding, ClientIdEntry, ConnectorEntry, File, Flow, GuardsEntry, Version};
+use super::decoder::{Decoder, Entry, Spanned};
+use super::flows::{self, report_unknown_step};
+use super::message::{Subject, duplicate_error, error, truncate};
+use super::schema::{ClientIdEntry, ConnectorEntry, File, GuardsEntry, Version};
 use super::source::{Node, Value};
-use crate::diagnostic::{Code, Diagnostic, SourceLocation, Span};
-use crate::model::{
-    ConnectorId, FlowId, FlowKind, InvalidId, InvalidTargetUrl, NameMistake, Step, StepMap, TargetUrl,
-    Tenant, is_guid, names,
-};
+use crate::diagnostic::{Code, Diagnostic, SourceLocation};
+use crate::model::{ConnectorId, InvalidId, InvalidTargetUrl, NameMistake, Step, TargetUrl, Tenant, is_guid};
 
 /// Values of `prune`, with what each disables.
 const PRUNE_VALUES: &str = "`none`, `steps` (also disables the unlisted steps of listed flows) or `flows` (also those \
@@ -48,7 +43,7 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
         connectors: fields.decode(decoder, "connectors", decode_connectors),
         // A value of the wrong type was already reported, so it must not be reported as missing.
         flows: fields.decode(decoder, "flows", |decoder, node, key| {
-            Some(decode_flows(decoder, node, key).unwrap_or_default())
+            Some(flows::decode(decoder, node, key).unwrap_or_default())
         }),
         prune: fields
             .decode(decoder, "prune", |decoder, node, key| decoder.one_of_expected(node, key, PRUNE_VALUES)),
@@ -179,13 +174,6 @@ fn decode_steps(
     Some(Spanned { value: steps, span: decoder.span(node) })
 }
 
-fn report_unknown_step(decoder: &mut Decoder<'_>, name: &str, span: &Span) {
-    let message = format!("unknown step `{}`", truncate(name));
-    let problem = Diagnostic::error(Code::UnknownStep, message).at(span);
-    let problem = decoder.problems.suggester.suggest(problem, name, names::<Step>());
-    decoder.report(problem.hint(format!("valid steps: {}", join_quoted(&names::<Step>()))));
-}
-
 fn decode_connectors(
     decoder: &mut Decoder<'_>,
     node: &Node<'_>,
@@ -259,119 +247,6 @@ fn decode_target_url(
     decoder.reject(error(Code::InvalidValue, format!("`{key}` is {InvalidTargetUrl}"), &span, hint))
 }
 
-fn decode_flows(decoder: &mut Decoder<'_>, node: &Node<'_>, key: &str) -> Option<Vec<Flow>> {
-    let expected = "flow ids with their steps, or `{}` for none";
-    let entries = decoder.all_entries(node, Subject::Key(key), expected)?;
-    let mut entries = report_misplaced_steps(decoder, entries);
-    decoder.remove_duplicates(&mut entries);
-    let valid_id = entries.iter().find_map(|entry| FlowId::parse(entry.key.value).ok());
-    let kind = valid_id.map_or(FlowKind::B2c, |id| id.kind());
-    let mut flows = Vec::with_capacity(entries.len());
-    for Entry { key, value } in entries {
-        let bindings = decode_bindings(decoder, key.value, value);
-        match FlowId::parse(key.value) {
-            Ok(id) => flows.push(Flow {
-                id: Spanned { value: id, span: key.span },
-                bindings: bindings.unwrap_or_default(),
-            }),
-            Err(error) => decoder.report(invalid_flow_id(&key, &error, kind)),
-        }
-    }
-    Some(flows)
-}
-
-/// Reports steps at the level of flows, and returns the other entries. Steps that follow one flow are one
-/// problem, and the flow itself is removed if it has no value for that reason.
-fn report_misplaced_steps<'n>(decoder: &mut Decoder<'_>, entries: Vec<Entry<'n>>) -> Vec<Entry<'n>> {
-    let mut flows = Vec::with_capacity(entries.len());
-    let mut steps = Vec::<Entry<'n>>::new();
-    for entry in entries {
-        if entry.key.value.parse::<Step>().is_ok() {
-            steps.push(entry);
-        } else {
-            report_steps_after(decoder, &mut flows, &mut steps);
-            flows.push(entry);
-        }
-    }
-    report_steps_after(decoder, &mut flows, &mut steps);
-    flows
-}
-
-/// Reports `steps` that follow the last of `flows` as one problem, and empties `steps`. Also removes this
-/// flow if it has no value. Does nothing without steps.
-fn report_steps_after(decoder: &mut Decoder<'_>, flows: &mut Vec<Entry<'_>>, steps: &mut Vec<Entry<'_>>) {
-    let names: Vec<_> = steps.iter().map(|step| step.key.value).collect();
-    let message = match names[..] {
-        [] => return,
-        [name] => format!("`{name}` is a step, not a flow"),
-        _ => format!("`{}` are steps, not flows", names.join("` and `")),
-    };
-    let span = steps.first().map(|step| step.key.span.clone());
-    let flow = flows.last().map(|flow| flow.key.value).filter(|id| FlowId::parse(id).is_ok());
-    let hint = match flow {
-        Some(flow) if names.len() == 1 => format!("indent it below `{}:`", truncate(flow)),
-        Some(flow) => format!("indent them below `{}:`", truncate(flow)),
-        None => "list the steps below their flow, such as `B2C_1_signup:`".to_owned(),
-    };
-    steps.clear();
-    if flow.is_some() && flows.last().is_some_and(|flow| decoder.is_empty(flow.value)) {
-        flows.pop();
-    }
-    let problem = Diagnostic::error(Code::InvalidFlowId, message).hint(hint);
-    decoder.report(match &span {
-        Some(span) => problem.at(span),
-        None => problem,
-    });
-}
-
-fn invalid_flow_id(key: &Spanned<&str>, reason: &InvalidId, kind: FlowKind) -> Diagnostic {
-    let id = truncate(key.value);
-    if key.value.starts_with("B2C_1A_") {
-        let message = format!("`{id}` is a custom policy, and flowbind manages user flows only");
-        let hint = "remove it from the file; custom policies call REST services by their technical profiles";
-        return error(Code::InvalidFlowId, message, &key.span, hint);
-    }
-    let message = format!("invalid flow id `{id}`: {reason}");
-    let problem = Diagnostic::error(Code::InvalidFlowId, message).at(&key.span);
-    match (reason, with_prefix(key.value, kind)) {
-        (InvalidId::Prefix, Some(valid)) => problem.did_you_mean([truncate(&valid)]),
-        _ => problem.hint("write the id as Graph returns it, such as `B2C_1_signup_signin`"),
-    }
-}
-
-/// Returns the text with the prefix of a flow id in correct case, or with that of `kind` in front; `None` if
-/// the result is not a valid id.
-fn with_prefix(text: &str, kind: FlowKind) -> Option<String> {
-    let corrected = FlowKind::VARIANTS.iter().find_map(|kind| {
-        let (start, name) = text.split_at_checked(kind.prefix().len())?;
-        start.eq_ignore_ascii_case(kind.prefix()).then(|| format!("{}{name}", kind.prefix()))
-    });
-    let valid = corrected.unwrap_or_else(|| format!("{}{text}", kind.prefix()));
-    FlowId::parse(&valid).is_ok().then_some(valid)
-}
-
-fn decode_bindings(decoder: &mut Decoder<'_>, flow: &str, node: &Node<'_>) -> Option<StepMap<Binding>> {
-    let expected = "steps with their connectors, or `{}` to manage none";
-    let mut bindings = StepMap::default();
-    let entries = decoder.entries(node, Subject::Key(flow), expected)?;
-    let first_step = entries.iter().find_map(|entry| entry.key.value.parse::<Step>().ok());
-    for Entry { key, value } in entries {
-        if matches!(key.value, "connector" | "protect" | "hold") {
-            let step = first_step.unwrap_or(Step::PostFederationSignup);
-            let message = format!("`{}` belongs to a binding, not to a flow", key.value);
-            let hint = format!("write `{step}: {{connector: Fraud check, protect: true}}`");
-            decoder.report(error(Code::UnknownStep, message, &key.span, hint));
-            continue;
-        }
-        let binding = binding::decode(decoder, &key, value);
-        match key.value.parse() {
-            Ok(step) => bindings.extend(binding.map(|binding| (step, binding))),
-            Err(_) => report_unknown_step(decoder, key.value, &key.span),
-        }
-    }
-    Some(bindings)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -381,7 +256,7 @@ mod tests {
 
     use super::*;
     use crate::diagnostic::Source;
-    use crate::model::{Api, Cloud, Guards, Prune};
+    use crate::model::{Api, Cloud, Guards, Prune, names};
 
     fn schema() -> Json {
         serde_json::from_str(include_str!("../../schemas/desired.schema.json")).unwrap()

@@ -1,9 +1,40 @@
 //! Parts of messages about files.
 
 use std::borrow::Cow;
+use std::fmt::{self, Display};
 
 use crate::diagnostic::secrets::masked;
 use crate::diagnostic::{Code, Diagnostic, Span, clipped};
+
+/// What a message is about.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// The file.
+    File,
+    /// Value of a key.
+    Key(&'a str),
+    /// Item of the list at a key.
+    ItemOf(&'a str),
+    /// Key itself.
+    NameOf(&'a str),
+}
+
+impl<'a> From<&'a str> for Subject<'a> {
+    fn from(key: &'a str) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => f.write_str("the file"),
+            Self::Key(key) => write!(f, "`{}`", truncate(key)),
+            Self::ItemOf(key) => write!(f, "an item of `{}`", truncate(key)),
+            Self::NameOf(key) => write!(f, "the key `{}`", truncate(key)),
+        }
+    }
+}
 
 /// Shortens a text of the file to 80 characters, for a message. The text may be long, and the excerpt shows
 /// it anyway.

@@ -218,13 +218,12 @@ fn syntax_error(source: &Arc<Source>, failure: &serde_yaml::Error) -> Diagnostic
             "define the anchor with `&` before it is used, or quote a string that starts with `*`",
         ),
         _ => {
-            let Mistake { what, hint, start } = common_mistake(source, &span, what).unwrap_or_else(|| {
+            let Mistake { what, hint } = common_mistake(source, &span, what).unwrap_or_else(|| {
                 let hint = "indent with spaces, close quotes and brackets, and quote strings that contain `: ` or \
                             ` #` or start with one of `@ % * & ! | > [ {`";
                 Mistake::new(what, hint)
             });
-            let span = start.map_or(span, |start| source.span(start..start));
-            error(Code::InvalidYaml, format!("invalid YAML: {what}"), &span, hint)
+            problem(Code::InvalidYaml, format!("invalid YAML: {what}"), &hint)
         }
     }
 }
@@ -233,13 +232,11 @@ fn syntax_error(source: &Arc<Source>, failure: &serde_yaml::Error) -> Diagnostic
 struct Mistake {
     what: String,
     hint: String,
-    /// Byte where it starts, if it is not where the parser failed.
-    start: Option<usize>,
 }
 
 impl Mistake {
     fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into(), start: None }
+        Self { what: what.into(), hint: hint.into() }
     }
 }
 
@@ -248,7 +245,7 @@ impl Mistake {
 fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<Mistake> {
     let (before, after) = source.text().split_at_checked(span.range().start)?;
     let start = before.rfind(['\n', '\r']).map_or(0, |at| at.saturating_add(1));
-    let (above, in_line) = before.split_at_checked(start)?;
+    let in_line = before.get(start..)?;
     let number = span.position().line;
     if what.contains("tabs disallowed") && in_line.trim_start_matches(' ').starts_with('\t') {
         return Some(Mistake::new(format!("line {number} is indented with a tab"), "indent with spaces"));
@@ -268,28 +265,13 @@ fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<Mistake> {
     if what != "mapping values are not allowed in this context" || in_line.trim_start().starts_with('-') {
         return None;
     }
-    if let Some((_, value)) = in_line.split_once(": ") {
-        let rest = after.split(['\n', '\r']).next().unwrap_or_default();
-        let value = format!("{value}{rest}");
-        // An address may contain a key, so it is not repeated.
-        let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://");
-        let quoted = if is_plain { format!(": `\"{}\"`", truncate(value.trim())) } else { String::new() };
-        let hint = format!("put the value in quotes{quoted}");
-        return Some(Mistake::new("a value with `: ` is not in quotes", hint));
-    }
-    // The line continues the value of the line above, because it is indented deeper.
-    let indent = |line: &str| line.chars().take_while(|char| *char == ' ').count();
-    let is_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let lines: Vec<_> = above.lines().collect();
-    let sibling = lines.iter().rposition(is_content)?;
-    let (own, other) = (indent(in_line), indent(lines.get(sibling)?));
-    let sibling = sibling.saturating_add(1);
-    let key = truncate(in_line.trim());
-    (own > other).then(|| Mistake {
-        what: format!("`{key}` is indented deeper than line {sibling}, which already has a value"),
-        hint: format!("indent `{key}` by {other} spaces, like line {sibling}"),
-        start: Some(start.saturating_add(own)),
-    })
+    let (_, value) = in_line.split_once(": ")?;
+    let rest = after.split(['\n', '\r']).next().unwrap_or_default();
+    let value = format!("{value}{rest}");
+    // An address may contain a key, so it is not repeated.
+    let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://");
+    let quoted = if is_plain { format!(": `\"{}\"`", truncate(value.trim())) } else { String::new() };
+    Some(Mistake::new("a value with `: ` is not in quotes", format!("put the value in quotes{quoted}")))
 }
 
 /// Returns the exceeded limit as text, such as `more than 16 levels of nesting`.

@@ -1,12 +1,11 @@
 //! Names whose text has characters that the author did not mean: line ends of block scalars, blanks, curly quotes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::decoder::Subject;
-use super::message::{error, truncate};
+use super::message::{Subject, error, truncate};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::model::describe;
-use std::sync::Arc;
 
 /// Quotes that YAML does not know. Word processors and chats write them in place of `"` and `'`.
 const CURLY_QUOTES: [char; 9] = ['“', '”', '„', '‘', '’', '‚', '«', '»', '‟'];
@@ -22,7 +21,12 @@ pub(super) fn intended<'t>(text: &'t str, literal: &str) -> &'t str {
 
 /// Returns the error for a name that is not what its author likely meant; `None` for any other name. `range` is the
 /// location of the scalar, which for a block scalar begins at its first line.
-pub(super) fn check(source: &Arc<Source>, text: &str, range: &Range<usize>, subject: Subject<'_>) -> Option<Diagnostic> {
+pub(super) fn check(
+    source: &Arc<Source>,
+    text: &str,
+    range: &Range<usize>,
+    subject: Subject<'_>,
+) -> Option<Diagnostic> {
     let span = source.span(range.clone());
     let literal = span.text();
     let meant = intended(text, literal);
@@ -43,7 +47,7 @@ pub(super) fn check(source: &Arc<Source>, text: &str, range: &Range<usize>, subj
     {
         let span = source.span(at..at.saturating_add(1));
         let message = format!("{subject} is a block scalar (`{style}`), whose value ends with a line end");
-        return Some(error(Code::InvalidValue, message, &span, format!("write {shown} in one line")));
+        return Some(error(Code::InvalidValue, message, &span, format!("write {shown} on one line")));
     }
     let (message, hint) = if literal.starts_with(CURLY_QUOTES) {
         let message = format!("curly quotes do not quote, but are part of {subject}");

@@ -20,8 +20,8 @@ pub struct Source {
 /// Text of a file, and how another text differs from it.
 struct Original {
     source: Arc<Source>,
-    /// Edits in the order of the text, none of which overlap.
-    edits: Vec<Edit>,
+    /// Ranges of the edits in the edited and in the original text, in their order.
+    edits: Vec<(Range<usize>, Range<usize>)>,
 }
 
 /// Replacement of a range of a text.
@@ -67,14 +67,17 @@ impl Source {
     pub fn edited(self: &Arc<Self>, mut edits: Vec<Edit>) -> Arc<Self> {
         edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         let (mut text, mut end) = (String::with_capacity(self.text.len()), 0);
-        edits.retain(|edit| {
-            let Some(kept) = self.text.get(end..edit.range.start) else { return false };
-            text.extend([kept, &edit.text]);
-            end = edit.range.end.max(edit.range.start);
-            true
-        });
+        let mut ranges = Vec::with_capacity(edits.len());
+        for Edit { range, text: new } in edits {
+            let Some(kept) = self.text.get(end..range.start) else { continue };
+            text.push_str(kept);
+            let start = text.len();
+            text.push_str(&new);
+            end = range.end;
+            ranges.push((start..text.len(), range));
+        }
         text.push_str(self.text.get(end..).unwrap_or_default());
-        let original = Some(Original { source: Arc::clone(self), edits });
+        let original = Some(Original { source: Arc::clone(self), edits: ranges });
         Arc::new(Self { name: self.name.clone(), text, lines: OnceLock::new(), original })
     }
 
@@ -187,18 +190,12 @@ impl Span {
     pub fn in_original(&self) -> Self {
         let Some(Original { source, edits }) = &self.source.original else { return self.clone() };
         let to_original = |offset: usize| {
-            let (mut edited, mut original) = (0_usize, 0_usize);
-            for Edit { range, text } in edits {
-                let start = edited.saturating_add(range.start.saturating_sub(original));
-                if offset < start {
-                    break;
-                }
-                (edited, original) = (start.saturating_add(text.len()), range.end);
-                if offset < edited {
-                    return range.start;
-                }
+            let after = edits.partition_point(|(edited, _)| edited.start <= offset);
+            match after.checked_sub(1).and_then(|before| edits.get(before)) {
+                None => offset,
+                Some((edited, original)) if offset < edited.end => original.start,
+                Some((edited, original)) => original.end.saturating_add(offset.saturating_sub(edited.end)),
             }
-            original.saturating_add(offset.saturating_sub(edited))
         };
         source.span(to_original(self.start)..to_original(self.end))
     }
@@ -275,6 +272,18 @@ mod tests {
         }
         assert_eq!(source.offset(Position { line: 1, column: 99 }), 1);
         assert_eq!(source.offset(Position { line: 99, column: 1 }), source.text().len());
+    }
+
+    #[test]
+    fn span_of_an_edited_text_is_reported_in_the_original() {
+        let source = Source::new("f", "a:b\nc{{d}}e\n");
+        let edit = |range, text: &str| Edit { range, text: text.to_owned() };
+        let edited = source.edited(vec![edit(5..10, "null"), edit(2..2, " "), edit(7..8, "overlap")]);
+        assert_eq!(edited.text(), "a: b\ncnulle\n");
+        for (part, original) in [("a", "a"), ("b\nc", "b\nc"), ("null", "{{d}}"), ("e\n", "e\n")] {
+            let start = edited.text().find(part).unwrap();
+            assert_eq!(edited.span(start..start + part.len()).in_original().text(), original);
+        }
     }
 
     #[test]

@@ -57,9 +57,8 @@ pub fn describe(char: char) -> String {
 /// escapes for invisible characters and look-alikes.
 pub fn spell_out(name: &str) -> String {
     let is_plain = |char: char| char.is_ascii_graphic() || char == ' ';
-    let is_hidden = |char: char| {
-        !is_plain(char) && (is_invisible(char) || to_latin(char) != char || is_combining(char))
-    };
+    let is_hidden =
+        |char: char| !is_plain(char) && (is_invisible(char) || to_latin(char) != char || is_combining(char));
     let has_blanks = name.trim() != name || name.contains("  ");
     if !has_blanks && !name.contains(is_hidden) {
         return name.to_owned();
@@ -158,7 +157,9 @@ mod tests {
         ] {
             assert_eq!(invisible_difference(written, actual).as_deref(), Some(expected), "{written:?}");
         }
-        for (written, actual) in [("Check", "Check"), ("Check", "check"), ("a b", "ab"), ("", "a"), ("é", "e")] {
+        for (written, actual) in
+            [("Check", "Check"), ("Check", "check"), ("a b", "ab"), ("", "a"), ("é", "e")]
+        {
             assert_eq!(invisible_difference(written, actual), None, "{written:?}");
         }
     }

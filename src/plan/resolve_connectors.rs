@@ -159,12 +159,17 @@ impl<'a> Resolver<'a> {
         if let Some(mistake) = NameMistake::detect(name) {
             return problem.hint(mistake.hint());
         }
-        let look_alikes = self.by_name.keys().filter_map(|other| Some((other, invisible_difference(name, other)?)));
+        let look_alikes =
+            self.by_name.keys().filter_map(|other| Some((other, invisible_difference(name, other)?)));
         let look_alikes: Vec<_> = look_alikes.take(LISTED).collect();
         if !look_alikes.is_empty() {
             return look_alikes.into_iter().fold(problem, |problem, (other, difference)| {
                 problem
-                    .note(format!("`{}` looks like `{}`, but has {difference}", clipped(name, 80), clipped(other, 80)))
+                    .note(format!(
+                        "`{}` looks like `{}`, but has {difference}",
+                        clipped(name, 80),
+                        clipped(other, 80)
+                    ))
                     .hint(format!("write `{}`", clipped(&spell_out(other), 80)))
             });
         }

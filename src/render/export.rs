@@ -157,7 +157,8 @@ impl<'a> ShortNames<'a> {
     /// Returns whether a file can have a displayName: it is not empty, has no blanks around it, and only one connector
     /// has it.
     fn is_unique(&self, name: &str) -> bool {
-        let is_blank = |char: char| char.is_whitespace() || matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}');
+        let is_blank =
+            |char: char| char.is_whitespace() || matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}');
         !name.is_empty() && name.trim_matches(is_blank) == name && !self.shared.contains(name)
     }
 }
