@@ -36,7 +36,7 @@ pub use desired::{Desired, DesiredBinding, DesiredFlow, DesiredHold, GuardLimit,
 pub use id::{ConnectorId, FlowId, FlowKey, FlowKind, InvalidId, is_guid};
 pub use label::Label;
 pub use listing::{Listing, ListingLine, Literal};
-pub use look_alike::{describe, invisible_difference, is_invisible, spell_out};
+pub use look_alike::{describe, invisible_difference, is_invisible, spell_out, trim_blanks};
 pub use name_mistake::NameMistake;
 pub use names::names;
 pub use only::Only;

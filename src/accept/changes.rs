@@ -6,8 +6,8 @@ use super::connectors::Connectors;
 use super::edit::{Edit, EditError};
 use crate::desired::{Document, ShortName};
 use crate::model::{
-    Bound, Connector, ConnectorId, ConnectorKey, DesiredFlow, FlowId, FlowKey, Prune, Step, TargetUrl,
-    is_guid,
+    Bound, Connector, ConnectorId, ConnectorKey, DesiredFlow, FlowId, FlowKey, NameMistake, Prune, Step,
+    TargetUrl, is_guid, trim_blanks,
 };
 use crate::render::short_name;
 
@@ -136,14 +136,14 @@ impl<'a> Planner<'a> {
         let unique = self
             .connectors
             .display_name(id)
-            .filter(|name| !name.is_empty() && self.connectors.is_unique(name));
+            .filter(|name| !name.is_empty() && trim_blanks(name) == *name && self.connectors.is_unique(name));
         let literal_id = || {
             let is_valid = is_guid(id.as_str());
             is_valid.then(|| id.to_string()).ok_or_else(|| EditError::UnnameableConnector(id.to_string()))
         };
         let Some(short_names) = self.document.short_names() else {
-            // A GUID would be read as an id.
-            let name = unique.filter(|name| !is_guid(name));
+            // A GUID would be read as an id, and a word such as `off` is not a connector.
+            let name = unique.filter(|name| !is_guid(name) && NameMistake::detect(name).is_none());
             return name.map_or_else(literal_id, |name| Ok(name.to_owned()));
         };
         let is_connector = |entry: &ShortName| self.connectors.resolve(&entry.key) == Some(id);

@@ -87,7 +87,7 @@ impl<'s> Decoder<'s> {
 
     /// Returns a part of the source.
     pub(super) fn text(&self, range: &Range<usize>) -> &'s str {
-        self.source.text().get(range.clone()).unwrap_or_default()
+        self.source.text().get(range.start..range.end.min(self.source.text().len())).unwrap_or_default()
     }
 
     /// Returns whether a value is left out. For YAML, it is then null, as if `null`, `Null`, `NULL` or `~` were
@@ -106,7 +106,7 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// Decodes a string that is not empty, and that its author likely meant. Reports any other value, with a hint
+    /// Decodes a string that is not empty, and that its author likely intended. Reports any other value, with a hint
     /// to write `expected`, and returns `None`.
     fn string<'n>(
         &mut self,
@@ -266,12 +266,12 @@ impl<'s> Decoder<'s> {
                 self.report(error(Code::UnsupportedYaml, message, &span, hint));
                 continue;
             }
-            let meant = spelling::intended(name, span.text());
-            let subject = Subject::NameOf(meant);
+            let intended = spelling::intended(name, span.text());
+            let subject = Subject::NameOf(intended);
             if let Some(problem) = spelling::check(self.source, name, &key_node.range, subject) {
                 self.report(problem);
             }
-            entries.push(Entry { key: Spanned { value: meant, span }, value });
+            entries.push(Entry { key: Spanned { value: intended, span }, value });
         }
         Some(entries)
     }

@@ -140,7 +140,7 @@ fn misplaced_key(
                 Some((Value::String(_) | Value::Null { .. }, text)) if is_one_line(text) => text,
                 _ => "Fraud check",
             };
-            let written = decoder.text(&value.range);
+            let written = literal(decoder, value);
             let value = match key {
                 "connector" => String::new(),
                 _ if is_one_line(written) => format!(", {key}: {written}"),
@@ -162,6 +162,14 @@ fn misplaced_key(
         }
         _ => return None,
     })
+}
+
+/// Returns a value as it is written: a scalar, or a mapping that ends in its line; otherwise an empty text.
+fn literal<'s>(decoder: &Decoder<'s>, node: &Node<'_>) -> &'s str {
+    let Value::Mapping(_) = node.value else { return decoder.text(&node.range) };
+    let rest = decoder.text(&(node.range.start..usize::MAX));
+    let line = rest.lines().next().unwrap_or_default().trim_end();
+    if line.starts_with('{') && line.ends_with('}') { line } else { "" }
 }
 
 /// Returns whether a text can be a part of a hint.

@@ -66,7 +66,9 @@ pub(super) fn explain(
     if slips.is_empty() || badness(&best) >= badness(&invalid) {
         return invalid;
     }
-    let (file, problems) = best;
+    let (repaired, problems) = best;
+    // The keys of a text that is not YAML are a guess, on which no other file may depend.
+    let file = invalid.0.and(repaired);
     (file, slips.into_iter().map(|slip| slip.problem).chain(problems).collect())
 }
 

@@ -1,25 +1,24 @@
-//! Names whose text has characters that the author did not mean: line ends of block scalars, blanks, curly quotes.
+//! Names whose text has characters that the author did not intend: line ends of block scalars, blanks, curly quotes.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::message::{Subject, error, truncate};
 use crate::diagnostic::{Code, Diagnostic, Source};
-use crate::model::describe;
+use crate::model::{describe, trim_blanks};
 
 /// Quotes that YAML does not know. Word processors and chats write them in place of `"` and `'`.
 const CURLY_QUOTES: [char; 9] = ['“', '”', '„', '‘', '’', '‚', '«', '»', '‟'];
 
-/// Returns the text that the author of a name likely meant: without blanks around it, and for a plain scalar without
+/// Returns the text that the author of a name likely intended: without blanks around it, and for a plain scalar without
 /// curly quotes.
 pub(super) fn intended<'t>(text: &'t str, literal: &str) -> &'t str {
-    let is_blank = |char: char| char.is_whitespace() || matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}');
-    let text = text.trim_matches(is_blank);
+    let text = trim_blanks(text);
     let is_curly = literal.starts_with(CURLY_QUOTES) && text.ends_with(CURLY_QUOTES);
     if is_curly { text.trim_matches(CURLY_QUOTES) } else { text }
 }
 
-/// Returns the error for a name that is not what its author likely meant; `None` for any other name. `range` is the
+/// Returns the error for a name that is not what its author likely intended; `None` for any other name. `range` is the
 /// location of the scalar, which for a block scalar begins at its first line.
 pub(super) fn check(
     source: &Arc<Source>,
@@ -29,11 +28,11 @@ pub(super) fn check(
 ) -> Option<Diagnostic> {
     let span = source.span(range.clone());
     let literal = span.text();
-    let meant = intended(text, literal);
-    if meant == text || meant.is_empty() {
+    let name = intended(text, literal);
+    if name == text || name.is_empty() {
         return None;
     }
-    let value = if is_plain(meant) { meant.to_owned() } else { format!("\"{meant}\"") };
+    let value = if is_plain(name) { name.to_owned() } else { format!("\"{name}\"") };
     // An address may contain a key, so it is not repeated.
     let shown = match subject {
         _ if value.contains("://") => "the address".to_owned(),
@@ -51,9 +50,9 @@ pub(super) fn check(
     }
     let (message, hint) = if literal.starts_with(CURLY_QUOTES) {
         let message = format!("curly quotes do not quote, but are part of {subject}");
-        (message, format!("write `\"{}\"`", truncate(meant)))
+        (message, format!("write `\"{}\"`", truncate(name)))
     } else {
-        let first = text.chars().next().filter(|_| !text.starts_with(meant)).map(|char| ("begins", char));
+        let first = text.chars().next().filter(|_| !text.starts_with(name)).map(|char| ("begins", char));
         let (verb, char) = first.or_else(|| text.chars().next_back().map(|char| ("ends", char)))?;
         (format!("{subject} {verb} with {}", describe(char)), format!("write {shown}"))
     };

@@ -32,6 +32,13 @@ pub fn is_invisible(char: char) -> bool {
         )
 }
 
+/// Returns a text without the blanks around it, also those without a width.
+pub fn trim_blanks(text: &str) -> &str {
+    text.trim_matches(|char: char| {
+        char.is_whitespace() || matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}')
+    })
+}
+
 /// Returns a character for a message: `c` as itself, all that a reader cannot see or mistakes by its number.
 pub fn describe(char: char) -> String {
     let kind = match char {

@@ -31,7 +31,7 @@ impl NameMistake {
     pub fn message(self, shown: &str) -> String {
         match self {
             Self::Nothing => format!("`{shown}` is not a connector"),
-            Self::Variable => format!("`{shown}` is a variable, which flowbind does not expand"),
+            Self::Variable => format!("`{shown}` is a variable, not a connector"),
         }
     }
 
@@ -39,7 +39,7 @@ impl NameMistake {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Nothing => "to call nothing, write `null` without quotes",
-            Self::Variable => "write the value itself",
+            Self::Variable => "write the value itself; flowbind does not expand variables",
         }
     }
 }

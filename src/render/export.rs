@@ -8,7 +8,7 @@ use super::wording::push_line;
 use super::{escape, short_name};
 use crate::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Inventory, ListedConnector, Step, Tenant, bound_id, is_guid,
-    latest_not_after,
+    latest_not_after, trim_blanks,
 };
 
 /// Renders an inventory as a desired-state file in YAML: the connectors with short names, and the bindings of
@@ -157,8 +157,6 @@ impl<'a> ShortNames<'a> {
     /// Returns whether a file can have a displayName: it is not empty, has no blanks around it, and only one connector
     /// has it.
     fn is_unique(&self, name: &str) -> bool {
-        let is_blank =
-            |char: char| char.is_whitespace() || matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}');
-        !name.is_empty() && name.trim_matches(is_blank) == name && !self.shared.contains(name)
+        !name.is_empty() && trim_blanks(name) == name && !self.shared.contains(name)
     }
 }

@@ -187,9 +187,15 @@ fn template(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let length = line.content.get(open..)?.find("}}")?.saturating_add(2);
         let at = line.content_start().saturating_add(open);
         let text = line.content.get(open..open.saturating_add(length))?;
-        let message = format!("`{}` is a variable, which flowbind does not expand", truncate(text));
+        let message = format!("`{}` is a variable, not a value", truncate(text));
         let edits = vec![Edit { range: at..at.saturating_add(length), text: "null".to_owned() }];
-        Some(Found { message, hint: "write the value itself".to_owned(), at, length, edits })
+        Some(Found {
+            message,
+            hint: "write the value itself; flowbind does not expand variables".to_owned(),
+            at,
+            length,
+            edits,
+        })
     };
     found().into_iter().collect()
 }

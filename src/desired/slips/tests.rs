@@ -169,7 +169,7 @@ fn slips_of_layout_have_one_problem_with_the_corrected_text() {
             "missing space",
             "write `postFederationSignup: null`",
         ),
-        ("\n  B2C_1_a:\n    postFederationSignup: {{ x }}", 3, "does not expand", "write the value itself"),
+        ("\n  B2C_1_a:\n    postFederationSignup: {{ x }}", 3, "is a variable", "write the value itself"),
     ] {
         let text = format!("version: 1\ntenant: contoso.onmicrosoft.com\nflows:{flows}\n");
         let found = problems(&text);
@@ -181,7 +181,7 @@ fn slips_of_layout_have_one_problem_with_the_corrected_text() {
 }
 
 #[test]
-fn texts_that_look_like_slips_are_no_problems() {
+fn text_that_looks_like_a_slip_has_no_problem() {
     for value in [
         "\"first\n      B2C_1_a:x\n      - protect:true {\"",
         "a:b{",
