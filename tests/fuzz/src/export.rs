@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flowbind::model::{
     Api, Bound, Cloud, Connector, ConnectorId, Current, CurrentFlow, Fetched, FlowId, FlowKind, Inventory,
-    ListedConnector, ListedFlow, Reading, Scope, Step, is_guid,
+    ListedConnector, ListedFlow, Reading, Scope, Step, is_guid, trim_blanks,
 };
 use flowbind::plan::TenantPlan;
 use flowbind::{desired, render};
@@ -93,13 +93,14 @@ pub(crate) fn assert_plan_is_empty(inventory: &Inventory) {
     assert_eq!(target.in_sync.len(), bindings.len() - unnamed.len(), "{file}");
 }
 
-/// Returns whether a file can name an existing connector: by a unique display name or by a GUID.
+/// Returns whether a file can name an existing connector: by a unique display name without blanks around it, or by a
+/// GUID.
 fn can_be_named(id: &ConnectorId, inventory: &Inventory) -> bool {
     let same = |listed: &&ListedConnector| listed.connector.id == *id;
     let Some(listed) = inventory.connectors.iter().find(same) else { return false };
     let name = &listed.connector.display_name;
     let has_name = |other: &&ListedConnector| other.connector.display_name == *name;
-    let has_unique_name = name.as_ref().is_some_and(|name| !name.is_empty())
+    let has_unique_name = name.as_ref().is_some_and(|name| !name.is_empty() && trim_blanks(name) == name)
         && inventory.connectors.iter().filter(has_name).count() == 1;
     has_unique_name || is_guid(id.as_str())
 }

@@ -114,7 +114,8 @@ async fn put_that_is_never_processed_has_not_acted() {
         let reason = matches!(error.kind, SendErrorKind::Broken(FailureReason::NotProcessed(_)));
         assert!(reason && !error.may_have_acted, "{reply:?}: {error}");
         assert!((6..=11).contains(&error.attempts), "{reply:?}: {error}");
-        assert!(began.elapsed() <= Duration::from_secs(45), "{reply:?}: {:?}", began.elapsed());
+        // Attempts and pauses take 45 s. The paused clock also advances while a connection of the test is slow.
+        assert!(began.elapsed() <= Duration::from_secs(60), "{reply:?}: {:?}", began.elapsed());
         assert!(!client.host(&url.parse().unwrap()).is_failing(), "{reply:?}");
     }
 }
