@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::auth::{Secret, Settings};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::http::is_proxy_address;
+use crate::http::{Proxies, TrustStore};
 use crate::output::StepFiles;
 use crate::run::CommandError;
 
@@ -25,13 +25,15 @@ pub(super) struct Environment {
     pub(super) github: StepFiles,
     /// `AZURE_AUTHORITY_HOST`: the login authority, in place of the cloud's own.
     pub(super) authority_host: Option<String>,
-    /// Variable for the https proxy whose value is not a proxy URL. The value may contain a password.
-    pub(super) invalid_proxy_variable: Option<&'static str>,
+    /// Proxies; the name of the variable if its value is not the URL of a proxy.
+    pub(super) proxies: Result<Proxies, &'static str>,
+    /// Certificate authorities in place of the system's.
+    pub(super) trust_store: TrustStore,
 }
 
 impl Environment {
     /// Reads all environment variables that flowbind uses; an empty one counts as unset. A value that is not
-    /// UTF-8 and an invalid `SOURCE_DATE_EPOCH` are errors; an invalid proxy is only recorded.
+    /// UTF-8 and an invalid `SOURCE_DATE_EPOCH` are errors; an invalid proxy is only recorded, because not every command needs one.
     ///
     /// # Errors
     /// A variable has an unusable value.
@@ -64,7 +66,8 @@ impl Environment {
                 workspace: path("GITHUB_WORKSPACE")?,
             },
             authority_host: variable("AZURE_AUTHORITY_HOST")?,
-            invalid_proxy_variable: invalid_proxy_variable()?,
+            proxies: proxies()?,
+            trust_store: TrustStore { file: path("SSL_CERT_FILE")?, folders: variable("SSL_CERT_DIR")? },
         })
     }
 
@@ -112,20 +115,20 @@ fn password(name: &str) -> Result<Option<Secret>, CommandError> {
     Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
 }
 
-/// Returns the name of the variable that sets the https proxy, if its value is not a proxy URL; otherwise
-/// `None`. As in reqwest, that is the first of `HTTPS_PROXY` and `ALL_PROXY` with a value, in upper case or,
-/// if unset, in lower case.
-fn invalid_proxy_variable() -> Result<Option<&'static str>, CommandError> {
-    for (upper, lower) in [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")] {
-        let (name, value) = match value(upper)? {
-            Some(value) => (upper, value),
-            None => (lower, value(lower)?.unwrap_or_default()),
-        };
-        if !value.is_empty() {
-            return Ok(Some(name).filter(|_| !is_proxy_address(&value)));
-        }
-    }
-    Ok(None)
+/// Returns the proxies for https. As in curl, a variable in lower case counts before the same in upper case, and an empty
+/// one counts as unset (<https://everything.curl.dev/usingcurl/proxies/env.html>). Returns the name of the variable if its
+/// value is not the URL of a proxy. The value may contain a password.
+fn proxies() -> Result<Result<Proxies, &'static str>, CommandError> {
+    let first = |names: &[&'static str]| {
+        names
+            .iter()
+            .find_map(|name| Some((*name, variable(name).transpose()?)))
+            .map_or(Ok(None), |(name, value)| value.map(|value| Some((name, value))))
+    };
+    let proxy = first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?;
+    let no_proxy = first(&["no_proxy", "NO_PROXY"])?.map(|(_, value)| value).unwrap_or_default();
+    let (name, value) = proxy.unzip();
+    Ok(Proxies::new(value.as_deref(), &no_proxy).ok_or(name.unwrap_or_default()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]

@@ -156,7 +156,8 @@ impl ConnectionArgs {
             rate: self.rate,
             credentials: environment.credentials.clone(),
             authority_host: environment.authority_host.clone(),
-            invalid_proxy_variable: environment.invalid_proxy_variable,
+            proxies: environment.proxies.clone(),
+            trust_store: environment.trust_store.clone(),
         }
     }
 }

@@ -105,9 +105,17 @@ codes! {
             NOTHING,
             "Pass a root such as `https://graph.microsoft.com/beta`, or leave `--graph-url` out.";
         InvalidCaFile = "invalid-ca-file": "The file of certificate authorities cannot be used",
-            "The value of `--ca-file` is not a readable PEM file with at least one certificate.",
+            "The value of `--ca-file` is not a readable PEM file with at least one certificate, or a certificate in it \
+             is invalid. The message has its number and line.",
             NOTHING,
-            "Pass a PEM file with the certificates of the authorities to trust.";
+            "Pass a PEM file with the certificates of the authorities to trust. Remove an invalid certificate, or copy \
+             it again.";
+        TrustStoreUnusable = "trust-store-unusable": "There are no certificate authorities to trust",
+            "Neither the system nor `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace its store, has usable certificate \
+             authorities. Minimal container images often have none.",
+            NOTHING,
+            "Install the package `ca-certificates`, correct or unset the variable in the message, or pass a PEM file \
+             with `--ca-file`.";
         OutputNotWritable = "output-not-writable": "An output cannot be written",
             "A file of `--out`, a snapshot of `--sandbox`, a folder, a journal, a summary file of the pipeline or stdout \
              could not be written. \

@@ -24,9 +24,6 @@ pub fn unreachable_hint(unreachable: &Unreachable) -> &'static str {
     }
 }
 
-/// What to do about an environment variable that is not the URL of a proxy.
-pub const INVALID_PROXY_HINT: &str = "set it to a URL such as `http://proxy.example.com:8080`, or unset it";
-
 /// What to do about a login that is over.
 pub const LOGIN_OVER_HINT: &str = "sign in again just before this step, shorten the run with `--shard`, or use a \
                                    credential that flowbind renews, such as `github-oidc`";

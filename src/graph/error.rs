@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::advice::{self, INVALID_PROXY_HINT, LOGIN_OVER_HINT, SIGN_IN_FAILED_HINT, unreachable_hint};
+use super::advice::{self, LOGIN_OVER_HINT, SIGN_IN_FAILED_HINT, unreachable_hint};
 use super::permission::Need;
 use crate::diagnostic::{Code, clipped};
 use crate::http::{Answer, AuthorizeError, ClientError, SendError, SendErrorKind, Unreachable, foreign_text};
@@ -184,7 +184,6 @@ impl GraphError {
             Code::SignInFailed => {
                 hint(if self.is_login_over() { LOGIN_OVER_HINT } else { SIGN_IN_FAILED_HINT })
             }
-            Code::InvalidEnvironment => hint(INVALID_PROXY_HINT),
             Code::GraphThrottled | Code::Timeout => match self.pause_beyond_timeout() {
                 Some(pause) => hint(&format!(
                     "run again later, or with a `--timeout` of more than {} s",
@@ -315,8 +314,8 @@ impl Rejection {
 impl From<&ClientError> for Code {
     fn from(error: &ClientError) -> Self {
         match error {
-            ClientError::InvalidProxyVariable(_) => Self::InvalidEnvironment,
-            ClientError::InvalidPem(_) | ClientError::NoCertificate => Self::InvalidCaFile,
+            ClientError::TrustStore(_) => Self::TrustStoreUnusable,
+            ClientError::InvalidCertificate { .. } | ClientError::NoCertificate => Self::InvalidCaFile,
             ClientError::Build(_) | ClientError::Request(_) => Self::System,
         }
     }
@@ -455,7 +454,7 @@ mod tests {
     #[test]
     fn request_without_client_is_not_an_unreachable_host() {
         for (error, code) in [
-            (ClientError::InvalidProxyVariable("HTTPS_PROXY"), Code::InvalidEnvironment),
+            (ClientError::TrustStore("x".into()), Code::TrustStoreUnusable),
             (ClientError::Build("x".into()), Code::System),
             (ClientError::Request("x".into()), Code::System),
         ] {

@@ -11,7 +11,7 @@ mod transport;
 pub mod wire;
 
 pub use crate::http::{Halt, RetryBudget, Stop, StopStage, saturating_add, stopped};
-pub use advice::{INVALID_PROXY_HINT, LOGIN_OVER_HINT, unreachable_hint};
+pub use advice::{LOGIN_OVER_HINT, unreachable_hint};
 pub use client::{AcceptedPut, Graph};
 pub use cloud::{GraphUrl, InvalidGraphUrl, authority, token_exchange_audience};
 pub use error::{GraphError, GraphErrorKind, Rejection, RequestLine};

@@ -6,7 +6,7 @@ use std::fmt;
 use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
@@ -14,7 +14,10 @@ use reqwest::dns::Resolve;
 use reqwest::{Certificate, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+pub use super::client_error::ClientError;
+use super::proxies::Proxies;
 use super::resolve::SystemResolver;
+use super::trust_store::{TrustStore, parse_authorities};
 use super::warnings::Warnings;
 
 /// Time to establish a connection: short enough for two attempts within the 20 s of
@@ -35,40 +38,18 @@ const MAX_IN_FLIGHT: usize = 512;
 /// Maximum bytes of all responses that are being received: a large fleet has about 10 MiB.
 const MAX_IN_FLIGHT_BYTES: usize = 32 << 20;
 
-/// Error of the setup of an HTTP client.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// The file of certificate authorities is not valid PEM.
-    #[error("{0}")]
-    InvalidPem(String),
-    /// The file of certificate authorities has no certificate.
-    #[error("no certificate in the file")]
-    NoCertificate,
-    /// An environment variable should be a proxy URL and is not.
-    #[error("`{0}` is not the URL of an http or https proxy")]
-    InvalidProxyVariable(&'static str),
-    /// The client cannot be built, for example because the system has no certificate authorities.
-    #[error("{0}")]
-    Build(String),
-    /// A request cannot be built.
-    #[error("{0}")]
-    Request(String),
-}
-
 /// HTTP connections of a run.
 #[derive(Debug)]
 pub struct Connections {
     /// Authorities to trust in addition to those of the system or of `SSL_CERT_FILE`.
     authorities: Vec<Certificate>,
-    /// The environment variable whose value is not a proxy URL.
-    invalid_proxy_variable: Option<&'static str>,
+    trust_store: TrustStore,
+    proxies: Arc<Proxies>,
     permits: Semaphore,
     /// Bytes of the responses that are being received.
     received: AtomicUsize,
     open: Mutex<BTreeMap<ProxyMode, ClientGeneration>>,
     resolver: Resolver,
-    /// The proxies of the environment, as reqwest reads them.
-    proxies: LazyLock<Matcher>,
     /// Warnings about hosts.
     pub(super) warnings: Warnings,
 }
@@ -93,47 +74,45 @@ impl Default for Connections {
     fn default() -> Self {
         Self {
             authorities: Vec::new(),
-            invalid_proxy_variable: None,
+            trust_store: TrustStore::default(),
+            proxies: Arc::default(),
             permits: Semaphore::new(MAX_IN_FLIGHT),
             received: AtomicUsize::new(0),
             open: Mutex::default(),
             resolver: Resolver(Arc::new(SystemResolver)),
-            proxies: LazyLock::new(Matcher::from_system),
             warnings: Warnings::default(),
         }
     }
 }
 
 impl Connections {
-    /// Creates connections that trust additional certificate authorities, given as PEM. Builds a client to
-    /// check the certificates.
+    /// Creates connections that trust additional certificate authorities, given as PEM.
     ///
     /// # Errors
-    /// The PEM has no valid certificate, or no client can be built.
+    /// The PEM has no certificate, or an invalid one.
     pub fn with_authorities(pem: &[u8]) -> Result<Self, ClientError> {
-        let authorities = Certificate::from_pem_bundle(pem)
-            .map_err(|error| ClientError::InvalidPem(with_causes(&error)))?;
-        if authorities.is_empty() {
-            return Err(ClientError::NoCertificate);
-        }
-        let connections = Self { authorities, ..Self::default() };
-        // This parses the certificates.
-        connections.build(ProxyMode::Proxied)?;
-        Ok(connections)
+        Ok(Self { authorities: parse_authorities(pem)?, ..Self::default() })
+    }
+
+    /// Sets the proxies, and what the environment names in place of the certificate authorities of the system.
+    #[must_use]
+    pub fn with_environment(self, proxies: Proxies, trust_store: TrustStore) -> Self {
+        Self { proxies: Arc::new(proxies), trust_store, ..self }
+    }
+
+    /// Builds the client for other machines before its first use.
+    ///
+    /// # Errors
+    /// There are no usable certificate authorities.
+    pub fn prepare(&self) -> Result<(), ClientError> {
+        self.trust_store.check()?;
+        self.open(ProxyMode::Proxied, |_| true).map(drop)
     }
 
     /// Sets the maximum number of requests in flight of all tenants together.
     #[must_use]
     pub fn with_max_in_flight(self, requests: usize) -> Self {
         Self { permits: Semaphore::new(requests), ..self }
-    }
-
-    /// Makes every request to another machine fail if `variable` is `Some`: the name of an environment
-    /// variable whose value is not a proxy URL, which reqwest would ignore and connect directly. `None`
-    /// rejects no request.
-    #[must_use]
-    pub fn reject_proxied(self, variable: Option<&'static str>) -> Self {
-        Self { invalid_proxy_variable: variable, ..self }
     }
 
     /// Replaces the resolver of host names.
@@ -144,23 +123,26 @@ impl Connections {
 
     /// Returns the proxy that requests to a URL go through, with its credentials; `None` if they are sent directly.
     pub(super) fn intercept(&self, url: &Url) -> Option<Intercept> {
-        let is_proxied = ProxyMode::for_url(url) == ProxyMode::Proxied;
-        self.proxies.intercept(&url.as_str().parse().ok()?).filter(|_| is_proxied)
+        let proxy = self.proxy_url(url)?;
+        Matcher::builder().all(proxy.as_str()).build().intercept(&url.as_str().parse().ok()?)
+    }
+
+    fn proxy_url(&self, url: &Url) -> Option<Url> {
+        if ProxyMode::for_url(url) == ProxyMode::Proxied { self.proxies.proxy_for(url) } else { None }
     }
 
     /// Returns host and port of the proxy that requests to a URL go through; `None` if they are sent
     /// directly.
     pub(super) fn proxy(&self, url: &Url) -> Option<String> {
-        let proxy = self.intercept(url)?;
-        let uri = proxy.uri();
-        let host = uri.host()?;
-        Some(uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+        let proxy = self.proxy_url(url)?;
+        let host = proxy.host_str()?;
+        Some(proxy.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
     }
 
     /// Returns the newest client for a URL; builds it on first use. There is one for hosts that may need a
     /// proxy, one for this machine, and one for this machine without TLS.
     pub(super) fn client_for(&self, url: &Url) -> Result<ClientGeneration, ClientError> {
-        self.open(url, |_| true)
+        self.open(ProxyMode::for_url(url), |_| true)
     }
 
     /// Returns another client than `used`, because the service asked for a new connection. Creates it unless
@@ -170,7 +152,7 @@ impl Connections {
         used: &ClientGeneration,
         url: &Url,
     ) -> Result<ClientGeneration, ClientError> {
-        self.open(url, |open| open.generation != used.generation)
+        self.open(ProxyMode::for_url(url), |open| open.generation != used.generation)
     }
 
     /// Waits until one more request of all tenants may be in flight. It counts until the permit is dropped.
@@ -187,10 +169,9 @@ impl Connections {
 
     fn open(
         &self,
-        url: &Url,
+        mode: ProxyMode,
         fits: impl Fn(&ClientGeneration) -> bool,
     ) -> Result<ClientGeneration, ClientError> {
-        let mode = ProxyMode::for_url(url);
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.get(&mode);
         if let Some(open) = before.filter(|open| fits(open)) {
@@ -214,15 +195,18 @@ impl Connections {
             .redirect(redirect::Policy::none());
         let authorities = self.authorities.iter().cloned();
         let builder = match mode {
-            ProxyMode::Proxied => match self.invalid_proxy_variable {
-                Some(name) => return Err(ClientError::InvalidProxyVariable(name)),
-                None => builder.tls_certs_merge(authorities),
-            },
+            ProxyMode::Proxied => {
+                builder.tls_certs_merge(authorities).proxy(Proxies::to_reqwest(&self.proxies))
+            }
             ProxyMode::Direct => builder.tls_certs_merge(authorities).no_proxy(),
             // Loading the authorities of the system takes longer than a plan.
             ProxyMode::Plain => builder.tls_certs_only([]).no_proxy(),
         };
-        builder.build().map_err(|error| ClientError::Build(with_causes(&error)))
+        builder.build().map_err(|error| match with_causes(&error) {
+            // The message of rustls-platform-verifier, which has no type for it.
+            text if text.contains("No CA certificates were loaded") => self.trust_store.empty(),
+            text => ClientError::Build(text),
+        })
     }
 }
 
@@ -265,16 +249,6 @@ impl ProxyMode {
             _ => Self::Direct,
         }
     }
-}
-
-/// Returns whether a text is the URL of an HTTP proxy: http, https or no scheme, and a host. reqwest ignores
-/// any other value and connects directly:
-/// <https://docs.rs/hyper-util/0.1/hyper_util/client/proxy/matcher/struct.Matcher.html>.
-pub fn is_proxy_address(text: &str) -> bool {
-    text.parse::<hyper::Uri>().is_ok_and(|uri| {
-        uri.host().is_some_and(|host| !host.is_empty())
-            && uri.scheme_str().is_none_or(|scheme| ["http", "https"].contains(&scheme))
-    })
 }
 
 /// Returns whether the host of a URL is `localhost` or a loopback address.

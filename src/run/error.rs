@@ -6,8 +6,7 @@ use std::path::Path;
 use crate::auth::{Kind, NoCredential, SignInError};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::encoding::InvalidText;
-use crate::graph::{INVALID_PROXY_HINT, InvalidGraphUrl, LOGIN_OVER_HINT, unreachable_hint};
-use crate::http::ClientError;
+use crate::graph::{InvalidGraphUrl, LOGIN_OVER_HINT, unreachable_hint};
 use crate::model::Tenant;
 use crate::paths::{self, PathError};
 
@@ -104,10 +103,7 @@ impl CommandError {
             let needed = format!("needed to sign in with {kind}");
             if let SignInError::Client(error) = error {
                 let problem = Diagnostic::error(error.into(), error.to_string()).caused_by(needed);
-                return match error {
-                    ClientError::InvalidProxyVariable(_) => problem.hint(INVALID_PROXY_HINT).into(),
-                    _ => problem.into(),
-                };
+                return error.hint().into_iter().fold(problem, Diagnostic::hint).into();
             }
             if let Some(unreachable) = error.unreachable() {
                 let problem = Diagnostic::error(Code::GraphUnreachable, unreachable.to_string());

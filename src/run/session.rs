@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -16,7 +17,10 @@ use crate::auth::{self, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::encoding;
 use crate::http::retry::Policy;
-use crate::http::{Client, Connections, Figures, Meter, Rate, Settings, Stop, saturating_add};
+use crate::http::{
+    Client, Connections, Figures, Meter, Proxies, Rate, Settings, Stop, TrustStore, is_loopback,
+    saturating_add,
+};
 
 /// Options of the connections of a run.
 #[derive(Debug, Clone)]
@@ -41,8 +45,10 @@ pub struct Options {
     pub credentials: auth::Settings,
     /// Login authority, in place of the cloud's own.
     pub authority_host: Option<String>,
-    /// Variable for the https proxy whose value is not a proxy URL.
-    pub invalid_proxy_variable: Option<&'static str>,
+    /// Proxies; the name of the variable if its value is not the URL of a proxy.
+    pub proxies: Result<Proxies, &'static str>,
+    /// Certificate authorities in place of the system's.
+    pub trust_store: TrustStore,
 }
 
 /// State that all tenants of a run share.
@@ -69,13 +75,11 @@ impl Run {
     /// Starts the time limit, reads the sandboxes and the certificate authorities, and creates the connections.
     ///
     /// # Errors
-    /// A file is unusable; nothing is sent.
+    /// A file or a variable is unusable; nothing is sent.
     pub fn start(options: Options, stop: Stop) -> Result<Self, CommandError> {
         let deadline = saturating_add(Instant::now(), options.timeout);
         let sandboxes = Sandboxes::read(&options.sandboxes)?;
-        let connections =
-            connections(options.ca_file.as_deref())?.reject_proxied(options.invalid_proxy_variable);
-        let connections = Arc::new(connections);
+        let connections = Arc::new(connections(&options)?);
         let (meter, progress) = (Arc::default(), Progress::default());
         Ok(Self { options, deadline, stop, sandboxes, connections, meter, progress })
     }
@@ -144,10 +148,35 @@ impl Drop for Run {
     }
 }
 
-/// Creates the connections of a run, which also trust the certificates in `ca_file` if it is given. A file
-/// that cannot be read or used is an error.
-fn connections(ca_file: Option<&Path>) -> Result<Connections, CommandError> {
-    let Some(path) = ca_file else { return Ok(Connections::default()) };
+/// Creates the connections of a run, which also trust the certificates of `--ca-file`. For real tenants, a proxy variable
+/// or certificate authorities that cannot be used are an error.
+fn connections(options: &Options) -> Result<Connections, CommandError> {
+    let connections = match &options.ca_file {
+        Some(path) => trusting(path)?,
+        None => Connections::default(),
+    };
+    if !options.sandboxes.is_empty() {
+        return Ok(connections);
+    }
+    let proxies = options.proxies.clone().map_err(|name| {
+        let message = format!("`{name}` is not the URL of an http or https proxy");
+        Diagnostic::error(Code::InvalidEnvironment, message)
+            .hint("set it to a URL such as `http://proxy.example.com:8080`, or unset it")
+    })?;
+    let connections = connections.with_environment(proxies, options.trust_store.clone());
+    let url = options.graph_url.as_ref().and_then(|url| Url::parse(url).ok());
+    // Loading the authorities takes longer than a plan, and a Graph on this machine may not need them.
+    if !url.is_some_and(|url| is_loopback(&url)) {
+        connections.prepare().map_err(|error| {
+            let problem = Diagnostic::error((&error).into(), error.to_string());
+            CommandError::from(error.hint().into_iter().fold(problem, Diagnostic::hint))
+        })?;
+    }
+    Ok(connections)
+}
+
+/// Creates connections that also trust the certificates in a file. A file that cannot be read or used is an error.
+fn trusting(path: &Path) -> Result<Connections, CommandError> {
     let wrong = |why: String| {
         let message = format!("`--ca-file`: cannot use `{}`: {why}", path.display());
         Diagnostic::error(Code::InvalidCaFile, message)

@@ -128,21 +128,87 @@ fn no_proxy_hosts_bypass_the_proxy() {
     let folder = folder();
     write_file_with_one_change(folder.path());
     let here = format!("https://0.0.0.0:{}", entra.address().port());
-    let run = |no_proxy: &str| {
+    let run = |no_proxy: (&str, &str)| {
         let run = run_in(folder.path(), &["plan", "--graph-url", &format!("{here}/beta"), "--timeout", "3"]);
         with_secret(run)
             .env("AZURE_AUTHORITY_HOST", &here)
             .env("SSL_CERT_FILE", entra.ca_file().to_str().unwrap())
-            .env("HTTPS_PROXY", "http://127.0.0.1:9")
-            .env("NO_PROXY", no_proxy)
+            .env("HTTPS_PROXY", " http://127.0.0.1:9 ")
+            .env("NO_PROXY", "other.example.com")
+            .env(no_proxy.0, no_proxy.1)
             .run()
     };
-    let outcome = run("0.0.0.0");
-    assert_eq!(outcome.code, 0, "{outcome}");
+    for no_proxy in [("NO_PROXY", "other.example.com 0.0.0.0"), ("no_proxy", "0.0.0.0/24")] {
+        let outcome = run(no_proxy);
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
     let asked = entra.requests().len();
-    let outcome = run("other.example.com");
+    let outcome = run(("no_proxy", ""));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(entra.requests().len(), asked);
+}
+
+#[test]
+fn proxy_variable_in_lower_case_counts_first() {
+    let entra = entra();
+    let folder = folder();
+    write_file_with_one_change(folder.path());
+    let outcome =
+        with_secret(run_in(folder.path(), &["plan", "--ca-file", entra.ca_file().to_str().unwrap()]))
+            .env("https_proxy", &entra.address().to_string())
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .run();
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+/// The error is reported once, and before anything is sent.
+#[cfg(not(any(windows, target_os = "macos")))]
+#[test]
+fn trust_store_without_certificates_is_one_error() {
+    let folder = folder();
+    let flows: Vec<_> = (0..20).map(|number| format!("B2C_1_{number}")).collect();
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
+    file(folder.path(), "garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    file(folder.path(), "text.pem", "text");
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    for (variable, value, message) in [
+        ("SSL_CERT_FILE", "missing.pem", "`SSL_CERT_FILE`: cannot use `missing.pem`: "),
+        ("SSL_CERT_FILE", "text.pem", "`SSL_CERT_FILE`: cannot use `text.pem`: no certificate in the file"),
+        ("SSL_CERT_FILE", "garbage.pem", "no certificate authorities in `garbage.pem` (`SSL_CERT_FILE`)"),
+        ("SSL_CERT_DIR", "missing", "`SSL_CERT_DIR`: cannot use `missing`: "),
+        ("SSL_CERT_DIR", "empty", "no certificate authorities in `empty` (`SSL_CERT_DIR`)"),
+    ] {
+        for command in ["plan", "whoami"] {
+            let outcome = run_in(folder.path(), &[command])
+                .env("FLOWBIND_ACCESS_TOKEN", "t")
+                .env("HTTPS_PROXY", "http://127.0.0.1:9")
+                .env(variable, value)
+                .run();
+            assert_eq!(outcome.code, 1, "{outcome}");
+            assert!(outcome.stderr.contains(&format!("error[trust-store-unusable]: {message}")), "{outcome}");
+            assert!(outcome.stderr.contains("pass one with `--ca-file`"), "{outcome}");
+            assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
+        }
+    }
+}
+
+#[test]
+fn invalid_certificate_of_ca_file_is_named() {
+    let entra = entra();
+    let folder = folder();
+    write_file_with_one_change(folder.path());
+    let good = fs::read_to_string(entra.ca_file()).unwrap();
+    for broken in ["AAAA", "%%%%"] {
+        let broken = format!("-----BEGIN CERTIFICATE-----\n{broken}\n-----END CERTIFICATE-----\n");
+        file(folder.path(), "ca.pem", format!("{good}{broken}{good}"));
+        let outcome = entra.run(with_secret(run_in(folder.path(), &["plan", "--ca-file", "ca.pem"])));
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let line = good.lines().count() + 1;
+        let error =
+            format!("`--ca-file`: cannot use `ca.pem`: certificate 2 of 3, in line {line}, is invalid\n");
+        assert!(outcome.stderr.contains(&error), "{outcome}");
+    }
+    assert_eq!(entra.requests(), Vec::<String>::new());
 }
 
 /// A request that must use a proxy is not sent without it, and the proxy password is not printed.
@@ -153,23 +219,27 @@ fn invalid_proxy_variable_is_an_error() {
     write_file_with_one_change(folder.path());
     let here = format!("https://0.0.0.0:{}", entra.address().port());
     for (variable, value) in [
-        ("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:9 "),
+        ("HTTPS_PROXY", "http://user:hunter2@127.0 .0.1:9"),
         ("https_proxy", "ftp://user:hunter2@127.0.0.1:9"),
         ("ALL_PROXY", "http://"),
         ("all_proxy", "/hunter2"),
         ("all_proxy", "socks5://user:hunter2@127.0.0.1:9"),
     ] {
-        let run = run_in(folder.path(), &["plan", "--graph-url", &format!("{here}/beta"), "--timeout", "3"]);
-        let outcome = with_secret(run)
-            .env("AZURE_AUTHORITY_HOST", &here)
-            .env("SSL_CERT_FILE", entra.ca_file().to_str().unwrap())
-            .env(variable, value)
-            .run();
-        assert_eq!(outcome.code, 1, "{outcome}");
-        let error =
-            format!("error[invalid-environment]: `{variable}` is not the URL of an http or https proxy\n");
-        assert!(outcome.stderr.contains(&error), "{outcome}");
-        assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+        for command in ["plan", "whoami"] {
+            let args = [command, "--graph-url", &format!("{here}/beta"), "--timeout", "3"];
+            let outcome = with_secret(run_in(folder.path(), &args))
+                .env("AZURE_AUTHORITY_HOST", &here)
+                .env("SSL_CERT_FILE", entra.ca_file().to_str().unwrap())
+                .env(variable, value)
+                .run();
+            assert_eq!(outcome.code, 1, "{outcome}");
+            let error = format!(
+                "error[invalid-environment]: `{variable}` is not the URL of an http or https proxy\n"
+            );
+            assert_eq!(outcome.stderr.matches(&error).count(), 1, "{outcome}");
+            assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
+            assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
+        }
     }
     assert_eq!(entra.requests().len(), 0);
 }

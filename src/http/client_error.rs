@@ -1,0 +1,41 @@
+//! Errors of the setup of an HTTP client.
+
+/// Error of the setup of an HTTP client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// A certificate in the file of certificate authorities is invalid.
+    #[error("certificate {number} of {of}, in line {line}, is invalid")]
+    InvalidCertificate {
+        /// Number of the certificate, from 1.
+        number: usize,
+        /// Number of certificates in the file.
+        of: usize,
+        /// Line of its beginning, from 1.
+        line: usize,
+    },
+    /// The file of certificate authorities has no certificate.
+    #[error("no certificate in the file")]
+    NoCertificate,
+    /// The system, or what the environment names in its place, has no usable certificate authorities.
+    #[error("{0}")]
+    TrustStore(String),
+    /// The client cannot be built.
+    #[error("{0}")]
+    Build(String),
+    /// A request cannot be built.
+    #[error("{0}")]
+    Request(String),
+}
+
+impl ClientError {
+    /// Returns the hint, if what to do is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TrustStore(_) => Some(
+                "install the package `ca-certificates`, or set `SSL_CERT_FILE` to a PEM file with certificate authorities, \
+                 or pass one with `--ca-file`",
+            ),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Proxies: which requests go through one. The variables mean what they mean for curl
+//! (<https://curl.se/libcurl/c/CURLOPT_NOPROXY.html>).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::Url;
+
+/// Proxy of a run, and the hosts that are reached without it.
+#[derive(Clone, Default)]
+pub struct Proxies {
+    /// Proxy of the environment; `None` for the one in the settings of the system.
+    proxy: Option<Url>,
+    /// Hosts, domains and networks, as in `NO_PROXY`.
+    no_proxy: String,
+}
+
+/// The settings of the system, on macOS and Windows.
+static SYSTEM: LazyLock<Matcher> = LazyLock::new(Matcher::from_system);
+
+impl fmt::Debug for Proxies {
+    /// Writes no URL, which may have a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxies").field("no_proxy", &self.no_proxy).finish_non_exhaustive()
+    }
+}
+
+impl Proxies {
+    /// Creates proxies from the values of the environment. `None` if `proxy` is not the URL of an http or https proxy.
+    pub fn new(proxy: Option<&str>, no_proxy: &str) -> Option<Self> {
+        let proxy = match proxy {
+            Some(text) => Some(parse(text)?),
+            None => None,
+        };
+        Some(Self { proxy, no_proxy: no_proxy.to_owned() })
+    }
+
+    /// Returns the proxy for a URL; `None` if it is reached directly.
+    pub(super) fn proxy_for(&self, url: &Url) -> Option<Url> {
+        if is_listed(&self.no_proxy, url.host_str()?) {
+            return None;
+        }
+        self.proxy.clone().or_else(|| {
+            let proxy = SYSTEM.intercept(&url.as_str().parse().ok()?)?;
+            proxy.uri().to_string().parse().ok()
+        })
+    }
+
+    /// Returns the proxies in the form of reqwest.
+    pub(super) fn to_reqwest(this: &Arc<Self>) -> reqwest::Proxy {
+        let this = Arc::clone(this);
+        reqwest::Proxy::custom(move |url| this.proxy_for(url))
+    }
+}
+
+/// Parses the URL of a proxy, which may have no scheme.
+fn parse(text: &str) -> Option<Url> {
+    // reqwest passes the URL on in this form.
+    let uri =
+        text.parse::<hyper::Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))?;
+    let url = match uri.scheme_str() {
+        Some("http" | "https") => Url::parse(text),
+        Some(_) => return None,
+        None => Url::parse(&format!("http://{text}")),
+    };
+    url.ok().filter(Url::has_host)
+}
+
+/// Returns whether a list has a host: by its name, a domain that it is in, its address or a network. A single `*` has
+/// every host.
+fn is_listed(no_proxy: &str, host: &str) -> bool {
+    if no_proxy == "*" {
+        return true;
+    }
+    let mut entries = no_proxy.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(address) => entries.any(|entry| is_in_network(address, entry)),
+        Err(_) => entries.any(|entry| is_in_domain(host.strip_suffix('.').unwrap_or(host), entry)),
+    }
+}
+
+fn is_in_domain(host: &str, entry: &str) -> bool {
+    let domain = entry.strip_suffix('.').unwrap_or(entry);
+    let domain = domain.strip_prefix('.').unwrap_or(domain);
+    let split = host.len().checked_sub(domain.len()).and_then(|at| host.split_at_checked(at));
+    !domain.is_empty()
+        && split.is_some_and(|(before, end)| {
+            end.eq_ignore_ascii_case(domain) && (before.is_empty() || before.ends_with('.'))
+        })
+}
+
+/// Returns whether an entry is this address, or a network with it, such as `10.0.0.0/8`.
+fn is_in_network(address: IpAddr, entry: &str) -> bool {
+    let (network, bits) = match entry.split_once('/') {
+        Some((network, bits)) => (network, bits.parse::<u32>().ok()),
+        None => (entry, Some(u128::BITS)),
+    };
+    let Some(bits) = bits else { return false };
+    match (address, network.parse()) {
+        (IpAddr::V4(address), Ok(IpAddr::V4(network))) => {
+            let shift = u32::BITS.saturating_sub(bits);
+            address.to_bits().checked_shr(shift) == network.to_bits().checked_shr(shift)
+        }
+        (IpAddr::V6(address), Ok(IpAddr::V6(network))) => {
+            let shift = u128::BITS.saturating_sub(bits);
+            address.to_bits().checked_shr(shift) == network.to_bits().checked_shr(shift)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The results of curl 7.88.1, except that `*` counts only as the single entry there.
+    #[test]
+    fn no_proxy_lists_hosts_as_in_curl() {
+        for (host, list, listed) in [
+            ("graph.test.example", "graph.test.example", true),
+            ("graph.test.example", "GRAPH.test.EXAMPLE", true),
+            ("graph.test.example", "graph.test.example.", true),
+            ("graph.test.example.", "graph.test.example", true),
+            ("graph.test.example", "test.example", true),
+            ("graph.test.example", ".test.example", true),
+            ("graph.test.example", ".example.", true),
+            ("graph.test.example", "other.example graph.test.example", true),
+            ("graph.test.example", "other.example\tgraph.test.example", true),
+            ("graph.test.example", "other.example , graph.test.example", true),
+            ("graph.test.example", "*", true),
+            ("graph.test.example", "other,*", false),
+            ("graph.test.example", "*.test.example", false),
+            ("graph.test.example", "raph.test.example", false),
+            ("graph.test.example", "x.graph.test.example", false),
+            ("graph.test.example", ".", false),
+            ("graph.test.example", "", false),
+            ("é.example", "x.example", false),
+            ("10.1.2.3", "10.0.0.0/8", true),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3", "11.0.0.0/8", false),
+            ("10.1.2.3", "10.0.0.0/x", false),
+            ("10.1.2.3", "2.3", false),
+            ("[fd00::1]", "fd00::/8", true),
+            ("[fd00::1]", "fd00::1", true),
+            ("[fd00::1]", "fe00::/8", false),
+        ] {
+            assert_eq!(is_listed(list, host), listed, "{host} in {list:?}");
+        }
+    }
+
+    #[test]
+    fn proxy_is_an_http_or_https_url_with_or_without_scheme() {
+        for (text, url) in [
+            ("http://proxy.example:3128", Some("http://proxy.example:3128/")),
+            ("https://user:pw@proxy.example", Some("https://user:pw@proxy.example/")),
+            ("proxy.example:3128", Some("http://proxy.example:3128/")),
+            ("ftp://proxy.example", None),
+            ("socks5://proxy.example", None),
+            ("http://", None),
+            ("/proxy", None),
+            ("http://proxy example", None),
+        ] {
+            assert_eq!(parse(text).as_ref().map(Url::as_str), url, "{text}");
+        }
+    }
+}
