@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 
 use reqwest::{Method, Url};
-use serde::de::DeserializeOwned;
 
 use super::cloud::GraphUrl;
 use super::error::{GraphError, GraphErrorKind, RequestLine, origin};
 use super::permission::Need;
 use super::transport::Transport;
-use super::wire::Page;
+use super::wire::{Item, Page};
 use crate::http::RetryBudget;
 
 /// Limit of the number of pages. A tenant has at most about 200 flows and 20 connectors
@@ -23,12 +22,6 @@ const MAX_PAGES_WITHOUT_NEW_ITEM: usize = 10;
 
 /// Size limit of all pages together, in bytes.
 const MAX_BYTES: usize = 8 << 20;
-
-/// Item of a collection.
-pub(super) trait Item: DeserializeOwned {
-    /// Returns the id.
-    fn id(&self) -> &str;
-}
 
 /// Reads all pages of a collection, beginning with the URL of its first page, and returns their items, also those
 /// that several pages have. Fails if any page is unreadable, a link is not followed, or the pages have more than

@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::page::Item;
 use crate::diagnostic::Code;
 use crate::http::foreign_text;
 use crate::model::{
@@ -58,6 +57,12 @@ pub struct FlowEntity {
     id: String,
     user_flow_type: Option<Box<RawValue>>,
     user_flow_type_version: Option<Box<RawValue>>,
+}
+
+/// Item of a collection.
+pub(super) trait Item: DeserializeOwned {
+    /// Returns the id.
+    fn id(&self) -> &str;
 }
 
 impl Item for ConnectorEntity {
