@@ -14,7 +14,7 @@ use crate::diagnostic::Code;
 use crate::graph::{Bindings, Graph, GraphError, Need, RetryBudget};
 use crate::model::{
     Api, ConnectorKey, Current, CurrentFlow, Desired, Fetched, FlowId, FlowKey, FlowKind, InvalidId,
-    Inventory, ListedConnector, ListedFlow, ReadError, Reading, Scope, Step, contradictions,
+    Inventory, ListedConnector, ListedFlow, ReadError, Reading, Scope, Step, contradiction,
 };
 
 /// Returns what [`read`] reads for a file, and so the permissions that the app needs: the list of flows if `scope`
@@ -303,13 +303,6 @@ pub async fn read_all(
     if unreadable.is_empty() { Ok(inventory) } else { Err(unreadable) }
 }
 
-/// Returns the error of a list that has a connector with different content; `None` if it has none.
-fn contradiction(listed: &[ListedConnector]) -> Option<ReadError> {
-    let (id, _) = contradictions(listed).pop_first()?;
-    let cause = format!("the list has the connector `{id}` twice, with different content");
-    Some(ReadError::new(Code::ConnectorUnreadable, cause))
-}
-
 fn invalid_flow_id(id: &str, error: &InvalidId) -> ReadError {
     let cause = format!("the list of flows has an invalid id `{id}`: {error}");
     ReadError::new(Code::GraphUnexpectedResponse, cause)
@@ -341,6 +334,19 @@ async fn flows(graph: &Graph, kinds: &[FlowKind]) -> Result<(FlowKind, Vec<Liste
     // is not of that kind. A kind that could not be read for another reason may have flows.
     let readable = errors.iter().all(GraphError::is_denied);
     empty.filter(|_| readable).ok_or_else(|| errors.iter().map(ReadError::from).collect())
+}
+
+/// Reads the list of connectors to look up the ids of a plan for which it was not read. `None` if the token has no
+/// permission for the list, which ids do not need.
+///
+/// # Errors
+/// The list is unreadable for another reason.
+pub async fn read_connectors(graph: &Graph) -> Result<Option<Vec<ListedConnector>>, ReadError> {
+    match graph.connectors().await {
+        Ok(listed) => contradiction(&listed).map_or(Ok(Some(listed)), Err),
+        Err(error) if error.is_denied() => Ok(None),
+        Err(error) => Err(ReadError::from(&error)),
+    }
 }
 
 /// Returns whether any binding or its hold needs the list of connectors: by name, by id and name, or by an id that a

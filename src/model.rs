@@ -29,7 +29,7 @@ pub use actor::Actor;
 pub use certificate::{Certificate, latest_not_after};
 pub use client_ids::{ClientIds, Purpose};
 pub use connector::{
-    Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id, contradictions,
+    Bound, Connector, ConnectorKey, ConnectorRef, ListedConnector, bound_id, contradiction, contradictions,
 };
 pub use current::{Current, CurrentFlow, Fetched, Inventory, ListedFlow, Reading, Scope};
 pub use desired::{Desired, DesiredBinding, DesiredFlow, DesiredHold, GuardLimit, Guards, Prune};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::staleness::{StaleBinding, StalenessCheck};
+use super::staleness::{StaleBinding, StaleConnector, StalenessCheck};
 use crate::graph::Graph;
 use crate::model::{ReadError, Tenant, TenantCheck};
 use crate::plan::{Blocker, BrokenPin, Change, ExpectedFingerprints, Plan, Target, TenantPlan};
@@ -81,6 +81,8 @@ pub enum Blocked<'a> {
     Unchecked,
     /// Bindings changed after the plan was made.
     Stale(Vec<StaleBinding>),
+    /// Connectors to bind were deleted or renamed after the plan was made.
+    StaleConnectors(Vec<StaleConnector>),
     /// Connectors no longer call their pinned addresses.
     BrokenPins(Vec<BrokenPin>),
     /// The tenant could not be read again.
@@ -190,10 +192,13 @@ pub fn approve<'a>(
     match &staleness {
         None if consent.is_later_than_plan() => return Err(Blocked::Unchecked),
         None => {}
-        Some(StalenessCheck { stale, broken_pins, unreadable, .. }) => {
+        Some(StalenessCheck { stale, stale_connectors, broken_pins, unreadable, .. }) => {
             // What could not be read may be stale, too, but a difference is certain.
             if !stale.is_empty() {
                 return Err(Blocked::Stale(stale.clone()));
+            }
+            if !stale_connectors.is_empty() {
+                return Err(Blocked::StaleConnectors(stale_connectors.iter().cloned().collect()));
             }
             if !broken_pins.is_empty() {
                 return Err(Blocked::BrokenPins(broken_pins.clone()));

@@ -28,7 +28,7 @@ pub use gate::{
 };
 pub use options::Options;
 pub use report::{ChangeReport, Outcome, OutcomeKind, Reason, Report, ReportedChange, SentPut, TargetReport};
-pub use staleness::{StaleBinding, StalenessCheck, check_staleness};
+pub use staleness::{StaleBinding, StaleConnector, StalenessCheck, check_staleness};
 pub use undo::{Undo, undo};
 
 /// Applies the changes of one tenant, except those that the staleness check found done already, and reads them back.

@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::certificate::Certificate;
 use super::id::ConnectorId;
+use super::read_error::ReadError;
 use super::target_url::TargetUrl;
-use crate::diagnostic::Span;
+use crate::diagnostic::{Code, Span};
 
 /// Id and name of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,13 @@ pub fn contradictions(listed: &[ListedConnector]) -> BTreeMap<&ConnectorId, Vec<
     }
     by_id.retain(|_, items| items.len() > 1);
     by_id
+}
+
+/// Returns the error of a list that has a connector with different content; `None` if it has none.
+pub fn contradiction(listed: &[ListedConnector]) -> Option<ReadError> {
+    let (id, _) = contradictions(listed).pop_first()?;
+    let cause = format!("the list has the connector `{id}` twice, with different content");
+    Some(ReadError::new(Code::ConnectorUnreadable, cause))
 }
 
 /// Value of a binding: a connector, or `None` if nothing is bound.

@@ -109,18 +109,19 @@ impl<'a> Resolver<'a> {
         };
         self.require_readable(id, wanted)?;
         let Some(listed) = listed.get(id) else {
-            let message = format!("the tenant has no connector with the id `{id}`");
-            let problem = Diagnostic::error(Code::ConnectorNotFound, message).at(&wanted.span);
+            let problem = missing_connector(id).at(&wanted.span);
             let pinned = self.calling(self.pins.for_id(id));
             let others: Vec<_> = pinned.map(|it| &it.connector).map(described).collect();
-            let problem = match others.as_slice() {
-                [] => problem,
-                others => problem.hint(format!(
-                    "check whether it was deleted and created again: {} calls the pinned address",
-                    others.join(" or ")
-                )),
-            };
-            return Err(problem.hint("correct the id, or create the connector first").into());
+            return Err(match others.as_slice() {
+                [] => problem.into(),
+                others => {
+                    let others = others.join(" or ");
+                    let hint = format!(
+                        "check whether it was deleted and created again: {others} calls the pinned address"
+                    );
+                    problem.hint(hint).into()
+                }
+            });
         };
         Ok(listed.connector.clone())
     }
@@ -266,6 +267,12 @@ pub(super) enum ResolveError {
     Unreadable(Box<Diagnostic>),
     /// The name or id does not select one connector.
     Invalid(Box<Diagnostic>),
+}
+
+/// Creates the error of an id that no connector of the tenant has.
+pub(super) fn missing_connector(id: &ConnectorId) -> Diagnostic {
+    let message = format!("the tenant has no connector with the id `{id}`");
+    Diagnostic::error(Code::ConnectorNotFound, message).hint("correct the id, or create the connector first")
 }
 
 /// Returns name and id of a connector.

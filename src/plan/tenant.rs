@@ -1,12 +1,15 @@
 //! Plan of one tenant.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::binding::{Change, unreadable_causes};
 use super::blocker::Blocker;
 use super::overrides::Override;
+use super::resolve_connectors::missing_connector;
 use super::target::{Summary, Target};
 use super::warning::Warning;
-use crate::diagnostic::Diagnostic;
-use crate::model::Tenant;
+use crate::diagnostic::{Diagnostic, Location};
+use crate::model::{ListedConnector, Tenant};
 
 /// Changes that a run would make to one tenant, from all its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,28 @@ impl TenantPlan {
     /// Returns the changes of all files.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.targets.iter().flat_map(|target| &target.changes)
+    }
+
+    /// Returns whether any change binds a connector.
+    pub fn binds(&self) -> bool {
+        self.changes().any(|change| change.desired.is_some())
+    }
+
+    /// Adds an error for each connector that a change binds and the tenant does not have.
+    pub fn check_connectors(&mut self, listed: &[ListedConnector]) {
+        let known: BTreeSet<_> = listed.iter().map(|listed| &listed.connector.id).collect();
+        let mut missing = BTreeMap::new();
+        for change in self.changes() {
+            if let Some(id) = change.desired.as_ref().map(|connector| &connector.id)
+                && !known.contains(id)
+            {
+                missing.entry(id.clone()).or_insert_with(|| change.source.clone());
+            }
+        }
+        self.errors.extend(missing.into_iter().map(|(id, source)| {
+            let problem = missing_connector(&id);
+            Diagnostic { location: Some(Box::new(Location::Position(source))), ..problem }
+        }));
     }
 
     /// Returns the blockers of all files.

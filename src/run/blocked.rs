@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::error::{CommandError, ErrorKind};
-use crate::apply::{Blocked, StaleBinding};
+use crate::apply::{Blocked, StaleBinding, StaleConnector};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::Tenant;
+use crate::model::{Connector, Tenant};
 use crate::plan::{
     Blocker, BrokenPin, Change, FingerprintPrefix, Member, Plan, TenantPlan, override_hint, unknown_tenant,
 };
@@ -71,6 +71,13 @@ pub(super) fn error(
             let problem = stale.iter().fold(problem, add);
             CommandError::blocked(problem.hint("run `flowbind plan` again, and review the changes"))
         }
+        Blocked::StaleConnectors(connectors) => {
+            let message =
+                "plan is stale: a connector that it binds was deleted or renamed after the plan was made";
+            let problem = Diagnostic::error(Code::StalePlan, message);
+            let problem = connectors.iter().map(stale_connector).fold(problem, Diagnostic::caused_by);
+            CommandError::blocked(problem.hint("run `flowbind plan` again, and review the changes"))
+        }
         Blocked::BrokenPins(pins) => {
             let message = "plan is stale: a connector's address changed after the plan was made";
             let problem = Diagnostic::error(Code::StalePlan, message);
@@ -86,6 +93,19 @@ pub(super) fn error(
             let message = "could not read the tenant again before the first PUT";
             error.explain(Diagnostic::error(error.code, message)).into()
         }
+    }
+}
+
+fn stale_connector(StaleConnector { planned, now }: &StaleConnector) -> String {
+    let name = |connector: &Connector| {
+        connector.display_name.as_ref().map_or("no displayName".to_owned(), |name| format!("`{name}`"))
+    };
+    match (now, &planned.display_name) {
+        (Some(now), _) => {
+            format!("connector `{}` had {} and has {} now", planned.id, name(planned), name(now))
+        }
+        (None, Some(_)) => format!("{} (`{}`) does not exist any more", name(planned), planned.id),
+        (None, None) => format!("the tenant has no connector with the id `{}`", planned.id),
     }
 }
 

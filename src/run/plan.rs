@@ -12,7 +12,7 @@ use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::apply::{self, UnverifiedTenantPolicy};
 use crate::diagnostic::{Code, Diagnostic, STDIN};
-use crate::model::{Desired, Label, Only, Purpose, Scope, Tenant};
+use crate::model::{Desired, Fetched, Label, Only, Purpose, Scope, Tenant};
 use crate::plan::{
     Limit, Member, Plan, PlanTime, Problem, RunOverrides, Shard, ShardInfo, Target, TenantPlan, UndoneChange,
     check_undo, create_unplanned_tenant, has_several_tenants, plan_tenant,
@@ -234,6 +234,9 @@ async fn plan_files_of_tenant(
             let connected = &connection.connected;
             let mut plan =
                 plan_tenant(tenant_ref.tenant, files, &current, connected, overrides, request.time);
+            if request.purpose == Purpose::Apply && current.connectors == Fetched::NotRequested {
+                look_up_ids(&mut plan, &connection).await;
+            }
             if let Some(UndoneChanges { report, changes }) = undo {
                 check_undo(&mut plan, report, changes.get(tenant_ref.tenant).map_or(&[], Vec::as_slice));
             }
@@ -244,4 +247,19 @@ async fn plan_files_of_tenant(
             (create_unplanned_tenant(tenant_ref.tenant, files, &url, overrides, diagnostics), Err(kind))
         }
     })
+}
+
+/// Adds an error for each id that a change would send and the tenant does not have. A plan alone does not need the list
+/// of connectors for ids.
+async fn look_up_ids(plan: &mut TenantPlan, connection: &Connection) {
+    if !plan.binds() {
+        return;
+    }
+    match current::read_connectors(&connection.graph).await {
+        Ok(listed) => listed.iter().for_each(|listed| plan.check_connectors(listed)),
+        Err(error) => {
+            let message = "cannot list the tenant's connectors, so ids cannot be looked up";
+            plan.errors.push(error.explain(Diagnostic::error(Code::ConnectorsUnreadable, message)));
+        }
+    }
 }

@@ -67,12 +67,11 @@ fn saved_plan_changes_only_its_own_bindings() {
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json", "--out", "report.json"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(bound(&served), vec![Some(connector_id(1)); 3]);
-    // Three bindings are read, changed and read back. Connectors are not read.
-    assert_eq!(served.requests().len() - before, 9);
-    assert!(
-        served.requests()[before..].iter().all(|line| line.contains("/postFederationSignup/$ref")
-            || line.ends_with("$expand=postFederationSignup"))
-    );
+    // Three bindings are read, changed and read back. The connectors are listed once.
+    assert_eq!(served.requests().len() - before, 10);
+    assert!(served.requests()[before..].iter().all(|line| line.contains("/postFederationSignup/$ref")
+        || line.ends_with("$expand=postFederationSignup")
+        || line == "GET /beta/identity/apiConnectors"));
     // The same plan again: all changes are already made.
     let puts = served.puts();
     let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
@@ -411,6 +410,72 @@ fn saved_plan_with_pin_broken_since_is_blocked() {
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), moved);
     }
+}
+
+/// Returns the tenant with another list of connectors.
+fn with_connectors(tenant: &str, edit: impl FnOnce(&mut Vec<Value>)) -> String {
+    let mut tenant: Value = serde_json::from_str(tenant).unwrap();
+    edit(tenant["connectors"].as_array_mut().unwrap());
+    tenant.to_string()
+}
+
+/// Neither binds the connector that was reviewed.
+#[test]
+fn saved_plan_with_connector_deleted_or_renamed_since_is_blocked() {
+    let folder = folder();
+    let tenant = three([2, 2, 2]).to_json();
+    let id = connector_id(1);
+    let deleted = with_connectors(&tenant, |list| list.retain(|connector| connector["id"] != id));
+    let renamed = with_connectors(&tenant, |list| list[0]["displayName"] = "Other".into());
+    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "tenant.json"]).within(folder.path()).run();
+    let gone = format!("`Connector 1` (`{id}`) does not exist any more");
+    let id_gone = format!("the tenant has no connector with the id `{id}`");
+    let other = format!("connector `{id}` had `Connector 1` and has `Other` now");
+    let pinned = "connectors:\n  x: {displayName: Connector 1, targetUrl: 'https://api.contoso.com/check'}\n";
+    for (connectors, name, cases) in [
+        ("", "Connector 1", &[(&deleted, &gone), (&renamed, &other)][..]),
+        ("", &id, &[(&deleted, &id_gone)]),
+        (pinned, "x", &[(&deleted, &gone), (&renamed, &other)]),
+    ] {
+        let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", name);
+        file(folder.path(), "flowbind.yaml", yaml.replace("flows:", &format!("{connectors}flows:")));
+        for (changed, cause) in cases {
+            let path = file(folder.path(), "tenant.json", &tenant);
+            assert_eq!(run(&["plan", "--out", "plan.json"]).code, 0);
+            fs::write(&path, changed).unwrap();
+            let outcome = run(&["apply", "--plan", "plan.json"]);
+            assert_eq!(outcome.code, 3, "{name}: {outcome}");
+            assert!(outcome.stderr.contains(*cause), "{name}: {cause}: {outcome}");
+            assert_eq!(&fs::read_to_string(&path).unwrap(), *changed);
+        }
+    }
+}
+
+#[test]
+fn apply_of_an_id_that_no_connector_has_is_an_error() {
+    let served = serve(three([2, 2, 2]), Options::default());
+    let unknown = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(9));
+    assert_eq!(served.plan(&unknown, &[]).code, 0, "a plan does not look up ids");
+    let (outcome, _) = served.apply(&unknown, &[]);
+    assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
+    let error =
+        format!("error[connector-not-found]: the tenant has no connector with the id `{}`", connector_id(9));
+    assert!(outcome.stderr.contains(&error), "{outcome}");
+}
+
+/// Ids without pins need no permission for the list of connectors.
+#[test]
+fn apply_of_ids_without_permission_for_the_list_is_possible() {
+    let denied = answer_get("identity/apiConnectors", 0, 403, &[], r#"{"error": {"message": "denied"}}"#);
+    let served = serve(three([2, 2, 2]), Options { faults: vec![denied], ..Options::default() });
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
+    let (outcome, _) = served.apply(&yaml, &[]);
+    assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");
+    let folder = folder();
+    file(folder.path(), "flowbind.yaml", yaml.replace("B2C_1_a", "B2C_1_b"));
+    assert_eq!(run(&served, folder.path(), &["plan", "--out", "plan.json"]).code, 0);
+    let outcome = run(&served, folder.path(), &["apply", "--plan", "plan.json"]);
+    assert_eq!((outcome.code, served.puts()), (0, 2), "{outcome}");
 }
 
 /// The plan reads the flow and the connectors once. The second read is the staleness check before the first
