@@ -230,7 +230,7 @@ fn partially_applied_tenant_exits_4() {
     file(folder.path(), "a.yaml", yaml_binding_connector_1(&FLOWS[..1]));
     file(folder.path(), "b.yaml", yaml_binding_connector_1(&FLOWS[1..2]));
     // The rate limit is used up after the read-back of the first change.
-    let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--rate", "7/600", "--timeout", "3"])
+    let outcome = flowbind(["apply", "a.yaml", "b.yaml", "--yes", "--rate", "8/600", "--timeout", "3"])
         .args(["--format", "json"])
         .connect_to(&served.graph_url())
         .within(folder.path())
