@@ -39,7 +39,7 @@ pub(super) fn explain(
     invalid: ParseResult,
     parse: impl Fn(&Arc<Source>) -> ParseResult,
 ) -> ParseResult {
-    let limit = MAX_SLIPS.min(MAX_TRIED / source.text().len().max(1));
+    let limit = MAX_SLIPS.min(MAX_TRIED.checked_div(source.text().len()).unwrap_or(MAX_SLIPS));
     if limit == 0 {
         return invalid;
     }

@@ -7,7 +7,10 @@ use std::path::Path;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use crate::support::{Outcome, file, flowbind, folder};
+use flowbind::sandbox::{Effect, Options};
+use flowbind::snapshot::Snapshot;
+
+use crate::support::{Outcome, file, flowbind, folder, on_put, serve};
 
 /// Number of a connector or null, and optional `protect` and `hold`, which is null or has a connector or null.
 type Binding = (Option<u8>, Option<bool>, Option<Option<Option<u8>>>);
@@ -486,16 +489,18 @@ fn apply_after_failure_skips_other_files_of_the_tenant() {
             format!("version: 1\ntenant: t0.onmicrosoft.com\n{flows}"),
         );
     }
-    let run = |args: &[&str]| flowbind(args).args(["--sandbox", "0.json"]).within(folder.path()).run();
-    assert_eq!(run(&["plan", "a.yaml", "b.yaml", "--out", "plan.json"]).code, 0);
-    let path = folder.path().join("0.json");
-    let mut without: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    without["connectors"].as_array_mut().unwrap().retain(|it| it["displayName"] != "Check 1");
-    fs::write(&path, without.to_string()).unwrap();
-    let outcome = run(&["apply", "--plan", "plan.json", "--fail-fast"]);
+    let snapshot = Snapshot::parse(&fs::read_to_string(folder.path().join("0.json")).unwrap()).unwrap();
+    let rejected = Effect::Answer { status: 403, headers: Vec::new(), body: "{}".into() };
+    let options = Options { faults: vec![on_put("B2C_1_f0", 0, rejected)], ..Options::default() };
+    let served = serve(snapshot, options);
+    let apply = |args: &[&str]| {
+        let run = flowbind(["apply", "a.yaml", "b.yaml", "--yes"]).args(args).within(folder.path());
+        run.connect_to(&served.graph_url()).run()
+    };
+    let outcome = apply(&["--fail-fast"]);
     assert_eq!(outcome.code, 4, "{outcome}");
     assert!(outcome.stdout.ends_with("Apply: 1 failed, 1 not attempted.\n"), "{outcome}");
-    let outcome = run(&["apply", "--plan", "plan.json"]);
+    let outcome = apply(&[]);
     assert!(outcome.stdout.ends_with("Apply: 1 applied, 1 failed.\n"), "{outcome}");
 }
 

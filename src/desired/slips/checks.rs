@@ -165,8 +165,8 @@ fn flow_with_step(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let message = format!("`{step}` is in the line of its flow");
         let hint = format!("write `{}`, or `{step}:` in a line of its own", truncate(&text));
         let before_step = start.saturating_add(flow.len()).saturating_add(1);
-        let step_start =
-            start.saturating_add(line.content.len().saturating_sub(value.len() + step.len() + 1));
+        let rest = value.len().saturating_add(step.len()).saturating_add(1);
+        let step_start = start.saturating_add(line.content.len().saturating_sub(rest));
         let value_start = start.saturating_add(line.content.len().saturating_sub(value.len()));
         let end = start.saturating_add(line.content.len());
         let edits = vec![

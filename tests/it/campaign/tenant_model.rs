@@ -29,7 +29,7 @@ const CONNECTOR_NAMES: [&str; 18] = [
     "Claims enricher",
     "Invitation check",
     "::error::fraud check",
-    " \t::set-output name=x::y",
+    "x \t::set-output name=x::y",
     "##[error]fraud check",
     "a ##vso[task.complete result=Failed;]check",
     "one\r::add-mask::two\u{2028}::stop-commands::three",
