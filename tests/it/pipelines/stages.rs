@@ -80,7 +80,7 @@ fn stages_are_applied_in_order_and_only_as_reviewed() {
     let found = STAGES.map(|stage| &job.outputs[&format!("steps.reviewed.outputs.{stage}")]);
     assert!(job.succeeded && found.into_iter().eq(&planned), "{job:?}");
 
-    // A stage waits for the one before it, even if somebody starts its job.
+    // A stage waits for the one before it, even if its job is started alone.
     for (stage, before) in [("prod", "test"), ("test", "dev")] {
         let tenant = snapshot(&repository, stage);
         let job = run(&mut repository, stage);
@@ -114,7 +114,7 @@ fn stages_are_applied_in_order_and_only_as_reviewed() {
         "{job:?}"
     );
 
-    // Somebody changes the tenant of a stage in the portal while the next stage waits for its approval.
+    // The tenant of a stage is changed in the portal while the next stage waits for its approval.
     let bound = "\"postAttributeCollection\": \"";
     let text = fs::read_to_string(repository.state("test.json")).unwrap();
     let (first, rest) = text.split_once(bound).unwrap();
