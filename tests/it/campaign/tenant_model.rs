@@ -23,7 +23,8 @@ pub struct TenantModel {
     pub bindings: Bindings,
 }
 
-/// Display names of connectors. Outputs must show each of them without side effects.
+/// Display names of connectors. Outputs must show each of them without side effects. A file can have each of them: a name
+/// with blanks around it, or a word such as `null`, needs a short name or an id.
 const CONNECTOR_NAMES: [&str; 18] = [
     "Fraud check",
     "Claims enricher",
@@ -34,7 +35,7 @@ const CONNECTOR_NAMES: [&str; 18] = [
     "a ##vso[task.complete result=Failed;]check",
     "one\r::add-mask::two\u{2028}::stop-commands::three",
     "left \u{2067}thgir\u{2069} \u{200f}",
-    "\u{feff}\u{7f}\u{9b}31mred",
+    "a \u{feff}\u{7f}\u{9b}31mred",
     "a name\nof two lines",
     "\u{1b}[31mred\u{1b}[0m",
     "right \u{202e}tfel",
@@ -42,7 +43,7 @@ const CONNECTOR_NAMES: [&str; 18] = [
     "| a | cell |",
     "<b>bold</b> & co",
     "🦀 Größe: null # no comment",
-    "null",
+    "1e3",
 ];
 
 const FLOW_NAMES: [&str; 8] =
