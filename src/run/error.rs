@@ -64,7 +64,7 @@ impl CommandError {
             .into()
     }
 
-    /// Creates the error of an input that [`paths::read`](crate::paths::read) could not read. `what` is in front of
+    /// Creates the error of an input that [`paths::read`] could not read. `what` is in front of
     /// its path. The code is `input-not-allowed` for a path that is not allowed, otherwise `input-unreadable`.
     pub(super) fn input(what: &str, path: &Path, error: &io::Error) -> Self {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<PathError>());
