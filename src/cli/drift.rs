@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::{self, Drift};
 use crate::exit::Exit;
 use crate::http::never_stopped;
-use crate::model::{Purpose, Scope, Tenant};
+use crate::model::{Label, Purpose, Scope, Tenant};
 use crate::output::print_diagnostics;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime, RunOverrides};
 use crate::run::{CommandError, DesiredSource, PlanRequest, Run, read_earlier_drift};
@@ -52,7 +52,8 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<Exit, CommandError> {
     let outputs = args.outputs.open(&args.files.inputs(&args.connection), environment)?;
-    let earlier = args.since.as_deref().map(read_earlier).transpose()?;
+    let label = args.label.label.as_ref();
+    let earlier = args.since.as_deref().map(|path| read_earlier(path, label)).transpose()?;
     let request = PlanRequest {
         purpose: Purpose::Plan,
         policy: UnverifiedTenantPolicy::Warn,
@@ -83,8 +84,8 @@ pub(super) async fn run(
 
 /// Reads the drift of an earlier run. Without the file, warns and returns drift without differences, so that the first
 /// run of a job works.
-fn read_earlier(path: &Path) -> Result<Drift, CommandError> {
-    let earlier = read_earlier_drift(path)?;
+fn read_earlier(path: &Path, label: Option<&Label>) -> Result<Drift, CommandError> {
+    let earlier = read_earlier_drift(path, label)?;
     if earlier.is_none() {
         let message = format!("`{}` does not exist, so every difference is new", path.display());
         let warning = Diagnostic::warning(Code::EarlierDriftMissing, message);

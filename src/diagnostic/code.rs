@@ -540,8 +540,8 @@ codes! {
             NOTHING,
             "Plan again for this tenant, or apply the plan with the settings that it was made with.";
         LabelMismatch = "label-mismatch": "A saved file has another label than the run",
-            "`--label` names another label than the one with which the plan or the report was made. It may be the \
-             file of another stage.",
+            "`--label` names another label than the one with which the plan, the drift or the report was made. It \
+             may be the file of another stage.",
             NOTHING,
             "Pass the file with this label. Without `--label`, the run has the label of the file.";
         SavedFileInvalid = "saved-file-invalid": "A file is not a saved plan or report",

@@ -55,15 +55,17 @@ pub(super) fn saved_label(
 ) -> Result<Option<Label>, CommandError> {
     match (given, saved) {
         (Some(given), Some(saved)) if *given != saved => {
-            let message = format!("`{}` has the label `{saved}`, and this run `{given}`", path.display());
-            let problem = Diagnostic::error(Code::LabelMismatch, message);
-            Err(CommandError::blocked(
-                problem.hint(format!("pass the file of `{given}`, or leave `--label` out")),
-            ))
+            Err(CommandError::blocked(label_mismatch(path, given, &saved)))
         }
         (Some(given), _) => Ok(Some(given.clone())),
         (None, saved) => Ok(saved),
     }
+}
+
+fn label_mismatch(path: &Path, given: &Label, saved: &Label) -> Diagnostic {
+    let message = format!("`{}` has the label `{saved}`, and this run `{given}`", path.display());
+    let problem = Diagnostic::error(Code::LabelMismatch, message);
+    problem.hint(format!("pass the file of `{given}`, or leave `--label` out"))
 }
 
 /// Creates the error of a rejected saved file. Code and hint depend on the reason, on whether the file is a
@@ -114,13 +116,16 @@ fn looks_like_desired_state(text: &str) -> bool {
 /// Reads the output of an earlier `drift`; `None` if there is no such file, as before the first run.
 ///
 /// # Errors
-/// The file is not drift, or unusable.
-pub fn read_earlier_drift(path: &Path) -> Result<Option<Drift>, CommandError> {
+/// The file is not drift, has another label than `label`, or is unusable.
+pub fn read_earlier_drift(path: &Path, label: Option<&Label>) -> Result<Option<Drift>, CommandError> {
     if matches!(path.try_exists(), Ok(false)) {
         return Ok(None);
     }
     match read_saved(path, Reader::Since)? {
-        Saved::Drift(drift, _) => Ok(Some(drift)),
+        Saved::Drift(drift, _) => match (label, &drift.label) {
+            (Some(given), Some(saved)) if given != saved => Err(label_mismatch(path, given, saved).into()),
+            _ => Ok(Some(drift)),
+        },
         Saved::Plan(..) | Saved::Report(..) => {
             let message = format!("`{}` is not the output of `drift`", path.display());
             let problem = Diagnostic::error(Code::SavedFileKind, message);
