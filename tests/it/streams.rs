@@ -180,7 +180,8 @@ fn report_that_cannot_be_written_is_saved_in_the_temporary_folder() {
     assert_eq!(outcome.stderr.lines().last(), Some(&*named), "{outcome}");
     assert_report(&saved);
     let metrics = fs::read_to_string(folder.path().join("metrics.prom")).unwrap();
-    assert!(metrics.contains("flowbind_last_run_success{command=\"apply\"} 0"), "{metrics}");
+    let success = "flowbind_last_run_success{tenant=\"contoso.onmicrosoft.com\",command=\"apply\"} 0";
+    assert!(metrics.contains(success), "{metrics}");
 }
 
 #[test]
