@@ -159,8 +159,8 @@ mod source {
         }
     }
 
-    /// Returns whether a signal is ignored, as `nohup` does with SIGHUP. A handler would end the run in spite of it. Only
-    /// Linux shows this in a file; elsewhere no signal counts as ignored.
+    /// Returns whether a signal is ignored, as `nohup` does with SIGHUP. A handler would end the run in spite of it.
+    /// Only Linux shows this in a file; elsewhere no signal counts as ignored.
     fn is_ignored(signal: SignalKind) -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

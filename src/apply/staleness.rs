@@ -19,7 +19,7 @@ pub struct StalenessCheck {
     already: BTreeSet<(FlowId, Step)>,
     /// Bindings that have neither the planned current value nor the desired one.
     pub stale: Vec<StaleBinding>,
-    /// Connectors to bind that are no longer what the plan names.
+    /// Connectors to bind that were deleted or renamed after the plan was made.
     pub stale_connectors: BTreeSet<StaleConnector>,
     /// Pins that no longer hold.
     pub broken_pins: Vec<BrokenPin>,

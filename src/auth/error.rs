@@ -32,7 +32,7 @@ impl SignInError {
     /// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>), otherwise `Other`.
     #[cfg_attr(
         not(feature = "azure"),
-        expect(dead_code, reason = "without the feature there is no login service")
+        expect(dead_code, reason = "only the feature signs in at the login service")
     )]
     pub(super) fn from_service(message: String) -> Self {
         const LOGIN_OVER: [&str; 6] = ["50132", "50173", "70008", "70043", "700024", "700082"];

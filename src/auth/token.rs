@@ -119,8 +119,8 @@ impl Claims {
 }
 
 impl Claims {
-    /// Returns who acts with the token: the user of a delegated token by name or object id, otherwise the app. `None` if
-    /// the token does not name it.
+    /// Returns who acts with the token: the user of a delegated token by name or object id, otherwise the app. `None`
+    /// if the token does not name it.
     pub fn actor(&self) -> Option<Actor> {
         // Only a delegated token has scopes (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
         let user = self.upn.as_ref().or(self.oid.as_ref().filter(|_| self.scp.is_some()));

@@ -32,8 +32,9 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Reads all environment variables that flowbind uses; an empty one counts as unset. A value that is not
-    /// UTF-8 and an invalid `SOURCE_DATE_EPOCH` are errors; an invalid proxy is only recorded, because not every command needs one.
+    /// Reads all environment variables that flowbind uses; an empty one counts as unset. A value that is not UTF-8 and
+    /// an invalid `SOURCE_DATE_EPOCH` are errors; an invalid proxy is only recorded, because not every command needs
+    /// one.
     ///
     /// # Errors
     /// A variable has an unusable value.
@@ -115,9 +116,9 @@ fn password(name: &str) -> Result<Option<Secret>, CommandError> {
     Ok(value(name)?.and_then(|value| Secret::new(value.trim_end_matches(['\r', '\n']))))
 }
 
-/// Returns the proxies for https. As in curl, a variable in lower case counts before the same in upper case, and an empty
-/// one counts as unset (<https://everything.curl.dev/usingcurl/proxies/env.html>). Returns the name of the variable if its
-/// value is not the URL of a proxy. The value may contain a password.
+/// Returns the proxies for https. As in curl, a variable in lower case counts before the same in upper case, and an
+/// empty one counts as unset (<https://everything.curl.dev/usingcurl/proxies/env.html>). Returns the name of the
+/// variable if its value is not the URL of a proxy. The value may contain a password.
 fn proxies() -> Result<Result<Proxies, &'static str>, CommandError> {
     let first = |names: &[&'static str]| {
         names

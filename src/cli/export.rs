@@ -144,7 +144,8 @@ impl ExportArgs {
         Ok(())
     }
 
-    /// Returns the content of a file that must not be replaced by another one; `None` if there is no such file.
+    /// Returns the content of a file that only the same content may replace. `None` if the file does not exist or is
+    /// empty, or with `--overwrite`.
     fn existing(&self, path: &Path) -> Result<Option<String>, Diagnostic> {
         match paths::read(path) {
             _ if self.overwrite => Ok(None),

@@ -102,8 +102,9 @@ fn file_given_twice(name: &str, first: &str) -> Diagnostic {
     if name == first { problem } else { problem.caused_by(format!("same file as `{first}`")) }
 }
 
-/// Returns every `*.yaml` and `*.yml` file directly in a folder that is not hidden, by name, each with its
-/// identity or why it is not allowed. The letter case of the extension does not matter. If the folder cannot be read, returns only the folder with an error.
+/// Returns every `*.yaml` and `*.yml` file directly in a folder that is not hidden, by name, each with its identity or
+/// why it is not allowed. The letter case of the extension does not matter. If the folder cannot be read, returns only
+/// the folder with an error.
 fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
     // The folder itself may be reached through a link from elsewhere.
     let listed = yaml_files(folder)

@@ -1,10 +1,11 @@
 //! Desired-state files: YAML → [`Desired`], with all problems at once.
 //!
-//! `inputs` expands the paths of the command line, and `files` loads the files and their bases. `source`
-//! parses text to a tree, `decoder`, `keys`, `flows` and `binding` decode the tree to the keys of `schema`, `spelling` checks names, `slips` explains slips in the layout, and `compose`
-//! merges a file with its bases. `check` holds the rules between keys, and `conflict` those between files. `findings`
-//! sorts the problems. `convert` returns the desired state of a composed file, `listing` prints it, and `document`
-//! has its own text, which can be edited. Nothing here depends on the state of a tenant.
+//! `inputs` expands the paths of the command line, and `files` loads the files and their bases. `source` parses text to
+//! a tree, `decoder`, `keys`, `flows` and `binding` decode the tree to the keys of `schema`, `spelling` checks names,
+//! `slips` explains slips in the layout, and `compose` merges a file with its bases. `check` holds the rules between
+//! keys, and `conflict` those between files. `findings` sorts the problems. `convert` returns the desired state of a
+//! composed file, `listing` prints it, and `document` has its own text, which can be edited. Nothing here depends on
+//! the state of a tenant.
 
 mod binding;
 mod check;

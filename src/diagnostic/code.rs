@@ -110,7 +110,7 @@ codes! {
             NOTHING,
             "Pass a PEM file with the certificates of the authorities to trust. Remove an invalid certificate, or copy \
              it again.";
-        TrustStoreUnusable = "trust-store-unusable": "There are no certificate authorities to trust",
+        TrustStoreUnusable = "trust-store-unusable": "The certificate authorities cannot be used",
             "Neither the system nor `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace its store, has usable certificate \
              authorities. Minimal container images often have none.",
             NOTHING,

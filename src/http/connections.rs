@@ -103,7 +103,7 @@ impl Connections {
     /// Builds the client for other machines before its first use.
     ///
     /// # Errors
-    /// There are no usable certificate authorities.
+    /// No certificate authority can be used.
     pub fn prepare(&self) -> Result<(), ClientError> {
         self.trust_store.check()?;
         self.open(ProxyMode::Proxied, |_| true).map(drop)

@@ -79,7 +79,8 @@ pub enum RetryBudget {
     /// pauses. A retry that waits longer for `Retry-After` or for the rate limit is the last one. Waiting for a host
     /// that is down or for the end of a 429 does not count.
     UntilDeadline,
-    /// Until the deadline of the run, or until the run is stopped, but not longer than this. Time spent waiting for the rate limit or a 429 does not count.
+    /// Until the deadline of the run, or until the run is stopped, but not longer than this. Time spent waiting for the
+    /// rate limit or a 429 does not count.
     For(Duration),
     /// One attempt that ends at this time, even if the run is stopped or its deadline is over.
     FinalAttempt(Instant),

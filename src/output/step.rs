@@ -72,8 +72,8 @@ impl StepFile {
         appended.map_err(|error| self.error(&error))
     }
 
-    /// Appends outputs, one `name=value` per line, on a new line. Returns a warning for each that is left out because it
-    /// does not fit.
+    /// Appends outputs, one `name=value` per line, on a new line. Returns a warning for each that is left out because
+    /// it does not fit.
     ///
     /// # Errors
     /// The file cannot be written.

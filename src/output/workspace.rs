@@ -35,8 +35,8 @@ impl Workspace {
     }
 }
 
-/// Returns whether an absolute path is on a disk of this machine. Windows signs in to the server of a network path, which
-/// a saved plan could name.
+/// Returns whether an absolute path is on a disk of this machine. Windows signs in to the server of a network path,
+/// which a saved plan could name.
 fn is_local(path: &Path) -> bool {
     match path.components().next() {
         Some(Component::Prefix(prefix)) => {

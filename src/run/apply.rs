@@ -100,7 +100,6 @@ enum Loaded {
 impl Session<'_> {
     /// Runs an apply. An error ends it before any change; failures of single tenants are not errors.
     async fn run(&mut self, run: &Run, host: &mut impl Host) -> Result<(), CommandError> {
-        run.sandboxes.check_writable()?;
         let loaded = self.load(host)?;
         host.begin();
         let prepared = match loaded {

@@ -22,8 +22,8 @@ use crate::sandbox::Sandbox;
 /// The Graph of one tenant.
 pub(super) struct Connection {
     pub(super) graph: Graph,
-    /// Tenant check, who acts, and the root of Graph as plans show it: for a sandbox the cloud's own, so that a rehearsed plan
-    /// has the changes and the fingerprint of the real one.
+    /// Tenant check, who acts, and the root of Graph as plans show it: for a sandbox the cloud's own, so that a
+    /// rehearsed plan has the changes and the fingerprint of the real one.
     pub(super) connected: Connected,
     /// The sandbox stops when this is dropped.
     _sandbox: Option<Sandbox>,

@@ -54,14 +54,6 @@ impl Sandboxes {
         self.0.get(&tenant.as_str().to_ascii_lowercase()).map(PathBuf::as_path)
     }
 
-    /// Checks that changes of the tenants can be saved.
-    ///
-    /// # Errors
-    /// A snapshot cannot be written.
-    pub(super) fn check_writable(&self) -> Result<(), CommandError> {
-        Ok(self.0.values().try_for_each(|path| check_writable(path))?)
-    }
-
     /// Starts the sandbox of a tenant. Returns `None` if the run uses no sandboxes; if it does, a missing
     /// snapshot or one of another cloud is an error.
     pub(super) async fn serve(&self, tenant_ref: &TenantRef<'_>) -> Result<Option<Sandbox>, CommandError> {
@@ -125,7 +117,10 @@ impl SnapshotFile {
     /// # Errors
     /// The file cannot be written.
     pub fn check_writable(&self) -> Result<(), Diagnostic> {
-        check_writable(&self.path)
+        OutputFile::open(&self.path).map(drop).map_err(|error| {
+            Diagnostic::error(Code::OutputNotWritable, error.to_string())
+                .hint("changes are saved in the snapshot: pass a copy that can be written")
+        })
     }
 
     /// Starts a sandbox that writes its changes back to the file. If another program changed the file
@@ -157,11 +152,4 @@ fn save(path: &Path, known: &str, text: &str) -> io::Result<()> {
         return Err(io::Error::other("the file was changed by another program"));
     }
     atomic_file::write(path, text)
-}
-
-fn check_writable(path: &Path) -> Result<(), Diagnostic> {
-    OutputFile::open(path).map(drop).map_err(|error| {
-        Diagnostic::error(Code::OutputNotWritable, error.to_string())
-            .hint("changes are saved in the snapshot: pass a copy that can be written")
-    })
 }

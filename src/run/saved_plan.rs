@@ -62,8 +62,8 @@ fn already_sharded(path: &Path, shard: Shard) -> Diagnostic {
     })
 }
 
-/// Connects to the tenants of a saved plan. Returns the plan with their GUIDs and who applies it, and the errors of the tenants that
-/// cannot be changed by this run.
+/// Connects to the tenants of a saved plan. Returns the plan with their GUIDs and who applies it, and the errors of the
+/// tenants that cannot be changed by this run.
 pub(super) async fn connect_tenants(
     run: &Run,
     mut plan: Plan,

@@ -52,7 +52,7 @@ fn explain_without_an_id_lists_all_ids_by_area() {
           invalid-environment        An environment variable has an unusable value
           invalid-graph-url          The Graph URL cannot be used
           invalid-ca-file            The file of certificate authorities cannot be used
-          trust-store-unusable       There are no certificate authorities to trust
+          trust-store-unusable       The certificate authorities cannot be used
           output-not-writable        An output cannot be written
           output-conflict            An output is also an input, or is given twice
           output-exists              An exported file exists and has other content

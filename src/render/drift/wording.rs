@@ -140,8 +140,8 @@ pub(super) fn incompleteness<'a>(targets: impl Iterator<Item = &'a TargetDrift>,
     }
 }
 
-/// Returns the title: `name` and the label, with `, incomplete` if it is, then the counts, or that there is no drift, or that it is
-/// unknown.
+/// Returns the title: `name` and the label, with `, incomplete` if it is, then the counts, or that nothing differs, or
+/// that the drift is unknown.
 pub(super) fn title(drift: &Drift, name: &str) -> String {
     let name = labeled(name, drift.label.as_ref());
     match drift.is_drifted() {

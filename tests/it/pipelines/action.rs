@@ -220,8 +220,8 @@ fn install_without_an_archive_compiles_and_prints_why() {
     let release = |owner: &str| format!("https://github.com/{owner}/releases/download/v{version}");
     let ours = release("OWNER/flowbind");
     for (runner, reason) in [
-        (Runner::new("Linux", "RISCV64", &linux), "there is no release for Linux on RISCV64".into()),
-        (Runner::new("Windows", "ARM64", &linux), "there is no release for Windows on ARM64".into()),
+        (Runner::new("Linux", "RISCV64", &linux), "flowbind is not released for Linux on RISCV64".into()),
+        (Runner::new("Windows", "ARM64", &linux), "flowbind is not released for Windows on ARM64".into()),
         (Runner::linux().without("SHA256SUMS"), format!("{ours}/SHA256SUMS cannot be downloaded")),
         (Runner::linux().without(&linux), format!("{ours}/{linux} cannot be downloaded")),
         (
@@ -249,7 +249,7 @@ fn install_without_an_archive_compiles_and_prints_why() {
         let runner = Runner::linux().without("SHA256SUMS");
         fs::remove_file(runner.repository.folder.path().join("bin/cargo")).unwrap();
         let (succeeded, log) = runner.install();
-        assert!(!succeeded && log.contains("and there is no cargo to compile it"), "{log}");
+        assert!(!succeeded && log.contains("and cargo is not installed to compile it"), "{log}");
     }
 }
 

@@ -72,7 +72,7 @@ impl Repository {
         Self { folder, variables, cancelled_at: None }
     }
 
-    /// Returns `None`, so that the test is skipped, if there is no `jq`, which the fake `gh` needs.
+    /// Returns `None`, so that the test is skipped, if `jq` is not installed, which the fake `gh` needs.
     fn with_gh() -> Option<Self> {
         Path::new("/usr/bin/jq").exists().then(Self::new)
     }
