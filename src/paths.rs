@@ -169,6 +169,14 @@ fn follow_links(path: &Path) -> io::Result<(Vec<Option<PathBuf>>, PathBuf)> {
 
 /// Removes `.` and `..` from a path if the result leads to the same file; otherwise returns the path as it is.
 pub(crate) fn normalize(path: &Path) -> PathBuf {
+    let normal = without_dots(path);
+    let real = fs::canonicalize(&normal).ok();
+    let is_same = real.is_some_and(|real| fs::canonicalize(path).is_ok_and(|it| it == real));
+    if is_same { normal } else { path.to_owned() }
+}
+
+/// Removes `.`, and each `..` with the folder before it, from the text of a path. Links are not resolved.
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
         match part {
@@ -179,9 +187,7 @@ pub(crate) fn normalize(path: &Path) -> PathBuf {
             part => normal.push(part),
         }
     }
-    let real = fs::canonicalize(&normal).ok();
-    let is_same = real.is_some_and(|real| fs::canonicalize(path).is_ok_and(|it| it == real));
-    if is_same { normal } else { path.to_owned() }
+    normal
 }
 
 /// Replaces an empty path by `.`.

@@ -235,7 +235,6 @@ impl Outputs {
         });
         let summary = self.summary.take();
         let summary = summary.map(|file| file.append_summary(|room| rendered.document.markdown(room)));
-        let summary = summary.map(|appended| appended.map(Vec::from_iter));
         let values = self.values.take().map(|file| file.append_outputs(&rendered.document.github_outputs()));
         for appended in [summary, values].into_iter().flatten() {
             match appended {
@@ -252,8 +251,8 @@ impl Outputs {
     }
 
     /// Prints `rest` on stdout, and on stderr warnings about what did not fit into the files of the step. Returns the
-    /// problem if stdout fails. After `stopped`, waits 2 s at most for a slow
-    /// reader. Files come first, because stdout may have no reader.
+    /// problem if stdout fails. After `stopped`, waits 2 s at most for a slow reader. Files come first, because stdout
+    /// may have no reader.
     pub async fn print_rest(&self, rest: String, stopped: impl Future<Output = ()>) -> Option<Diagnostic> {
         self.printer.print(rest);
         let printed = tokio::select! {

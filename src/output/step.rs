@@ -52,7 +52,7 @@ impl StepFile {
     pub(super) fn append_summary(
         mut self,
         render: impl Fn(usize) -> String,
-    ) -> Result<Option<Diagnostic>, Diagnostic> {
+    ) -> Result<Vec<Diagnostic>, Diagnostic> {
         let appended = self.content().and_then(|(length, end)| {
             let separator = match end.as_slice() {
                 [] | [b'\n', b'\n'] => "",
@@ -63,11 +63,11 @@ impl StepFile {
             let room = room.saturating_sub(separator.len());
             let text = render(room);
             if text.len() > room {
-                return Ok(Some(full(
+                return Ok(vec![full(
                     "cannot add the summary: the file of the step would exceed 1,048,576 bytes".to_owned(),
-                )));
+                )]);
             }
-            self.file.write_all(format!("{separator}{text}").as_bytes()).map(|()| None)
+            self.file.write_all(format!("{separator}{text}").as_bytes()).map(|()| Vec::new())
         });
         appended.map_err(|error| self.error(&error))
     }

@@ -2,6 +2,8 @@
 
 use std::path::{self, Component, Path, PathBuf, Prefix};
 
+use crate::paths;
+
 /// Root of the repository in a job of GitHub Actions.
 pub(super) struct Workspace {
     root: Option<PathBuf>,
@@ -27,7 +29,7 @@ impl Workspace {
         let real_root = root.canonicalize().ok()?;
         let real = absolute.canonicalize().ok();
         // A saved plan may name files that this machine does not have.
-        let plain = normalize(&absolute);
+        let plain = paths::without_dots(&absolute);
         let within = |path: &Path, root: &Path| path.strip_prefix(root).map(Path::to_owned).ok();
         real.and_then(|real| within(&real, &real_root))
             .or_else(|| within(&plain, root))
@@ -44,17 +46,4 @@ fn is_local(path: &Path) -> bool {
         }
         _ => true,
     }
-}
-
-/// Returns an absolute path without `.` and `..`.
-fn normalize(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => _ = normal.pop(),
-            Component::CurDir => {}
-            part => normal.push(part),
-        }
-    }
-    normal
 }
