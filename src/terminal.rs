@@ -166,7 +166,7 @@ mod stdout {
 
     pub(super) fn check() -> io::Result<()> {
         if WAS_CLOSED.load(Ordering::Relaxed) {
-            return Err(io::Error::other("it was closed at the start"));
+            return Err(io::Error::other("stdout was closed when the process started"));
         }
         match duplicate() {
             // Not `write_all`, which skips an empty write.
