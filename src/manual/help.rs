@@ -366,7 +366,14 @@ pub fn find_help(command: &str) -> Help {
             ],
             ..OTHER
         },
-        "man" => Help { examples: &["man /usr/local/share/man/man1", "man > flowbind.1"], ..OTHER },
+        "man" => Help {
+            examples: &["man /usr/local/share/man/man1", "man > flowbind.1"],
+            environment: &[(
+                "SOURCE_DATE_EPOCH",
+                "Date of the pages, in seconds since 1970; otherwise today",
+            )],
+            ..OTHER
+        },
         _ => OTHER,
     }
 }

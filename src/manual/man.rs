@@ -12,15 +12,15 @@ pub fn page_name(command: &clap::Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
 
-/// Returns the manual page of a command, in roff. `all` is the command line that it is part of.
-pub fn page(command: &clap::Command, all: &clap::Command) -> io::Result<String> {
+/// Returns the manual page of a command, in roff. `all` is the command line that it is part of; `date` has the form
+/// `YYYY-MM-DD`.
+pub fn page(command: &clap::Command, all: &clap::Command, date: &str) -> io::Result<String> {
     let Help { examples, notes, exit_codes, environment, files } = help::find_help(command.get_name());
     let mut page = Vec::new();
     let source = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
     // clap_mangen leaves out the help of options that `-h` hides.
     let full = command.clone().mut_args(|arg| arg.hide_short_help(false));
-    // The date is empty, so that equal versions write equal pages. Only a quoted empty argument keeps its position.
-    let man = Man::new(full).title(page_name(command)).date("\"\"").source(source).manual("flowbind manual");
+    let man = Man::new(full).title(page_name(command)).date(date).source(source).manual("flowbind manual");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     let mut roff = Roff::new();
@@ -47,17 +47,18 @@ pub fn page(command: &clap::Command, all: &clap::Command) -> io::Result<String> 
     list(&mut roff, "FILES", entries(files));
     if !examples.is_empty() {
         roff.control("SH", ["EXAMPLES"]);
+        roff.control("nf", []);
         for example in examples {
-            roff.control("PP", []);
-            roff.control("nf", []);
             roff.text([bold(format!("{NAME} {example}"))]);
-            roff.control("fi", []);
         }
+        roff.control("fi", []);
     }
     roff.control("SH", ["SEE ALSO"]);
     roff.text(see_also(command, all));
     roff.to_writer(&mut page)?;
-    String::from_utf8(page).map_err(io::Error::other)
+    let page = String::from_utf8(page).map_err(io::Error::other)?;
+    // mandoc rejects the line breaks that clap_mangen writes around the blank line before possible values.
+    Ok(page.replace(".br\n\n.br\n", ".sp\n"))
 }
 
 fn entries(entries: &[Entry]) -> impl Iterator<Item = (String, &'static str)> {

@@ -65,13 +65,24 @@ fn man_writes_a_page_per_command() {
     }
     let plan = std::fs::read_to_string(pages.join("flowbind-plan.1")).unwrap();
     assert!(plan.contains("detailed\\-exitcode"), "{plan}");
-    assert!(plan.contains(".TH flowbind-plan 1 \"\" \"flowbind "), "{plan}");
+    assert!(plan.contains(".TH flowbind-plan 1 2026-11-02 \"flowbind "), "{plan}");
     assert!(plan.contains("flowbind plan [OPTIONS] [FILES]...\n"), "{plan}");
     assert!(plan.contains("Process only shard K of N"), "options that `-h` hides have their help: {plan}");
     for section in ["\"EXIT STATUS\"", "ENVIRONMENT", "FILES", "EXAMPLES", "\"SEE ALSO\""] {
         assert!(plan.contains(&format!("\n.SH {section}\n")), "{section}: {plan}");
     }
     assert!(!plan.contains("EXTRA"), "{plan}");
+    for page in std::fs::read_dir(&pages).unwrap() {
+        // mandoc warns of these: a blank line between line breaks, and a paragraph directly below a heading.
+        let text = std::fs::read_to_string(page.unwrap().path()).unwrap();
+        let lines: Vec<_> =
+            text.lines().filter(|line| !line.starts_with(".ie ") && !line.starts_with(".el ")).collect();
+        let is_break = |line: &str| line.is_empty() || [".br", ".sp", ".PP"].contains(&line);
+        for pair in lines.windows(2) {
+            let follows = is_break(pair[0]) || pair[0].starts_with(".SH");
+            assert!(!(follows && is_break(pair[1])), "{pair:?} in\n{text}");
+        }
+    }
     assert!(flowbind(["man"]).run().stdout.contains(".TH flowbind 1"));
     let existing = file(folder.path(), "file", "");
     let outcome = flowbind(["man", existing.to_str().unwrap()]).run();
