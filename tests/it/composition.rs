@@ -335,8 +335,7 @@ fn endless_chain_of_bases_is_an_error() {
 #[test]
 fn base_that_is_a_pipe_is_never_opened() {
     let folder = folder();
-    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.yaml")).status();
-    assert!(made.unwrap().success());
+    crate::support::named_pipe(&folder.path().join("pipe.yaml"));
     file(folder.path(), "t.yaml", "version: 1\ntenant: contoso.onmicrosoft.com\nextends: pipe.yaml\n");
     for files in ["t.yaml", "."] {
         let outcome = flowbind(["validate", files]).within(folder.path()).run();

@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use expect_test::expect_file;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::support::{code_blocks, copy, executable, file, flowbind, folder, kept_variables, package};
+use crate::support::{
+    code_blocks, copy, executable, file, flowbind, folder, kept_variables, package, path_after,
+};
 
 /// The binary that the pages are checked against.
 const BINARY: &str = env!("CARGO_BIN_EXE_flowbind");
@@ -67,7 +69,7 @@ fn shell(line: &str, within: &Path) -> (String, i32) {
         .current_dir(within)
         .env_clear()
         .envs(kept_variables())
-        .env("PATH", format!("{binaries}:/usr/bin:/bin"))
+        .env("PATH", path_after(binaries))
         .env("SOURCE_DATE_EPOCH", "1793606400")
         .stdin(Stdio::null())
         .output()

@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::faulty_proxy::{FaultyProxy, WireFault};
 use crate::support::{
-    Background, Outcome, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
+    Background, Outcome, Start as _, answer_get, file, flowbind, folder, serve, tenant,
+    yaml_binding_connector_1,
 };
 
 const FILE: &str =
@@ -130,7 +131,7 @@ fn compressed_response_above_the_limit_is_an_error() {
 
 /// Returns the exit code and the peak memory of a run in KB; 0 if the system has no `/proc`.
 fn peak_memory(mut run: Command) -> (Option<i32>, u64) {
-    let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).start();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     loop {

@@ -1,10 +1,11 @@
 //! Progress: a status line on a terminal, only log lines in a pipe, and request counts with `-v`.
 
-use std::process::Command;
 use std::time::Duration;
 
 use flowbind::sandbox::Options;
 
+#[cfg(unix)]
+use crate::support::run_at_terminal;
 use crate::support::{
     SandboxServer, answer_get, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
 };
@@ -19,41 +20,38 @@ fn slow(throttled: bool) -> SandboxServer {
     serve(tenant(&[("B2C_1_a", 0, 0)]), Options { latency, faults, ..Options::default() })
 }
 
-/// Runs `plan` at a terminal; `None` if the system has no `script` command to provide one.
-fn run_at_terminal(served: &SandboxServer, args: &str) -> Option<String> {
+/// Runs `plan` at a terminal.
+#[cfg(unix)]
+fn plan_at_terminal(served: &SandboxServer, args: &[&str]) -> String {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
-    let flowbind = env!("CARGO_BIN_EXE_flowbind");
-    let command = format!("{flowbind} plan {args} --graph-url {}", served.graph_url());
-    let output = Command::new("script")
-        .args(["-qec", &command, "/dev/null"])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .env("TERM", "xterm")
-        .current_dir(folder.path())
-        .output()
-        .ok()?;
-    assert!(output.status.success());
-    Some(String::from_utf8(output.stdout).unwrap())
+    let run = flowbind(["plan"]).args(args).connect_to(&served.graph_url()).within(folder.path());
+    let outcome = run_at_terminal(run, "", || {}, "");
+    assert_eq!(outcome.code, 0, "{outcome}");
+    outcome.stdout
 }
 
+#[cfg(unix)]
 #[test]
 fn progress_at_terminal_shows_tenants_done() {
-    let Some(shown) = run_at_terminal(&slow(false), "") else { return };
+    let shown = plan_at_terminal(&slow(false), &[]);
     assert!(shown.contains("0 of 1 tenants done, 1 in flight"), "{shown:?}");
     assert!(shown.contains("nothing → Connector 1"), "{shown:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn progress_at_terminal_shows_end_of_retry_after() {
-    let Some(shown) = run_at_terminal(&slow(true), "") else { return };
+    let shown = plan_at_terminal(&slow(true), &[]);
     let until = shown.split("1 throttled until ").nth(1).unwrap_or_default();
     let time = until.get(..9).unwrap_or_default().as_bytes();
     assert!(matches!(time, [_, _, b':', _, _, b':', _, _, b'Z']), "{shown:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn progress_with_quiet_is_hidden() {
-    let Some(shown) = run_at_terminal(&slow(false), "--quiet") else { return };
+    let shown = plan_at_terminal(&slow(false), &["--quiet"]);
     assert!(!shown.contains("in flight"), "{shown:?}");
 }
 

@@ -87,7 +87,7 @@ case "$*" in *"app create"*) grep -c 'create.--display-name' "$CALLS" ;; esac
     let calls = folder.path().join("calls");
     let output = std::process::Command::new("/bin/sh")
         .args(["-euc", &script])
-        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .env("PATH", crate::support::path_after(folder.path().display()))
         .env("CALLS", &calls)
         .output()
         .unwrap();

@@ -59,7 +59,12 @@ fn contributing_has_a_reason_for_every_dependency() {
             assert!(documented.insert(name.trim_matches('`').to_owned()), "twice: {name}");
         }
     }
-    let tables = ["dependencies", "target.'cfg(unix)'.dependencies", "dev-dependencies"];
+    let tables = [
+        "dependencies",
+        "target.'cfg(unix)'.dependencies",
+        "dev-dependencies",
+        "target.'cfg(unix)'.dev-dependencies",
+    ];
     let named: BTreeSet<_> = tables.into_iter().flat_map(dependencies).collect();
     assert_eq!(documented, named);
 }

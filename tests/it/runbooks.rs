@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{code_blocks, executable, file, folder, kept_variables, package};
+use crate::support::{code_blocks, executable, file, folder, kept_variables, package, path_after};
 
 /// Sections of the page that have commands.
 const RUNBOOKS: [&str; 7] = [
@@ -144,7 +144,7 @@ impl Incident {
             .current_dir(self.folder.path().join("work"))
             .env_clear()
             .envs(kept_variables())
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", self.folder.path().join("bin").display()))
+            .env("PATH", path_after(self.folder.path().join("bin").display()))
             .env("HOME", &state)
             .env("STATE", &state)
             .envs(&self.variables)

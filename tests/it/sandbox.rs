@@ -4,33 +4,34 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use flowbind::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{connector_id, file, flowbind, folder, package, tenant, yaml_binding_connector_1};
+use crate::support::{
+    Running, Start as _, connector_id, file, flowbind, folder, package, tenant, yaml_binding_connector_1,
+};
 
-/// Running `flowbind sandbox`, killed when dropped.
-struct Running {
-    child: Child,
+/// Running `flowbind sandbox`.
+struct Sandbox {
+    child: Running,
     url: String,
 }
 
-fn start(folder: &Path, args: &[&str]) -> Running {
+fn start(folder: &Path, args: &[&str]) -> Sandbox {
     let mut child = flowbind(["sandbox", "tenant.json"])
         .args(args)
         .within(folder)
         .command()
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-    Running { child, url: url.trim().to_owned() }
+    Sandbox { child, url: url.trim().to_owned() }
 }
 
-impl Running {
+impl Sandbox {
     /// Sends a request with a plain HTTP client. Returns status and body.
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let host = self.url.trim_start_matches("http://").trim_end_matches("/beta");
@@ -56,15 +57,6 @@ impl Running {
             crate::support::signal(&self.child, "TERM");
             assert_eq!(self.child.wait().unwrap().code(), Some(0));
         }
-        self.child.kill().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Fails if the test has already stopped it.
-        _ = self.child.kill();
-        _ = self.child.wait();
     }
 }
 

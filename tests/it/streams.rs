@@ -10,8 +10,8 @@ use flowbind::sandbox::Options;
 use serde_json::Value;
 
 use crate::support::{
-    Outcome, SandboxServer, exit_code, file, flowbind, folder, package, serve, signal, tenant, wait_until,
-    yaml_binding_connector_1,
+    Outcome, SandboxServer, Start as _, exit_code, file, flowbind, folder, named_pipe, package, serve,
+    signal, tenant, wait_until, yaml_binding_connector_1,
 };
 
 const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
@@ -104,14 +104,13 @@ fn closed_or_full_stderr_and_closed_stdin_do_not_change_a_run() {
 fn signal_during_a_read_of_a_pipe_ends_the_run_at_once() {
     for args in [&["apply", "--yes", "pipe"][..], &["apply", "--plan", "pipe"], &["sandbox", "pipe"]] {
         let folder = folder();
-        assert!(Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+        named_pipe(&folder.path().join("pipe"));
         let mut child = flowbind(args)
             .within(folder.path())
             .command()
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .start();
         // Opened as soon as the run reads it.
         let _writer = fs::File::options().write(true).open(folder.path().join("pipe")).unwrap();
         let began = Instant::now();
@@ -136,10 +135,10 @@ fn apply_losing_a_folder(folder: &Path, outputs: &[&str]) -> Outcome {
         .env("TMPDIR", folder.join("temporary").to_str().unwrap())
         .within(folder)
         .command();
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).start();
     wait_until("a PUT arrives", || served.puts() > 0);
     fs::remove_dir(folder.join("removed")).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output();
     assert_eq!(served.puts(), FLOWS.len());
     Outcome {
         code: output.status.code().unwrap_or(-1),
@@ -205,8 +204,7 @@ fn apply_whose_reader_ends_completes_with_its_report() {
         .command()
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .start();
     // Only the first line is read, as by `head -1`.
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

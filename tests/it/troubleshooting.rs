@@ -13,9 +13,10 @@ use flowbind::diagnostic::code::{Area, Explanation};
 use flowbind::sandbox::{Effect, Fault, Options};
 use strum::VariantArray as _;
 
+#[cfg(unix)]
+use crate::support::{Start as _, signal, wait_until};
 use crate::support::{
-    answer_get, file, flowbind, folder, on_put, package, serve, signal, tenant, wait_until,
-    yaml_binding_connector_1,
+    answer_get, file, flowbind, folder, on_put, package, serve, tenant, yaml_binding_connector_1,
 };
 
 #[test]
@@ -160,11 +161,10 @@ fn interrupted_apply_has_its_id() {
         .command()
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     wait_until("a request arrives", || served.request_count() > 0);
     signal(&child, "INT");
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("error[interrupted]"), "{stderr}");

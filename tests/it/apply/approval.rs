@@ -1,11 +1,11 @@
 //! Approval of changes: `--yes`, a prompt at a terminal, or neither.
 
-use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use flowbind::sandbox::Options;
 
+#[cfg(unix)]
+use crate::support::run_at_terminal;
 use crate::support::{
     Outcome, SandboxServer, file, flowbind, folder, serve, tenant, yaml_binding_connector_1,
 };
@@ -39,55 +39,33 @@ fn apply_without_changes_needs_no_approval() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// Runs `apply` at a terminal, calls a function during the prompt, and answers. Returns `None` if the
-/// system has no `script` command to provide a terminal.
-fn run_at_terminal(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str) -> Option<Outcome> {
-    run_file_at_terminal(served, &yaml_binding_connector_1(&["B2C_1_a"]), PROMPT, meanwhile, answer)
-}
-
-/// Runs `apply` of a file like [`run_at_terminal`], and expects this prompt.
-fn run_file_at_terminal(
+/// Runs `apply` at a terminal, calls a function during the prompt, and answers.
+#[cfg(unix)]
+fn apply_at_terminal(
     served: &SandboxServer,
     yaml: &str,
     prompt: &str,
     meanwhile: impl FnOnce(),
     answer: &str,
-) -> Option<Outcome> {
+) -> Outcome {
     let folder = folder();
     file(folder.path(), "flowbind.yaml", yaml);
-    let flowbind = env!("CARGO_BIN_EXE_flowbind");
-    let command = format!("{flowbind} apply --color never --graph-url {}", served.graph_url());
-    let mut child = Command::new("script")
-        .args(["-qec", &command, "/dev/null"])
-        .env("FLOWBIND_ACCESS_TOKEN", "t")
-        .env("TERM", "xterm")
-        .current_dir(folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let mut shown = Vec::new();
-    while !shown.ends_with(prompt.as_bytes()) {
-        let mut bytes = [0; 4096];
-        let read = stdout.read(&mut bytes).unwrap();
-        assert!(read > 0, "no prompt: {}", String::from_utf8_lossy(&shown));
-        shown.extend_from_slice(&bytes[..read]);
-    }
-    meanwhile();
-    stdin.write_all(answer.as_bytes()).unwrap();
-    stdout.read_to_end(&mut shown).unwrap();
-    let stdout = String::from_utf8(shown).unwrap().replace('\r', "");
-    let code = child.wait().unwrap().code().unwrap();
-    Some(Outcome { code, stdout, stderr: String::new() })
+    let run = flowbind(["apply", "--color", "never"]).connect_to(&served.graph_url()).within(folder.path());
+    run_at_terminal(run, prompt, meanwhile, answer)
 }
 
+/// Applies one change like [`apply_at_terminal`].
+#[cfg(unix)]
+fn apply_one_change(served: &SandboxServer, meanwhile: impl FnOnce(), answer: &str) -> Outcome {
+    apply_at_terminal(served, &yaml_binding_connector_1(&["B2C_1_a"]), PROMPT, meanwhile, answer)
+}
+
+#[cfg(unix)]
 #[test]
 fn apply_at_terminal_accepts_only_yes() {
     for (answer, code) in [("yes\n", 0), ("y\n", 3), ("no\n", 3), ("\n", 3), ("YES\n", 3)] {
         let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options::default());
-        let Some(outcome) = run_at_terminal(&served, || {}, answer) else { return };
+        let outcome = apply_one_change(&served, || {}, answer);
         assert_eq!(outcome.code, code, "{answer:?}: {outcome}");
         assert_eq!(served.puts(), usize::from(code == 0), "{answer:?}");
         assert_eq!(outcome.stdout.contains("error[approval-denied]: "), code == 3, "{outcome}");
@@ -95,6 +73,7 @@ fn apply_at_terminal_accepts_only_yes() {
 }
 
 /// The prompt has the counts, and an answer other than `yes` is followed by one "Nothing was changed.".
+#[cfg(unix)]
 #[test]
 fn apply_at_terminal_with_disables_asks_with_their_number() {
     let served = serve(tenant(&[("B2C_1_a", 1, 0), ("B2C_1_b", 0, 0)]), Options::default());
@@ -104,20 +83,21 @@ fn apply_at_terminal_with_disables_asks_with_their_number() {
         (disable, "Apply 1 change (1 disable) to contoso.onmicrosoft.com? Type 'yes': "),
         (both, "Apply 2 changes (1 disable) to contoso.onmicrosoft.com? Type 'yes': "),
     ] {
-        let Some(outcome) = run_file_at_terminal(&served, &yaml, question, || {}, "no\n") else { return };
+        let outcome = apply_at_terminal(&served, &yaml, question, || {}, "no\n");
         assert_eq!((outcome.code, served.puts()), (3, 0), "{outcome}");
         assert_eq!(outcome.stdout.to_lowercase().matches("nothing was changed").count(), 1, "{outcome}");
     }
 }
 
 /// The progress line of slow reads is removed before the plan and the question are printed.
+#[cfg(unix)]
 #[test]
 fn apply_at_terminal_after_slow_reads_keeps_the_question() {
     let latency = Duration::from_millis(400);
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { latency, ..Options::default() });
     // Longer than the interval of the progress line.
     let wait = || std::thread::sleep(Duration::from_millis(600));
-    let Some(outcome) = run_at_terminal(&served, wait, "no\n") else { return };
+    let outcome = apply_one_change(&served, wait, "no\n");
     let (before, after) = outcome.stdout.split_once(PROMPT).unwrap();
     let (_, plan) = before.split_once("contoso.onmicrosoft.com (cloud").unwrap();
     assert!(before.contains("1 in flight"), "{outcome}");
@@ -126,28 +106,24 @@ fn apply_at_terminal_after_slow_reads_keeps_the_question() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn apply_after_change_during_the_prompt_is_blocked() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) =
-        run_at_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 3"), "yes\n")
-    else {
-        return;
-    };
+    let change = || served.bind_out_of_band("B2C_1_a", "Connector 3");
+    let outcome = apply_one_change(&served, change, "yes\n");
     assert_eq!((outcome.code, served.puts()), (3, 1), "{outcome}");
     let stale =
         "`B2C_1_a` `postFederationSignup`: the plan expected Connector 2, the tenant now has Connector 3";
     assert!(outcome.stdout.contains(stale), "{outcome}");
 }
 
+#[cfg(unix)]
 #[test]
 fn apply_after_same_change_out_of_band_sends_no_put() {
     let served = serve(tenant(&[("B2C_1_a", 2, 0)]), Options::default());
-    let Some(outcome) =
-        run_at_terminal(&served, || served.bind_out_of_band("B2C_1_a", "Connector 1"), "yes\n")
-    else {
-        return;
-    };
+    let change = || served.bind_out_of_band("B2C_1_a", "Connector 1");
+    let outcome = apply_one_change(&served, change, "yes\n");
     assert_eq!((outcome.code, served.puts()), (0, 1), "{outcome}");
     assert!(outcome.stdout.contains("Apply: 1 already."), "{outcome}");
 }

@@ -11,7 +11,7 @@ use flowbind::saved::{self, Saved};
 use serde_json::Value;
 
 use crate::support::{
-    SandboxServer, exit_code, file, flowbind, folder, serve, signal, tenant, wait_until,
+    Running, SandboxServer, Start as _, exit_code, file, flowbind, folder, serve, signal, tenant, wait_until,
     yaml_binding_connector_1,
 };
 
@@ -26,12 +26,12 @@ fn tenant_with_latency(latency: Duration) -> SandboxServer {
     serve(tenant(&FLOWS.map(|flow| (flow, 0, 0))), Options { latency, ..Options::default() })
 }
 
-fn start(served: &SandboxServer, folder: &Path) -> Child {
+fn start(served: &SandboxServer, folder: &Path) -> Running {
     run(served, folder, &["apply", "--yes", "--parallelism", "1", "--out", "report.json"])
 }
 
 /// Starts a run with a change in every flow.
-fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Child {
+fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Running {
     file(folder, "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     flowbind(args)
         .connect_to(&served.graph_url())
@@ -39,8 +39,7 @@ fn run(served: &SandboxServer, folder: &Path, args: &[&str]) -> Child {
         .command()
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .start()
 }
 
 /// Sends a signal after so many PUTs have arrived.
@@ -114,8 +113,7 @@ fn second_signal_ends_the_run_at_once_with_a_report() {
             .command()
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .start();
         signal_after(&served, 1, &child, first);
         // The run reports the first signal as soon as it is handled.
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -156,8 +154,7 @@ fn hang_up_that_is_ignored_at_the_start_does_not_end_the_run() {
         .current_dir(folder.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .start();
     signal_after(&served, 1, &child, "HUP");
     assert_eq!((exit_code(&mut child), served.puts()), (Some(0), FLOWS.len()));
 }
@@ -190,8 +187,7 @@ fn signal_during_sign_in_for_a_saved_plan_reports_its_changes() {
         .command()
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .start();
     // The authority never answers.
     let (_connection, _) = authority.accept().unwrap();
     signal(&child, "TERM");
@@ -276,8 +272,7 @@ fn stopped_run_does_not_wait_for_a_slow_reader() {
             .command()
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .start();
         wait_until("the tenant is read", || served.request_count() >= flows.len());
         // Nothing but the first byte is read, so the pipe is full when the signal arrives.
         let mut stdout = child.stdout.take().unwrap();

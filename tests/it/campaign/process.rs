@@ -1,17 +1,17 @@
 //! Process under test: runs the binary and triggers events while it runs.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::scenario::{OutputFault, ProcessEvent, Trigger};
-use crate::support::{SandboxServer, flowbind};
+use crate::support::{SandboxServer, Start as _, flowbind, signal};
 
 /// Time that a run may take beyond its `--timeout`, for slow machines.
 const GRACE_PERIOD: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ pub struct ProcessResult {
 impl Process<'_> {
     /// Runs the process to its end.
     pub fn run(&self) -> Result<ProcessResult> {
-        let mut child = self.command()?.spawn().context("cannot start the binary")?;
+        let mut child = self.command()?.start();
         let stdout = match (self.output, child.stdout.take()) {
             // Dropping the reader closes the pipe.
             (OutputFault::StdoutClosed, _) | (_, None) => None,
@@ -64,12 +64,10 @@ impl Process<'_> {
                 && fired_event.is_none()
                 && self.is_due(trigger, started)
             {
-                self.trigger(event, &child);
+                self.trigger(event, &child)?;
                 fired_event = Some((event, Instant::now()));
             }
             if started.elapsed() > limit {
-                child.kill()?;
-                child.wait()?;
                 bail!("the process did not end within {limit:?}: {:?}", self.args);
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -107,7 +105,7 @@ impl Process<'_> {
             None => command,
         };
         let stdout = match self.output {
-            OutputFault::StdoutFull => Stdio::from(File::create("/dev/full")?),
+            OutputFault::StdoutFull => Stdio::from(File::options().write(true).open("/dev/full")?),
             _ => Stdio::piped(),
         };
         command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
@@ -121,14 +119,21 @@ impl Process<'_> {
         }
     }
 
-    fn trigger(&self, event: ProcessEvent, child: &Child) {
+    fn trigger(&self, event: ProcessEvent, child: &Child) -> Result<()> {
         match event {
             // The process was not reaped yet, so its id is not reused.
-            ProcessEvent::Signal(name) => {
-                _ = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+            ProcessEvent::Signal(name) => signal(child, name),
+            ProcessEvent::OutputFolderRemoved => {
+                // The process may create a file meanwhile.
+                while let Err(error) = fs::remove_dir_all(self.folder.join("out")) {
+                    ensure!(
+                        error.kind() == ErrorKind::DirectoryNotEmpty,
+                        "cannot remove the folder: {error}"
+                    );
+                }
             }
-            ProcessEvent::OutputFolderRemoved => _ = fs::remove_dir_all(self.folder.join("out")),
         }
+        Ok(())
     }
 }
 
@@ -136,7 +141,7 @@ impl Process<'_> {
 /// disk, with another error code.
 fn with_file_size_limit(blocks: usize, command: &Command) -> Command {
     let mut limited = Command::new("/bin/sh");
-    limited.args(["-c", &format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#), "sh"]);
+    limited.args(["-ec", &format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#), "sh"]);
     limited.arg(command.get_program()).args(command.get_args()).env_clear();
     limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     limited.current_dir(command.get_current_dir().unwrap_or(Path::new(".")));

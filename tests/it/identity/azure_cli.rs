@@ -1,12 +1,14 @@
 //! Azure CLI: a shell script with child processes, which must all end.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use flowbind::sandbox::Options;
 
 use super::{az, run_in, with_az, write_file_with_one_change};
-use crate::support::{Flowbind, file, folder, serve, signal, tenant, wait_until, yaml_binding_connector_1};
+use crate::support::{
+    Flowbind, Start as _, exists, file, folder, serve, signal, tenant, wait_until, yaml_binding_connector_1,
+};
 
 /// Prepares a run whose `az` starts a process that never ends.
 fn run_with_blocking_az(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
@@ -23,7 +25,7 @@ fn started(tools: &Path) -> String {
 }
 
 fn is_over(pid: &str) -> bool {
-    let there = Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().unwrap().success();
+    let there = exists(pid.parse().unwrap());
     // Without a parent that reaps it, an ended process stays as a zombie.
     let ended =
         || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
@@ -47,7 +49,7 @@ fn az_is_killed_at_the_timeout() {
 #[test]
 fn az_ends_when_the_run_is_killed() {
     let (files, tools) = (folder(), folder());
-    let mut running = run_with_blocking_az(files.path(), tools.path(), &["plan"]).command().spawn().unwrap();
+    let mut running = run_with_blocking_az(files.path(), tools.path(), &["plan"]).command().start();
     let pid = started(tools.path());
     assert!(!is_over(&pid));
     running.kill().unwrap();
@@ -59,11 +61,11 @@ fn az_ends_when_the_run_is_killed() {
 fn az_ends_when_the_run_is_stopped() {
     let (files, tools) = (folder(), folder());
     let mut running = run_with_blocking_az(files.path(), tools.path(), &["apply", "--yes"]).command();
-    let running = running.stdout(Stdio::piped()).spawn().unwrap();
+    let running = running.stdout(Stdio::piped()).start();
     let pid = started(tools.path());
     signal(&running, "INT");
     wait_until_over(&pid);
-    let output = running.wait_with_output().unwrap();
+    let output = running.wait_with_output();
     assert_eq!(output.status.code(), Some(130));
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(report.starts_with("error[interrupted]: "), "{report}");
@@ -92,15 +94,14 @@ fn tenant_is_rechecked_after_another_failed_late() {
         .command()
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     // The journal has a request as soon as its response is determined.
     wait_until("the first tenant is read", || {
         served.requests().iter().any(|line| line.contains("apiConnectorConfiguration"))
     });
     served.bind_out_of_band("B2C_1_a", "Connector 2");
     std::fs::write(go, "").unwrap();
-    let output = running.wait_with_output().unwrap();
+    let output = running.wait_with_output();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("the tenant changed after the plan was made"), "{stderr}");

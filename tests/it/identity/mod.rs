@@ -14,7 +14,7 @@ mod whoami;
 use std::path::Path;
 
 use crate::support::entra::{APP, Entra};
-use crate::support::{Flowbind, executable, file, flowbind, tenant, yaml_binding_connector_1};
+use crate::support::{Flowbind, executable, file, flowbind, path_after, tenant, yaml_binding_connector_1};
 
 /// Tenant that most tests sign in to, as (domain, GUID).
 const CONTOSO: (&str, &str) = ("contoso.onmicrosoft.com", "8b7e1c52-6f0a-4d59-9a35-2f1f6f0e7a11");
@@ -43,5 +43,5 @@ fn az(folder: &Path, script: &str) {
 }
 
 fn with_az(run: Flowbind, folder: &Path) -> Flowbind {
-    run.env("PATH", &format!("{}:/usr/bin:/bin", folder.display()))
+    run.env("PATH", &path_after(folder.display()))
 }

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::process::Command;
 
 use super::{CONTOSO, FABRIKAM, entra, run_in, write_file_with_one_change};
 use crate::support::{
-    Background, Flowbind, exit_code, file, folder, signal, wait_until, yaml_binding_connector_1,
+    Background, Flowbind, Start as _, exit_code, file, folder, wait_until, yaml_binding_connector_1,
 };
+#[cfg(unix)]
+use crate::support::{named_pipe, signal};
 
 fn with_secret(run: Flowbind) -> Flowbind {
     run.env("AZURE_CLIENT_SECRET", "client-s3cr3t")
@@ -310,16 +311,16 @@ fn credential_file_that_blocks_ends_at_timeout_or_stop() {
     let folder = folder();
     write_file_with_one_change(folder.path());
     let pipe = folder.path().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    named_pipe(&pipe);
     for variable in ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH"] {
         let run = |args: &[&str]| {
             run_in(folder.path(), args)
                 .env("AZURE_AUTHORITY_HOST", "https://127.0.0.1:9")
                 .env(variable, pipe.to_str().unwrap())
         };
-        let mut running = run(&["plan", "--timeout", "1"]).command().spawn().unwrap();
+        let mut running = run(&["plan", "--timeout", "1"]).command().start();
         assert_eq!(exit_code(&mut running), Some(1));
-        let mut running = run(&["apply", "--yes"]).command().spawn().unwrap();
+        let mut running = run(&["apply", "--yes"]).command().start();
         // A pipe can be opened for writing when the run has opened it for reading.
         let path = pipe.clone();
         let opening = std::thread::spawn(move || File::options().write(true).open(path).unwrap());

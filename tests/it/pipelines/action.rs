@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Repository;
 use crate::support::{
-    SandboxServer, executable, file, package, serve, signal, tenant, wait_until, yaml_binding_connector_1,
+    Running, SandboxServer, Start as _, executable, file, package, serve, signal, tenant, wait_until,
+    yaml_binding_connector_1,
 };
 
 pub(super) fn action() -> Value {
@@ -245,12 +247,15 @@ fn install_without_an_archive_compiles_and_prints_why() {
         assert_eq!(runner.log("cargo").unwrap(), command);
         assert_eq!(runner.added().unwrap(), format!("/flowbind-{version}/bin"));
     }
-    if !Path::new("/usr/bin/cargo").exists() {
-        let runner = Runner::linux().without("SHA256SUMS");
-        fs::remove_file(runner.repository.folder.path().join("bin/cargo")).unwrap();
-        let (succeeded, log) = runner.install();
-        assert!(!succeeded && log.contains("and cargo is not installed to compile it"), "{log}");
+    let runner = Runner::linux().without("SHA256SUMS");
+    let bin = runner.repository.folder.path().join("bin");
+    fs::remove_file(bin.join("cargo")).unwrap();
+    // No other folder, which could have cargo.
+    for program in ["bash", "mkdir"] {
+        symlink(Path::new("/bin").join(program), bin.join(program)).unwrap();
     }
+    let (succeeded, log) = runner.set("PATH", bin.to_str().unwrap()).install();
+    assert!(!succeeded && log.contains("and cargo is not installed to compile it"), "{log}");
 }
 
 #[test]
@@ -293,7 +298,7 @@ fn installed_flowbind_is_used_only_if_its_version_is_right() {
 const FLOWS: [&str; 6] = ["B2C_1_a", "B2C_1_b", "B2C_1_c", "B2C_1_d", "B2C_1_e", "B2C_1_f"];
 
 /// Starts the action's apply of a change in every flow.
-fn start_apply(repository: &Repository, served: &SandboxServer) -> Child {
+fn start_apply(repository: &Repository, served: &SandboxServer) -> Running {
     let at = repository.folder.path();
     file(&at.join("work"), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
     let flowbind = format!("#!/bin/bash\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_flowbind"));
@@ -306,7 +311,7 @@ fn start_apply(repository: &Repository, served: &SandboxServer) -> Child {
         ("FLOWBIND_ACCESS_TOKEN", "opaque-token"),
     ]);
     let mut command = repository.shell_command(&script(1), &env);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).start()
 }
 
 /// Stops a step like a runner, which sends signals to the shell alone. Returns the exit code; `None` if the shell had to

@@ -9,12 +9,12 @@ mod stages;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{executable, file, folder, kept_variables, package};
+use crate::support::{executable, file, folder, kept_variables, package, path_after};
 
 /// Checkout with the fake services of its pipelines.
 struct Repository {
@@ -74,7 +74,7 @@ impl Repository {
 
     /// Returns `None`, so that the test is skipped, if `jq` is not installed, which the fake `gh` needs.
     fn with_gh() -> Option<Self> {
-        Path::new("/usr/bin/jq").exists().then(Self::new)
+        Command::new("jq").arg("--version").output().is_ok().then(Self::new)
     }
 
     fn state(&self, name: &str) -> PathBuf {
@@ -247,7 +247,7 @@ impl Repository {
             .current_dir(at.join("work"))
             .env_clear()
             .envs(kept_variables())
-            .env("PATH", format!("{added}{}:/usr/bin:/bin", at.join("bin").display()))
+            .env("PATH", path_after(format!("{added}{}", at.join("bin").display())))
             .env("STATE", at.join("state"))
             .env("GITHUB_OUTPUT", file(at, "outputs", ""))
             .env("GITHUB_PATH", at.join("path"))

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use self::machine::Machine;
 use super::Repository;
-use crate::support::{executable, exit_code, kept_variables, package, signal, wait_until};
+use crate::support::{
+    Start as _, executable, exit_code, kept_variables, package, path_after, signal, wait_until,
+};
 
 /// Returns the value at a path of keys in a pipeline file.
 fn value(path: &str, at: &[&str]) -> Value {
@@ -158,11 +160,10 @@ fn azure_apply_step_when_cancelled_stops_flowbind() {
             .args(["-c", &azure_script(&steps, "Apply")])
             .env_clear()
             .envs(kept_variables())
-            .env("PATH", format!("{}:/usr/bin:/bin", at.join("bin").display()))
+            .env("PATH", path_after(at.join("bin").display()))
             .env("STATE", at.join("state"))
             .env("PIPELINE_WORKSPACE", at.join("workspace"))
-            .spawn()
-            .unwrap();
+            .start();
         wait_until("flowbind has started", || repository.state("started").exists());
         signal(&child, name);
         assert_eq!(exit_code(&mut child), Some(code));

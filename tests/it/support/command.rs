@@ -4,10 +4,11 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::Write as _;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use super::is_true_in_time;
+use super::{package, wait_until};
 
 /// Command line of a run that has not started yet.
 pub struct Flowbind(Command);
@@ -21,10 +22,12 @@ pub struct Outcome {
     pub stderr: String,
 }
 
-/// Prepares a run with an empty environment and a fixed `SOURCE_DATE_EPOCH`.
+/// Prepares a run with an empty environment, except a fixed `SOURCE_DATE_EPOCH` and a certificate authority: a minimal
+/// system has none.
 pub fn flowbind<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Flowbind {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowbind"));
-    command.env_clear().envs(kept_variables()).env("SOURCE_DATE_EPOCH", "1793606400").args(args);
+    command.env_clear().envs(kept_variables()).env("SOURCE_DATE_EPOCH", "1793606400");
+    command.env("SSL_CERT_FILE", package("tests/certificates/pkcs8.pem")).args(args);
     Flowbind(command)
 }
 
@@ -36,18 +39,60 @@ pub fn kept_variables() -> impl Iterator<Item = (&'static str, OsString)> {
     names.filter_map(|name| Some((name, env::var_os(name)?)))
 }
 
-/// Sends a signal, such as `TERM`, to a process.
-pub fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
-    assert!(sent.unwrap().success());
+/// Returns a value of `PATH` with a folder before those of the test, which `.ci/run` limits.
+#[expect(clippy::disallowed_methods, reason = "passed on to shell scripts")]
+pub fn path_after(folder: impl fmt::Display) -> String {
+    format!("{folder}:{}", env::var("PATH").unwrap())
 }
 
-/// Waits for a process to end, and returns its exit code. Kills it and fails if that takes a minute.
-pub fn exit_code(child: &mut Child) -> Option<i32> {
-    if !is_true_in_time(|| child.try_wait().unwrap().is_some()) {
-        child.kill().unwrap();
-        panic!("the process does not end");
+/// Process that is killed if the test ends before it.
+pub struct Running(Option<Child>);
+
+/// Starts a command like [`Command::spawn`].
+pub trait Start {
+    fn start(&mut self) -> Running;
+}
+
+impl Start for Command {
+    fn start(&mut self) -> Running {
+        Running(Some(self.spawn().unwrap()))
     }
+}
+
+impl Running {
+    /// Waits for the process to end.
+    pub fn wait_with_output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // Fails if the process has ended.
+            _ = child.kill();
+            _ = child.wait();
+        }
+    }
+}
+
+/// Waits for a process to end, and returns its exit code. Fails if that takes a minute.
+pub fn exit_code(child: &mut Child) -> Option<i32> {
+    wait_until("the process ends", || child.try_wait().unwrap().is_some());
     child.wait().unwrap().code()
 }
 

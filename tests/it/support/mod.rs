@@ -8,10 +8,14 @@ pub mod faulty_proxy;
 pub mod graph_client;
 pub mod https_server;
 mod sandbox_server;
+#[cfg(unix)]
+mod unix;
 
 pub use background::Background;
-pub use command::{Flowbind, Outcome, exit_code, flowbind, kept_variables, signal};
+pub use command::{Flowbind, Outcome, Running, Start, exit_code, flowbind, kept_variables, path_after};
 pub use sandbox_server::{SandboxServer, serve};
+#[cfg(unix)]
+pub use unix::{exists, named_pipe, run_at_terminal, signal};
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -32,21 +36,13 @@ pub const FORMATS: [(&str, &str); 8] = [
     ("prom", "prom"),
 ];
 
-/// Polls until a condition is true. Fails after a minute.
-pub fn wait_until(condition: &str, is_true: impl FnMut() -> bool) {
-    assert!(is_true_in_time(is_true), "not within a minute: {condition}");
-}
-
-/// Polls a condition for at most a minute, longer than a loaded machine needs.
-fn is_true_in_time(mut is_true: impl FnMut() -> bool) -> bool {
+/// Polls until a condition is true. Fails after a minute, longer than a loaded machine needs.
+pub fn wait_until(condition: &str, mut is_true: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_true() {
-        if Instant::now() > deadline {
-            return false;
-        }
+        assert!(Instant::now() < deadline, "not within a minute: {condition}");
         std::thread::sleep(Duration::from_millis(2));
     }
-    true
 }
 
 /// Returns the absolute path of a file in the package.
