@@ -127,9 +127,7 @@ fn proxies() -> Result<Result<Proxies, &'static str>, CommandError> {
             .map_or(Ok(None), |(name, value)| value.map(|value| Some((name, value))))
     };
     let proxy = first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?;
-    let no_proxy = first(&["no_proxy", "NO_PROXY"])?.map(|(_, value)| value).unwrap_or_default();
-    let (name, value) = proxy.unzip();
-    Ok(Proxies::new(value.as_deref(), &no_proxy).ok_or(name.unwrap_or_default()))
+    Ok(Proxies::new(proxy, first(&["no_proxy", "NO_PROXY"])?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]

@@ -1,26 +1,40 @@
 //! Known meanings, each with a hint. The least privileged permission comes first: Microsoft documents the ReadWrite
 //! permissions for reading, but the service also accepts the Read permissions.
 
-use crate::http::{FailureReason, Unreachable};
+use crate::http::{FailureReason, Route, Unreachable};
 
 /// Returns what to do about a host that cannot be reached.
-pub fn unreachable_hint(unreachable: &Unreachable) -> &'static str {
-    match (&unreachable.reason, &unreachable.proxy) {
-        (FailureReason::ProxyRejected(407), _) => {
-            "set `HTTPS_PROXY` or `ALL_PROXY` to a URL with the credentials of the proxy, such as \
-             `http://user:password@proxy.example.com:8080`"
+pub fn unreachable_hint(unreachable: &Unreachable) -> String {
+    let reason = &unreachable.reason;
+    let tls = match reason {
+        FailureReason::CertificateNotCurrent(_) => {
+            return "check the clock of this machine; if it is right, the host or its proxy needs a new certificate".into();
         }
-        (FailureReason::ProxyRejected(_), _) => {
-            "let the proxy, which `HTTPS_PROXY` or `ALL_PROXY` sets, allow the host, or list the host in `NO_PROXY`"
+        FailureReason::CertificateNotTrusted(_) => {
+            "; for a proxy that inspects TLS, pass its certificate authority with `--ca-file`"
         }
-        (_, Some(_)) => {
-            "check the network and the proxy, which `HTTPS_PROXY` or `ALL_PROXY` sets; if it inspects TLS, pass its \
-             certificate authority with `--ca-file`"
+        FailureReason::Tls(_) => "; flowbind needs TLS 1.2 or 1.3",
+        _ => "",
+    };
+    match &unreachable.route {
+        Route::Proxy { variable, no_proxy, .. } => {
+            let setting = variable.map_or("the settings of the system".into(), |name| format!("`{name}`"));
+            match reason {
+                FailureReason::ProxyRejected(407) => format!(
+                    "set `{}` to a URL with the credentials of the proxy, such as \
+                     `http://user:password@proxy.example.com:8080`",
+                    variable.unwrap_or("HTTPS_PROXY")
+                ),
+                FailureReason::ProxyRejected(400..500) => {
+                    format!("let the proxy in {setting} allow the host, or list the host in `{no_proxy}`")
+                }
+                _ => format!("check the network and the proxy in {setting}{tls}"),
+            }
         }
-        (_, None) => {
-            "check the network and `HTTPS_PROXY`; for a proxy that inspects TLS, pass its certificate authority with \
-             `--ca-file`"
+        Route::NoProxy(variable) => {
+            format!("check the network, and `{variable}`, which lists the host{tls}")
         }
+        Route::Direct => format!("check the network and `HTTPS_PROXY`{tls}"),
     }
 }
 

@@ -180,7 +180,7 @@ impl GraphError {
             Code::GraphUnexpectedResponse | Code::GraphRedirect => {
                 hint("check whether a proxy answers in place of Graph, and `--graph-url`")
             }
-            Code::GraphUnreachable => (self.unreachable().map(|it| unreachable_hint(it).to_owned()), None),
+            Code::GraphUnreachable => (self.unreachable().map(|it| unreachable_hint(it)), None),
             Code::SignInFailed => {
                 hint(if self.is_login_over() { LOGIN_OVER_HINT } else { SIGN_IN_FAILED_HINT })
             }

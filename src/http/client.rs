@@ -130,7 +130,7 @@ impl Client {
         let host = hosts.entry(url.origin().ascii_serialization());
         Arc::clone(host.or_insert_with(|| {
             let warnings = self.connections.warnings.clone();
-            Arc::new(Host::new(url, self.connections.proxy(url), warnings))
+            Arc::new(Host::new(url, self.connections.route(url), warnings))
         }))
     }
 }

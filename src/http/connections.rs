@@ -15,7 +15,7 @@ use reqwest::{Certificate, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use super::client_error::ClientError;
-use super::proxies::Proxies;
+use super::proxies::{Proxies, Route};
 use super::resolve::SystemResolver;
 use super::trust_store::{TrustStore, parse_authorities};
 use super::warnings::Warnings;
@@ -123,20 +123,14 @@ impl Connections {
 
     /// Returns the proxy that requests to a URL go through, with its credentials; `None` if they are sent directly.
     pub(super) fn intercept(&self, url: &Url) -> Option<Intercept> {
-        let proxy = self.proxy_url(url)?;
+        let proxied = ProxyMode::for_url(url) == ProxyMode::Proxied;
+        let proxy = self.proxies.proxy_for(url).filter(|_| proxied)?;
         Matcher::builder().all(proxy.as_str()).build().intercept(&url.as_str().parse().ok()?)
     }
 
-    fn proxy_url(&self, url: &Url) -> Option<Url> {
-        if ProxyMode::for_url(url) == ProxyMode::Proxied { self.proxies.proxy_for(url) } else { None }
-    }
-
-    /// Returns host and port of the proxy that requests to a URL go through; `None` if they are sent
-    /// directly.
-    pub(super) fn proxy(&self, url: &Url) -> Option<String> {
-        let proxy = self.proxy_url(url)?;
-        let host = proxy.host_str()?;
-        Some(proxy.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    /// Returns how the host of a URL is reached.
+    pub(super) fn route(&self, url: &Url) -> Route {
+        if ProxyMode::for_url(url) == ProxyMode::Proxied { self.proxies.route(url) } else { Route::Direct }
     }
 
     /// Returns the newest client for a URL; builds it on first use. There is one for hosts that may need a

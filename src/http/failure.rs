@@ -5,26 +5,31 @@ use std::io::{self, ErrorKind};
 use std::iter::successors;
 use std::time::Duration;
 
-use rustls::{AlertDescription, Error as TlsError};
+use jiff::Timestamp;
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use super::connections::CONNECT_TIMEOUT;
+use super::proxies::Route;
 use super::resolve::ResolveError;
 use super::truncate::truncate;
 
 /// A host that cannot be reached, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot reach {host}{}: {reason}", through(.proxy.as_deref()))]
+#[error("cannot reach {host}{}: {reason}", through(.route))]
 pub struct Unreachable {
     /// The host, with its port if the port is not the default one. Without user info and path.
     pub host: String,
-    /// The proxy that the requests go through, as host and port.
-    pub proxy: Option<String>,
+    /// How the host is reached.
+    pub route: Route,
     /// The reason.
     pub reason: FailureReason,
 }
 
-fn through(proxy: Option<&str>) -> String {
-    proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
+fn through(route: &Route) -> String {
+    match route {
+        Route::Proxy { address, .. } => format!(" through the proxy {address}"),
+        Route::Direct | Route::NoProxy(_) => String::new(),
+    }
 }
 
 /// Reason why a host did not answer.
@@ -48,6 +53,9 @@ pub enum FailureReason {
     /// The certificate was rejected.
     #[error("certificate not trusted: {0}")]
     CertificateNotTrusted(String),
+    /// The certificate is valid at another time than the clock of this machine shows.
+    #[error("certificate not trusted: {0}")]
+    CertificateNotCurrent(String),
     /// The TLS handshake failed for another reason than the certificate.
     #[error("TLS handshake failed: {0}")]
     Tls(String),
@@ -121,12 +129,26 @@ impl AttemptFailure {
             TlsError::PeerIncompatible(_) | TlsError::General(_) => true,
             _ => false,
         };
-        let reason = match error {
-            TlsError::InvalidCertificate(it) => {
-                FailureReason::CertificateNotTrusted(truncate(it.to_string()))
-            }
-            _ => FailureReason::Tls(truncate(error.to_string())),
+        // Without the time of day, the text is the same for all tenants of a run.
+        let dated = |what, date: u64, now: u64| {
+            let at = |seconds| Timestamp::from_second(i64::try_from(seconds).ok()?).ok();
+            let (date, now) = (at(date)?, at(now)?.strftime("%Y-%m-%d"));
+            let text = format!("{what} {date}, and the clock of this machine shows {now}");
+            Some(FailureReason::CertificateNotCurrent(text))
         };
+        let reason = match error {
+            TlsError::InvalidCertificate(CertificateError::ExpiredContext { time, not_after }) => {
+                dated("expired at", not_after.as_secs(), time.as_secs())
+            }
+            TlsError::InvalidCertificate(CertificateError::NotValidYetContext { time, not_before }) => {
+                dated("not valid before", not_before.as_secs(), time.as_secs())
+            }
+            TlsError::InvalidCertificate(it) => {
+                Some(FailureReason::CertificateNotTrusted(truncate(it.to_string())))
+            }
+            _ => None,
+        };
+        let reason = reason.unwrap_or_else(|| FailureReason::Tls(truncate(error.to_string())));
         Self { reason, is_permanent }
     }
 }
@@ -198,4 +220,26 @@ fn io_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
 /// Returns the message of the innermost cause that has one; empty if none has.
 pub(super) fn root_message(error: &(dyn Error + 'static)) -> String {
     chain(error).map(ToString::to_string).filter(|message| !message.is_empty()).last().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::UnixTime;
+
+    use super::*;
+
+    #[test]
+    fn certificate_that_is_not_current_is_shown_with_both_dates() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let (time, other) = (at(1_795_963_904), at(1_609_459_200));
+        for (error, expected) in [
+            (CertificateError::ExpiredContext { time, not_after: other }, "expired at"),
+            (CertificateError::NotValidYetContext { time, not_before: other }, "not valid before"),
+        ] {
+            let failure = AttemptFailure::from_tls(&TlsError::InvalidCertificate(error));
+            let text = "2021-01-01T00:00:00Z, and the clock of this machine shows 2026-11-29";
+            assert_eq!(failure.reason.to_string(), format!("certificate not trusted: {expected} {text}"));
+            assert!(failure.is_permanent);
+        }
+    }
 }

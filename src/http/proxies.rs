@@ -8,13 +8,31 @@ use std::sync::{Arc, LazyLock};
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
-/// Proxy of a run, and the hosts that are reached without it.
-#[derive(Clone, Default)]
+/// Proxy of a run, and the hosts that are reached without it. Each is from a variable, whose name comes first.
+#[derive(Clone)]
 pub struct Proxies {
     /// Proxy of the environment; `None` for the one in the settings of the system.
-    proxy: Option<Url>,
-    /// Hosts, domains and networks, as in `NO_PROXY`.
-    no_proxy: String,
+    proxy: Option<(&'static str, Url)>,
+    /// Hosts, domains and networks.
+    no_proxy: (&'static str, String),
+}
+
+/// How a host is reached, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Directly: the host is this machine, or there is no proxy.
+    Direct,
+    /// Directly, because this variable lists the host.
+    NoProxy(&'static str),
+    /// Through a proxy.
+    Proxy {
+        /// Host and port of the proxy.
+        address: String,
+        /// Variable with the proxy; `None` for the settings of the system.
+        variable: Option<&'static str>,
+        /// Variable with the hosts that are reached without it.
+        no_proxy: &'static str,
+    },
 }
 
 /// The settings of the system, on macOS and Windows.
@@ -27,25 +45,52 @@ impl fmt::Debug for Proxies {
     }
 }
 
+impl Default for Proxies {
+    fn default() -> Self {
+        Self { proxy: None, no_proxy: ("NO_PROXY", String::new()) }
+    }
+}
+
 impl Proxies {
-    /// Creates proxies from the values of the environment. `None` if `proxy` is not the URL of an http or https proxy.
-    pub fn new(proxy: Option<&str>, no_proxy: &str) -> Option<Self> {
-        let proxy = match proxy {
-            Some(text) => Some(parse(text)?),
-            None => None,
-        };
-        Some(Self { proxy, no_proxy: no_proxy.to_owned() })
+    /// Creates proxies from variables, each with its name and value.
+    ///
+    /// # Errors
+    /// The name of the variable whose value is not the URL of an http or https proxy.
+    pub fn new(
+        proxy: Option<(&'static str, String)>,
+        no_proxy: Option<(&'static str, String)>,
+    ) -> Result<Self, &'static str> {
+        let parse = |(name, text): (_, String)| parse(&text).map(|url| (name, url)).ok_or(name);
+        let proxy = proxy.map(parse).transpose()?;
+        Ok(Self { proxy, no_proxy: no_proxy.unwrap_or(Self::default().no_proxy) })
     }
 
     /// Returns the proxy for a URL; `None` if it is reached directly.
     pub(super) fn proxy_for(&self, url: &Url) -> Option<Url> {
-        if is_listed(&self.no_proxy, url.host_str()?) {
+        if is_listed(&self.no_proxy.1, url.host_str()?) {
             return None;
         }
-        self.proxy.clone().or_else(|| {
+        self.proxy.as_ref().map(|(_, url)| url.clone()).or_else(|| {
             let proxy = SYSTEM.intercept(&url.as_str().parse().ok()?)?;
             proxy.uri().to_string().parse().ok()
         })
+    }
+
+    /// Returns how the host of a URL that may need a proxy is reached.
+    pub(super) fn route(&self, url: &Url) -> Route {
+        let no_proxy = self.no_proxy.0;
+        let address = |proxy: Url| {
+            let host = proxy.host_str()?;
+            Some(proxy.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+        };
+        match self.proxy_for(url).and_then(address) {
+            Some(address) => {
+                let variable = self.proxy.as_ref().map(|(name, _)| *name);
+                Route::Proxy { address, variable, no_proxy }
+            }
+            None if self.proxy.is_some() => Route::NoProxy(no_proxy),
+            None => Route::Direct,
+        }
     }
 
     /// Returns the proxies in the form of reqwest.

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use super::failure::{AttemptFailure, FailureReason, Unreachable};
+use super::proxies::Route;
 use super::rate_limiter::saturating_add;
 use super::retry::{AttemptResult, Decision, Policy};
 use super::warnings::Warnings;
@@ -41,7 +42,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Host {
     name: String,
-    proxy: Option<String>,
+    route: Route,
     state: watch::Sender<State>,
     warnings: Warnings,
     /// Held by the request that probes the host during an outage.
@@ -122,13 +123,13 @@ impl State {
 }
 
 impl Host {
-    pub(super) fn new(url: &Url, proxy: Option<String>, warnings: Warnings) -> Self {
+    pub(super) fn new(url: &Url, route: Route, warnings: Warnings) -> Self {
         let name = url.host_str().unwrap_or_default();
         let name = match url.port() {
             Some(port) => format!("{name}:{port}"),
             None => name.to_owned(),
         };
-        Self { name, proxy, state: watch::Sender::default(), warnings, probing: Semaphore::new(1) }
+        Self { name, route, state: watch::Sender::default(), warnings, probing: Semaphore::new(1) }
     }
 
     /// Waits until a request may be sent: at once if there is no outage. Returns a [`Probe`] if this request is to
@@ -215,7 +216,7 @@ impl Host {
 
     /// Returns whether requests to the host go through a proxy.
     pub(super) fn is_proxied(&self) -> bool {
-        self.proxy.is_some()
+        matches!(self.route, Route::Proxy { .. })
     }
 
     /// Returns whether the host failed and has not answered since.
@@ -248,9 +249,9 @@ impl Host {
         is_silent
     }
 
-    /// Creates an error with the name and the proxy of this host, and the given reason. Changes no state.
+    /// Creates an error with the name and the route of this host, and the given reason. Changes no state.
     pub(super) fn unreachable(&self, reason: FailureReason) -> Unreachable {
-        Unreachable { host: self.name.clone(), proxy: self.proxy.clone(), reason }
+        Unreachable { host: self.name.clone(), route: self.route.clone(), reason }
     }
 
     /// Records that the host answered, with any status. Ends an outage and logs its end.

@@ -15,7 +15,7 @@ use super::*;
 use crate::http::failure::AttemptFailure;
 use crate::http::retry::Policy;
 use crate::http::warnings::Warnings;
-use crate::http::{FailureReason, Rate, ResolveError, Unreachable, never_stopped};
+use crate::http::{FailureReason, Rate, ResolveError, Route, Unreachable, never_stopped};
 
 /// A resolver that finds no name after the time that it takes.
 struct NoNames(Duration);
@@ -188,7 +188,7 @@ async fn outage_whose_reason_changes_fails_all_requests_with_one_error_within_20
 #[tokio::test(start_paused = true)]
 async fn refused_connection_is_repeated_once_without_a_pause() {
     let began = Instant::now();
-    let host = Host::new(&NOWHERE.parse().unwrap(), None, Warnings::default());
+    let host = Host::new(&NOWHERE.parse().unwrap(), Route::Direct, Warnings::default());
     let mut pauses = Vec::new();
     let mut probe = None;
     for _ in 0..3 {

@@ -65,23 +65,63 @@ fn proxy_failure_names_the_proxy_and_the_reason() {
     let answers = |status| Background::answer(move |_| format!("HTTP/1.1 {status}\r\n\r\n").into());
     let (_unauthorized, unauthorized) = answers("407 Proxy Authentication Required");
     let (_forbidden, forbidden) = answers("403 Forbidden");
-    for (proxy, reason) in [
-        ("127.0.0.1:9".to_owned(), "connection refused"),
-        (unauthorized.to_string(), "the proxy answered 407"),
-        (forbidden.to_string(), "the proxy answered 403"),
-        ("proxy.invalid:3128".to_owned(), "name not resolved: "),
+    let (_unavailable, unavailable) = answers("503 Service Unavailable");
+    let [refused, unresolved] = ["127.0.0.1:9", "proxy.invalid:3128"].map(str::to_owned);
+    let (allow, check) =
+        ("let the proxy in `all_proxy` allow the host, or list", "check the network and the proxy in");
+    for (proxy, (variable, no_proxy), reason, hint) in [
+        (&refused, ("HTTPS_PROXY", "NO_PROXY"), "connection refused", format!("{check} `HTTPS_PROXY`")),
+        (
+            &unauthorized.to_string(),
+            ("https_proxy", "NO_PROXY"),
+            "the proxy answered 407",
+            "set `https_proxy` to a URL with the credentials of the proxy, such as \
+             `http://user:password@proxy.example.com:8080`"
+                .into(),
+        ),
+        (
+            &forbidden.to_string(),
+            ("all_proxy", "no_proxy"),
+            "the proxy answered 403",
+            format!("{allow} the host in `no_proxy`"),
+        ),
+        (
+            &unavailable.to_string(),
+            ("ALL_PROXY", "NO_PROXY"),
+            "the proxy answered 503",
+            format!("{check} `ALL_PROXY`"),
+        ),
+        (&unresolved, ("ALL_PROXY", "NO_PROXY"), "name not resolved: ", format!("{check} `ALL_PROXY`")),
     ] {
         let outcome = run_in(folder.path(), &["plan", "--timeout", "3"])
             .env("FLOWBIND_ACCESS_TOKEN", "t")
-            .env("HTTPS_PROXY", &format!("http://user:hunter2@{proxy}"))
+            .env(variable, &format!("http://user:hunter2@{proxy}"))
+            .env(no_proxy, "elsewhere.example.com")
             .run();
         assert_eq!(outcome.code, 1, "{outcome}");
         let error = format!("cannot reach graph.microsoft.com through the proxy {proxy}: {reason}");
         assert!(outcome.stderr.contains(&error), "{error}: {outcome}");
+        assert!(outcome.stderr.contains(&format!("\n  = hint: {hint}\n")), "{hint}: {outcome}");
         assert!(!outcome.to_string().contains("hunter2"), "{outcome}");
-        let is_retried = !reason.starts_with("the proxy answered");
+        let is_retried = !reason.starts_with("the proxy answered 4");
         assert_eq!(outcome.stderr.contains("retrying"), is_retried, "{outcome}");
     }
+}
+
+#[test]
+fn host_without_its_proxy_that_is_unreachable_names_the_variable_that_lists_it() {
+    let folder = folder();
+    write_file_with_one_change(folder.path());
+    let outcome =
+        run_in(folder.path(), &["plan", "--graph-url", "https://graph.invalid/beta", "--timeout", "3"])
+            .env("FLOWBIND_ACCESS_TOKEN", "t")
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env("no_proxy", "invalid")
+            .run();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let hint = "\n  = hint: check the network, and `no_proxy`, which lists the host\n";
+    assert!(outcome.stderr.contains("cannot reach graph.invalid: name not resolved: "), "{outcome}");
+    assert!(outcome.stderr.contains(hint), "{outcome}");
 }
 
 /// The login host is asked for the token and for the tenant's id, both with the same outcome.
