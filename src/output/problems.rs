@@ -1,7 +1,7 @@
 //! Prints problems on stderr.
 
 use crate::diagnostic::Diagnostic;
-use crate::plan::{Problem, merge_unreachable};
+use crate::plan::{Problem, merge_shared};
 use crate::{render, terminal};
 
 /// Prints diagnostics on stderr with a blank line between them. Beyond 500, only the number of the others is
@@ -19,7 +19,7 @@ pub fn print_diagnostics(diagnostics: &[Diagnostic]) {
 /// Prints the problems of a run on stderr. If there are `several` tenants, the message of each problem of a
 /// tenant begins with the tenant.
 pub fn print_problems(problems: &[Problem], several: bool) {
-    let problems = merge_unreachable(problems);
+    let problems = merge_shared(problems);
     let prefixed = problems.iter().map(|Problem { diagnostic, tenant }| match tenant {
         Some(tenant) if several => {
             Diagnostic { message: format!("{tenant}: {}", diagnostic.message), ..diagnostic.clone() }

@@ -46,7 +46,7 @@ pub use hold::{HeldBinding, Hold};
 pub use join::{JoinError, Joined, Part, dedupe_findings, join, sort_by_tenant};
 pub use limit::Limit;
 pub use overrides::{InvalidOverride, Override, Overrides, ScopedOverride};
-pub use problem::{Problem, merge_unreachable};
+pub use problem::{Problem, merge_shared};
 pub use run::{Plan, alias_errors};
 pub use run_overrides::{RunOverrides, unknown_tenant};
 pub use shard::{InvalidShard, Member, Shard, ShardInfo, has_several_tenants};

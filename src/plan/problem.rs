@@ -21,45 +21,111 @@ impl Problem {
     }
 }
 
-/// Merges the problems of tenants whose host cannot be reached for the same reason into one, with the tenants as a
-/// note: one cause is one problem. Omits problems of the same tenant with this cause, such as an unreadable list. Keeps
-/// the order, and every other problem.
-pub fn merge_unreachable(problems: &[Problem]) -> Vec<Problem> {
+/// Problems whose cause is outside of the tenants, such as a host or a credential that several tenants share.
+const SHARED: [Code; 8] = [
+    Code::GraphUnreachable,
+    Code::InvalidEnvironment,
+    Code::InvalidGraphUrl,
+    Code::NoCredential,
+    Code::SignInFailed,
+    Code::Timeout,
+    Code::TokenExpired,
+    Code::TrustStoreUnusable,
+];
+
+/// Merges the problems of tenants that share their cause into the first of them, with the tenants as a note: one cause
+/// is one problem. Omits problems of a tenant whose cause is a host that cannot be reached, such as an unreadable list.
+/// Keeps the order, and every other problem.
+pub fn merge_shared(problems: &[Problem]) -> Vec<Problem> {
     const LISTED: usize = 5;
-    let is_unreachable = |problem: &&Problem| problem.diagnostic.code == Code::GraphUnreachable;
-    let tenants = |diagnostic: &Diagnostic| -> BTreeSet<&Tenant> {
-        let same = problems.iter().filter(|other| other.diagnostic == *diagnostic);
-        same.filter_map(|problem| problem.tenant.as_ref()).collect()
-    };
     let is_consequence = |problem: &Problem| {
         let is_cause = |other: &Problem| {
-            other.tenant == problem.tenant && problem.diagnostic.causes.contains(&other.diagnostic.message)
+            other.diagnostic.code == Code::GraphUnreachable
+                && other.tenant == problem.tenant
+                && problem.diagnostic.causes.contains(&other.diagnostic.message)
         };
-        problems.iter().filter(is_unreachable).any(is_cause)
+        problems.iter().any(is_cause)
     };
+    let shared = problems.iter().filter(|problem| SHARED.contains(&problem.diagnostic.code));
+    let shared: Vec<_> = shared.map(|problem| (comparable(problem), problem)).collect();
     let mut merged = Vec::<Problem>::new();
     for problem in problems.iter().filter(|problem| !is_consequence(problem)) {
-        let tenants =
-            Some(problem).filter(is_unreachable).map(|it| tenants(&it.diagnostic)).unwrap_or_default();
+        let own = comparable(problem);
+        let same: Vec<_> = shared.iter().filter(|(other, _)| *other == own).map(|(_, it)| *it).collect();
+        let tenants: BTreeSet<_> = same.iter().filter_map(|problem| problem.tenant.as_ref()).collect();
         if tenants.len() < 2 {
             merged.push(problem.clone());
-            continue;
-        }
-        let listed: Vec<_> = tenants.iter().take(LISTED).map(|tenant| tenant.as_str()).collect();
-        let more = tenants.len().saturating_sub(LISTED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let note = format!("tenants: {}{more}", listed.join(", "));
-        let diagnostic = problem.diagnostic.clone().note(note);
-        if !merged.iter().any(|other| other.diagnostic == diagnostic) {
-            merged.push(Problem::from(diagnostic));
+        } else if same.first().is_some_and(|first| std::ptr::eq(*first, problem)) {
+            let listed: Vec<_> = tenants.iter().take(LISTED).map(|tenant| tenant.as_str()).collect();
+            let more = tenants.len().saturating_sub(LISTED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let note = format!("tenants: {}{more}", listed.join(", "));
+            merged.push(problem.diagnostic.clone().note(note).into());
         }
     }
     merged
+}
+
+/// Returns a problem without what differs between tenants that share its cause: the name of the tenant in the causes,
+/// the ids that the login service adds to its messages, and the hints.
+fn comparable(Problem { diagnostic, tenant }: &Problem) -> Diagnostic {
+    let tenant = tenant.as_ref().map_or("", Tenant::as_str);
+    let cause = |cause: &String| cause.split(" Trace ID: ").next().unwrap_or_default().replace(tenant, "");
+    Diagnostic {
+        causes: diagnostic.causes.iter().map(cause).collect(),
+        hints: Vec::new(),
+        ..diagnostic.clone()
+    }
 }
 
 impl From<Diagnostic> for Problem {
     /// Creates a problem of the run, which concerns every tenant.
     fn from(diagnostic: Diagnostic) -> Self {
         Self { diagnostic, tenant: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns a problem of a tenant that could not sign in.
+    fn no_credential(tenant: &str, cause: &str) -> Problem {
+        let problem = Diagnostic::error(Code::NoCredential, "no usable credential").caused_by(cause);
+        let problem = problem.hint(format!("az login --tenant {tenant}"));
+        Problem::for_tenant(&tenant.parse().unwrap(), problem)
+    }
+
+    #[test]
+    fn problems_that_differ_in_tenant_and_trace_are_merged() {
+        let tenants = ["a.example", "b.example", "c.example", "d.example", "e.example", "f.example"];
+        let problems = |cause: &dyn Fn(&str) -> String| -> Vec<_> {
+            tenants.iter().map(|tenant| no_credential(tenant, &cause(tenant))).collect()
+        };
+        for cause in [
+            &(|tenant: &str| format!("POST https://login.example/{tenant}/token: answered 403"))
+                as &dyn Fn(&str) -> _,
+            &|tenant| format!("AADSTS7000222: expired. Trace ID: {tenant}-1 Timestamp: 2026-11-29"),
+        ] {
+            let merged = merge_shared(&problems(cause));
+            let first = no_credential(tenants[0], &cause(tenants[0])).diagnostic;
+            let note = "tenants: a.example, b.example, c.example, d.example, e.example and 1 more";
+            assert_eq!(merged, [Problem::from(first.note(note))]);
+        }
+    }
+
+    #[test]
+    fn problems_with_other_causes_or_of_one_tenant_are_kept() {
+        let problems = [
+            no_credential("a.example", "AADSTS7000222: expired"),
+            no_credential("a.example", "AADSTS7000222: expired"),
+            no_credential("b.example", "AADSTS90002: tenant not found"),
+        ];
+        assert_eq!(merge_shared(&problems), problems);
+        let unknown = |tenant: &str| {
+            Problem::for_tenant(&tenant.parse().unwrap(), Diagnostic::error(Code::GraphRejected, "500"))
+        };
+        let problems = [unknown("a.example"), unknown("b.example")];
+        assert_eq!(merge_shared(&problems), problems);
     }
 }

@@ -11,7 +11,7 @@ use super::wording::{hints, labeled, outcome_counts, pluralize, push_line};
 use crate::apply::{ChangeReport, Outcome, Report, StaleBinding, TargetReport};
 use crate::diagnostic::Code;
 use crate::model::Step;
-use crate::plan::{Change, Problem, merge_unreachable};
+use crate::plan::{Change, Problem, merge_shared};
 
 /// Renders a report: the results, the held bindings, the problems, and the summary. Empty if there was nothing to do
 /// and nothing is held.
@@ -33,7 +33,7 @@ pub fn end(report: &Report, problems: &[Problem]) -> String {
     }
     let several = report.has_several_tenants();
     let is_untouched = report.targets.iter().all(TargetReport::is_untouched);
-    let problems = merge_unreachable(problems);
+    let problems = merge_shared(problems);
     let mut text: String = problems.iter().map(|it| format!("\n{}", problem(it, several))).collect();
     let mut summary = String::new();
     if several && !is_untouched {

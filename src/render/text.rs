@@ -16,7 +16,7 @@ use super::wording::{
 use crate::diagnostic::Severity;
 use crate::model::{Action, Step};
 use crate::plan::{
-    BrokenPin, Change, Limit, Plan, Problem, Summary, Target, TenantPlan, Unmanaged, merge_unreachable,
+    BrokenPin, Change, Limit, Plan, Problem, Summary, Target, TenantPlan, Unmanaged, merge_shared,
 };
 
 pub(super) const STRONG: Style = Style::new().bold();
@@ -36,7 +36,7 @@ pub fn plan(plan: &Plan) -> String {
 /// Renders problems, each followed by a blank line, with their tenants if there are `several`: the warnings, then the
 /// errors, then the blockers.
 pub(super) fn problems(problems: Vec<Problem>, several: bool) -> String {
-    let mut problems = merge_unreachable(&problems);
+    let mut problems = merge_shared(&problems);
     problems.sort_by_key(|problem| match problem.diagnostic.severity {
         Severity::Warning => 0,
         Severity::Error => 1,

@@ -112,8 +112,7 @@ impl CommandError {
         }
         let add =
             |problem: Diagnostic, (kind, why): &(Kind, String)| problem.caused_by(format!("{kind}: {why}"));
-        let message = format!("no usable credential for `{tenant}`");
-        let problem = Diagnostic::error(Code::NoCredential, message);
+        let problem = Diagnostic::error(Code::NoCredential, "no usable credential");
         let failure = failed.as_ref().map(|(kind, error)| (*kind, error.to_string()));
         let problem = failure.iter().chain(missing).fold(problem, add);
         let problem = match failed {

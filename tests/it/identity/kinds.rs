@@ -418,7 +418,7 @@ fn no_usable_credential_lists_what_each_kind_lacks() {
     let outcome = entra.run(flowbind(["plan"]).within(folder.path()).env("PATH", "/nowhere"));
     assert_eq!(outcome.code, 1, "{outcome}");
     let expected = "\
-error[no-credential]: no usable credential for `contoso.onmicrosoft.com`
+error[no-credential]: no usable credential
   = cause: azure-cli: az not found on PATH
   = cause: access-token: `FLOWBIND_ACCESS_TOKEN` is not set
   = cause: client-secret: `AZURE_CLIENT_SECRET` is not set
@@ -513,6 +513,29 @@ fn auth_flag_selects_one_kind() {
     let entra = entra();
     let folder = folder();
     write_file_with_one_change(folder.path());
+/// The reason comes first. A tenant with another reason has its own problem.
+#[test]
+fn sign_in_that_fails_alike_for_several_tenants_is_one_problem() {
+    let entra = entra();
+    let folder = folder();
+    for tenant in [CONTOSO.0, FABRIKAM.0, "unknown.example.com"] {
+        let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace(CONTOSO.0, tenant);
+        file(folder.path(), &format!("{tenant}.yaml"), yaml);
+    }
+    for args in [&["plan"][..], &["apply", "--yes"], &["drift"], &["whoami"]] {
+        let run = run_in(folder.path(), args).args(["."]).env("AZURE_CLIENT_SECRET", "wr0ng-s3cr3t");
+        let outcome = entra.run(run);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let error = "error[no-credential]: no usable credential\n  = cause: client-secret: AADSTS7000215: ";
+        assert_eq!(outcome.stderr.matches(error).count(), 1, "{outcome}");
+        let note = format!("\n  = note: tenants: {}, {}\n", CONTOSO.0, FABRIKAM.0);
+        assert_eq!(outcome.stderr.matches(&note).count(), 1, "{outcome}");
+        let other = "error[no-credential]: unknown.example.com: no usable credential\n  = cause: client-secret: AADSTS90002: ";
+        assert_eq!(outcome.stderr.matches(other).count(), 1, "{outcome}");
+        assert_eq!(outcome.stderr.matches("error[no-credential]").count(), 2, "{outcome}");
+    }
+}
+
     let run = |kind: &str| {
         run_in(folder.path(), &["plan", "--auth", kind])
             .env("FLOWBIND_ACCESS_TOKEN", "an-opaque-access-token")
