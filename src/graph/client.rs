@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::batch::BatchReader;
 use super::cloud::GraphUrl;
-use super::error::{self, GraphError, RequestLine};
+use super::error::{self, GraphError, GraphErrorKind, RequestLine};
 use super::page;
 use super::permission::Need;
 use super::transport::Transport;
@@ -118,7 +118,7 @@ impl Graph {
     }
 
     /// Sends the PUT that binds a connector to a step of a flow, with retries; `None` disables the step. A
-    /// 2xx answer with an error in its body is an `Err`. If `halt` is true before an attempt starts, nothing
+    /// 2xx answer with an error or a page in its body is an `Err`. If `halt` is true before an attempt starts, nothing
     /// more is sent and an `Err` is returned. This is the only request of the program that changes a tenant.
     /// <https://learn.microsoft.com/graph/api/b2cidentityuserflow-put-apiconnectorconfiguration>
     ///
@@ -147,6 +147,9 @@ impl Graph {
         // A success status with an error in the body is an error.
         if serde_json::from_slice::<Configuration>(&answer.body).is_ok_and(|body| body.is_error()) {
             return Err(GraphError::from_rejection(line, &answer));
+        }
+        if let Some(page) = error::describe_foreign(&answer) {
+            return Err(GraphError::from_answer(line, &answer, GraphErrorKind::UnexpectedResponse(page)));
         }
         Ok(AcceptedPut { attempts: answer.attempts, request_id: error::request_id(&answer) })
     }

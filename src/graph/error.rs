@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::advice::{self, LOGIN_OVER_HINT, SIGN_IN_FAILED_HINT, unreachable_hint};
 use super::permission::Need;
@@ -68,6 +69,8 @@ pub struct Rejection {
     pub message: Option<String>,
     /// Number of attempts.
     pub attempts: u32,
+    /// Whether the body is another document than JSON, such as the page of a proxy; `message` describes it.
+    pub is_foreign: bool,
 }
 
 impl fmt::Display for Rejection {
@@ -111,7 +114,8 @@ impl GraphError {
 
     /// Returns whether Graph rejected the credential (401) or its permissions (403).
     pub fn is_denied(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 401 | 403, .. }))
+        let rejection = self.rejection().filter(|rejection| !rejection.is_foreign);
+        rejection.is_some_and(|rejection| matches!(rejection.status, 401 | 403))
     }
 
     /// Returns the host that cannot be reached, if that is the reason: Graph's, or the login host if the token
@@ -138,6 +142,8 @@ impl GraphError {
         match &self.kind {
             GraphErrorKind::Rejected(rejection) => match (rejection.tenant_problem(), rejection.status) {
                 (Some((code, _)), _) => code,
+                // A gateway of Graph itself may answer 5xx with a page.
+                (None, 400..500) if rejection.is_foreign => Code::GraphUnexpectedResponse,
                 (None, 401) => Code::TokenRejected,
                 (None, 403) => Code::PermissionMissing,
                 (None, _) => Code::GraphRejected,
@@ -366,13 +372,22 @@ pub(super) fn origin(link: &str) -> String {
 /// Parses an error response, truncated to what a person reads, and Graph's id of the request.
 fn parse_rejection(answer: &Answer) -> (Rejection, Option<String>) {
     let error = serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error;
+    let foreign = describe_foreign(answer);
     let rejection = Rejection {
         status: answer.status,
         code: error.code.as_deref().map(foreign_text),
-        message: error.message.as_deref().map(foreign_text),
+        is_foreign: foreign.is_some(),
+        message: foreign.or(error.message.as_deref().map(foreign_text)),
         attempts: answer.attempts,
     };
     (rejection, request_id(answer).or(error.inner_error.request_id.as_deref().map(foreign_text)))
+}
+
+/// Describes a body that is another document than JSON, such as the page of a proxy; `None` if it is empty or JSON.
+pub(super) fn describe_foreign(answer: &Answer) -> Option<String> {
+    let error = serde_json::from_slice::<IgnoredAny>(&answer.body).err()?;
+    let is_foreign = !is_json(answer) && !answer.body.trim_ascii().is_empty();
+    is_foreign.then(|| describe_unexpected(answer, &error))
 }
 
 /// Describes a response that is not the JSON that was asked for: with the parse error if its content type is
@@ -380,15 +395,22 @@ fn parse_rejection(answer: &Answer) -> (Rejection, Option<String>) {
 /// proxy is recognized.
 pub(super) fn describe_unexpected(answer: &Answer, error: &serde_json::Error) -> String {
     const SHOWN: usize = 80;
-    let content_type =
-        answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
-    if content_type.contains("json") {
+    if is_json(answer) {
         return foreign_text(&error.to_string());
     }
+    let content_type = content_type(answer).unwrap_or("no content type");
     let body = String::from_utf8_lossy(&answer.body);
     let start: Vec<_> = body.split_whitespace().take(SHOWN).collect();
     let start = foreign_text(&start.join(" "));
     format!("not JSON ({}: \"{}\")", foreign_text(content_type), clipped(&start, SHOWN))
+}
+
+fn content_type(answer: &Answer) -> Option<&str> {
+    answer.headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
+fn is_json(answer: &Answer) -> bool {
+    content_type(answer).is_some_and(|content_type| content_type.contains("json"))
 }
 
 /// Returns Graph's id of the request, from the header `request-id`; `None` if it is missing.
@@ -476,8 +498,14 @@ mod tests {
 
     #[test]
     fn rejection_with_a_malformed_body_shows_the_status_alone() {
-        for body in ["", "<html>", "[]", "{}", r#"{"error": 7}"#, r#"{"error": {"code": 7}}"#] {
+        for body in ["", "[]", "{}", r#"{"error": 7}"#, r#"{"error": {"code": 7}}"#] {
             assert_eq!(rejected(None, body), "GET /x: 403 (client-request-id ours)", "{body}");
         }
+    }
+
+    #[test]
+    fn rejection_with_a_page_shows_its_beginning() {
+        let expected = "GET /x: 403 not JSON (no content type: \"<html>no</html>\") (client-request-id ours)";
+        assert_eq!(rejected(None, "<html>no</html>"), expected);
     }
 }

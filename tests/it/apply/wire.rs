@@ -335,12 +335,17 @@ fn rejected_retry_after_lost_response_is_unverified() {
 
 #[test]
 fn put_with_error_in_success_response_is_unverified() {
-    let body = r#"{"error": {"code": "AADB2C", "message": "Quota exceeded"}}"#;
-    let effect = Effect::Answer { status: 200, headers: Vec::new(), body: body.into() };
-    let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
-    let (outcome, report) = served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
-    assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
-    assert!(outcome.stdout.contains("Quota exceeded"), "{outcome}");
+    for (body, message) in [
+        (r#"{"error": {"code": "AADB2C", "message": "Quota exceeded"}}"#, "Quota exceeded"),
+        ("<html>Sign in</html>", "not JSON (no content type: \"<html>Sign in</html>\")"),
+    ] {
+        let effect = Effect::Answer { status: 200, headers: Vec::new(), body: body.into() };
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), options(vec![on_put("", 0, effect)]));
+        let (outcome, report) =
+            served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+        assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
+        assert!(outcome.stdout.contains(message), "{outcome}");
+    }
 }
 
 /// The error contains the message of the service, and does not claim that the run was stopped.

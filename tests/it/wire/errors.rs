@@ -172,7 +172,7 @@ fn denied_flow_without_managed_bindings_is_unknown() {
 /// A proxy or a wrong URL answers 404 to everything. This does not mean that the flows were deleted.
 #[test]
 fn unreadable_flow_and_list_is_unknown_and_not_missing() {
-    let faults = vec![answer_get("", 0, 404, &[], "nope")];
+    let faults = vec![answer_get("", 0, 404, &[], "")];
     let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
     let by_id = yaml_binding_connector_1(&["B2C_1_a"]).replace("Connector 1", &connector_id(1));
     let outcome = served.plan(&by_id, &[]);
@@ -237,6 +237,35 @@ fn listed_flow_with_404_is_unknown() {
             .contains("could not read `B2C_1_a` (postFederationSignup, postAttributeCollection): 404\n"),
         "{outcome}"
     );
+}
+
+/// A page is not an answer of Graph, so it is not a missing permission. Only the service itself can reject ids.
+#[test]
+fn page_with_an_error_status_is_not_a_rejection_by_graph() {
+    let page = "<html>Blocked by policy</html>";
+    let yaml = yaml_binding_connector_1(&["B2C_1_a"]);
+    let by_id = yaml.replace("Connector 1", &connector_id(1));
+    for (status, id) in [
+        (401, "graph-unexpected-response"),
+        (403, "graph-unexpected-response"),
+        (404, "graph-unexpected-response"),
+        (501, "graph-rejected"),
+    ] {
+        let faults = vec![answer_get("", 0, status, &[("Content-Type", "text/html")], page)];
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+        let outcome = served.plan(&yaml, &[]);
+        assert_eq!(outcome.code, 1, "{outcome}");
+        let cause = format!("{status} not JSON (text/html: \"{page}\")");
+        assert!(outcome.stdout.contains(&format!("error[{id}]: ")), "{outcome}");
+        assert!(outcome.stdout.contains(&cause), "{outcome}");
+        assert_eq!(outcome.stdout.contains("check whether a proxy answers"), status != 501, "{outcome}");
+        assert!(!outcome.stdout.contains("grant `"), "{outcome}");
+        // The list of connectors alone is blocked. A rejection of the app would not matter for ids.
+        let faults = vec![answer_get("/apiConnectors", 0, status, &[("Content-Type", "text/html")], page)];
+        let served = serve(tenant(&[("B2C_1_a", 0, 0)]), Options { faults, ..Options::default() });
+        let (outcome, _) = served.apply(&by_id, &[]);
+        assert_eq!((outcome.code, served.puts()), (1, 0), "{outcome}");
+    }
 }
 
 #[test]
