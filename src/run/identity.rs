@@ -11,7 +11,7 @@ use super::expiry::{expired_error, expiry};
 use super::in_order::group_by_tenant;
 use super::session::Run;
 use super::tenant_ref::TenantRef;
-use crate::auth::{Claims, Credential};
+use crate::auth::{Claims, Credential, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Grant, Need};
 use crate::model::{Api, ClientIds, Cloud, Desired, Purpose, Scope, Tenant, TenantCheck};
@@ -155,8 +155,10 @@ impl Subject {
             Some(_) => TokenKind::Delegated,
             None => TokenKind::App,
         };
+        let is_unusable = is_expired && credential.kind() == Kind::AccessToken;
         for (command, needs) in &self.commands {
-            let other = self.other_app(command, signs_in_for);
+            let expired = is_unusable.then(|| "no: the access token has expired".to_owned());
+            let other = expired.or_else(|| self.other_app(command, signs_in_for));
             let verdict = other.unwrap_or_else(|| verdict(needs, permissions.as_deref(), kind));
             lines.add(command, &verdict);
         }

@@ -153,6 +153,7 @@ fn whoami_reports_expired_token() {
     let outcome = run(&["whoami"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(stdout_without_time(&outcome).contains("  expired … (less than 1 min ago)\n"), "{outcome}");
+    assert_eq!(outcome.stdout.matches("  no: the access token has expired\n").count(), 4, "{outcome}");
     // Neither command sends anything to Graph.
     for args in [&["whoami", "--for", "plan"][..], &["plan"], &["apply", "--yes"], &["drift"]] {
         let outcome = run(args);
