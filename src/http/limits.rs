@@ -214,7 +214,8 @@ impl Limits {
         let seconds = pause.as_secs_f64().ceil();
         match jiff::SignedDuration::try_from(pause).map(|pause| Timestamp::now().checked_add(pause)) {
             Ok(Ok(end)) => {
-                warn!("throttled (429): pausing {seconds} s, resuming {}", end.strftime("%H:%M:%SZ"));
+                let format = if seconds < 86_400.0 { "%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
+                warn!("throttled (429): pausing {seconds} s, resuming {}", end.strftime(format));
             }
             _ => warn!("throttled (429): pausing {seconds} s"),
         }

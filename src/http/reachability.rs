@@ -317,7 +317,7 @@ impl Host {
                 _ => outage.is_given_up = true,
             }
             if !outage.is_given_up && !is_stale {
-                self.warnings.log(format!("{}; retrying", outage.error));
+                self.warnings.log(&outage.error.to_string(), &format!("{}; retrying", outage.error));
             }
             true
         });

@@ -20,6 +20,9 @@ use super::retry::{AttemptResult, Decision};
 /// up all others. An attempt without a response takes 30 s, which leaves time for a second one.
 const REQUEST_TIME: Duration = Duration::from_secs(45);
 
+/// Time after which a request that is still retried is worth a warning: the run waits for it, and prints no result.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// Request that is being sent.
 pub(super) struct Sending<'a> {
     limits: &'a Limits,
@@ -281,6 +284,11 @@ impl<'a> Sending<'a> {
             }
             Decision::Retry(pause) => {
                 info!("{method} {}: {what}; retrying in {:.1} s", url.path(), pause.as_secs_f64());
+                if self.active.saturating_add(self.deferred).saturating_add(pause) >= SLOW {
+                    self.connections
+                        .warnings
+                        .log(&what, &format!("{method} {}: {what}; retrying", url.path()));
+                }
                 let status = attempted.as_ref().ok().map(|answer| answer.status);
                 if let Ok(answer) = attempted {
                     self.history.last = Some(Box::new(answer));

@@ -348,7 +348,8 @@ fn put_with_error_in_success_response_is_unverified() {
     }
 }
 
-/// The error contains the message of the service, and does not claim that the run was stopped.
+/// The error contains the message of the service, and does not claim that the run was stopped. A long wait is
+/// a warning.
 #[test]
 fn deferred_change_after_fail_fast_reports_its_reason() {
     let faults = vec![on_put("B2C_1_a", 0, answered(503, "20")), on_put("B2C_1_b", 0, answered(403, "0"))];
@@ -376,6 +377,9 @@ fn output_never_replaces_inputs_or_non_files() {
     ] {
         let outs = outs.iter().flat_map(|out| ["--out", out]);
         let outcome = crate::support::flowbind(["apply", "flow.json", "--yes", "--sandbox", "tenant.json"])
+    let warning = "B2C_1_a/apiConnectorConfiguration/postFederationSignup/$ref: answered 503; retrying\n";
+    assert_eq!(outcome.stderr.matches(" WARN PUT ").count(), 1, "{outcome}");
+    assert!(outcome.stderr.contains(warning), "{outcome}");
             .args(outs)
             .within(folder.path())
             .run();
