@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use azure_identity::Executor;
 use tokio::process::Command;
 
+use super::error::single_line;
 use super::token_response::find_az_token;
 use crate::auth::error::SignInError;
 
@@ -51,7 +52,7 @@ impl Executor for KillOnDropExecutor {
 /// stderr. `line` is the command line of the shell.
 ///
 /// # Errors
-/// A success without a token.
+/// A success without a token, or an `az` that is not executable.
 fn with_token(mut output: Output, line: &OsStr) -> io::Result<Output> {
     let line = line.to_string_lossy();
     let line = line.split_once("&& ").map_or(&*line, |(_, command)| command);
@@ -64,6 +65,13 @@ fn with_token(mut output: Output, line: &OsStr) -> io::Result<Output> {
                 return Err(io::Error::other(SignInError::new(problem)));
             }
         }
+    } else if output.status.code() == Some(127)
+        && let message = single_line(&String::from_utf8_lossy(&output.stderr))
+        && !message.is_empty()
+        && !message.contains("not found")
+    {
+        // `azure_identity` reports every 127 of the shell as a missing `az`.
+        return Err(io::Error::other(SignInError::new(format!("`az` cannot be run: {message}"))));
     } else if output.stderr.trim_ascii().is_empty() {
         output.stderr = format!("`az` failed without a message ({}); {to_see}", output.status).into_bytes();
     }

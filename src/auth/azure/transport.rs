@@ -10,7 +10,7 @@ use azure_core::http::{
     Transport as AzureTransport,
 };
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -18,7 +18,7 @@ use url::form_urlencoded;
 use super::error::single_line;
 use super::token_response::normalize_identity;
 use crate::auth::error::SignInError;
-use crate::http::{Answer, Client, Redactor, Request, is_link_local, is_safe};
+use crate::http::{Answer, Client, Redactor, Request, foreign_text, is_link_local, is_safe};
 
 /// Maximum lifetime of a token that is accepted, because it is added to the current time.
 const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -116,7 +116,12 @@ pub(super) async fn send(
     let form = request.body.as_deref().unwrap_or_default();
     form_secrets(form).redact(&mut answer.headers, &mut answer.body);
     let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
-        return Err(SignInError::new(format!("{line}: answered {}, not JSON", answer.status)));
+        let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = foreign_text(content_type.unwrap_or("no content type"));
+        return Err(SignInError::new(format!(
+            "{line}: answered {}, not JSON ({content_type})",
+            answer.status
+        )));
     };
     let life = json.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
     if !(0..=MAX_LIFETIME.as_secs()).contains(&u64::try_from(life).unwrap_or(u64::MAX)) {

@@ -383,6 +383,11 @@ fn azure_cli_without_token_reports_its_error() {
             "azure-cli: `az` failed without a message (exit status: 1); to see what it prints, run `az ",
         ),
         ("exit 127", "azure-cli: az not found on PATH"),
+        ("echo 'sh: 1: az: not found' >&2; exit 127", "azure-cli: az not found on PATH"),
+        (
+            "echo 'sh: 1: az: Permission denied' >&2; exit 127",
+            "azure-cli: `az` cannot be run: sh: 1: az: Permission denied\n",
+        ),
         (
             "echo '{\"accessToken\": \"t\", \"tokenType\": \"Bearer\"}'",
             "azure-cli: expires_on field not found",
@@ -508,11 +513,6 @@ fn failed_configured_credential_does_not_fall_back() {
     assert!(!tools.path().join("asked").exists(), "az was asked");
 }
 
-#[test]
-fn auth_flag_selects_one_kind() {
-    let entra = entra();
-    let folder = folder();
-    write_file_with_one_change(folder.path());
 /// The reason comes first. A tenant with another reason has its own problem.
 #[test]
 fn sign_in_that_fails_alike_for_several_tenants_is_one_problem() {
@@ -536,6 +536,11 @@ fn sign_in_that_fails_alike_for_several_tenants_is_one_problem() {
     }
 }
 
+#[test]
+fn auth_flag_selects_one_kind() {
+    let entra = entra();
+    let folder = folder();
+    write_file_with_one_change(folder.path());
     let run = |kind: &str| {
         run_in(folder.path(), &["plan", "--auth", kind])
             .env("FLOWBIND_ACCESS_TOKEN", "an-opaque-access-token")
@@ -617,7 +622,7 @@ fn token_endpoint_error_is_reported() {
             "AADSTS700016: Application was not found.",
         ),
         (400, "{}", "client-secret: answered 400"),
-        (403, "<html>proxy</html>", "oauth2/v2.0/token: answered 403, not JSON"),
+        (403, "<html>proxy</html>", "oauth2/v2.0/token: answered 403, not JSON (application/json)"),
         (200, "", "answered 200, not JSON"),
         (200, "[]", "client-secret: "),
         (200, "{}", "client-secret: the response has no access token"),
