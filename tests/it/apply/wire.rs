@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use flowbind::sandbox::{Effect, Options};
-use serde_json::Value;
+use flowbind::sandbox::{Effect, Fault, Options};
+use serde_json::{Value, json};
 
 use crate::support::{
     answer_get, connector_id, file, flowbind, folder, on_put, serve, tenant, yaml_binding_connector_1,
@@ -11,7 +11,7 @@ use crate::support::{
 
 const FLOWS: [&str; 3] = ["B2C_1_a", "B2C_1_b", "B2C_1_c"];
 
-fn options(faults: Vec<flowbind::sandbox::Fault>) -> Options {
+fn options(faults: Vec<Fault>) -> Options {
     Options { faults, ..Options::default() }
 }
 
@@ -90,6 +90,26 @@ fn accepted_put_without_effect_is_unverified() {
             .contains("[change-unverified] Graph accepted the PUT, but still returns the old value"),
         "{outcome}"
     );
+}
+
+/// Another user changes the binding meanwhile.
+#[test]
+fn accepted_put_with_another_value_since_names_the_value() {
+    let third = connector_id(3);
+    for (bound, shown) in [
+        (json!({"id": third, "displayName": "Connector 3"}), "`Connector 3`"),
+        (json!({"id": third}), &*format!("`{third}`")),
+        (Value::Null, "nothing"),
+    ] {
+        let body = json!({"postFederationSignup": bound, "postAttributeCollection": null}).to_string();
+        let read_back = Fault { skip: 1, ..answer_get("Configuration", 0, 200, &[], &body) };
+        let served = serve(tenant(&[("B2C_1_a", 2, 0)]), options(vec![read_back]));
+        let (outcome, report) =
+            served.apply(&yaml_binding_connector_1(&["B2C_1_a"]), &["--verify-timeout", "1"]);
+        assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified"]), "{outcome}");
+        let error = format!("[change-unverified] Graph accepted the PUT, but now returns {shown}\n");
+        assert!(outcome.stdout.contains(&error), "{error}: {outcome}");
+    }
 }
 
 /// The other changes are read back before the second attempt, each once.
@@ -357,6 +377,9 @@ fn deferred_change_after_fail_fast_reports_its_reason() {
     let yaml = yaml_binding_connector_1(&["B2C_1_a", "B2C_1_b"]);
     let (outcome, report) = served.apply(&yaml, &["--fail-fast", "--verify-timeout", "1"]);
     assert_eq!((outcome.code, outcomes(&report)), (4, vec!["unverified", "failed"]), "{outcome}");
+    let warning = "B2C_1_a/apiConnectorConfiguration/postFederationSignup/$ref: answered 503; retrying\n";
+    assert_eq!(outcome.stderr.matches(" WARN PUT ").count(), 1, "{outcome}");
+    assert!(outcome.stderr.contains(warning), "{outcome}");
     let error = report["targets"][0]["changes"][0]["error"].as_str().unwrap();
     assert!(error.contains("another change failed before; the last response was 503 AADB2C: no"), "{error}");
     assert!(!error.contains("stopped"), "{error}");
@@ -377,9 +400,6 @@ fn output_never_replaces_inputs_or_non_files() {
     ] {
         let outs = outs.iter().flat_map(|out| ["--out", out]);
         let outcome = crate::support::flowbind(["apply", "flow.json", "--yes", "--sandbox", "tenant.json"])
-    let warning = "B2C_1_a/apiConnectorConfiguration/postFederationSignup/$ref: answered 503; retrying\n";
-    assert_eq!(outcome.stderr.matches(" WARN PUT ").count(), 1, "{outcome}");
-    assert!(outcome.stderr.contains(warning), "{outcome}");
             .args(outs)
             .within(folder.path())
             .run();

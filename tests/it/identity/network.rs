@@ -413,4 +413,10 @@ fn throttled_sign_in_of_one_tenant_does_not_delay_another() {
     let compared: Vec<_> =
         targets.iter().map(|it| (it["tenant"].as_str().unwrap(), &it["summary"]["notCompared"])).collect();
     assert_eq!(compared, [(CONTOSO.0, &1.into()), (FABRIKAM.0, &0.into())], "{outcome}");
+    // The tenant that is ready is also applied.
+    let apply = ["apply", "a.yaml", "b.yaml", "--yes", "--timeout", "20"];
+    let outcome = entra.run(with_secret(run_in(folder.path(), &apply)));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let puts: Vec<_> = entra.tenants.iter().map(|tenant| (tenant.domain, tenant.graph.puts())).collect();
+    assert_eq!(puts, [(CONTOSO.0, 0), (FABRIKAM.0, 1)], "{outcome}");
 }
