@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::paths;
+
 /// Output file that was found writable before there is anything to write.
 #[derive(Debug)]
 pub struct OutputFile {
@@ -17,7 +19,7 @@ pub struct OutputFile {
 
 /// Output file that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write `{}`: {error}", path.display())]
+#[error("cannot write `{}`: {error}", paths::display(path))]
 pub struct OutputError {
     path: PathBuf,
     error: io::Error,
@@ -227,7 +229,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing").join("plan.json");
         let error = OutputFile::open(&path).unwrap_err().to_string();
-        let message = format!("cannot write `{}`: ", path.display());
+        let message = format!("cannot write `{}`: ", paths::display(&path));
         let cause = error.strip_prefix(&message).unwrap();
         assert!(!cause.contains("missing"), "{cause}");
     }

@@ -1,4 +1,4 @@
-//! Symlink policy for the paths of inputs, outputs and bases, and reading of inputs.
+//! Symlink policy for the paths of inputs, outputs and bases, their text in messages, and reading of inputs.
 //!
 //! A base, a file in a folder, and a link in the place of a file that is read or written can all come with a
 //! pull request from a stranger, and error messages quote lines of what is read. The resolved path must
@@ -21,11 +21,14 @@ pub enum PathError {
     #[error("the path is absolute")]
     Absolute,
     /// The resolved path is outside of the folder that it must be in.
-    #[error("the resolved path is not inside `{}`", .0.display())]
+    #[error("the resolved path is not inside `{}`", display(.0))]
     Outside(PathBuf),
     /// The path is part of git's own data, which may contain credentials.
     #[error("the resolved path is inside `.git`")]
     Git,
+    /// The file has this name, and the path another, such as one in other letter case.
+    #[error("the name of the file is `{0}`")]
+    OtherName(String),
     /// Folder, device, pipe or virtual file of the operating system.
     #[error("not a regular file")]
     Special,
@@ -66,7 +69,24 @@ pub(crate) fn path_in_repository(file: &Path) -> String {
         Some(folder.join(file.file_name()?).strip_prefix(root).ok()?.to_owned())
     };
     let path = relative().unwrap_or_else(|| normalize(file));
-    path.to_string_lossy().replace(path::is_separator, "/")
+    display(&path).replace(path::is_separator, "/")
+}
+
+/// Returns a path as text for messages and saved files. On Windows, a relative path gets `/`, so that every system
+/// reads it alike, and a resolved path loses `\\?\`.
+pub fn display(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if cfg!(windows) { display_on_windows(&text) } else { text.into_owned() }
+}
+
+fn display_on_windows(path: &str) -> String {
+    let is_rooted = path.starts_with('\\') || path.chars().nth(1) == Some(':');
+    match (path.strip_prefix(r"\\?\UNC\"), path.strip_prefix(r"\\?\")) {
+        (Some(share), _) => format!(r"\\{share}"),
+        (None, Some(resolved)) => resolved.to_owned(),
+        (None, None) if is_rooted => path.to_owned(),
+        (None, None) => path.replace('\\', "/"),
+    }
 }
 
 /// Returns the resolved path of a regular file inside one of the folders. All folders must be resolved.
@@ -82,6 +102,42 @@ fn canonicalize_within(path: &Path, folders: &[&Path], allow_folder: bool) -> Re
     ensure_within(&real, folders)?;
     let kind = fs::metadata(&real)?;
     if kind.is_file() || (allow_folder && kind.is_dir()) { Ok(real) } else { Err(PathError::Special) }
+}
+
+/// Returns whether a relative path with `/` names a file on every system. For Windows, see
+/// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>.
+pub(crate) fn is_portable(path: &str) -> bool {
+    path.split('/').all(|name| matches!(name, "." | "..") || is_portable_name(name))
+}
+
+fn is_portable_name(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_lowercase();
+    let port = stem.strip_prefix("com").or(stem.strip_prefix("lpt"));
+    let is_device = matches!(&*stem, "con" | "prn" | "aux" | "nul")
+        || port.is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']));
+    !is_device && !name.contains(['\\', ':', '*', '?', '"', '<', '>', '|']) && !name.ends_with(['.', ' '])
+}
+
+/// Checks that a relative path, which leads from `folder` to the resolved path `real`, has the names that the folders
+/// list. Windows and macOS ignore letter case, and Windows has a second, short name for each long one.
+pub(crate) fn check_names(folder: &Path, path: &Path, real: &Path) -> Result<(), PathError> {
+    let is_name = |part: &Component<'_>| matches!(part, Component::Normal(_));
+    if real.ends_with(without_dots(path).components().filter(is_name).collect::<PathBuf>()) {
+        return Ok(());
+    }
+    // A link, or another spelling of the names.
+    let mut folder = or_current_dir(folder).to_owned();
+    for part in path.components() {
+        let is_listed = |mut entries: fs::ReadDir| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() == part.as_os_str()))
+        };
+        if is_name(&part) && fs::read_dir(&folder).is_ok_and(|entries| !is_listed(entries)) {
+            let real = fs::canonicalize(folder.join(part))?;
+            return Err(PathError::OtherName(display(Path::new(real.file_name().unwrap_or_default()))));
+        }
+        folder.push(part);
+    }
+    Ok(())
 }
 
 /// Checks that a resolved path is inside one of the folders, and is neither a virtual file of the system nor
@@ -201,7 +257,7 @@ pub fn is_stdin(path: &Path) -> bool {
 }
 
 /// Returns whether a path that does not exist looks like a pattern such as `*.yaml`. A shell passes a pattern that
-/// matches no file unchanged, and the shells of Windows pass all patterns unchanged.
+/// matches no file unchanged.
 pub fn is_unmatched_pattern(path: &Path, error: &io::Error) -> bool {
     let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename);
     is_missing && path.to_string_lossy().contains(['*', '?', '['])
@@ -247,4 +303,43 @@ pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
 pub fn read(path: &Path) -> io::Result<String> {
     let bytes = read_bytes(path)?;
     encoding::decode(&bytes).map(str::to_owned).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_on_windows_has_slashes_in_relative_paths_and_no_prefix_of_resolved_ones() {
+        for (path, shown) in [
+            (r"tenants\dev.yaml", "tenants/dev.yaml"),
+            (r"tenants/eu\dev.yaml", "tenants/eu/dev.yaml"),
+            (r"..\dev.yaml", "../dev.yaml"),
+            (r"\\?\C:\tenants\dev.yaml", r"C:\tenants\dev.yaml"),
+            (r"\\?\UNC\server\share\dev.yaml", r"\\server\share\dev.yaml"),
+            (r"C:\tenants/dev.yaml", r"C:\tenants/dev.yaml"),
+            (r"C:tenants\dev.yaml", r"C:tenants\dev.yaml"),
+            (r"\tenants\dev.yaml", r"\tenants\dev.yaml"),
+            (r"\\server\share\dev.yaml", r"\\server\share\dev.yaml"),
+            ("-", "-"),
+        ] {
+            assert_eq!(display_on_windows(path), shown, "{path}");
+        }
+    }
+
+    /// `real` is what a system returns that ignores letter case.
+    #[test]
+    fn names_in_other_letter_case_are_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("eu").join("base.yaml");
+        fs::create_dir(folder.path().join("eu")).unwrap();
+        fs::write(&real, "").unwrap();
+        let check = |path: &str| check_names(&folder.path().join("eu"), Path::new(path), &real);
+        for path in ["base.yaml", "./base.yaml", "../eu/base.yaml", "../eu/../eu/base.yaml"] {
+            assert!(check(path).is_ok(), "{path}");
+        }
+        for path in ["Base.yaml", "../EU/base.yaml", "../eu/BASE~1.YAM"] {
+            assert!(check(path).is_err(), "{path}");
+        }
+    }
 }

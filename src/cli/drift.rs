@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::http::never_stopped;
 use crate::model::{Label, Purpose, Scope, Tenant};
 use crate::output::print_diagnostics;
+use crate::paths;
 use crate::plan::{DEFAULT_CERTIFICATE_DAYS, PlanTime, RunOverrides};
 use crate::run::{CommandError, DesiredSource, PlanRequest, Run, read_earlier_drift};
 
@@ -69,7 +70,7 @@ pub(super) async fn run(
     let plan = plan_with_progress(&run, source, &request, global, |_, _| {}).await;
     let sandbox = |tenant: &Tenant| {
         let path = run.as_ref().ok()?.sandboxes().find_path(tenant)?;
-        Some(path.to_string_lossy().into_owned())
+        Some(paths::display(path))
     };
     let now = environment.now();
     let graph_url = args.connection.graph_url.as_deref();
@@ -87,7 +88,7 @@ pub(super) async fn run(
 fn read_earlier(path: &Path, label: Option<&Label>) -> Result<Drift, CommandError> {
     let earlier = read_earlier_drift(path, label)?;
     if earlier.is_none() {
-        let message = format!("`{}` does not exist, so every difference is new", path.display());
+        let message = format!("`{}` does not exist, so every difference is new", paths::display(path));
         let warning = Diagnostic::warning(Code::EarlierDriftMissing, message);
         print_diagnostics(&[warning.hint("this is normal for a first run")]);
     }

@@ -188,11 +188,11 @@ impl ExportArgs {
             None => terminal::print(&text).map_err(output::stdout_error)?,
             Some(path) => match self.existing(&path)? {
                 Some(old) if render::is_same_export(&old, &text) => {
-                    summary.push_str(&format!("`{}` is unchanged\n", path.display()));
+                    summary.push_str(&format!("`{}` is unchanged\n", paths::display(&path)));
                 }
                 Some(_) => return Err(file_differs(&path).into()),
                 None => atomic_file::write(&path, &text).map_err(|error| {
-                    output::not_writable(format!("cannot write `{}`", path.display()), &error)
+                    output::not_writable(format!("cannot write `{}`", paths::display(&path)), &error)
                 })?,
             },
         }
@@ -204,7 +204,7 @@ impl ExportArgs {
 }
 
 fn file_differs(path: &Path) -> Diagnostic {
-    let message = format!("`{}` exists and differs from the export", path.display());
+    let message = format!("`{}` exists and differs from the export", paths::display(path));
     Diagnostic::error(Code::OutputExists, message).hint(
         "add `--overwrite` to replace the file, pass another path, or let `flowbind accept` change the file",
     )

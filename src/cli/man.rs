@@ -11,6 +11,7 @@ use crate::atomic_file;
 use crate::exit::Exit;
 use crate::manual::{page, page_name};
 use crate::output;
+use crate::paths;
 use crate::run::CommandError;
 use crate::terminal;
 
@@ -31,7 +32,7 @@ pub(super) fn run(args: &ManArgs, command: clap::Command) -> Result<Exit, Comman
             terminal::print(&page).map_err(output::stdout_error)?;
         }
         Some(dir) => {
-            let shown = dir.display();
+            let shown = paths::display(dir);
             fs::create_dir_all(dir).map_err(|error| output::folder_error(dir, &error))?;
             for page_of in [&command].into_iter().chain(command.get_subcommands()) {
                 let path = dir.join(format!("{}.1", page_name(page_of)));

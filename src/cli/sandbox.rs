@@ -16,6 +16,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::http::Rate;
 use crate::output;
+use crate::paths;
 use crate::run::{CommandError, SnapshotFile};
 use crate::sandbox::{Options, Throttle};
 use crate::signals::Signals;
@@ -102,7 +103,7 @@ fn journal(path: &Path, snapshot: &Path) -> Result<File, CommandError> {
 
 /// Returns the error of a journal that cannot be written.
 fn journal_error(path: &Path, error: &io::Error) -> Diagnostic {
-    output::not_writable(format!("cannot write the journal `{}`", path.display()), error)
+    output::not_writable(format!("cannot write the journal `{}`", paths::display(path)), error)
 }
 
 /// Returns whether two paths lead to one file.

@@ -10,7 +10,7 @@ use std::thread;
 use super::compose::{merge, merge_order};
 use super::decoder::{Decoder, Spanned};
 use super::findings::Findings;
-use super::inputs::{FileKey, InputFile, InputFiles, path_name};
+use super::inputs::{FileKey, InputFile, InputFiles};
 use super::message::{duplicate_error, error, truncate};
 use super::schema::File;
 use super::slips::{self, ParseResult};
@@ -55,13 +55,13 @@ pub(super) fn load(
         all_extends_known: is_complete,
     };
     for InputFile { path, .. } in &inputs {
-        loader.findings.rank(&path_name(path));
+        loader.findings.rank(&paths::display(path));
     }
     let files: Vec<_> = inputs.iter().map(|input| loader.compose(&input.path, &input.key).0).collect();
     let mut with_tenant = Vec::new();
     for (InputFile { path, key, .. }, file) in inputs.iter().zip(files) {
         let Some(ComposedFile { file, order }) = file else { continue };
-        let name = path_name(path);
+        let name = paths::display(path);
         let is_base = loader.extended.contains(&key.real) || !loader.all_extends_known;
         match check_tenant(&file) {
             Some(_) if is_base => {}
@@ -93,7 +93,7 @@ fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> 
     let share = inputs.len().div_ceil(threads).max(1);
     let parse_one = |InputFile { path, key, bytes }: &InputFile| {
         let parsed = match bytes {
-            Some(bytes) => parse_source(source::decode(&path_name(path), bytes)),
+            Some(bytes) => parse_source(source::decode(&paths::display(path), bytes)),
             None => read_and_parse(path, &key.real),
         };
         (key.clone(), (path.clone(), parsed))
@@ -113,7 +113,7 @@ fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> 
 }
 
 fn read_and_parse(path: &Path, real: &Path) -> ParseResult {
-    parse_source(source::read(&path_name(path), real))
+    parse_source(source::read(&paths::display(path), real))
 }
 
 fn parse_source(source: Result<Arc<Source>, Diagnostic>) -> ParseResult {
@@ -177,7 +177,7 @@ impl Loader<'_> {
         let mut depth = 1;
         let (path, (file, problems)) =
             self.parsed.remove(key).unwrap_or_else(|| (path.to_owned(), read_and_parse(path, &key.real)));
-        let name = path_name(&path);
+        let name = paths::display(&path);
         self.findings.rank(&name);
         self.findings.extend(&name, problems);
         self.all_extends_known &= file.as_ref().is_some_and(|file| !file.invalid_keys.contains("extends"));
@@ -208,7 +208,7 @@ impl Loader<'_> {
         let below = match self.merge_order(&file.extends, &bases) {
             Ok(order) => order,
             Err(problems) => {
-                self.findings.extend(&path_name(path), problems);
+                self.findings.extend(&paths::display(path), problems);
                 return None;
             }
         };
@@ -216,7 +216,7 @@ impl Loader<'_> {
         let identity = (key.real.clone(), (!bases.is_empty()).then(|| key.folder.clone()));
         let index = *self.indices.entry(identity).or_insert(self.files.len());
         if index == self.files.len() {
-            self.files.push(NamedFile { name: path_name(path), file: Arc::clone(&file) });
+            self.files.push(NamedFile { name: paths::display(path), file: Arc::clone(&file) });
         }
         let order = below.iter().copied().chain([index]).collect();
         let Some(first) = bases.first() else { return Some(ComposedFile { file, order }) };
@@ -277,7 +277,7 @@ impl Loader<'_> {
     ) -> Option<ComposedFile> {
         let folder = from.parent().unwrap_or(Path::new(""));
         let path = paths::normalize(&folder.join(&written.value));
-        let name = path_name(&path);
+        let name = paths::display(&path);
         let base = self.resolve_base(&path, folder, written).and_then(|key| {
             let (file, base_depth) = self.compose(&path, &key);
             *depth = base_depth.saturating_add(1).max(*depth);
@@ -302,17 +302,24 @@ impl Loader<'_> {
         written: &Spanned<String>,
     ) -> Result<FileKey, Diagnostic> {
         let written = &written.value;
-        let real = if Path::new(written).is_absolute() {
+        let real = if written.starts_with('/') {
             Err(PathError::Absolute)
+        } else if !paths::is_portable(written) {
+            return Err(not_portable(written));
         } else {
             let root = paths::allowed_root(folder).map_err(PathError::from);
-            root.and_then(|root| paths::resolve_file(path, &[&root]))
+            let real = root.and_then(|root| paths::resolve_file(path, &[&root]));
+            real.and_then(|real| paths::check_names(folder, Path::new(written), &real).map(|()| real))
         };
         let real = real.map_err(|error| {
             let (message, hint) = match error {
                 PathError::Unreachable(_) => (
-                    format!("cannot read the base `{}`", truncate(&path_name(path))),
+                    format!("cannot read the base `{}`", truncate(&paths::display(path))),
                     "write the path of the base relative to this file",
+                ),
+                PathError::OtherName(_) => (
+                    format!("`{}` cannot be a base", truncate(written)),
+                    "write the path in the same letters as the names of the folders and of the file",
                 ),
                 PathError::Absolute | PathError::Outside(_) | PathError::Git | PathError::Special => (
                     format!("`{}` cannot be a base", truncate(written)),
@@ -336,6 +343,21 @@ impl Loader<'_> {
         }
         Ok(key)
     }
+}
+
+/// Returns the error of a path that only some systems read as this base.
+fn not_portable(written: &str) -> Diagnostic {
+    let with_slashes = written.replace('\\', "/");
+    let hint = if paths::is_portable(&with_slashes) && !with_slashes.starts_with('/') {
+        format!("write it with `/`: `{}`", truncate(&with_slashes))
+    } else {
+        "write the path relative to this file, with `/`, without `: * ? \" < > |` and names of devices such as `nul`, \
+         and without a dot or a blank at the end of a name"
+            .to_owned()
+    };
+    let message = format!("`{}` cannot be a base", truncate(written));
+    let problem = Diagnostic::error(Code::InvalidBase, message);
+    problem.caused_by("not every system reads the path as the same file").hint(hint)
 }
 
 fn chain_too_long() -> Diagnostic {

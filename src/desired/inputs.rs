@@ -53,13 +53,13 @@ pub(super) fn expand_paths(paths: &[PathBuf], findings: &mut Findings) -> InputF
             resolved => vec![(path.clone(), input_key(path, resolved))],
         };
         if found.is_empty() {
-            let message = format!("no desired-state file in the folder `{}`", path_name(path));
+            let message = format!("no desired-state file in the folder `{}`", paths::display(path));
             let hint = "name a folder with `*.yaml` or `*.yml` files; subfolders are not read";
             let problem = Diagnostic::error(Code::EmptyFolder, message).hint(hint);
-            findings.extend(&path_name(path), [problem]);
+            findings.extend(&paths::display(path), [problem]);
         }
         for (path, key) in found {
-            let name = path_name(&path);
+            let name = paths::display(&path);
             match key {
                 Ok(key) => match seen.get(&key) {
                     Some(first) => findings.extend(&name, [file_given_twice(&name, first)]),
@@ -87,7 +87,7 @@ fn stdin() -> (PathBuf, Result<FileKey, Diagnostic>) {
 
 /// Returns the identity of the file at a path, with its resolved path; an error if the path is not allowed.
 fn input_key(path: &Path, resolved: Result<PathBuf, PathError>) -> Result<FileKey, Diagnostic> {
-    let message = || format!("`{}` is not allowed as an input", path_name(path));
+    let message = || format!("`{}` is not allowed as an input", paths::display(path));
     resolved.map(|real| FileKey::new(path, real)).map_err(|error| {
         Diagnostic::error(Code::InputNotAllowed, message())
             .caused_by(error.to_string())
@@ -112,7 +112,7 @@ fn expand_folder(folder: &Path) -> Vec<(PathBuf, Result<FileKey, Diagnostic>)> {
     let (files, allowed) = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            let message = format!("cannot read the folder `{}`", path_name(folder));
+            let message = format!("cannot read the folder `{}`", paths::display(folder));
             let problem = Diagnostic::error(Code::InputUnreadable, message).caused_by(error.to_string());
             return vec![(folder.to_owned(), Err(problem.hint("name a folder that can be read")))];
         }
@@ -138,9 +138,4 @@ fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     names.sort_unstable();
     let folder = if folder == Path::new(".") { Path::new("") } else { folder };
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
-}
-
-/// Returns the path as text, under which messages show the file.
-pub(super) fn path_name(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

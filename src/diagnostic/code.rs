@@ -273,9 +273,10 @@ codes! {
             NOTHING,
             "Give the connector a readable short name.";
         InvalidBase = "invalid-base": "A file under `extends` cannot be used",
-            "The base does not exist, is an absolute path, is not a regular file, or lies outside the repository.",
+            "The base does not exist, is not a regular file, or lies outside the repository; or its path is absolute, or not the \
+             same file on every system.",
             NOTHING,
-            "Write the path of a file in the same repository, relative to the file that extends it.";
+            "Write the path of a file in the same repository, relative to the file that extends it, with `/`.";
         ExtendsCycle = "extends-cycle": "Files extend one another in a cycle",
             "A file extends itself, directly or through other files, so no merge order exists.",
             NOTHING,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::paths;
 
 /// Creates the error of stdout that cannot be written to.
 pub fn stdout_error(error: io::Error) -> Diagnostic {
@@ -12,7 +13,7 @@ pub fn stdout_error(error: io::Error) -> Diagnostic {
 
 /// Creates the error of a folder that cannot be created.
 pub fn folder_error(path: &Path, error: &io::Error) -> Diagnostic {
-    not_writable(format!("cannot create the folder `{}`", path.display()), error)
+    not_writable(format!("cannot create the folder `{}`", paths::display(path)), error)
 }
 
 /// Creates the error of a failed write. `message` names the output.

@@ -118,7 +118,7 @@ impl Outputs {
             let earlier =
                 files.iter().zip(paths).find(|((other, _), _)| is_same(output.path(), other.path()));
             if let Some((_, earlier)) = earlier {
-                let [earlier, path] = [&earlier.path, path].map(|path| path.display());
+                let [earlier, path] = [&earlier.path, path].map(|path| paths::display(path));
                 let message = format!("`--out {earlier}` and `--out {path}` are the same file");
                 return Err(output_conflict(message));
             }
@@ -127,7 +127,10 @@ impl Outputs {
         let open_step = |path: &Option<PathBuf>, name| {
             let Some(path) = path.as_deref().filter(|_| format == Format::Github) else { return Ok(None) };
             if files.iter().any(|(output, _)| is_same(output.path(), path)) {
-                return Err(output_conflict(format!("`--out {}` is the step's {name}", path.display())));
+                return Err(output_conflict(format!(
+                    "`--out {}` is the step's {name}",
+                    paths::display(path)
+                )));
             }
             check_not_input(path, path, inputs)?;
             StepFile::open(path, name).map(Some)
@@ -269,7 +272,7 @@ impl Outputs {
 pub fn rescue_report(json: &str) {
     let text = match atomic_file::write_temporary(("flowbind-report-", ".json"), json) {
         Ok(path) => {
-            let path = escape::text(&path.to_string_lossy()).into_owned();
+            let path = escape::text(&paths::display(&path)).into_owned();
             format!("\nThe report is in `{path}`: print it with `flowbind show`.\n")
         }
         Err(_) => format!("\nThe report:\n\n{}\n", escape::json(json)),
@@ -281,7 +284,7 @@ pub fn rescue_report(json: &str) {
 /// itself is not changed.
 pub fn open_file(path: &Path) -> Result<OutputFile, Diagnostic> {
     paths::check_output(path).map_err(|refused| {
-        let message = format!("cannot write `{}`", path.display());
+        let message = format!("cannot write `{}`", paths::display(path));
         Diagnostic::error(Code::OutputNotWritable, message)
             .caused_by(refused.to_string())
             .hint("remove the link, or pass the path that it leads to")
@@ -305,7 +308,7 @@ pub fn open_distinct(path: &Path, inputs: &[&Path]) -> Result<OutputFile, Diagno
 /// Checks that an output, which resolves to `real`, is not one of `inputs`.
 fn check_not_input(path: &Path, real: &Path, inputs: &[&Path]) -> Result<(), Diagnostic> {
     match inputs.iter().any(|input| is_same(real, input)) {
-        true => Err(output_conflict(format!("`{}` is an input of this run", path.display()))),
+        true => Err(output_conflict(format!("`{}` is an input of this run", paths::display(path)))),
         false => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::errors::not_writable;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::paths;
 
 /// Paths that GitHub Actions sets for a step.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +41,7 @@ impl StepFile {
     /// The file cannot be written.
     pub(super) fn open(path: &Path, name: &'static str) -> Result<Self, Diagnostic> {
         let opened = OpenOptions::new().create(true).read(true).append(true).open(path);
-        let error = |error| not_writable(format!("cannot write `{}`", path.display()), &error);
+        let error = |error| not_writable(format!("cannot write `{}`", paths::display(path)), &error);
         Ok(Self { file: opened.map_err(error)?, name })
     }
 

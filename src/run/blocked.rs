@@ -6,6 +6,7 @@ use super::error::{CommandError, ErrorKind};
 use crate::apply::{Blocked, StaleBinding, StaleConnector};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Connector, Tenant};
+use crate::paths;
 use crate::plan::{
     Blocker, BrokenPin, Change, FingerprintPrefix, Member, Plan, TenantPlan, override_hint, unknown_tenant,
 };
@@ -114,7 +115,7 @@ pub(super) fn incomplete(source: PlanSource<'_>) -> Diagnostic {
     let error = |message| Diagnostic::error(Code::PlanIncomplete, message);
     match source {
         PlanSource::Saved(path) => {
-            let path = path.to_string_lossy();
+            let path = paths::display(path);
             error("the saved plan is incomplete and cannot be applied").hint(format!(
                 "`flowbind show {}` lists its errors; fix them, then plan again",
                 escape::path(&path)

@@ -36,7 +36,7 @@ pub fn compare_files(a: &Path, b: &Path, now: Timestamp) -> Result<Comparison, C
 
 /// Reads a desired-state file or a snapshot, once, because it can be a pipe.
 fn read_side(path: &Path, now: Timestamp) -> Result<Side, CommandError> {
-    let name = if paths::is_stdin(path) { STDIN.into() } else { path.to_string_lossy() };
+    let name = if paths::is_stdin(path) { STDIN.into() } else { paths::display(path) };
     if path.is_dir() && !paths::is_stdin(path) {
         let problem = Diagnostic::error(Code::InputUnreadable, format!("`{name}` is a folder"));
         return Err(problem.hint("name one desired-state file or snapshot").into());

@@ -70,7 +70,7 @@ impl CommandError {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<PathError>());
         let leads_out = cause.is_some_and(|cause| !matches!(cause, PathError::Unreachable(_)));
         let code = if leads_out { Code::InputNotAllowed } else { Code::InputUnreadable };
-        let message = format!("cannot read {what}`{}`", path.display());
+        let message = format!("cannot read {what}`{}`", paths::display(path));
         let problem = Diagnostic::error(code, message).caused_by(error.to_string());
         let invalid = error.get_ref().and_then(|cause| cause.downcast_ref::<InvalidText>());
         if let Some(invalid) = invalid {

@@ -15,7 +15,7 @@ use crate::auth::{Claims, Credential, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Grant, Need};
 use crate::model::{Api, ClientIds, Cloud, Desired, Purpose, Scope, Tenant, TenantCheck};
-use crate::{current, desired};
+use crate::{current, desired, paths};
 
 /// Tenant to sign in to, and the commands to check.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl Subject {
         };
         let mut lines = Lines::default();
         if let Some(file) = run.sandboxes.snapshot_file(&tenant_ref)? {
-            let path = file.path.display();
+            let path = paths::display(&file.path);
             lines.add("credential", &format!("not needed: `{path}` is an emulated tenant"));
             return Ok(Identity { lines: lines.0, error: None });
         }

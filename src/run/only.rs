@@ -5,7 +5,9 @@ use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Suggester};
 use crate::model::{Desired, FlowId, Only, Step};
+use crate::paths;
 use crate::plan::Limit;
+use crate::render::escape;
 
 /// Keeps the selected bindings of the files, and the files that have any. Without a selection, keeps everything. A
 /// binding that a file only prunes is not selected. `report` has the bindings, if they are taken back.
@@ -42,7 +44,7 @@ pub(super) fn limit(
 /// names.
 pub(super) fn unmatched(only: &Only, names: &BTreeSet<String>, report: Option<&Path>) -> Diagnostic {
     let (source, list) = match report {
-        Some(report) => ("report", format!("show {}", report.display())),
+        Some(report) => ("report", format!("show {}", escape::path(&paths::display(report)))),
         None => ("files", "validate --print".to_owned()),
     };
     let message = format!("`--only {only}` selects no binding of the {source}");

@@ -160,12 +160,12 @@ fn load_undo(path: &Path) -> Result<(Vec<Desired>, UndoneChanges, Option<Label>)
     let report = match read_saved(path, Reader::Undo)? {
         Saved::Report(report, ..) => report,
         Saved::Plan(..) | Saved::Drift(..) => {
-            let message = format!("`{}` is not the report of an apply", path.display());
+            let message = format!("`{}` is not the report of an apply", paths::display(path));
             let problem = Diagnostic::error(Code::SavedFileKind, message);
             return Err(problem.hint("pass a file written by `flowbind apply --out report.json`").into());
         }
     };
-    let name = path.display().to_string();
+    let name = paths::display(path);
     let (mut files, mut changes) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
     for undo in apply::undo(&report, &name) {
         changes.entry(undo.desired.tenant.clone()).or_default().extend(undo.changes);

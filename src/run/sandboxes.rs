@@ -26,7 +26,7 @@ impl Sandboxes {
         for path in paths {
             let tenant = SnapshotFile::read(path)?.snapshot.tenant;
             if let Some(first) = sandboxes.insert(tenant.to_ascii_lowercase(), path.clone()) {
-                let (first, path) = (first.display(), path.display());
+                let (first, path) = (paths::display(&first), paths::display(path));
                 let message = format!("`{first}` and `{path}` are both snapshots of `{tenant}`");
                 let problem = Diagnostic::error(Code::SandboxMismatch, message);
                 return Err(problem.hint("pass one `--sandbox` per tenant").into());
@@ -42,7 +42,7 @@ impl Sandboxes {
     pub fn tenants(&self) -> Result<Vec<Tenant>, CommandError> {
         let tenant = |(tenant, path): (&String, &PathBuf)| {
             tenant.parse::<Tenant>().map_err(|error| {
-                let message = format!("`{}` has no valid tenant", path.display());
+                let message = format!("`{}` has no valid tenant", paths::display(path));
                 Diagnostic::error(Code::InvalidSnapshot, message).caused_by(error.to_string()).into()
             })
         };
@@ -77,7 +77,7 @@ impl Sandboxes {
             let message = format!("no `--sandbox` snapshot for tenant `{}`", tenant_ref.tenant);
             let problem = Diagnostic::error(Code::SandboxMismatch, message);
             let add = |problem: Diagnostic, (tenant, path): (&String, &PathBuf)| {
-                problem.caused_by(format!("`{}` is a snapshot of `{tenant}`", path.display()))
+                problem.caused_by(format!("`{}` is a snapshot of `{tenant}`", paths::display(path)))
             };
             let problem = sandboxes.iter().take(3).fold(problem, add);
             return Err(problem.hint("pass one `--sandbox` per tenant").into());
@@ -85,7 +85,8 @@ impl Sandboxes {
         let file = SnapshotFile::read(path)?;
         let (theirs, ours) = (file.snapshot.cloud.name(), tenant_ref.cloud.name());
         if theirs != ours {
-            let message = format!("`{}` is a snapshot of cloud `{theirs}`, not of `{ours}`", path.display());
+            let message =
+                format!("`{}` is a snapshot of cloud `{theirs}`, not of `{ours}`", paths::display(path));
             let problem = Diagnostic::error(Code::SandboxMismatch, message);
             return Err(problem.hint("pass a snapshot of the tenant of the run").into());
         }
@@ -107,8 +108,8 @@ impl SnapshotFile {
     /// Reads and parses the snapshot at a path. An unreadable file or an invalid snapshot is an error.
     pub fn read(path: &Path) -> Result<Self, CommandError> {
         let text = paths::read(path).map_err(|error| CommandError::input("the snapshot ", path, &error))?;
-        let snapshot = Snapshot::parse(&text)
-            .map_err(|error| CommandError::snapshot(&path.to_string_lossy(), &error))?;
+        let snapshot =
+            Snapshot::parse(&text).map_err(|error| CommandError::snapshot(&paths::display(path), &error))?;
         Ok(Self { path: path.to_owned(), text, snapshot })
     }
 
@@ -136,7 +137,7 @@ impl SnapshotFile {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             let text = snapshot.to_json();
             save(&path, &known, &text).map_err(|error| {
-                io::Error::other(format!("cannot save a change in `{}`: {error}", path.display()))
+                io::Error::other(format!("cannot save a change in `{}`: {error}", paths::display(&path)))
             })?;
             *known = text;
             Ok(())

@@ -63,7 +63,7 @@ pub(super) fn saved_label(
 }
 
 fn label_mismatch(path: &Path, given: &Label, saved: &Label) -> Diagnostic {
-    let message = format!("`{}` has the label `{saved}`, and this run `{given}`", path.display());
+    let message = format!("`{}` has the label `{saved}`, and this run `{given}`", paths::display(path));
     let problem = Diagnostic::error(Code::LabelMismatch, message);
     problem.hint(format!("pass the file of `{given}`, or leave `--label` out"))
 }
@@ -71,9 +71,8 @@ fn label_mismatch(path: &Path, given: &Label, saved: &Label) -> Diagnostic {
 /// Creates the error of a rejected saved file. Code and hint depend on the reason, on whether the file is a
 /// plan or looks like a desired-state file, and on the command.
 fn invalid(path: &Path, text: &str, error: &SavedFileError, reader: Reader) -> Diagnostic {
-    let shown = path.display();
-    let path = path.to_string_lossy();
-    let path = escape::path(&path);
+    let shown = paths::display(path);
+    let path = escape::path(&shown);
     let is_plan = saved::find_kind(text).as_deref() == Some("plan");
     if matches!(error, SavedFileError::NotASavedFile(_)) && looks_like_desired_state(text) {
         let hint = match reader {
@@ -127,7 +126,7 @@ pub fn read_earlier_drift(path: &Path, label: Option<&Label>) -> Result<Option<D
             _ => Ok(Some(drift)),
         },
         Saved::Plan(..) | Saved::Report(..) => {
-            let message = format!("`{}` is not the output of `drift`", path.display());
+            let message = format!("`{}` is not the output of `drift`", paths::display(path));
             let problem = Diagnostic::error(Code::SavedFileKind, message);
             Err(problem.hint("pass a file written by `flowbind drift --out drift.json`").into())
         }

@@ -15,12 +15,12 @@ use super::progress::Progress;
 use super::sandboxes::Sandboxes;
 use crate::auth::{self, Kind};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::encoding;
 use crate::http::retry::Policy;
 use crate::http::{
     Client, Connections, Figures, Meter, Proxies, Rate, Settings, Stop, TrustStore, is_loopback,
     saturating_add,
 };
+use crate::{encoding, paths};
 
 /// Options of the connections of a run.
 #[derive(Debug, Clone)]
@@ -178,7 +178,7 @@ fn connections(options: &Options) -> Result<Connections, CommandError> {
 /// Creates connections that also trust the certificates in a file. A file that cannot be read or used is an error.
 fn trusting(path: &Path) -> Result<Connections, CommandError> {
     let wrong = |why: String| {
-        let message = format!("`--ca-file`: cannot use `{}`: {why}", path.display());
+        let message = format!("`--ca-file`: cannot use `{}`: {why}", paths::display(path));
         Diagnostic::error(Code::InvalidCaFile, message)
             .hint("pass a PEM file with the certificates of the authorities to trust")
     };

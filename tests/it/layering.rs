@@ -15,16 +15,16 @@ use crate::support::package;
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
 const DEPENDENCIES: [(&str, &[&str]); 26] = [
-    ("atomic_file", &[]),
     ("diagnostic", &[]),
     ("encoding", &[]),
     ("http", &[]),
     ("paths", &["encoding"]),
+    ("atomic_file", &["paths"]),
     ("snapshot", &[]),
     ("terminal", &[]),
     ("model", &["diagnostic"]),
     ("desired", &["diagnostic", "encoding", "model", "paths"]),
-    ("auth", &["encoding", "http", "model"]),
+    ("auth", &["encoding", "http", "model", "paths"]),
     ("graph", &["auth", "diagnostic", "http", "model"]),
     ("current", &["diagnostic", "graph", "model"]),
     ("plan", &["diagnostic", "model"]),

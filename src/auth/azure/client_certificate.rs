@@ -24,6 +24,7 @@ use super::file;
 use crate::auth::error::SignInError;
 use crate::auth::kind::Settings;
 use crate::auth::secret::Secret;
+use crate::paths;
 
 /// Lifetime of an assertion.
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -52,7 +53,7 @@ pub(super) async fn read(settings: &Settings) -> Result<Certificate, SignInError
     let bytes = file::read(path.clone()).await?;
     let read = if bytes.windows(10).any(|bytes| bytes == b"-----BEGIN") { from_pem } else { from_pfx };
     let certificate = read(&bytes, settings.certificate_password.as_ref());
-    certificate.map_err(|error| SignInError::new(format!("`{}`: {error}", path.display())))
+    certificate.map_err(|error| SignInError::new(format!("`{}`: {error}", paths::display(&path))))
 }
 
 /// Error of a file without a usable certificate.

@@ -9,7 +9,7 @@ use azure_identity::ClientAssertion;
 
 use super::file;
 use crate::auth::error::SignInError;
-use crate::encoding;
+use crate::{encoding, paths};
 
 /// File of a federated token. It is read when a token is requested.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ impl ClientAssertion for FederatedToken {
         let Self(path) = self;
         let bytes = file::read(path.clone()).await?;
         match encoding::decode(&bytes).map(str::trim) {
-            Ok("") => Err(SignInError::new(format!("`{}` is empty", path.display())).into()),
+            Ok("") => Err(SignInError::new(format!("`{}` is empty", paths::display(path))).into()),
             Ok(token) => Ok(token.to_owned()),
-            Err(invalid) => Err(SignInError::new(format!("`{}` is {invalid}", path.display())).into()),
+            Err(invalid) => Err(SignInError::new(format!("`{}` is {invalid}", paths::display(path))).into()),
         }
     }
 }

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use tokio::task::spawn_blocking;
 
 use crate::auth::error::SignInError;
+use crate::paths;
 
 /// Reads the first MiB of a file, which is enough for a key or a token. Runs on a blocking thread, because the
 /// file may be a pipe without a writer.
 pub(super) async fn read(path: PathBuf) -> Result<Vec<u8>, SignInError> {
     const MAX_BYTES: u64 = 1 << 20;
-    let shown = path.display().to_string();
+    let shown = paths::display(&path);
     let reading = spawn_blocking(move || {
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes).map(|_| bytes)
