@@ -111,16 +111,23 @@ pub fn fingerprint(text: &str) -> String {
 }
 
 /// Returns a string as one word of a POSIX shell: unchanged if it is not empty and has only safe characters,
-/// otherwise in single quotes, after [`text`].
+/// otherwise in quotes, after [`text`]. PowerShell reads the word alike, unless it has a quote and also a character with
+/// a meaning in double quotes.
 pub fn shell(word: &str) -> Cow<'_, str> {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+,".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+".contains(char);
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('@') {
         return Cow::Borrowed(word);
     }
-    Cow::Owned(format!("'{}'", text(word).replace('\'', "'\\''")))
+    let word = text(word);
+    let quotes = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
+    let special = ['"', '\u{201c}', '\u{201d}', '\u{201e}', '$', '`', '\\', '!'];
+    if word.contains(quotes) && !word.contains(special) {
+        return Cow::Owned(format!("\"{word}\""));
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
-/// Returns the path of a file as one word of a POSIX shell, as [`shell`] does. A path that begins with `-`
+/// Returns the path of a file as one word of a shell, as [`shell`] does. A path that begins with `-`
 /// gets the prefix `./`, so that no command reads it as an option. Stdin is `-`.
 pub fn path(path: &str) -> Cow<'_, str> {
     if path == STDIN {
@@ -295,6 +302,9 @@ mod tests {
         assert_eq!(shell("a/b.yaml"), "a/b.yaml");
         assert_eq!(shell("my file.yaml"), "'my file.yaml'");
         assert_eq!(shell("it's; rm -rf $HOME `x`"), r"'it'\''s; rm -rf $HOME `x`'");
+        assert_eq!(shell("it's; here"), "\"it's; here\"");
+        assert_eq!(shell("it\u{2019}s"), "\"it\u{2019}s\"");
+        assert_eq!((shell("a,b"), shell("@a")), ("'a,b'".into(), "'@a'".into()));
         assert_eq!(shell(""), "''");
         assert_eq!(path("--plan=x.yaml"), "./--plan=x.yaml");
         assert_eq!(path("my -f.yaml"), "'my -f.yaml'");

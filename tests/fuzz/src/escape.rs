@@ -178,18 +178,22 @@ fn check_json(text: &str) {
 fn parse_shell_word(escaped: &str) -> String {
     let mut chars = escaped.chars();
     let mut word = String::new();
-    let mut quoted = false;
+    let mut quote = None;
     while let Some(char) = chars.next() {
-        match char {
-            '\'' => quoted = !quoted,
-            char if quoted => word.push(char),
-            '\\' => word.extend(chars.next()),
-            char => {
-                assert!(char.is_ascii_alphanumeric() || "_-./:=@%+,".contains(char), "{escaped:?}");
+        match (quote, char) {
+            (Some(quoted), char) if quoted == char => quote = None,
+            (Some(quoted), char) => {
+                assert!(quoted == '\'' || !"$`\\!".contains(char), "{escaped:?}");
+                word.push(char);
+            }
+            (None, '\'' | '"') => quote = Some(char),
+            (None, '\\') => word.extend(chars.next()),
+            (None, char) => {
+                assert!(char.is_ascii_alphanumeric() || "_-./:=@%+".contains(char), "{escaped:?}");
                 word.push(char);
             }
         }
     }
-    assert!(!quoted, "{escaped:?}");
+    assert_eq!(quote, None, "{escaped:?}");
     word
 }
