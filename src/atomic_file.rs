@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -27,6 +29,11 @@ pub struct OutputError {
 
 /// What is written to find out whether the disk is full: larger than most reports.
 static PROBE: [u8; 64 << 10] = [0; 64 << 10];
+
+/// How often a rename is retried, and the pause before. On Windows, another program such as a virus scanner may hold a
+/// new file open for a moment.
+const RENAME_RETRIES: u32 = if cfg!(windows) { 10 } else { 0 };
+const RENAME_PAUSE: Duration = Duration::from_millis(200);
 
 impl OutputFile {
     /// Checks that a file can be written: creates a temporary file in its folder, and removes it at once,
@@ -53,14 +60,21 @@ impl OutputFile {
     /// Any failure to write; a file that can be replaced is unchanged.
     pub fn write(&self, text: &str) -> Result<(), OutputError> {
         let Self { path, given } = self;
-        let written = replace(path, text).or_else(|error| match error.kind() {
-            ErrorKind::ResourceBusy | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                overwrite(path, text).map_err(|_| error)
-            }
-            _ => Err(error),
+        let written = replace(path, text).or_else(|error| match error {
+            error if is_not_replaceable(&error) => overwrite(path, text).map_err(|_| error),
+            error => Err(error),
         });
         written.map_err(|error| OutputError { path: given.clone(), error })
     }
+}
+
+/// Returns whether a file cannot be replaced, but perhaps be overwritten.
+fn is_not_replaceable(error: &io::Error) -> bool {
+    // Another program has the file open, and does not share its deletion.
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    let is_open = cfg!(windows) && error.raw_os_error() == Some(ERROR_SHARING_VIOLATION);
+    let kinds = [ErrorKind::ResourceBusy, ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    is_open || kinds.contains(&error.kind())
 }
 
 /// Writes a text to the disk. The errors do not contain the temporary path, which `NamedTempFile` would add.
@@ -91,8 +105,10 @@ fn check_writable(path: &Path) -> io::Result<()> {
         file.as_file().write_all(&PROBE)?;
     }
     match File::options().write(true).open(path) {
+        // On Windows, `nul.json` can be a device.
+        Ok(file) if !file.metadata().is_ok_and(|it| it.is_file()) => Err(not_regular()),
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => temporary.map(drop),
+        Err(error) if error.kind() == ErrorKind::NotFound => check_new(path, temporary?),
         Err(error) => {
             if can_replace(path, &error, &temporary?)? {
                 Ok(())
@@ -106,9 +122,24 @@ fn check_writable(path: &Path) -> io::Result<()> {
 /// Checks that a path is of a regular file or of none. A rename would replace a device or a pipe by a regular file.
 fn check_regular(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(old) if !old.is_file() => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
+        Ok(old) if !old.is_file() => Err(not_regular()),
         _ => Ok(()),
     }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, "not a regular file")
+}
+
+/// Checks that a new file can have its name. On Unix, any file in the folder can. Windows reserves names such as
+/// `aux.md`, so the file is created with the rename that will write it, and removed again.
+fn check_new(path: &Path, temporary: NamedTempFile) -> io::Result<()> {
+    if !cfg!(windows) {
+        return Ok(());
+    }
+    temporary.as_file().set_len(0)?;
+    rename(temporary, path)?;
+    fs::remove_file(path)
 }
 
 /// Returns whether a file that cannot be opened for writing, because of `error`, can be replaced by a temporary one:
@@ -147,7 +178,22 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     check_regular(path)?;
     let mut file = temporary_file(path)?;
     write_all(&mut file, text)?;
-    file.persist(path).map(drop).map_err(|failed| failed.error)
+    rename(file, path)
+}
+
+/// Renames a temporary file, with the function of `std`, because that of `tempfile` has no long paths on Windows.
+fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let mut temporary = file.into_temp_path();
+    let rename = || fs::rename(&temporary, path);
+    (0..RENAME_RETRIES).fold(rename(), |renamed, _| match renamed {
+        Err(error) if is_not_replaceable(&error) => {
+            sleep(RENAME_PAUSE);
+            rename()
+        }
+        renamed => renamed,
+    })?;
+    temporary.disable_cleanup(true);
+    Ok(())
 }
 
 /// Overwrites an existing file.
@@ -166,7 +212,10 @@ fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     // owner could read a report. The errors of `make_in` do not contain the temporary path.
     let create = |path: &Path| File::options().write(true).create_new(true).open(path);
     let file = Builder::new().make_in(folder_of(path), create)?;
-    if let Ok(old) = fs::metadata(path) {
+    // On Windows, they are only whether the file is read-only, and then it is not replaced.
+    if cfg!(unix)
+        && let Ok(old) = fs::metadata(path)
+    {
         file.as_file().set_permissions(old.permissions())?;
     }
     Ok(file)
@@ -232,6 +281,65 @@ mod tests {
         let message = format!("cannot write `{}`: ", paths::display(&path));
         let cause = error.strip_prefix(&message).unwrap();
         assert!(!cause.contains("missing"), "{cause}");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn open_of_a_read_only_file_or_a_name_that_cannot_be_is_an_error_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        write(&path, "one").unwrap();
+        let set_read_only = |is_read_only| {
+            let mut permissions = fs::metadata(&path).unwrap().permissions();
+            permissions.set_readonly(is_read_only);
+            fs::set_permissions(&path, permissions).unwrap();
+        };
+        set_read_only(true);
+        for name in ["plan.json", "p?.json", "new.json:stream.json"] {
+            assert!(OutputFile::open(&folder.path().join(name)).is_err(), "{name}");
+        }
+        assert!(OutputFile::open(Path::new("nul")).is_err());
+        set_read_only(false);
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["plan.json"]);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn write_to_a_long_path_creates_and_replaces_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a".repeat(150)).join("b".repeat(150)).join("plan.json");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        for text in ["one", "two"] {
+            write(&path, text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn write_to_a_file_that_is_open_elsewhere_overwrites_it_or_waits() {
+        use std::os::windows::fs::OpenOptionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        write(&path, "one, longer").unwrap();
+        let open_with = |share_mode| File::options().read(true).share_mode(share_mode).open(&path).unwrap();
+        const FILE_SHARE_READ: u32 = 1;
+        const FILE_SHARE_WRITE: u32 = 2;
+        let other = open_with(FILE_SHARE_READ | FILE_SHARE_WRITE);
+        write(&path, "two").unwrap();
+        drop(other);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        let output = OutputFile::open(&path).unwrap();
+        let other = open_with(FILE_SHARE_READ);
+        let closes = std::thread::spawn(move || {
+            sleep(RENAME_PAUSE);
+            drop(other);
+        });
+        output.write("three").unwrap();
+        closes.join().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three");
     }
 
     #[cfg(unix)]
