@@ -177,19 +177,22 @@ mod source {
     use std::time::Duration;
 
     use anyhow::Context as _;
-    use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, ctrl_break, ctrl_c, ctrl_close};
+    use tokio::signal::windows::{
+        CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown,
+    };
     use tokio::time::sleep;
 
     use crate::exit::Exit;
 
-    /// Time for changes in flight after the console was closed. Windows ends the process 5 s after that.
+    /// Time for changes in flight after the console was closed or Windows shuts down, which ends the process after 5 s.
     const CLOSING: Duration = Duration::from_secs(2);
 
-    /// Signals of the process: Ctrl+C, Ctrl+Break, and a console that is closed, which counts as two signals.
+    /// Signals of the process: Ctrl+C, Ctrl+Break, and a closed console and a shutdown, each of which counts as two.
     pub(super) struct Source {
         interrupt: CtrlC,
         terminate: CtrlBreak,
         close: CtrlClose,
+        shutdown: CtrlShutdown,
         is_closing: bool,
     }
 
@@ -199,6 +202,7 @@ mod source {
                 interrupt: ctrl_c().context("cannot watch for Ctrl+C")?,
                 terminate: ctrl_break().context("cannot watch for Ctrl+Break")?,
                 close: ctrl_close().context("cannot watch the console")?,
+                shutdown: ctrl_shutdown().context("cannot watch for a shutdown")?,
                 is_closing: false,
             })
         }
@@ -209,14 +213,13 @@ mod source {
                 sleep(CLOSING).await;
                 return Exit::Terminated;
             }
-            tokio::select! {
-                _ = self.interrupt.recv() => Exit::Interrupted,
-                _ = self.terminate.recv() => Exit::Terminated,
-                _ = self.close.recv() => {
-                    self.is_closing = true;
-                    Exit::Terminated
-                }
-            }
+            self.is_closing = tokio::select! {
+                _ = self.interrupt.recv() => return Exit::Interrupted,
+                _ = self.terminate.recv() => false,
+                _ = self.close.recv() => true,
+                _ = self.shutdown.recv() => true,
+            };
+            Exit::Terminated
         }
     }
 }
