@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::auth::{Secret, Settings};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::http::{Proxies, TrustStore};
+use crate::http::{Proxies, TrustStore, UnusableProxy};
 use crate::output::StepFiles;
 use crate::run::CommandError;
 
@@ -25,8 +25,8 @@ pub(super) struct Environment {
     pub(super) github: StepFiles,
     /// `AZURE_AUTHORITY_HOST`: the login authority, in place of the cloud's own.
     pub(super) authority_host: Option<String>,
-    /// Proxies; the name of the variable if its value is not the URL of a proxy.
-    pub(super) proxies: Result<Proxies, &'static str>,
+    /// Proxies, or why they cannot be used.
+    pub(super) proxies: Result<Proxies, UnusableProxy>,
     /// Certificate authorities in place of the system's.
     pub(super) trust_store: TrustStore,
 }
@@ -117,9 +117,8 @@ fn password(name: &str) -> Result<Option<Secret>, CommandError> {
 }
 
 /// Returns the proxies for https. As in curl, a variable in lower case counts before the same in upper case, and an
-/// empty one counts as unset (<https://everything.curl.dev/usingcurl/proxies/env.html>). Returns the name of the
-/// variable if its value is not the URL of a proxy. The value may contain a password.
-fn proxies() -> Result<Result<Proxies, &'static str>, CommandError> {
+/// empty one counts as unset (<https://everything.curl.dev/usingcurl/proxies/env.html>).
+fn proxies() -> Result<Result<Proxies, UnusableProxy>, CommandError> {
     let first = |names: &[&'static str]| {
         names
             .iter()

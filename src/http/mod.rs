@@ -31,7 +31,7 @@ pub use foreign_text::foreign_text;
 pub use limits::{Limits, RequestPermit, Settings};
 pub use message::{Answer, Authorize, AuthorizeError, Request, RetryBudget, SendError, SendErrorKind};
 pub use meter::{Figures, Meter};
-pub use proxies::{Proxies, Route};
+pub use proxies::{Proxies, Route, UnusableProxy};
 pub use rate_limiter::{InvalidRate, Rate, saturating_add};
 pub use redact::Redactor;
 pub use resolve::ResolveError;

@@ -38,6 +38,30 @@ pub enum Route {
 /// The settings of the system, on macOS and Windows.
 static SYSTEM: LazyLock<Matcher> = LazyLock::new(Matcher::from_system);
 
+/// Proxy that is configured, but cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableProxy {
+    /// The value of a variable, which may contain a password.
+    #[error("`{0}` is not the URL of an http or https proxy")]
+    Variable(&'static str),
+    /// A value in the registry of Windows.
+    #[error("`{0}` in the proxy settings of Windows is not supported")]
+    Setting(&'static str),
+}
+
+impl UnusableProxy {
+    /// Returns what to do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Variable(_) => "set it to a URL such as `http://proxy.example.com:8080`, or unset it",
+            Self::Setting(_) => {
+                "set the variable `HTTPS_PROXY` to the URL of the proxy, such as `http://proxy.example.com:8080`, or \
+                 `NO_PROXY` to `*` to connect directly"
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Proxies {
     /// Writes no URL, which may have a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,17 +76,22 @@ impl Default for Proxies {
 }
 
 impl Proxies {
-    /// Creates proxies from variables, each with its name and value.
+    /// Creates proxies from variables, each with its name and value. Without a variable for the proxy, the settings of
+    /// the system count.
     ///
     /// # Errors
-    /// The name of the variable whose value is not the URL of an http or https proxy.
+    /// The value is not the URL of an http or https proxy, or the settings are not supported.
     pub fn new(
         proxy: Option<(&'static str, String)>,
         no_proxy: Option<(&'static str, String)>,
-    ) -> Result<Self, &'static str> {
-        let parse = |(name, text): (_, String)| parse(&text).map(|url| (name, url)).ok_or(name);
-        let proxy = proxy.map(parse).transpose()?;
-        Ok(Self { proxy, no_proxy: no_proxy.unwrap_or(Self::default().no_proxy) })
+    ) -> Result<Self, UnusableProxy> {
+        let no_proxy = no_proxy.unwrap_or(Self::default().no_proxy);
+        let proxy = match proxy {
+            Some((name, text)) => Some((name, parse(&text).ok_or(UnusableProxy::Variable(name))?)),
+            None if no_proxy.1 == "*" => None,
+            None => unsupported_setting().map_or(Ok(None), |name| Err(UnusableProxy::Setting(name)))?,
+        };
+        Ok(Self { proxy, no_proxy })
     }
 
     /// Returns the proxy for a URL; `None` if it is reached directly.
@@ -98,6 +127,32 @@ impl Proxies {
         let this = Arc::clone(this);
         reqwest::Proxy::custom(move |url| this.proxy_for(url))
     }
+}
+
+/// Returns the name of a proxy setting of Windows that [`Matcher::from_system`] ignores or misreads, so that requests
+/// would bypass the proxy: a script, which is only ignored if a proxy is also set, or a server for each protocol.
+#[cfg(windows)]
+fn unsupported_setting() -> Option<&'static str> {
+    const KEY: &str = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+    let settings = windows_registry::CURRENT_USER.open(KEY).ok()?;
+    let text = |name| settings.get_string(name).ok().filter(|text| !text.is_empty());
+    let is_enabled = settings.get_u32("ProxyEnable").is_ok_and(|flag| flag != 0);
+    match text("ProxyServer").filter(|_| is_enabled) {
+        Some(server) => (!is_supported_server(&server)).then_some("ProxyServer"),
+        None => text("AutoConfigURL").map(|_| "AutoConfigURL"),
+    }
+}
+
+#[cfg(not(windows))]
+fn unsupported_setting() -> Option<&'static str> {
+    None
+}
+
+/// Returns whether a `ProxyServer` of Windows is one http or https proxy, and not a list such as
+/// `http=proxy:80;https=proxy:80`.
+#[cfg(any(windows, test))]
+fn is_supported_server(text: &str) -> bool {
+    parse(text).is_some() && !text.contains(['=', ';'])
 }
 
 /// Parses the URL of a proxy, which may have no scheme.
@@ -192,6 +247,23 @@ mod tests {
             ("[fd00::1]", "fe00::/8", false),
         ] {
             assert_eq!(is_listed(list, host), listed, "{host} in {list:?}");
+        }
+    }
+
+    #[test]
+    fn server_of_windows_is_one_http_or_https_proxy() {
+        for (text, is_supported) in [
+            ("proxy.example:3128", true),
+            ("http://proxy.example:3128", true),
+            ("https://proxy.example", true),
+            ("http=proxy.example:80;https=proxy.example:80", false),
+            ("https=proxy.example:80", false),
+            ("socks=proxy.example:1080", false),
+            ("socks5://proxy.example:1080", false),
+            ("proxy.example:3128 ", false),
+            ("not a proxy", false),
+        ] {
+            assert_eq!(is_supported_server(text), is_supported, "{text}");
         }
     }
 

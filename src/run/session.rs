@@ -17,8 +17,8 @@ use crate::auth::{self, Kind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::http::retry::Policy;
 use crate::http::{
-    Client, Connections, Figures, Meter, Proxies, Rate, Settings, Stop, TrustStore, is_loopback,
-    saturating_add,
+    Client, Connections, Figures, Meter, Proxies, Rate, Settings, Stop, TrustStore, UnusableProxy,
+    is_loopback, saturating_add,
 };
 use crate::{encoding, paths};
 
@@ -45,8 +45,8 @@ pub struct Options {
     pub credentials: auth::Settings,
     /// Login authority, in place of the cloud's own.
     pub authority_host: Option<String>,
-    /// Proxies; the name of the variable if its value is not the URL of a proxy.
-    pub proxies: Result<Proxies, &'static str>,
+    /// Proxies, or why they cannot be used.
+    pub proxies: Result<Proxies, UnusableProxy>,
     /// Certificate authorities in place of the system's.
     pub trust_store: TrustStore,
 }
@@ -158,10 +158,8 @@ fn connections(options: &Options) -> Result<Connections, CommandError> {
     if !options.sandboxes.is_empty() {
         return Ok(connections);
     }
-    let proxies = options.proxies.clone().map_err(|name| {
-        let message = format!("`{name}` is not the URL of an http or https proxy");
-        Diagnostic::error(Code::InvalidEnvironment, message)
-            .hint("set it to a URL such as `http://proxy.example.com:8080`, or unset it")
+    let proxies = options.proxies.clone().map_err(|unusable| {
+        Diagnostic::error(Code::InvalidEnvironment, unusable.to_string()).hint(unusable.hint())
     })?;
     let connections = connections.with_environment(proxies, options.trust_store.clone());
     let url = options.graph_url.as_ref().and_then(|url| Url::parse(url).ok());

@@ -62,6 +62,7 @@ fn contributing_has_a_reason_for_every_dependency() {
     let tables = [
         "dependencies",
         "target.'cfg(unix)'.dependencies",
+        "target.'cfg(windows)'.dependencies",
         "dev-dependencies",
         "target.'cfg(unix)'.dev-dependencies",
     ];
