@@ -38,14 +38,42 @@ impl Executor for KillOnDropExecutor {
             command.args(["-c", KILL_ON_STDIN_CLOSE, "sh"]).arg(program).process_group(0);
             command
         };
-        #[cfg(not(unix))]
+        #[cfg(windows)]
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = command.kill_on_drop(true).spawn()?;
-        let _stdin = running.stdin.take();
-        let output = running.wait_with_output().await?;
+        let output = run(command).await?;
         with_token(output, args.last().copied().unwrap_or_default())
     }
+}
+
+#[cfg(unix)]
+async fn run(mut command: Command) -> io::Result<Output> {
+    let mut running = command.kill_on_drop(true).spawn()?;
+    let _stdin = running.stdin.take();
+    running.wait_with_output().await
+}
+
+/// Runs a command in a job object, which Windows ends with all its processes when the future is dropped or this process
+/// ends.
+#[cfg(windows)]
+async fn run(command: Command) -> io::Result<Output> {
+    use process_wrap::tokio::{CommandWrap, JobObject, KillOnDrop};
+    use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+    async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            pipe.read_to_end(&mut bytes).await?;
+        }
+        Ok(bytes)
+    }
+
+    let mut job = CommandWrap::from(command).wrap(KillOnDrop).wrap(JobObject).spawn()?;
+    let _stdin = job.stdin().take();
+    let (stdout, stderr) = (job.stdout().take(), job.stderr().take());
+    // The wait of the job would also wait for a process that `az` starts in the background.
+    let (stdout, stderr, status) = tokio::try_join!(read(stdout), read(stderr), job.inner_mut().wait())?;
+    Ok(Output { status, stdout, stderr })
 }
 
 /// Returns the output of a success with only the token on stdout, and the output of a failure with a message on
