@@ -120,6 +120,10 @@ mod source {
 
     use crate::exit::Exit;
 
+    /// Sent for a write above the limit of `ulimit -f`. With a handler, the process goes on, and the write is an error
+    /// like that of a full disk.
+    const SIGXFSZ: i32 = 25;
+
     /// Signals of the process: SIGINT, SIGTERM, and SIGHUP and SIGQUIT, unless the process was started to ignore them.
     pub(super) struct Source {
         interrupt: Signal,
@@ -131,6 +135,7 @@ mod source {
     impl Source {
         pub(super) fn new() -> anyhow::Result<Self> {
             let unless_ignored = |kind| (!is_ignored(kind)).then(|| signal(kind)).transpose();
+            _ = signal(SignalKind::from_raw(SIGXFSZ)).context("cannot watch for SIGXFSZ")?;
             Ok(Self {
                 interrupt: signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?,
                 terminate: signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?,

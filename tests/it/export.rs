@@ -238,14 +238,13 @@ fn export_that_does_not_fit_leaves_the_file() {
     let flows: Vec<_> = (0..20).map(|number| format!("B2C_1_{number:03}")).collect();
     let flows: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 0, 0)).collect();
     file(folder.path(), "tenant.json", tenant(&flows).to_json());
-    for option in ["--out", "--out-dir"] {
-        let path = match option {
-            "--out" => "contoso.onmicrosoft.com.yaml",
-            _ => ".",
-        };
+    let (file_name, ignoring) = ("contoso.onmicrosoft.com.yaml", "trap '' XFSZ;");
+    for (before, option, path) in
+        [("", "--out", file_name), ("", "--out-dir", "."), (ignoring, "--out", file_name)]
+    {
         file(folder.path(), "contoso.onmicrosoft.com.yaml", "old");
         let script = format!(
-            "trap '' XFSZ; ulimit -f 1; exec \"$0\" export --overwrite --sandbox tenant.json {option} {path}"
+            "{before} ulimit -f 1; exec \"$0\" export --overwrite --sandbox tenant.json {option} {path}"
         );
         let output = std::process::Command::new("/bin/sh")
             .args(["-ec", &script, env!("CARGO_BIN_EXE_flowbind")])

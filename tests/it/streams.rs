@@ -183,6 +183,32 @@ fn report_that_cannot_be_written_is_saved_in_the_temporary_folder() {
     assert!(metrics.contains(success), "{metrics}");
 }
 
+/// The limit is above what is written to find a full disk before the run, and below the size of the report.
+#[test]
+fn report_above_the_limit_of_the_file_size_is_printed() {
+    let flows: Vec<_> = (0..500).map(|flow| format!("B2C_1_{flow:03}")).collect();
+    let unbound: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 0, 0)).collect();
+    let (served, folder) = (serve(tenant(&unbound), Options::default()), folder());
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
+    // In blocks of 512 bytes.
+    let script =
+        "ulimit -f 200; exec \"$0\" apply --yes --max-changes 500 --rate 100000/1 --out report.json \"$@\"";
+    let output = Command::new("/bin/sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_flowbind"), "--graph-url", &served.graph_url()])
+        .env("FLOWBIND_ACCESS_TOKEN", "t")
+        .env("TMPDIR", folder.path())
+        .current_dir(folder.path())
+        .output();
+    let outcome = Outcome::from(output.unwrap());
+    assert_eq!((outcome.code, served.puts()), (4, flows.len()), "{outcome}");
+    let message = "error[output-not-writable]: cannot write `report.json`: File too large";
+    assert!(outcome.stderr.contains(message), "{outcome}");
+    let (_, report) = outcome.stderr.split_once("\nThe report:\n\n").unwrap();
+    let report: Value = serde_json::from_str(report).unwrap();
+    assert_eq!(report["targets"][0]["changes"].as_array().unwrap().len(), flows.len());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 #[test]
 fn other_report_has_the_exit_code_of_the_run() {
     let folder = folder();
