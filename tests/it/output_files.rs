@@ -1,12 +1,13 @@
 //! Output files and snapshots that cannot be replaced: they are overwritten, or the run ends before it starts.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use flowbind::snapshot::Snapshot;
 
-use crate::support::{Outcome, file, folder, kept_variables, tenant, yaml_binding_connector_1};
+use crate::support::{Outcome, file, folder, kept_variables, signal, tenant, yaml_binding_connector_1};
 
 /// Runs flowbind after a shell script in a mount namespace. The script and the run are in a folder with
 /// `flowbind.yaml`, `tenant.json`, `host.json`, `r.json` and a folder `d`. With `is_other_user`, the run is that of
@@ -43,12 +44,17 @@ impl Machine {
     }
 
     fn run(&self, script: &str, is_other_user: bool, args: &str) -> Outcome {
+        self.command(script, is_other_user, args).output().unwrap().into()
+    }
+
+    fn command(&self, script: &str, is_other_user: bool, args: &str) -> Command {
         let user = if is_other_user { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
         let script = format!("cd \"$0\"\n{script}\nexec {user} ./flowbind {args}");
         let mut command = Command::new("unshare");
         command.args(self.namespace).args(["sh", "-euc", &script]).arg(self.folder.path()).env_clear();
         command.envs(kept_variables()).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
-        command.env("SOURCE_DATE_EPOCH", "1793606400").output().unwrap().into()
+        command.env("SOURCE_DATE_EPOCH", "1793606400");
+        command
     }
 
     fn content(&self, name: &str) -> String {
@@ -66,6 +72,12 @@ const READ_ONLY_AROUND: &str = "mount --bind d d; mount -o remount,bind,ro d; mo
                                 rm r.json; ln -s d/r.json r.json";
 const MOUNTED_READ_ONLY: &str = "mount --bind host.json r.json; mount -o remount,bind,ro r.json";
 const READ_ONLY: &str = "mount --bind d d; mount -o remount,bind,ro d; rm r.json; ln -s d/r.json r.json";
+const SNAPSHOT_READ_ONLY: &str =
+    "cp tenant.json host.json; mount --bind host.json r.json; mount -o remount,bind,ro r.json";
+/// Ends with `UNSUPPORTED` where only the administrator of the host can set the attribute, or the kernel lacks it.
+const IMMUTABLE: &str = "mount -t tmpfs tmpfs d; touch d/r.json; chattr +i d/r.json || exit 77; rm r.json; \
+                         ln -s d/r.json r.json";
+const UNSUPPORTED: i32 = 77;
 const IN_STICKY_FOLDER: &str = "chown 65534 tenant.json; chmod 1777 d; rm r.json; ln -s d/r.json r.json";
 
 #[test]
@@ -104,9 +116,13 @@ fn output_that_cannot_be_replaced_is_overwritten() {
 #[test]
 fn output_that_cannot_be_written_is_found_before_the_tenant_is_read() {
     let not_writable = format!("{MOUNTED}; chown 65534 . tenant.json");
-    for (script, is_other_user) in
-        [(MOUNTED_READ_ONLY, false), (READ_ONLY, false), (IN_STICKY_FOLDER, true), (&not_writable, true)]
-    {
+    for (script, is_other_user) in [
+        (MOUNTED_READ_ONLY, false),
+        (READ_ONLY, false),
+        (IMMUTABLE, false),
+        (IN_STICKY_FOLDER, true),
+        (&not_writable, true),
+    ] {
         for args in
             ["apply --yes --sandbox tenant.json --out r.json", "export --sandbox tenant.json --out r.json"]
         {
@@ -115,6 +131,9 @@ fn output_that_cannot_be_written_is_found_before_the_tenant_is_read() {
                 continue;
             }
             let outcome = machine.run(script, is_other_user, args);
+            if outcome.code == UNSUPPORTED {
+                continue;
+            }
             assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{script}: {outcome}");
             assert!(
                 outcome.stderr.starts_with("error[output-not-writable]: cannot write `r.json`: "),
@@ -127,10 +146,9 @@ fn output_that_cannot_be_written_is_found_before_the_tenant_is_read() {
 
 #[test]
 fn apply_with_a_snapshot_that_cannot_be_saved_is_one_error() {
-    for (script, is_saved) in [
-        ("cp tenant.json host.json; mount --bind host.json r.json", true),
-        ("cp tenant.json host.json; mount --bind host.json r.json; mount -o remount,bind,ro r.json", false),
-    ] {
+    for (script, is_saved) in
+        [("cp tenant.json host.json; mount --bind host.json r.json", true), (SNAPSHOT_READ_ONLY, false)]
+    {
         let Some(machine) = Machine::new() else { return };
         let outcome = machine.run(script, false, "apply --yes --sandbox r.json");
         let saved = Snapshot::parse(&machine.content("host.json")).unwrap();
@@ -139,4 +157,20 @@ fn apply_with_a_snapshot_that_cannot_be_saved_is_one_error() {
         let message = "error[output-not-writable]: cannot write `r.json`: Read-only file system";
         assert_eq!(outcome.stderr.matches(message).count(), usize::from(!is_saved), "{outcome}");
     }
+}
+
+#[test]
+fn sandbox_with_a_snapshot_that_cannot_be_saved_warns_and_serves() {
+    let Some(machine) = Machine::new() else { return };
+    let mut command = machine.command(SNAPSHOT_READ_ONLY, false, "sandbox r.json");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    signal(&child, "TERM");
+    let outcome = Outcome::from(child.wait_with_output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}: {outcome}");
+    let warning = "warning[output-not-writable]: cannot write `r.json`: Read-only file system (os error 30)\n  = hint: \
+                   changes are saved in the snapshot: pass a copy that can be written\n";
+    assert!(outcome.stderr.starts_with(warning), "{outcome}");
 }

@@ -140,6 +140,41 @@ fn signal_during_reads_ends_other_commands_with_its_code() {
     }
 }
 
+/// In a container, the command is process 1, which gets no signal that it does not handle.
+#[cfg(target_os = "linux")]
+#[test]
+fn signal_to_process_1_ends_the_run_with_its_code() {
+    let namespace = ["--user", "--map-current-user", "--pid", "--fork", "--kill-child"];
+    let tried = Command::new("unshare").args(namespace).arg("true").output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let export = ["export", "--tenant", "contoso.onmicrosoft.com"];
+    for args in [&["plan"][..], &["drift"], &["accept"], &["apply", "--yes"], &export] {
+        for (signal, code) in [("TERM", 143), ("INT", 130)] {
+            let (served, folder) = (hanging_tenant(0), folder());
+            file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&FLOWS));
+            let mut unshare = Command::new("unshare")
+                .args(namespace)
+                .arg(env!("CARGO_BIN_EXE_flowbind"))
+                .args(args)
+                .args(["--graph-url", &served.graph_url()])
+                .env("FLOWBIND_ACCESS_TOKEN", "t")
+                .current_dir(folder.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            assert!(until_asked(&served, &mut unshare), "{args:?}");
+            let children = format!("/proc/{0}/task/{0}/children", unshare.id());
+            let process_1 = std::fs::read_to_string(children).unwrap();
+            let sent = Command::new("kill").args([&format!("-{signal}"), process_1.trim()]).status();
+            assert!(sent.unwrap().success());
+            assert_eq!(exit_code(&mut unshare), Some(code), "{args:?} {signal}");
+        }
+    }
+}
+
 /// `nohup` starts a process that ignores SIGHUP.
 #[cfg(target_os = "linux")]
 #[test]
