@@ -52,6 +52,11 @@ impl OutputFile {
         &self.path
     }
 
+    /// Returns the path as the user gave it.
+    pub fn given(&self) -> &Path {
+        &self.given
+    }
+
     /// Writes the file by renaming a temporary one, so that no reader sees a part of it, and a full disk
     /// leaves the old file complete. Only a file that cannot be replaced is overwritten: it is a mount point, as in
     /// a container, or its folder does not allow it.
@@ -236,7 +241,12 @@ fn resolve_links(path: &Path) -> io::Result<PathBuf> {
                 let to = fs::read_link(&path)?;
                 path = path.parent().unwrap_or(Path::new("")).join(to);
             }
-            Err(_) => return Ok(path),
+            // A new file: its folder exists, unless the path cannot be written.
+            Err(_) => {
+                let folder = fs::canonicalize(folder_of(&path));
+                let real = folder.ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+                return Ok(real.unwrap_or(path));
+            }
         }
     }
     Err(io::Error::other("too many levels of symbolic links"))

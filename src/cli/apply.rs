@@ -201,11 +201,11 @@ async fn apply(
     host: &mut Terminal<'_>,
 ) -> Applied {
     // The changes of an emulated tenant are written back.
-    let writable =
-        args.connection.sandbox.iter().try_for_each(|sandbox| output::open_file(sandbox).map(drop));
+    let unwritable: Vec<_> =
+        args.connection.sandbox.iter().filter_map(|sandbox| output::open_file(sandbox).err()).collect();
+    let writable = if unwritable.is_empty() { Ok(()) } else { Err(CommandError::from(unwritable)) };
     let options = args.connection.run_options(environment);
-    let run =
-        writable.map_err(CommandError::from).and_then(|()| Run::start(options, host.signals.stop.clone()));
+    let run = writable.and_then(|()| Run::start(options, host.signals.stop.clone()));
     match run {
         Ok(run) => {
             let (progress, signals) = (Rc::clone(&host.progress), host.signals);

@@ -131,17 +131,22 @@ impl ExportArgs {
             fs::create_dir_all(folder).map_err(|error| output::folder_error(folder, &error))?;
         }
         let inputs: Vec<_> = self.connection.sandbox.iter().map(PathBuf::as_path).collect();
-        for (tenant, path) in tenants.iter().filter_map(|tenant| Some((tenant, self.path(tenant)?))) {
-            output::open_distinct(&path, &inputs)?;
-            // Whether an earlier export still has the same content is known only after the tenant was read.
-            let is_export = |old: &str| {
-                old.starts_with(&render::export_start(tenant)) || SnapshotFile::read(&path).is_ok()
-            };
-            if self.existing(&path)?.is_some_and(|old| !is_export(&old)) {
-                return Err(file_differs(&path).into());
-            }
+        let files = tenants.iter().filter_map(|tenant| Some((tenant, self.path(tenant)?)));
+        let problems: Vec<_> =
+            files.filter_map(|(tenant, path)| self.check_file(tenant, &path, &inputs).err()).collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+    }
+
+    /// Checks that the file of a tenant can be written, and that an existing one is an earlier export.
+    fn check_file(&self, tenant: &Tenant, path: &Path, inputs: &[&Path]) -> Result<(), Diagnostic> {
+        output::open_distinct(path, inputs)?;
+        // Whether an earlier export still has the same content is known only after the tenant was read.
+        let is_export =
+            |old: &str| old.starts_with(&render::export_start(tenant)) || SnapshotFile::read(path).is_ok();
+        match self.existing(path)? {
+            Some(old) if !is_export(&old) => Err(file_differs(path)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Returns the content of a file that only the same content may replace. `None` if the file does not exist or is

@@ -175,7 +175,11 @@ pub(super) struct OutputArgs {
 
 impl OutputArgs {
     /// Opens the outputs, none of which may be one of `inputs`.
-    pub(super) fn open(&self, inputs: &[&Path], environment: &Environment) -> Result<Outputs, Diagnostic> {
+    pub(super) fn open(
+        &self,
+        inputs: &[&Path],
+        environment: &Environment,
+    ) -> Result<Outputs, Vec<Diagnostic>> {
         Outputs::open(self.format, &self.out, inputs, &environment.github)
     }
 }

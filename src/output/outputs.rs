@@ -105,37 +105,41 @@ impl Outputs {
     /// error.
     ///
     /// # Errors
-    /// An output cannot be written, is given twice, or is an input of the run.
+    /// Lists the outputs that cannot be written, are given twice, or are inputs of the run.
     pub fn open(
         format: Format,
         paths: &[OutPath],
         inputs: &[&Path],
         step: &StepFiles,
-    ) -> Result<Self, Diagnostic> {
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut files = Vec::<(OutputFile, Format)>::new();
+        let mut problems = Vec::new();
         for OutPath { path, format } in paths {
-            let output = open_distinct(path, inputs)?;
-            let earlier =
-                files.iter().zip(paths).find(|((other, _), _)| is_same(output.path(), other.path()));
-            if let Some((_, earlier)) = earlier {
-                let [earlier, path] = [&earlier.path, path].map(|path| paths::display(path));
-                let message = format!("`--out {earlier}` and `--out {path}` are the same file");
-                return Err(output_conflict(message));
+            match open_distinct(path, inputs) {
+                Ok(output) => match files.iter().find(|(other, _)| is_same(output.path(), other.path())) {
+                    Some((earlier, _)) => {
+                        let [earlier, path] = [earlier.given(), path].map(paths::display);
+                        let message = format!("`--out {earlier}` and `--out {path}` are the same file");
+                        problems.push(output_conflict(message));
+                    }
+                    None => files.push((output, *format)),
+                },
+                Err(problem) => problems.push(problem),
             }
-            files.push((output, *format));
         }
-        let open_step = |path: &Option<PathBuf>, name| {
-            let Some(path) = path.as_deref().filter(|_| format == Format::Github) else { return Ok(None) };
-            if files.iter().any(|(output, _)| is_same(output.path(), path)) {
-                return Err(output_conflict(format!(
-                    "`--out {}` is the step's {name}",
-                    paths::display(path)
-                )));
-            }
-            check_not_input(path, path, inputs)?;
-            StepFile::open(path, name).map(Some)
+        let mut open_step = |path: &Option<PathBuf>, name| {
+            let path = path.as_deref().filter(|_| format == Format::Github)?;
+            let opened = if files.iter().any(|(output, _)| is_same(output.path(), path)) {
+                Err(output_conflict(format!("`--out {}` is the step's {name}", paths::display(path))))
+            } else {
+                check_not_input(path, path, inputs).and_then(|()| StepFile::open(path, name))
+            };
+            opened.map_err(|problem| problems.push(problem)).ok()
         };
-        let (summary, values) = (open_step(&step.summary, "summary")?, open_step(&step.outputs, "output")?);
+        let (summary, values) = (open_step(&step.summary, "summary"), open_step(&step.outputs, "output"));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let workspace = Workspace::new(step.workspace.as_deref());
         let printer = Printer::start();
         Ok(Self {
