@@ -8,6 +8,7 @@ mod line;
 mod tests;
 
 use std::cmp::Reverse;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::message::error;
@@ -30,6 +31,8 @@ struct Slip {
     problem: Diagnostic,
     /// Repair.
     edits: Vec<Edit>,
+    /// Bytes for which the repair is a guess. Problems that begin there are left out.
+    guessed: Range<usize>,
 }
 
 /// Replaces the problems of an invalid file by its slips and the problems that are left without them. `parse` returns
@@ -49,9 +52,11 @@ pub(super) fn explain(
     }
     let repaired = |slips: &[Slip], left_out: Option<usize>| {
         let slips = slips.iter().enumerate().filter(|(index, _)| Some(*index) != left_out);
-        let edits: Vec<_> = slips.flat_map(|(_, slip)| slip.edits.iter().cloned()).collect();
+        let slips: Vec<_> = slips.map(|(_, slip)| slip).collect();
+        let edits = slips.iter().flat_map(|slip| slip.edits.iter().cloned()).collect();
         let (file, mut problems) = parse(&source.edited(edits));
-        problems.retain(|problem| !problem.span().is_some_and(|span| is_replaced(span.text())));
+        let is_guessed = |start: usize| slips.iter().any(|slip| slip.guessed.contains(&start));
+        problems.retain(|problem| !problem.span().is_some_and(|span| is_guessed(span.range().start)));
         (file, problems)
     };
     let mut best = repaired(&slips, None);
@@ -80,19 +85,14 @@ fn badness((file, problems): &ParseResult) -> (bool, Reverse<usize>, usize) {
     (file.is_none(), Reverse(readable_to), problems.len())
 }
 
-/// Returns whether a problem is in a template, for which a repaired text has `null`.
-fn is_replaced(text: &str) -> bool {
-    text.starts_with("{{")
-}
-
 /// Returns the first likely slips of a text, in its order.
 fn find(source: &Arc<Source>, limit: usize) -> Vec<Slip> {
     let lines = lines(source.text());
     let lines = &lines;
     let found = (0..lines.len()).flat_map(|index| CHECKS.iter().flat_map(move |check| check(lines, index)));
-    let to_slip = |Found { message, hint, at, length, edits }| {
+    let to_slip = |Found { message, hint, at, length, edits, guessed }| {
         let span = source.span(at..at.saturating_add(length));
-        Slip { problem: error(Code::InvalidYaml, message, &span, hint), edits }
+        Slip { problem: error(Code::InvalidYaml, message, &span, hint), edits, guessed }
     };
     found.map(to_slip).take(limit).collect()
 }

@@ -184,10 +184,13 @@ fn syntax_error(source: &Arc<Source>, failure: &serde_yaml::Error) -> Diagnostic
         Yaml::MultipleDocuments { .. } => {
             let message = "only one YAML document per file is supported".to_owned();
             let before = source.text().get(..span.range().start).unwrap_or_default();
-            let separator = before.rfind("\n---").map_or(span.range().start, |at| at.saturating_add(1));
+            let start = span.range().start;
+            let separator = before.rfind("\n---").or_else(|| before.rfind("\n..."));
+            let separator = separator.map_or(start, |at| at.saturating_add(1));
             let span = source.span(separator..separator.saturating_add(3));
             let line = span.position().line;
-            let hint = format!("remove everything from `---` (line {line}) on, or split the file");
+            let hint =
+                format!("remove everything from `{}` (line {line}) on, or split the file", span.text());
             error(Code::UnsupportedYaml, message, &span, hint)
         }
         Yaml::AliasReplayLimitExceeded { .. } | Yaml::AliasReplayCounterOverflow { .. } => {
@@ -218,12 +221,16 @@ fn syntax_error(source: &Arc<Source>, failure: &serde_yaml::Error) -> Diagnostic
             "define the anchor with `&` before it is used, or quote a string that starts with `*`",
         ),
         _ => {
-            let Mistake { what, hint } = common_mistake(source, &span, what).unwrap_or_else(|| {
-                let hint = "indent with spaces, close quotes and brackets, and quote strings that contain `: ` or \
-                            ` #` or start with one of `@ % * & ! | > [ {`";
-                Mistake::new(what, hint)
+            let found = mistake_in_line(source, &span, what);
+            let (Mistake { what, hint }, span) = found.unwrap_or_else(|| {
+                let mistake = common_mistake(source, &span, what).unwrap_or_else(|| {
+                    let hint = "indent with spaces, close quotes and brackets, and quote strings that contain `: ` \
+                                or ` #` or start with one of `@ % * & ! | > [ {`";
+                    Mistake::new(what, hint)
+                });
+                (mistake, span.clone())
             });
-            problem(Code::InvalidYaml, format!("invalid YAML: {what}"), &hint)
+            error(Code::InvalidYaml, format!("invalid YAML: {what}"), &span, hint)
         }
     }
 }
@@ -238,6 +245,31 @@ impl Mistake {
     fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: hint.into() }
     }
+}
+
+/// Returns what is wrong with another line than that of the error, and its location: a conflict of git, or a tab at
+/// which the value of the line before is cut off.
+fn mistake_in_line(source: &Arc<Source>, span: &Span, what: &str) -> Option<(Mistake, Span)> {
+    let mut start = 0_usize;
+    for line in source.text().split_inclusive('\n') {
+        let end = start.saturating_add(line.len());
+        if line.starts_with("<<<<<<< ") {
+            let hint = "resolve the conflict, and remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`";
+            return Some((
+                Mistake::new("unresolved merge conflict", hint),
+                source.span(start..start.saturating_add(7)),
+            ));
+        }
+        let blanks = line.trim_start_matches(' ');
+        if what.ends_with("found a tab") && start > span.range().start && blanks.starts_with('\t') {
+            let at = end.saturating_sub(blanks.len());
+            let span = source.span(at..at.saturating_add(1));
+            let what = format!("line {} is indented with a tab", span.position().line);
+            return Some((Mistake::new(what, "indent with spaces"), span));
+        }
+        start = end;
+    }
+    None
 }
 
 /// Returns what is wrong and a hint if the error is a common mistake in YAML; otherwise `None`. `what` is the
@@ -261,6 +293,31 @@ fn common_mistake(source: &Source, span: &Span, what: &str) -> Option<Mistake> {
         let quote = after.chars().next().filter(|char| matches!(char, '"' | '\''))?;
         let hint = format!("add `{quote}` at the end of the value");
         return Some(Mistake::new(format!("missing closing `{quote}`"), hint));
+    }
+    for (part, hint) in [
+        ("block scalar", "put the value in quotes"),
+        ("block sequence entries are not allowed", "put the value in quotes"),
+        ("mapping keys are not allowed", "put the value in quotes"),
+        ("unknown escape character", "write `\\\\` for a backslash, or put the value in single quotes"),
+        (
+            "trailing content after single-quoted",
+            "write `''` for a quote in the value, and end the line after it",
+        ),
+        (
+            "trailing content after double-quoted",
+            "write `\\\"` for a quote in the value, and end the line after it",
+        ),
+        ("did not find expected ',' or", "put `,` between the entries of a bracket, and close each bracket"),
+        ("implicit flow mapping", "put one `,` between the entries of a bracket, and close each bracket"),
+        ("':' may not precede", "put a space after the `:`"),
+        ("misplaced bracket", "remove the bracket, or put the value in quotes"),
+        ("mismatched bracket", "close each bracket with its own kind"),
+        ("unclosed bracket", "close the bracket after its last entry"),
+        ("expected <document start>", "indent all keys of the file alike"),
+    ] {
+        if what.contains(part) {
+            return Some(Mistake::new(what, hint));
+        }
     }
     if what != "mapping values are not allowed in this context" || in_line.trim_start().starts_with('-') {
         return None;

@@ -1,5 +1,7 @@
 //! Checks of lines for slips, each of which is a guess with its repair.
 
+use std::ops::Range;
+
 use super::super::message::truncate;
 use super::line::{Level, Line, entry, shift, unquoted};
 use crate::diagnostic::Edit;
@@ -25,6 +27,9 @@ const NESTED_KEYS: [&str; 13] = [
     "maxDisables",
 ];
 
+/// Colon that keyboards for Chinese and Japanese write.
+const WIDE_COLON: char = '：';
+
 /// Slip in a line, as its check found it.
 pub(super) struct Found {
     pub(super) message: String,
@@ -33,15 +38,20 @@ pub(super) struct Found {
     pub(super) at: usize,
     pub(super) length: usize,
     pub(super) edits: Vec<Edit>,
+    /// Bytes for which the repair is a guess.
+    pub(super) guessed: Range<usize>,
 }
 
 pub(super) type Check = fn(&[Line<'_>], usize) -> Vec<Found>;
 
 /// Checks of a line and the lines around it. Each is a guess, which `explain` verifies.
-pub(super) const CHECKS: [Check; 11] = [
+pub(super) const CHECKS: [Check; 14] = [
     unusual_indent,
+    foreign_comment,
     missing_spaces,
     missing_colon,
+    wide_colon,
+    unclosed_quote,
     flow_with_step,
     template,
     unclosed_bracket,
@@ -55,7 +65,7 @@ pub(super) const CHECKS: [Check; 11] = [
 impl Found {
     /// Creates the slip of the content of a line.
     fn new(line: &Line<'_>, message: String, hint: String, edits: Vec<Edit>) -> Self {
-        Self { message, hint, at: line.content_start(), length: line.content.len(), edits }
+        Self { message, hint, at: line.content_start(), length: line.content.len(), edits, guessed: 0..0 }
     }
 }
 
@@ -64,19 +74,51 @@ fn insert(at: usize, text: impl Into<String>) -> Edit {
     Edit { range: at..at, text: text.into() }
 }
 
-/// Finds indentation by other characters than spaces.
+/// Finds indentation by other characters than spaces. Lines that follow one another are one slip.
 fn unusual_indent(lines: &[Line<'_>], index: usize) -> Vec<Found> {
-    let Some(line) = lines.get(index) else { return Vec::new() };
-    let Some(char) = line.indent.chars().find(|char| *char != ' ') else { return Vec::new() };
-    let spaces = " ".repeat(line.depth());
-    let range = line.start..line.content_start();
-    vec![Found {
-        message: format!("the line is indented with {}", describe(char)),
-        hint: format!("indent `{}` with {} spaces", truncate(line.content), line.depth()),
-        at: line.start,
-        length: line.indent.len(),
-        edits: vec![Edit { range, text: spaces }],
-    }]
+    let found = || {
+        let unusual = |line: &Line<'_>| line.indent.chars().find(|char| *char != ' ');
+        let line = lines.get(index)?;
+        let char = unusual(line)?;
+        if index.checked_sub(1).and_then(|before| unusual(lines.get(before)?)).is_some() {
+            return None;
+        }
+        let same: Vec<_> = lines.get(index..)?.iter().take_while(|line| unusual(line).is_some()).collect();
+        let edits = same
+            .iter()
+            .map(|line| Edit { range: line.start..line.content_start(), text: " ".repeat(line.depth()) });
+        let hint = match same.len() {
+            1 => format!("indent `{}` with {} spaces", truncate(line.content), line.depth()),
+            _ => format!("indent with spaces, here and in the next lines, up to `{}`", last_content(&same)),
+        };
+        Some(Found {
+            message: format!("the line is indented with {}", describe(char)),
+            hint,
+            at: line.start,
+            length: line.indent.len(),
+            edits: edits.collect(),
+            guessed: 0..0,
+        })
+    };
+    found().into_iter().collect()
+}
+
+/// Returns the content of the last line.
+fn last_content(lines: &[&Line<'_>]) -> String {
+    lines.last().map(|line| truncate(line.content).into_owned()).unwrap_or_default()
+}
+
+/// Finds comments of JSON with comments.
+fn foreign_comment(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+    let found = || {
+        let line = lines.get(index)?;
+        let start = ["//", "/*"].into_iter().find(|start| line.content.starts_with(start))?;
+        let at = line.content_start();
+        let edit = Edit { range: at..at.saturating_add(2), text: "# ".to_owned() };
+        let message = format!("`{start}` does not begin a comment");
+        Some(Found::new(line, message, "begin each line of a comment with `#`".to_owned(), vec![edit]))
+    };
+    found().into_iter().collect()
 }
 
 /// Finds keys without a space after their colon: at the beginning of a line, and in `{…}`.
@@ -116,7 +158,8 @@ fn missing_spaces(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let colon = at.saturating_add(key.len()).saturating_add(1);
         let length = key.len().saturating_add(1).saturating_add(value.len());
         let range = colon..colon.saturating_add(blank.map_or(0, char::len_utf8));
-        Some(Found { message, hint, at, length, edits: vec![Edit { range, text: " ".to_owned() }] })
+        let edits = vec![Edit { range, text: " ".to_owned() }];
+        Some(Found { message, hint, at, length, edits, guessed: 0..0 })
     });
     found.collect()
 }
@@ -139,14 +182,53 @@ fn missing_colon(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let key = line.content.split(' ').next()?;
         let is_known =
             FlowId::parse(key).is_ok() || key.parse::<Step>().is_ok() || NESTED_KEYS.contains(&key);
-        if !is_known || line.content.contains(':') {
+        if !is_known || line.content.contains([':', WIDE_COLON]) {
             return None;
         }
         let value = line.content.get(key.len()..)?;
+        let meant = value.strip_prefix(" =").unwrap_or(value);
         let message = format!("missing `:` after `{}`", truncate(key));
-        let hint = format!("write `{}`", truncate(&format!("{key}:{value}")));
-        let colon = line.content_start().saturating_add(key.len());
-        Some(Found::new(line, message, hint, vec![insert(colon, ":")]))
+        let hint = format!("write `{}`", truncate(&format!("{key}:{meant}")));
+        let end = line.content_start().saturating_add(line.content.len());
+        let range = end.saturating_sub(value.len())..end.saturating_sub(meant.len());
+        Some(Found::new(line, message, hint, vec![Edit { range, text: ":".to_owned() }]))
+    };
+    found().into_iter().collect()
+}
+
+/// Finds keys before a full-width colon.
+fn wide_colon(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+    let found = || {
+        let line = lines.get(index)?;
+        let (key, value) = line.content.split_once(WIDE_COLON)?;
+        if !key.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char)) {
+            return None;
+        }
+        let meant = if value.is_empty() { format!("{key}:") } else { format!("{key}: {}", value.trim()) };
+        let message = format!("`{WIDE_COLON}` after `{}` is not a colon", truncate(key));
+        let at = line.content_start().saturating_add(key.len());
+        let edit = Edit { range: at..at.saturating_add(WIDE_COLON.len_utf8()), text: ": ".to_owned() };
+        Some(Found::new(line, message, format!("write `{}`", truncate(&meant)), vec![edit]))
+    };
+    found().into_iter().collect()
+}
+
+/// Finds a value whose quote the line opens and does not close.
+fn unclosed_quote(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+    let found = || {
+        let line = lines.get(index)?;
+        let (key, value) = line.entry()?;
+        let quote = value.chars().next().filter(|char| matches!(char, '"' | '\''))?;
+        let is_end = lines.get(index.saturating_add(1)).is_none_or(|next| next.depth() <= line.depth());
+        if !is_end || value.matches(quote).count() != 1 {
+            return None;
+        }
+        let end = line.content_start().saturating_add(line.content.len());
+        let at = end.saturating_sub(value.len());
+        let message = format!("missing closing `{quote}`");
+        let hint = format!("write `{}`", truncate(&format!("{key}: {value}{quote}")));
+        let edits = vec![insert(end, quote)];
+        Some(Found { message, hint, at, length: value.len(), edits, guessed: 0..0 })
     };
     found().into_iter().collect()
 }
@@ -195,35 +277,68 @@ fn template(lines: &[Line<'_>], index: usize) -> Vec<Found> {
             at,
             length,
             edits,
+            guessed: at..at.saturating_add(length),
         })
     };
     found().into_iter().collect()
 }
 
-/// Finds a bracket that the line opens and neither it nor the next line closes.
+/// Finds a bracket that the line opens, and that neither it nor the lines below it close. Only a bracket at the end of
+/// its line is continued below.
 fn unclosed_bracket(lines: &[Line<'_>], index: usize) -> Vec<Found> {
     let found = || {
         let line = lines.get(index)?;
-        let is_end = lines.get(index.saturating_add(1)).is_none_or(|next| next.depth() <= line.depth());
-        let mut open = Vec::new();
-        for (_, char) in unquoted(line.content) {
-            match char {
-                '{' => open.push('}'),
-                '[' => open.push(']'),
-                '}' | ']' if open.last() == Some(&char) => _ = open.pop(),
-                _ => {}
-            }
-        }
-        if open.is_empty() || !is_end {
+        let (at, _) = *open_brackets([line.content]).first()?;
+        let is_below = |next: &&Line<'_>| {
+            next.depth() > line.depth()
+                || next.depth() == line.depth() && next.content.starts_with(['}', ']'])
+        };
+        let below: Vec<_> = lines.get(index.saturating_add(1)..)?.iter().take_while(is_below).collect();
+        if !below.is_empty() && (line.key().is_empty() || !line.content.ends_with(['[', '{'])) {
             return None;
         }
-        let missing: String = open.into_iter().rev().collect();
+        let contents = std::iter::once(line.content).chain(below.iter().map(|line| line.content));
+        let missing: String = open_brackets(contents).into_iter().rev().map(|(_, closing)| closing).collect();
+        if missing.is_empty() {
+            return None;
+        }
+        let end = |line: &Line<'_>| line.content_start().saturating_add(line.content.len());
+        let is_block = |line: &Line<'_>| line.entry().is_some() && !line.content.ends_with(',');
         let message = format!("missing closing `{missing}`");
-        let hint = format!("write `{}`", truncate(&format!("{}{missing}", line.content)));
-        let end = line.content_start().saturating_add(line.content.len());
-        Some(Found::new(line, message, hint, vec![Edit { range: end..end, text: missing }]))
+        let (hint, edit) = match (below.first(), below.last()) {
+            (Some(first), _) if is_block(first) => {
+                let without = line.content.trim_end_matches(['[', '{', ' ']);
+                let range = end(line).saturating_sub(1)..end(line);
+                (format!("write `{}`", truncate(without)), Edit { range, text: String::new() })
+            }
+            (_, Some(last)) => {
+                (format!("add `{missing}` after `{}`", truncate(last.content)), insert(end(last), missing))
+            }
+            _ => {
+                let closed = format!("write `{}`", truncate(&format!("{}{missing}", line.content)));
+                let is_last = line.content.ends_with(['[', '{']);
+                let hint = if is_last { format!("{closed}, or remove the bracket") } else { closed };
+                (hint, insert(end(line), missing))
+            }
+        };
+        let at = line.content_start().saturating_add(at);
+        Some(Found { guessed: at..at.saturating_add(1), ..Found::new(line, message, hint, vec![edit]) })
     };
     found().into_iter().collect()
+}
+
+/// Returns the brackets that lines open and do not close: the offset of each in its line, and what closes it.
+fn open_brackets<'t>(contents: impl IntoIterator<Item = &'t str>) -> Vec<(usize, char)> {
+    let mut open = Vec::new();
+    for (at, char) in contents.into_iter().flat_map(unquoted) {
+        match char {
+            '{' => open.push((at, '}')),
+            '[' => open.push((at, ']')),
+            '}' | ']' if open.last().is_some_and(|(_, closing)| *closing == char) => _ = open.pop(),
+            _ => {}
+        }
+    }
+    open
 }
 
 /// Finds keys that are the items of a list. All items of a list are one slip.

@@ -1,5 +1,7 @@
 //! Lines of a file as the checks of slips see them, without a parser.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::diagnostic::Edit;
 use crate::model::{FlowId, Step, is_invisible};
 
@@ -19,9 +21,9 @@ impl<'t> Line<'t> {
         self.start.saturating_add(self.indent.len())
     }
 
-    /// Returns the number of characters before the content.
+    /// Returns the number of columns before the content.
     pub(super) fn depth(&self) -> usize {
-        self.indent.chars().count()
+        self.indent.width()
     }
 
     /// Returns the key and the value, which may be empty; `None` for a line without a key.

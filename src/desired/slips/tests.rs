@@ -170,6 +170,47 @@ fn slips_of_layout_have_one_problem_with_the_corrected_text() {
             "write `postFederationSignup: null`",
         ),
         ("\n  B2C_1_a:\n    postFederationSignup: {{ x }}", 3, "is a variable", "write the value itself"),
+        (" [", 1, "missing closing `]`", "write `flows: []`, or remove the bracket"),
+        (
+            "\n  B2C_1_a: [\n  B2C_1_b: {}",
+            2,
+            "missing closing `]`",
+            "write `B2C_1_a: []`, or remove the bracket",
+        ),
+        (" [\n  B2C_1_a:\n    postFederationSignup: X", 1, "missing closing `]`", "write `flows:`"),
+        (" {\n  B2C_1_a: {},\n  B2C_1_b: {}", 1, "missing closing `}`", "add `}` after `B2C_1_b: {}`"),
+        (
+            "\n  B2C_1_a:\n    postFederationSignup: \"X\n    postAttributeCollection: \"Y\"",
+            3,
+            "missing closing `\"`",
+            "write `postFederationSignup: \"X\"`",
+        ),
+        (
+            "\n  B2C_1_a：\n    postFederationSignup: X",
+            2,
+            "`：` after `B2C_1_a` is not a colon",
+            "write `B2C_1_a:`",
+        ),
+        (
+            "\n  B2C_1_a:\n    postFederationSignup：X",
+            3,
+            "`：` after `postFederationSignup` is not a colon",
+            "write `postFederationSignup: X`",
+        ),
+        ("\n  B2C_1_a:\n    postFederationSignup = X", 3, "missing `:`", "write `postFederationSignup: X`"),
+        ("\n  // See the wiki\n  B2C_1_a: {}", 2, "`//` does not begin a comment", "with `#`"),
+        (
+            "\n\u{a0}\u{a0}B2C_1_a:\n\u{a0}\u{a0}\u{a0}\u{a0}postFederationSignup: X\n  B2C_1_b: {}",
+            2,
+            "indented with U+00A0",
+            "in the next lines, up to `postFederationSignup: X`",
+        ),
+        (
+            "\n  B2C_1_a:\n    \u{200b}postFederationSignup: X\n    postAttributeCollection: null",
+            3,
+            "indented with U+200B",
+            "with 4 spaces",
+        ),
     ] {
         let text = format!("version: 1\ntenant: contoso.onmicrosoft.com\nflows:{flows}\n");
         let found = problems(&text);
