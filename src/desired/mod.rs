@@ -21,6 +21,7 @@ mod inputs;
 mod keys;
 mod listing;
 mod message;
+mod mistakes;
 mod schema;
 mod slips;
 mod source;

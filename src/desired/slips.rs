@@ -2,7 +2,9 @@
 //! and repairs them in a copy. A slip is reported only if its repair removes problems, so that a wrong guess changes
 //! nothing. The copy is parsed for the problems elsewhere, and never used as a valid file.
 
-mod checks;
+mod characters;
+mod found;
+mod levels;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,12 @@ use std::sync::Arc;
 use super::message::error;
 use super::schema::File;
 use crate::diagnostic::{Code, Diagnostic, Edit, Source};
-use checks::{CHECKS, Found};
+use characters::{
+    foreign_comment, missing_colon, missing_spaces, template, unclosed_bracket, unclosed_quote,
+    unusual_indent, wide_colon,
+};
+use found::{Check, Found};
+use levels::{flow_with_step, list_of_entries, misplaced_level, steps_below_value, too_deep, unknown_level};
 use line::lines;
 
 /// Limit of the bytes that are parsed to try repairs.
@@ -22,6 +29,24 @@ const MAX_TRIED: usize = 4 << 20;
 
 /// Limit of the slips in a file.
 const MAX_SLIPS: usize = 16;
+
+/// Checks of a line and the lines around it. Each is a guess, which `explain` verifies.
+const CHECKS: [Check; 14] = [
+    unusual_indent,
+    foreign_comment,
+    missing_spaces,
+    missing_colon,
+    wide_colon,
+    unclosed_quote,
+    flow_with_step,
+    template,
+    unclosed_bracket,
+    list_of_entries,
+    misplaced_level,
+    steps_below_value,
+    too_deep,
+    unknown_level,
+];
 
 /// Keys of one file without its bases, and its problems.
 pub(super) type ParseResult = (Option<File>, Vec<Diagnostic>);
