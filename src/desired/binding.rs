@@ -11,23 +11,23 @@ use crate::model::NameMistake;
 
 /// Decodes the value of a step, and reports what is invalid in it.
 pub(super) fn decode(decoder: &mut Decoder<'_>, step: &Spanned<&str>, node: &Node<'_>) -> Option<Binding> {
-    let binding = |connector: Option<Option<Spanned<_>>>, protect, hold| Binding {
+    let binding = |connector: Option<Option<Spanned<_>>>, protect, hold, is_misspelled| Binding {
         step: step.span.clone(),
-        is_invalid: matches!(connector, Some(None)),
+        is_invalid: matches!(connector, Some(None)) || is_misspelled,
         connector: connector.flatten(),
         protect,
         hold,
     };
     let Value::Mapping(_) = node.value else {
-        return Some(binding(Some(binding_value(decoder, node, step.value)), None, None));
+        return Some(binding(Some(binding_value(decoder, node, step.value)), None, None, false));
     };
     let mut fields = decoder.fields(node, Subject::Key(step.value), "")?;
     let connector =
         fields.decode(decoder, "connector", |decoder, node, key| Some(binding_value(decoder, node, key)));
     let protect = fields.decode(decoder, "protect", Decoder::boolean);
     let hold = fields.decode(decoder, "hold", decode_hold);
-    fields.finish(decoder);
-    Some(binding(connector, protect, hold))
+    let is_misspelled = fields.finish(decoder).contains("connector");
+    Some(binding(connector, protect, hold, is_misspelled))
 }
 
 /// Decodes a hold, or `null` if it is spelled out. Reports an invalid or incomplete one and returns `None`.

@@ -33,7 +33,7 @@ fn bindings(file: &File) -> impl Iterator<Item = (Step, &Binding)> {
 }
 
 fn check_flows_present(problems: &mut Problems, file: &File) {
-    if file.flows.is_none() {
+    if file.flows.is_none() && !file.invalid_keys.contains("flows") {
         problems.report(missing("flows", &file.span, "{B2C_1_signup: {postFederationSignup: Fraud check}}"));
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! Handles mappings, keys and types. Which keys exist is defined in `keys`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 
 use strum::VariantArray;
 
-use super::message::{Subject, duplicate_error, error, join_quoted, join_with_or, missing, truncate};
+use super::message::{
+    Subject, duplicate_error, error, join_lines, join_quoted, join_with_or, missing, truncate,
+};
 use super::source::{Node, Value};
 use super::spelling;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Suggester};
@@ -26,6 +28,18 @@ pub(super) struct Spanned<T> {
 pub(super) struct Decoder<'s> {
     source: &'s Arc<Source>,
     pub(super) problems: Problems,
+    /// Keys that are numbers or booleans, because they are not in quotes.
+    unquoted: BTreeMap<String, UnquotedKey>,
+    /// Number of their uses.
+    unquoted_uses: usize,
+}
+
+/// Key that is not in quotes.
+struct UnquotedKey {
+    /// Index of its problem.
+    problem: usize,
+    /// Lines in which it is a value, also without quotes.
+    uses: Vec<usize>,
 }
 
 /// Collector of problems.
@@ -63,12 +77,28 @@ pub(super) struct Fields<'n> {
 
 impl<'s> Decoder<'s> {
     pub(super) fn new(source: &'s Arc<Source>) -> Self {
-        Self { source, problems: Problems::default() }
+        Self { source, problems: Problems::default(), unquoted: BTreeMap::new(), unquoted_uses: 0 }
     }
 
-    /// Returns the number of problems so far.
+    /// Returns all problems. The hint for a key without quotes has the lines in which the same name is a value.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        for UnquotedKey { problem, uses } in self.unquoted.values() {
+            let hint = self.problems.found.get_mut(*problem).and_then(|problem| problem.hints.last_mut());
+            if let Some(hint) = hint.filter(|_| !uses.is_empty()) {
+                hint.push_str(&format!(", also in {}", join_lines(uses)));
+            }
+        }
+        self.problems.take()
+    }
+
+    /// Returns the keys that are not in quotes.
+    pub(super) fn unquoted_keys(&self) -> impl Iterator<Item = &str> {
+        self.unquoted.keys().map(String::as_str)
+    }
+
+    /// Returns the number of problems so far, with those that were added to an earlier one.
     pub(super) fn problem_count(&self) -> usize {
-        self.problems.found.len()
+        self.problems.found.len().saturating_add(self.unquoted_uses)
     }
 
     pub(super) fn report(&mut self, problem: Diagnostic) {
@@ -131,7 +161,7 @@ impl<'s> Decoder<'s> {
     }
 
     /// Decodes a string that is not empty. Reports any other value and returns `None`; for a number or a
-    /// boolean, the hint is to put it in quotes.
+    /// boolean, the hint is to put it in quotes. If that was reported for a key of the same name, adds the line there.
     pub(super) fn name<'a>(
         &mut self,
         node: &Node<'_>,
@@ -139,6 +169,13 @@ impl<'s> Decoder<'s> {
         expected: &str,
     ) -> Option<Spanned<String>> {
         let span = self.span(node);
+        if let (Value::Number { .. } | Value::Bool(_), Some(key)) =
+            (&node.value, self.unquoted.get_mut(span.text()))
+        {
+            key.uses.push(span.in_original().position().line);
+            self.unquoted_uses = self.unquoted_uses.saturating_add(1);
+            return None;
+        }
         let expected = match node.value {
             // An alias in quotes would be a name.
             Value::Number { .. } | Value::Bool(_) if !span.text().starts_with('*') => {
@@ -253,7 +290,11 @@ impl<'s> Decoder<'s> {
             let Value::String(name) = &key_node.value else {
                 let message = format!("a key must be a string, not {}", type_name(&key_node.value));
                 let hint = match key_node.value {
-                    Value::Number { .. } | Value::Bool(_) => format!("write `\"{}\"`", truncate(span.text())),
+                    Value::Number { .. } | Value::Bool(_) => {
+                        let key = UnquotedKey { problem: self.problems.found.len(), uses: Vec::new() };
+                        self.unquoted.entry(span.text().to_owned()).or_insert(key);
+                        format!("write `\"{}\"`", truncate(span.text()))
+                    }
                     _ => "put the key in quotes".to_owned(),
                 };
                 self.report(error(Code::InvalidType, message, &span, hint));
@@ -343,9 +384,13 @@ impl<'n> Fields<'n> {
         value
     }
 
-    /// Reports a required key that is not given, with `example`.
+    /// Reports a required key that is not given, with `example`, unless a key is similar, which [`Self::finish`]
+    /// reports.
     pub(super) fn require(&self, decoder: &mut Decoder<'_>, name: &str, example: &str) {
-        if !self.entries.iter().any(|entry| entry.key.value == name) {
+        let is_given = |entry: &Entry<'_>| {
+            entry.key.value == name || !decoder.problems.suggester.nearest(entry.key.value, [name]).is_empty()
+        };
+        if !self.entries.iter().any(is_given) {
             decoder.report(missing(name, &self.span, example));
         }
     }
@@ -355,14 +400,26 @@ impl<'n> Fields<'n> {
         &self.span
     }
 
+    /// Returns whether the mapping is that of another format: it has none of `keys`, and few that are similar.
+    pub(super) fn is_foreign(&self, decoder: &Decoder<'_>, keys: &[&str]) -> bool {
+        let name = |entry: &Entry<'n>| entry.key.value;
+        let similar = |entry: &&Entry<'n>| {
+            !decoder.problems.suggester.nearest(name(entry), keys.iter().copied()).is_empty()
+        };
+        !self.entries.iter().any(|entry| keys.contains(&name(entry)))
+            && self.entries.iter().take(20).filter(similar).count().saturating_mul(2) < self.entries.len()
+    }
+
     /// Reports each key that was not decoded as unknown, with similar and all valid keys. Returns the keys with
-    /// invalid values.
-    pub(super) fn finish(self, decoder: &mut Decoder<'_>) -> BTreeSet<&'static str> {
+    /// invalid values, and those that are similar to an unknown one, which was likely intended as such a key.
+    pub(super) fn finish(mut self, decoder: &mut Decoder<'_>) -> BTreeSet<&'static str> {
         for Entry { key, value: _ } in self.entries {
             let message = format!("unknown key `{}`", truncate(key.value));
             let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.span);
-            let problem = decoder.problems.suggester.suggest(problem, key.value, self.known.iter().copied());
+            let similar = decoder.problems.suggester.nearest(key.value, self.known.iter().copied());
+            let problem = problem.did_you_mean(&similar);
             decoder.report(problem.hint(format!("valid keys: {}", join_quoted(&self.known))));
+            self.invalid.extend(self.known.iter().filter(|known| similar.contains(known)));
         }
         self.invalid
     }

@@ -134,7 +134,7 @@ fn parse_as_written(source: &Arc<Source>) -> ParseResult {
     };
     let mut decoder = Decoder::new(source);
     let file = keys::decode_file(&mut decoder, &root);
-    (file, decoder.problems.take())
+    (file, decoder.finish())
 }
 
 /// File merged with its bases.

@@ -8,11 +8,26 @@ use std::sync::Arc;
 
 use super::decoder::{Decoder, Entry, Spanned};
 use super::flows::{self, report_unknown_step};
-use super::message::{Subject, duplicate_error, error, truncate};
+use super::message::{Subject, duplicate_error, error, join_quoted, truncate};
 use super::schema::{ClientIdEntry, ConnectorEntry, File, GuardsEntry, Version};
 use super::source::{Node, Value};
 use crate::diagnostic::{Code, Diagnostic, SourceLocation};
 use crate::model::{ConnectorId, InvalidId, InvalidTargetUrl, NameMistake, Step, TargetUrl, Tenant, is_guid};
+
+/// Keys of a file.
+const KEYS: [&str; 11] = [
+    "version",
+    "extends",
+    "tenant",
+    "clientId",
+    "cloud",
+    "api",
+    "steps",
+    "connectors",
+    "flows",
+    "prune",
+    "guards",
+];
 
 /// Values of `prune`, with what each disables.
 const PRUNE_VALUES: &str = "`none`, `steps` (also disables the unlisted steps of listed flows) or `flows` (also those \
@@ -31,6 +46,11 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
     }
     let expected = "keys and values: `version: 1`, `tenant:`, `flows:`";
     let mut fields = decoder.fields(root, Subject::File, expected)?;
+    if fields.is_foreign(decoder, &KEYS) {
+        let hint = format!("name desired-state files only; their keys are {}", join_quoted(&KEYS));
+        let message = "the file has no key of a desired-state file";
+        return decoder.reject(error(Code::UnknownKey, message, fields.span(), hint));
+    }
     fields.require(decoder, "version", "1");
     Some(File {
         version: fields.decode(decoder, "version", decode_version),
@@ -62,10 +82,15 @@ fn saved_file_error(decoder: &Decoder<'_>, root: &Node<'_>) -> Option<Diagnostic
             _ => None,
         })
     };
-    let ((kind, node), _) = (text("kind")?, text("formatVersion")?);
+    let (_, node) = text("formatVersion")?;
+    let (kind, node) =
+        text("kind").unwrap_or((if text("takenAt").is_some() { "snapshot" } else { "" }, node));
     let span = decoder.span(node);
     let file = SourceLocation::from(&span).file;
     let (what, hint) = match kind {
+        "snapshot" => {
+            ("the snapshot of a tenant", format!("to run on the emulated tenant, add `--sandbox {file}`"))
+        }
         "plan" => ("a saved plan", format!("to apply the plan, run `flowbind apply --plan {file}`")),
         "drift" => ("the saved output of `drift`", format!("to print the file, run `flowbind show {file}`")),
         "report" => ("an apply report", format!("to print the report, run `flowbind show {file}`")),
@@ -181,7 +206,12 @@ fn decode_connectors(
 ) -> Option<BTreeMap<String, ConnectorEntry>> {
     let expected = "short names, which bindings then use: `{fraud-check: Fraud check}`";
     let mut connectors = BTreeMap::new();
-    for Entry { key, value } in decoder.entries(node, Subject::Key(key), expected)? {
+    let entries = decoder.entries(node, Subject::Key(key), expected)?;
+    // An invalid entry is kept, so that the bindings that use its name are not reported as well.
+    connectors.extend(
+        decoder.unquoted_keys().map(|key| (key.to_owned(), ConnectorEntry::invalid(decoder.span(node)))),
+    );
+    for Entry { key, value } in entries {
         let mut report_name = |message| {
             let hint = "give the connector a readable short name";
             decoder.report(error(Code::InvalidShortName, message, &key.span, hint));
@@ -192,7 +222,6 @@ fn decode_connectors(
         if is_guid(key.value) {
             report_name(format!("`{}` cannot be a short name, because a GUID is always an id", key.value));
         }
-        // An invalid entry is kept, so that the bindings that use its name are not reported as well.
         let before = decoder.problem_count();
         let entry = decode_connector(decoder, &key, value);
         let is_invalid = decoder.problem_count() > before;
@@ -203,9 +232,7 @@ fn decode_connectors(
 
 fn decode_connector(decoder: &mut Decoder<'_>, key: &Spanned<&str>, node: &Node<'_>) -> ConnectorEntry {
     let expected = "a displayName, or `{displayName: Fraud check}`, or `{id: <GUID>}`";
-    let key_span = key.span.clone();
-    let mut entry =
-        ConnectorEntry { key: key_span, display_name: None, id: None, target_url: None, is_invalid: false };
+    let mut entry = ConnectorEntry { is_invalid: false, ..ConnectorEntry::invalid(key.span.clone()) };
     let Value::Mapping(_) = node.value else {
         entry.display_name = decoder.name(node, key.value, expected);
         return entry;
@@ -284,6 +311,7 @@ mod tests {
         });
         let documented: Vec<_> = documented.collect();
         assert_eq!(known, documented);
+        assert_eq!(known.last(), Some(&KEYS.into()));
     }
 
     #[test]

@@ -66,6 +66,16 @@ pub(super) fn duplicate_error(name: &str, second: &Span, first: &Span) -> Diagno
     error(Code::DuplicateKey, format!("`{}` is listed twice", truncate(name)), second, hint)
 }
 
+/// Returns line numbers as text, at most five of them.
+pub(super) fn join_lines(lines: &[usize]) -> String {
+    let shown: Vec<_> = lines.iter().take(5).map(usize::to_string).collect();
+    match (shown.as_slice(), lines.len().saturating_sub(shown.len())) {
+        ([line], _) => format!("line {line}"),
+        ([others @ .., last], 0) => format!("lines {} and {last}", others.join(", ")),
+        (_, more) => format!("lines {} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Returns the names in backticks, separated by commas.
 pub(super) fn join_quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

@@ -91,6 +91,13 @@ pub(super) struct ConnectorEntry {
     pub(super) is_invalid: bool,
 }
 
+impl ConnectorEntry {
+    /// Creates an entry without values, which was reported.
+    pub(super) fn invalid(key: Span) -> Self {
+        Self { key, display_name: None, id: None, target_url: None, is_invalid: true }
+    }
+}
+
 /// Flow with the bindings of its steps.
 #[derive(Clone)]
 pub(super) struct Flow {
