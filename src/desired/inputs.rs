@@ -87,11 +87,21 @@ fn stdin() -> (PathBuf, Result<FileKey, Diagnostic>) {
 
 /// Returns the identity of the file at a path, with its resolved path; an error if the path is not allowed.
 fn input_key(path: &Path, resolved: Result<PathBuf, PathError>) -> Result<FileKey, Diagnostic> {
-    let message = || format!("`{}` is not allowed as an input", paths::display(path));
+    let name = paths::display(path);
     resolved.map(|real| FileKey::new(path, real)).map_err(|error| {
-        Diagnostic::error(Code::InputNotAllowed, message())
-            .caused_by(error.to_string())
-            .hint("name regular files of this repository")
+        let (code, message, hint) = match error {
+            PathError::Unreachable(_) => (
+                Code::InputUnreadable,
+                format!("cannot read `{name}`"),
+                "name a desired-state file that can be read",
+            ),
+            _ => (
+                Code::InputNotAllowed,
+                format!("`{name}` is not allowed as an input"),
+                "name regular files of this repository",
+            ),
+        };
+        Diagnostic::error(code, message).caused_by(error.to_string()).hint(hint)
     })
 }
 
