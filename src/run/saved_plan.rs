@@ -12,6 +12,7 @@ use super::tenant_ref::TenantRef;
 use crate::apply::UnverifiedTenantPolicy;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Label, TenantCheck};
+use crate::paths;
 use crate::plan::{Member, Plan, Problem, Shard, ShardInfo, Target, TenantPlan};
 use crate::saved::Saved;
 
@@ -29,7 +30,7 @@ pub(super) fn load_plan(
         saved @ (Saved::Report(..) | Saved::Drift(..)) => {
             let kind =
                 if matches!(saved, Saved::Drift(..)) { "the output of `drift`" } else { "an apply report" };
-            let message = format!("`{}` is {kind}, not a plan", path.display());
+            let message = format!("`{}` is {kind}, not a plan", paths::display(path));
             let problem = Diagnostic::error(Code::SavedFileKind, message);
             return Err(problem.hint("pass a file written by `flowbind plan --out plan.json`").into());
         }
@@ -53,7 +54,7 @@ pub(super) fn load_plan(
 fn already_sharded(path: &Path, shard: Shard) -> Diagnostic {
     let is_only_shard = shard.count() == 1;
     let covers = if is_only_shard { "covers" } else { "covers only" };
-    let message = format!("the saved plan `{}` {covers} shard {shard}", path.display());
+    let message = format!("the saved plan `{}` {covers} shard {shard}", paths::display(path));
     Diagnostic::error(Code::ShardConflict, message).hint(if is_only_shard {
         "run `flowbind apply` without `--shard`"
     } else {
