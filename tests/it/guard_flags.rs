@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use flowbind::desired;
 use flowbind::diagnostic::Code;
-use flowbind::model::{Desired, Fetched, FlowId, GuardLimit, Guards, Step, TenantCheck};
+use flowbind::model::{Current, Desired, Fetched, FlowId, GuardLimit, Guards, Step, TenantCheck};
 use flowbind::plan::{
     Blocker, Connected, Override, Plan, PlanTime, RunOverrides, ScopedOverride, Target, TenantPlan,
     plan_tenant,
@@ -66,7 +66,7 @@ fn guarded_files(at: usize, tenant: &GuardedTenant) -> Vec<Desired> {
     files.collect()
 }
 
-fn guarded_plan(tenant: &GuardedTenant, files: &[Desired], flags: &RunOverrides) -> TenantPlan {
+fn current(tenant: &GuardedTenant, files: &[Desired]) -> Current {
     let all = file(&tenant.has, false);
     let mut current = properties::tenant(&tenant.has, &all);
     if tenant.prunes_all {
@@ -75,11 +75,15 @@ fn guarded_plan(tenant: &GuardedTenant, files: &[Desired], flags: &RunOverrides)
     for desired in files {
         current.flows.extend(properties::tenant(&tenant.has, desired).flows);
     }
+    current
+}
+
+fn guarded_plan(current: &Current, files: &[Desired], flags: &RunOverrides) -> TenantPlan {
     let connected =
         Connected { graph_url: URL.to_owned(), tenant_check: TenantCheck::NotApplicable, actor: None };
     let time = PlanTime::new(Timestamp::UNIX_EPOCH, 30);
     let overrides = flags.for_tenant(&files[0].tenant);
-    plan_tenant(&files[0].tenant, files, &current, &connected, &overrides, time)
+    plan_tenant(&files[0].tenant, files, current, &connected, &overrides, time)
 }
 
 fn blockers(plan: &Plan) -> impl Iterator<Item = (&Target, &Blocker)> {
@@ -111,10 +115,11 @@ proptest! {
     fn suggested_flag_alone_lifts_its_blocker_and_no_other(tenants in vec(guarded_tenant(), 1..4)) {
         let files: Vec<_> = tenants.iter().enumerate().map(|(at, tenant)| guarded_files(at, tenant)).collect();
         let all_files: Vec<_> = files.iter().flatten().cloned().collect();
+        let current: Vec<_> = tenants.iter().zip(&files).map(|(tenant, files)| current(tenant, files)).collect();
         let plan_with = |flags: Vec<ScopedOverride>| {
             let flags = RunOverrides::from(flags);
             prop_assert_eq!(flags.check(&all_files), Ok(()));
-            let plans = tenants.iter().zip(&files).map(|(tenant, files)| guarded_plan(tenant, files, &flags));
+            let plans = current.iter().zip(&files).map(|(current, files)| guarded_plan(current, files, &flags));
             Ok(Plan { tenants: plans.collect(), ..Plan::default() })
         };
         let blocked = plan_with(Vec::new())?;
