@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::dns::Resolve;
-use reqwest::{Certificate, Url, redirect, retry};
+use reqwest::{Certificate, ClientBuilder, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use super::client_error::ClientError;
@@ -105,7 +105,6 @@ impl Connections {
     /// # Errors
     /// No certificate authority can be used.
     pub fn prepare(&self) -> Result<(), ClientError> {
-        self.trust_store.check()?;
         self.open(ProxyMode::Proxied, |_| true).map(drop)
     }
 
@@ -187,13 +186,10 @@ impl Connections {
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .retry(retry::never())
             .redirect(redirect::Policy::none());
-        let authorities = self.authorities.iter().cloned();
         let builder = match mode {
-            ProxyMode::Proxied => {
-                builder.tls_certs_merge(authorities).proxy(Proxies::to_reqwest(&self.proxies))
-            }
-            ProxyMode::Direct => builder.tls_certs_merge(authorities).no_proxy(),
-            // Loading the authorities of the system takes longer than a plan.
+            ProxyMode::Proxied => self.trust(builder)?.proxy(Proxies::to_reqwest(&self.proxies)),
+            ProxyMode::Direct => self.trust(builder)?.no_proxy(),
+            // Loading the authorities takes longer than a plan.
             ProxyMode::Plain => builder.tls_certs_only([]).no_proxy(),
         };
         builder.build().map_err(|error| match with_causes(&error) {
@@ -201,6 +197,16 @@ impl Connections {
             text if text.contains("No CA certificates were loaded") => self.trust_store.empty(),
             text => ClientError::Build(text),
         })
+    }
+
+    /// Sets the trusted authorities: those of the environment, otherwise those of the system, and in addition those of
+    /// `--ca-file`.
+    fn trust(&self, builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
+        let Some(mut trusted) = self.trust_store.load()? else {
+            return Ok(builder.tls_certs_merge(self.authorities.iter().cloned()));
+        };
+        trusted.extend_from_slice(&self.authorities);
+        if trusted.is_empty() { Err(self.trust_store.empty()) } else { Ok(builder.tls_certs_only(trusted)) }
     }
 }
 

@@ -1,19 +1,20 @@
 //! Trusted certificate authorities: those of a file, and the store of the system.
 
 use std::env::split_paths;
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use reqwest::Certificate;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls_native_certs::{CertificateResult, Error, ErrorKind, load_certs_from_paths};
 
 use super::client_error::ClientError;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
-/// Variables that replace the store of the system. macOS and Windows have no such variables.
+/// Variables that replace the store of the system.
 #[derive(Debug, Clone, Default)]
 pub struct TrustStore {
     /// `SSL_CERT_FILE`: a PEM file.
@@ -23,32 +24,43 @@ pub struct TrustStore {
 }
 
 impl TrustStore {
-    /// Checks that the variables name a file with a certificate and a folder, without parsing the certificates: rustls
-    /// ignores a file or folder that it cannot read.
-    pub(super) fn check(&self) -> Result<(), ClientError> {
-        if cfg!(not(unix)) || cfg!(target_vendor = "apple") {
-            return Ok(());
+    /// Returns the authorities of the variables; `None` if neither is set. They are read here, because reqwest's verifier
+    /// reads the variables on Linux only. Invalid certificates are left out, as in the store of a system.
+    ///
+    /// # Errors
+    /// A variable does not name a file with a certificate, or a folder.
+    pub(super) fn load(&self) -> Result<Option<Vec<Certificate>>, ClientError> {
+        if self.file.is_none() && self.folders.is_none() {
+            return Ok(None);
         }
         let unusable = |variable: &str, path: &str, why: &str| {
-            Err(ClientError::TrustStore(format!("`{variable}`: cannot use `{path}`: {why}")))
+            ClientError::TrustStore(format!("`{variable}`: cannot use `{path}`: {why}"))
         };
+        let mut found = Vec::new();
         if let Some(path) = &self.file {
-            let name = path.display().to_string();
-            match fs::read(path) {
-                Ok(text) if String::from_utf8_lossy(&text).contains(BEGIN) => {}
-                Ok(_) => return unusable("SSL_CERT_FILE", &name, "no certificate in the file"),
-                Err(error) => return unusable("SSL_CERT_FILE", &name, &error.to_string()),
+            let CertificateResult { certs, errors, .. } = load_certs_from_paths(Some(path), None);
+            let unusable = |why: &str| unusable("SSL_CERT_FILE", &path.display().to_string(), why);
+            if let Some(error) = errors.iter().find_map(io_error) {
+                return Err(unusable(&error.to_string()));
             }
+            if certs.is_empty() && errors.is_empty() {
+                return Err(unusable("no certificate in the file"));
+            }
+            found.extend(certs);
         }
         if let Some(folders) = &self.folders {
             let mut read = split_paths(folders).map(fs::read_dir).collect::<Vec<_>>();
             if read.iter().all(Result::is_err)
                 && let Some(Err(error)) = read.pop()
             {
-                return unusable("SSL_CERT_DIR", folders, &error.to_string());
+                return Err(unusable("SSL_CERT_DIR", folders, &error.to_string()));
             }
+            found.extend(
+                split_paths(folders).flat_map(|folder| load_certs_from_paths(None, Some(&folder)).certs),
+            );
         }
-        Ok(())
+        found.retain(|der| RootCertStore::empty().add(der.clone()).is_ok());
+        Ok(Some(found.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()))
     }
 
     /// Returns the error of a store without usable certificates.
@@ -60,6 +72,13 @@ impl TrustStore {
             (None, None) => " on this system".to_owned(),
         };
         ClientError::TrustStore(format!("no certificate authorities{name}"))
+    }
+}
+
+fn io_error(error: &Error) -> Option<&io::Error> {
+    match &error.kind {
+        ErrorKind::Io { inner, .. } => Some(inner),
+        _ => None,
     }
 }
 

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 
 use super::{CONTOSO, FABRIKAM, entra, run_in, write_file_with_one_change};
 use crate::support::{
-    Background, Flowbind, Start as _, exit_code, file, folder, wait_until, yaml_binding_connector_1,
+    Background, Flowbind, Start as _, exit_code, file, folder, package, tenant, wait_until,
+    yaml_binding_connector_1,
 };
 #[cfg(unix)]
 use crate::support::{named_pipe, signal};
@@ -202,16 +203,27 @@ fn proxy_variable_in_lower_case_counts_first() {
     assert_eq!(outcome.code, 0, "{outcome}");
 }
 
-/// The error is reported once, and before anything is sent.
-#[cfg(not(any(windows, target_os = "macos")))]
+/// The error is reported once, and before anything is sent. A tenant on this machine needs no authorities.
 #[test]
 fn trust_store_without_certificates_is_one_error() {
-    let folder = folder();
+    let (entra, folder) = (entra(), folder());
     let flows: Vec<_> = (0..20).map(|number| format!("B2C_1_{number}")).collect();
     file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
     file(folder.path(), "garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     file(folder.path(), "text.pem", "text");
-    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    file(
+        folder.path(),
+        "tenant.json",
+        tenant(&flows.iter().map(|flow| (&**flow, 1, 0)).collect::<Vec<_>>()).to_json(),
+    );
+    let commands: [&[&str]; 5] = [
+        &["plan"],
+        &["apply", "--yes"],
+        &["drift"],
+        &["export", "--tenant", "contoso.onmicrosoft.com"],
+        &["whoami"],
+    ];
     for (variable, value, message) in [
         ("SSL_CERT_FILE", "missing.pem", "`SSL_CERT_FILE`: cannot use `missing.pem`: "),
         ("SSL_CERT_FILE", "text.pem", "`SSL_CERT_FILE`: cannot use `text.pem`: no certificate in the file"),
@@ -219,17 +231,59 @@ fn trust_store_without_certificates_is_one_error() {
         ("SSL_CERT_DIR", "missing", "`SSL_CERT_DIR`: cannot use `missing`: "),
         ("SSL_CERT_DIR", "empty", "no certificate authorities in `empty` (`SSL_CERT_DIR`)"),
     ] {
-        for command in ["plan", "whoami"] {
-            let outcome = run_in(folder.path(), &[command])
-                .env("FLOWBIND_ACCESS_TOKEN", "t")
-                .env("HTTPS_PROXY", "http://127.0.0.1:9")
-                .env(variable, value)
-                .run();
-            assert_eq!(outcome.code, 1, "{outcome}");
-            assert!(outcome.stderr.contains(&format!("error[trust-store-unusable]: {message}")), "{outcome}");
-            assert!(outcome.stderr.contains("pass one with `--ca-file`"), "{outcome}");
-            assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
+        let run = |args: &[&str]| run_in(folder.path(), args).env("SSL_CERT_FILE", "").env(variable, value);
+        for command in commands {
+            for run in [run(command).env("FLOWBIND_ACCESS_TOKEN", "t"), with_secret(run(command))] {
+                let outcome = run.env("HTTPS_PROXY", &format!("http://{}", entra.address())).run();
+                assert_eq!(outcome.code, 1, "{outcome}");
+                assert!(
+                    outcome.stderr.contains(&format!("error[trust-store-unusable]: {message}")),
+                    "{outcome}"
+                );
+                assert!(outcome.stderr.contains("pass one with `--ca-file`"), "{outcome}");
+                assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
+            }
+            let outcome = run(command).args(["--sandbox", "tenant.json"]).run();
+            assert!(outcome.code == 0 && !outcome.stderr.contains("error["), "{outcome}");
         }
+    }
+    assert_eq!(entra.requests(), Vec::<String>::new());
+}
+
+/// Both variables replace the authorities of the system, and `--ca-file` adds to them. A folder may have other files.
+#[test]
+fn authorities_of_all_variables_are_trusted() {
+    let (entra, folder) = (entra(), folder());
+    write_file_with_one_change(folder.path());
+    let other = package("tests/certificates/pkcs8.pem").display().to_string();
+    let broken = "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n";
+    for name in ["other", "authorities"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        file(&folder.path().join(name), "README", "text");
+        file(&folder.path().join(name), "broken.pem", broken);
+    }
+    let authority = fs::read_to_string(entra.ca_file()).unwrap();
+    file(&folder.path().join("authorities"), "c0ffee00.0", &authority);
+    file(folder.path(), "ca.pem", format!("{broken}{authority}"));
+    let folders = std::env::join_paths(["missing", "other", "authorities"]).unwrap().into_string().unwrap();
+    for (cert_file, folders, args, is_trusted) in [
+        (&*other, "", &[][..], false),
+        (&other, "other", &[], false),
+        ("", "other", &["--ca-file", "ca.pem"], false),
+        ("ca.pem", "", &[], true),
+        ("ca.pem", "other", &[], true),
+        ("", &folders, &[], true),
+        (&other, &folders, &[], true),
+        (&other, "", &["--ca-file", "authorities/c0ffee00.0"], true),
+        ("", "other", &["--ca-file", "authorities/c0ffee00.0"], true),
+    ] {
+        let outcome = with_secret(run_in(folder.path(), &["plan"]))
+            .args(args)
+            .env("SSL_CERT_FILE", cert_file)
+            .env("SSL_CERT_DIR", folders)
+            .env("HTTPS_PROXY", &format!("http://{}", entra.address()))
+            .run();
+        assert_eq!(outcome.code == 0, is_trusted, "{cert_file} {folders} {args:?}: {outcome}");
     }
 }
 
