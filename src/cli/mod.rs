@@ -44,6 +44,8 @@ use options::{Color, Global};
 #[derive(Debug, Parser)]
 #[command(
     name = "flowbind",
+    // Otherwise the usage has the name of the file, which ends with `.exe` on Windows.
+    bin_name = "flowbind",
     version,
     propagate_version = true,
     arg_required_else_help = true,
