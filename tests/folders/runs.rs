@@ -5,7 +5,7 @@ use std::path::Path;
 
 use expect_test::expect_file;
 
-use crate::support::{copy, flowbind, folder, mask_request_ids};
+use crate::support::{copy, flowbind, folder, mask_request_ids, unix_messages};
 
 pub fn commands_match_the_folder(run: &Path) {
     let copied = folder();
@@ -22,6 +22,6 @@ pub fn commands_match_the_folder(run: &Path) {
         output.push_str(&format!("$ {time}flowbind {arguments}\n{outcome}\n"));
     }
     let here = fs::canonicalize(copied.path()).unwrap();
-    let output = mask_request_ids(&output).replace(here.to_str().unwrap(), "HERE");
+    let output = unix_messages(&mask_request_ids(&output)).replace(here.to_str().unwrap(), "HERE");
     expect_file![run.join("expected.txt")].assert_eq(&output);
 }

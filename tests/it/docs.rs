@@ -11,7 +11,7 @@ use expect_test::expect_file;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::support::{
-    code_blocks, copy, executable, file, flowbind, folder, kept_variables, package, path_after,
+    code_blocks, copy, executable, file, flowbind, folder, kept_variables, package, path_after, path_below,
 };
 
 /// The binary that the pages are checked against.
@@ -32,8 +32,7 @@ fn pages() -> BTreeMap<String, String> {
                 collect(&entry.unwrap().path(), pages);
             }
         } else if path.extension().is_some_and(|extension| extension == "md") {
-            let name = path.strip_prefix(package("")).unwrap().display().to_string();
-            pages.insert(name, fs::read_to_string(path).unwrap());
+            pages.insert(path_below(&package(""), path), fs::read_to_string(path).unwrap());
         }
     }
     let mut pages = BTreeMap::new();
@@ -63,7 +62,7 @@ fn checkout() -> tempfile::TempDir {
 
 /// Runs a line of shell; returns stdout and stderr in the order of writing, and the exit code.
 fn shell(line: &str, within: &Path) -> (String, i32) {
-    let binaries = Path::new(BINARY).parent().unwrap().display();
+    let binaries = Path::new(BINARY).parent().unwrap();
     let output = Command::new("/bin/sh")
         .args(["-c", &format!("exec 2>&1\n{line}")])
         .current_dir(within)
@@ -127,6 +126,8 @@ fn with_current_output(page: &str) -> String {
     text
 }
 
+/// Runs shell commands.
+#[cfg(unix)]
 #[test]
 fn every_page_shows_the_current_output() {
     let mut shown = 0;
@@ -165,6 +166,7 @@ fn the_readme_is_short_and_has_the_two_commands() {
 }
 
 /// Every shell block runs with stand-ins: each call of flowbind is parsed, and nothing else exists.
+#[cfg(unix)]
 #[test]
 fn every_shell_command_is_accepted_by_the_argument_parser() {
     let stand_ins = folder();

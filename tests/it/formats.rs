@@ -73,7 +73,7 @@ fn output_with_unknown_extension_or_missing_folder_fails_before_reading() {
     }
 }
 
-/// A limit on the file size simulates a full disk.
+/// A limit of the shell on the file size simulates a full disk.
 #[cfg(unix)]
 #[test]
 fn output_on_full_disk_keeps_the_existing_file() {

@@ -229,7 +229,7 @@ fn lone_surrogate_in_response_is_unknown() {
     }
 }
 
-/// File names occur in annotations, comments and commands.
+/// File names occur in annotations, comments and commands. Windows does not have these names.
 #[cfg(unix)]
 #[test]
 fn hostile_file_names_are_inert() {

@@ -10,7 +10,7 @@ use std::path::Path;
 use expect_test::expect;
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
-use crate::support::package;
+use crate::support::{package, path_below};
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
@@ -304,8 +304,7 @@ impl Crate {
         let mut files = Vec::new();
         let source = package("src");
         read_sources(&source, &mut files);
-        let relative =
-            |path: &str| Path::new(path).strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
+        let relative = |path: &str| path_below(&source, Path::new(path));
         let files: Vec<_> = files.into_iter().map(|(path, text)| (relative(&path), text)).collect();
         let is_listed = |name: &str| !["lib.rs", "main.rs"].contains(&name) && !name.ends_with("tests.rs");
         let files = files.iter().filter(|(name, _)| is_listed(name));

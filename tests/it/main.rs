@@ -1,5 +1,5 @@
-//! Integration tests: the command line against sandboxes over real HTTP. Tests with signals, symbolic links
-//! or shell scripts are limited to Unix. `tests/README.md` explains the levels of tests.
+//! Integration tests: the command line against sandboxes over real HTTP. What only Unix has is tested only there:
+//! signals, symbolic links, pipes, file modes and shell scripts. `tests/README.md` explains the levels of tests.
 
 #![cfg_attr(not(unix), allow(unused_imports, dead_code, reason = "used by the tests for Unix"))]
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
@@ -16,11 +16,12 @@
 
 mod accept;
 mod actor;
-mod apply;
+// Shell scripts.
 #[cfg(unix)]
+mod app_scripts;
+mod apply;
 mod campaign;
 mod composition;
-#[cfg(unix)]
 mod docs;
 mod drift;
 mod explain;
@@ -36,17 +37,22 @@ mod inputs;
 mod label;
 mod layering;
 mod limits;
-#[cfg(unix)]
 mod only;
+// Mounts and owners of files.
 #[cfg(unix)]
 mod output_files;
+// Shell scripts.
 #[cfg(unix)]
 mod pipelines;
 mod progress;
 mod properties;
 mod quickstart;
+// A shell closes and redirects streams.
+#[cfg(unix)]
+mod redirections;
 mod release;
 mod render;
+// Shell scripts.
 #[cfg(unix)]
 mod runbooks;
 mod sandbox;
@@ -56,7 +62,6 @@ mod shards;
 mod shells;
 mod show;
 mod step_files;
-#[cfg(unix)]
 mod streams;
 mod support;
 mod troubleshooting;

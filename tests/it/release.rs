@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::support::{code_blocks, package};
+use crate::support::{code_blocks, package, path_below};
 
 fn read(path: &str) -> String {
     fs::read_to_string(package(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -18,7 +18,7 @@ fn texts(below: &str) -> BTreeMap<String, String> {
                 walk(&entry.unwrap().path(), texts);
             }
         } else if let Ok(text) = fs::read_to_string(path) {
-            let name = path.strip_prefix(package("")).unwrap().display().to_string();
+            let name = path_below(&package(""), path);
             texts.insert(name, text);
         }
     }

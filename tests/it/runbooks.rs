@@ -144,7 +144,7 @@ impl Incident {
             .current_dir(self.folder.path().join("work"))
             .env_clear()
             .envs(kept_variables())
-            .env("PATH", path_after(self.folder.path().join("bin").display()))
+            .env("PATH", path_after(&self.folder.path().join("bin")))
             .env("HOME", &state)
             .env("STATE", &state)
             .envs(&self.variables)

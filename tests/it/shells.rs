@@ -27,6 +27,7 @@ fn completions_contain_commands_options_and_values() {
     assert!(outcome.stderr.contains("[possible values: bash, zsh, fish, powershell]"), "{outcome}");
 }
 
+/// On Windows, `bash` may be that of another system.
 #[cfg(unix)]
 #[test]
 fn bash_completes_credential_kinds() {
@@ -40,6 +41,7 @@ fn bash_completes_credential_kinds() {
     assert!(words.contains("github-oidc") && words.contains("azure-cli"), "{words:?}");
 }
 
+/// On Windows, `bash` may be that of another system.
 #[cfg(unix)]
 #[test]
 fn bash_completes_problem_ids() {

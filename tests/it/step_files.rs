@@ -56,6 +56,7 @@ fn annotation_has_the_path_in_the_repository() {
     }
 }
 
+/// Symbolic links to folders.
 #[cfg(unix)]
 #[test]
 fn annotation_of_a_file_through_a_link_has_its_real_path() {

@@ -148,6 +148,7 @@ fn failed_change_has_its_id_in_the_report() {
     assert!(outcome.stdout.contains("[change-not-attempted]"), "{outcome}");
 }
 
+/// By a signal.
 #[cfg(unix)]
 #[test]
 fn interrupted_apply_has_its_id() {
@@ -216,6 +217,7 @@ fn file_beyond_a_limit_has_its_id() {
     }
 }
 
+/// A symbolic link.
 #[cfg(unix)]
 #[test]
 fn link_out_of_the_repository_has_its_id() {

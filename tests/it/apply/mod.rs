@@ -2,6 +2,7 @@
 
 mod approval;
 mod properties;
+// Signals.
 #[cfg(unix)]
 mod stopping;
 mod tenant;

@@ -163,13 +163,11 @@ fn signal_to_process_1_ends_the_run_with_its_code() {
                 .current_dir(folder.path())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
+                .start();
             assert!(until_asked(&served, &mut unshare), "{args:?}");
             let children = format!("/proc/{0}/task/{0}/children", unshare.id());
             let process_1 = std::fs::read_to_string(children).unwrap();
-            let sent = Command::new("kill").args([&format!("-{signal}"), process_1.trim()]).status();
-            assert!(sent.unwrap().success());
+            crate::support::signal_process(process_1.trim().parse().unwrap(), signal);
             assert_eq!(exit_code(&mut unshare), Some(code), "{args:?} {signal}");
         }
     }

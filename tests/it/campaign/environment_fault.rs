@@ -65,7 +65,20 @@ pub enum OutputFault {
     NotPermitted,
 }
 
+impl ProcessEvent {
+    /// Returns whether this system has the event. Windows has no signals, but a process can be killed.
+    pub fn is_possible(self) -> bool {
+        cfg!(unix) || matches!(self, Self::Signal("KILL") | Self::OutputFolderRemoved)
+    }
+}
+
 impl OutputFault {
+    /// Returns whether the test can cause the fault. On Unix, it does so with limits of a shell, devices and file
+    /// modes.
+    pub fn is_possible(self) -> bool {
+        cfg!(unix) || matches!(self, Self::None | Self::StdoutClosed | Self::NoFolder)
+    }
+
     /// Returns the number of free blocks of a limited disk. A block has at least 512 bytes.
     pub fn blocks_left(self) -> Option<usize> {
         match self {

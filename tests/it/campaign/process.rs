@@ -2,16 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::scenario::{OutputFault, ProcessEvent, Trigger};
-use crate::support::{SandboxServer, Start as _, flowbind, signal};
+use crate::support::{SandboxServer, Start as _, flowbind};
 
 /// Time that a run may take beyond its `--timeout`, for slow machines.
 const GRACE_PERIOD: Duration = Duration::from_secs(60);
@@ -64,7 +63,7 @@ impl Process<'_> {
                 && fired_event.is_none()
                 && self.is_due(trigger, started)
             {
-                self.trigger(event, &child)?;
+                self.trigger(event, &mut child)?;
                 fired_event = Some((event, Instant::now()));
             }
             if started.elapsed() > limit {
@@ -73,11 +72,13 @@ impl Process<'_> {
             std::thread::sleep(Duration::from_millis(3));
         };
         let time_after_event = fired_event.map(|(_, at)| at.elapsed()).unwrap_or_default();
+        let fired_event = fired_event.map(|(event, _)| event);
+        let signal = end_signal(status, fired_event);
         let text = |reading: JoinHandle<Vec<u8>>| String::from_utf8(reading.join().unwrap());
         Ok(ProcessResult {
-            code: status.code(),
-            signal: status.signal(),
-            fired_event: fired_event.map(|(event, _)| event),
+            code: status.code().filter(|_| signal.is_none()),
+            signal,
+            fired_event,
             time_after_event,
             started,
             stdout: stdout.map(text).transpose().context("stdout")?.unwrap_or_default(),
@@ -119,22 +120,36 @@ impl Process<'_> {
         }
     }
 
-    fn trigger(&self, event: ProcessEvent, child: &Child) -> Result<()> {
+    fn trigger(&self, event: ProcessEvent, child: &mut Child) -> Result<()> {
         match event {
+            ProcessEvent::Signal("KILL") => child.kill()?,
             // The process was not reaped yet, so its id is not reused.
-            ProcessEvent::Signal(name) => signal(child, name),
+            #[cfg(unix)]
+            ProcessEvent::Signal(name) => crate::support::signal(child, name),
+            #[cfg(windows)]
+            ProcessEvent::Signal(name) => bail!("Windows has no signal {name}"),
             ProcessEvent::OutputFolderRemoved => {
-                // The process may create a file meanwhile.
+                // The process may create a file meanwhile, or on Windows have one open.
                 while let Err(error) = fs::remove_dir_all(self.folder.join("out")) {
-                    ensure!(
-                        error.kind() == ErrorKind::DirectoryNotEmpty,
-                        "cannot remove the folder: {error}"
-                    );
+                    let may_pass = [ErrorKind::DirectoryNotEmpty, ErrorKind::PermissionDenied];
+                    ensure!(may_pass.contains(&error.kind()), "cannot remove the folder: {error}");
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Returns the signal that ended a process.
+#[cfg(unix)]
+fn end_signal(status: ExitStatus, _: Option<ProcessEvent>) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+/// Windows has no signals: a killed process has the exit code 1. Returns the number of `KILL` for it.
+#[cfg(windows)]
+fn end_signal(status: ExitStatus, fired_event: Option<ProcessEvent>) -> Option<i32> {
+    (fired_event == Some(ProcessEvent::Signal("KILL")) && status.code() == Some(1)).then_some(9)
 }
 
 /// Wraps a command so that it cannot write more than so many blocks to a file. This resembles a full

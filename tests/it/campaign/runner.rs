@@ -1,8 +1,7 @@
 //! Runs a scenario: the earlier plan if it needs one, the run with faults, and reruns without faults.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use flowbind::sandbox::Options;
@@ -15,7 +14,7 @@ use super::sign_in::SignInService;
 use super::tenant_model::{Bindings, bindings};
 use super::tls::TlsAcceptors;
 use crate::support::faulty_proxy::FaultyProxy;
-use crate::support::{SandboxServer, file, folder, serve};
+use crate::support::{SandboxServer, file, folder, path_below, serve};
 
 /// Counts of one scenario.
 pub struct ScenarioResult {
@@ -90,8 +89,10 @@ impl<'a> TestBed<'a> {
         for (path, text) in scenario.files.iter().flat_map(|file| file.to_yaml(&scenario.model)) {
             file(folder.path(), &path, text);
         }
+        #[cfg(unix)]
         if scenario.output == OutputFault::NotPermitted {
-            fs::set_permissions(folder.path().join("out"), Permissions::from_mode(0o500)).unwrap();
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o500);
+            fs::set_permissions(folder.path().join("out"), permissions).unwrap();
         }
         let tls = tls_acceptors.acceptor(scenario.tls);
         let (proxy, sign_in_service) =
@@ -199,7 +200,7 @@ impl<'a> TestBed<'a> {
         for folder in ["", "out", "desired"] {
             let Ok(entries) = fs::read_dir(self.folder.path().join(folder)) else { continue };
             for entry in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
-                let name = entry.strip_prefix(self.folder.path()).unwrap().display().to_string();
+                let name = path_below(self.folder.path(), &entry);
                 files.insert(name, String::from_utf8_lossy(&fs::read(&entry).unwrap()).into_owned());
             }
         }

@@ -219,8 +219,12 @@ impl Scenario {
         self.files.iter().map(|file| file.flows.len()).sum()
     }
 
-    /// Removes faults that cannot be combined.
+    /// Removes faults that cannot be combined, or that this system does not have.
     fn resolve_conflicts(&mut self) {
+        self.process_event = self.process_event.filter(|(event, _)| event.is_possible());
+        if !self.output.is_possible() {
+            self.output = OutputFault::None;
+        }
         if self.needs_earlier_plan() {
             // The earlier plan uses the same proxy.
             (self.refused, self.tls) = (Duration::ZERO, Tls::None);

@@ -174,9 +174,19 @@ impl TargetedFault {
             .filter(|fault| fault.is_possible())
     }
 
-    /// Returns whether this build supports the fault.
+    /// Returns whether this build and this system support the fault.
     pub fn is_possible(&self) -> bool {
-        cfg!(feature = "azure") || !self.kind.starts_with("sign-in")
+        let needs_unix = [
+            "output: Device",
+            "output: DiskFills",
+            "output: DiskFull",
+            "output: NotPermitted",
+            "output: StdoutFull",
+            "process: Signal(\"INT\")",
+            "process: Signal(\"TERM\")",
+        ];
+        (cfg!(feature = "azure") || !self.kind.starts_with("sign-in"))
+            && (cfg!(unix) || !needs_unix.contains(&self.kind))
     }
 }
 

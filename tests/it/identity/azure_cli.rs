@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use flowbind::sandbox::Options;
 
-use super::{az, run_in, with_az, write_file_with_one_change};
+use super::{az_script, run_in, with_az, write_file_with_one_change};
 use crate::support::{
     Flowbind, Start as _, exists, file, folder, serve, signal, tenant, wait_until, yaml_binding_connector_1,
 };
@@ -13,7 +13,7 @@ use crate::support::{
 /// Prepares a run whose `az` starts a process that never ends.
 fn run_with_blocking_az(files: &Path, tools: &Path, args: &[&str]) -> Flowbind {
     write_file_with_one_change(files);
-    az(tools, &format!("sleep 45 & echo $! > '{}'\nwait", tools.join("pid").display()));
+    az_script(tools, &format!("sleep 45 & echo $! > '{}'\nwait", tools.join("pid").display()));
     with_az(run_in(files, args), tools)
 }
 
@@ -81,7 +81,7 @@ fn tenant_is_rechecked_after_another_failed_late() {
     file(files.path(), "b.yaml", other);
     let go = tools.path().join("go");
     let token = r#"{"accessToken": "t", "expires_on": 4000000000, "tokenType": "Bearer"}"#;
-    az(
+    az_script(
         tools.path(),
         &format!(
             "case \"$*\" in *fabrikam*) until [ -e '{}' ]; do sleep 0.05; done; exit 1;; esac\necho '{token}'",

@@ -41,7 +41,6 @@ fn managed_identity_with_every_form_of_expiry_signs_in() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn az_with_other_output_around_the_token_signs_in() {
     let entra = entra();
@@ -51,21 +50,20 @@ fn az_with_other_output_around_the_token_signs_in() {
         [("WARNING: {a} warning", ""), ("", "A new version is available."), ("\u{feff}", "\u{1b}[0m")]
     {
         let tools = folder();
-        az(tools.path(), &format!("cat <<'END'\n{before}{object}\r\n{after}\nEND"));
+        az(tools.path(), &format!("{before}{object}\r\n{after}\n"), "", 0);
         let outcome = plan(&entra, |run| with_az(run, tools.path()));
         assert_eq!(outcome.code, 0, "{outcome}");
     }
 }
 
 /// `az` prints tokens in its debug output, and a proxy may repeat the token of another client.
-#[cfg(unix)]
 #[test]
 fn token_in_foreign_text_is_not_printed() {
     let entra = entra();
     let tools = folder();
     let text = format!("A1: got {JWT}, refresh_token: 0.AXoA-opaque, client_secret=q~8Q-opaque, the end");
     let expected = "A1: got ***, refresh_token: *** client_secret=*** the end";
-    az(tools.path(), &format!("echo '{text}' >&2; exit 1"));
+    az(tools.path(), "", &text, 1);
     let az_outcome = plan(&entra, |run| with_az(run, tools.path()));
     let with_secret = |run: Flowbind| run.env("AZURE_CLIENT_SECRET", "client-s3cr3t");
     let graph = json!({"error": {"code": "x", "message": text}}).to_string();
@@ -82,6 +80,7 @@ fn token_in_foreign_text_is_not_printed() {
     }
 }
 
+// The fake `az` reads the clock.
 #[cfg(unix)]
 #[test]
 fn login_that_is_over_is_one_error_and_not_retried() {
@@ -101,7 +100,7 @@ fn login_that_is_over_is_one_error_and_not_retried() {
          exit 1; fi\ntouch '{0}'\necho '{answer}'",
         tools.path().join("used").display()
     );
-    az(tools.path(), &script);
+    super::az_script(tools.path(), &script);
     let outcome = entra.run(with_az(run_in(files.path(), &["plan", "--rate", "5/1"]), tools.path()));
     assert_eq!(outcome.code, 1, "{outcome}");
     let error = "error[sign-in-failed]: the access token expired and cannot be renewed: ERROR: AADSTS700024: Client \
@@ -140,14 +139,13 @@ fn authority_without_scheme_is_https() {
 }
 
 /// The token must be for the Graph that it is sent to.
-#[cfg(unix)]
 #[test]
 fn scope_follows_the_graph_of_an_unknown_cloud() {
     let entra = entra();
     let tools = folder();
     let token = entra.token_for(CONTOSO.1);
     let answer = json!({"accessToken": token, "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"});
-    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    az(tools.path(), &answer.to_string(), "", 0);
     let offers: [&dyn Fn(Flowbind) -> Flowbind; 3] =
         [&|run| run.env("AZURE_CLIENT_SECRET", "client-s3cr3t"), &|run| with_identity(run, &entra), &|run| {
             with_az(run, tools.path())

@@ -116,8 +116,8 @@ fn unusable_certificate_reports_its_reason() {
         (certificates.join("elliptic.pem"), None, "the private key is not a usable RSA key"),
         (certificates.join("no-key.pem"), None, "no private key in the file"),
         (certificates.join("no-certificate.pem"), None, "no certificate in the file"),
-        (certificates.join("missing.pem"), None, "No such file"),
-        (certificates, None, "Is a directory"),
+        (certificates.join("missing.pem"), None, "(os error 2)"),
+        (certificates, None, if cfg!(windows) { "(os error 5)" } else { "Is a directory" }),
         (nonsense, None, "neither PEM nor a PKCS#12"),
         (cut, Some("p4ssw0rd"), "neither PEM nor a PKCS#12"),
         (empty, None, "neither PEM nor a PKCS#12"),
@@ -328,7 +328,6 @@ fn managed_identity_signs_in_to_an_app_in_another_tenant() {
     assert!(entra.requests().iter().any(|line| line.contains(&format!("/{}/oauth2", FABRIKAM.0))));
 }
 
-#[cfg(unix)]
 #[test]
 fn azure_cli_signs_in() {
     let entra = entra();
@@ -336,7 +335,7 @@ fn azure_cli_signs_in() {
     let token = entra.token_for(CONTOSO.1);
     let answer =
         serde_json::json!({"accessToken": token, "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"});
-    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    az(tools.path(), &answer.to_string(), "", 0);
     let forms = applies(&entra, |run| with_az(run, tools.path()));
     assert_eq!(forms, []);
     let asked = std::fs::read_to_string(tools.path().join("asked")).unwrap();
@@ -346,7 +345,6 @@ fn azure_cli_signs_in() {
 
 /// With a clock that runs ahead, every new token seems expired. The service decides, and `az` is not called
 /// for each request.
-#[cfg(unix)]
 #[test]
 fn token_expired_by_a_wrong_clock_is_used() {
     let entra = entra();
@@ -355,59 +353,63 @@ fn token_expired_by_a_wrong_clock_is_used() {
     let token = entra.token_for(CONTOSO.1);
     let answer =
         serde_json::json!({"accessToken": token, "expires_on": 1_000_000_000, "tokenType": "Bearer"});
-    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    az(tools.path(), &answer.to_string(), "", 0);
     let outcome = entra.run(with_az(run_in(files.path(), &["apply", "--yes"]), tools.path()));
     assert_eq!(outcome.code, 0, "{outcome}");
     let asked = std::fs::read_to_string(tools.path().join("asked")).unwrap();
     assert_eq!(asked.lines().count(), 1, "{asked}");
 }
 
-#[cfg(unix)]
 #[test]
 fn azure_cli_without_token_reports_its_error() {
     let entra = entra();
     let files = folder();
     write_file_with_one_change(files.path());
-    for (script, why) in [
+    for (stdout, stderr, code, why) in [
+        ("", "ERROR: Please run az login to setup account.\n", 1, "azure-cli: ERROR: Please run az login"),
         (
-            "echo 'ERROR: Please run az login to setup account.' >&2; exit 1",
-            "azure-cli: ERROR: Please run az login",
-        ),
-        (
-            "echo nonsense",
+            "nonsense\n",
+            "",
+            0,
             "azure-cli: `az` printed no JSON object with a token; to see what it prints, run `az account \
              get-access-token -o json --scope https://graph.microsoft.com/.default --tenant contoso.onmicrosoft.com`\n",
         ),
         (
-            "exit 1",
-            "azure-cli: `az` failed without a message (exit status: 1); to see what it prints, run `az ",
+            "",
+            "",
+            1,
+            if cfg!(windows) {
+                "azure-cli: `az` failed without a message (exit code: 1); to see what it prints, run `az "
+            } else {
+                "azure-cli: `az` failed without a message (exit status: 1); to see what it prints, run `az "
+            },
         ),
-        ("exit 127", "azure-cli: az not found on PATH"),
-        ("echo 'sh: 1: az: not found' >&2; exit 127", "azure-cli: az not found on PATH"),
+        ("", "", 127, "azure-cli: az not found on PATH"),
+        ("", "sh: 1: az: not found\n", 127, "azure-cli: az not found on PATH"),
         (
-            "echo 'sh: 1: az: Permission denied' >&2; exit 127",
+            "",
+            "sh: 1: az: Permission denied\n",
+            127,
             "azure-cli: `az` cannot be run: sh: 1: az: Permission denied\n",
         ),
+        (r#"{"accessToken": "t", "tokenType": "Bearer"}"#, "", 0, "azure-cli: expires_on field not found"),
         (
-            "echo '{\"accessToken\": \"t\", \"tokenType\": \"Bearer\"}'",
-            "azure-cli: expires_on field not found",
-        ),
-        (
-            "echo '{\"accessToken\": \"a b\", \"tokenType\": \"Bearer\", \"expires_on\": 4000000000}'",
+            r#"{"accessToken": "a b", "tokenType": "Bearer", "expires_on": 4000000000}"#,
+            "",
+            0,
             "azure-cli: the response has an access token with invalid characters\n",
         ),
         (
-            "echo '{\"accessToken\": \"\", \"tokenType\": \"Bearer\", \"expires_on\": 4000000000}'",
+            r#"{"accessToken": "", "tokenType": "Bearer", "expires_on": 4000000000}"#,
+            "",
+            0,
             "azure-cli: the response has no access token\n",
         ),
-        (
-            "echo '{\"accessToken\": \"t\", \"tokenType\": \"B\", \"expires_on\": 9000000000000000}'",
-            "azure-cli: ",
-        ),
-        ("kill -9 $$", "azure-cli: "),
+        (r#"{"accessToken": "t", "tokenType": "B", "expires_on": 9000000000000000}"#, "", 0, "azure-cli: "),
+        ("", "", 137, "azure-cli: "),
     ] {
         let tools = folder();
-        az(tools.path(), script);
+        az(tools.path(), stdout, stderr, code);
         let outcome = entra.run(with_az(run_in(files.path(), &["plan"]), tools.path()));
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.contains(why), "{why}: {outcome}");
@@ -455,7 +457,6 @@ fn credential_without_client_id_is_reported() {
 
 /// An Azure CLI login must not replace a credential that lacks only its client id. Variables set by a pipeline count only
 /// with a client id, because they exist in every job.
-#[cfg(unix)]
 #[test]
 fn credential_without_client_id_does_not_fall_back() {
     let entra = entra();
@@ -464,7 +465,7 @@ fn credential_without_client_id_does_not_fall_back() {
     let answer = serde_json::json!({
         "accessToken": entra.token_for(CONTOSO.1), "expires_on": 4_000_000_000_u64, "tokenType": "Bearer"
     });
-    az(tools.path(), &format!("cat <<'END'\n{answer}\nEND"));
+    az(tools.path(), &answer.to_string(), "", 0);
     let run = || with_az(flowbind(["plan"]).within(files.path()), tools.path());
     for (variable, kind) in [
         ("AZURE_CLIENT_SECRET", "client-secret"),
@@ -490,13 +491,12 @@ fn credential_without_client_id_does_not_fall_back() {
 }
 
 /// An existing Azure CLI login must not replace the configured credential.
-#[cfg(unix)]
 #[test]
 fn failed_configured_credential_does_not_fall_back() {
     let entra = entra();
     let (files, tools) = (folder(), folder());
     write_file_with_one_change(files.path());
-    az(tools.path(), "exit 7");
+    az(tools.path(), "", "", 7);
     let run =
         with_az(run_in(files.path(), &["plan"]), tools.path()).env("AZURE_CLIENT_SECRET", "wr0ng-s3cr3t");
     let outcome = entra.run(run);
@@ -648,7 +648,6 @@ fn token_endpoint_error_is_reported() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn long_token_endpoint_error_is_truncated() {
     let entra = entra();
@@ -661,7 +660,7 @@ fn long_token_endpoint_error_is_truncated() {
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(outcome.stderr.len() < 5_000, "{}", outcome.stderr.len());
     }
-    az(tools.path(), "head -c 60000 /dev/zero | tr '\\0' x >&2; exit 1");
+    az(tools.path(), "", &"x".repeat(60_000), 1);
     let outcome = entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path()));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("azure-cli: xxx"), "{outcome}");
@@ -669,7 +668,6 @@ fn long_token_endpoint_error_is_truncated() {
 }
 
 /// A token may occur in an unexpected field.
-#[cfg(unix)]
 #[test]
 fn token_in_unexpected_field_is_not_printed() {
     let entra = entra();
@@ -694,7 +692,7 @@ fn token_in_unexpected_field_is_not_printed() {
             false => expected(&entra.run(run)),
         }
     }
-    az(tools.path(), "cat <<'END'\n{\"accessToken\": \"t\", \"expires_on\": \"odd-t0k3n\"}\nEND");
+    az(tools.path(), r#"{"accessToken": "t", "expires_on": "odd-t0k3n"}"#, "", 0);
     expected(&entra.run(with_az(run_in(folder.path(), &["plan"]), tools.path())));
 }
 

@@ -1,6 +1,7 @@
 //! Credentials against fake token endpoints, issuers and a Graph that accepts only their tokens, over HTTPS
 //! on loopback.
 
+// `az` is a shell script, and its processes are seen by `kill`.
 #[cfg(unix)]
 mod azure_cli;
 mod clouds;
@@ -36,12 +37,31 @@ fn run_in(folder: &Path, args: &[&str]) -> Flowbind {
     flowbind(args).within(folder).env("AZURE_CLIENT_ID", APP)
 }
 
-/// Writes a fake `az`, which records its arguments in the same folder.
-fn az(folder: &Path, script: &str) {
+/// Writes a fake `az`, which prints these texts and ends with this exit code. It records its arguments in the same
+/// folder.
+fn az(folder: &Path, stdout: &str, stderr: &str, code: i32) {
+    file(folder, "stdout", stdout);
+    file(folder, "stderr", stderr);
+    #[cfg(unix)]
+    az_script(folder, &format!("cd '{}'\ncat stdout\ncat stderr >&2\nexit {code}", folder.display()));
+    #[cfg(windows)]
+    file(
+        folder,
+        "az.cmd",
+        format!(
+            "@echo off\r\n>>\"%~dp0asked\" echo %*\r\ntype \"%~dp0stdout\"\r\n\
+             type \"%~dp0stderr\" >&2\r\nexit {code}\r\n"
+        ),
+    );
+}
+
+/// Writes a fake `az` that is a shell script. It records its arguments in the same folder.
+#[cfg(unix)]
+fn az_script(folder: &Path, script: &str) {
     let text = format!("#!/bin/sh\necho \"$@\" >> \"{}/asked\"\n{script}\n", folder.display());
     executable(folder, "az", &text);
 }
 
 fn with_az(run: Flowbind, folder: &Path) -> Flowbind {
-    run.env("PATH", &path_after(folder.display()))
+    run.env("PATH", &path_after(folder))
 }

@@ -247,7 +247,7 @@ impl Repository {
             .current_dir(at.join("work"))
             .env_clear()
             .envs(kept_variables())
-            .env("PATH", path_after(format!("{added}{}", at.join("bin").display())))
+            .env("PATH", format!("{added}{}", path_after(&at.join("bin"))))
             .env("STATE", at.join("state"))
             .env("GITHUB_OUTPUT", file(at, "outputs", ""))
             .env("GITHUB_PATH", at.join("path"))

@@ -160,7 +160,7 @@ fn azure_apply_step_when_cancelled_stops_flowbind() {
             .args(["-c", &azure_script(&steps, "Apply")])
             .env_clear()
             .envs(kept_variables())
-            .env("PATH", path_after(at.join("bin").display()))
+            .env("PATH", path_after(&at.join("bin")))
             .env("STATE", at.join("state"))
             .env("PIPELINE_WORKSPACE", at.join("workspace"))
             .start();

@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::Write as _;
+use std::iter;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -41,8 +42,10 @@ pub fn kept_variables() -> impl Iterator<Item = (&'static str, OsString)> {
 
 /// Returns a value of `PATH` with a folder before those of the test, which `.ci/run` limits.
 #[expect(clippy::disallowed_methods, reason = "passed on to shell scripts")]
-pub fn path_after(folder: impl fmt::Display) -> String {
-    format!("{folder}:{}", env::var("PATH").unwrap())
+pub fn path_after(folder: &Path) -> String {
+    let path = env::var_os("PATH").unwrap();
+    let folders = iter::once(folder.to_owned()).chain(env::split_paths(&path));
+    env::join_paths(folders).unwrap().into_string().unwrap()
 }
 
 /// Process that is killed if the test ends before it.

@@ -15,7 +15,7 @@ pub use background::Background;
 pub use command::{Flowbind, Outcome, Running, Start, exit_code, flowbind, kept_variables, path_after};
 pub use sandbox_server::{SandboxServer, serve};
 #[cfg(unix)]
-pub use unix::{exists, named_pipe, run_at_terminal, signal};
+pub use unix::{exists, named_pipe, run_at_terminal, signal, signal_process};
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -50,6 +50,11 @@ pub fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// Returns the path of a file below a folder, with `/` on every system.
+pub fn path_below(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder).unwrap().to_str().unwrap().replace(std::path::MAIN_SEPARATOR, "/")
+}
+
 /// Creates a temporary folder, which is deleted when the value is dropped.
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -79,6 +84,22 @@ pub fn copy(from: &Path, to: &Path) {
         let to = to.join(path.file_name().unwrap());
         if path.is_dir() { copy(&path, &to) } else { _ = std::fs::copy(&path, &to).unwrap() }
     }
+}
+
+/// Replaces messages of Windows by those of Unix, which the expected outputs have.
+pub fn unix_messages(text: &str) -> String {
+    if cfg!(unix) {
+        return text.to_owned();
+    }
+    // No such file, no such folder in its path, and a file in place of a folder that is to be created.
+    let messages = [
+        (2, "No such file or directory (os error 2)"),
+        (3, "No such file or directory (os error 2)"),
+        (183, "Not a directory (os error 20)"),
+    ];
+    messages.iter().fold(text.to_owned(), |text, (code, message)| {
+        text.replace(&std::io::Error::from_raw_os_error(*code).to_string(), message)
+    })
 }
 
 /// Whether a command connects to a tenant, and so accepts connection options.

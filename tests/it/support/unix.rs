@@ -14,8 +14,13 @@ use super::{Flowbind, Outcome, Start as _};
 
 /// Sends a signal, such as `TERM`, to a process that was not waited for.
 pub fn signal(child: &Child, name: &str) {
+    signal_process(child.id(), name);
+}
+
+/// Sends a signal to a process that is not a child of the test.
+pub fn signal_process(id: u32, name: &str) {
     let signal: Signal = format!("SIG{name}").parse().unwrap();
-    kill(pid(child.id()), signal).unwrap();
+    kill(pid(id), signal).unwrap();
 }
 
 /// Returns whether a process exists. One that has ended and whose parent does not wait for it also exists.
