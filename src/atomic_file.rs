@@ -59,7 +59,7 @@ impl OutputFile {
 
     /// Writes the file by renaming a temporary one, so that no reader sees a part of it, and a full disk
     /// leaves the old file complete. Only a file that cannot be replaced is overwritten: it is a mount point, as in
-    /// a container, or its folder does not allow it.
+    /// a container, its folder does not allow it, or on Windows another program holds it open.
     ///
     /// # Errors
     /// Any failure to write; a file that can be replaced is unchanged.
@@ -297,8 +297,9 @@ mod tests {
     #[test]
     fn open_of_a_name_that_cannot_be_is_an_error_and_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["p?.json", "new.json:stream.json", "nul"] {
-            assert!(OutputFile::open(&folder.path().join(name)).is_err(), "{name}");
+        for path in [folder.path().join("p?.json"), folder.path().join("new.json:stream.json"), "nul".into()]
+        {
+            assert!(OutputFile::open(&path).is_err(), "{}", path.display());
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -37,11 +37,11 @@ impl Display for Subject<'_> {
 }
 
 /// Shortens a text of the file to 80 characters, for a message. The text may be long, and the excerpt shows
-/// it anyway.
+/// it anyway. Secrets are masked before, because the end of a query alone does not look like one.
 pub(super) fn truncate(text: &str) -> Cow<'_, str> {
-    match clipped(text, 80) {
-        Cow::Borrowed(text) => masked(text),
-        Cow::Owned(text) => masked(&text).into_owned().into(),
+    match masked(text) {
+        Cow::Borrowed(text) => clipped(text, 80),
+        Cow::Owned(text) => clipped(&text, 80).into_owned().into(),
     }
 }
 

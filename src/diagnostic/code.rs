@@ -96,9 +96,10 @@ codes! {
             "Read the hint below the message, or run `flowbind COMMAND --help`.";
         InvalidEnvironment = "invalid-environment": "An environment variable has an unusable value",
             "flowbind reads credentials and a few settings from environment variables; `flowbind COMMAND --help` lists \
-             them. This value is not of the form that the variable needs, or is not UTF-8.",
+             them. This value is not of the form that the variable needs, or is not UTF-8. On Windows, it may also be a \
+             proxy in the settings of the system that is not supported.",
             NOTHING,
-            "Set the variable that the message names to a valid value, or unset it.";
+            "Set the variable that the message or its hint names to a valid value, or unset it.";
         InvalidGraphUrl = "invalid-graph-url": "The Graph URL cannot be used",
             "`--graph-url` needs a root of Microsoft Graph with the API version of the file. It must use https, except \
              for loopback, because the access token is sent to it.",
@@ -140,7 +141,8 @@ codes! {
             "No effect on the tenant and on the other outputs.",
             "Read the rest in a file of `--out`, run flowbind in a step of its own, or split the run with `--shard`.";
         InputUnreadable = "input-unreadable": "A file or folder cannot be read",
-            "It does not exist, the permissions do not allow reading it, or it is too large or not UTF-8.",
+            "It does not exist, the permissions do not allow reading it, it is too large or not UTF-8, or it is a link to a \
+             file that does not exist.",
             NOTHING,
             "Check the path and its permissions. Without FILES, flowbind reads `flowbind.yaml` in the working \
              directory; `flowbind export --tenant TENANT --out flowbind.yaml` writes a first one.";
@@ -473,7 +475,7 @@ codes! {
              `unverified`.",
             "Run again with a larger `--timeout`, such as `--timeout 30m`.";
         Interrupted = "interrupted": "The run was interrupted by a signal",
-            "flowbind received SIGINT, SIGTERM, SIGHUP or SIGQUIT, on Windows Ctrl+C or Ctrl+Break, or its console was closed. It \
+            "flowbind received SIGINT, SIGTERM, SIGHUP or SIGQUIT, or, on Windows, Ctrl+C, Ctrl+Break, the end of its console or a shutdown. It \
              starts no new change and waits for the changes in flight: 4 s at most, and not after a second signal. The \
              run ends within 10 s.",
             "Before the first PUT: nothing. Otherwise see the report; a change without a response is `unverified`.",

@@ -104,18 +104,22 @@ fn ids(request_id: Option<&str>, client_request_id: Option<&str>) -> String {
 impl GraphError {
     /// Returns whether Graph answered 404.
     pub fn is_not_found(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 404, .. }))
+        self.rejected_status() == Some(404)
     }
 
     /// Returns whether Graph rejected the request as invalid (400).
     pub fn is_bad_request(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Rejected(Rejection { status: 400, .. }))
+        self.rejected_status() == Some(400)
     }
 
     /// Returns whether Graph rejected the credential (401) or its permissions (403).
     pub fn is_denied(&self) -> bool {
-        let rejection = self.rejection().filter(|rejection| !rejection.is_foreign);
-        rejection.is_some_and(|rejection| matches!(rejection.status, 401 | 403))
+        matches!(self.rejected_status(), Some(401 | 403))
+    }
+
+    /// Returns the status with which Graph rejected the request. The page of a proxy is not an answer of Graph.
+    fn rejected_status(&self) -> Option<u16> {
+        self.rejection().filter(|rejection| !rejection.is_foreign).map(|rejection| rejection.status)
     }
 
     /// Returns the host that cannot be reached, if that is the reason: Graph's, or the login host if the token

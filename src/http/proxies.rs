@@ -129,8 +129,8 @@ impl Proxies {
     }
 }
 
-/// Returns the name of a proxy setting of Windows that [`Matcher::from_system`] ignores or misreads, so that requests
-/// would bypass the proxy: a script, which is only ignored if a proxy is also set, or a server for each protocol.
+/// Returns the name of a proxy setting of Windows with which [`Matcher::from_system`] would bypass the proxy: a
+/// `ProxyServer` that is not one http or https proxy, or an `AutoConfigURL` without a `ProxyServer`.
 #[cfg(windows)]
 fn unsupported_setting() -> Option<&'static str> {
     const KEY: &str = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings";

@@ -60,22 +60,31 @@ pub fn merge_shared(problems: &[Problem]) -> Vec<Problem> {
             let more = tenants.len().saturating_sub(LISTED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let note = format!("tenants: {}{more}", listed.join(", "));
-            merged.push(problem.diagnostic.clone().note(note).into());
+            let merged_hints = Diagnostic { hints: general_hints(problem), ..problem.diagnostic.clone() };
+            merged.push(merged_hints.note(note).into());
         }
     }
     merged
 }
 
-/// Returns a problem without what differs between tenants that share its cause: the name of the tenant in the causes,
-/// the ids that the login service adds to its messages, and the hints.
-fn comparable(Problem { diagnostic, tenant }: &Problem) -> Diagnostic {
-    let tenant = tenant.as_ref().map_or("", Tenant::as_str);
-    let cause = |cause: &String| cause.split(" Trace ID: ").next().unwrap_or_default().replace(tenant, "");
+/// Returns a problem without what differs between tenants that share its cause: the tenant in URLs of the causes and in
+/// commands of the hints, and the ids that the login service adds to its messages.
+fn comparable(problem: &Problem) -> Diagnostic {
+    let tenant = problem.tenant.as_ref().map_or("", Tenant::as_str);
+    let segment = format!("/{tenant}/");
+    let cause =
+        |cause: &String| cause.split(" Trace ID: ").next().unwrap_or_default().replace(&segment, "/TENANT/");
     Diagnostic {
-        causes: diagnostic.causes.iter().map(cause).collect(),
-        hints: Vec::new(),
-        ..diagnostic.clone()
+        causes: problem.diagnostic.causes.iter().map(cause).collect(),
+        hints: general_hints(problem),
+        ..problem.diagnostic.clone()
     }
+}
+
+/// Returns the hints with `TENANT` for the tenant in commands.
+fn general_hints(Problem { diagnostic, tenant }: &Problem) -> Vec<String> {
+    let option = format!("--tenant {}", tenant.as_ref().map_or("", Tenant::as_str));
+    diagnostic.hints.iter().map(|hint| hint.replace(&option, "--tenant TENANT")).collect()
 }
 
 impl From<Diagnostic> for Problem {
@@ -110,7 +119,8 @@ mod tests {
             let merged = merge_shared(&problems(cause));
             let first = no_credential(tenants[0], &cause(tenants[0])).diagnostic;
             let note = "tenants: a.example, b.example, c.example, d.example, e.example and 1 more";
-            assert_eq!(merged, [Problem::from(first.note(note))]);
+            let hints = vec!["az login --tenant TENANT".to_owned()];
+            assert_eq!(merged, [Problem::from(Diagnostic { hints, ..first }.note(note))]);
         }
     }
 
@@ -121,6 +131,10 @@ mod tests {
             no_credential("a.example", "AADSTS7000222: expired"),
             no_credential("b.example", "AADSTS90002: tenant not found"),
         ];
+        assert_eq!(merge_shared(&problems), problems);
+        let not_found =
+            |tenant: &str| no_credential(tenant, &format!("AADSTS90002: Tenant '{tenant}' not found"));
+        let problems = [not_found("a.example"), not_found("b.example")];
         assert_eq!(merge_shared(&problems), problems);
         let unknown = |tenant: &str| {
             Problem::for_tenant(&tenant.parse().unwrap(), Diagnostic::error(Code::GraphRejected, "500"))

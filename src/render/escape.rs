@@ -111,8 +111,8 @@ pub fn fingerprint(text: &str) -> String {
 }
 
 /// Returns a string as one word of a POSIX shell: unchanged if it is not empty and has only safe characters,
-/// otherwise in quotes, after [`text`]. PowerShell reads the word alike, unless it has a quote and also a character with
-/// a meaning in double quotes.
+/// otherwise in quotes, after [`text`]. PowerShell 7 reads the word alike, unless it has a quote and also a character
+/// with a meaning in double quotes.
 pub fn shell(word: &str) -> Cow<'_, str> {
     let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:=@%+".contains(char);
     if !word.is_empty() && word.chars().all(plain) && !word.starts_with('@') {

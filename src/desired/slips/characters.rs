@@ -2,7 +2,7 @@
 
 use super::super::message::truncate;
 use super::found::{Found, insert};
-use super::line::{Line, unquoted};
+use super::line::{Line, is_key, unquoted};
 use crate::diagnostic::Edit;
 use crate::model::{FlowId, Step, describe, is_invisible};
 
@@ -92,9 +92,7 @@ pub(super) fn missing_spaces(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let blanks = rest.len().saturating_sub(rest.trim_start().len());
         let (key, value) = rest.trim_start().split_once(':')?;
         let is_nested = start > 0;
-        let is_key =
-            !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
-        if !is_key || (is_nested && !NESTED_KEYS.contains(&key) && key.parse::<Step>().is_err()) {
+        if !is_key(key) || (is_nested && !NESTED_KEYS.contains(&key) && key.parse::<Step>().is_err()) {
             return None;
         }
         let end = unquoted(value).find(|(_, char)| is_nested && matches!(char, ',' | '}')).map(|(at, _)| at);
@@ -144,7 +142,7 @@ pub(super) fn missing_colon(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let meant = value.strip_prefix(" =").unwrap_or(value);
         let message = format!("missing `:` after `{}`", truncate(key));
         let hint = format!("write `{}`", truncate(&format!("{key}:{meant}")));
-        let end = line.content_start().saturating_add(line.content.len());
+        let end = line.content_end();
         let range = end.saturating_sub(value.len())..end.saturating_sub(meant.len());
         Some(Found::new(line, message, hint, vec![Edit { range, text: ":".to_owned() }]))
     };
@@ -156,7 +154,7 @@ pub(super) fn wide_colon(lines: &[Line<'_>], index: usize) -> Vec<Found> {
     let found = || {
         let line = lines.get(index)?;
         let (key, value) = line.content.split_once(WIDE_COLON)?;
-        if !key.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char)) {
+        if !is_key(key) {
             return None;
         }
         let meant = if value.is_empty() { format!("{key}:") } else { format!("{key}: {}", value.trim()) };
@@ -178,7 +176,7 @@ pub(super) fn unclosed_quote(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         if !is_end || value.matches(quote).count() != 1 {
             return None;
         }
-        let end = line.content_start().saturating_add(line.content.len());
+        let end = line.content_end();
         let at = end.saturating_sub(value.len());
         let message = format!("missing closing `{quote}`");
         let hint = format!("write `{}`", truncate(&format!("{key}: {value}{quote}")));
@@ -229,23 +227,23 @@ pub(super) fn unclosed_bracket(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         if missing.is_empty() {
             return None;
         }
-        let end = |line: &Line<'_>| line.content_start().saturating_add(line.content.len());
         let is_block = |line: &Line<'_>| line.entry().is_some() && !line.content.ends_with(',');
         let message = format!("missing closing `{missing}`");
         let (hint, edit) = match (below.first(), below.last()) {
             (Some(first), _) if is_block(first) => {
                 let without = line.content.trim_end_matches(['[', '{', ' ']);
-                let range = end(line).saturating_sub(1)..end(line);
+                let range = line.content_end().saturating_sub(1)..line.content_end();
                 (format!("write `{}`", truncate(without)), Edit { range, text: String::new() })
             }
-            (_, Some(last)) => {
-                (format!("add `{missing}` after `{}`", truncate(last.content)), insert(end(last), missing))
-            }
+            (_, Some(last)) => (
+                format!("add `{missing}` after `{}`", truncate(last.content)),
+                insert(last.content_end(), missing),
+            ),
             _ => {
                 let closed = format!("write `{}`", truncate(&format!("{}{missing}", line.content)));
                 let is_last = line.content.ends_with(['[', '{']);
                 let hint = if is_last { format!("{closed}, or remove the bracket") } else { closed };
-                (hint, insert(end(line), missing))
+                (hint, insert(line.content_end(), missing))
             }
         };
         let at = line.content_start().saturating_add(at);

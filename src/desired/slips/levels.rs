@@ -112,7 +112,7 @@ pub(super) fn steps_below_value(lines: &[Line<'_>], index: usize) -> Vec<Found> 
         {
             return None;
         }
-        let end = line.content_start().saturating_add(line.content.len());
+        let end = line.content_end();
         let message = format!("`{}` has a value in its line, and steps below", truncate(key));
         let hint = format!("write `{}:` without `{}`", truncate(key), truncate(value));
         let range = end.saturating_sub(value.len())..end;

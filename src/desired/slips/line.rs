@@ -21,6 +21,11 @@ impl<'t> Line<'t> {
         self.start.saturating_add(self.indent.len())
     }
 
+    /// Returns the byte offset after the content.
+    pub(super) fn content_end(&self) -> usize {
+        self.content_start().saturating_add(self.content.len())
+    }
+
     /// Returns the number of columns before the content.
     pub(super) fn depth(&self) -> usize {
         self.indent.width()
@@ -53,6 +58,11 @@ pub(super) enum Level {
     Step,
     Binding,
     Other,
+}
+
+/// Returns whether a text has the form of a key.
+pub(super) fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char))
 }
 
 pub(super) fn entry(content: &str) -> Option<(&str, &str)> {

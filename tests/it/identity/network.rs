@@ -24,11 +24,11 @@ fn custom_ca_is_trusted_if_configured() {
     let run = |args: &[&str]| with_secret(run_in(folder.path(), args)).env("HTTPS_PROXY", &proxy);
     let ca = entra.ca_file();
     let ca = ca.to_str().unwrap();
-    let outcome = run(&["plan", "--ca-file", ca]).run();
+    let outcome = run(&["plan", "--ca-file", ca]).env("SSL_CERT_FILE", "").run();
     assert_eq!(outcome.code, 0, "{outcome}");
     let marked = [b"\xef\xbb\xbf".to_vec(), fs::read(ca).unwrap()].concat();
     file(folder.path(), "ca-with-byte-order-mark.pem", marked);
-    let outcome = run(&["plan", "--ca-file", "ca-with-byte-order-mark.pem"]).run();
+    let outcome = run(&["plan", "--ca-file", "ca-with-byte-order-mark.pem"]).env("SSL_CERT_FILE", "").run();
     assert_eq!(outcome.code, 0, "{outcome}");
     let outcome = run(&["plan"]).env("SSL_CERT_FILE", ca).run();
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -266,8 +266,11 @@ fn authorities_of_all_variables_are_trusted() {
     file(&folder.path().join("authorities"), "c0ffee00.0", &authority);
     file(folder.path(), "ca.pem", format!("{broken}{authority}"));
     let folders = std::env::join_paths(["missing", "other", "authorities"]).unwrap().into_string().unwrap();
+    // Without variables, those of the system are trusted, if it has any.
     for (cert_file, folders, args, is_trusted) in [
-        (&*other, "", &[][..], false),
+        ("", "", &[][..], false),
+        ("", "", &["--ca-file", "authorities/c0ffee00.0"], true),
+        (&*other, "", &[], false),
         (&other, "other", &[], false),
         ("", "other", &["--ca-file", "ca.pem"], false),
         ("ca.pem", "", &[], true),
