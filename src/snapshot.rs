@@ -176,6 +176,9 @@ pub enum SnapshotError {
     /// Unsupported version of the format.
     #[error("unsupported `formatVersion`: {0}; this flowbind reads \"1\"")]
     UnsupportedVersion(String),
+    /// Another file of flowbind, by its `kind`.
+    #[error("the file is not a snapshot, but has the kind {0}")]
+    OtherKind(String),
     /// Content that a tenant cannot have.
     #[error("{}", join_errors(.0))]
     InvalidContent(Vec<ContentError>),
@@ -260,16 +263,19 @@ impl Snapshot {
     }
 }
 
-/// Checks that the text is JSON with a `formatVersion` of "1"; any other version is an error. Checks nothing
-/// else, so that the error of a newer file names the version and not an unknown key.
+/// Checks that the text is JSON with a `formatVersion` of "1", and without the `kind` of saved plans and reports. Checks
+/// nothing else, so that the error of a newer file names the version and not an unknown key.
 fn check_version(text: &str) -> Result<(), SnapshotError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Versioned {
         format_version: serde_json::Value,
+        kind: Option<serde_json::Value>,
     }
-    let Versioned { format_version } = serde_json::from_str(text)?;
-    if format_version == "1" {
+    let Versioned { format_version, kind } = serde_json::from_str(text)?;
+    if let Some(kind) = kind {
+        Err(SnapshotError::OtherKind(kind.to_string()))
+    } else if format_version == "1" {
         Ok(())
     } else {
         Err(SnapshotError::UnsupportedVersion(format_version.to_string()))
@@ -380,6 +386,9 @@ mod tests {
         let twice = sample().to_string().replace("preTokenIssuance", "postFederationSignup");
         let message = Snapshot::parse(&twice).unwrap_err().to_string();
         assert!(message.contains("duplicate step `postFederationSignup`"), "{message}");
+        let plan = r#"{"formatVersion": "2", "kind": "plan", "targets": []}"#;
+        let message = Snapshot::parse(plan).unwrap_err().to_string();
+        assert_eq!(message, "the file is not a snapshot, but has the kind \"plan\"");
         assert!(Snapshot::parse("").unwrap_err().to_string().starts_with("line 1, column 0"));
     }
 

@@ -67,6 +67,10 @@ pub(super) fn explain(
     invalid: ParseResult,
     parse: impl Fn(&Arc<Source>) -> ParseResult,
 ) -> ParseResult {
+    // A file of another format has no slips.
+    if invalid.0.is_none() && invalid.1.iter().any(|problem| problem.code == Code::UnknownKey) {
+        return invalid;
+    }
     let limit = MAX_SLIPS.min(MAX_TRIED.checked_div(source.text().len()).unwrap_or(MAX_SLIPS));
     if limit == 0 {
         return invalid;

@@ -131,6 +131,8 @@ pub(super) fn too_deep(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         if value.is_empty()
             || line.depth() <= before.depth()
             || key.is_empty()
+            // The keys of an item of a list.
+            || before.content.starts_with("- ")
             || line.level() != before.level()
         {
             return None;
@@ -160,7 +162,8 @@ pub(super) fn unknown_level(lines: &[Line<'_>], index: usize) -> Vec<Found> {
             before.iter().rev().find(|other| other.depth() <= line.depth())?.depth() == line.depth();
         let sibling =
             deeper.filter(|other| other.level() == line.level()).min_by_key(|other| other.depth())?;
-        if is_known {
+        // Lines without a key are those of a text over several lines.
+        if is_known || line.key().is_empty() || sibling.key().is_empty() {
             return None;
         }
         let more = sibling.depth().saturating_sub(line.depth());
