@@ -15,7 +15,9 @@ use super::*;
 use crate::http::failure::AttemptFailure;
 use crate::http::retry::Policy;
 use crate::http::warnings::Warnings;
-use crate::http::{FailureReason, Rate, ResolveError, Route, Unreachable, never_stopped};
+use crate::http::{
+    FailureReason, Proxies, Rate, ResolveError, Route, TrustStore, Unreachable, never_stopped,
+};
 
 /// A resolver that finds no name after the time that it takes.
 struct NoNames(Duration);
@@ -64,7 +66,10 @@ async fn get_all(client: &Client, url: &str, requests: usize) -> (Arc<Unreachabl
 }
 
 fn no_names(takes: u64) -> Connections {
-    Connections::default().with_resolver(Arc::new(NoNames(Duration::from_secs(takes))))
+    // A minimal system has no certificate authorities.
+    let trust_store = TrustStore { file: Some("tests/certificates/pkcs8.pem".into()), folders: None };
+    let connections = Connections::default().with_environment(Proxies::default(), trust_store);
+    connections.with_resolver(Arc::new(NoNames(Duration::from_secs(takes))))
 }
 
 /// A listener whose connections are established by the system and never answered.
