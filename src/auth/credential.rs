@@ -200,32 +200,37 @@ impl Authorize for Credential {
         })
     }
 
-    fn renewed<'a>(&'a self, rejected: &'a HeaderValue) -> BoxFuture<'a, bool> {
+    fn renewed<'a>(&'a self, rejected: &'a HeaderValue) -> BoxFuture<'a, Result<bool, AuthorizeError>> {
         Box::pin(async move {
-            let Some(source) = self.source.as_deref() else { return false };
+            let Some(source) = self.source.as_deref() else { return Ok(false) };
             let _renewing = self.renewing.lock().await;
             {
                 let mut state = self.state();
                 if state.token.header() != rejected {
-                    return true;
+                    return Ok(true);
                 }
-                if state.is_replacement || state.failure.as_ref().is_some_and(SignInError::is_login_over) {
-                    return false;
+                if let Some(over) = state.failure.as_ref().filter(|error| error.is_login_over()) {
+                    return Err(over.clone().into());
+                }
+                if state.is_replacement {
+                    return Ok(false);
                 }
                 state.is_rejected = true;
             }
             let renewed = self.renew(source).await;
-            if let Err(error) = &renewed {
-                warn!("the service rejected the access token, and it cannot be renewed: {error}");
-            }
             let mut state = self.state();
             (state.is_rejected, state.is_replacement) = (false, true);
-            if let Err(error) = &renewed
-                && error.is_login_over()
-            {
-                state.record_failure(error.clone());
+            match renewed {
+                Ok(()) => Ok(state.token.header() != rejected),
+                Err(error) if error.is_login_over() => {
+                    state.record_failure(error.clone());
+                    Err(error.into())
+                }
+                Err(error) => {
+                    warn!("the service rejected the access token, and it cannot be renewed: {error}");
+                    Ok(false)
+                }
             }
-            renewed.is_ok() && state.token.header() != rejected
         })
     }
 }

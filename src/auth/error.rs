@@ -69,11 +69,11 @@ impl SignInError {
     }
 }
 
-/// The error of a request that needs a token, after the last one expired.
+/// The error of a request that needs a token, after the last one expired or was rejected.
 impl From<SignInError> for AuthorizeError {
     fn from(error: SignInError) -> Self {
         Self {
-            message: format!("the access token expired and cannot be renewed: {error}"),
+            message: format!("the access token is no longer valid and cannot be renewed: {error}"),
             unreachable: error.unreachable().cloned(),
             is_login_over: error.is_login_over(),
         }

@@ -74,7 +74,7 @@ impl BatchReader<'_> {
     }
 
     /// Sends one batch with these items, which are indices of `reads`, and returns the usable results. A 401,
-    /// or a `Retry-After` beyond the deadline, is the error of every item. An unusable batch has no results; a
+    /// a failed sign-in, or a `Retry-After` beyond the deadline is the error of every item. An unusable batch has no results; a
     /// send error or an unexpected response also disables batches for the run.
     async fn send(&self, permit: RequestPermit<'_>, items: &[usize]) -> Results {
         let http = &self.transport.http;
@@ -87,7 +87,7 @@ impl BatchReader<'_> {
                 if let Some(asked) = retry_after(&answer)
                     && let Err(pause) = http.honor_retry_after(&request, answer.status, asked).await
                 {
-                    return fail_all(&|| self.deferred_error(&answer, pause));
+                    return fail_all(&|| self.pause_error(&answer, pause));
                 }
                 match answer.status {
                     200..300 => match parse_items(items, &answer) {
@@ -99,6 +99,12 @@ impl BatchReader<'_> {
                     429 => return Vec::new(),
                     status => format!("answered {status}"),
                 }
+            }
+            // Separate reads have no token either.
+            Err(SendError {
+                kind: SendErrorKind::SignIn(error), client_request_id: id, attempts, ..
+            }) => {
+                return fail_all(&|| self.error(SendErrorKind::SignIn(error.clone()), id.as_ref(), attempts));
             }
             Err(error) => error.to_string(),
         };
@@ -118,14 +124,14 @@ impl BatchReader<'_> {
     }
 
     /// Creates the error of a read whose `Retry-After` is longer than the time that is left.
-    fn deferred_error(&self, answer: &Answer, pause: Duration) -> GraphError {
-        let error = SendError {
-            kind: SendErrorKind::PauseBeyondTimeout(pause),
-            client_request_id: Some(answer.client_request_id.clone()),
-            attempts: answer.attempts,
-            may_have_acted: false,
-            last: None,
-        };
+    fn pause_error(&self, answer: &Answer, pause: Duration) -> GraphError {
+        let kind = SendErrorKind::PauseBeyondTimeout(pause);
+        self.error(kind, Some(&answer.client_request_id), answer.attempts)
+    }
+
+    fn error(&self, kind: SendErrorKind, id: Option<&String>, attempts: u32) -> GraphError {
+        let client_request_id = id.cloned();
+        let error = SendError { kind, client_request_id, attempts, may_have_acted: false, last: None };
         GraphError::from_send_error(self.line(), error)
     }
 
@@ -164,7 +170,7 @@ impl BatchReader<'_> {
         let beyond_deadline = |item: &BatchItem<'_>| {
             limits.pause_beyond_deadline(item.status, asked(item)?, request.retry_budget)
         };
-        let deferred = |item: &BatchItem<'_>| Some(self.deferred_error(answer, beyond_deadline(item)?));
+        let deferred = |item: &BatchItem<'_>| Some(self.pause_error(answer, beyond_deadline(item)?));
         let pauses = others.iter().filter(|item| beyond_deadline(item).is_none());
         let pauses = pauses.filter_map(|item| Some((asked(item)?, item.status)));
         if let Some((pause, status)) = pauses.filter(|(_, status)| !(200..300).contains(status)).max() {

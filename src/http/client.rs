@@ -92,7 +92,11 @@ impl Client {
             }
         };
         match answer.status {
-            401 if sending.obtain_new_token(sending.deadline()).await => return Ok(None),
+            401 => {
+                let renewed = sending.obtain_new_token(sending.deadline()).await;
+                let is_renewed = renewed.map_err(|kind| sending.history.error(kind))?;
+                return Ok((!is_renewed).then_some(answer));
+            }
             429 => self.limits.record_throttling(1, retry_after(&answer)),
             _ => {}
         }

@@ -68,8 +68,8 @@ pub trait Authorize: fmt::Debug + Send + Sync {
     fn header(&self) -> BoxFuture<'_, Result<HeaderValue, AuthorizeError>>;
 
     /// Requests a new token unless another request did so already. Returns whether there is another header
-    /// now than the one that the service rejected with 401.
-    fn renewed<'a>(&'a self, rejected: &'a HeaderValue) -> BoxFuture<'a, bool>;
+    /// now than the one that the service rejected with 401. Fails if only a new login helps.
+    fn renewed<'a>(&'a self, rejected: &'a HeaderValue) -> BoxFuture<'a, Result<bool, AuthorizeError>>;
 }
 
 /// How long a request is retried.

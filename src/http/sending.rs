@@ -246,7 +246,7 @@ impl<'a> Sending<'a> {
             self.active = self.active.saturating_add(self.began.elapsed());
         }
         let (result, what) = match &attempted {
-            Ok(Answer { status: 401, .. }) if self.obtain_new_token(self.deadline()).await => {
+            Ok(Answer { status: 401, .. }) if self.obtain_new_token(self.deadline()).await? => {
                 info!("{method} {}: answered 401; retrying with a new token", url.path());
                 return Ok(None);
             }
@@ -319,13 +319,19 @@ impl<'a> Sending<'a> {
     }
 
     /// Asks the credential for a new token after a 401, at most once per request, and returns whether there
-    /// is one. False also without a credential, at the deadline, or if the run or the request is stopped.
-    pub(super) async fn obtain_new_token(&mut self, deadline: Instant) -> bool {
+    /// is one. False also without a credential, at the deadline, or if the run or the request is stopped. Fails if
+    /// only a new login helps.
+    pub(super) async fn obtain_new_token(&mut self, deadline: Instant) -> Result<bool, SendErrorKind> {
         let rejected = self.history.authorization.take().filter(|_| !self.history.renewed);
-        let (Some(credential), Some(rejected)) = (self.request.authorization, rejected) else { return false };
+        let (Some(credential), Some(rejected)) = (self.request.authorization, rejected) else {
+            return Ok(false);
+        };
         self.history.renewed = true;
         let renewal = self.unless_stopped(timeout_at(deadline, credential.renewed(&rejected)));
-        matches!(renewal.await, Ok(Ok(true)))
+        match renewal.await {
+            Ok(Ok(renewed)) => renewed.map_err(SendErrorKind::SignIn),
+            Ok(Err(_)) | Err(_) => Ok(false),
+        }
     }
 
     /// Returns when the request must end.

@@ -94,7 +94,7 @@ async fn expired_token_is_renewed_once_for_all_waiting_requests_even_if_it_fails
     advance(HOUR + seconds(1)).await;
     let began = Instant::now();
     for answer in join_all((0..16).map(|_| number(&credential))).await {
-        assert_eq!(answer.unwrap_err(), "the access token expired and cannot be renewed: no");
+        assert_eq!(answer.unwrap_err(), "the access token is no longer valid and cannot be renewed: no");
     }
     assert_eq!(began.elapsed(), seconds(60));
     assert!(at_once(&credential).await.unwrap().is_err());
@@ -122,7 +122,8 @@ async fn renewal_is_not_retried_after_the_login_is_over() {
     advance(HOUR - seconds(200)).await;
     for _ in 0..5 {
         assert_eq!(number(&credential).await.unwrap(), "0");
-        assert!(!credential.renewed(&credential.header().await.unwrap()).await);
+        let rejected = credential.header().await.unwrap();
+        assert!(credential.renewed(&rejected).await.unwrap_err().is_login_over);
         advance(RETRY_INTERVAL).await;
     }
     advance(HOUR).await;
@@ -153,11 +154,11 @@ async fn rejected_token_is_not_used_while_a_new_one_is_requested() {
     };
     let renewed = credential.renewed(&refused);
     let (first, second, ()) = tokio::join!(renewed, credential.renewed(&refused), other);
-    assert!(first && second);
+    assert_eq!((first, second), (Ok(true), Ok(true)));
     assert_eq!(asked.load(Ordering::Relaxed), 2);
     // It replaced a rejected token, so it is not replaced again.
     let refused = credential.header().await.unwrap();
-    assert!(!credential.renewed(&refused).await);
+    assert_eq!(credential.renewed(&refused).await, Ok(false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,8 +167,8 @@ async fn rejected_token_is_used_again_if_there_is_no_new_one() {
     let refused = credential.header().await.unwrap();
     assert!(timeout(seconds(1), credential.renewed(&refused)).await.is_err());
     assert_eq!(at_once(&credential).await.unwrap().unwrap(), "0");
-    assert!(!credential.renewed(&refused).await);
-    assert!(!credential.renewed(&refused).await);
+    assert_eq!(credential.renewed(&refused).await, Ok(false));
+    assert_eq!(credential.renewed(&refused).await, Ok(false));
     assert_eq!(at_once(&credential).await.unwrap().unwrap(), "0");
     assert_eq!(asked.load(Ordering::Relaxed), 3);
 }

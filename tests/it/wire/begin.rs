@@ -60,8 +60,8 @@ impl Authorize for Slow {
         })
     }
 
-    fn renewed<'a>(&'a self, _: &'a HeaderValue) -> BoxFuture<'a, bool> {
-        Box::pin(async { false })
+    fn renewed<'a>(&'a self, _: &'a HeaderValue) -> BoxFuture<'a, Result<bool, AuthorizeError>> {
+        Box::pin(async { Ok(false) })
     }
 }
 
