@@ -1,8 +1,6 @@
 //! `sandbox`: serves an emulated tenant until it is interrupted.
 
 use std::fs::File;
-#[cfg(unix)]
-use std::fs::{self, Metadata};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -10,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use same_file::Handle;
 
 use super::values;
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -62,8 +61,6 @@ pub(super) async fn run(args: &SandboxArgs, signals: &Signals) -> Result<Exit, C
         output::print_diagnostics(&[Diagnostic { severity: Severity::Warning, ..problem }]);
     }
     let journal = args.journal.as_deref().map(|path| journal(path, &args.file)).transpose()?;
-    let journal_error = |error| journal_error(args.journal.as_deref().unwrap_or(Path::new("")), &error);
-    let lines = journal.as_ref().map(File::try_clone).transpose().map_err(journal_error)?;
     let options = Options {
         listen: args.listen,
         origin: None,
@@ -77,9 +74,10 @@ pub(super) async fn run(args: &SandboxArgs, signals: &Signals) -> Result<Exit, C
         faults: Vec::new(),
     };
     signals.end_in_stages();
-    let sandbox = snapshot_file.serve(options, lines.map(|lines| Box::new(lines) as _)).await?;
-    if let Some(journal) = journal.filter(|journal| journal.metadata().is_ok_and(|it| it.is_file())) {
-        journal.set_len(0).map_err(journal_error)?;
+    let sandbox = snapshot_file.serve(options, journal.map(|journal| Box::new(journal) as _)).await?;
+    if let Some(path) = args.journal.as_deref().filter(|path| path.is_file()) {
+        // Windows does not truncate a file through a handle for appending.
+        File::create(path).map_err(|error| journal_error(path, &error))?;
     }
     terminal::print(&format!("{}/beta\n", sandbox.url())).map_err(output::stdout_error)?;
     signals.stopped().await;
@@ -93,7 +91,7 @@ fn journal(path: &Path, snapshot: &Path) -> Result<File, CommandError> {
     let file = File::options().append(true).create(true).open(path);
     let file = file.map_err(|error| journal_error(path, &error))?;
     // Truncating the journal would destroy the snapshot.
-    if is_same(&file, path, snapshot) {
+    if is_same(&file, snapshot) {
         return Err(Diagnostic::error(Code::OutputConflict, "the journal cannot be the snapshot itself")
             .hint("give `--journal` a file of its own")
             .into());
@@ -106,19 +104,8 @@ fn journal_error(path: &Path, error: &io::Error) -> Diagnostic {
     output::not_writable(format!("cannot write the journal `{}`", paths::display(path)), error)
 }
 
-/// Returns whether two paths lead to one file.
-#[cfg(unix)]
-fn is_same(file: &File, _: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let id = |of: Metadata| (of.dev(), of.ino());
-    match (file.metadata(), fs::metadata(other)) {
-        (Ok(file), Ok(other)) => id(file) == id(other),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_same(_: &File, path: &Path, other: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().ok();
-    real(path).is_some() && real(path) == real(other)
+/// Returns whether a path leads to an open file. A pipe, which can be read only once, is not opened again.
+fn is_same(file: &File, path: &Path) -> bool {
+    let open = file.try_clone().and_then(Handle::from_file);
+    path.is_file() && open.and_then(|open| Ok(open == Handle::from_path(path)?)).unwrap_or(false)
 }

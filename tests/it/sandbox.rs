@@ -10,7 +10,8 @@ use flowbind::snapshot::Snapshot;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Running, Start as _, connector_id, file, flowbind, folder, package, tenant, yaml_binding_connector_1,
+    Running, Start as _, connector_id, exit_code, file, flowbind, folder, package, tenant,
+    yaml_binding_connector_1,
 };
 
 /// Running `flowbind sandbox`.
@@ -51,11 +52,12 @@ impl Sandbox {
     }
 
     /// Stops the sandbox: on Unix with a signal, which it handles.
-    fn stop(mut self) {
+    fn stop(self) {
         #[cfg(unix)]
         {
-            crate::support::signal(&self.child, "TERM");
-            assert_eq!(self.child.wait().unwrap().code(), Some(0));
+            let mut child = self.child;
+            crate::support::signal(&child, "TERM");
+            assert_eq!(child.wait().unwrap().code(), Some(0));
         }
     }
 }
@@ -64,6 +66,7 @@ impl Sandbox {
 fn sandbox_serves_requests_and_saves_changes() {
     let folder = folder();
     let path = file(folder.path(), "tenant.json", tenant(&[("B2C_1_a", 0, 2)]).to_json());
+    file(folder.path(), "journal.jsonl", "of a run before\n");
     let sandbox = start(folder.path(), &["--journal", "journal.jsonl", "--seed", "7"]);
     let configuration = "/identity/b2cUserFlows/B2C_1_a/apiConnectorConfiguration";
     let reference =
@@ -168,6 +171,19 @@ fn sandbox_with_invalid_snapshot_or_address_is_an_error() {
         outcome.code == 1 && outcome.stderr.contains("cannot read the snapshot `missing.json`"),
         "{outcome}"
     );
+}
+
+/// A pipe can be read only once.
+#[cfg(unix)]
+#[test]
+fn sandbox_of_a_pipe_opens_it_once() {
+    let folder = folder();
+    let pipe = folder.path().join("pipe");
+    crate::support::named_pipe(&pipe);
+    let run = flowbind(["sandbox", "pipe", "--journal", "journal", "--listen", "0.0.0.0:0"]);
+    let mut sandbox = run.within(folder.path()).command().stderr(Stdio::null()).start();
+    fs::write(pipe, tenant(&[("B2C_1_a", 0, 0)]).to_json()).unwrap();
+    assert_eq!(exit_code(&mut sandbox), Some(1));
 }
 
 /// A plan on a sandbox must equal the plan on the real tenant, with the same fingerprint. So it must not
