@@ -30,6 +30,8 @@ pub struct InvalidToken;
 /// They are printed and compared, not trusted: Graph checks the signature, and rejects a forged token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
+    /// The API that the token is for.
+    pub aud: Option<String>,
     /// The GUID of the tenant that the token is for.
     pub tid: Option<String>,
     /// The application (client) id that the token was issued to; `azp` in version 2 tokens.
@@ -107,6 +109,7 @@ impl Claims {
                 Some(tid) => serde_json::from_str(tid.get()).ok()?,
                 None => None,
             },
+            aud: claim(all, "aud"),
             appid: claim(all, "appid").or_else(|| claim(all, "azp")),
             app_displayname: claim(all, "app_displayname"),
             upn: claim(all, "upn").or_else(|| claim(all, "preferred_username")),

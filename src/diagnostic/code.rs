@@ -422,8 +422,8 @@ codes! {
             "Grant the permission that the hint names, with admin consent. `flowbind whoami` shows what the token \
              has. Microsoft documents the ReadWrite permissions only; try the Read permission first.";
         TokenRejected = "token-rejected": "Graph rejected the access token",
-            "Graph answered 401: the token is expired, revoked, or for another audience or cloud. If the credential can \
-             issue another token, that one was tried and rejected, too.",
+            "Graph answered 401, or `whoami --for` found that the token is for another API: it is expired, revoked, or for \
+             another audience or cloud. If the credential can issue another token, that one was tried and rejected, too.",
             "A request that is answered 401 changes nothing.",
             "Get a new token. `flowbind whoami` shows the credential, its tenant and cloud, and its expiry.";
         TenantKindMismatch = "tenant-kind-mismatch": "The flows do not belong to this kind of tenant",

@@ -7,6 +7,10 @@ use reqwest::Url;
 use crate::http::{is_loopback, is_safe};
 use crate::model::{Api, Cloud, FlowId, Step};
 
+/// Application id of Graph in every cloud
+/// (<https://learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in>).
+const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
+
 /// Returns the URL of Graph in a cloud, without a version (<https://learn.microsoft.com/graph/deployments>).
 fn root(cloud: Cloud) -> &'static str {
     match cloud {
@@ -105,6 +109,14 @@ impl GraphUrl {
         format!("{root}/.default")
     }
 
+    /// Returns whether a token with this `aud` claim is for this Graph: it has the origin of its scope, or Graph's
+    /// application id
+    /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
+    pub fn is_audience(&self, audience: &str, cloud: Cloud) -> bool {
+        let origin = audience.trim_end_matches('/');
+        origin == GRAPH_APP_ID || self.scope(cloud).strip_suffix("/.default") == Some(origin)
+    }
+
     /// Returns a URL below the root. Segments are percent-encoded where necessary; the query is used unchanged.
     pub fn join(&self, segments: &[&str], query: Option<&str>) -> Url {
         let mut url = self.0.clone();
@@ -196,6 +208,21 @@ mod tests {
         }
         assert_eq!(parse("u:secret@host:x/beta"), Err(Invalid::Parts));
         assert_eq!(parse("https://u:secret@a:port/beta"), Err(Invalid::NotAUrl("a:port/beta".into())));
+    }
+
+    #[test]
+    fn is_audience_accepts_the_host_of_the_cloud_and_the_app_id() {
+        let url = GraphUrl::for_cloud(Cloud::Usgov, Api::Beta).unwrap();
+        for (audience, is_accepted) in [
+            ("https://graph.microsoft.us", true),
+            ("https://graph.microsoft.us/", true),
+            (GRAPH_APP_ID, true),
+            ("https://graph.microsoft.com", false),
+            ("https://management.core.windows.net/", false),
+            ("", false),
+        ] {
+            assert_eq!(url.is_audience(audience, Cloud::Usgov), is_accepted, "{audience}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::session::Run;
 use super::tenant_ref::TenantRef;
 use crate::auth::{Claims, Credential, Kind};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{Grant, Need};
+use crate::graph::{Grant, GraphUrl, Need};
 use crate::model::{Api, ClientIds, Cloud, Desired, Purpose, Scope, Tenant, TenantCheck};
 use crate::{current, desired, paths};
 
@@ -156,14 +156,22 @@ impl Subject {
             None => TokenKind::App,
         };
         let is_unusable = is_expired && credential.kind() == Kind::AccessToken;
+        let expired = is_unusable.then(|| "the access token has expired".to_owned());
+        let foreign = claims.and_then(|claims| self.foreign_audience(claims, &url));
+        let unusable = expired.or_else(|| foreign.clone()).map(|why| format!("no: {why}"));
         for (command, needs) in &self.commands {
-            let expired = is_unusable.then(|| "no: the access token has expired".to_owned());
-            let other = expired.or_else(|| self.other_app(command, signs_in_for));
+            let other = unusable.clone().or_else(|| self.other_app(command, signs_in_for));
             let verdict = other.unwrap_or_else(|| verdict(needs, permissions.as_deref(), kind));
             lines.add(command, &verdict);
         }
-        let unusable = || self.check_token(purpose?, &credential, permissions.as_deref());
+        let unusable = || self.check_token(purpose?, &credential, permissions.as_deref(), foreign);
         Ok(Identity { lines: lines.0, error: tenant_check.err().or_else(unusable) })
+    }
+
+    /// Returns that the token is for another API than Graph, if it is.
+    fn foreign_audience(&self, claims: &Claims, url: &GraphUrl) -> Option<String> {
+        let foreign = claims.aud.as_ref().filter(|audience| !url.is_audience(audience, self.cloud))?;
+        Some(format!("the access token is for `{foreign}`, not for Microsoft Graph"))
     }
 
     /// Returns that another app signs in for a command than for `purpose`; `None` if it is the same.
@@ -174,13 +182,14 @@ impl Subject {
         Some(format!("not checked: the app {} signs in, see --for {name}", ids.for_purpose(of_command)))
     }
 
-    /// Returns why the token is not enough for a command, if so: it is expired, or lacks permissions. An opaque token
-    /// is not checked.
+    /// Returns why the token is not enough for a command, if so: it is expired, is for another API (`foreign`), or
+    /// lacks permissions. An opaque token is not checked.
     fn check_token(
         &self,
         purpose: Purpose,
         credential: &Credential,
         permissions: Option<&[&str]>,
+        foreign: Option<String>,
     ) -> Option<CommandError> {
         let command: &'static str = purpose.into();
         let needs =
@@ -196,7 +205,13 @@ impl Subject {
                 .caused_by(missing_text(&missing))
                 .hint(format!("grant {least} with admin consent, then get a new token"))
         });
-        let problems: Vec<_> = expired_error(credential).into_iter().chain(denied).collect();
+        // The permissions of another API say nothing.
+        let unusable = foreign.map(|why| {
+            Diagnostic::error(Code::TokenRejected, why)
+                .hint("get a token with `az account get-access-token --resource-type ms-graph`")
+        });
+        let unusable = unusable.or(denied);
+        let problems: Vec<_> = expired_error(credential).into_iter().chain(unusable).collect();
         (!problems.is_empty()).then(|| problems.into())
     }
 

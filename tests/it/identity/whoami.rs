@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::json;
+
 use super::{CONTOSO, FABRIKAM, entra, run_in, write_file_with_one_change};
 use crate::support::entra::{APP, Entra};
 use crate::support::{
@@ -162,6 +166,26 @@ fn whoami_reports_expired_token() {
         assert!(outcome.stderr.contains("set `FLOWBIND_ACCESS_TOKEN` to it"), "{outcome}");
     }
     assert_eq!(entra.requests_to("/beta/").len(), 0);
+}
+
+/// `az account get-access-token` without an API returns a token for Azure Resource Manager.
+#[test]
+fn whoami_with_a_token_for_another_api_names_it() {
+    let entra = entra();
+    let folder = folder();
+    write_file_with_one_change(folder.path());
+    let claims =
+        json!({"aud": "https://management.core.windows.net/", "tid": CONTOSO.1, "scp": "user_impersonation"});
+    let token = format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let run = |args: &[&str]| entra.run(run_in(folder.path(), args).env("FLOWBIND_ACCESS_TOKEN", &token));
+    let reason = "the access token is for `https://management.core.windows.net/`, not for Microsoft Graph";
+    let outcome = run(&["whoami"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(outcome.stdout.matches(&format!("  no: {reason}\n")).count(), 4, "{outcome}");
+    let outcome = run(&["whoami", "--for", "plan"]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains(&format!("error[token-rejected]: {reason}\n")), "{outcome}");
+    assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
 }
 
 /// The least privileged permission comes first.
