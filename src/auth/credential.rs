@@ -209,8 +209,9 @@ impl Authorize for Credential {
                 if state.token.header() != rejected {
                     return Ok(true);
                 }
-                if let Some(over) = state.failure.as_ref().filter(|error| error.is_login_over()) {
-                    return Err(over.clone().into());
+                if let Some(over) = state.failure.clone().filter(SignInError::is_login_over) {
+                    state.expires = Some(Instant::now());
+                    return Err(over.into());
                 }
                 if state.is_replacement {
                     return Ok(false);
@@ -223,6 +224,7 @@ impl Authorize for Credential {
             match renewed {
                 Ok(()) => Ok(state.token.header() != rejected),
                 Err(error) if error.is_login_over() => {
+                    state.expires = Some(Instant::now());
                     state.record_failure(error.clone());
                     Err(error.into())
                 }

@@ -122,8 +122,6 @@ async fn renewal_is_not_retried_after_the_login_is_over() {
     advance(HOUR - seconds(200)).await;
     for _ in 0..5 {
         assert_eq!(number(&credential).await.unwrap(), "0");
-        let rejected = credential.header().await.unwrap();
-        assert!(credential.renewed(&rejected).await.unwrap_err().is_login_over);
         advance(RETRY_INTERVAL).await;
     }
     advance(HOUR).await;
@@ -132,6 +130,21 @@ async fn renewal_is_not_retried_after_the_login_is_over() {
         advance(RETRY_INTERVAL).await;
     }
     assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_token_is_not_used_again_after_the_login_is_over() {
+    let over = "AADSTS700024: Client assertion is not within its valid time range.";
+    for before_rejection in [Duration::ZERO, HOUR - seconds(200)] {
+        let (credential, asked) = credential(seconds(1), &[Err(over)]).await;
+        advance(before_rejection).await;
+        let rejected = credential.header().await.unwrap();
+        for _ in 0..5 {
+            assert!(credential.renewed(&rejected).await.unwrap_err().is_login_over);
+            assert!(credential.header().await.unwrap_err().is_login_over);
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]
