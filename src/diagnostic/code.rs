@@ -115,8 +115,8 @@ codes! {
             "Neither the system nor `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace its store, has usable certificate \
              authorities. Minimal container images often have none.",
             NOTHING,
-            "Install the package `ca-certificates`, correct or unset the variable in the message, or pass a PEM file \
-             with `--ca-file`.";
+            "If the message names a variable, correct or unset it. Otherwise install the package `ca-certificates`, or \
+             pass a PEM file with `--ca-file`.";
         OutputNotWritable = "output-not-writable": "An output cannot be written",
             "A file of `--out`, a snapshot of `--sandbox`, a folder, a journal, a summary file of the pipeline or stdout \
              could not be written. \

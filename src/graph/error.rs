@@ -324,7 +324,7 @@ impl Rejection {
 impl From<&ClientError> for Code {
     fn from(error: &ClientError) -> Self {
         match error {
-            ClientError::TrustStore(_) => Self::TrustStoreUnusable,
+            ClientError::NoAuthorities | ClientError::TrustVariable(_) => Self::TrustStoreUnusable,
             ClientError::InvalidCertificate { .. } | ClientError::NoCertificate => Self::InvalidCaFile,
             ClientError::Build(_) | ClientError::Request(_) => Self::System,
         }
@@ -480,7 +480,7 @@ mod tests {
     #[test]
     fn request_without_client_is_not_an_unreachable_host() {
         for (error, code) in [
-            (ClientError::TrustStore("x".into()), Code::TrustStoreUnusable),
+            (ClientError::NoAuthorities, Code::TrustStoreUnusable),
             (ClientError::Build("x".into()), Code::System),
             (ClientError::Request("x".into()), Code::System),
         ] {

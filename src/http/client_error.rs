@@ -16,9 +16,12 @@ pub enum ClientError {
     /// The file of certificate authorities has no certificate.
     #[error("no certificate in the file")]
     NoCertificate,
-    /// The system, or what the environment names in its place, has no usable certificate authorities.
+    /// The system has no certificate authorities.
+    #[error("no certificate authorities on this system")]
+    NoAuthorities,
+    /// What a variable names in place of the store of the system is not usable, or has no certificate authorities.
     #[error("{0}")]
-    TrustStore(String),
+    TrustVariable(String),
     /// The client cannot be built.
     #[error("{0}")]
     Build(String),
@@ -31,9 +34,12 @@ impl ClientError {
     /// Returns the hint, if what to do is known.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::TrustStore(_) => Some(
+            Self::NoAuthorities => Some(
                 "install the package `ca-certificates`, or set `SSL_CERT_FILE` to a PEM file with certificate authorities, \
                  or pass one with `--ca-file`",
+            ),
+            Self::TrustVariable(_) => Some(
+                "set the variable to certificate authorities in PEM form, or unset it to use those of the system",
             ),
             _ => None,
         }

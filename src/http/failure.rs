@@ -143,6 +143,13 @@ impl AttemptFailure {
             TlsError::InvalidCertificate(CertificateError::NotValidYetContext { time, not_before }) => {
                 dated("not valid before", not_before.as_secs(), time.as_secs())
             }
+            // The verifiers of Windows and macOS return no dates.
+            TlsError::InvalidCertificate(CertificateError::Expired) => {
+                Some(FailureReason::CertificateNotCurrent("expired".into()))
+            }
+            TlsError::InvalidCertificate(CertificateError::NotValidYet) => {
+                Some(FailureReason::CertificateNotCurrent("not valid yet".into()))
+            }
             TlsError::InvalidCertificate(it) => {
                 Some(FailureReason::CertificateNotTrusted(truncate(it.to_string())))
             }
@@ -229,16 +236,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificate_that_is_not_current_is_shown_with_both_dates() {
+    fn certificate_that_is_not_current_has_the_dates_if_the_system_returns_them() {
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let (time, other) = (at(1_795_963_904), at(1_609_459_200));
         for (error, expected) in [
-            (CertificateError::ExpiredContext { time, not_after: other }, "expired at"),
-            (CertificateError::NotValidYetContext { time, not_before: other }, "not valid before"),
+            (
+                CertificateError::ExpiredContext { time, not_after: other },
+                "expired at 2021-01-01T00:00:00Z, and the clock of this machine shows 2026-11-29",
+            ),
+            (
+                CertificateError::NotValidYetContext { time, not_before: other },
+                "not valid before 2021-01-01T00:00:00Z, and the clock of this machine shows 2026-11-29",
+            ),
+            (CertificateError::Expired, "expired"),
+            (CertificateError::NotValidYet, "not valid yet"),
         ] {
             let failure = AttemptFailure::from_tls(&TlsError::InvalidCertificate(error));
-            let text = "2021-01-01T00:00:00Z, and the clock of this machine shows 2026-11-29";
-            assert_eq!(failure.reason.to_string(), format!("certificate not trusted: {expected} {text}"));
+            assert_eq!(failure.reason, FailureReason::CertificateNotCurrent(expected.to_owned()));
             assert!(failure.is_permanent);
         }
     }

@@ -1,4 +1,5 @@
-//! Trusted certificate authorities: those of a file, and the store of the system.
+//! Trusted certificate authorities: those of `--ca-file`, and those that variables name in place of the store of the
+//! system.
 
 use std::env::split_paths;
 use std::path::PathBuf;
@@ -34,7 +35,7 @@ impl TrustStore {
             return Ok(None);
         }
         let unusable = |variable: &str, path: &str, why: &str| {
-            ClientError::TrustStore(format!("`{variable}`: cannot use `{path}`: {why}"))
+            ClientError::TrustVariable(format!("`{variable}`: cannot use `{path}`: {why}"))
         };
         let mut found = Vec::new();
         if let Some(path) = &self.file {
@@ -69,9 +70,9 @@ impl TrustStore {
             (Some(file), None) => format!(" in `{}` (`SSL_CERT_FILE`)", file.display()),
             (None, Some(folders)) => format!(" in `{folders}` (`SSL_CERT_DIR`)"),
             (Some(_), Some(_)) => " in `SSL_CERT_FILE` and `SSL_CERT_DIR`".to_owned(),
-            (None, None) => " on this system".to_owned(),
+            (None, None) => return ClientError::NoAuthorities,
         };
-        ClientError::TrustStore(format!("no certificate authorities{name}"))
+        ClientError::TrustVariable(format!("no certificate authorities{name}"))
     }
 }
 
