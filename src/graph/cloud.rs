@@ -109,12 +109,12 @@ impl GraphUrl {
         format!("{root}/.default")
     }
 
-    /// Returns whether a token with this `aud` claim is for this Graph: it has the origin of its scope, or Graph's
-    /// application id
+    /// Returns whether a token with this `aud` claim can be for this Graph: the claim is the application id of Graph, or
+    /// the origin of the root of `cloud`, or of this root, which may be a gateway
     /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
     pub fn is_audience(&self, audience: &str, cloud: Cloud) -> bool {
         let origin = audience.trim_end_matches('/');
-        origin == GRAPH_APP_ID || self.scope(cloud).strip_suffix("/.default") == Some(origin)
+        [GRAPH_APP_ID, root(cloud), &self.0.origin().ascii_serialization()].contains(&origin)
     }
 
     /// Returns a URL below the root. Segments are percent-encoded where necessary; the query is used unchanged.
@@ -211,12 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn is_audience_accepts_the_host_of_the_cloud_and_the_app_id() {
-        let url = GraphUrl::for_cloud(Cloud::Usgov, Api::Beta).unwrap();
+    fn is_audience_accepts_the_app_id_and_the_hosts_of_the_cloud_and_the_gateway() {
+        let url = GraphUrl::parse("https://gateway.example/beta", Api::Beta).unwrap();
         for (audience, is_accepted) in [
             ("https://graph.microsoft.us", true),
             ("https://graph.microsoft.us/", true),
             (GRAPH_APP_ID, true),
+            ("https://gateway.example", true),
             ("https://graph.microsoft.com", false),
             ("https://management.core.windows.net/", false),
             ("", false),

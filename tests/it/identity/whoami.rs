@@ -178,7 +178,8 @@ fn whoami_with_a_token_for_another_api_names_it() {
         json!({"aud": "https://management.core.windows.net/", "tid": CONTOSO.1, "scp": "user_impersonation"});
     let token = format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()));
     let run = |args: &[&str]| entra.run(run_in(folder.path(), args).env("FLOWBIND_ACCESS_TOKEN", &token));
-    let reason = "the access token is for `https://management.core.windows.net/`, not for Microsoft Graph";
+    let reason = "the access token is for `https://management.core.windows.net/`, not for Microsoft Graph \
+                  (cloud global)";
     let outcome = run(&["whoami"]);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(outcome.stdout.matches(&format!("  no: {reason}\n")).count(), 4, "{outcome}");
