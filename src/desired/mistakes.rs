@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::message::truncate;
+use crate::diagnostic::secrets::masked;
 use crate::diagnostic::{Source, Span};
 
 /// Mistake in YAML.
@@ -94,9 +95,9 @@ pub(super) fn common_mistake(source: &Source, span: &Span, what: &str) -> Option
     }
     let (_, value) = in_line.split_once(": ")?;
     let rest = after.split(['\n', '\r']).next().unwrap_or_default();
-    let value = format!("{value}{rest}");
+    let (line, value) = (format!("{in_line}{rest}"), format!("{value}{rest}"));
     // An address may contain a key, so it is not repeated.
-    let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://");
+    let is_plain = !value.contains(['"', '\'', '\\', '#']) && !value.contains("://") && masked(&line) == line;
     let quoted = if is_plain { format!(": `\"{}\"`", truncate(value.trim())) } else { String::new() };
     Some(Mistake::new("a value with `: ` is not in quotes", format!("put the value in quotes{quoted}")))
 }

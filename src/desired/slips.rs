@@ -2,8 +2,8 @@
 //! and repairs them in a copy. A slip is reported only if its repair removes problems, so that a wrong guess changes
 //! nothing. The copy is parsed for the problems elsewhere, and never used as a valid file.
 
+mod candidate;
 mod characters;
-mod found;
 mod levels;
 mod line;
 #[cfg(test)]
@@ -16,11 +16,11 @@ use std::sync::Arc;
 use super::message::error;
 use super::schema::File;
 use crate::diagnostic::{Code, Diagnostic, Edit, Source};
+use candidate::{Candidate, Check};
 use characters::{
     foreign_comment, missing_colon, missing_spaces, template, unclosed_bracket, unclosed_quote,
     unusual_indent, wide_colon,
 };
-use found::{Check, Found};
 use levels::{flow_with_step, list_of_entries, misplaced_level, steps_below_value, too_deep, unknown_level};
 use line::lines;
 
@@ -119,7 +119,7 @@ fn find(source: &Arc<Source>, limit: usize) -> Vec<Slip> {
     let lines = lines(source.text());
     let lines = &lines;
     let found = (0..lines.len()).flat_map(|index| CHECKS.iter().flat_map(move |check| check(lines, index)));
-    let to_slip = |Found { message, hint, at, length, edits, guessed }| {
+    let to_slip = |Candidate { message, hint, at, length, edits, guessed }| {
         let span = source.span(at..at.saturating_add(length));
         Slip { problem: error(Code::InvalidYaml, message, &span, hint), edits, guessed }
     };

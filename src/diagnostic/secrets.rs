@@ -29,7 +29,9 @@ pub fn mask(line: &mut [char]) {
         rest.iter_mut().take(end).for_each(|char| *char = '*');
     }
     // A secret may contain any character, so the rest of the line is masked.
-    let ends_key = |at: &usize| line.get(*at) == Some(&':') && is_secret(line.get(..*at).unwrap_or_default());
+    let ends_key = |at: &usize| {
+        matches!(line.get(*at), Some(':' | '：')) && is_secret(line.get(..*at).unwrap_or_default())
+    };
     if let Some(colon) = (0..line.len()).find(ends_key) {
         let value = line.iter_mut().skip(colon.saturating_add(1)).skip_while(|char| char.is_whitespace());
         value.for_each(|char| *char = '*');
@@ -67,6 +69,7 @@ mod tests {
             ("a: u:pw@h/p", "a: ****@h/p"),
             ("{clientSecret: s3cr3t, tenant: x}", "{clientSecret: ******************"),
             ("password: \"s3,c}r3t\"", "password: **********"),
+            ("password：s3cr3t", "password：******"),
             ("\"client_secret\" : \"s3 cr3t\"", "\"client_secret\" : *********"),
             ("preTokenIssuance: Token enrichment # why?", "preTokenIssuance: Token enrichment # why?"),
             ("B2C_1_a?b: ##[c]#d", "B2C_1_a?b: ##[c]#d"),

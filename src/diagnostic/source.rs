@@ -69,7 +69,8 @@ impl Source {
         let (mut text, mut end) = (String::with_capacity(self.text.len()), 0);
         let mut ranges = Vec::with_capacity(edits.len());
         for Edit { range, text: new } in edits {
-            let Some(kept) = self.text.get(end..range.start) else { continue };
+            let kept = self.text.get(end..range.start).filter(|_| self.text.is_char_boundary(range.end));
+            let Some(kept) = kept else { continue };
             text.push_str(kept);
             let start = text.len();
             text.push_str(&new);

@@ -1,12 +1,12 @@
-//! What a check of lines finds.
+//! Slips that a check of lines finds, before a repair confirms them.
 
 use std::ops::Range;
 
 use super::line::Line;
 use crate::diagnostic::Edit;
 
-/// Slip in a line, as its check found it.
-pub(super) struct Found {
+/// Likely slip in a line.
+pub(super) struct Candidate {
     pub(super) message: String,
     pub(super) hint: String,
     /// Byte offset in the text.
@@ -17,9 +17,9 @@ pub(super) struct Found {
     pub(super) guessed: Range<usize>,
 }
 
-pub(super) type Check = fn(&[Line<'_>], usize) -> Vec<Found>;
+pub(super) type Check = fn(&[Line<'_>], usize) -> Vec<Candidate>;
 
-impl Found {
+impl Candidate {
     /// Creates the slip of the content of a line.
     pub(super) fn new(line: &Line<'_>, message: String, hint: String, edits: Vec<Edit>) -> Self {
         Self { message, hint, at: line.content_start(), length: line.content.len(), edits, guessed: 0..0 }

@@ -1,7 +1,7 @@
 //! Slips in the characters of a line: indentation, colons, comments, quotes and brackets.
 
 use super::super::message::truncate;
-use super::found::{Found, insert};
+use super::candidate::{Candidate, insert};
 use super::line::{Line, is_key, unquoted};
 use crate::diagnostic::Edit;
 use crate::model::{FlowId, Step, describe, is_invisible};
@@ -30,7 +30,7 @@ const NESTED_KEYS: [&str; 13] = [
 const WIDE_COLON: char = '：';
 
 /// Finds indentation by other characters than spaces. Lines that follow one another are one slip.
-pub(super) fn unusual_indent(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn unusual_indent(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let unusual = |line: &Line<'_>| line.indent.chars().find(|char| *char != ' ');
         let line = lines.get(index)?;
@@ -46,7 +46,7 @@ pub(super) fn unusual_indent(lines: &[Line<'_>], index: usize) -> Vec<Found> {
             1 => format!("indent `{}` with {} spaces", truncate(line.content), line.depth()),
             _ => format!("indent with spaces, here and in the next lines, up to `{}`", last_content(&same)),
         };
-        Some(Found {
+        Some(Candidate {
             message: format!("the line is indented with {}", describe(char)),
             hint,
             at: line.start,
@@ -63,21 +63,21 @@ fn last_content(lines: &[&Line<'_>]) -> String {
     lines.last().map(|line| truncate(line.content).into_owned()).unwrap_or_default()
 }
 
-/// Finds comments of JSON with comments.
-pub(super) fn foreign_comment(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+/// Finds comments that begin with `//` or `/*`, as in JSON with comments.
+pub(super) fn foreign_comment(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let start = ["//", "/*"].into_iter().find(|start| line.content.starts_with(start))?;
         let at = line.content_start();
         let edit = Edit { range: at..at.saturating_add(2), text: "# ".to_owned() };
         let message = format!("`{start}` does not begin a comment");
-        Some(Found::new(line, message, "begin each line of a comment with `#`".to_owned(), vec![edit]))
+        Some(Candidate::new(line, message, "begin each line of a comment with `#`".to_owned(), vec![edit]))
     };
     found().into_iter().collect()
 }
 
 /// Finds keys without a space after their colon: at the beginning of a line, and in `{…}`.
-pub(super) fn missing_spaces(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn missing_spaces(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let Some(line) = lines.get(index) else { return Vec::new() };
     if line.content.len() > MAX_LINE {
         return Vec::new();
@@ -112,7 +112,7 @@ pub(super) fn missing_spaces(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let length = key.len().saturating_add(1).saturating_add(value.len());
         let range = colon..colon.saturating_add(blank.map_or(0, char::len_utf8));
         let edits = vec![Edit { range, text: " ".to_owned() }];
-        Some(Found { message, hint, at, length, edits, guessed: 0..0 })
+        Some(Candidate { message, hint, at, length, edits, guessed: 0..0 })
     });
     found.collect()
 }
@@ -129,7 +129,7 @@ fn masked_entry(key: &str, colon: &str, value: &str) -> String {
 }
 
 /// Finds known keys without a colon.
-pub(super) fn missing_colon(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn missing_colon(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let key = line.content.split(' ').next()?;
@@ -144,33 +144,34 @@ pub(super) fn missing_colon(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let hint = format!("write `{}`", truncate(&format!("{key}:{meant}")));
         let end = line.content_end();
         let range = end.saturating_sub(value.len())..end.saturating_sub(meant.len());
-        Some(Found::new(line, message, hint, vec![Edit { range, text: ":".to_owned() }]))
+        Some(Candidate::new(line, message, hint, vec![Edit { range, text: ":".to_owned() }]))
     };
     found().into_iter().collect()
 }
 
 /// Finds keys before a full-width colon.
-pub(super) fn wide_colon(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn wide_colon(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let (key, value) = line.content.split_once(WIDE_COLON)?;
         if !is_key(key) {
             return None;
         }
-        let meant = if value.is_empty() { format!("{key}:") } else { format!("{key}: {}", value.trim()) };
+        let colon = if value.is_empty() { ":" } else { ": " };
+        let hint = format!("write `{}`", masked_entry(key, colon, value.trim()));
         let message = format!("`{WIDE_COLON}` after `{}` is not a colon", truncate(key));
         let at = line.content_start().saturating_add(key.len());
         let edit = Edit { range: at..at.saturating_add(WIDE_COLON.len_utf8()), text: ": ".to_owned() };
-        Some(Found::new(line, message, format!("write `{}`", truncate(&meant)), vec![edit]))
+        Some(Candidate::new(line, message, hint, vec![edit]))
     };
     found().into_iter().collect()
 }
 
 /// Finds a value whose quote the line opens and does not close.
-pub(super) fn unclosed_quote(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn unclosed_quote(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
-        let (key, value) = line.entry()?;
+        let (_, value) = line.entry()?;
         let quote = value.chars().next().filter(|char| matches!(char, '"' | '\''))?;
         let is_end = lines.get(index.saturating_add(1)).is_none_or(|next| next.depth() <= line.depth());
         if !is_end || value.matches(quote).count() != 1 {
@@ -179,15 +180,15 @@ pub(super) fn unclosed_quote(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let end = line.content_end();
         let at = end.saturating_sub(value.len());
         let message = format!("missing closing `{quote}`");
-        let hint = format!("write `{}`", truncate(&format!("{key}: {value}{quote}")));
+        let hint = format!("add `{quote}` at the end of the value");
         let edits = vec![insert(end, quote)];
-        Some(Found { message, hint, at, length: value.len(), edits, guessed: 0..0 })
+        Some(Candidate { message, hint, at, length: value.len(), edits, guessed: 0..0 })
     };
     found().into_iter().collect()
 }
 
 /// Finds the variable of a template as a value, which YAML reads as a mapping.
-pub(super) fn template(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn template(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let open = line.content.find("{{")?;
@@ -196,7 +197,7 @@ pub(super) fn template(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let text = line.content.get(open..open.saturating_add(length))?;
         let message = format!("`{}` is a variable, not a value", truncate(text));
         let edits = vec![Edit { range: at..at.saturating_add(length), text: "null".to_owned() }];
-        Some(Found {
+        Some(Candidate {
             message,
             hint: "write the value itself; flowbind does not expand variables".to_owned(),
             at,
@@ -210,7 +211,7 @@ pub(super) fn template(lines: &[Line<'_>], index: usize) -> Vec<Found> {
 
 /// Finds a bracket that the line opens, and that neither it nor the lines below it close. Only a bracket at the end of
 /// its line is continued below.
-pub(super) fn unclosed_bracket(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn unclosed_bracket(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let (at, _) = *open_brackets([line.content]).first()?;
@@ -247,7 +248,10 @@ pub(super) fn unclosed_bracket(lines: &[Line<'_>], index: usize) -> Vec<Found> {
             }
         };
         let at = line.content_start().saturating_add(at);
-        Some(Found { guessed: at..at.saturating_add(1), ..Found::new(line, message, hint, vec![edit]) })
+        Some(Candidate {
+            guessed: at..at.saturating_add(1),
+            ..Candidate::new(line, message, hint, vec![edit])
+        })
     };
     found().into_iter().collect()
 }

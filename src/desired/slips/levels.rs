@@ -1,13 +1,13 @@
 //! Slips in the levels of lines: steps, flows and keys that are not where they belong.
 
 use super::super::message::truncate;
-use super::found::Found;
+use super::candidate::Candidate;
 use super::line::{Level, Line, entry, shift};
 use crate::diagnostic::Edit;
 use crate::model::{FlowId, Step};
 
 /// Finds a step in the line of its flow.
-pub(super) fn flow_with_step(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn flow_with_step(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let (flow, rest) = line.content.split_once(':')?;
@@ -29,13 +29,13 @@ pub(super) fn flow_with_step(lines: &[Line<'_>], index: usize) -> Vec<Found> {
             Edit { range: value_start..value_start, text: " ".to_owned() },
             Edit { range: end..end, text: "}".to_owned() },
         ];
-        Some(Found::new(line, message, hint, edits))
+        Some(Candidate::new(line, message, hint, edits))
     };
     found().into_iter().collect()
 }
 
 /// Finds keys that are the items of a list. All items of a list are one slip.
-pub(super) fn list_of_entries(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn list_of_entries(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let item =
@@ -57,7 +57,7 @@ pub(super) fn list_of_entries(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         });
         let message = format!("`{}` is a list, not a mapping", truncate(parent.key()));
         let meant = line.content.strip_prefix('-')?.trim();
-        Some(Found::new(
+        Some(Candidate::new(
             line,
             message,
             format!("remove each `-`: write `{}`", truncate(meant)),
@@ -68,7 +68,7 @@ pub(super) fn list_of_entries(lines: &[Line<'_>], index: usize) -> Vec<Found> {
 }
 
 /// Finds flows and steps at the level of the file, and keys of a binding at the level of their step.
-pub(super) fn misplaced_level(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn misplaced_level(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let level = line.level();
@@ -94,13 +94,13 @@ pub(super) fn misplaced_level(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let more = parent.depth().saturating_add(2).saturating_sub(line.depth());
         let message = format!("`{}` {what}", truncate(line.key()));
         let hint = format!("indent `{}` below `{}:`", truncate(line.content), truncate(parent.key()));
-        Some(Found::new(line, message, hint, shift(lines, index, more, is_same)))
+        Some(Candidate::new(line, message, hint, shift(lines, index, more, is_same)))
     };
     found().into_iter().collect()
 }
 
 /// Finds steps below a flow with a value such as `{}`.
-pub(super) fn steps_below_value(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn steps_below_value(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let next = lines.get(index.saturating_add(1))?;
@@ -116,13 +116,13 @@ pub(super) fn steps_below_value(lines: &[Line<'_>], index: usize) -> Vec<Found> 
         let message = format!("`{}` has a value in its line, and steps below", truncate(key));
         let hint = format!("write `{}:` without `{}`", truncate(key), truncate(value));
         let range = end.saturating_sub(value.len())..end;
-        Some(Found::new(line, message, hint, vec![Edit { range, text: String::new() }]))
+        Some(Candidate::new(line, message, hint, vec![Edit { range, text: String::new() }]))
     };
     found().into_iter().collect()
 }
 
 /// Finds a line that is indented deeper than the line before, which has a value.
-pub(super) fn too_deep(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn too_deep(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let before = lines.get(index.checked_sub(1)?)?;
@@ -145,15 +145,17 @@ pub(super) fn too_deep(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let hint = format!("indent `{key}` by {depth} spaces, like `{}`", truncate(before.key()));
         let more = line.depth().saturating_sub(depth);
         let same = lines.get(index..)?.iter().take_while(|other| other.depth() >= line.depth());
-        let edits =
-            same.map(|line| Edit { range: line.start..line.start.saturating_add(more), text: String::new() });
-        Some(Found::new(line, message, hint, edits.collect()))
+        let edits = same.map(|line| Edit {
+            range: line.start..line.content_start(),
+            text: " ".repeat(line.depth().saturating_sub(more)),
+        });
+        Some(Candidate::new(line, message, hint, edits.collect()))
     };
     found().into_iter().collect()
 }
 
 /// Finds a line that is indented less than the lines before, but not like any line that it could continue.
-pub(super) fn unknown_level(lines: &[Line<'_>], index: usize) -> Vec<Found> {
+pub(super) fn unknown_level(lines: &[Line<'_>], index: usize) -> Vec<Candidate> {
     let found = || {
         let line = lines.get(index)?;
         let before = lines.get(..index)?;
@@ -171,7 +173,7 @@ pub(super) fn unknown_level(lines: &[Line<'_>], index: usize) -> Vec<Found> {
         let message = format!("`{key}` is indented less than `{}`", truncate(sibling.key()));
         let hint =
             format!("indent `{key}` by {} spaces, like `{}`", sibling.depth(), truncate(sibling.key()));
-        Some(Found::new(line, message, hint, shift(lines, index, more, |_| false)))
+        Some(Candidate::new(line, message, hint, shift(lines, index, more, |_| false)))
     };
     found().into_iter().collect()
 }

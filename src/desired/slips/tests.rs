@@ -183,7 +183,7 @@ fn slips_of_layout_have_one_problem_with_the_corrected_text() {
             "\n  B2C_1_a:\n    postFederationSignup: \"X\n    postAttributeCollection: \"Y\"",
             3,
             "missing closing `\"`",
-            "write `postFederationSignup: \"X\"`",
+            "add `\"` at the end of the value",
         ),
         (
             "\n  B2C_1_a：\n    postFederationSignup: X",
@@ -233,6 +233,20 @@ fn text_that_looks_like_a_slip_has_no_problem() {
         assert_eq!(problems(&text), [], "{text}");
         let found = problems(&text.replace("prune: steps", "prune: all"));
         assert!(matches!(&found[..], [(_, message, _)] if message == "invalid `prune`: `all`"), "{found:#?}");
+    }
+}
+
+#[test]
+fn repair_of_an_indentation_of_several_bytes_never_hides_the_problems_below_it() {
+    for width in 1..8 {
+        let indent = "\u{a0}".repeat(width);
+        let text = VALID
+            .replace("    postAttributeCollection: null", &format!("{indent}postAttributeCollection: null"))
+            .replace("prune: steps", "prune: all");
+        let is_below =
+            |message: &str| message == "invalid `prune`: `all`" || message.starts_with("invalid YAML: ");
+        let found = problems(&text);
+        assert!(found.iter().any(|(_, message, _)| is_below(message)), "{found:#?}");
     }
 }
 
