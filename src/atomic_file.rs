@@ -113,7 +113,7 @@ fn check_writable(path: &Path) -> io::Result<()> {
         // On Windows, `nul.json` can be a device.
         Ok(file) if !file.metadata().is_ok_and(|it| it.is_file()) => Err(not_regular()),
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => check_new(path, temporary?),
+        Err(error) if error.kind() == ErrorKind::NotFound => temporary.and_then(|_| check_new_name(path)),
         Err(error) => {
             if can_replace(path, &error, &temporary?)? {
                 Ok(())
@@ -136,15 +136,14 @@ fn not_regular() -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, "not a regular file")
 }
 
-/// Checks that a new file can have its name. On Unix, any file in the folder can. Windows reserves names such as
-/// `aux.md`, so the file is created with the rename that will write it, and removed again.
-fn check_new(path: &Path, temporary: NamedTempFile) -> io::Result<()> {
-    if !cfg!(windows) {
-        return Ok(());
+/// Checks the name of a new file. Windows reserves names such as `aux.md`, but would create them in a resolved folder,
+/// and most programs could neither open nor delete them.
+fn check_new_name(path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if cfg!(windows) && !paths::is_portable(&name) {
+        return Err(io::Error::new(ErrorKind::InvalidFilename, "Windows does not allow the name"));
     }
-    temporary.as_file().set_len(0)?;
-    rename(temporary, path)?;
-    fs::remove_file(path)
+    Ok(())
 }
 
 /// Returns whether a file that cannot be opened for writing, because of `error`, can be replaced by a temporary one:
@@ -230,8 +229,12 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Follows symbolic links: the target of a link is written, whether it exists or not, and the link stays.
-fn resolve_links(path: &Path) -> io::Result<PathBuf> {
+/// Follows symbolic links: the target of a link is written, whether it exists or not, and the link stays. A path in a
+/// folder that does not exist is returned as it is.
+///
+/// # Errors
+/// The links lead to each other, or cannot be read.
+pub fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     // As many links as Linux follows.
     for _ in 0..40 {
@@ -297,10 +300,10 @@ mod tests {
     #[test]
     fn open_of_a_name_that_cannot_be_is_an_error_and_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().join("p?.json"), folder.path().join("new.json:stream.json"), "nul".into()]
-        {
-            assert!(OutputFile::open(&path).is_err(), "{}", path.display());
+        for name in ["p?.json", "new.json:stream.json", "aux.md", "nul", "report.json."] {
+            assert!(OutputFile::open(&folder.path().join(name)).is_err(), "{name}");
         }
+        assert!(OutputFile::open(Path::new("nul")).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

@@ -4,6 +4,7 @@
 //! pull request from a stranger, and error messages quote lines of what is read. The resolved path must
 //! therefore be a regular file inside the repository, whatever the path looks like.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{self, Component, Path, PathBuf};
@@ -26,8 +27,8 @@ pub enum PathError {
     /// The path is part of git's own data, which may contain credentials.
     #[error("the resolved path is inside `.git`")]
     Git,
-    /// The file has this name, and the path another, such as one in other letter case.
-    #[error("the name of the file is `{0}`")]
+    /// The folder lists a file or folder by this name, and the path has another, such as one in other letter case.
+    #[error("the folder lists the name as `{0}`")]
     OtherName(String),
     /// Folder, device, pipe or virtual file of the operating system.
     #[error("not a regular file")]
@@ -128,16 +129,30 @@ pub(crate) fn check_names(folder: &Path, path: &Path, real: &Path) -> Result<(),
     // A link, or another spelling of the names.
     let mut folder = or_current_dir(folder).to_owned();
     for part in path.components() {
-        let is_listed = |mut entries: fs::ReadDir| {
-            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() == part.as_os_str()))
-        };
-        if is_name(&part) && fs::read_dir(&folder).is_ok_and(|entries| !is_listed(entries)) {
-            let real = fs::canonicalize(folder.join(part))?;
-            return Err(PathError::OtherName(display(Path::new(real.file_name().unwrap_or_default()))));
+        if is_name(&part)
+            && let Some(name) = other_name(&folder, part.as_os_str())?
+        {
+            return Err(PathError::OtherName(name));
         }
         folder.push(part);
     }
     Ok(())
+}
+
+/// Returns the name by which a folder lists a file or folder; `None` if it is `name`, or if the folder cannot be listed.
+fn other_name(folder: &Path, name: &OsStr) -> io::Result<Option<String>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
+    let listed: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    if listed.iter().any(|it| it == name) {
+        return Ok(None);
+    }
+    let lower = |name: &OsStr| name.to_string_lossy().to_lowercase();
+    if let Some(other) = listed.iter().find(|it| lower(it) == lower(name)) {
+        return Ok(Some(other.to_string_lossy().into_owned()));
+    }
+    // A short name of Windows.
+    let real = fs::canonicalize(folder.join(name))?;
+    Ok(Some(real.file_name().unwrap_or_default().to_string_lossy().into_owned()))
 }
 
 /// Checks that a resolved path is inside one of the folders, and is neither a virtual file of the system nor

@@ -328,7 +328,8 @@ fn output_conflict(message: String) -> Diagnostic {
     problem.hint("give each `--out` a file of its own")
 }
 
-/// Returns the path with links resolved; if that fails, such as for a new file, only made absolute.
+/// Returns the path with links resolved; if that fails, only made absolute.
 fn canonical_path(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+    let path = atomic_file::resolve_links(path).unwrap_or_else(|_| path.to_owned());
+    std::path::absolute(&path).unwrap_or(path)
 }
