@@ -21,7 +21,7 @@ use super::retry::{AttemptResult, Decision};
 const REQUEST_TIME: Duration = Duration::from_secs(45);
 
 /// Time after which a request that is still retried is worth a warning: the run waits for it, and prints no result.
-const SLOW: Duration = Duration::from_secs(5);
+const WARNING_AFTER: Duration = Duration::from_secs(5);
 
 /// Request that is being sent.
 pub(super) struct Sending<'a> {
@@ -283,11 +283,12 @@ impl<'a> Sending<'a> {
                 self.history.last = attempted.ok().map(Box::new);
             }
             Decision::Retry(pause) => {
-                info!("{method} {}: {what}; retrying in {:.1} s", url.path(), pause.as_secs_f64());
-                if self.active.saturating_add(self.deferred).saturating_add(pause) >= SLOW {
-                    self.connections
-                        .warnings
-                        .log(&what, &format!("{method} {}: {what}; retrying", url.path()));
+                let warnings = &self.connections.warnings;
+                let retries = format!("{method} {}: {what}; retrying", url.path());
+                let is_slow =
+                    self.active.saturating_add(self.deferred).saturating_add(pause) >= WARNING_AFTER;
+                if !is_slow || !warnings.log(&what, &retries) {
+                    info!("{retries} in {:.1} s", pause.as_secs_f64());
                 }
                 let status = attempted.as_ref().ok().map(|answer| answer.status);
                 if let Ok(answer) = attempted {

@@ -11,11 +11,12 @@ use tracing::warn;
 pub(super) struct Warnings(Arc<Mutex<BTreeSet<String>>>);
 
 impl Warnings {
-    /// Logs a warning, unless one with this cause was logged before.
-    pub(super) fn log(&self, cause: &str, warning: &str) {
-        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.insert(cause.to_owned()) {
+    /// Logs a warning, unless one with this cause was logged before. Returns whether it was logged.
+    pub(super) fn log(&self, cause: &str, warning: &str) -> bool {
+        let is_new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(cause.to_owned());
+        if is_new {
             warn!("{warning}");
         }
+        is_new
     }
 }
