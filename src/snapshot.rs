@@ -177,7 +177,7 @@ pub enum SnapshotError {
     #[error("unsupported `formatVersion`: {0}; this flowbind reads \"1\"")]
     UnsupportedVersion(String),
     /// Another file of flowbind, by its `kind`.
-    #[error("the file is not a snapshot, but has the kind {0}")]
+    #[error("the file is not a snapshot: its `kind` is `{0}`")]
     OtherKind(String),
     /// Content that a tenant cannot have.
     #[error("{}", join_errors(.0))]
@@ -270,11 +270,11 @@ fn check_version(text: &str) -> Result<(), SnapshotError> {
     #[serde(rename_all = "camelCase")]
     struct Versioned {
         format_version: serde_json::Value,
-        kind: Option<serde_json::Value>,
+        kind: Option<String>,
     }
     let Versioned { format_version, kind } = serde_json::from_str(text)?;
     if let Some(kind) = kind {
-        Err(SnapshotError::OtherKind(kind.to_string()))
+        Err(SnapshotError::OtherKind(kind))
     } else if format_version == "1" {
         Ok(())
     } else {
@@ -388,7 +388,7 @@ mod tests {
         assert!(message.contains("duplicate step `postFederationSignup`"), "{message}");
         let plan = r#"{"formatVersion": "2", "kind": "plan", "targets": []}"#;
         let message = Snapshot::parse(plan).unwrap_err().to_string();
-        assert_eq!(message, "the file is not a snapshot, but has the kind \"plan\"");
+        assert_eq!(message, "the file is not a snapshot: its `kind` is `plan`");
         assert!(Snapshot::parse("").unwrap_err().to_string().starts_with("line 1, column 0"));
     }
 

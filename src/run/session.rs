@@ -148,8 +148,8 @@ impl Drop for Run {
     }
 }
 
-/// Creates the connections of a run, which also trust the certificates of `--ca-file`. For real tenants, a proxy
-/// variable or certificate authorities that cannot be used are an error.
+/// Creates the connections of a run, which also trust the certificates of `--ca-file`. For real tenants, a
+/// proxy or certificate authorities that cannot be used are an error.
 fn connections(options: &Options) -> Result<Connections, CommandError> {
     let connections = match &options.ca_file {
         Some(path) => trusting(path)?,
