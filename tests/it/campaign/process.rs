@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -69,7 +69,7 @@ impl Process<'_> {
             if started.elapsed() > limit {
                 bail!("the process did not end within {limit:?}: {:?}", self.args);
             }
-            std::thread::sleep(Duration::from_millis(3));
+            sleep(Duration::from_millis(3));
         };
         let time_after_event = fired_event.map(|(_, at)| at.elapsed()).unwrap_or_default();
         let fired_event = fired_event.map(|(event, _)| event);
@@ -130,9 +130,15 @@ impl Process<'_> {
             ProcessEvent::Signal(name) => bail!("Windows has no signal {name}"),
             ProcessEvent::OutputFolderRemoved => {
                 // The process may create a file meanwhile, or on Windows have one open.
+                let started = Instant::now();
                 while let Err(error) = fs::remove_dir_all(self.folder.join("out")) {
                     let may_pass = [ErrorKind::DirectoryNotEmpty, ErrorKind::PermissionDenied];
-                    ensure!(may_pass.contains(&error.kind()), "cannot remove the folder: {error}");
+                    let is_late = started.elapsed() > Duration::from_secs(10);
+                    ensure!(
+                        may_pass.contains(&error.kind()) && !is_late,
+                        "cannot remove the folder: {error}"
+                    );
+                    sleep(Duration::from_millis(3));
                 }
             }
         }

@@ -47,7 +47,7 @@ pub fn run_at_terminal(run: Flowbind, prompt: &str, meanwhile: impl FnOnce(), an
     let mut child = command.stdin(stream()).stdout(stream()).stderr(stream()).start();
     let ended = std::thread::spawn(move || {
         let code = child.wait().unwrap().code();
-        // What reads the terminal cannot see that the process has ended.
+        // The other side of the terminal gets no end of file while `end` is open.
         end.write_all(b"\0").unwrap();
         code
     });
