@@ -5,6 +5,8 @@
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
 
 pub use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -123,10 +125,34 @@ fn unless_pipe_is_closed(written: io::Result<()>) -> io::Result<()> {
 /// # Errors
 /// If writing fails, except for a closed pipe.
 pub fn print(text: &str) -> io::Result<()> {
-    with_status_line_hidden(stdout_is_terminal(), || {
-        let mut stdout = anstream::stdout().lock();
-        unless_pipe_is_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
-    })
+    let stdout = anstream::stdout();
+    let written = with_status_line_hidden(stdout_is_terminal(), || match stdout.current_choice() {
+        ColorChoice::Never => {
+            write_all(&mut io::stdout().lock(), anstream::adapter::strip_str(text).to_string())
+        }
+        ColorChoice::AlwaysAnsi => write_all(&mut io::stdout().lock(), text),
+        // A console of Windows that needs its own calls for styles.
+        _ => write_all(&mut stdout.lock(), text),
+    });
+    unless_pipe_is_closed(written)
+}
+
+/// Writes all of a text, and flushes it. Waits for a slow reader also if another process made the stream non-blocking,
+/// as Node.js does with those that it shares.
+fn write_all(stream: &mut impl Write, text: impl AsRef<str>) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut left = text.as_ref().as_bytes();
+    loop {
+        let written = if left.is_empty() { stream.flush().map(|()| 0) } else { stream.write(left) };
+        match written {
+            Ok(_) if left.is_empty() => return Ok(()),
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => left = left.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(PAUSE),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Writes a message to stderr, without styles if color is off. Errors are ignored, because they cannot be
@@ -137,10 +163,10 @@ pub fn eprint(text: &str) {
     // write several pieces.
     _ = with_status_line_hidden(stderr_is_terminal(), || match stderr.current_choice() {
         ColorChoice::Never => {
-            let plain = anstream::adapter::strip_str(text).to_string();
-            io::stderr().lock().write_all(plain.as_bytes())
+            write_all(&mut io::stderr().lock(), anstream::adapter::strip_str(text).to_string())
         }
-        _ => stderr.lock().write_all(text.as_bytes()),
+        ColorChoice::AlwaysAnsi => write_all(&mut io::stderr().lock(), text),
+        _ => write_all(&mut stderr.lock(), text),
     });
 }
 

@@ -144,3 +144,27 @@ fn report_above_the_limit_of_the_file_size_is_printed() {
     assert_eq!(report["targets"][0]["changes"].as_array().unwrap().len(), flows.len());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+/// Node.js makes the pipes non-blocking that it shares with its children.
+#[test]
+fn output_to_a_slow_reader_of_a_non_blocking_pipe_is_complete() {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let folder = folder();
+    let flows: Vec<_> = (0..500).map(|flow| format!("B2C_1_{flow:03}")).collect();
+    let unbound: Vec<_> = flows.iter().map(|flow| (flow.as_str(), 0, 0)).collect();
+    file(folder.path(), "flowbind.yaml", yaml_binding_connector_1(&flows));
+    file(folder.path(), "tenant.json", tenant(&unbound).to_json());
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_flowbind"))
+        .args(["plan", "--sandbox", "tenant.json", "--format", "json", "--rate", "100000/1"])
+        .current_dir(folder.path())
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .start();
+    // The pipe is full before it is read.
+    std::thread::sleep(Duration::from_secs(1));
+    let plan: Value = serde_json::from_reader(&mut reader).unwrap();
+    assert_eq!(plan["targets"][0]["changes"].as_array().unwrap().len(), flows.len());
+    assert_eq!(exit_code(&mut child), Some(0));
+}
