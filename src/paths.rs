@@ -42,22 +42,23 @@ const SYSTEM_FOLDERS: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// otherwise the working directory. The root directory contains everything, so it is replaced by `folder`.
 pub(crate) fn allowed_root(folder: &Path) -> io::Result<PathBuf> {
     let folder = fs::canonicalize(or_current_dir(folder))?;
-    if let Some(root) = repository_root(&folder)? {
+    if let Some(root) = repository_root(&folder) {
         return Ok(root);
     }
-    let current = fs::canonicalize(".")?;
-    Ok(if current.parent().is_some() { current } else { folder })
+    // The working directory may have been deleted.
+    let current = fs::canonicalize(".").ok().filter(|current| current.parent().is_some());
+    Ok(current.unwrap_or(folder))
 }
 
 /// Returns the nearest folder upward that contains `.git`, otherwise the working directory if it contains
 /// `folder` and is not the root directory; otherwise `None`. Anyone with commit access can change the links
 /// in it.
-fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
+fn repository_root(folder: &Path) -> Option<PathBuf> {
     if let Some(repository) = folder.ancestors().find(|above| above.join(".git").exists()) {
-        return Ok(Some(repository.to_owned()));
+        return Some(repository.to_owned());
     }
-    let current = fs::canonicalize(".")?;
-    Ok(Some(current).filter(|current| current.parent().is_some() && folder.starts_with(current)))
+    let current = fs::canonicalize(".").ok()?;
+    Some(current).filter(|current| current.parent().is_some() && folder.starts_with(current))
 }
 
 /// Returns the path of a file relative to its repository, otherwise to the working directory, with `/`. It is the same
@@ -65,7 +66,7 @@ fn repository_root(folder: &Path) -> io::Result<Option<PathBuf>> {
 pub(crate) fn path_in_repository(file: &Path) -> String {
     let relative = || {
         let folder = fs::canonicalize(or_current_dir(file.parent()?)).ok()?;
-        let root = repository_root(&folder).ok()??;
+        let root = repository_root(&folder)?;
         // The file itself may be a link: two links are two files, because bases are relative to the link.
         Some(folder.join(file.file_name()?).strip_prefix(root).ok()?.to_owned())
     };
@@ -200,7 +201,7 @@ fn link_boundary(folder: &Path, is_inner: bool) -> io::Result<Option<PathBuf>> {
     if folder == Path::new("/dev") || folder.starts_with("/proc") {
         return Ok(None);
     }
-    match repository_root(folder)? {
+    match repository_root(folder) {
         Some(root) => Ok(Some(root)),
         // Links above a checkout belong to the machine: `/tmp` is a link on macOS.
         None if is_inner => Ok(None),

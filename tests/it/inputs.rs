@@ -271,3 +271,27 @@ fn file_with_a_name_that_is_not_utf8_is_read_and_written() {
     assert_eq!(run(&[&show, &plan]).code, 0);
     assert_eq!(run(&[&apply, &by_plan, &plan, &sandbox, &snapshot]).code, 0);
 }
+
+/// As after the clean-up of a workspace, or on a stale mount.
+#[cfg(unix)]
+#[test]
+fn working_directory_that_was_deleted_does_not_matter_for_absolute_paths() {
+    let (folder, yaml) = folder_with_snapshot();
+    fs::create_dir(folder.path().join("files")).unwrap();
+    file(folder.path(), "files/base.yaml", yaml.replace("tenant: contoso.onmicrosoft.com\n", ""));
+    file(
+        folder.path(),
+        "files/dev.yaml",
+        "version: 1\nextends: base.yaml\ntenant: contoso.onmicrosoft.com\n",
+    );
+    let script =
+        r#"mkdir old; cd old; rmdir ../old; exec "$0" plan "$1/files" --sandbox "$1/tenant.json""#;
+    let outcome: Outcome = std::process::Command::new("/bin/sh")
+        .args(["-ec", script, env!("CARGO_BIN_EXE_flowbind")])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(outcome.code, 0, "{outcome}");
+}
