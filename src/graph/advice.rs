@@ -34,6 +34,7 @@ pub fn unreachable_hint(unreachable: &Unreachable) -> String {
         Route::NoProxy(variable) => {
             format!("check the network, and `{variable}`, which lists the host{tls}")
         }
+        Route::Local => format!("check the network of this machine{tls}"),
         Route::Direct => format!("check the network and `HTTPS_PROXY`{tls}"),
     }
 }

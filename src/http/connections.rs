@@ -129,7 +129,7 @@ impl Connections {
 
     /// Returns how the host of a URL is reached.
     pub(super) fn route(&self, url: &Url) -> Route {
-        if ProxyMode::for_url(url) == ProxyMode::Proxied { self.proxies.route(url) } else { Route::Direct }
+        if ProxyMode::for_url(url) == ProxyMode::Proxied { self.proxies.route(url) } else { Route::Local }
     }
 
     /// Returns the newest client for a URL; builds it on first use. There is one for hosts that may need a

@@ -28,7 +28,7 @@ pub struct Unreachable {
 fn through(route: &Route) -> String {
     match route {
         Route::Proxy { address, .. } => format!(" through the proxy {address}"),
-        Route::Direct | Route::NoProxy(_) => String::new(),
+        Route::Local | Route::Direct | Route::NoProxy(_) => String::new(),
     }
 }
 

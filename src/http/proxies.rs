@@ -20,7 +20,9 @@ pub struct Proxies {
 /// How a host is reached, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    /// Directly: the host is this machine, or there is no proxy.
+    /// Directly, whatever the proxy is: the host is this machine or link-local.
+    Local,
+    /// Directly: there is no proxy.
     Direct,
     /// Directly, because this variable lists the host.
     NoProxy(&'static str),
