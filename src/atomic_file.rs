@@ -115,11 +115,8 @@ fn check_writable(path: &Path) -> io::Result<()> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => temporary.and_then(|_| check_new_name(path)),
         Err(error) => {
-            if can_replace(path, &error, &temporary?)? {
-                Ok(())
-            } else {
-                Err(error)
-            }
+            let is_replaceable = temporary.and_then(|temporary| can_replace(path, &error, &temporary));
+            if is_replaceable.unwrap_or(false) { Ok(()) } else { Err(error) }
         }
     }
 }

@@ -16,6 +16,7 @@
     test,
     allow(
         clippy::arithmetic_side_effects,
+        clippy::disallowed_methods,
         clippy::string_slice,
         reason = "a test that cannot continue has failed, and `clippy.toml` has no setting for these"
     )
@@ -25,6 +26,7 @@ pub mod accept;
 pub mod apply;
 pub mod atomic_file;
 pub mod auth;
+pub mod blocking;
 pub mod cli;
 pub mod compare;
 pub mod current;

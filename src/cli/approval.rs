@@ -2,10 +2,8 @@
 
 use std::io;
 
-use tokio::sync::oneshot;
-
 use crate::run::Answer;
-use crate::terminal;
+use crate::{blocking, terminal};
 
 /// Prints `question` on stderr and waits for a line from stdin: `yes` is `Yes`, any other line `No`. Asks nothing and
 /// returns `NotInteractive` if stdin or stderr is not a terminal.
@@ -14,13 +12,10 @@ pub(super) async fn ask(question: &str) -> Answer {
         return Answer::NotInteractive;
     }
     terminal::eprint(&format!("\n{question} Type 'yes': "));
-    // A thread of its own, because a read from a terminal cannot be cancelled.
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
+    let line = blocking::call(|| {
         let mut line = String::new();
-        let read = io::stdin().read_line(&mut line).map(|_| line);
-        // The receiver is dropped if the run was interrupted.
-        _ = sender.send(read.is_ok_and(|line| line.trim() == "yes"));
+        io::stdin().read_line(&mut line).map(|_| line)
     });
-    if receiver.await.unwrap_or(false) { Answer::Yes } else { Answer::No }
+    let is_yes = line.await.flatten().is_ok_and(|line| line.trim() == "yes");
+    if is_yes { Answer::Yes } else { Answer::No }
 }

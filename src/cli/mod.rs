@@ -114,6 +114,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         (false, 1) => Level::INFO,
         (false, _) => Level::DEBUG,
     });
+    #[cfg(unix)]
+    raise_open_file_limit();
     let ended = signals::run(move |signals| run(&cli, signals));
     let exit = match ended.map_err(CommandError::from) {
         Ok(Ok(Ok(exit)) | Err(exit)) => exit,
@@ -123,6 +125,18 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// Raises the limit of open files as far as it is allowed. Each tenant needs several, and the default of macOS is 256.
+/// Without it, a small run succeeds as well.
+#[cfg(unix)]
+fn raise_open_file_limit() {
+    use nix::sys::resource::{Resource::RLIMIT_NOFILE, getrlimit, setrlimit};
+    // macOS accepts no more (`OPEN_MAX`).
+    const MAX: u64 = 10_240;
+    if let Ok((current, allowed)) = getrlimit(RLIMIT_NOFILE) {
+        _ = setrlimit(RLIMIT_NOFILE, allowed.min(MAX).max(current), allowed);
+    }
 }
 
 /// Parses a command line. Prints help, the version or a usage error, and returns the exit code for it.

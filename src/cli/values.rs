@@ -85,6 +85,7 @@ pub(super) fn out_parser(formats: &'static [Format]) -> impl TypedValueParser<Va
 pub(super) fn export_parser() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|path| match path.to_str() {
         Some("-") => Err("to write to stdout, leave the option out"),
+        Some("") => Err("the path is empty"),
         _ => Ok(PathBuf::from(path)),
     })
 }

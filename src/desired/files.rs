@@ -102,12 +102,15 @@ fn parse_all(inputs: &[InputFile]) -> BTreeMap<FileKey, (PathBuf, ParseResult)> 
     thread::scope(|scope| {
         let mut shares = inputs.chunks(share);
         let first = shares.next().unwrap_or_default();
-        let others: Vec<_> = shares.map(|share| scope.spawn(move || parse(share))).collect();
+        let start = |share| (share, thread::Builder::new().spawn_scoped(scope, move || parse(share)));
+        let others: Vec<_> = shares.map(start).collect();
         let first = parse(first);
-        // A panic is propagated, because the files of a lost thread would silently be missing from the plan.
-        let others = others
-            .into_iter()
-            .flat_map(|other| other.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
+        let others = others.into_iter().flat_map(|(share, thread)| match thread {
+            // A panic is propagated, because the files of a lost thread would silently be missing from the plan.
+            Ok(thread) => thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload)),
+            // The system starts no thread.
+            Err(_) => parse(share),
+        });
         first.into_iter().chain(others).collect()
     })
 }
@@ -302,6 +305,8 @@ impl Loader<'_> {
         written: &Spanned<String>,
     ) -> Result<FileKey, Diagnostic> {
         let written = &written.value;
+        // A base needs no tenant, even if it is not allowed.
+        self.extended.extend(path.canonicalize());
         let real = if written.starts_with('/') {
             Err(PathError::Absolute)
         } else if !paths::is_portable(written) {
@@ -329,7 +334,6 @@ impl Loader<'_> {
             };
             Diagnostic::error(Code::InvalidBase, message).caused_by(error.to_string()).hint(hint)
         })?;
-        self.extended.insert(real.clone());
         let key = FileKey::new(path, real);
         if let Some(start) = self.chain.iter().position(|(above, _)| *above == key) {
             let cycle = self.chain.iter().skip(start).chain(self.chain.get(start));

@@ -105,7 +105,7 @@ impl Outputs {
     /// error.
     ///
     /// # Errors
-    /// Lists the outputs that cannot be written, are given twice, or are inputs of the run.
+    /// Lists the outputs that cannot be written, are given twice, or are inputs of the run; or the system starts no thread.
     pub fn open(
         format: Format,
         paths: &[OutPath],
@@ -141,7 +141,9 @@ impl Outputs {
             return Err(problems);
         }
         let workspace = Workspace::new(step.workspace.as_deref());
-        let printer = Printer::start();
+        let printer = Printer::start().map_err(|error| {
+            vec![Diagnostic::error(Code::System, "cannot start a thread").caused_by(error.to_string())]
+        })?;
         Ok(Self {
             files,
             stdout: format,

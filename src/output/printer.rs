@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::mpsc;
+use std::thread;
 
 use tokio::sync::oneshot;
 
@@ -11,9 +12,13 @@ use crate::terminal;
 pub(super) struct Printer(mpsc::Sender<(String, Option<oneshot::Sender<io::Result<()>>>)>);
 
 impl Printer {
-    pub(super) fn start() -> Self {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system starts no thread.
+    pub(super) fn start() -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             let mut printed = Ok(());
             for (text, done) in receiver {
                 let text: String = text;
@@ -24,8 +29,8 @@ impl Printer {
                     _ = done.send(std::mem::replace(&mut printed, Ok(())));
                 }
             }
-        });
-        Self(sender)
+        })?;
+        Ok(Self(sender))
     }
 
     pub(super) fn print(&self, text: String) {

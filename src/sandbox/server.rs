@@ -48,6 +48,7 @@ impl Server {
     /// Serves connections until the task is aborted. Aborting it also ends the connections.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
         let mut connections = JoinSet::new();
+        let mut is_warned = false;
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
@@ -55,7 +56,9 @@ impl Server {
                 }
                 Err(error) => {
                     // Usually too many open files: wait for connections to end.
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if !std::mem::replace(&mut is_warned, true) {
+                        tracing::warn!(%error, "cannot accept a connection; retrying");
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

@@ -8,6 +8,7 @@
 #![allow(
     unreachable_pub,
     clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

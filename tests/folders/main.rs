@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

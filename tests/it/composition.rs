@@ -282,6 +282,9 @@ fn base_without_repository_must_be_in_the_working_directory() {
         let outcome = flowbind(["validate"]).args([&path]).within(here).run();
         assert_eq!(outcome.code, code, "{base} from {}: {outcome}", here.display());
         assert_eq!(outcome.stderr.contains("the resolved path is not inside `"), code == 1, "{outcome}");
+        // A base that is not allowed needs no tenant.
+        let outcome = flowbind(["validate"]).args([&path, &at.join("stages").join(base)]).within(here).run();
+        assert_eq!(outcome.stderr.matches("error[").count(), usize::from(code == 1), "{outcome}");
     }
 }
 

@@ -14,17 +14,18 @@ use crate::support::{package, path_below};
 
 /// Modules of the crate with the modules that they use, which must be listed before them. A new entry needs a
 /// reason; an unused entry must be removed.
-const DEPENDENCIES: [(&str, &[&str]); 26] = [
+const DEPENDENCIES: [(&str, &[&str]); 27] = [
+    ("blocking", &[]),
     ("diagnostic", &[]),
     ("encoding", &[]),
-    ("http", &[]),
+    ("http", &["blocking"]),
     ("paths", &["encoding"]),
     ("atomic_file", &["paths"]),
     ("snapshot", &[]),
     ("terminal", &[]),
     ("model", &["diagnostic"]),
     ("desired", &["diagnostic", "encoding", "model", "paths"]),
-    ("auth", &["encoding", "http", "model", "paths"]),
+    ("auth", &["blocking", "encoding", "http", "model", "paths"]),
     ("graph", &["auth", "diagnostic", "http", "model"]),
     ("current", &["diagnostic", "graph", "model"]),
     ("plan", &["diagnostic", "model"]),
@@ -69,6 +70,7 @@ const DEPENDENCIES: [(&str, &[&str]); 26] = [
             "apply",
             "atomic_file",
             "auth",
+            "blocking",
             "desired",
             "diagnostic",
             "drift",

@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -64,6 +65,8 @@ mod show;
 mod step_files;
 mod streams;
 mod support;
+#[cfg(unix)]
+mod system_limits;
 mod troubleshooting;
 mod undo;
 mod validate;

@@ -12,15 +12,15 @@ use crate::support::{Outcome, file, folder, kept_variables, signal, tenant, yaml
 /// Runs flowbind after a shell script in a mount namespace. The script and the run are in a folder with
 /// `flowbind.yaml`, `tenant.json`, `host.json`, `r.json` and a folder `d`. With `is_other_user`, the run is that of
 /// another user than the owner of the files.
-struct Machine {
-    folder: tempfile::TempDir,
+pub struct Machine {
+    pub folder: tempfile::TempDir,
     namespace: &'static [&'static str],
-    is_root: bool,
+    pub is_root: bool,
 }
 
 impl Machine {
     /// Creates the folder. Returns `None` if the system allows no mounts.
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         let folder = folder();
         let is_root = fs::metadata(folder.path()).unwrap().uid() == 0;
         let namespace: &[&str] = if is_root { &["--mount"] } else { &["--mount", "--map-root-user"] };
@@ -49,7 +49,12 @@ impl Machine {
 
     fn command(&self, script: &str, is_other_user: bool, args: &str) -> Command {
         let user = if is_other_user { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
-        let script = format!("cd \"$0\"\n{script}\nexec {user} ./flowbind {args}");
+        self.command_after(&format!("{script}\nexec {user} ./flowbind {args}"))
+    }
+
+    /// Creates the command that runs a shell script in the folder.
+    pub fn command_after(&self, script: &str) -> Command {
+        let script = format!("cd \"$0\"\n{script}");
         let mut command = Command::new("unshare");
         command.args(self.namespace).args(["sh", "-euc", &script]).arg(self.folder.path()).env_clear();
         command.envs(kept_variables()).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");

@@ -48,7 +48,11 @@ impl Executor for KillOnDropExecutor {
 
 #[cfg(unix)]
 async fn run(mut command: Command) -> io::Result<Output> {
-    let mut running = command.kill_on_drop(true).spawn()?;
+    let spawned = command.kill_on_drop(true).spawn();
+    let mut running = spawned.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::other(SignInError::new("this system has no shell to run `az`")),
+        _ => error,
+    })?;
     let _stdin = running.stdin.take();
     running.wait_with_output().await
 }

@@ -1,0 +1,56 @@
+//! Limits of the system, such as those of a container: threads and open files.
+
+use std::fs;
+use std::process::Command;
+
+use crate::output_files::Machine;
+use crate::support::{Outcome, file, folder, tenant, yaml_binding_connector_1};
+
+/// Threads count as processes of their user. No limit ends a run with a panic, which would have no report.
+#[test]
+fn run_without_threads_is_an_error() {
+    // The limit does not apply to root, and any other user may have more processes.
+    let Some(machine) = Machine::new().filter(|machine| machine.is_root) else { return };
+    for name in ["d/one.yaml", "d/two.yaml"] {
+        file(machine.folder.path(), name, yaml_binding_connector_1(&["B2C_1_a"]));
+    }
+    for threads in 1..=6 {
+        for args in
+            ["d --sandbox tenant.json", "flowbind.yaml --graph-url http://localhost:9/beta --timeout 2"]
+        {
+            let script = format!(
+                "export FLOWBIND_ACCESS_TOKEN=t; exec setpriv --reuid=65533 --regid=65533 --clear-groups \
+                 prlimit --nproc={threads} ./flowbind plan {args}"
+            );
+            let outcome = Outcome::from(machine.command_after(&script).output().unwrap());
+            assert_eq!(outcome.code, 1, "{threads}: {outcome}");
+            assert!(outcome.stderr.contains("error["), "{threads}: {outcome}");
+            assert!(!outcome.panicked(), "{threads}: {outcome}");
+        }
+    }
+}
+
+/// A shell on macOS allows 256 files by default.
+#[test]
+fn limit_of_open_files_is_raised_for_many_tenants() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("tenants")).unwrap();
+    let mut args = Vec::new();
+    for number in 0..20 {
+        let (name, domain) = (format!("{number}.json"), format!("tenant{number}.onmicrosoft.com"));
+        let snapshot = tenant(&[("B2C_1_a", 2, 2)]).to_json();
+        file(folder.path(), &name, snapshot.replace("contoso.onmicrosoft.com", &domain));
+        let yaml = yaml_binding_connector_1(&["B2C_1_a"]).replace("contoso.onmicrosoft.com", &domain);
+        file(folder.path(), &format!("tenants/{number}.yaml"), yaml);
+        args.extend(["--sandbox".to_owned(), name]);
+    }
+    let outcome: Outcome = Command::new("/bin/sh")
+        .args(["-c", "ulimit -S -n 32; exec \"$0\" plan tenants \"$@\"", env!("CARGO_BIN_EXE_flowbind")])
+        .args(args)
+        .current_dir(folder.path())
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(!outcome.stderr.contains("WARN"), "{outcome}");
+}
