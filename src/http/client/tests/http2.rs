@@ -2,6 +2,7 @@
 //! streams in these ways.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -21,8 +22,9 @@ enum Reply {
     GoAway,
 }
 
-/// Starts a server, and returns its URL and connections that trust it. `reply` gets the number of requests before.
-async fn serve(reply: impl Fn(u32) -> Reply + Send + Sync + 'static) -> (String, Connections) {
+/// Starts a server, and returns its URL, connections that trust it, and the folder of its authority. `reply` gets the
+/// number of requests before.
+async fn serve(reply: impl Fn(u32) -> Reply + Send + Sync + 'static) -> (String, Connections, TempDir) {
     let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -47,7 +49,11 @@ async fn serve(reply: impl Fn(u32) -> Reply + Send + Sync + 'static) -> (String,
             tokio::spawn(async move { handle(stream, &acceptor, next).await });
         }
     });
-    (url, Connections::with_authorities(pem.as_bytes()).unwrap())
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let trust_store = TrustStore { file: Some(file), folders: None };
+    (url, Connections::default().with_environment(Proxies::default(), trust_store), folder)
 }
 
 /// Returns a frame (<https://www.rfc-editor.org/rfc/rfc9113.html#section-4.1>).
@@ -94,7 +100,8 @@ async fn handle(stream: TcpStream, acceptor: &TlsAcceptor, next: impl Fn() -> Re
 async fn unprocessed_request_is_sent_again_without_a_pause() {
     for reply in [Reply::Refuse, Reply::GoAway] {
         for method in [Method::GET, Method::PUT] {
-            let (url, connections) = serve(move |before| if before < 3 { reply } else { Reply::Ok }).await;
+            let (url, connections, _folder) =
+                serve(move |before| if before < 3 { reply } else { Reply::Ok }).await;
             let client = client(connections, 200);
             let answer = client.send(&request(method, &url, RetryBudget::UntilDeadline)).await.unwrap();
             assert_eq!((answer.status, answer.attempts), (200, 4), "{reply:?}");
@@ -111,7 +118,7 @@ async fn put_that_is_never_processed_has_not_acted() {
     for reply in [Reply::Refuse, Reply::GoAway] {
         let mut tries = 0;
         let (client, url, error, time) = loop {
-            let (url, connections) = serve(move |_| reply).await;
+            let (url, connections, _folder) = serve(move |_| reply).await;
             let client = client(connections, 200);
             let began = Instant::now();
             let error =
