@@ -284,8 +284,7 @@ fn working_directory_that_was_deleted_does_not_matter_for_absolute_paths() {
         "files/dev.yaml",
         "version: 1\nextends: base.yaml\ntenant: contoso.onmicrosoft.com\n",
     );
-    let script =
-        r#"mkdir old; cd old; rmdir ../old; exec "$0" plan "$1/files" --sandbox "$1/tenant.json""#;
+    let script = r#"mkdir old; cd old; rmdir ../old; exec "$0" plan "$1/files" --sandbox "$1/tenant.json""#;
     let outcome: Outcome = std::process::Command::new("/bin/sh")
         .args(["-ec", script, env!("CARGO_BIN_EXE_flowbind")])
         .arg(folder.path())
@@ -294,4 +293,20 @@ fn working_directory_that_was_deleted_does_not_matter_for_absolute_paths() {
         .unwrap()
         .into();
     assert_eq!(outcome.code, 0, "{outcome}");
+}
+
+/// The shells of Windows expand no patterns.
+#[cfg(windows)]
+#[test]
+fn pattern_as_an_argument_is_the_files_that_match_and_are_not_hidden() {
+    let folder = folder();
+    for name in ["a.yaml", "B.YAML", ".c.yaml", "d.yml"] {
+        file(folder.path(), name, "version: 2\n");
+    }
+    let outcome = flowbind(["validate", "*.yaml"]).within(folder.path()).run();
+    assert_eq!(outcome.stderr.matches(" --> ").count(), 2, "{outcome}");
+    assert!(
+        outcome.stderr.contains(" --> a.yaml:1:") && outcome.stderr.contains(" --> B.YAML:1:"),
+        "{outcome}"
+    );
 }

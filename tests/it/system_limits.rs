@@ -1,4 +1,4 @@
-//! Limits of the system, such as those of a container: threads and open files.
+//! What a system may lack, such as a container: threads, open files, certificate authorities.
 
 use std::fs;
 use std::process::Command;
@@ -53,4 +53,18 @@ fn limit_of_open_files_is_raised_for_many_tenants() {
         .into();
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(!outcome.stderr.contains("WARN"), "{outcome}");
+}
+
+#[test]
+fn system_without_certificate_authorities_is_one_error() {
+    let Some(machine) = Machine::new() else { return };
+    let script = "unset SSL_CERT_FILE SSL_CERT_DIR; export FLOWBIND_ACCESS_TOKEN=t\n\
+                  for store in /etc/ssl /etc/pki; do [ ! -d $store ] || mount -t tmpfs tmpfs $store; done\n\
+                  exec ./flowbind plan";
+    let outcome = Outcome::from(machine.command_after(script).output().unwrap());
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let error = "error[trust-store-unusable]: no certificate authorities on this system\n  \
+                 = hint: install the package `ca-certificates`, or set `SSL_CERT_FILE`";
+    assert!(outcome.stderr.contains(error), "{outcome}");
+    assert_eq!(outcome.stderr.matches("error[").count(), 1, "{outcome}");
 }

@@ -249,6 +249,12 @@ fn run_container(machine: &Machine, pod: &Value, env: &BTreeMap<&str, String>) -
 #[test]
 fn indexed_job_with_a_blocked_shard_plans_the_other_shards() {
     let resources = resources("examples/kubernetes/fleet.yaml");
+    let text = |path: &str| fs::read_to_string(package(path)).unwrap();
+    let dockerfile = text(".github/release/Dockerfile");
+    let (_, program) = dockerfile.split_once("/flowbind /").expect("the image has the program");
+    let program = format!("/{}flowbind", program.lines().next().unwrap());
+    let copied = text("examples/kubernetes/fleet.yaml").contains(&format!("0.1.0 {program} "));
+    assert!(copied, "the comment does not copy {program}");
     let job = &resources["Job"]["spec"];
     let policy = &job["podFailurePolicy"]["rules"][0];
     assert_eq!((&policy["action"], &policy["onExitCodes"]["operator"]), (&"FailIndex".into(), &"In".into()));
