@@ -132,10 +132,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 #[cfg(unix)]
 fn raise_open_file_limit() {
     use nix::sys::resource::{Resource::RLIMIT_NOFILE, getrlimit, setrlimit};
-    // macOS accepts no more (`OPEN_MAX`).
-    const MAX: u64 = 10_240;
     if let Ok((current, allowed)) = getrlimit(RLIMIT_NOFILE) {
-        _ = setrlimit(RLIMIT_NOFILE, allowed.min(MAX).max(current), allowed);
+        // macOS accepts no more than `OPEN_MAX`, which is 10240.
+        _ = setrlimit(RLIMIT_NOFILE, allowed.min(10_240).max(current), allowed);
     }
 }
 
