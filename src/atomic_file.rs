@@ -226,11 +226,11 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Follows symbolic links: the target of a link is written, whether it exists or not, and the link stays. A path in a
-/// folder that does not exist is returned as it is.
+/// Follows symbolic links: the target of a link is written, whether it exists or not, and the link stays. The folder of a
+/// new file is also resolved.
 ///
 /// # Errors
-/// The links lead to each other, or cannot be read.
+/// A link cannot be read, or the links form a cycle.
 pub fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     // As many links as Linux follows.

@@ -319,19 +319,16 @@ fn check_not_input(path: &Path, real: &Path, inputs: &[&Path]) -> Result<(), Dia
     }
 }
 
-/// Returns whether two paths are of one file.
+/// Returns whether two paths are of one file, which may be new.
 fn is_same(one: &Path, other: &Path) -> bool {
-    canonical_path(one) == canonical_path(other)
+    let real = |path: &Path| {
+        atomic_file::resolve_links(path).and_then(std::path::absolute).unwrap_or_else(|_| path.to_owned())
+    };
+    real(one) == real(other)
 }
 
 /// Returns the error of an output that is also an input or another output.
 fn output_conflict(message: String) -> Diagnostic {
     let problem = Diagnostic::error(Code::OutputConflict, message);
     problem.hint("give each `--out` a file of its own")
-}
-
-/// Returns the path with links resolved; if that fails, only made absolute.
-fn canonical_path(path: &Path) -> PathBuf {
-    let path = atomic_file::resolve_links(path).unwrap_or_else(|_| path.to_owned());
-    std::path::absolute(&path).unwrap_or(path)
 }

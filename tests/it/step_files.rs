@@ -206,11 +206,15 @@ fn step_file_that_is_unusable_ends_the_run_before_the_tenant_is_read() {
     let (missing, report) = (root.join("missing/file"), root.join("plan.md"));
     let input = root.join("identity/flowbind.yaml");
     let content = fs::read_to_string(&input).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(root, root.join("link")).unwrap();
+    let linked = if cfg!(unix) { root.join("link/plan.md") } else { report.clone() };
     for variable in ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"] {
         for (path, id) in [
             (missing.as_path(), "output-not-writable"),
             (root, "output-not-writable"),
             (&report, "output-conflict"),
+            (&linked, "output-conflict"),
             (&input, "output-conflict"),
         ] {
             let outcome = flowbind(["plan", "--format", "github", "--graph-url", "http://127.0.0.1:9/beta"])
