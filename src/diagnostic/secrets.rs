@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-/// Names of keys whose value is masked, without hyphens and underscores.
-const SECRET_KEYS: [&str; 5] = ["secret", "clientsecret", "password", "accesstoken", "apikey"];
+/// Ends of keys whose value is masked, without hyphens and underscores, as in `AZURE_CLIENT_SECRET`.
+const SECRET_KEYS: [&str; 4] = ["secret", "password", "accesstoken", "apikey"];
 
 /// Replaces by `*`: user info, queries and fragments of addresses, with or without a scheme, and the values of
 /// keys such as `password`. The number of characters stays the same, so that columns do not change.
@@ -46,12 +46,12 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     if masked == text { Cow::Borrowed(text) } else { Cow::Owned(masked) }
 }
 
-/// Returns whether the text before a colon ends with one of [`SECRET_KEYS`].
+/// Returns whether the key before a colon ends with one of [`SECRET_KEYS`].
 fn is_secret(before: &[char]) -> bool {
     let key = before.iter().rev().skip_while(|char| matches!(char, '"' | '\'' | ' '));
     let key = key.take_while(|char| char.is_alphanumeric() || matches!(char, '_' | '-'));
     let key: Vec<_> = key.filter(|char| char.is_alphanumeric()).map(char::to_ascii_lowercase).collect();
-    SECRET_KEYS.iter().any(|secret| secret.chars().rev().eq(key.iter().copied()))
+    SECRET_KEYS.iter().any(|secret| secret.chars().rev().eq(key.iter().copied().take(secret.len())))
 }
 
 #[cfg(test)]
@@ -70,6 +70,9 @@ mod tests {
             ("{clientSecret: s3cr3t, tenant: x}", "{clientSecret: ******************"),
             ("password: \"s3,c}r3t\"", "password: **********"),
             ("password：s3cr3t", "password：******"),
+            ("AZURE_CLIENT_SECRET: s3cr3t", "AZURE_CLIENT_SECRET: ******"),
+            ("FLOWBIND_ACCESS_TOKEN: s3cr3t", "FLOWBIND_ACCESS_TOKEN: ******"),
+            ("secretary: Fraud check", "secretary: Fraud check"),
             ("\"client_secret\" : \"s3 cr3t\"", "\"client_secret\" : *********"),
             ("preTokenIssuance: Token enrichment # why?", "preTokenIssuance: Token enrichment # why?"),
             ("B2C_1_a?b: ##[c]#d", "B2C_1_a?b: ##[c]#d"),
