@@ -279,9 +279,7 @@ impl Loader<'_> {
         depth: &mut usize,
     ) -> Option<ComposedFile> {
         let folder = from.parent().unwrap_or(Path::new(""));
-        let path = paths::normalize(&folder.join(&written.value));
-        let name = paths::display(&path);
-        let base = self.resolve_base(&path, folder, written).and_then(|key| {
+        let base = self.resolve_base(folder, &written.value).and_then(|(path, key)| {
             let (file, base_depth) = self.compose(&path, &key);
             *depth = base_depth.saturating_add(1).max(*depth);
             if *depth > MAX_DEPTH { Err(chain_too_long()) } else { Ok(file) }
@@ -289,52 +287,30 @@ impl Loader<'_> {
         match base {
             Ok(file) => file,
             Err(problem) => {
-                let extending = self.chain.last().map(|(_, name)| name.clone()).unwrap_or(name);
-                self.findings.extend(&extending, [problem.at(&written.span)]);
+                let extending = self.chain.last().map(|(_, name)| name.clone());
+                self.findings.extend(&extending.unwrap_or_default(), [problem.at(&written.span)]);
                 None
             }
         }
     }
 
-    /// Returns the identity of a base, and records that it is extended. A path that is not allowed, a cycle
-    /// and a chain that is too long are errors.
-    fn resolve_base(
-        &mut self,
-        path: &Path,
-        folder: &Path,
-        written: &Spanned<String>,
-    ) -> Result<FileKey, Diagnostic> {
-        let written = &written.value;
+    /// Returns the path and the identity of a base, and records that it is extended. A path that is not allowed, a
+    /// cycle and a chain that is too long are errors.
+    fn resolve_base(&mut self, folder: &Path, written: &str) -> Result<(PathBuf, FileKey), Diagnostic> {
+        // Before the file system is asked, because a path of Windows can name another machine.
+        if written.starts_with('/') {
+            return Err(base_error(written, Path::new(written), &PathError::Absolute));
+        }
+        if !paths::is_portable(written) {
+            return Err(not_portable(written));
+        }
+        let path = paths::normalize(&folder.join(written));
         // A base needs no tenant, even if it is not allowed.
         self.extended.extend(path.canonicalize());
-        let real = if written.starts_with('/') {
-            Err(PathError::Absolute)
-        } else if !paths::is_portable(written) {
-            return Err(not_portable(written));
-        } else {
-            let root = paths::allowed_root(folder).map_err(PathError::from);
-            let real = root.and_then(|root| paths::resolve_file(path, &[&root]));
-            real.and_then(|real| paths::check_names(folder, Path::new(written), &real).map(|()| real))
-        };
-        let real = real.map_err(|error| {
-            let (message, hint) = match error {
-                PathError::Unreachable(_) => (
-                    format!("cannot read the base `{}`", truncate(&paths::display(path))),
-                    "write the path of the base relative to this file",
-                ),
-                PathError::OtherName(_) => (
-                    format!("`{}` cannot be a base", truncate(written)),
-                    "write the path in the same letters as the names of the folders and of the file",
-                ),
-                PathError::Absolute | PathError::Outside(_) | PathError::Git | PathError::Special => (
-                    format!("`{}` cannot be a base", truncate(written)),
-                    "write the path, relative to this file, of a regular file in the same repository (the nearest \
-                     parent folder with `.git`, otherwise the working directory)",
-                ),
-            };
-            Diagnostic::error(Code::InvalidBase, message).caused_by(error.to_string()).hint(hint)
-        })?;
-        let key = FileKey::new(path, real);
+        let root = paths::allowed_root(folder).map_err(PathError::from);
+        let real = root.and_then(|root| paths::resolve_file(&path, &[&root]));
+        let real = real.and_then(|real| paths::check_names(folder, Path::new(written), &real).map(|()| real));
+        let key = FileKey::new(&path, real.map_err(|error| base_error(written, &path, &error))?);
         if let Some(start) = self.chain.iter().position(|(above, _)| *above == key) {
             let cycle = self.chain.iter().skip(start).chain(self.chain.get(start));
             let cycle: Vec<_> = cycle.map(|(_, name)| format!("`{name}`")).collect();
@@ -345,8 +321,28 @@ impl Loader<'_> {
         if self.chain.len() >= MAX_DEPTH {
             return Err(chain_too_long());
         }
-        Ok(key)
+        Ok((path, key))
     }
+}
+
+/// Creates the error of a base that cannot be used. `path` is what `written` is relative to the file.
+fn base_error(written: &str, path: &Path, error: &PathError) -> Diagnostic {
+    let (message, hint) = match error {
+        PathError::Unreachable(_) => (
+            format!("cannot read the base `{}`", truncate(&paths::display(path))),
+            "write the path of the base relative to this file",
+        ),
+        PathError::OtherName(_) => (
+            format!("`{}` cannot be a base", truncate(written)),
+            "write the path in the same letters as the names of the folders and of the file",
+        ),
+        PathError::Absolute | PathError::Outside(_) | PathError::Git | PathError::Special => (
+            format!("`{}` cannot be a base", truncate(written)),
+            "write the path, relative to this file, of a regular file in the same repository (the nearest \
+             parent folder with `.git`, otherwise the working directory)",
+        ),
+    };
+    Diagnostic::error(Code::InvalidBase, message).caused_by(error.to_string()).hint(hint)
 }
 
 /// Returns the error of a path that only some systems read as this base.
