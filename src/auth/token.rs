@@ -30,8 +30,8 @@ pub struct InvalidToken;
 /// They are printed and compared, not trusted: Graph checks the signature, and rejects a forged token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// The API that the token is for.
-    pub aud: Option<String>,
+    /// The APIs that the token is for: one, or by the standard (RFC 7519) several.
+    pub aud: Vec<String>,
     /// The GUID of the tenant that the token is for.
     pub tid: Option<String>,
     /// The application (client) id that the token was issued to; `azp` in version 2 tokens.
@@ -109,7 +109,7 @@ impl Claims {
                 Some(tid) => serde_json::from_str(tid.get()).ok()?,
                 None => None,
             },
-            aud: claim(all, "aud"),
+            aud: claim(all, "aud").map(|one| vec![one]).or_else(|| claim(all, "aud")).unwrap_or_default(),
             appid: claim(all, "appid").or_else(|| claim(all, "azp")),
             app_displayname: claim(all, "app_displayname"),
             upn: claim(all, "upn").or_else(|| claim(all, "preferred_username")),

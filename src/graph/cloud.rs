@@ -113,8 +113,11 @@ impl GraphUrl {
     /// the origin of the root of `cloud`, or of this root, which may be a gateway
     /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
     pub fn is_audience(&self, audience: &str, cloud: Cloud) -> bool {
-        let origin = audience.trim_end_matches('/');
-        [GRAPH_APP_ID, root(cloud), &self.0.origin().ascii_serialization()].contains(&origin)
+        let is_origin = |audience: &Url| {
+            let known = Url::parse(root(cloud)).is_ok_and(|root| root.origin() == audience.origin());
+            known || self.0.origin() == audience.origin()
+        };
+        audience.eq_ignore_ascii_case(GRAPH_APP_ID) || Url::parse(audience).is_ok_and(|url| is_origin(&url))
     }
 
     /// Returns a URL below the root. Segments are percent-encoded where necessary; the query is used unchanged.
@@ -217,6 +220,8 @@ mod tests {
             ("https://graph.microsoft.us", true),
             ("https://graph.microsoft.us/", true),
             (GRAPH_APP_ID, true),
+            (&GRAPH_APP_ID.to_ascii_uppercase(), true),
+            ("https://GRAPH.microsoft.us:443/", true),
             ("https://gateway.example", true),
             ("https://graph.microsoft.com", false),
             ("https://management.core.windows.net/", false),

@@ -158,25 +158,29 @@ impl Subject {
         let is_unusable = is_expired && credential.kind() == Kind::AccessToken;
         let expired = is_unusable.then(|| "the access token has expired".to_owned());
         let wrong_audience = claims.and_then(|claims| self.wrong_audience(claims, &url));
-        let of_all = expired.or_else(|| wrong_audience.clone()).map(|why| format!("no: {why}"));
+        let unusable = expired.or_else(|| wrong_audience.clone()).map(|why| format!("no: {why}"));
         for (command, needs) in &self.commands {
-            let other = of_all.clone().or_else(|| self.other_app(command, signs_in_for));
-            let verdict = other.unwrap_or_else(|| verdict(needs, permissions.as_deref(), kind));
+            let known = unusable.clone().or_else(|| self.other_app(command, signs_in_for));
+            let verdict = known.unwrap_or_else(|| verdict(needs, permissions.as_deref(), kind));
             lines.add(command, &verdict);
         }
-        let wrong_audience = wrong_audience.map(|why| {
+        let audience_problem = wrong_audience.map(|why| {
             let hint =
                 format!("get a token with `az account get-access-token --scope {}`", url.scope(self.cloud));
             Diagnostic::error(Code::TokenRejected, why).hint(hint)
         });
-        let check = || self.check_token(purpose?, &credential, permissions.as_deref(), wrong_audience);
+        let check = || self.check_token(purpose?, &credential, permissions.as_deref(), audience_problem);
         Ok(Identity { lines: lines.0, error: tenant_check.err().or_else(check) })
     }
 
     /// Returns the reason if a token is for another API or cloud.
     fn wrong_audience(&self, claims: &Claims, url: &GraphUrl) -> Option<String> {
-        let audience = claims.aud.as_ref().filter(|audience| !url.is_audience(audience, self.cloud))?;
-        Some(format!("the access token is for `{audience}`, not for Microsoft Graph (cloud {})", self.cloud))
+        let audience = claims.aud.first()?;
+        let is_right = claims.aud.iter().any(|audience| url.is_audience(audience, self.cloud));
+        let reason = || {
+            format!("the access token is for `{audience}`, not for Microsoft Graph (cloud {})", self.cloud)
+        };
+        (!is_right).then(reason)
     }
 
     /// Returns that another app signs in for a command than for `purpose`; `None` if it is the same.
@@ -187,14 +191,14 @@ impl Subject {
         Some(format!("not checked: the app {} signs in, see --for {name}", ids.for_purpose(of_command)))
     }
 
-    /// Returns why the token is not enough for a command, if so: it is expired, has the `wrong_audience`, or lacks
+    /// Returns why the token is not enough for a command, if so: it is expired, has an `audience_problem`, or lacks
     /// permissions. An opaque token is not checked.
     fn check_token(
         &self,
         purpose: Purpose,
         credential: &Credential,
         permissions: Option<&[&str]>,
-        wrong_audience: Option<Diagnostic>,
+        audience_problem: Option<Diagnostic>,
     ) -> Option<CommandError> {
         let command: &'static str = purpose.into();
         let needs =
@@ -211,7 +215,7 @@ impl Subject {
                 .hint(format!("grant {least} with admin consent, then get a new token"))
         });
         // Permissions of another API do not count.
-        let denied = wrong_audience.or(denied);
+        let denied = audience_problem.or(denied);
         let problems: Vec<_> = expired_error(credential).into_iter().chain(denied).collect();
         (!problems.is_empty()).then(|| problems.into())
     }
