@@ -86,7 +86,9 @@ pub struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        with_status_line_hidden(stderr_is_terminal(), || io::stderr().lock().write(bytes))
+        let written =
+            with_status_line_hidden(stderr_is_terminal(), || write_all(&mut io::stderr().lock(), bytes));
+        written.map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -137,11 +139,11 @@ pub fn print(text: &str) -> io::Result<()> {
     unless_pipe_is_closed(written)
 }
 
-/// Writes all of a text, and flushes it. Waits for a slow reader also if another process made the stream non-blocking,
+/// Writes all bytes, and flushes them. Waits for a slow reader also if another process made the stream non-blocking,
 /// as Node.js does with those that it shares.
-fn write_all(stream: &mut impl Write, text: impl AsRef<str>) -> io::Result<()> {
+fn write_all(stream: &mut impl Write, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let mut left = text.as_ref().as_bytes();
+    let mut left = bytes.as_ref();
     loop {
         let written = if left.is_empty() { stream.flush().map(|()| 0) } else { stream.write(left) };
         match written {

@@ -1,5 +1,6 @@
 //! `apply`: plans, or reads a saved plan, asks for approval, sends the PUTs, reads back, and reports.
 
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -276,7 +277,7 @@ impl Host for Terminal<'_> {
         printed
     }
 
-    async fn ask(&mut self, tenants: &[&TenantPlan], label: Option<&Label>) -> Answer {
+    async fn ask(&mut self, tenants: &[&TenantPlan], label: Option<&Label>) -> io::Result<Answer> {
         self.progress.clear();
         approval::ask(&render::approval_question(tenants, label)).await
     }

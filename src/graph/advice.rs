@@ -10,6 +10,9 @@ pub fn unreachable_hint(unreachable: &Unreachable) -> String {
         FailureReason::CertificateNotCurrent(_) => {
             return "check the clock of this machine; if it is right, the host or its proxy needs a new certificate".into();
         }
+        FailureReason::SystemLimit(_) => {
+            return "raise the limits of files and threads (`ulimit -a`), or run fewer tenants at a time with `--shard`".into();
+        }
         FailureReason::CertificateNotTrusted(_) => {
             "; for a proxy that inspects TLS, pass its certificate authority with `--ca-file`"
         }

@@ -324,7 +324,7 @@ impl Rejection {
 impl From<&ClientError> for Code {
     fn from(error: &ClientError) -> Self {
         match error {
-            ClientError::NoAuthorities | ClientError::TrustVariable(_) => Self::TrustStoreUnusable,
+            ClientError::NoAuthorities | ClientError::UnusableAuthorities { .. } => Self::TrustStoreUnusable,
             ClientError::InvalidCertificate { .. } | ClientError::NoCertificate => Self::InvalidCaFile,
             ClientError::Build(_) | ClientError::Request(_) => Self::System,
         }

@@ -20,8 +20,13 @@ pub enum ClientError {
     #[error("no certificate authorities on this system")]
     NoAuthorities,
     /// What a variable names in place of the store of the system is not usable, or has no certificate authorities.
-    #[error("{0}")]
-    TrustVariable(String),
+    #[error("{problem}")]
+    UnusableAuthorities {
+        /// Name of the variable; that of the file if both are set.
+        variable: &'static str,
+        /// Message.
+        problem: String,
+    },
     /// The client cannot be built.
     #[error("{0}")]
     Build(String),
@@ -38,9 +43,12 @@ impl ClientError {
                 "install the package `ca-certificates`, or set `SSL_CERT_FILE` to a PEM file with certificate authorities, \
                  or pass one with `--ca-file`",
             ),
-            Self::TrustVariable(_) => Some(
-                "set the variable to certificate authorities in PEM form, or unset it to use those of the system",
-            ),
+            Self::UnusableAuthorities { variable: "SSL_CERT_DIR", .. } => {
+                Some("set `SSL_CERT_DIR` to folders with PEM files of certificate authorities, or unset it")
+            }
+            Self::UnusableAuthorities { .. } => {
+                Some("set `SSL_CERT_FILE` to a PEM file with certificate authorities, or unset it")
+            }
             _ => None,
         }
     }

@@ -74,6 +74,9 @@ pub enum FailureReason {
     /// The service did not process the request, so that it may be sent again at once.
     #[error("not processed by the service: {0}")]
     NotProcessed(String),
+    /// This system allows no further file or thread.
+    #[error("a limit of this system is reached: {0}")]
+    SystemLimit(String),
     /// None of these.
     #[error("{0}")]
     Other(String),
@@ -104,6 +107,9 @@ impl AttemptFailure {
     /// timeout. Any other error is `Proxy` if `is_proxied`, else `Other`. Only a TLS error can be permanent.
     pub(super) fn to_connect(error: &reqwest::Error, is_proxied: bool) -> Self {
         if let Some(ResolveError { source }) = find(error) {
+            if is_system_limit(source) {
+                return Self::transient(FailureReason::SystemLimit(source.to_string()));
+            }
             return Self::transient(FailureReason::NameNotResolved(truncate(source.to_string())));
         }
         if let Some(tls) = find::<TlsError>(error) {
@@ -189,6 +195,7 @@ impl FailureReason {
 
 fn from_io(error: &io::Error) -> Option<FailureReason> {
     match error.kind() {
+        _ if is_system_limit(error) => Some(FailureReason::SystemLimit(error.to_string())),
         ErrorKind::ConnectionRefused => Some(FailureReason::Refused),
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
@@ -201,6 +208,13 @@ fn from_io(error: &io::Error) -> Option<FailureReason> {
         ErrorKind::TimedOut => Some(FailureReason::ConnectTimeout(CONNECT_TIMEOUT)),
         _ => None,
     }
+}
+
+/// Returns whether the reason of an error is a limit of files or threads.
+fn is_system_limit(error: &io::Error) -> bool {
+    // ENFILE and EMFILE have these numbers on every Unix.
+    let no_file: &[i32] = if cfg!(windows) { &[10_024] } else { &[23, 24] };
+    error.kind() == ErrorKind::WouldBlock || error.raw_os_error().is_some_and(|code| no_file.contains(&code))
 }
 
 /// Returns the error and its causes, outermost first. An `io::Error` hides the error that it wraps from `source`.

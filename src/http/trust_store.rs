@@ -34,8 +34,9 @@ impl TrustStore {
         if self.file.is_none() && self.folders.is_none() {
             return Ok(None);
         }
-        let unusable = |variable: &str, path: &str, why: &str| {
-            ClientError::TrustVariable(format!("`{variable}`: cannot use `{path}`: {why}"))
+        let unusable = |variable, path: &str, why: &str| {
+            let problem = format!("`{variable}`: cannot use `{path}`: {why}");
+            ClientError::UnusableAuthorities { variable, problem }
         };
         let mut found = Vec::new();
         if let Some(path) = &self.file {
@@ -72,7 +73,8 @@ impl TrustStore {
             (Some(_), Some(_)) => " in `SSL_CERT_FILE` and `SSL_CERT_DIR`".to_owned(),
             (None, None) => return ClientError::NoAuthorities,
         };
-        ClientError::TrustVariable(format!("no certificate authorities{name}"))
+        let variable = if self.file.is_some() { "SSL_CERT_FILE" } else { "SSL_CERT_DIR" };
+        ClientError::UnusableAuthorities { variable, problem: format!("no certificate authorities{name}") }
     }
 }
 

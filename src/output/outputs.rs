@@ -14,7 +14,7 @@ use super::workspace::Workspace;
 use crate::atomic_file::{self, OutputFile};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::drift::Drift;
-use crate::paths;
+use crate::paths::{self, PathError};
 use crate::plan::{Plan, Problem};
 use crate::render::{self, Document, Format, escape};
 use crate::{saved, terminal};
@@ -291,9 +291,11 @@ pub fn rescue_report(json: &str) {
 pub fn open_file(path: &Path) -> Result<OutputFile, Diagnostic> {
     paths::check_output(path).map_err(|refused| {
         let message = format!("cannot write `{}`", paths::display(path));
-        Diagnostic::error(Code::OutputNotWritable, message)
-            .caused_by(refused.to_string())
-            .hint("remove the link, or pass the path that it leads to")
+        Diagnostic::error(Code::OutputNotWritable, message).caused_by(refused.to_string()).hint(match refused
+        {
+            PathError::Unreachable(_) => "pass an absolute path in a folder that exists",
+            _ => "remove the link, or pass the path that it leads to",
+        })
     })?;
     OutputFile::open(path).map_err(|error| {
         Diagnostic::error(Code::OutputNotWritable, error.to_string())

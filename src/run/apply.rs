@@ -1,5 +1,7 @@
 //! Applies files or a saved plan: plans, checks the preconditions, asks for approval, and applies tenant by tenant.
 
+use std::io;
+
 use super::apply_request::{ApplyRequest, ApplySource};
 use super::blocked;
 use super::connect::Connection;
@@ -8,7 +10,7 @@ use super::plan::{Fleet, PlanRequest, PlannedRun, load as load_desired, plan_fle
 use super::saved_plan::{connect_tenants, load_plan};
 use super::session::Run;
 use crate::apply::{self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::http::{StopStage, stopped};
 use crate::model::{Label, Purpose, Scope, Tenant};
 use crate::plan::{
@@ -42,7 +44,7 @@ pub trait Host {
     async fn show_plan(&mut self, plan: &Plan) -> Result<(), CommandError>;
 
     /// Asks whether to apply the changes of these tenants, in a run with this label.
-    async fn ask(&mut self, tenants: &[&TenantPlan], label: Option<&Label>) -> Answer;
+    async fn ask(&mut self, tenants: &[&TenantPlan], label: Option<&Label>) -> io::Result<Answer>;
 
     /// Shows the results of one file whose tenant was started, in the order of the files.
     fn show_result(&mut self, report: &TargetReport);
@@ -253,9 +255,14 @@ impl Session<'_> {
             false => Some(unless_stopped(run, host.ask(&changing, self.report.label.as_ref())).await?),
         };
         let denied = match answer {
-            Some(Answer::Yes) => return Ok(Some(Consent::Typed)),
-            Some(Answer::No) => blocked::approval_denied(),
-            Some(Answer::NotInteractive) => blocked::approval_required("stdin is not a terminal"),
+            Some(Ok(Answer::Yes)) => return Ok(Some(Consent::Typed)),
+            Some(Ok(Answer::No)) => blocked::approval_denied(),
+            Some(Ok(Answer::NotInteractive)) => blocked::approval_required("stdin is not a terminal"),
+            Some(Err(error)) => {
+                return Err(Diagnostic::error(Code::System, "cannot read the answer")
+                    .caused_by(error.to_string())
+                    .into());
+            }
             None => blocked::approval_required("stdin is the desired-state file"),
         };
         self.stop_all(tenants, denied);

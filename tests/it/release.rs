@@ -111,6 +111,7 @@ fn install_commands_name_the_package_version() {
     assert_eq!(commands, 6);
     assert!(read("action.yml").contains(&format!("\n    default: {version}\n")));
     assert!(read("examples/kubernetes/cronjob.yaml").contains(&format!("/flowbind:{version}\n")));
+    assert!(read("examples/kubernetes/fleet.yaml").contains(&format!("/flowbind-with-shell:{version}\n")));
 }
 
 /// Only the versions in `Cargo.lock` were tested, so every build must use them.

@@ -6,14 +6,14 @@ use std::process::Command;
 use crate::output_files::Machine;
 use crate::support::{Outcome, file, folder, tenant, yaml_binding_connector_1};
 
-/// Threads count as processes of their user. No limit ends a run with a panic, which would have no report.
+/// Threads count as processes of their user. A panic would have no report.
 #[test]
-fn run_without_threads_is_an_error() {
+fn run_at_the_limit_of_threads_is_an_error_or_succeeds() {
     // The limit does not apply to root, and any other user may have more processes.
     let Some(machine) = Machine::new().filter(|machine| machine.is_root) else { return };
-    for name in ["d/one.yaml", "d/two.yaml"] {
-        file(machine.folder.path(), name, yaml_binding_connector_1(&["B2C_1_a"]));
-    }
+    file(machine.folder.path(), "d/one.yaml", yaml_binding_connector_1(&["B2C_1_a"]));
+    file(machine.folder.path(), "d/two.yaml", "version: 1\ntenant: contoso.onmicrosoft.com\nflows: {}\n");
+    let mut ids = Vec::new();
     for threads in 1..=6 {
         for args in
             ["d --sandbox tenant.json", "flowbind.yaml --graph-url http://localhost:9/beta --timeout 2"]
@@ -23,11 +23,29 @@ fn run_without_threads_is_an_error() {
                  prlimit --nproc={threads} ./flowbind plan {args}"
             );
             let outcome = Outcome::from(machine.command_after(&script).output().unwrap());
-            assert_eq!(outcome.code, 1, "{threads}: {outcome}");
-            assert!(outcome.stderr.contains("error["), "{threads}: {outcome}");
+            let id = outcome.stderr.split("error[").nth(1).and_then(|rest| rest.split(']').next());
+            assert_eq!(outcome.code, i32::from(id.is_some()), "{threads}: {outcome}");
             assert!(!outcome.panicked(), "{threads}: {outcome}");
+            ids.push(id.unwrap_or("none").to_owned());
         }
     }
+    let ids = |from: usize| ids.iter().skip(from).step_by(2).map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(ids(0).last(), Some(&"none"), "enough threads for a plan");
+    for ids in [ids(0), ids(1)] {
+        assert_eq!(ids.first(), Some(&"system"));
+        assert!(ids.iter().all(|id| ["system", "graph-unreachable", "none"].contains(id)), "{ids:?}");
+    }
+}
+
+/// An image with the program alone has no shell.
+#[test]
+fn system_without_a_shell_cannot_run_az() {
+    let Some(machine) = Machine::new() else { return };
+    let script = "[ -L /bin ] || mount -t tmpfs tmpfs /bin\nmount -t tmpfs tmpfs /usr/bin\n\
+                  exec ./flowbind plan --auth azure-cli";
+    let outcome = Outcome::from(machine.command_after(script).output().unwrap());
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("azure-cli: this system has no shell to run `az`\n"), "{outcome}");
 }
 
 /// A shell on macOS allows 256 files by default.

@@ -253,7 +253,8 @@ fn indexed_job_with_a_blocked_shard_plans_the_other_shards() {
     let dockerfile = text(".github/release/Dockerfile");
     let (_, program) = dockerfile.split_once("/flowbind /").expect("the image has the program");
     let program = format!("/{}flowbind", program.lines().next().unwrap());
-    let copied = text("examples/kubernetes/fleet.yaml").contains(&format!("0.1.0 {program} "));
+    let copied =
+        text("examples/kubernetes/fleet.yaml").contains(&format!("{} {program} ", env!("CARGO_PKG_VERSION")));
     assert!(copied, "the comment does not copy {program}");
     let job = &resources["Job"]["spec"];
     let policy = &job["podFailurePolicy"]["rules"][0];
