@@ -100,6 +100,10 @@ impl Process<'_> {
     fn command(&self) -> Result<Command> {
         let mut command =
             flowbind(&self.args).env("SOURCE_DATE_EPOCH", self.epoch).within(self.folder).command();
+        // A report that cannot be written to its file is kept there.
+        let temporary = self.folder.join("temporary");
+        fs::create_dir_all(&temporary)?;
+        command.env(if cfg!(windows) { "TMP" } else { "TMPDIR" }, temporary);
         command.envs(self.credential.iter().map(|(name, value)| (name, value)));
         let mut command = match self.output.blocks_left() {
             Some(blocks) => with_file_size_limit(blocks, &command),
