@@ -284,7 +284,7 @@ fn working_directory_that_was_deleted_does_not_matter_for_absolute_paths() {
         "files/dev.yaml",
         "version: 1\nextends: base.yaml\ntenant: contoso.onmicrosoft.com\n",
     );
-    let script = r#"mkdir old; cd old; rmdir ../old; exec "$0" plan "$1/files" --sandbox "$1/tenant.json""#;
+    let script = r#"mkdir old; cd old; rm -r ../old; exec "$0" plan "$1/files" --sandbox "$1/tenant.json""#;
     let outcome: Outcome = std::process::Command::new("/bin/sh")
         .args(["-ec", script, env!("CARGO_BIN_EXE_flowbind")])
         .arg(folder.path())

@@ -42,7 +42,7 @@ fn run_at_the_limit_of_threads_is_an_error_or_succeeds() {
 fn system_without_a_shell_cannot_run_az() {
     let Some(machine) = Machine::new() else { return };
     let script = "[ -L /bin ] || mount -t tmpfs tmpfs /bin\nmount -t tmpfs tmpfs /usr/bin\n\
-                  exec ./flowbind plan --auth azure-cli";
+                  exec ./flowbind plan --auth azure-cli --graph-url http://127.0.0.1:9/beta";
     let outcome = Outcome::from(machine.command_after(script).output().unwrap());
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("azure-cli: this system has no shell to run `az`\n"), "{outcome}");
@@ -76,9 +76,10 @@ fn limit_of_open_files_is_raised_for_many_tenants() {
 #[test]
 fn system_without_certificate_authorities_is_one_error() {
     let Some(machine) = Machine::new() else { return };
-    let script = "unset SSL_CERT_FILE SSL_CERT_DIR; export FLOWBIND_ACCESS_TOKEN=t\n\
+    let script = "unset SSL_CERT_FILE SSL_CERT_DIR\n\
+                  export FLOWBIND_ACCESS_TOKEN=t AZURE_AUTHORITY_HOST=https://login.invalid\n\
                   for store in /etc/ssl /etc/pki; do [ ! -d $store ] || mount -t tmpfs tmpfs $store; done\n\
-                  exec ./flowbind plan";
+                  exec ./flowbind plan --graph-url https://graph.invalid/beta";
     let outcome = Outcome::from(machine.command_after(script).output().unwrap());
     assert_eq!(outcome.code, 1, "{outcome}");
     let error = "error[trust-store-unusable]: no certificate authorities on this system\n  \

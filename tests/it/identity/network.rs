@@ -283,7 +283,6 @@ fn authorities_of_all_variables_are_trusted() {
     // Without variables, those of the system are trusted, if it has any.
     for (cert_file, folders, args, is_trusted) in [
         ("", "", &[][..], false),
-        ("", "", &["--ca-file", "authorities/c0ffee00.0"], true),
         (&*other, "", &[], false),
         (&other, "other", &[], false),
         ("", "other", &["--ca-file", "ca.pem"], false),
