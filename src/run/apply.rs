@@ -10,7 +10,7 @@ use super::plan::{Fleet, PlanRequest, PlannedRun, load as load_desired, plan_fle
 use super::saved_plan::{connect_tenants, load_plan};
 use super::session::Run;
 use crate::apply::{self, Access, Approved, Blocked, Consent, MatchingFingerprint, Report, TargetReport};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Diagnostic;
 use crate::http::{StopStage, stopped};
 use crate::model::{Label, Purpose, Scope, Tenant};
 use crate::plan::{
@@ -258,11 +258,7 @@ impl Session<'_> {
             Some(Ok(Answer::Yes)) => return Ok(Some(Consent::Typed)),
             Some(Ok(Answer::No)) => blocked::approval_denied(),
             Some(Ok(Answer::NotInteractive)) => blocked::approval_required("stdin is not a terminal"),
-            Some(Err(error)) => {
-                return Err(Diagnostic::error(Code::System, "cannot read the answer")
-                    .caused_by(error.to_string())
-                    .into());
-            }
+            Some(Err(error)) => blocked::approval_required(&format!("the answer cannot be read: {error}")),
             None => blocked::approval_required("stdin is the desired-state file"),
         };
         self.stop_all(tenants, denied);
