@@ -73,7 +73,7 @@ impl SignInError {
 impl From<SignInError> for AuthorizeError {
     fn from(error: SignInError) -> Self {
         Self {
-            message: format!("the access token is no longer valid and cannot be renewed: {error}"),
+            message: format!("the access token expired or was rejected, and cannot be renewed: {error}"),
             unreachable: error.unreachable().cloned(),
             is_login_over: error.is_login_over(),
         }

@@ -73,7 +73,8 @@ pub(super) fn decode_file(decoder: &mut Decoder<'_>, root: &Node<'_>) -> Option<
     })
 }
 
-/// Returns the error of a snapshot, saved plan, drift or report in place of a desired-state file; `None` for any other file.
+/// Returns the error of a snapshot, saved plan, drift or report in place of a desired-state file; `None` for any other
+/// file.
 fn saved_file_error(decoder: &Decoder<'_>, root: &Node<'_>) -> Option<Diagnostic> {
     let Value::Mapping(entries) = &root.value else { return None };
     let text = |wanted: &str| {

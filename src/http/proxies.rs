@@ -22,7 +22,7 @@ pub struct Proxies {
 pub enum Route {
     /// Directly, whatever the proxy is: the host is this machine or link-local.
     Local,
-    /// Directly: there is no proxy.
+    /// Directly, because no proxy is configured.
     Direct,
     /// Directly, because this variable lists the host.
     NoProxy(&'static str),

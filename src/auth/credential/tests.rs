@@ -94,7 +94,10 @@ async fn expired_token_is_renewed_once_for_all_waiting_requests_even_if_it_fails
     advance(HOUR + seconds(1)).await;
     let began = Instant::now();
     for answer in join_all((0..16).map(|_| number(&credential))).await {
-        assert_eq!(answer.unwrap_err(), "the access token is no longer valid and cannot be renewed: no");
+        assert_eq!(
+            answer.unwrap_err(),
+            "the access token expired or was rejected, and cannot be renewed: no"
+        );
     }
     assert_eq!(began.elapsed(), seconds(60));
     assert!(at_once(&credential).await.unwrap().is_err());

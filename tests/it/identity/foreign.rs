@@ -104,7 +104,7 @@ fn login_that_is_over_is_one_error_and_not_retried() {
         super::az_script(tools.path(), &script);
         let outcome = entra.run(with_az(run_in(files.path(), &["plan", "--rate", "5/1"]), tools.path()));
         assert_eq!(outcome.code, 1, "{outcome}");
-        let error = "error[sign-in-failed]: the access token is no longer valid and cannot be renewed: ERROR: \
+        let error = "error[sign-in-failed]: the access token expired or was rejected, and cannot be renewed: ERROR: \
                      AADSTS700024: Client assertion is not within its valid time range.\n  = hint: sign in again \
                      just before this step, ";
         assert!(outcome.stderr.contains(error), "{outcome}");

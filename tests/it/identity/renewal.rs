@@ -86,7 +86,7 @@ fn token_without_renewal_is_used_until_it_expires() {
     let unknown = plan["targets"][0]["unknown"].as_array().unwrap();
     assert!((2..60).contains(&unknown.len()), "what was read before is known: {}", unknown.len());
     let why = unknown[0]["error"].as_str().unwrap();
-    let expected = "the access token is no longer valid and cannot be renewed: AADSTS7000222: The provided client secret keys are expired.";
+    let expected = "the access token expired or was rejected, and cannot be renewed: AADSTS7000222: The provided client secret keys are expired.";
     assert!(why.contains(expected), "{why}");
 }
 
